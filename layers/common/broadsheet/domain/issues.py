@@ -1,0 +1,99 @@
+"""What authors publish: titles, contents, states, and an issue's books."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID, uuid4
+
+import regex
+from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints, field_validator
+
+MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
+# SES takes 1 MB of template as JSON; escaping and the frame take their part.
+MAX_CONTENT_CHARACTERS = 400_000
+
+Body = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT_CHARACTERS)]
+
+
+class IssueId(RootModel[UUID]):
+    """Names one issue for good."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def new(cls) -> Self:
+        """Make an id that no other issue has."""
+        return cls(uuid4())
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+
+class IssueTitle(RootModel[str]):
+    """An issue's subject line: one line, trimmed, not blank."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise ValueError("a title is needed")
+        if len(text) > MAX_TITLE_CHARACTERS:
+            raise ValueError(f"a title has at most {MAX_TITLE_CHARACTERS} characters")
+        if regex.search(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]", text):
+            raise ValueError("a title is one line without control characters")
+        return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("may not be blank")
+    return text
+
+
+class MarkdownContent(BaseModel):
+    """An issue written in Markdown (CommonMark with tables)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    markdown: Body
+
+    _not_blank = field_validator("markdown")(_not_blank)
+
+
+class HtmlContent(BaseModel):
+    """An issue written as HTML, with its plain-text alternative."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    html: Body
+    text: Body
+
+    _not_blank = field_validator("html", "text")(_not_blank)
+
+
+type IssueContent = MarkdownContent | HtmlContent
+
+
+class IssueStatus(StrEnum):
+    """``scheduled → sending → finished``, with ``paused`` and ``canceled``."""
+
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELED = "canceled"
+
+
+class RenderedIssue(BaseModel):
+    """An issue as SES gets it: three templates in which only SES's own variables are open."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str
+    html: str
+    text: str

@@ -1,0 +1,130 @@
+"""Who subscribes: addresses, names and states that can't hold an invalid value."""
+
+import ipaddress
+from enum import StrEnum
+from typing import Self
+from uuid import UUID, uuid4
+
+import regex
+from email_validator import EmailNotValidError, validate_email
+from pydantic import ConfigDict, RootModel, field_validator
+
+MAX_NAME_GRAPHEMES = 256  # the book's rule
+MAX_NAME_CHARACTERS = 2048  # one grapheme may be endless code points; the database bounds it too
+FORBIDDEN_NAME_CHARACTERS = frozenset('/()"<>\\{}')  # the book's rule
+MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+
+
+class EmailAddress(RootModel[str]):
+    """An address that SES can send to, in the one form we store.
+
+    Case is folded whole, so that one mailbox is one subscriber; an international domain is kept
+    as punycode, which is what SES takes. Raises ``ValueError`` with a sentence for the person
+    who typed it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise ValueError("an email address is needed")
+        if len(text) > MAX_EMAIL_CHARACTERS:
+            raise ValueError(f"an email address has at most {MAX_EMAIL_CHARACTERS} characters")
+        local_part = text.rpartition("@")[0]
+        if local_part and not local_part.isascii():
+            raise ValueError("the part before the @ must be plain ASCII: mail can't be sent to it")
+        domain = text.rpartition("@")[2]
+        if "@" in text and "." not in domain.strip("."):
+            raise ValueError("the part after the @ must be a full domain, such as example.com")
+        try:
+            address = validate_email(
+                text, check_deliverability=False, allow_smtputf8=False, test_environment=True
+            )
+        except EmailNotValidError as error:
+            raise ValueError(f"this is not a valid email address: {error}") from error
+        return (address.ascii_email or address.normalized).lower()
+
+    def __str__(self) -> str:
+        return self.root
+
+    @property
+    def domain(self) -> str:
+        """The part after the @."""
+        return self.root.rpartition("@")[2]
+
+
+class SubscriberName(RootModel[str]):
+    """A name as a person writes it: trimmed, at most 256 grapheme clusters, no markup."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise ValueError("a name is needed")
+        if len(text) > MAX_NAME_CHARACTERS or (
+            len(regex.findall(r"\X", text)) > MAX_NAME_GRAPHEMES
+        ):
+            raise ValueError(f"a name has at most {MAX_NAME_GRAPHEMES} characters")
+        forbidden = sorted(FORBIDDEN_NAME_CHARACTERS.intersection(text))
+        if forbidden:
+            raise ValueError(f"a name can't contain {' '.join(forbidden)}")
+        if regex.search(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]", text):
+            raise ValueError("a name can't contain control characters or line breaks")
+        return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
+class SubscriberId(RootModel[UUID]):
+    """Names one subscriber for good."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def new(cls) -> Self:
+        """Make an id that no other subscriber has."""
+        return cls(uuid4())
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+
+class SubscriberStatus(StrEnum):
+    """``pending → confirmed → unsubscribed``; also ``bounced`` and ``complained``."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class SourceAddress(RootModel[str]):
+    """The network address a request came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        return str(ipaddress.ip_address(text))
+
+    def __str__(self) -> str:
+        return self.root
+
+    @property
+    def network(self) -> str:
+        """What a budget counts as one source: an IPv4 address, or an IPv6 /64 network."""
+        address = ipaddress.ip_address(self.root)
+        if address.version == 4:  # noqa: PLR2004 - the protocol's own number
+            return str(address)
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
