@@ -1,0 +1,140 @@
+"""The pages a reader sees, as HTML: values in, one self-contained document out.
+
+A page asks for nothing more when it is shown: its stylesheet is inside, there is no script, and
+``CONTENT_SECURITY_POLICY`` lets it do nothing else than post its own form.
+
+The texts are in English. ``language`` is the newsletter's (BCP 47) and marks its name, so that a
+screen reader pronounces it right. An ``action`` or URL is put where it is needed as given.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+_STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(_STYLESHEET.encode()).digest()).decode()
+
+FIELDS = ("name", "email")  # of the sign-up form, in the order in which they are asked
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{_STYLESHEET_DIGEST}'",
+        "img-src data:",  # the empty icon, which keeps browsers from asking for /favicon.ico
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, what was wrong
+    newsletter_name: str,
+    action: str,
+    *,
+    name: str = "",
+    email: str = "",
+    errors: Mapping[str, str] = MappingProxyType({}),
+    language: str = "en",
+) -> str:
+    """Ask for a name and an address.
+
+    After a form that could not be taken, give what was typed as ``name`` and ``email``, and in
+    ``errors`` a message a field; a message under any other key is shown above the fields.
+    """
+    return _render(
+        "sign_up.html",
+        newsletter_name,
+        language,
+        action=action,
+        name=name,
+        email=email,
+        errors=errors,
+        first_wrong_field=next((field for field in FIELDS if field in errors), None),
+        other_errors=[message for field, message in errors.items() if field not in FIELDS],
+    )
+
+
+def check_your_inbox(newsletter_name: str, *, language: str = "en") -> str:
+    """Answer a sign-up: the same for an address that is new, pending, confirmed or blocked."""
+    return _render("check_your_inbox.html", newsletter_name, language)
+
+
+def confirm(newsletter_name: str, action: str, *, language: str = "en") -> str:
+    """Show one button that posts to ``action``, which carries the token."""
+    return _render("confirm.html", newsletter_name, language, action=action)
+
+
+def confirmed(newsletter_name: str, *, language: str = "en") -> str:
+    """Say that the confirmation is here, which is what the edge knows: it is applied later."""
+    return _render("confirmed.html", newsletter_name, language)
+
+
+def unsubscribe(newsletter_name: str, action: str, *, language: str = "en") -> str:
+    """Show one button that posts to ``action``, which carries the token."""
+    return _render("unsubscribe.html", newsletter_name, language, action=action)
+
+
+def unsubscribed(newsletter_name: str, *, sign_up_url: str = "", language: str = "en") -> str:
+    """Say that the wish to leave is here; a ``sign_up_url`` is offered as the way back."""
+    return _render("unsubscribed.html", newsletter_name, language, sign_up_url=sign_up_url)
+
+
+def error(  # noqa: PLR0913 - the parts of an error, each its own
+    newsletter_name: str,
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    what_to_do: str = "",
+    sign_up_url: str = "",
+    language: str = "en",
+) -> str:
+    """Tell a person what went wrong and what they can do about it.
+
+    ``title``, ``detail`` and ``what_to_do`` are shown as they are: a short heading, then sentences.
+    """
+    return _render(
+        "error.html",
+        newsletter_name,
+        language,
+        status=status,
+        title=title,
+        detail=detail,
+        what_to_do=what_to_do,
+        sign_up_url=sign_up_url,
+    )
+
+
+def _render(template: str, newsletter_name: str, language: str, **values: object) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            stylesheet=_STYLESHEET, newsletter_name=newsletter_name, language=language, **values
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["as_sentence"] = _as_sentence
+    return environment
+
+
+def _as_sentence(message: str) -> str:
+    return message[:1].upper() + message[1:]
