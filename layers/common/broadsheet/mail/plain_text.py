@@ -1,0 +1,177 @@
+"""Markdown as plain text: what a reader sees whose mail program shows no HTML.
+
+Emphasis keeps its marks, links become ``text (url)``, an image is its description, and lines are
+wrapped between words, so that an address is never cut.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
+
+LINE_WIDTH = 78  # RFC 5322 §2.1.1
+_NARROWEST = 24  # however deep a list or a quotation is nested
+_SPACES = re.compile(r"[ \t\n]+")  # not the no-break space
+_UNDERLINES = {"h1": "=", "h2": "-"}
+_EMPHASIS = {"em": "_", "strong": "*", "s": "~~"}
+
+type Width = Callable[[str], int]
+
+
+def plain_text(tokens: Sequence[Token], width: Width = len) -> str:
+    """Render what markdown-it parsed; ``width`` says how many columns a text takes."""
+    return _blocks(SyntaxTreeNode(tokens).children, LINE_WIDTH, width)
+
+
+def wrap(text: str, columns: int = LINE_WIDTH, width: Width = len) -> str:
+    """Fill lines of at most ``columns``, longer ones only where a single word is longer."""
+    lines = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in _SPACES.split(paragraph.strip(" \t")):
+            if line and width(line) + 1 + width(word) > columns:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def heading(text: str, tag: str, width: Width = len) -> str:
+    """Underline the headings of the first two levels; ``tag`` is ``h1`` to ``h6``."""
+    lines = wrap(text, width=width)
+    if tag not in _UNDERLINES:
+        return lines
+    longest = max(width(line) for line in lines.split("\n"))
+    return f"{lines}\n{_UNDERLINES[tag] * longest}"
+
+
+def _blocks(
+    nodes: Sequence[SyntaxTreeNode], columns: int, width: Width, between: str = "\n\n"
+) -> str:
+    columns = max(columns, _NARROWEST)
+    rendered = (_block(node, columns, width) for node in nodes)
+    return between.join(text for text in rendered if text)
+
+
+def _block(  # noqa: PLR0911 - one answer a kind of block
+    node: SyntaxTreeNode, columns: int, width: Width
+) -> str:
+    match node.type:
+        case "paragraph":
+            return wrap(_inline(node), columns, width)
+        case "heading":
+            return heading(_one_line(node), node.tag, width)
+        case "bullet_list" | "ordered_list":
+            return _list(node, columns, width)
+        case "blockquote":
+            return _prefix(_blocks(node.children, columns - 2, width), "> ", "> ")
+        case "fence" | "code_block":
+            return _prefix(node.content.removesuffix("\n"), "    ", "    ")
+        case "table":
+            return _table(node, columns, width)
+        case "hr":
+            return "* * *"
+        case unknown:
+            raise NotImplementedError(f"no plain text for Markdown's {unknown}")
+
+
+def _list(node: SyntaxTreeNode, columns: int, width: Width) -> str:
+    is_tight = all(
+        block.hidden for item in node.children for block in item.children if _is_paragraph(block)
+    )
+    between = "\n" if is_tight else "\n\n"
+    first = int(node.attrs.get("start", 1))
+    items = []
+    for number, item in enumerate(node.children, first):
+        mark = f"{number}. " if node.type == "ordered_list" else "- "
+        body = _blocks(item.children, columns - len(mark), width, between)
+        items.append(_prefix(body, mark, " " * len(mark)))
+    return between.join(items)
+
+
+def _is_paragraph(node: SyntaxTreeNode) -> bool:
+    return node.type == "paragraph"
+
+
+def _table(node: SyntaxTreeNode, columns: int, width: Width) -> str:
+    head, *rows = (row for part in node.children for row in part.children)
+    names = [_one_line(cell) for cell in head.children]
+    cells = [[_one_line(cell) for cell in row.children] for row in rows]
+    widths = [max(map(width, column)) for column in zip(names, *cells, strict=True)]
+    if sum(widths) + 3 * (len(widths) - 1) > columns:
+        return _records(names, cells, columns, width)
+    to_the_right = ["right" in str(cell.attrs.get("style", "")) for cell in head.children]
+
+    def line(texts: list[str]) -> str:
+        padded = (
+            " " * (full - width(text)) + text if right else text + " " * (full - width(text))
+            for text, full, right in zip(texts, widths, to_the_right, strict=True)
+        )
+        return " | ".join(padded).rstrip(" ")
+
+    rule = "-+-".join("-" * full for full in widths)
+    return "\n".join([line(names), rule, *map(line, cells)])
+
+
+def _records(names: list[str], rows: list[list[str]], columns: int, width: Width) -> str:
+    """Show a table that is too wide for lines as one paragraph a row."""
+    if not rows:
+        return wrap(", ".join(names), columns, width)
+    return "\n\n".join(
+        "\n".join(
+            wrap(f"{name}: {text}" if name else text, columns, width)
+            for name, text in zip(names, row, strict=True)
+            if text
+        )
+        for row in rows
+    )
+
+
+def _one_line(node: SyntaxTreeNode) -> str:
+    return _inline(node).replace("\n", " ")
+
+
+def _inline(node: SyntaxTreeNode) -> str:
+    return "".join(map(_span, node.children))
+
+
+def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one answer a kind of span
+    match node.type:
+        case "inline":
+            return _inline(node)
+        case "text":
+            return node.content
+        case "softbreak":
+            return " "
+        case "hardbreak":
+            return "\n"
+        case "code_inline":
+            return f"`{node.content}`"
+        case "em" | "strong" | "s":
+            mark = _EMPHASIS[node.type]
+            return f"{mark}{_inline(node)}{mark}"
+        case "link":
+            return _link(node)
+        case "image":
+            return _inline(node)  # its description
+        case unknown:
+            raise NotImplementedError(f"no plain text for Markdown's {unknown}")
+
+
+def _link(node: SyntaxTreeNode) -> str:
+    text = _inline(node)
+    url = str(node.attrs["href"])
+    if node.markup == "autolink" or text in {url, url.removeprefix("mailto:")}:
+        return text
+    if text and url:
+        return f"{text} ({url})"
+    return text or url
+
+
+def _prefix(text: str, first: str, others: str) -> str:
+    lines = text.split("\n")
+    prefixed = (f"{first if number == 0 else others}{line}" for number, line in enumerate(lines))
+    return "\n".join(line.rstrip(" ") if line.isspace() else line for line in prefixed)
