@@ -1,0 +1,271 @@
+"""The SES v2 HTTP API: which path and method is which operation, and how refusals are answered."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import uuid4
+
+from aiohttp import web
+
+from local.ses_server import administration, requests, sending
+from local.ses_server.errors import SesError
+from local.ses_server.sending import Caller
+
+ACCOUNT = "/v2/email/account"
+IDENTITIES = "/v2/email/identities"
+SUPPRESSED = "/v2/email/suppression/addresses"
+CONFIGURATION_SETS = "/v2/email/configuration-sets"
+
+# Signature version 4; the credential names the region.
+_SIGNED = re.compile(
+    r"AWS4-HMAC-SHA256 .*Credential=[^/]+/\d{8}/(?P<region>[^/]+)/ses/aws4_request"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One HTTP request, read whole."""
+
+    caller: Caller
+    request: web.Request
+    body: bytes
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of SES: ``path`` and ``method`` as botocore's model has them."""
+
+    name: str
+    method: str
+    path: str
+    answer: Callable[[Call], dict[str, object]]
+
+
+OPERATIONS = (
+    Operation(
+        "SendEmail",
+        "POST",
+        "/v2/email/outbound-emails",
+        lambda call: sending.send_email(call.caller, requests.SendEmail.parse(call.body)),
+    ),
+    Operation(
+        "SendBulkEmail",
+        "POST",
+        "/v2/email/outbound-bulk-emails",
+        lambda call: sending.send_bulk_email(call.caller, requests.SendBulkEmail.parse(call.body)),
+    ),
+    Operation("GetAccount", "GET", ACCOUNT, lambda call: administration.get_account(call.caller)),
+    Operation(
+        "PutAccountSendingAttributes",
+        "PUT",
+        f"{ACCOUNT}/sending",
+        lambda call: administration.put_account_sending_attributes(
+            call.caller, requests.SendingOptions.parse(call.body)
+        ),
+    ),
+    Operation(
+        "PutAccountSuppressionAttributes",
+        "PUT",
+        f"{ACCOUNT}/suppression",
+        lambda call: administration.put_account_suppression_attributes(
+            call.caller, requests.SuppressionOptions.parse(call.body)
+        ),
+    ),
+    Operation(
+        "CreateEmailIdentity",
+        "POST",
+        IDENTITIES,
+        lambda call: administration.create_email_identity(
+            call.caller, requests.CreateEmailIdentity.parse(call.body)
+        ),
+    ),
+    Operation(
+        "ListEmailIdentities",
+        "POST",
+        "/v2/email/list-identities",
+        lambda call: administration.list_email_identities(
+            call.caller, requests.ListPage.parse(call.body)
+        ),
+    ),
+    Operation(
+        "GetEmailIdentity",
+        "GET",
+        f"{IDENTITIES}/{{EmailIdentity}}",
+        lambda call: administration.get_email_identity(call.caller, call.path("EmailIdentity")),
+    ),
+    Operation(
+        "DeleteEmailIdentity",
+        "DELETE",
+        f"{IDENTITIES}/{{EmailIdentity}}",
+        lambda call: administration.delete_email_identity(call.caller, call.path("EmailIdentity")),
+    ),
+    Operation(
+        "PutSuppressedDestination",
+        "PUT",
+        SUPPRESSED,
+        lambda call: administration.put_suppressed_destination(
+            call.caller, requests.PutSuppressedDestination.parse(call.body)
+        ),
+    ),
+    Operation(
+        "ListSuppressedDestinations",
+        "GET",
+        SUPPRESSED,
+        lambda call: administration.list_suppressed_destinations(
+            call.caller, call.request.query, call.request.query.getall("Reason", [])
+        ),
+    ),
+    Operation(
+        "GetSuppressedDestination",
+        "GET",
+        f"{SUPPRESSED}/{{EmailAddress}}",
+        lambda call: administration.get_suppressed_destination(
+            call.caller, call.path("EmailAddress")
+        ),
+    ),
+    Operation(
+        "DeleteSuppressedDestination",
+        "DELETE",
+        f"{SUPPRESSED}/{{EmailAddress}}",
+        lambda call: administration.delete_suppressed_destination(
+            call.caller, call.path("EmailAddress")
+        ),
+    ),
+    Operation(
+        "CreateConfigurationSet",
+        "POST",
+        CONFIGURATION_SETS,
+        lambda call: administration.create_configuration_set(
+            call.caller, requests.CreateConfigurationSet.parse(call.body)
+        ),
+    ),
+    Operation(
+        "ListConfigurationSets",
+        "POST",
+        "/v2/email/list-configuration-sets",
+        lambda call: administration.list_configuration_sets(
+            call.caller, requests.ListPage.parse(call.body)
+        ),
+    ),
+    Operation(
+        "GetConfigurationSet",
+        "GET",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
+        lambda call: administration.get_configuration_set(
+            call.caller, call.path("ConfigurationSetName")
+        ),
+    ),
+    Operation(
+        "PutConfigurationSetSendingOptions",
+        "PUT",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/sending",
+        lambda call: administration.put_configuration_set_sending_options(
+            call.caller,
+            call.path("ConfigurationSetName"),
+            requests.SendingOptions.parse(call.body),
+        ),
+    ),
+    Operation(
+        "PutConfigurationSetSuppressionOptions",
+        "PUT",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/suppression-options",
+        lambda call: administration.put_configuration_set_suppression_options(
+            call.caller,
+            call.path("ConfigurationSetName"),
+            requests.SuppressionOptions.parse(call.body),
+        ),
+    ),
+    Operation(
+        "DeleteConfigurationSet",
+        "DELETE",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
+        lambda call: administration.delete_configuration_set(
+            call.caller, call.path("ConfigurationSetName")
+        ),
+    ),
+)
+
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def routes(caller_from: Callable[[str], Caller]) -> list[web.RouteDef]:
+    """Make the API's routes; ``caller_from`` gives the caller of a region."""
+    known = [
+        web.route(operation.method, operation.path, _handler(operation, caller_from))
+        for operation in OPERATIONS
+    ]
+    return [*known, web.route("*", "/v2/{rest:.*}", _unknown_operation)]
+
+
+def _handler(operation: Operation, caller_from: Callable[[str], Caller]) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            caller = caller_from(_region(request))
+            body = await _body(request)
+            return _json(operation.answer(Call(caller, request, body)))
+        except SesError as refused:
+            return _refusal(refused)
+
+    return answer
+
+
+def _region(request: web.Request) -> str:
+    """Return the region a request is signed for. Whose signature it is, nobody checks here."""
+    signed = _SIGNED.match(request.headers.get("Authorization", ""))
+    if not signed:
+        raise SesError(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+            HTTPStatus.FORBIDDEN,
+        )
+    return signed["region"]
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise SesError(
+            "RequestEntityTooLargeException",
+            "Request too large",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        ) from error
+
+
+async def _unknown_operation(request: web.Request) -> web.Response:
+    names = ", ".join(operation.name for operation in OPERATIONS)
+    return _refusal(
+        SesError(
+            "UnknownOperationException",
+            f"{request.method} {request.path} is no operation of the local SES server."
+            f" It knows {names}.",
+            HTTPStatus.NOT_FOUND,
+        )
+    )
+
+
+def _json(
+    answer: dict[str, object],
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    error: str | None = None,
+) -> web.Response:
+    headers = {"x-amzn-RequestId": str(uuid4())}
+    if error:
+        headers["x-amzn-ErrorType"] = error
+    return web.Response(
+        body=json.dumps(answer).encode(),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def _refusal(refused: SesError) -> web.Response:
+    return _json({"message": refused.message}, status=refused.status, error=refused.code)

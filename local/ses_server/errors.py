@@ -1,0 +1,35 @@
+"""The refusals of SES, as its HTTP API words them."""
+
+from http import HTTPStatus
+
+
+class SesError(Exception):
+    """A whole call refused: ``code`` is SES's name of the error, ``status`` its HTTP status."""
+
+    def __init__(
+        self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def bad_request(message: str) -> SesError:
+    return SesError("BadRequestException", message)
+
+
+def not_found(message: str) -> SesError:
+    return SesError("NotFoundException", message, HTTPStatus.NOT_FOUND)
+
+
+def already_exists(message: str) -> SesError:
+    return SesError("AlreadyExistsException", message)
+
+
+def rejected(message: str) -> SesError:
+    return SesError("MessageRejected", message)
+
+
+def sending_paused(message: str) -> SesError:
+    return SesError("SendingPausedException", message)

@@ -1,0 +1,112 @@
+"""The server's process: the SES API and the inbox on one port, and how tests start it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from local.ses_server import account, api, database, inbox, mails
+from local.ses_server.account import Account
+from local.ses_server.mails import Mail, Outcome
+from local.ses_server.sending import Caller
+
+HOST = "127.0.0.1"  # the mails are nobody else's business
+MAX_REQUEST_BYTES = 56 * 1024 * 1024  # SES's 40 MB message in base64
+SHUTDOWN_SECONDS = 2.0  # for answers under way
+START_SECONDS = 10.0
+
+
+async def serve(  # noqa: PLR0913 — what the command line gives, and its two signals
+    directory: Path,
+    account_played: Account,
+    *,
+    port: int,
+    verified: Iterable[str],
+    started: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve until ``stop`` is set; ``started`` is told the URL. Raises ``OSError``: port taken."""
+    with closing(database.connect(directory)) as connection:
+        for identity in verified:
+            account.verify_identity(connection, identity)
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        app.add_routes(api.routes(lambda region: Caller(account_played, connection, region)))
+        app.add_routes(inbox.routes(connection))
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+            started(f"http://{HOST}:{runner.addresses[0][1]}")
+            await stop.wait()
+        finally:
+            await runner.cleanup()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: what ``AWS_ENDPOINT_URL_SESV2`` is set to, and what it received."""
+
+    url: str
+    directory: Path
+
+    def mails(self, to: str | None = None) -> list[Mail]:
+        """Return the mails that were delivered, to one mailbox or to all, oldest first."""
+        return self._mails(to, [Outcome.DELIVERED])
+
+    def undelivered(self, to: str | None = None) -> list[Mail]:
+        """Return what was accepted and not delivered, with its ``outcome`` and ``reason``."""
+        return self._mails(to, [Outcome.SUPPRESSED, Outcome.RENDERING_FAILURE])
+
+    def _mails(self, to: str | None, outcomes: list[Outcome]) -> list[Mail]:
+        with closing(database.connect(self.directory)) as connection:
+            return list(mails.oldest_first(connection, to=to, outcomes=outcomes))
+
+
+@contextmanager
+def running(
+    directory: Path,
+    *,
+    port: int = 0,
+    account: Account = Account(),  # noqa: B008 — frozen
+    verified: Iterable[str] = (),
+) -> Iterator[Server]:
+    """Run the server in a thread of this process, its mails kept in ``directory``.
+
+    ``port`` 0 takes a free one. ``verified`` are identities that may send from the start.
+    """
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    url: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            loop.run_until_complete(
+                serve(
+                    directory,
+                    account,
+                    port=port,
+                    verified=verified,
+                    started=url.set_result,
+                    stop=stop,
+                )
+            )
+        except Exception as error:
+            if url.done():
+                raise
+            url.set_exception(error)
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=run, name="ses-server", daemon=True)
+    thread.start()
+    try:
+        yield Server(url=url.result(START_SECONDS), directory=directory)
+    finally:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
