@@ -285,7 +285,7 @@ def _with_footer(document: str, newsletter: Newsletter, marks: _Marks) -> str:
 
 def _text_mail(text: str, newsletter: Newsletter, marks: _Marks) -> str:
     footer = _template("footer.txt", newsletter=newsletter, unsubscribe_url=marks.unsubscribe_url)
-    return f"{text.rstrip("\n")}\n\n{footer}"
+    return f"{text.rstrip('\n')}\n\n{footer}"
 
 
 def _answer(subject: str, template: str, *, newsletter: Newsletter, **values: str) -> MailContent:

@@ -1,0 +1,393 @@
+"""What an author writes arrives as written, with the reader's name in it and nothing else."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.mail.rendering import (
+    MAX_TEMPLATE_BYTES,
+    TEMPLATE_DEFAULTS,
+    IssueTooLargeError,
+    recipient_variables,
+    render_already_subscribed,
+    render_confirmation,
+    render_issue,
+)
+
+NEWSLETTER = Newsletter(
+    name="The Harbour Letter",
+    sender=EmailAddress("letter@example.com"),
+    sender_name="Mara Lindqvist",
+)
+UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token=a.b-c_d&x=1"
+URSULA = SubscriberName("Ursula")
+TITLE = IssueTitle("A title")
+
+# Text that is made to be misread: braces of every kind beside each other and the placeholder.
+TRICKY = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                "{", "}", "{{", "}}", "{{{", "}}}", "[[name]]", "\\[[name]]", "[[", "]]", "\\",
+                "{{name_html}}", "{{name_text}}", "{{left_brace}}", "{{#if}}", "{{/if}}", "{{!",
+                "{{>", "{{&", "&#123;&#123;", "&lbrace;", "<", ">", "&", '"', "'", "`", "=", " ",
+                "\n", "name", "xn", "y",
+            ]
+        ),
+        st.text(max_size=3),
+    ),
+    max_size=14,
+).map("".join)  # fmt: skip
+
+
+def _is_title(text: str) -> bool:
+    try:
+        IssueTitle(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _is_name(text: str) -> bool:
+    try:
+        SubscriberName(text)
+    except ValidationError:
+        return False
+    return True
+
+
+TITLES = TRICKY.filter(_is_title).map(IssueTitle)
+NAMES = (
+    st.one_of(
+        st.sampled_from(
+            ["O'Brien", "Siobhán & Co", "a`b=c", "x onclick=y", "&lt;", "[[name]]", "name_html"]
+        ),
+        st.text(min_size=1, max_size=12),
+    )
+    .filter(_is_name)
+    .map(SubscriberName)
+)
+
+
+def send(template: str, name: SubscriberName = URSULA) -> str:
+    """Substitute as SES does: each variable once, as it stands, and an unknown one is an error.
+
+    Read strictly as Handlebars would be too: a third brace, a block, a comment, a partial or an
+    escaping backslash before a variable would mean something else there.
+    """
+    values = TEMPLATE_DEFAULTS | recipient_variables(name, UNSUBSCRIBE_URL)
+    assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
+    between = re.split(r"\{\{[a-z_]+\}\}", template)
+    for literal in between:
+        assert "{{" not in literal
+        assert "}}" not in literal
+    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values[found[1]], template)
+
+
+def as_written(text: str, name: SubscriberName) -> str:
+    """Say by the documented rule alone what an author's text should read like."""
+    pieces = re.split(r"(\\?\[\[name\]\])", text)
+    return "".join(
+        {"[[name]]": str(name), "\\[[name]]": "[[name]]"}.get(piece, piece) for piece in pieces
+    )
+
+
+class Read(HTMLParser):
+    """The elements, attributes and texts of a mail as a mail program reads them."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[dict[str, str | None]] = []
+        self.texts: dict[str, str] = {}
+        self._open = ""
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.append(dict(attrs))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = "" if tag == self._open else self._open
+
+    def handle_data(self, data: str) -> None:
+        self.texts[self._open] = self.texts.get(self._open, "") + data
+
+
+def markdown_issue(markdown: str, title: IssueTitle = TITLE) -> RenderedIssue:
+    return render_issue(title, MarkdownContent(markdown=markdown), NEWSLETTER)
+
+
+def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> RenderedIssue:
+    return render_issue(title, HtmlContent(html=document, text=text), NEWSLETTER)
+
+
+def text_of(markdown: str) -> str:
+    """Render Markdown to plain text, without the headline and the footer."""
+    text = send(markdown_issue(f"# T\n\n{markdown}").text)
+    return text.partition("=\n\n")[2].partition("\n\n-----------")[0]
+
+
+class TestTheAuthorsTextArrivesAsWritten:
+    @given(title=TITLES, name=NAMES)
+    @example(title=IssueTitle("{[[name]]}"), name=URSULA)
+    @example(title=IssueTitle("{{{[[name]]}}} \\{{x}}"), name=URSULA)
+    def test_in_the_subject(self, title: IssueTitle, name: SubscriberName) -> None:
+        issue = markdown_issue("Hello", title)
+        assert send(issue.subject, name) == as_written(str(title), name)
+
+    @given(title=TITLES, name=NAMES)
+    def test_in_the_headline_of_the_html(self, title: IssueTitle, name: SubscriberName) -> None:
+        read = Read(send(markdown_issue("Hello", title).html, name))
+        assert read.texts["h1"] == as_written(str(title), name)
+        assert read.texts["title"] == as_written(str(title), name)
+
+    @given(text=TRICKY.filter(str.strip), name=NAMES)
+    @example(text="{", name=URSULA)
+    def test_in_the_text_of_an_author_who_gives_both(self, text: str, name: SubscriberName) -> None:
+        issue = html_issue("<p>Hello</p>", text)
+        sent = send(issue.text, name)
+        assert sent.startswith(as_written(text.rstrip("\n"), name) + "\n\n-----")
+
+    @given(text=TRICKY, name=NAMES)
+    @example(text='{{"a": {"b": {}}}}', name=URSULA)
+    def test_in_a_code_block_of_markdown(self, text: str, name: SubscriberName) -> None:
+        lines = [f"| {line}" for line in re.split(r"[\r\n]", text.replace("\0", ""))]
+        code = "\n".join(lines)
+        issue = markdown_issue(f"~~~\n{code}\n~~~")
+        read = Read(send(issue.html, name))
+        assert read.texts["code"].rstrip("\n") == as_written(code, name)
+        quoted = "\n".join(f"    {line}" for line in lines)
+        assert as_written(quoted, name) in send(issue.text, name)
+
+    @given(text=TRICKY.map(lambda text: " ".join(re.findall(r"[^\s\0]+", text))), name=NAMES)
+    def test_in_a_paragraph_of_markdown(self, text: str, name: SubscriberName) -> None:
+        # Markdown's own marks escaped, the placeholder's backslash apart
+        pieces = re.split(r"(\\?\[\[name\]\])", text)
+        markdown = "".join(
+            piece if number % 2 else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", piece)
+            for number, piece in enumerate(pieces)
+        )
+        issue = markdown_issue(f"Dear {markdown} end")
+        expected = as_written(f"Dear {text} end", name)
+        assert Read(send(issue.html, name)).texts["p"].split("You get this")[0].strip() == expected
+        assert " ".join(expected.split()) in " ".join(send(issue.text, name).split())
+
+    @given(text=TRICKY.map(lambda text: text.replace("\0", "")).filter(bool), name=NAMES)
+    def test_in_a_fragment_of_html(self, text: str, name: SubscriberName) -> None:
+        escaped = html.escape(text).replace("\r", "&#13;")
+        issue = html_issue(f'<h1 title="{escaped}">{escaped}</h1>')
+        read = Read(send(issue.html, name))
+        assert read.texts["h1"] == as_written(text, name)
+        assert as_written(text, name) in [each.get("title") for each in read.attributes]
+
+    @given(text=TRICKY, name=NAMES)
+    def test_in_a_whole_document(self, text: str, name: SubscriberName) -> None:
+        document = f"<html><body><p>{text}</p></body></html>"
+        sent = send(html_issue(document).html, name)
+        value = recipient_variables(name, UNSUBSCRIBE_URL)["name_html"]
+        pieces = re.split(r"(\\?\[\[name\]\])", text)
+        expected = "".join(
+            {"[[name]]": value, "\\[[name]]": "[[name]]"}.get(piece, piece) for piece in pieces
+        )
+        assert sent.startswith(f"<html><body><p>{expected}")
+
+    @pytest.mark.parametrize("shell", ["{}", "<html><head>{}</head><body>x</body></html>"])
+    def test_in_css(self, shell: str) -> None:
+        css = "<style>@media print{a::before{content:'{{name_html}}'}}b{c:d}</style>"
+        assert css in send(html_issue(shell.replace("{}", css)).html)
+
+    def test_in_a_link(self) -> None:
+        issue = html_issue('<a href="https://example.com/?q={{x}}&amp;n={[[name]]}">x</a>')
+        urls = [each.get("href") for each in Read(send(issue.html)).attributes]
+        assert "https://example.com/?q={{x}}&n={Ursula}" in urls
+
+    def test_a_name_of_a_newsletter_with_braces_is_safe_too(self) -> None:
+        braces = NEWSLETTER.model_copy(update={"name": "{{Curly}}", "sender_name": "{{{x}}}"})
+        issue = render_issue(TITLE, MarkdownContent(markdown="x"), braces)
+        assert "subscribed to {{Curly}}." in send(issue.text)
+        assert "subscribed to {{Curly}}." in send(issue.html)
+        assert "Sent by {{{x}}}" in send(issue.html)
+
+
+class TestANameIsOnlyAName:
+    @given(markdown=TRICKY.filter(str.strip), name=NAMES)
+    def test_it_adds_no_markup_to_markdown(self, markdown: str, name: SubscriberName) -> None:
+        issue = markdown_issue(markdown)
+        assert Read(send(issue.html, name)).tags == Read(send(issue.html)).tags
+        assert "<" not in recipient_variables(name, UNSUBSCRIBE_URL)["name_html"]
+
+    @given(fragment=TRICKY.filter(str.strip), name=NAMES)
+    def test_it_adds_no_attribute_to_html(self, fragment: str, name: SubscriberName) -> None:
+        issue = html_issue(f"{fragment}<p title=\"[[name]]\" lang='[[name]]'>[[name]]</p>")
+        names, usual = (
+            [list(each) for each in Read(send(issue.html, each)).attributes]
+            for each in (name, URSULA)
+        )
+        assert names == usual
+
+    def test_it_sets_no_attribute_even_where_the_author_forgot_the_quotes(self) -> None:
+        issue = html_issue("<html><body><p title=[[name]]>x</p></body></html>")
+        attacker = SubscriberName("x onmouseover=alert`1`")
+        paragraph = Read(send(issue.html, attacker)).attributes[2]
+        assert "onmouseover" not in paragraph
+
+    @given(name=NAMES)
+    def test_it_is_one_line_of_the_subject(self, name: SubscriberName) -> None:
+        issue = markdown_issue("x", IssueTitle("Dear [[name]]"))
+        assert send(issue.subject, name).splitlines() == [f"Dear {name}"]
+
+    def test_it_reads_right_in_text_and_in_html(self) -> None:
+        issue = markdown_issue("Dear [[name]],", IssueTitle("For [[name]]"))
+        name = SubscriberName("O'Brien & Söhne")
+        assert send(issue.subject, name) == "For O'Brien & Söhne"
+        assert "Dear O'Brien & Söhne," in send(issue.text, name)
+        assert "Dear O&#x27;Brien &amp; Söhne," in send(issue.html, name)
+
+    def test_it_can_be_emphasised_linked_and_put_beside_anything(self) -> None:
+        text = text_of("**[[name]]**, _[[name]]_, ([[name]]), [[[name]]](https://x.test)")
+        assert text == "*Ursula*, _Ursula_, (Ursula), Ursula (https://x.test)"
+
+    def test_a_name_that_looks_like_a_placeholder_stays_what_it_is(self) -> None:
+        issue = markdown_issue("Dear [[name]],")
+        assert "Dear [[name]]," in send(issue.text, SubscriberName("[[name]]"))
+
+    def test_a_backslash_keeps_the_placeholder_as_a_word(self) -> None:
+        assert text_of("Write `\\[[name]]` or \\[[name]].") == "Write `[[name]]` or [[name]]."
+
+
+def test_every_variable_has_a_default() -> None:
+    issue = markdown_issue("{{x}} {[[name]]} \\\\{{", IssueTitle("\\{{[[name]]}}"))
+    used = set(re.findall(r"\{\{([a-z_]+)\}\}", issue.subject + issue.html + issue.text))
+    assert used == TEMPLATE_DEFAULTS.keys()
+    assert recipient_variables(URSULA, UNSUBSCRIBE_URL).keys() < TEMPLATE_DEFAULTS.keys()
+
+
+def test_defaults_alone_make_a_mail_that_reads_well() -> None:
+    issue = markdown_issue("Dear [[name]],")
+    text = re.sub(r"\{\{([a-z_]+)\}\}", lambda found: TEMPLATE_DEFAULTS[found[1]], issue.text)
+    assert "Dear reader," in text
+
+
+def test_the_same_issue_is_always_rendered_the_same() -> None:
+    assert markdown_issue("Dear [[name]]") == markdown_issue("Dear [[name]]")
+
+
+class TestTheFooter:
+    @pytest.mark.parametrize(
+        "issue",
+        [
+            markdown_issue("Hello"),
+            html_issue("<p>Hello"),
+            html_issue("<p>Hello</div></td></table><!-- <style>"),
+            html_issue("<!doctype html><html><body>Hello</body></html>"),
+            html_issue("<html>Hello</html>"),
+            html_issue("<body>Hello"),
+        ],
+    )
+    def test_says_why_and_who_and_lets_go(self, issue: RenderedIssue) -> None:
+        for part in (send(issue.html), send(issue.text)):
+            assert "You get this because you subscribed to The Harbour Letter." in part
+            assert "Sent by Mara Lindqvist" in part
+        assert f"Unsubscribe: {UNSUBSCRIBE_URL}\n" in send(issue.text)
+        links = [each["href"] for each in Read(send(issue.html)).attributes if "href" in each]
+        assert links == [UNSUBSCRIBE_URL]
+
+    def test_of_a_document_stands_before_the_end_of_its_body(self) -> None:
+        issue = html_issue("<html><body><p>Hello</p></BODY ></html>")
+        assert send(issue.html).startswith("<html><body><p>Hello</p><div")
+        assert send(issue.html).endswith("</BODY ></html>")
+
+
+class TestTheFrame:
+    def test_has_the_newsletters_language_and_a_title(self) -> None:
+        german = NEWSLETTER.model_copy(update={"language": "de"})
+        issue = render_issue(TITLE, MarkdownContent(markdown="Hallo"), german)
+        assert '<html lang="de">' in issue.html
+        assert "<title>A title</title>" in issue.html
+
+    def test_has_its_styles_on_the_elements_and_needs_nothing_from_elsewhere(self) -> None:
+        issue = markdown_issue("## Hello\n\nyou")
+        assert re.search(r'<h2 style="[^"]*font-size', issue.html)
+        assert not {"link", "script", "img"} & set(Read(issue.html).tags)
+
+    def test_shows_the_title_unless_the_content_brings_a_headline(self) -> None:
+        assert send(markdown_issue("Hello").html).count("<h1") == 1
+        assert send(markdown_issue("Hello").text).startswith("A title\n=======\n\nHello")
+        own = markdown_issue("# My own\n\nHello")
+        assert "A title</h1>" not in own.html
+        assert own.text.startswith("My own\n======\n\nHello")
+        assert "A title</h1>" not in html_issue("<div><H1>My own</H1></div>").html
+
+    def test_keeps_a_fragments_style_and_closes_what_was_left_open(self) -> None:
+        issue = html_issue('<style>.a{color:red}</style><p class="a">x <b>y')
+        assert '<style>.a{color:red}</style><p class="a">x <b>y</b></p>' in issue.html
+
+    def test_follows_the_readers_dark_mode_only_where_the_colours_are_ours(self) -> None:
+        assert "prefers-color-scheme: dark" in markdown_issue("x").html
+        assert "prefers-color-scheme: dark" not in html_issue("<p>x</p>").html
+
+
+class TestMarkdown:
+    def test_shows_html_as_typed_in_both_versions(self) -> None:
+        issue = markdown_issue("a <b>c</b>")
+        assert "a &lt;b&gt;c&lt;/b&gt;" in issue.html
+        assert "a <b>c</b>" in issue.text
+
+    @pytest.mark.parametrize("scheme", ["javascript:alert(1)", "vbscript:x", "file:///etc/passwd"])
+    def test_makes_no_link_of_a_dangerous_address(self, scheme: str) -> None:
+        links = [
+            each.get("href") for each in Read(markdown_issue(f"[x]({scheme})").html).attributes
+        ]
+        assert scheme not in links
+
+    def test_loses_nothing_that_is_nested_deeper_than_anyone_writes(self) -> None:
+        assert "the bottom" in text_of("> " * 40 + "the bottom")
+
+
+def test_a_template_larger_than_ses_takes_is_refused_with_its_size() -> None:
+    with pytest.raises(IssueTooLargeError, match=r"[\d,]+ bytes as JSON; SES takes 1,000,000"):
+        html_issue("é" * 200_000)
+    issue = html_issue("x" * 400_000, "y" * 400_000)
+    assert len(json.dumps(issue.model_dump())) < MAX_TEMPLATE_BYTES
+
+
+class TestTheAnswersToASignUp:
+    def test_a_confirmation_shows_the_link_once_as_a_button_and_once_as_text(self) -> None:
+        url = "https://news.example.com/confirm?token=a.b&c=1"
+        mail = render_confirmation(NEWSLETTER, url)
+        links = [each["href"] for each in Read(mail.html).attributes if "href" in each]
+        assert links == [url, url]
+        assert Read(mail.html).texts["a"].endswith(url)
+        assert f"\n{url}\n" in mail.text
+
+    def test_a_confirmation_says_how_long_it_is_good_and_that_it_may_be_ignored(self) -> None:
+        mail = render_confirmation(NEWSLETTER, "https://example.com/")
+        assert mail.subject == "Please confirm your subscription to The Harbour Letter"
+        for part in (mail.html, mail.text):
+            assert "7 days" in part
+            assert "ignore this email" in part
+
+    def test_the_second_answer_says_that_nothing_changed(self) -> None:
+        mail = render_already_subscribed(NEWSLETTER)
+        assert mail.subject == "You are already subscribed to The Harbour Letter"
+        assert "nothing has changed" in " ".join(mail.html.split())
+        assert "nothing has changed" in " ".join(mail.text.split())
+        assert "href" not in mail.html
+
+    def test_a_newsletters_name_is_escaped(self) -> None:
+        sharp = NEWSLETTER.model_copy(update={"name": "R&D <weekly>"})
+        mail = render_already_subscribed(sharp)
+        assert "R&amp;D &lt;weekly&gt;" in mail.html
+        assert "R&D <weekly>" in mail.text

@@ -1,0 +1,199 @@
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadsheet.web import pages
+
+HOSTILE = "\"><script>alert('1')</script>"
+PAGES = {
+    "sign_up": pages.sign_up("The Harbour Letter", "subscriptions"),
+    "check_your_inbox": pages.check_your_inbox("The Harbour Letter"),
+    "confirm": pages.confirm("The Harbour Letter", "confirm?token=t"),
+    "confirmed": pages.confirmed("The Harbour Letter"),
+    "unsubscribe": pages.unsubscribe("The Harbour Letter", "unsubscribe?token=t"),
+    "unsubscribed": pages.unsubscribed("The Harbour Letter", sign_up_url="./"),
+    "error": pages.error("The Harbour Letter", 410, "Expired", "Too old.", what_to_do="Sign up."),
+}
+every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and the text outside of its style."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.all: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.style = ""
+        self._in_style = False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.all.append((tag, dict(attrs)))
+        self._in_style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_style = self._in_style and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style:
+            self.style += data
+        else:
+            self.text += data
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.all if found == tag]
+
+    def input(self, name: str) -> dict[str, str | None]:
+        (found,) = [each for each in self.named("input") if each["name"] == name]
+        return found
+
+
+@every_page
+def test_a_page_asks_for_nothing_more_and_runs_nothing(page: str) -> None:
+    elements = Elements(page)
+    assert not elements.named("script")
+    assert not elements.named("img")
+    assert [link["href"] for link in elements.named("link")] == ["data:,"]
+    assert not re.search(r"@import|url\(", elements.style)
+    for _, attributes in elements.all:
+        assert "style" not in attributes
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+@every_page
+def test_the_policy_lets_a_page_show_its_own_stylesheet(page: str) -> None:
+    digest = base64.b64encode(hashlib.sha256(Elements(page).style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in pages.CONTENT_SECURITY_POLICY
+    assert "unsafe" not in pages.CONTENT_SECURITY_POLICY
+
+
+@every_page
+def test_a_page_says_whose_it_is_in_which_language_and_sends_no_referrer(page: str) -> None:
+    elements = Elements(page)
+    assert elements.named("html") == [{"lang": "en"}]
+    assert {"name": "referrer", "content": "no-referrer"} in elements.named("meta")
+    assert re.search("<title>.+ \N{EN DASH} The Harbour Letter</title>", page)
+    assert len(elements.named("h1")) == 1
+
+
+def test_only_the_sign_up_page_may_be_indexed() -> None:
+    noindex = {"name": "robots", "content": "noindex"}
+    indexed = [name for name, page in PAGES.items() if noindex not in Elements(page).named("meta")]
+    assert indexed == ["sign_up"]
+
+
+def test_the_newsletters_name_is_marked_with_its_language() -> None:
+    page = pages.check_your_inbox("Hafenbrief", language="de")
+    assert '<header class="masthead" lang="de">Hafenbrief</header>' in page
+
+
+@pytest.mark.parametrize("name", ["confirm", "unsubscribe"])
+def test_confirming_and_unsubscribing_take_one_button_that_posts(name: str) -> None:
+    elements = Elements(PAGES[name])
+    assert elements.named("form") == [{"method": "post", "action": f"{name}?token=t"}]
+    assert elements.named("button") == [{"type": "submit"}]
+    assert not elements.named("input")
+    assert not elements.named("a")
+
+
+def test_each_field_has_a_label_and_tells_the_browser_what_to_fill_in() -> None:
+    elements = Elements(PAGES["sign_up"])
+    assert [label["for"] for label in elements.named("label")] == ["name", "email"]
+    for name in ("name", "email"):
+        field = elements.input(name)
+        assert (field["id"], field["autocomplete"]) == (name, name)
+        assert "required" in field
+        assert "aria-invalid" not in field
+    assert elements.input("email")["type"] == "email"
+
+
+def test_a_form_that_could_not_be_taken_comes_back_with_what_was_typed() -> None:
+    page = pages.sign_up(
+        "The Harbour Letter",
+        "subscriptions",
+        name="Ursula",
+        email="ursula@",
+        errors={"email": "this is not a valid email address"},
+    )
+    elements = Elements(page)
+    assert elements.input("name")["value"] == "Ursula"
+    assert elements.input("email")["value"] == "ursula@"
+
+
+def test_a_message_stands_beside_its_field_and_is_tied_to_it() -> None:
+    page = pages.sign_up(
+        "The Harbour Letter", "subscriptions", errors={"email": "an email address is needed"}
+    )
+    elements = Elements(page)
+    assert elements.input("email")["aria-describedby"] == "email-wrong"
+    assert elements.input("email")["aria-invalid"] == "true"
+    assert {"class": "wrong", "id": "email-wrong", "role": "alert"} in elements.named("p")
+    assert "An email address is needed" in elements.text
+    assert "aria-invalid" not in elements.input("name")
+
+
+def test_the_first_wrong_field_has_the_focus() -> None:
+    page = pages.sign_up("W", "subscriptions", errors={"email": "wrong", "name": "wrong"})
+    focused = [each["name"] for each in Elements(page).named("input") if "autofocus" in each]
+    assert focused == ["name"]
+
+
+def test_a_message_that_belongs_to_no_field_is_shown_above_them() -> None:
+    page = pages.sign_up("W", "subscriptions", errors={"form": "the form was too long"})
+    assert page.index("The form was too long") < page.index("Your name")
+
+
+def test_nothing_that_was_typed_becomes_markup() -> None:
+    page = pages.sign_up(
+        HOSTILE, HOSTILE, name=HOSTILE, email=HOSTILE, errors={"name": HOSTILE}, language=HOSTILE
+    )
+    elements = Elements(page)
+    assert not elements.named("script")
+    assert elements.input("name")["value"] == HOSTILE
+    assert elements.named("form")[0]["action"] == HOSTILE
+
+
+@given(text=st.text())
+def test_an_error_page_shows_any_text_as_it_is(text: str) -> None:
+    page = pages.error(text, 400, text, text, what_to_do=text, sign_up_url=text)
+    tags = [tag for tag, _ in Elements(page).all]
+    usual = pages.error("W", 400, "t", "d", what_to_do="w" if text else "", sign_up_url=text)
+    assert tags == [tag for tag, _ in Elements(usual).all]
+
+
+def test_an_error_page_says_what_can_be_done() -> None:
+    page = pages.error(
+        "W", 410, "Expired", "Too old.", what_to_do="Sign up again.", sign_up_url="../?a=1&b=2"
+    )
+    elements = Elements(page)
+    assert "Sign up again." in elements.text
+    assert "Error 410" in elements.text
+    assert elements.named("a") == [{"href": "../?a=1&b=2"}]
+
+
+def test_what_the_edge_has_is_called_received_and_not_done() -> None:
+    assert "We have your confirmation" in PAGES["confirmed"]
+    assert "We have your request" in PAGES["check_your_inbox"]
+    assert "We have your request" in PAGES["unsubscribed"]
+
+
+def test_pages_import_nothing_heavy() -> None:
+    heavy = "{'pydantic', 'boto3', 'css_inline', 'markdown_it', 'psycopg', 'regex'}"
+    program = f"import sys, broadsheet.web.pages; print(sorted({heavy} & set(sys.modules)))"
+    loaded = subprocess.run(  # noqa: S603 - our own interpreter and program
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": "layers/common"},
+    )
+    assert loaded.stdout.strip() == "[]"
