@@ -1,11 +1,20 @@
 """What authors publish: titles, contents, states, and an issue's books."""
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Self
 from uuid import UUID, uuid4
 
 import regex
-from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    RootModel,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
 # SES takes 1 MB of template as JSON; escaping and the frame take their part.
@@ -77,6 +86,55 @@ class HtmlContent(BaseModel):
 
 
 type IssueContent = MarkdownContent | HtmlContent
+
+
+MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+
+
+class IdempotencyKey(RootModel[str]):
+    """The author's own name for one publication: printable ASCII without spaces."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        if not regex.fullmatch(rf"[!-~]{{1,{MAX_IDEMPOTENCY_KEY_CHARACTERS}}}", text):
+            raise ValueError(
+                f"1 to {MAX_IDEMPOTENCY_KEY_CHARACTERS} printable ASCII characters, no spaces"
+            )
+        return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
+class PublishRequest(BaseModel):
+    """What an author asks for: ``{title, markdown}`` or ``{title, content: {html, text}}``.
+
+    Without ``publish_at`` it is published at once; so is one whose time has passed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: IssueTitle
+    content: MarkdownContent | HtmlContent
+    publish_at: AwareDatetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_markdown(cls, request: object) -> object:
+        if not isinstance(request, dict) or "markdown" not in request:
+            return request
+        if "content" in request:
+            raise ValueError("give either markdown or content, not both")
+        rest = {name: value for name, value in request.items() if name != "markdown"}
+        return rest | {"content": {"markdown": request["markdown"]}}
+
+    @property
+    def digest(self) -> bytes:
+        """Return what tells this request from any other, 32 bytes."""
+        return sha256(self.model_dump_json().encode()).digest()
 
 
 class IssueStatus(StrEnum):

@@ -1,0 +1,57 @@
+"""Decides who is an author. Every route is closed by it unless the template opens the route."""
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+
+from broadsheet.secrets import secret
+from broadsheet.settings import required
+from broadsheet.telemetry import InvocationFailed, kind_of, log_failure, logger
+
+
+class Author(BaseModel):
+    """An entry of the authors' secret: a name, and the SHA-256 of a token as hexadecimals."""
+
+    name: str
+    token_sha256: str
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Answer API Gateway with a policy: an author may call every route, anyone else none."""
+    try:
+        author = find_author(event["authorizationToken"])
+    except Exception as error:  # noqa: BLE001 - told without its message, then raised
+        log_failure("authors could not be looked up", error)
+        raise InvocationFailed(kind_of(error)) from None
+    logger.info("authorized" if author else "refused", author=author)
+    return {
+        "principalId": author or "nobody",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow" if author else "Deny",
+                    "Action": "execute-api:Invoke",
+                    "Resource": event["methodArn"],
+                }
+            ],
+        },
+        "context": {"author": author or ""},
+    }
+
+
+def find_author(authorization: str) -> str | None:
+    """Return the name of the author whose token this ``Authorization`` header carries."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    digest = sha256(token.strip().encode()).hexdigest()
+    for entry in json.loads(secret(required("AUTHORS_SECRET_ARN")))["authors"]:
+        author = Author.model_validate(entry)
+        if hmac.compare_digest(author.token_sha256, digest):
+            return author.name
+    return None

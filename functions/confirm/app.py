@@ -1,0 +1,42 @@
+"""Confirming a sign-up: the link shows one button, and pressing it confirms.
+
+GET changes nothing: link scanners follow links.
+"""
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from broadsheet import queues, settings, signed_tokens
+from broadsheet.domain.requests import ConfirmRequest
+from broadsheet.telemetry import logger
+from broadsheet.web import pages
+from broadsheet.web.http import Answer, Request, endpoints
+
+
+def show_button(request: Request) -> Answer:
+    """Show the button that confirms, if the link is good."""
+    token = request.query.get("token", "")
+    signed_tokens.read_confirmation(token)
+    action = request.link(f"/subscriptions/confirm?{urlencode({'token': token})}")
+    return Answer.page(HTTPStatus.OK, pages.confirm(settings.newsletter_name(), action))
+
+
+def confirm(request: Request) -> Answer:
+    """Take the confirmation; enroll applies it."""
+    wanted = ConfirmRequest(
+        token=signed_tokens.read_confirmation(request.query.get("token", "")),
+        origin=request.origin,
+    )
+    queues.send_request(wanted, request.correlation_id)
+    logger.info("confirmation received", request_id=str(wanted.id))
+    if request.wants_page:
+        return Answer.page(HTTPStatus.ACCEPTED, pages.confirmed(settings.newsletter_name()))
+    return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
+
+
+handler = endpoints(
+    {
+        "GET /subscriptions/confirm": show_button,
+        "POST /subscriptions/confirm": confirm,
+    }
+)

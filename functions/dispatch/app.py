@@ -1,0 +1,28 @@
+"""Does what is due for the issue whose clock or kick calls; without an issue, looks at all."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from broadsheet import settings
+from broadsheet.database.connection import connected
+from broadsheet.issue_clock import Tick
+from broadsheet.services import dispatching
+from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, kind_of, log_failure
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> None:
+    """Take ``{"issue_id": "..."}`` or ``{}``. A failure is tried again by Lambda, and the clock."""
+    tick = Tick.model_validate(event)
+    with correlated() as correlation_id:
+        try:
+            with connected(settings.waits().database_patience_of_workers) as connection:
+                if tick.issue_id is None:
+                    dispatching.look_at_all(connection)
+                else:
+                    dispatching.run(connection, tick.issue_id, correlation_id)
+        except Exception as error:  # noqa: BLE001 - told without its message, then raised
+            log_failure("dispatch failed", error, issue_id=str(tick.issue_id))
+            raise InvocationFailed(kind_of(error)) from None
+        finally:
+            flush_metrics()

@@ -1,0 +1,60 @@
+"""Applies the numbered migrations when the stack is deployed: a CloudFormation custom resource.
+
+Its property ``SchemaVersion`` is the last migration's number: a change of it is what makes
+CloudFormation call. A rollback calls with an older one and changes nothing, as does a delete.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from broadsheet.database.connection import connected
+from broadsheet.database.migrations import migrate, numbered_files
+from broadsheet.telemetry import kind_of, log_failure, logger
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PHYSICAL_ID = "schema"  # fixed: another one would make CloudFormation delete the old
+SECONDS_FOR_A_DATABASE_TO_WAKE = 90
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Do what CloudFormation asks, and tell it the outcome, whatever it is."""
+    try:
+        if event["RequestType"] != "Delete":
+            _migrate_to(int(event["ResourceProperties"]["SchemaVersion"]))
+    except Exception as error:  # noqa: BLE001 - unanswered, CloudFormation waits for an hour
+        log_failure("migration failed", error)
+        _answer(event, "FAILED", f"{kind_of(error)}: see the log {context.log_stream_name}")
+    else:
+        _answer(event, "SUCCESS", "")
+
+
+def _migrate_to(version: int) -> None:
+    last = max(numbered_files(MIGRATIONS))
+    if version > last:
+        raise ValueError("SchemaVersion names a migration that is not in this package")
+    with connected(SECONDS_FOR_A_DATABASE_TO_WAKE) as connection:
+        applied = migrate(connection, MIGRATIONS)
+    logger.info("schema is up to date", version=last, applied=applied)
+
+
+def _answer(event: dict[str, Any], status: str, reason: str) -> None:
+    answer = {
+        "Status": status,
+        "Reason": reason,
+        "PhysicalResourceId": PHYSICAL_ID,
+        "StackId": event["StackId"],
+        "RequestId": event["RequestId"],
+        "LogicalResourceId": event["LogicalResourceId"],
+    }
+    urllib3.request(
+        "PUT",
+        event["ResponseURL"],
+        body=json.dumps(answer).encode(),
+        headers={"Content-Type": ""},  # the URL is signed without one
+        timeout=10,
+        retries=5,
+    )

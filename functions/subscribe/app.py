@@ -1,0 +1,64 @@
+"""The sign-up page, and the request it makes. Reaches no database: RequestsQueue keeps it."""
+
+from http import HTTPStatus
+
+from pydantic import ValidationError
+
+from broadsheet import queues, settings
+from broadsheet.domain.errors import InvalidRequest
+from broadsheet.domain.requests import SubscribeRequest
+from broadsheet.telemetry import logger
+from broadsheet.web import pages
+from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
+
+LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
+
+
+def show_health(_request: Request) -> Answer:
+    """Say that the edge is up; touches nothing else."""
+    return Answer.json(HTTPStatus.OK, {"status": "ok"})
+
+
+def show_sign_up(request: Request) -> Answer:
+    """Show the form."""
+    page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
+    return Answer.page(HTTPStatus.OK, page)
+
+
+def subscribe(request: Request) -> Answer:
+    """Take a sign-up; the answer is the same for every address."""
+    fields = request.fields(LARGEST_BODY)
+    try:
+        wanted = SubscribeRequest(
+            name=fields.get("name", ""), email=fields.get("email", ""), origin=request.origin
+        )
+    except ValidationError as error:
+        return _refuse(request, fields, invalid_fields(error))
+    queues.send_request(wanted, request.correlation_id)
+    logger.info("sign-up received", request_id=str(wanted.id))
+    if request.wants_page:
+        return Answer.page(HTTPStatus.ACCEPTED, pages.check_your_inbox(settings.newsletter_name()))
+    return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
+
+
+def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) -> Answer:
+    """Show the form again, with what was typed and what was wrong with it."""
+    if not request.wants_page:
+        raise error
+    page = pages.sign_up(
+        settings.newsletter_name(),
+        request.link("/subscriptions"),
+        name=str(fields.get("name", "")),
+        email=str(fields.get("email", "")),
+        errors=error.errors,
+    )
+    return Answer.page(HTTPStatus.BAD_REQUEST, page)
+
+
+handler = endpoints(
+    {
+        "GET /": show_sign_up,
+        "GET /health": show_health,
+        "POST /subscriptions": subscribe,
+    }
+)

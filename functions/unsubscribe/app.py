@@ -1,0 +1,45 @@
+"""Unsubscribing: one button behind the link, or a mail client's one click (RFC 8058)."""
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from broadsheet import queues, settings, signed_tokens
+from broadsheet.domain.requests import UnsubscribeRequest
+from broadsheet.telemetry import logger
+from broadsheet.web import pages
+from broadsheet.web.http import Answer, Request, endpoints
+
+
+def show_button(request: Request) -> Answer:
+    """Show the button that unsubscribes, if the link is ours."""
+    token = request.query.get("token", "")
+    signed_tokens.read_unsubscribe(token)
+    action = request.link(f"/subscriptions/unsubscribe?{urlencode({'token': token})}")
+    return Answer.page(HTTPStatus.OK, pages.unsubscribe(settings.newsletter_name(), action))
+
+
+def unsubscribe(request: Request) -> Answer:
+    """Take the request; enroll applies it.
+
+    The token says everything, so that no body can be wrong: a mail client's one-click is
+    answered 200 and never redirected (RFC 8058 §3.1), a browser gets a page.
+    """
+    wanted = UnsubscribeRequest(
+        token=signed_tokens.read_unsubscribe(request.query.get("token", "")),
+        origin=request.origin,
+    )
+    queues.send_request(wanted, request.correlation_id)
+    is_one_click = b"List-Unsubscribe" in request.body
+    logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
+    status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
+    if request.wants_page:
+        return Answer.page(status, pages.unsubscribed(settings.newsletter_name()))
+    return Answer.json(status, {"status": "received"})
+
+
+handler = endpoints(
+    {
+        "GET /subscriptions/unsubscribe": show_button,
+        "POST /subscriptions/unsubscribe": unsubscribe,
+    }
+)

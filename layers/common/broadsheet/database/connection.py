@@ -1,0 +1,61 @@
+"""Connections to PostgreSQL: opened for one invocation and closed at its end.
+
+A connection kept by a frozen environment would keep Aurora awake, and its locks with it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.secrets import secret
+from broadsheet.settings import required, waits
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+type Connection = psycopg.Connection[tuple[object, ...]]
+
+# A lock or a statement that takes longer is stuck; a transaction left open blocks others.
+_SESSION = "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
+_SECONDS_BETWEEN_TRIES = 0.5
+
+
+@contextmanager
+def connected(patience: float) -> Generator[Connection]:
+    """Open an autocommit connection, for the invocation's length.
+
+    ``patience``: seconds to wait for a database that is waking up or failing over.
+    Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
+    """
+    connection = _connect(patience)
+    try:
+        yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable("the connection to the database was lost") from error
+    finally:
+        connection.close()
+
+
+def _connect(patience: float) -> Connection:
+    url = secret(required("DATABASE_URL_SECRET_ARN"), stale_is_good=True)
+    give_up_at = time.monotonic() + patience
+    while True:
+        try:
+            return psycopg.connect(
+                url,
+                autocommit=True,
+                connect_timeout=max(2, int(waits().database_connect_timeout)),
+                options=_SESSION,
+                prepare_threshold=None,  # a pooler in front may give each statement a new session
+            )
+        except psycopg.OperationalError as error:
+            if time.monotonic() + _SECONDS_BETWEEN_TRIES > give_up_at:
+                raise DatabaseUnavailable(
+                    "the database is not there just now: please try again in a minute"
+                ) from error
+            time.sleep(_SECONDS_BETWEEN_TRIES)

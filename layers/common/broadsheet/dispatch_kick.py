@@ -1,0 +1,36 @@
+"""Calls dispatch at once, so that nobody waits for the clock's next minute."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet.aws import call_config
+from broadsheet.issue_clock import Tick
+from broadsheet.settings import required
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+    from broadsheet.domain.issues import IssueId
+
+
+def kick(issue_id: IssueId) -> None:
+    """Invoke dispatch asynchronously; best effort, since the clock calls it anyway."""
+    try:
+        _client().invoke(
+            FunctionName=required("DISPATCH_FUNCTION_NAME"),
+            InvocationType="Event",
+            Payload=Tick(issue_id=issue_id).model_dump_json(),
+        )
+    except (BotoCoreError, ClientError):
+        logger.warning("dispatch could not be called at once", issue_id=str(issue_id))
+
+
+@cache
+def _client() -> LambdaClient:
+    return boto3.client("lambda", config=call_config())

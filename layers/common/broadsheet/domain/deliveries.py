@@ -1,0 +1,69 @@
+"""Delivery's own words: batches, claims, recipients, outcomes."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
+
+
+class BatchPointer(BaseModel):
+    """What travels through DeliveryQueue: names a batch, holds nothing of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issue_id: IssueId
+    number: int = Field(gt=0)
+
+
+class Claim(BaseModel):
+    """One deliver's right to send one batch, until the deadline.
+
+    ``recipients`` are subscribers' ids; who of them is mailed is read later. ``tries`` counts
+    the earlier claims in which SES was asked.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    issue_id: IssueId
+    number: int
+    round: int
+    tries: int
+    deadline: datetime
+    recipients: list[SubscriberId]
+
+
+class Recipient(BaseModel):
+    """A confirmed subscriber whose turn it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subscriber_id: SubscriberId
+    email: EmailAddress
+    name: SubscriberName
+
+
+class Outcome(StrEnum):
+    """What became of one recipient in one round; a later member outranks an earlier one."""
+
+    UNRESOLVED = "unresolved"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    ACCEPTED = "accepted"
+    RENDERING_FAILED = "rendering_failed"
+    REJECTED = "rejected"
+
+
+class Delivery(BaseModel):
+    """A row of the ledger, without its issue, round and claim."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subscriber_id: SubscriberId
+    outcome: Outcome
+    reason: str | None = None
+    message_id: str | None = None

@@ -1,0 +1,81 @@
+"""An issue's clock: an EventBridge Scheduler schedule that calls dispatch once a minute.
+
+It exists while the issue is open, so that nothing runs, and no database wakes, when none is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel
+
+from broadsheet.aws import call_config
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.issues import IssueId
+from broadsheet.settings import required
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_scheduler.type_defs import CreateScheduleInputTypeDef
+
+
+class Tick(BaseModel):
+    """What dispatch is called with: an issue, or none for the look at all open ones."""
+
+    issue_id: IssueId | None = None
+
+
+def start(issue_id: IssueId, starting_at: datetime) -> None:
+    """Make the issue's clock, unless it runs already.
+
+    Raises ``DependencyUnavailable`` when it could not be made.
+    """
+    clock: CreateScheduleInputTypeDef = {
+        "Name": str(issue_id),
+        "GroupName": required("ISSUE_CLOCK_GROUP"),
+        "ScheduleExpression": "rate(1 minute)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": required("DISPATCH_FUNCTION_ARN"),
+            "RoleArn": required("ISSUE_CLOCK_ROLE_ARN"),
+            "Input": Tick(issue_id=issue_id).model_dump_json(),
+            "RetryPolicy": {"MaximumRetryAttempts": 0},  # the next minute is a retry
+        },
+    }
+    if starting_at > datetime.now(UTC):
+        clock["StartDate"] = starting_at
+    try:
+        _client().create_schedule(**clock)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConflictException":
+            raise DependencyUnavailable("the issue's clock could not be made") from error
+    except BotoCoreError as error:
+        raise DependencyUnavailable("the issue's clock could not be made") from error
+
+
+def stop(issue_id: IssueId) -> None:
+    """Delete the issue's clock, if it has one."""
+    client = _client()
+    try:
+        client.delete_schedule(Name=str(issue_id), GroupName=required("ISSUE_CLOCK_GROUP"))
+    except client.exceptions.ResourceNotFoundException:
+        return
+
+
+def age(issue_id: IssueId) -> float | None:
+    """Return how many seconds ago the issue's clock was made; None when it has none."""
+    client = _client()
+    try:
+        clock = client.get_schedule(Name=str(issue_id), GroupName=required("ISSUE_CLOCK_GROUP"))
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    return (datetime.now(UTC) - clock["CreationDate"]).total_seconds()
+
+
+@cache
+def _client() -> EventBridgeSchedulerClient:
+    return boto3.client("scheduler", config=call_config())

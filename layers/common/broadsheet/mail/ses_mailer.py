@@ -1,0 +1,353 @@
+"""All of SES: single mails to a subscriber, an issue to a batch, the quota, suppressions.
+
+SES has no idempotency token, so a send is tried once by us and never again by the SDK, and what
+SES surely did not take is kept apart from what it may have taken.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from email.utils import formataddr
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    SSLError,
+)
+from pydantic import BaseModel, ConfigDict, Field
+
+from broadsheet.aws import call_config
+from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
+from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
+from broadsheet.settings import required, unsubscribe_link, waits
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
+
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, MessageHeaderTypeDef
+
+    from broadsheet.domain.deliveries import Recipient
+    from broadsheet.domain.issues import IssueId, RenderedIssue
+    from broadsheet.domain.newsletter import Newsletter
+    from broadsheet.domain.subscribers import EmailAddress
+
+BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
+
+
+class Refusal(StrEnum):
+    """Why SES did not take a mail, by what is to be done about it."""
+
+    RETRY = "retry"  # it passes by itself
+    ACCOUNT = "account"  # it is about us, not about the recipient: wait until a person mends it
+    RECIPIENT = "recipient"  # it is about this mail: it fails for good
+
+
+# By SES's statuses of an entry; an unknown one is retried, a bounded number of times.
+_REFUSALS = {
+    "ACCOUNT_THROTTLED": Refusal.RETRY,
+    "TRANSIENT_FAILURE": Refusal.RETRY,
+    "FAILED": Refusal.RETRY,
+    "ACCOUNT_DAILY_QUOTA_EXCEEDED": Refusal.ACCOUNT,
+    "ACCOUNT_SENDING_PAUSED": Refusal.ACCOUNT,
+    "CONFIGURATION_SET_SENDING_PAUSED": Refusal.ACCOUNT,
+    "ACCOUNT_SUSPENDED": Refusal.ACCOUNT,
+    "MAIL_FROM_DOMAIN_NOT_VERIFIED": Refusal.ACCOUNT,
+    "CONFIGURATION_SET_NOT_FOUND": Refusal.ACCOUNT,
+    "TEMPLATE_NOT_FOUND": Refusal.ACCOUNT,
+    "INVALID_SENDING_POOL_NAME": Refusal.ACCOUNT,
+    "INVALID_PARAMETER": Refusal.RECIPIENT,
+    "MESSAGE_REJECTED": Refusal.RECIPIENT,
+}
+
+
+class Accepted(BaseModel):
+    """SES took the mail and will deliver it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+
+
+class Refused(BaseModel):
+    """SES surely did not take the mail. ``reason`` is SES's own word, never its sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    refusal: Refusal
+    reason: str
+
+
+class PerhapsAccepted(BaseModel):
+    """The answer was lost: SES may have taken the mail, and must not be asked again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+
+
+type SendResult = Accepted | Refused | PerhapsAccepted
+
+
+class SendQuota(BaseModel):
+    """The account's limits. ``max_per_second`` and ``max_per_day`` count recipients."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_per_second: float = Field(gt=0)
+    max_per_day: float | None
+    sent_last_day: float
+
+
+class MailNotTaken(DependencyUnavailable):
+    """SES did not take a single mail, or its answer was lost; it is still owed."""
+
+
+class MailRefused(CanNeverSucceed):
+    """SES will never take this mail; the reason is its own code."""
+
+
+def send_to_subscriber(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
+    """Send one mail that a subscriber is owed, and return SES's message id.
+
+    Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
+    and ``MailRefused`` when SES will never take it.
+    """
+    try:
+        answer = _sending_client().send_email(
+            FromEmailAddress=_sender(newsletter),
+            **_reply_to(newsletter),
+            Destination={"ToAddresses": [str(to)]},
+            ConfigurationSetName=required("CONFIRMATION_CONFIGURATION_SET"),
+            Content={
+                "Simple": {
+                    "Subject": {"Data": content.subject, "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": content.text, "Charset": "UTF-8"},
+                        "Html": {"Data": content.html, "Charset": "UTF-8"},
+                    },
+                    # RFC 3834: answering machines leave it unanswered.
+                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
+                }
+            },
+        )
+    except (ClientError, BotoCoreError) as error:
+        result = _result_of(error)
+        if isinstance(result, Refused) and result.refusal is Refusal.RECIPIENT:
+            raise MailRefused(f"SES refused the mail: {result.reason}") from error
+        raise MailNotTaken(f"SES did not take the mail: {result.reason}") from error
+    return answer["MessageId"]
+
+
+def send_issue(  # noqa: PLR0913 - what SES needs to know, each thing once
+    newsletter: Newsletter,
+    issue_id: IssueId,
+    round_number: int,
+    issue: RenderedIssue,
+    recipients: Sequence[tuple[Recipient, str]],
+    *,
+    deadline: datetime,
+) -> list[SendResult]:
+    """Send an issue to 1 to 50 recipients in one call; one result for each, in their order.
+
+    ``recipients``: each with the token of their unsubscribe link. ``deadline``: the call does not
+    start later, by the wall clock, looked at after signing: an environment that was frozen on
+    the way must not send what has been given to another.
+    """
+    try:
+        with _not_after(deadline):
+            answer = _sending_client().send_bulk_email(
+                FromEmailAddress=_sender(newsletter),
+                **_reply_to(newsletter),
+                ConfigurationSetName=required("ISSUE_CONFIGURATION_SET"),
+                DefaultContent={
+                    "Template": {
+                        "TemplateContent": {
+                            "Subject": issue.subject,
+                            "Html": issue.html,
+                            "Text": issue.text,
+                        },
+                        "TemplateData": json.dumps(TEMPLATE_DEFAULTS),
+                    }
+                },
+                BulkEmailEntries=[
+                    _entry(issue_id, round_number, newsletter, recipient, token)
+                    for recipient, token in recipients
+                ],
+            )
+    except (ClientError, BotoCoreError) as error:
+        result = _result_of(error)
+        half = len(recipients) // 2
+        if half and isinstance(result, Refused) and result.refusal is Refusal.RECIPIENT:
+            # One bad entry refuses the whole call: by halves, it fails alone.
+            return [
+                result
+                for part in (recipients[:half], recipients[half:])
+                for result in send_issue(
+                    newsletter, issue_id, round_number, issue, part, deadline=deadline
+                )
+            ]
+        return [result] * len(recipients)
+    return [
+        Accepted(message_id=result["MessageId"])
+        if result["Status"] == "SUCCESS"
+        else Refused(
+            refusal=_REFUSALS.get(result["Status"], Refusal.RETRY), reason=result["Status"]
+        )
+        for result in answer["BulkEmailEntryResults"]
+    ]
+
+
+def _entry(
+    issue_id: IssueId,
+    round_number: int,
+    newsletter: Newsletter,
+    recipient: Recipient,
+    unsubscribe_token: str,
+) -> BulkEmailEntryTypeDef:
+    link = unsubscribe_link(unsubscribe_token)
+    headers: list[MessageHeaderTypeDef] = [
+        {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
+        {"Name": "List-Unsubscribe", "Value": f"<{link}>"},  # RFC 2369
+        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
+    ]
+    return {
+        "Destination": {"ToAddresses": [str(recipient.email)]},
+        "ReplacementHeaders": headers,
+        "ReplacementTags": [
+            {"Name": "issue", "Value": str(issue_id)},
+            {"Name": "subscriber", "Value": str(recipient.subscriber_id)},
+            {"Name": "round", "Value": str(round_number)},
+        ],
+        "ReplacementEmailContent": {
+            "ReplacementTemplate": {
+                "ReplacementTemplateData": json.dumps(recipient_variables(recipient.name, link))
+            }
+        },
+    }
+
+
+def send_quota() -> SendQuota:
+    """Return the account's limits as they are now. SES answers about one such call a second.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        quota = _asking_client().get_account()["SendQuota"]
+    except (ClientError, BotoCoreError) as error:
+        raise DependencyUnavailable("SES did not tell its quota") from error
+    unlimited = quota["Max24HourSend"] < 0
+    return SendQuota(
+        max_per_second=quota["MaxSendRate"],
+        max_per_day=None if unlimited else quota["Max24HourSend"],
+        sent_last_day=quota["SentLast24Hours"],
+    )
+
+
+def lift_bounce_suppression(email: EmailAddress) -> None:
+    """Take an address off the account's suppression list, if a bounce put it there.
+
+    A complaint's entry stays. Raises ``DependencyUnavailable``.
+    """
+    client = _asking_client()
+    try:
+        entry = client.get_suppressed_destination(EmailAddress=str(email))
+        if entry["SuppressedDestination"]["Reason"] == "BOUNCE":
+            client.delete_suppressed_destination(EmailAddress=str(email))
+    except client.exceptions.NotFoundException:
+        return
+    except (ClientError, BotoCoreError) as error:
+        raise DependencyUnavailable("SES's suppression list did not answer") from error
+
+
+def _sender(newsletter: Newsletter) -> str:
+    return formataddr((newsletter.sender_name, str(newsletter.sender)))
+
+
+def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
+    return {"ReplyToAddresses": [str(newsletter.reply_to)]} if newsletter.reply_to else {}
+
+
+def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
+    """Tell what a whole call's failure says about its mails."""
+    if isinstance(error, _PastDeadline):
+        return Refused(refusal=Refusal.RETRY, reason="PAST_DEADLINE")
+    if isinstance(error, ConnectTimeoutError | EndpointConnectionError | SSLError):
+        return Refused(refusal=Refusal.RETRY, reason="NO_CONNECTION")
+    if not isinstance(error, ClientError):
+        return PerhapsAccepted(reason=type(error).__name__)
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    code = error.response["Error"]["Code"]
+    if status >= 500:  # noqa: PLR2004 - HTTP's own
+        return PerhapsAccepted(reason=code)
+    message = error.response["Error"]["Message"]
+    return Refused(refusal=_refusal_of_call(status, code, message), reason=code)
+
+
+def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
+    if status == 403 or "not verified" in message:  # noqa: PLR2004 - HTTP's own
+        return Refusal.ACCOUNT
+    match code:
+        case "TooManyRequestsException" | "ThrottlingException" | "LimitExceededException":
+            return Refusal.RETRY
+        case (
+            "SendingPausedException"
+            | "AccountSuspendedException"
+            | "MailFromDomainNotVerifiedException"
+            | "NotFoundException"
+        ):
+            return Refusal.ACCOUNT
+        case _:
+            return Refusal.RECIPIENT
+
+
+class _PastDeadline(BotoCoreError):
+    fmt = "the claim's deadline passed before the call began"
+
+
+@contextmanager
+def _not_after(deadline: datetime) -> Generator[None]:
+    """Stop a call of this process that has been signed but not sent by the deadline."""
+
+    def check(**_: object) -> None:
+        if time.time() >= deadline.timestamp():
+            raise _PastDeadline
+
+    events = _sending_client().meta.events
+    events.register("before-send.sesv2", check)
+    try:
+        yield
+    finally:
+        events.unregister("before-send.sesv2", check)
+
+
+def close_connections() -> None:
+    """Close what is open to SES at an invocation's end: a thawed socket looks like a lost call."""
+    _sending_client().close()
+
+
+@cache
+def _sending_client() -> SESV2Client:
+    return boto3.client(
+        "sesv2",
+        config=Config(
+            connect_timeout=waits().ses_connect_timeout,
+            read_timeout=waits().ses_call_timeout,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        ),
+    )
+
+
+@cache
+def _asking_client() -> SESV2Client:
+    return boto3.client("sesv2", config=call_config())

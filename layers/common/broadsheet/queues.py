@@ -1,0 +1,100 @@
+"""All of SQS: putting work on the queues, and what becomes of a message that failed."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import batched
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet.aws import call_config
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.settings import required, waits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+    from broadsheet.domain.deliveries import BatchPointer
+    from broadsheet.domain.requests import SubscriberRequest
+
+SEND_MESSAGE_BATCH_LIMIT = 10  # SQS's own
+LONGEST_DELAY = 900  # seconds; SQS's own
+
+
+def send_request(request: SubscriberRequest, correlation_id: str) -> None:
+    """Keep a reader's request until enroll applies it.
+
+    Raises ``DependencyUnavailable`` when SQS did not take it.
+    """
+    try:
+        _client().send_message(
+            QueueUrl=required("REQUESTS_QUEUE_URL"),
+            MessageBody=request.model_dump_json(),
+            MessageAttributes={
+                "correlation_id": {"DataType": "String", "StringValue": correlation_id}
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable(
+            "we could not take your request just now: please try again in a minute"
+        ) from error
+
+
+def send_pointers(pointers: Iterable[tuple[BatchPointer, float]], correlation_id: str) -> None:
+    """Put batches on DeliveryQueue, each with its delay in seconds, 0 to 900.
+
+    Raises ``DependencyUnavailable`` when SQS did not take them all; those that it took are
+    harmless, and the others are released again.
+    """
+    for chunk in batched(pointers, SEND_MESSAGE_BATCH_LIMIT, strict=False):
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(position),
+                "MessageBody": pointer.model_dump_json(),
+                "DelaySeconds": min(int(delay), LONGEST_DELAY),
+                "MessageAttributes": {
+                    "correlation_id": {"DataType": "String", "StringValue": correlation_id}
+                },
+            }
+            for position, (pointer, delay) in enumerate(chunk)
+        ]
+        try:
+            answer = _client().send_message_batch(
+                QueueUrl=required("DELIVERY_QUEUE_URL"), Entries=entries
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise DependencyUnavailable("SQS did not take the pointers") from error
+        if answer.get("Failed"):
+            raise DependencyUnavailable("SQS did not take all pointers")
+
+
+def retry_later(queue_url: str, receipt_handle: str, receive_count: int) -> None:
+    """Make a failed message visible again soon: 2 s after the first time, doubling to 15 min."""
+    delay = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
+    _client().change_message_visibility(
+        QueueUrl=queue_url,
+        ReceiptHandle=receipt_handle,
+        VisibilityTimeout=int(min(delay, waits().message_retry_longest)),
+    )
+
+
+def send_to_dead_letters(queue_url: str, body: str, correlation_id: str, reason: str) -> None:
+    """Put aside a message that can never succeed, with its reason, for a person to look at."""
+    attributes = {"correlation_id": correlation_id, "reason": reason}
+    _client().send_message(
+        QueueUrl=queue_url,
+        MessageBody=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    )
+
+
+@cache
+def _client() -> SQSClient:
+    return boto3.client("sqs", config=call_config())

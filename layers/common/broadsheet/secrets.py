@@ -1,0 +1,45 @@
+"""Secrets Manager: the signing keys, the authors, the database's URL."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet.aws import call_config
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.settings import waits
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_cache: dict[str, tuple[float, str]] = {}
+
+
+def secret(arn: str, *, stale_is_good: bool = False) -> str:
+    """Return a secret's value, at most a minute old.
+
+    ``stale_is_good``: while Secrets Manager does not answer, the value known before is used on.
+    Raises ``DependencyUnavailable``.
+    """
+    fetched_at, value = _cache.get(arn, (float("-inf"), ""))
+    if time.monotonic() - fetched_at < waits().secrets_cached:
+        return value
+    try:
+        value = _client().get_secret_value(SecretId=arn)["SecretString"]
+    except (BotoCoreError, ClientError) as error:
+        if stale_is_good and value:
+            return value
+        raise DependencyUnavailable(
+            "a secret could not be read just now: please try again in a minute"
+        ) from error
+    _cache[arn] = (time.monotonic(), value)
+    return value
+
+
+@cache
+def _client() -> SecretsManagerClient:
+    return boto3.client("secretsmanager", config=call_config())

@@ -1,0 +1,128 @@
+"""Everything that comes from the environment, and every wait, in one place.
+
+Nothing is read at import. Each group is read when a function first needs it, so that a function
+holds only the variables that the template gives it; a missing one is named in the error.
+"""
+
+import os
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from broadsheet.domain.newsletter import Newsletter
+
+
+class Waits(BaseModel):
+    """All times in seconds; their order matters: each line's reason says what depends on it.
+
+    ``WAITS`` in the environment, a JSON object of field names, overrides any of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Sending: call timeout < claim deadline < deliver's own timeout < claim taken for dead.
+    ses_connect_timeout: float = 3
+    ses_call_timeout: float = 10  # SES answers in well under a second; later is as good as never
+    claim_deadline: float = 40  # no call starts later; one that did ends before deliver's timeout
+    deliver_margin: float = 5  # what deliver needs beside a claim and a call, to write the ledger
+    claim_taken_for_dead: float = 120  # after the claim was made: nothing of it can be in flight
+    # Dispatch.
+    batch_seconds: float = 2  # of sending in one batch: what a claim holds while it lasts
+    release_window: float = 300  # how far ahead pointers are put on the queue
+    released_long_ago: float = 900  # SQS delays at most this long: an older pointer is lost
+    orphaned_clock: float = 900  # a clock without an issue this old belongs to a failed publish
+    # Retries of one batch, when SES asked for them: over an hour in all before a recipient fails.
+    batch_tries: int = 10
+    batch_retry_first: float = 2
+    batch_retry_longest: float = 900
+    # Queue messages that could not be worked on.
+    message_retry_first: float = 2
+    message_retry_longest: float = 900
+    # Edge and database.
+    database_connect_timeout: float = 5
+    database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
+    database_patience_of_workers: float = 12  # the queue keeps the message: it is tried again
+    aws_call_timeout: float = 3  # three tries fit in the 20 s that an edge function has
+    secrets_cached: float = 60  # how long a revoked token or an old signing key lives
+    confirmation_valid: float = 7 * 24 * 3600
+    address_budget_window: float = 24 * 3600
+    source_budget_window: float = 3600
+
+
+class Budgets(BaseModel):
+    """How many confirmation mails a stranger can cause."""
+
+    model_config = ConfigDict(frozen=True)
+
+    per_address_per_day: int = Field(ge=1)
+    per_source_per_hour: int = Field(ge=1)
+
+
+@cache
+def waits() -> Waits:
+    """Return the waits in force."""
+    return Waits.model_validate_json(os.environ.get("WAITS", "{}"))
+
+
+@cache
+def newsletter() -> Newsletter:
+    """Return the operator's newsletter."""
+    return Newsletter.model_validate(
+        {
+            "name": required("NEWSLETTER_NAME"),
+            "sender": required("SENDER_ADDRESS"),
+            "sender_name": required("SENDER_NAME"),
+            "reply_to": os.environ.get("REPLY_TO") or None,
+        }
+    )
+
+
+@cache
+def newsletter_name() -> str:
+    """Return what the pages call the newsletter."""
+    return required("NEWSLETTER_NAME")
+
+
+@cache
+def budgets() -> Budgets:
+    """Return how many confirmation mails a stranger can cause."""
+    return Budgets.model_validate(
+        {
+            "per_address_per_day": required("CONFIRMATIONS_PER_ADDRESS_PER_DAY"),
+            "per_source_per_hour": required("CONFIRMATIONS_PER_SOURCE_PER_HOUR"),
+        }
+    )
+
+
+@cache
+def send_rate_share() -> float:
+    """Return the part of the account's sending rate that is this stack's, over 0 up to 1."""
+    return float(required("SEND_RATE_SHARE"))
+
+
+def public_url() -> str:
+    """Return where readers reach the newsletter, without a slash at the end.
+
+    Empty at the edge when the operator gave none: the request itself says where it came in.
+    """
+    return os.environ.get("PUBLIC_URL", "").rstrip("/")
+
+
+def confirmation_link(token: str) -> str:
+    """Return the link that a confirmation mail carries."""
+    return f"{public_url()}/subscriptions/confirm?token={token}"
+
+
+def unsubscribe_link(token: str) -> str:
+    """Return the link that every issue mail carries, in its body and its header."""
+    return f"{public_url()}/subscriptions/unsubscribe?token={token}"
+
+
+def required(name: str) -> str:
+    """Return an environment variable that the template must have set."""
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise LookupError(
+            f"the environment variable {name} is not set: see template.yaml"
+        ) from None

@@ -1,0 +1,87 @@
+"""Tokens in links: signed, not stored, and url-safe.
+
+The keys come from a secret that the stack generates: ``{"signing_key_id": "1", "1": "..."}``.
+Every key in it verifies; the one that ``signing_key_id`` names signs. To rotate, add a key, wait
+until every function has seen it (``Waits.secrets_cached``), then name it.
+"""
+
+import base64
+import hashlib
+import json
+from datetime import timedelta
+from uuid import UUID
+
+from itsdangerous import BadSignature, Signer
+from pydantic import ValidationError
+
+from broadsheet.domain.errors import ExpiredToken, InvalidToken
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
+from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.secrets import secret
+from broadsheet.settings import required, waits
+
+_UUID_BYTES = 16
+
+
+def sign_confirmation(token: ConfirmationToken) -> str:
+    """Return the token for a confirmation link."""
+    return _sign("confirmation", token.model_dump_json().encode())
+
+
+def read_confirmation(text: str) -> ConfirmationToken:
+    """Return what ``sign_confirmation`` signed, less than seven days ago.
+
+    Raises ``InvalidToken`` or ``ExpiredToken``.
+    """
+    try:
+        token = ConfirmationToken.model_validate_json(_unsign("confirmation", text))
+    except ValidationError:
+        raise InvalidToken("this confirmation link is not valid") from None
+    if now() - token.issued_at > timedelta(seconds=waits().confirmation_valid):
+        raise ExpiredToken("this confirmation link has expired: please sign up again")
+    return token
+
+
+def sign_unsubscribe(token: UnsubscribeToken) -> str:
+    """Return the token for an unsubscribe link; short, since it goes into a header."""
+    return _sign("unsubscribe", token.subscriber_id.root.bytes + token.issue_id.root.bytes)
+
+
+def read_unsubscribe(text: str) -> UnsubscribeToken:
+    """Return what ``sign_unsubscribe`` signed, however long ago. Raises ``InvalidToken``."""
+    payload = _unsign("unsubscribe", text)
+    if len(payload) != 2 * _UUID_BYTES:
+        raise InvalidToken("this unsubscribe link is not valid")
+    return UnsubscribeToken(
+        subscriber_id=SubscriberId(UUID(bytes=payload[:_UUID_BYTES])),
+        issue_id=IssueId(UUID(bytes=payload[_UUID_BYTES:])),
+    )
+
+
+def _sign(purpose: str, payload: bytes) -> str:
+    text = base64.urlsafe_b64encode(payload).rstrip(b"=")
+    return _signer(purpose).sign(text).decode()
+
+
+def _unsign(purpose: str, text: str) -> bytes:
+    try:
+        payload = _signer(purpose).unsign(text.encode())
+        return base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
+    except (BadSignature, ValueError):
+        raise InvalidToken(f"this {purpose} link is not valid") from None
+
+
+def _signer(purpose: str) -> Signer:
+    """Return a signer for one purpose, so that no token serves another."""
+    keys: dict[str, str] = json.loads(
+        secret(required("SIGNING_KEYS_SECRET_ARN"), stale_is_good=True)
+    )
+    signing = keys.pop("signing_key_id")
+    newest_last = [key for key_id, key in keys.items() if key_id != signing] + [keys[signing]]
+    return Signer(
+        newest_last,
+        salt=f"broadsheet.{purpose}",
+        digest_method=hashlib.sha256,
+        key_derivation="hmac",
+    )

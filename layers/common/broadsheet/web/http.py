@@ -1,0 +1,267 @@
+"""Requests in, answers out, for functions behind API Gateway's proxy integration.
+
+A browser gets pages, any other client gets JSON; errors are problem documents (RFC 9457), or an
+error page. Every error of ``domain/errors.py`` becomes an answer here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import HTTP
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from broadsheet import settings
+from broadsheet.domain import errors
+from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
+from broadsheet.domain.subscribers import SourceAddress
+from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
+from broadsheet.web import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from pydantic import ValidationError
+
+_PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.ExpiredToken: HTTPStatus.GONE,
+    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
+_SECURITY_HEADERS = {
+    "Referrer-Policy": "no-referrer",  # tokens are in URLs
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """An API Gateway proxy event, parsed. Header names are in lower case."""
+
+    method: str
+    resource: str
+    path_parameters: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    origin: Origin
+    author: str
+    mount: str
+    correlation_id: str
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Request:
+        """Take a REST API's proxy event (payload version 1.0)."""
+        context = event["requestContext"]
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        body = (event.get("body") or "").encode()
+        return cls(
+            method=event["httpMethod"],
+            resource=event["resource"],
+            path_parameters=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=headers,
+            body=base64.b64decode(body) if event.get("isBase64Encoded") else body,
+            origin=Origin(
+                source_address=SourceAddress(context["identity"]["sourceIp"]),
+                user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT_CHARACTERS],
+            ),
+            author=(context.get("authorizer") or {}).get("author", ""),
+            mount=_mount(event),
+            correlation_id=context["requestId"],
+        )
+
+    @property
+    def wants_page(self) -> bool:
+        """Tell whether a browser asks, which names HTML among what it accepts."""
+        return "text/html" in self.headers.get("accept", "")
+
+    def link(self, path: str) -> str:
+        """Return the URL path, seen from outside, of one of our own paths."""
+        return self.mount + path
+
+    def fields(self, limit: int) -> dict[str, Any]:
+        """Return a form's or a JSON object's fields.
+
+        ``limit``: the largest body, in bytes. Raises ``RequestTooLarge``,
+        ``UnsupportedContentType`` and ``InvalidRequest``.
+        """
+        if len(self.body) > limit:
+            raise errors.RequestTooLarge(f"the body may have at most {limit:,} bytes")
+        content_type = self.headers.get("content-type", "")
+        match content_type.partition(";")[0].strip().lower():
+            case "application/json":
+                return _json_object(self.body)
+            case "application/x-www-form-urlencoded":
+                return _form(self.body)
+            case "multipart/form-data":
+                return _multipart(content_type, self.body)
+        raise errors.UnsupportedContentType(
+            "send application/json or application/x-www-form-urlencoded"
+        )
+
+
+def _mount(event: Mapping[str, Any]) -> str:
+    """Return what stands before our paths from outside: the operator's URL's, or the stage."""
+    public_url = settings.public_url()
+    if public_url:
+        return urlsplit(public_url).path
+    own_path = event["resource"]
+    for name, value in (event.get("pathParameters") or {}).items():
+        own_path = own_path.replace(f"{{{name}}}", value)
+    return str(event["requestContext"]["path"]).removesuffix(own_path).rstrip("/")
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError:  # UnicodeDecodeError is one as well
+        raise errors.InvalidRequest("the body is not valid JSON") from None
+    if not isinstance(fields, dict):
+        raise errors.InvalidRequest("the body must be a JSON object")
+    return fields
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
+    except ValueError:
+        raise errors.InvalidRequest("the form can't be read: send it as UTF-8") from None
+
+
+def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
+    message = message_from_bytes(
+        b"Content-Type: " + content_type.encode("ascii", "replace") + b"\r\n\r\n" + body,
+        policy=HTTP,
+    )
+    parts = message.iter_parts() if message.is_multipart() else ()
+    return {
+        str(part.get_param("name", header="content-disposition")): part.get_content()
+        for part in parts
+        if part.get_content_maintype() == "text"
+    }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client gets."""
+
+    status: HTTPStatus
+    body: str = ""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def page(
+        cls, status: HTTPStatus, html: str, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Answer a browser."""
+        return cls(
+            status,
+            html,
+            "text/html; charset=utf-8",
+            {"Content-Security-Policy": pages.CONTENT_SECURITY_POLICY, **(headers or {})},
+        )
+
+    @classmethod
+    def json(
+        cls, status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Answer a program."""
+        return cls(status, json.dumps(document), headers=headers or {})
+
+    def as_event(self) -> dict[str, Any]:
+        """Return it as API Gateway takes it."""
+        return {
+            "statusCode": int(self.status),
+            "headers": {
+                "Content-Type": self.content_type,
+                **_SECURITY_HEADERS,
+                **self.headers,
+            },
+            "body": self.body,
+        }
+
+
+type Endpoint = Callable[[Request], Answer]
+
+
+def endpoints(
+    routes: Mapping[str, Endpoint],
+) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+    """Make a function's handler of its routes, each named as in ``POST /subscriptions``.
+
+    An error that nobody expected is logged without its message and answered as 500.
+    """
+
+    def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+        request = Request.parse(event)
+        with correlated(request.correlation_id):
+            try:
+                answer = routes[f"{request.method} {request.resource}"](request)
+            except errors.BroadsheetError as error:
+                answer = problem(request, _PROBLEMS[type(error)], error)
+            except Exception as error:  # noqa: BLE001 - the last place: told and answered
+                log_failure("unexpected error", error)
+                answer = problem(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+            logger.info(
+                "answered",
+                method=request.method,
+                resource=request.resource,
+                status=int(answer.status),
+            )
+            flush_metrics()
+        return answer.as_event()
+
+    return handler
+
+
+def problem(
+    request: Request, status: HTTPStatus, error: errors.BroadsheetError | None = None
+) -> Answer:
+    """Answer an error: a problem document (RFC 9457), or a page for a browser."""
+    detail = str(error) if error else "this is our fault: please try again in a minute"
+    unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
+    if request.wants_page:
+        html = pages.error(settings.newsletter_name(), status, status.phrase, detail)
+        return Answer.page(status, html, headers)
+    document: dict[str, Any] = {"title": status.phrase, "status": int(status), "detail": detail}
+    if isinstance(error, errors.InvalidRequest) and error.errors:
+        document["errors"] = error.errors
+    return Answer(status, json.dumps(document), "application/problem+json", headers)
+
+
+def invalid_fields(error: ValidationError) -> errors.InvalidRequest:
+    """Make the answer to fields that can't be parsed: a sentence for each, without its value."""
+    sentences = {
+        ".".join(str(part) for part in detail["loc"]) or "request": _sentence(
+            detail["type"], detail["msg"]
+        )
+        for detail in error.errors(include_url=False, include_input=False)
+    }
+    named = "; ".join(f"{name}: {sentence}" for name, sentence in sentences.items())
+    return errors.InvalidRequest(named, sentences)
+
+
+def _sentence(kind: str, message: str) -> str:
+    match kind:
+        case "missing":
+            return "this field is needed"
+        case "value_error":
+            return message.removeprefix("Value error, ")
+        case _:
+            return message[:1].lower() + message[1:]
