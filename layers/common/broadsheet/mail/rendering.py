@@ -15,10 +15,12 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Self
+from typing import Self, override
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -38,6 +40,8 @@ from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.mail.plain_text import heading, plain_text
 
 MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
+MAX_MARKDOWN_NESTING = 50  # a list in a list counts four; Python's recursion allows about 150
+MAX_HTML_NESTING = 500  # css-inline crashes the process above 5,000
 
 # Every variable of an issue's template. The name's and the link's defaults are for a recipient
 # whose own were lost: a mail that reads well is better than one that SES silently drops.
@@ -61,6 +65,16 @@ _WHOLE_DOCUMENT = re.compile(
 _END_OF_BODY = re.compile(r"</body\s*>", re.IGNORECASE)
 _END_OF_DOCUMENT = re.compile(r"</html\s*>", re.IGNORECASE)
 _OWN_HEADLINE = re.compile(r"<h1[\s>]", re.IGNORECASE)
+_QUOTED_VALUE = re.compile(r"""=\s*(?:"[^"]*"|'[^']*')""")
+_TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.IGNORECASE)
+_TAGS_LEFT_OPEN = frozenset(
+    (
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
+        *("track", "wbr"),
+        *("p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup"),
+        *("caption", "option", "optgroup", "rt", "rp"),
+    )
+)
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
 
 
@@ -74,8 +88,8 @@ class MailContent(BaseModel):
     text: str
 
 
-class IssueTooLargeError(ValueError):
-    """The rendered issue is more than SES takes as a template."""
+class UnsendableIssueError(ValueError):
+    """The issue can't become a mail: larger than SES takes, or nested beyond what is rendered."""
 
 
 def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
@@ -86,7 +100,7 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
     keeps its own. The title is the headline unless the content brings one: Markdown that begins
     with a first-level heading, a fragment with an ``h1``, any document.
 
-    Raises ``IssueTooLargeError``, a ``ValueError``.
+    Raises ``UnsendableIssueError``, a ``ValueError`` with a sentence for the author.
     """
     marks = _Marks.foreign_to(title, content, newsletter)
     headline = marks.set_in(str(title))
@@ -111,12 +125,11 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
 def recipient_variables(name: SubscriberName, unsubscribe_url: str) -> dict[str, str]:
     """Give one recipient's values, each escaped for where it goes.
 
-    In HTML ``=`` and the backtick are escaped too, so that a name can't add an attribute even
-    where an author left the quotes away.
+    In HTML a name is safe as text and between an attribute's quotes; ``render_issue`` lets it
+    stand nowhere else.
     """
-    name_html = html.escape(str(name)).replace("=", "&#61;").replace("`", "&#96;")
     return {
-        "name_html": name_html,
+        "name_html": html.escape(str(name)),
         "name_text": str(name),
         "unsubscribe_url_html": html.escape(unsubscribe_url),
         "unsubscribe_url_text": unsubscribe_url,
@@ -201,7 +214,7 @@ def _markdown_mail(
     headline: str, markdown: str, newsletter: Newsletter, marks: _Marks
 ) -> MailContent:
     parser = _markdown_parser()
-    tokens = parser.parse(markdown)
+    tokens = _parsed(markdown)
     shown_headline = "" if _begins_with_headline(tokens) else headline
     content = css_inline.inline_fragment(
         parser.renderer.render(tokens, parser.options, {}),
@@ -225,13 +238,44 @@ def _markdown_mail(
     )
 
 
+def _parsed(markdown: str) -> list[Token]:
+    try:
+        tokens = _markdown_parser().parse(markdown)
+    except RecursionError as error:
+        raise UnsendableIssueError("the Markdown is nested too deeply") from error
+    if _depth(tokens) > MAX_MARKDOWN_NESTING:
+        raise UnsendableIssueError(
+            f"the Markdown is nested more than {MAX_MARKDOWN_NESTING} levels deep"
+        )
+    return tokens
+
+
+def _depth(tokens: Sequence[Token]) -> int:
+    depth = deepest = 0
+    for token in tokens:
+        depth += token.nesting
+        inside = 1 + _depth(token.children) if token.children else 0
+        deepest = max(deepest, depth + inside)
+    return deepest
+
+
 def _begins_with_headline(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
 
 
 def _html_mail(headline: str, document: str, newsletter: Newsletter, marks: _Marks) -> str:
     if _WHOLE_DOCUMENT.match(document):
-        return _with_footer(document, newsletter, marks)
+        mail = _with_footer(document, newsletter, marks)
+    else:
+        mail = _fragment_mail(headline, document, newsletter, marks)
+    if marks.name in mail:
+        _RefuseInMarkup(marks.name).feed(mail)
+    return mail
+
+
+def _fragment_mail(headline: str, document: str, newsletter: Newsletter, marks: _Marks) -> str:
+    if _html_depth(document) > MAX_HTML_NESTING:
+        raise UnsendableIssueError(f"the HTML is nested more than {MAX_HTML_NESTING} levels deep")
     fragment = css_inline.inline_fragment(  # closes what was left open, changes no style
         document,
         "",
@@ -248,6 +292,34 @@ def _html_mail(headline: str, document: str, newsletter: Newsletter, marks: _Mar
         newsletter=newsletter,
         marks=marks,
     )
+
+
+class _RefuseInMarkup(HTMLParser):
+    """Refuses a mark that stands in a tag outside of quotes, where a name would be markup."""
+
+    def __init__(self, mark: str) -> None:
+        super().__init__()
+        self._mark = mark
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._mark in _QUOTED_VALUE.sub("", self.get_starttag_text() or ""):
+            raise UnsendableIssueError(
+                "[[name]] can stand in a text and in an attribute's quotes, not elsewhere in a tag"
+            )
+
+
+def _html_depth(fragment: str) -> int:
+    """Estimate from above how deep elements stand in each other.
+
+    Tags that HTML lets an author leave open are not counted: what can hold them is.
+    """
+    depth = deepest = 0
+    for end, tag in _TAG.findall(fragment):
+        if tag.lower() not in _TAGS_LEFT_OPEN:
+            depth = max(0, depth - 1) if end else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def _framed(  # noqa: PLR0913 - what a frame holds
@@ -345,7 +417,8 @@ def _stylesheet(name: str) -> str:
 def _markdown_parser() -> MarkdownIt:
     options = {
         "html": False,
-        "maxNesting": 100,  # beyond it markdown-it drops text; CommonMark's preset has 20
+        # Beyond it markdown-it drops text without a word; ours is refused before.
+        "maxNesting": 2 * MAX_MARKDOWN_NESTING,
     }
     return MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
 
@@ -354,6 +427,6 @@ def _check_size(issue: RenderedIssue) -> None:
     """Count as botocore sends: JSON in ASCII."""
     size = len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))
     if size > MAX_TEMPLATE_BYTES:
-        raise IssueTooLargeError(
+        raise UnsendableIssueError(
             f"the rendered issue has {size:,} bytes as JSON; SES takes {MAX_TEMPLATE_BYTES:,}"
         )
