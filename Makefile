@@ -1,0 +1,141 @@
+# Everything a fresh machine lacks is installed by the first command, into this folder:
+#   .venv/           the tools, the local stack and the tests
+#   .venv-sam/       aws-sam-cli, which pins its own boto3
+#   .venv-emulator/  the AWS emulator
+# Each is made anew when its requirements change, from pinned and hashed packages only.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+python := .venv/bin/python
+uv := .venv/bin/uv
+sam := .venv-sam/bin/sam
+environments := .venv/.installed .venv-sam/.installed .venv-emulator/.installed
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- The local stack ------------------------------------------------------------------------------
+
+.PHONY: up
+up: $(environments) ## Start the stack on this machine; DETACH=1 leaves it in the background
+	@exec $(python) -m local up $(if $(DETACH),--detach)
+
+.PHONY: down
+down: .venv/.installed ## End the stack; its data is kept
+	@exec $(python) -m local down
+
+.PHONY: deploy
+deploy: $(environments) ## Bring a change of code into the running stack
+	@exec $(python) -m local deploy
+
+.PHONY: logs
+logs: .venv/.installed ## Show what the functions logged, and go on; FOLLOW= to stop at the end
+	@exec $(python) -m local logs $(if $(FOLLOW),--follow)
+FOLLOW ?= 1
+
+.PHONY: inbox
+inbox: .venv/.installed ## Open the page that shows the received mails
+	@exec $(python) -m local inbox
+
+.PHONY: demo
+demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author would
+	@exec $(python) -m local.demo
+
+# --- Operating a stack ----------------------------------------------------------------------------
+
+.PHONY: author
+author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a stack on AWS
+	@: $${NAME:?say who: make author NAME=jo}
+	@if [[ -n "$${STACK:-}" ]]; then \
+		exec $(python) -m operations.authors add "$$NAME" --stack "$$STACK"; \
+	else \
+		exec $(python) -m local author add "$$NAME"; \
+	fi
+export NAME STACK
+
+# --- Checks ---------------------------------------------------------------------------------------
+
+.PHONY: test
+test: check ## Run everything that a change must pass
+	@echo "pytest"
+	@$(python) -m pytest $(PYTEST)
+
+.PHONY: check
+check: $(environments) ## Check format, lint, types, import directions and the template
+	@echo "ruff format"; $(python) -m ruff format --quiet --check .
+	@echo "ruff check"; $(python) -m ruff check --quiet .
+	@echo "mypy"; $(python) -m mypy --no-error-summary
+	@echo "lint-imports"; $(call quietly,.venv/bin/lint-imports)
+	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
+
+.PHONY: format
+format: .venv/.installed ## Format the code, and fix what lint can fix
+	@$(python) -m ruff format .
+	@$(python) -m ruff check --fix .
+
+# Shows a command's output only when it fails.
+define quietly
+output=$$($(1) 2>&1) || { echo "$$output"; exit 1; }
+endef
+
+# --- Environments ---------------------------------------------------------------------------------
+
+.PHONY: requirements
+requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the newest versions
+	@compile() { echo "requirements: $$2"; $(uv) pip compile --quiet --universal --python-version 3.13 \
+		--generate-hashes --no-header $(if $(UPGRADE),--upgrade) "$$1" --output-file "$$2" "$${@:3}"; }; \
+	compile layers/common/requirements.in layers/common/requirements.txt; \
+	compile requirements/dev.in requirements/dev.txt; \
+	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
+	compile requirements/sam.in requirements/sam.txt; \
+	compile requirements/emulator.in requirements/emulator.txt
+
+.PHONY: clean
+clean: down ## Remove all that make made, but for the local stack's data in .local/
+	@rm -rf .venv .venv-sam .venv-emulator .aws-sam build
+
+# Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.
+define find_python
+is_it() { "$$1" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; }; \
+find_it() { \
+	for found in python3.13 python3 python "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13.*/bin/python; do \
+		if is_it "$$found"; then echo "$$found"; return; fi; \
+	done; \
+	if command -v uv >/dev/null; then \
+		uv python install --quiet 3.13 >&2 && uv python find --system 3.13 && return; \
+	fi; \
+	if command -v pyenv >/dev/null; then \
+		pyenv install --skip-existing 3.13 >&2 && echo "$$(pyenv prefix 3.13)/bin/python" && return; \
+	fi; \
+	return 1; \
+}; \
+found=$$(find_it) || { \
+	echo "Broadsheet needs Python 3.13, and there is none here that make could find or install."; \
+	echo "Install it from https://www.python.org/downloads/ or as python3.13 and python3.13-venv of"; \
+	echo "your system; or install uv (https://docs.astral.sh/uv/) or pyenv, which bring one; and run"; \
+	echo "the same command again."; \
+	exit 1; \
+} >&2
+endef
+
+.venv/.installed: requirements/dev.txt layers/common/requirements.txt requirements/uv.txt
+	@echo "Installing the tools into .venv ..."
+	@$(find_python); \
+	if ! is_it $(python); then rm -rf .venv; "$$found" -m venv .venv; fi; \
+	$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
+	$(uv) pip sync --quiet --python $(python) --require-hashes requirements/dev.txt
+	@touch $@
+
+.venv-%/.installed: requirements/%.txt .venv/.installed
+	@echo "Installing $* into .venv-$* ..."
+	@if ! .venv-$*/bin/python -c '' 2>/dev/null; then \
+		$(uv) venv --quiet --clear --python $(python) .venv-$*; \
+	fi; \
+	$(uv) pip sync --quiet --python .venv-$*/bin/python --require-hashes requirements/$*.txt
+	@touch $@

@@ -1,0 +1,174 @@
+"""``python -m local``: the local stack's commands, as ``make`` calls them."""
+
+import argparse
+import os
+import sys
+import webbrowser
+from contextlib import suppress
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import deployment, isolation, logs, stack
+from local.build import BuildError
+from local.deployment import DeploymentError
+from local.processes import ChildError
+from local.stack import Stack, Supervisor
+from local.state import AlreadyRunningError, PortTakenError, State
+from operations import authors
+from operations.authors import AuthorError
+
+FAILURES = (
+    *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
+    *(PortTakenError,),
+)
+
+
+def up(state: State, arguments: argparse.Namespace) -> None:
+    """Start the stack: in the foreground with its logs, or with --detach in the background."""
+    print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
+    if arguments.detach:
+        stack.start(state)
+        welcome(state)
+        print(
+            "The stack runs in the background: `make logs` shows what it does, `make down` ends it."
+        )
+    else:
+        Supervisor(state, when_up=lambda: welcome(state)).run()
+
+
+def supervise(state: State, _: argparse.Namespace) -> None:
+    """Be the background process of ``up --detach``."""
+    Supervisor(state).run()
+
+
+def down(state: State, _: argparse.Namespace) -> None:
+    """End the stack, and whatever a killed one left running."""
+    print("The stack is down; its data is kept." if stack.down(state) else "No stack is running.")
+
+
+def deploy(state: State, _: argparse.Namespace) -> None:
+    """Build and deploy the code as it is now into the running stack."""
+    stack.redeploy(state)
+    print(f"Deployed: {state.public_url}/")
+
+
+def show_logs(state: State, arguments: argparse.Namespace) -> None:
+    """Show what the functions logged, and with --follow what they log from now on."""
+    if not state.function_log.exists():
+        raise ChildError("The stack was never up: `make up` starts it.")
+    lines = logs.follow if arguments.follow else logs.read
+    with suppress(KeyboardInterrupt, BrokenPipeError):
+        for line in filter(None, map(logs.readable, lines(state.function_log))):
+            print(line, flush=True)
+
+
+def inbox(state: State, _: argparse.Namespace) -> None:
+    """Print the inbox's URL, and open it where there is somebody to look."""
+    print(Stack(state).deployment and state.inbox_url)
+    has_display = sys.platform == "darwin" or bool(os.environ.get("DISPLAY"))
+    if has_display and sys.stdout.isatty():
+        webbrowser.open(state.inbox_url)
+
+
+def author(state: State, arguments: argparse.Namespace) -> None:
+    """Add, list or revoke an author of the running stack."""
+    running = Stack(state)
+    outputs = running.deployment.outputs
+    authors.carry_out(
+        running.aws.secrets, outputs["AuthorsSecretArn"], arguments.action, arguments.name
+    )
+    deployment.keep_secrets(state, running.aws, outputs)
+
+
+def database(state: State, arguments: argparse.Namespace) -> None:
+    """Take the running stack's database away, or bring it back, to see what happens."""
+    running = Stack(state)
+    if arguments.action == "stop":
+        running.stop_database()
+    else:
+        running.start_database()
+
+
+def welcome(state: State) -> None:
+    """Say where everything is, and what to try."""
+    url, inbox_url, token = state.public_url, state.inbox_url, state.author_token
+    print(
+        f"""
+Up and ready.
+
+  Sign-up page     {url}/
+  Inbox            {inbox_url}
+  Author's token   {token}
+
+Try next:
+
+  1. Sign up, here or on the page:
+     curl {url}/subscriptions --data name=Ursula --data email=ursula@example.com
+
+  2. Open the inbox as Ursula would, and confirm with the link in the mail:
+     {inbox_url}
+
+  3. Publish an issue:
+     curl {url}/issues -H 'Authorization: Bearer {token}' \\
+       -H 'Idempotency-Key: my-first-issue' -H 'Content-Type: application/json' \\
+       --data '{{"title": "Hello", "markdown": "# Hello\\n\\nThis is *the first issue*."}}'
+""",
+        flush=True,
+    )
+
+
+def main() -> int:
+    """Run one command. Gives the exit status."""
+    arguments = _parser().parse_args()
+    os.environ |= isolation.without_aws(dict(os.environ))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        if name not in isolation.ACCOUNT:
+            del os.environ[name]
+    state = State.from_environment()
+    try:
+        arguments.command(state, arguments)
+    except AlreadyRunningError:
+        print(
+            "A stack is running already, or starting:\n\n"
+            f"  Sign-up page     {state.public_url}/\n"
+            f"  Inbox            {state.inbox_url}\n\n"
+            "`make deploy` brings a change of code into it, `make down` ends it.",
+            file=sys.stderr,
+        )
+        return 1
+    except FAILURES as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell says of a program that Ctrl-C ended
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The local stack.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command, name in (
+        (up, "up"),
+        (supervise, "supervise"),
+        (down, "down"),
+        (deploy, "deploy"),
+        (show_logs, "logs"),
+        (inbox, "inbox"),
+        (author, "author"),
+        (database, "database"),
+    ):
+        added = commands.add_parser(name, help=command.__doc__)
+        added.set_defaults(command=command)
+        if command is up:
+            added.add_argument("--detach", action="store_true", help="return when it is up")
+        if command is show_logs:
+            added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
+        if command is author:
+            authors.add_arguments(added)
+        if command is database:
+            added.add_argument("action", choices=["stop", "start"])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Builds the application as for AWS, then fits the layer to this machine."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local import isolation
+from local.processes import tail
+from local.state import REPOSITORY
+
+SAM = REPOSITORY / ".venv-sam" / "bin" / "sam"
+UV = REPOSITORY / ".venv" / "bin" / "uv"
+CACHE = REPOSITORY / "build"  # shared by all stacks of this clone, the tests' too
+TEMPLATE = REPOSITORY / "template.yaml"
+LAYER_REQUIREMENTS = REPOSITORY / "layers" / "common" / "requirements.txt"
+LAYER = "CommonLayer"
+PACKAGE = "broadsheet"
+
+# Which wheels pip takes for the layer. sam passes its own list, without 2_24, the only one that
+# css-inline has for arm64; pip adds these to it.
+WHEELS = {
+    "PIP_ONLY_BINARY": ":all:",
+    "PIP_PLATFORM": " ".join(
+        f"{tag}_aarch64"
+        for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_24", "manylinux_2_28")
+    ),
+}
+
+
+class BuildError(Exception):
+    """``sam build`` failed, or the layer's dependencies can't be installed."""
+
+
+def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
+    """Build the template into ``folder`` and give the built template's path.
+
+    The layer's dependencies in there are this machine's; those that the template asks for are
+    arm64's. The folder is the local stack's own, so that the one for AWS is never mixed up with it.
+    """
+    with _alone():
+        built = _sam_build(template, log)
+        installed = dependencies(LAYER_REQUIREMENTS, log)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(built, folder)
+        overlay(folder / LAYER / "python", installed)
+    return folder / "template.yaml"
+
+
+def dependencies(requirements: Path, log: Path) -> Path:
+    """Install hashed requirements for this interpreter and machine, once for each content.
+
+    Gives the folder that holds them, to be copied from and never written to.
+    """
+    machine = f"{sys.implementation.cache_tag}-{platform.system()}-{platform.machine()}".lower()
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
+    folder = CACHE / "layer" / f"{machine}-{digest}"
+    if not folder.exists():
+        shutil.rmtree(CACHE / "layer", ignore_errors=True)  # what older requirements left
+        new = folder.with_suffix(".new")
+        _run(
+            [
+                *(UV, "pip", "install", "--require-hashes", "--no-deps"),
+                *("--python", sys.executable),
+                *("--target", new),
+                *("--requirement", requirements),
+            ],
+            log,
+        )
+        new.rename(folder)
+    return folder
+
+
+def overlay(layer: Path, installed: Path) -> None:
+    """Replace a built layer's dependencies, and leave our own package in it as it is."""
+    for entry in layer.iterdir():
+        if entry.name == PACKAGE:
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    shutil.copytree(installed, layer, dirs_exist_ok=True)
+
+
+def _sam_build(template: Path, log: Path) -> Path:
+    folder = CACHE / "sam"
+    folder.mkdir(exist_ok=True)
+    try:
+        _run(
+            [
+                *(SAM, "build", "--cached", "--parallel"),
+                *("--template-file", template),
+                *("--build-dir", folder / "build"),
+                *("--cache-dir", folder / "cache"),
+            ],
+            log,
+            cwd=folder,  # sam keeps the downloaded dependencies in .aws-sam/ of where it runs
+        )
+    except BuildError:
+        # What a failed build downloaded so far would pass for complete the next time.
+        shutil.rmtree(folder / ".aws-sam", ignore_errors=True)
+        raise
+    return folder / "build"
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep two builds, a developer's and a test's, from sharing the cache at the same time."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str | Path], log: Path, *, cwd: Path | None = None) -> None:
+    environment = isolation.without_aws(dict(os.environ)) | WHEELS | {"SAM_CLI_TELEMETRY": "0"}
+    # sam looks on the path for the runtime by its own name, `python3.13`.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    with log.open("ab") as output:
+        ended = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=cwd,
+        )
+    if ended.returncode != 0:
+        raise BuildError(f"{Path(command[0]).name} {command[1]} failed:\n{tail(log)}")

@@ -1,0 +1,170 @@
+"""Deploys the application to the local stack with the real ``sam deploy``."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from botocore.exceptions import ClientError, WaiterError
+
+from local import isolation
+from local.aws import Aws
+from local.build import SAM
+from local.processes import tail
+from local.state import Deployment, KeptSecrets, State
+from operations import authors
+
+STACK = "broadsheet"
+FIRST_AUTHOR = "first author"
+SENDER = "newsletter@broadsheet.example"
+PARAMETERS = {
+    "NewsletterName": "The Local Broadsheet",
+    "SenderName": "The Local Broadsheet",
+    "SenderAddress": SENDER,
+}
+DELETE_POLL_SECONDS = 1
+
+
+class DeploymentError(Exception):
+    """``sam deploy`` failed, also from scratch."""
+
+
+def deploy(
+    state: State, aws: Aws, template: Path, *, database_url: str, say: Callable[[str], None]
+) -> Deployment:
+    """Deploy a built template, and make it ready to be called.
+
+    A change that the emulator can't make to an existing stack is made by deleting the stack and
+    deploying it anew; ``say`` tells so. The signing keys and authors stay those of the first time.
+    """
+    parameters = PARAMETERS | {
+        "PublicUrl": state.public_url,
+        "DatabaseUrl": database_url,
+    }
+    _create_or_update(state, aws, template, parameters, say)
+    outputs = _outputs(aws)
+    stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
+    # The emulator heeds gateway responses only from the API's next deployment on.
+    aws.apigateway.create_deployment(restApiId=outputs["ApiId"], stageName=stage)
+    _restore_secrets(state, aws, outputs)
+    if state.author_token is None:
+        token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
+        state.keep_author_token(token)
+    keep_secrets(state, aws, outputs)
+    _verify_sender(aws)
+    # When the stack comes up, dispatch starts the clock of every open issue.
+    aws.functions.invoke(
+        FunctionName=outputs["DispatchFunctionName"], InvocationType="Event", Payload=b"{}"
+    )
+    return Deployment(
+        api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
+    )
+
+
+def keep_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
+    """Copy the stack's secrets to the state folder: a kill -9 makes the emulator forget them."""
+    state.keep_secrets(
+        KeptSecrets(
+            signing_keys=_secret(aws, outputs["SigningKeysSecretArn"]),
+            authors=_secret(aws, outputs["AuthorsSecretArn"]),
+        )
+    )
+
+
+def _create_or_update(
+    state: State,
+    aws: Aws,
+    template: Path,
+    parameters: dict[str, str],
+    say: Callable[[str], None],
+) -> None:
+    log = state.logs / "deploy.log"
+    existed = _exists(aws)
+    if _sam_deploy(state, template, parameters, log):
+        return
+    if existed:
+        say("the emulator can't change the stack that way: deleting it and deploying it anew")
+        state.withdraw_deployment()
+        _delete(aws)
+        if _sam_deploy(state, template, parameters, log):
+            return
+    raise DeploymentError(f"sam deploy failed; the whole output is in {log}\n{tail(log, 30)}")
+
+
+def _sam_deploy(state: State, template: Path, parameters: dict[str, str], log: Path) -> bool:
+    # A samconfig.toml in the repository is for the operator's stack on AWS.
+    no_config = state.folder / "samconfig.toml"
+    no_config.write_text("version = 0.1\n")
+    environment = isolation.without_aws(dict(os.environ)) | {
+        "AWS_ENDPOINT_URL": state.emulator_url,
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    command: list[str | Path] = [
+        *(SAM, "deploy", "--template-file", template),
+        *("--config-file", no_config),
+        *("--stack-name", STACK),
+        *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
+        *("--resolve-s3", "--no-confirm-changeset", "--no-fail-on-empty-changeset"),
+        *("--no-progressbar",),
+        "--parameter-overrides",
+        *(f'{name}="{value}"' for name, value in parameters.items()),
+    ]
+    with log.open("ab") as output:
+        ended = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+    return ended.returncode == 0
+
+
+def _exists(aws: Aws) -> bool:
+    try:
+        aws.cloudformation.describe_stacks(StackName=STACK)
+    except ClientError:
+        return False
+    return True
+
+
+def _delete(aws: Aws) -> None:
+    aws.cloudformation.delete_stack(StackName=STACK)
+    waiter = aws.cloudformation.get_waiter("stack_delete_complete")
+    try:
+        waiter.wait(StackName=STACK, WaiterConfig={"Delay": DELETE_POLL_SECONDS})
+    except WaiterError as error:
+        raise DeploymentError(
+            "The emulator can't delete the stack. End everything with `make down`, delete "
+            "emulator/ in the state folder, and `make up` again: nothing of yours is in there."
+        ) from error
+
+
+def _outputs(aws: Aws) -> dict[str, str]:
+    described = aws.cloudformation.describe_stacks(StackName=STACK)
+    outputs = described["Stacks"][0].get("Outputs", [])
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _secret(aws: Aws, arn: str) -> str:
+    return aws.secrets.get_secret_value(SecretId=arn)["SecretString"]
+
+
+def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
+    kept = state.secrets
+    if kept is None:
+        return
+    for arn, value in (
+        (outputs["SigningKeysSecretArn"], kept.signing_keys),
+        (outputs["AuthorsSecretArn"], kept.authors),
+    ):
+        if _secret(aws, arn) != value:
+            aws.secrets.put_secret_value(SecretId=arn, SecretString=value)
+
+
+def _verify_sender(aws: Aws) -> None:
+    try:
+        aws.ses.create_email_identity(EmailIdentity=SENDER)  # the SES server verifies at once
+    except aws.ses.exceptions.AlreadyExistsException:
+        pass

@@ -1,0 +1,80 @@
+"""The AWS emulator (MiniStack) as one of the stack's processes."""
+
+import os
+import shutil
+import urllib.error
+import urllib.request
+
+from local import isolation
+from local.processes import Child, ChildError
+from local.state import REPOSITORY, State
+
+PROGRAM = REPOSITORY / ".venv-emulator" / "bin" / "python"
+
+# The emulator saves its state only when it ends in order. What it saved before a crash is older
+# than the database, so it is used once, and only after an orderly end.
+ENDED_IN_ORDER = "ended-in-order"
+
+
+def start(state: State) -> Child:
+    """Start the emulator, with the state of its last run when that ended in order."""
+    folder = state.folder / "emulator"
+    saved, temporary = folder / "saved", folder / "tmp"
+    marker = folder / ENDED_IN_ORDER
+    if not marker.exists():
+        shutil.rmtree(saved, ignore_errors=True)
+    marker.unlink(missing_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)
+    saved.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir()
+    child = Child.start(
+        "emulator",
+        [PROGRAM, "-m", "ministack"],
+        environment=isolation.bare(dict(os.environ))
+        | {
+            "GATEWAY_PORT": str(state.ports().emulator),
+            "BIND_HOST": "127.0.0.1",  # unsaid, it listens to the whole network
+            "LOG_LEVEL": "WARNING",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(saved),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(folder / "s3"),
+            "TMPDIR": str(temporary),
+            "LAMBDA_EXECUTOR": "local",
+            # Functions inherit this: the one service that they reach elsewhere.
+            "AWS_ENDPOINT_URL_SESV2": state.ses_url,
+            # It removes containers that carry its label from a Docker engine, whoever made them.
+            "DOCKER_HOST": "unix:///nonexistent",
+            # Servers on fixed ports that nothing here uses.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "PYTHONUNBUFFERED": "1",
+        },
+        state_folder=state.folder,
+    )
+    try:
+        child.wait_until(lambda: _is_ready(state.emulator_url), seconds=60)
+    except ChildError:
+        child.stop()
+        raise
+    return child
+
+
+def stop(child: Child, state: State) -> None:
+    """End the emulator, which saves its state."""
+    child.stop(seconds=20)
+    if child.process.returncode == 0:
+        (state.folder / "emulator" / ENDED_IN_ORDER).touch()
+    shutil.rmtree(state.folder / "emulator" / "tmp", ignore_errors=True)  # 100 MB a worker
+
+
+def _is_ready(url: str) -> bool:
+    request = urllib.request.Request(f"{url}/_ministack/health")  # noqa: S310 - http, fixed
+    try:
+        with _without_proxy.open(request, timeout=5) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004 - OK
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+_without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

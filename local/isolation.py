@@ -1,0 +1,34 @@
+"""Keeps the local stack away from AWS: nothing of it ever holds real credentials."""
+
+import os
+
+REGION = "us-east-1"
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+# What an AWS Lambda environment has too. The rest of a developer's environment stays out of the
+# emulator, because its functions inherit it.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+
+
+def without_aws(environment: dict[str, str]) -> dict[str, str]:
+    """Take the user's AWS settings and credentials out, and put made-up ones in.
+
+    What remains reaches package indexes as the user does, but this machine without a proxy.
+    """
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    past_proxy = [environment.get("NO_PROXY") or environment.get("no_proxy") or ""]
+    no_proxy = ",".join(filter(None, [*past_proxy, "localhost", "127.0.0.1"]))
+    return kept | ACCOUNT | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+
+def bare(environment: dict[str, str]) -> dict[str, str]:
+    """Keep only what a program needs to start, with the made-up AWS account."""
+    return {name: environment[name] for name in INHERITED if name in environment} | ACCOUNT

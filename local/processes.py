@@ -1,0 +1,123 @@
+"""The stack's child processes: started apart from the terminal, and never left behind."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+# Every process of a stack carries its state folder in this variable, its own children too, so
+# that whatever a kill -9 of the supervisor left running is found, and nothing else is touched.
+MARK = "BROADSHEET_STACK_OF"
+POLL_SECONDS = 0.05
+
+
+class ChildError(Exception):
+    """A process of the stack did not start, or ended by itself."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """One running process of the stack, the leader of a session of its own.
+
+    A Ctrl-C in the terminal reaches only the supervisor, which then ends its children in order.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        environment: dict[str, str],
+        state_folder: Path,
+        cwd: Path | None = None,
+    ) -> Self:
+        """Start a program; what it prints is appended to its own log file."""
+        log = state_folder / "logs" / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment | {MARK: str(state_folder)},
+                start_new_session=True,
+                cwd=cwd,
+            )
+        return cls(name, process, log)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self.process.poll() is None
+
+    def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> None:
+        """Wait for the program to be ready. Raises ``ChildError`` when it ends or takes longer."""
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            if not self.is_running:
+                raise ChildError(f"{self.name} ended as it started.\n{self.last_words()}")
+            if time.monotonic() > deadline:
+                raise ChildError(
+                    f"{self.name} is not ready after {seconds} s.\n{self.last_words()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def last_words(self) -> str:
+        """Show how the program's log ends."""
+        return tail(self.log)
+
+    def stop(self, *, by: signal.Signals = signal.SIGTERM, seconds: float = 10) -> None:
+        """Ask the program to end, and after ``seconds`` end it and its group."""
+        if self.is_running:
+            self.process.send_signal(by)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+
+def of_stack(state_folder: Path) -> Iterator[psutil.Process]:
+    """Find the running processes of a stack, its supervisor not included."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == str(state_folder):
+                yield process
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+            continue
+
+
+def end_leftovers(state_folder: Path) -> int:
+    """End what an earlier supervisor left running, and tell how many processes that were."""
+    leftovers = list(of_stack(state_folder))
+    for process in leftovers:
+        _signal(process, signal.SIGTERM)
+    # PostgreSQL takes SIGTERM as a wish to wait for its clients, which may live on elsewhere.
+    _, stubborn = psutil.wait_procs(leftovers, timeout=5)
+    for process in stubborn:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=5)
+    return len(leftovers)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Give the end of a log, indented."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+
+def _signal(process: psutil.Process, by: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(by)

@@ -1,0 +1,365 @@
+"""The whole stack: starts, watches and ends its processes; and a handle on it for tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import build, deployment, emulator, isolation, logs, postgres, processes
+from local.aws import Aws
+from local.processes import Child, ChildError
+from local.state import REPOSITORY, STATE_VARIABLE, AlreadyRunningError, Deployment, State
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_DATABASE = signal.SIGUSR1
+START_DATABASE = signal.SIGUSR2
+
+WATCH_SECONDS = 0.5
+START_SECONDS = 30
+STOP_SECONDS = 60
+DATABASE_SECONDS = 30
+MAX_LOG_BYTES = 20_000_000
+
+
+def show(text: str) -> None:
+    """Print at once, also into a file that somebody follows."""
+    print(text, flush=True)
+
+
+class AskedToEnd(BaseException):
+    """A signal asked the supervisor to end the stack."""
+
+
+class Supervisor:
+    """Runs the stack of one state folder, in this process and its children."""
+
+    def __init__(self, state: State, *, when_up: Callable[[], None] = lambda: None) -> None:
+        self._state = state
+        self._when_up = when_up
+        self._aws = Aws(emulator_url=state.emulator_url, ses_url=state.ses_url)
+        self._postgres: postgres.Postgres | None = None
+        self._wants_database = True
+        self._children: list[Child] = []
+
+    def run(self) -> None:
+        """Start and deploy everything, then watch it until a signal asks to end.
+
+        Nothing runs any more when this returns or raises. Raises ``AlreadyRunningError``,
+        ``PortTakenError``, ``ChildError``, ``BuildError``, ``DeploymentError``.
+        """
+        with self._state.lock(), ExitStack() as ending:
+            # What is started from here on can be found again, see processes.MARK.
+            os.environ[processes.MARK] = str(self._state.folder)
+            self._obey_signals()
+            self._state.withdraw_deployment()
+            if count := processes.end_leftovers(self._state.folder):
+                show(f"  ended {count} processes that an earlier run had left")
+            self._state.require_free_ports()
+            _start_new_log(self._state.function_log)
+            try:
+                self._start(ending)
+                self._when_up()
+                self._watch()
+            except AskedToEnd:
+                show("\nEnding the stack; its data is kept.")
+            finally:
+                self._state.withdraw_deployment()
+
+    def _start(self, ending: ExitStack) -> None:
+        pool = ending.enter_context(ThreadPoolExecutor(max_workers=1))
+        ending.callback(processes.end_leftovers, self._state.folder)
+        building = pool.submit(build.build, self._state.build, self._state.logs / "build.log")
+
+        with self._step("PostgreSQL"):
+            self._postgres = postgres.Postgres(self._state.folder)
+            ending.callback(self._postgres.close)
+            self._postgres.start()
+        with self._step("SES server and inbox"):
+            self._start_python(
+                *("ses", "local.ses_server", "--mailbox", self._state.mailbox),
+                *("--port", str(self._state.ports().ses)),
+                ending=ending,
+                port=self._state.ports().ses,
+            )
+        with self._step("AWS emulator"):
+            child = emulator.start(self._state)
+            ending.callback(emulator.stop, child, self._state)
+            ending.callback(self._last_look)
+            self._children.append(child)
+        with self._step("public address"):
+            self._start_python(
+                *("front", "local.front", "--state", self._state.folder),
+                ending=ending,
+                port=self._state.ports().front,
+            )
+        with self._step("sam build"):
+            template = building.result()
+        with self._step("sam deploy"):
+            deployed = deployment.deploy(
+                self._state,
+                self._aws,
+                template,
+                database_url=self._postgres.url,
+                say=lambda what: show(f"  {what}"),
+            )
+        self._state.publish_deployment(deployed)
+
+    def _start_python(
+        self, name: str, module: str, *arguments: str | Path, ending: ExitStack, port: int
+    ) -> None:
+        child = Child.start(
+            name,
+            [sys.executable, "-m", module, *arguments],
+            environment=isolation.bare(dict(os.environ)),
+            state_folder=self._state.folder,
+            cwd=REPOSITORY,
+        )
+        ending.callback(child.stop)
+        child.wait_until(lambda: _answers(port), seconds=START_SECONDS)
+        self._children.append(child)
+
+    def _watch(self) -> None:
+        while True:
+            self._supply_database()
+            for child in self._children:
+                if not child.is_running:
+                    raise ChildError(
+                        f"{child.name} ended by itself ({child.process.returncode}), and the stack "
+                        f"with it; `make up` starts it again.\n{child.last_words()}"
+                    )
+            self._take_logs()
+            time.sleep(WATCH_SECONDS)
+
+    def _supply_database(self) -> None:
+        server = self._postgres
+        if server is None:
+            return
+        if server.child and not server.child.is_running:
+            show(f"PostgreSQL ended by itself, and is started again.\n{server.child.last_words()}")
+            server.start()
+        if server.child and not self._wants_database:
+            server.stop()
+            show("PostgreSQL is stopped, as asked; what readers ask for waits in its queue.")
+        if not server.child and self._wants_database:
+            server.start()
+            show("PostgreSQL runs again.")
+
+    def _take_logs(self) -> None:
+        # A delayed answer of the emulator is no reason to end: its own end is noticed above.
+        with suppress(BotoCoreError, ClientError):
+            lines = logs.collect(self._aws, deployment.STACK)
+            logs.keep(self._state.function_log, lines)
+            for line in filter(None, map(logs.readable, lines)):
+                show(line)
+
+    def _last_look(self) -> None:
+        """Take what the emulator is about to forget: the last logs, and secrets changed since."""
+        self._take_logs()
+        if deployed := self._state.deployment:
+            with suppress(BotoCoreError, ClientError):
+                deployment.keep_secrets(self._state, self._aws, deployed.outputs)
+
+    def _obey_signals(self) -> None:
+        def end(_number: int, _frame: FrameType | None) -> None:
+            for number in ENDING_SIGNALS:  # the way down is not interrupted
+                signal.signal(number, lambda _number, _frame: None)
+            raise AskedToEnd
+
+        for number in ENDING_SIGNALS:
+            signal.signal(number, end)
+
+        def want_database(number: int, _frame: FrameType | None) -> None:
+            self._wants_database = number == START_DATABASE
+
+        signal.signal(STOP_DATABASE, want_database)
+        signal.signal(START_DATABASE, want_database)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        show(f"  {name:<22} {time.monotonic() - started:5.1f} s")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack, seen from another process."""
+
+    state: State
+
+    @property
+    def public_url(self) -> str:
+        """Where readers and authors reach it."""
+        return self.state.public_url
+
+    @property
+    def inbox_url(self) -> str:
+        """The page with the received mails."""
+        return self.state.inbox_url
+
+    @property
+    def author_token(self) -> str:
+        """The first author's token."""
+        token = self.state.author_token
+        if token is None:
+            raise ChildError("The stack was never up.")
+        return token
+
+    @property
+    def deployment(self) -> Deployment:
+        """What is deployed. Raises ``ChildError`` when the stack is not up."""
+        deployed = self.state.deployment
+        if deployed is None:
+            raise ChildError("The stack is not up.")
+        return deployed
+
+    @property
+    def database_url(self) -> str:
+        """The connection URL of its database."""
+        return self.deployment.database_url
+
+    @cached_property
+    def aws(self) -> Aws:
+        """Clients of the emulator and of the SES server."""
+        return Aws(emulator_url=self.state.emulator_url, ses_url=self.state.ses_url)
+
+    def stop_database(self) -> None:
+        """Take the database away: its clients are disconnected, new ones refused."""
+        self._ask(STOP_DATABASE, until=lambda: not self._has_database())
+
+    def start_database(self) -> None:
+        """Bring the database back."""
+        self._ask(START_DATABASE, until=self._has_database)
+
+    def function_logs(self) -> list[logs.LogLine]:
+        """Give all that the functions logged, as taken from the emulator until now."""
+        return list(logs.read(self.state.function_log))
+
+    def kill9(self) -> None:
+        """Kill every process of the stack at once, as a power cut would."""
+        supervisor = self.state.holder()
+        doomed = list(processes.of_stack(self.state.folder))
+        doomed += [psutil.Process(supervisor)] if supervisor else []
+        for process in doomed:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(doomed)
+
+    def stop(self) -> None:
+        """End the stack and wait until nothing of it runs."""
+        down(self.state)
+
+    def _ask(self, what: signal.Signals, *, until: Callable[[], bool]) -> None:
+        supervisor = self.state.holder()
+        if supervisor is None:
+            raise ChildError("The stack is not up.")
+        os.kill(supervisor, what)
+        deadline = time.monotonic() + DATABASE_SECONDS
+        while not until():
+            if time.monotonic() > deadline:
+                raise ChildError("PostgreSQL does not do as asked; logs/postgres.log may say why.")
+            time.sleep(processes.POLL_SECONDS)
+
+    def _has_database(self) -> bool:
+        return postgres.answers(self.database_url)
+
+
+def start(state: State) -> Stack:
+    """Start a stack in the background, showing its progress, and return when it is up.
+
+    Raises ``AlreadyRunningError``, and ``ChildError`` when it does not come up.
+    """
+    if state.holder() is not None:
+        raise AlreadyRunningError
+    state.withdraw_deployment()
+    log = state.logs / "up.log"
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "local", "supervise"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=isolation.without_aws(dict(os.environ)) | {STATE_VARIABLE: str(state.folder)},
+            cwd=REPOSITORY,
+            start_new_session=True,  # a Ctrl-C later, or the terminal's end, is not meant for it
+        )
+    try:
+        _show_progress(state, supervisor, log)
+    except BaseException:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+    return Stack(state)
+
+
+def _show_progress(state: State, supervisor: subprocess.Popen[bytes], log: Path) -> None:
+    with log.open() as progress:
+        is_up = False
+        while not is_up:
+            has_ended = supervisor.poll() is not None
+            is_up = state.deployment is not None
+            print(progress.read(), end="", flush=True)
+            if has_ended:
+                raise ChildError(f"The stack did not come up; its logs are in {state.logs}.")
+            time.sleep(processes.POLL_SECONDS)
+
+
+def down(state: State) -> bool:
+    """End a stack, and what a killed one left running. Tells whether anything ran."""
+    supervisor = state.holder()
+    if supervisor is not None:
+        os.kill(supervisor, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while state.holder() == supervisor:
+            if time.monotonic() > deadline:
+                raise ChildError(f"Process {supervisor} does not end; kill it, and try again.")
+            time.sleep(processes.POLL_SECONDS)
+    state.withdraw_deployment()
+    return bool(processes.end_leftovers(state.folder)) or supervisor is not None
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Run a whole stack over a state folder of its own, for a test."""
+    state = State.at(folder)
+    stack = start(state)
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def redeploy(state: State) -> None:
+    """Build and deploy the code as it is now into a stack that runs."""
+    stack = Stack(state)
+    template = build.build(state.build, state.logs / "build.log")
+    deployed = deployment.deploy(
+        state, stack.aws, template, database_url=stack.database_url, say=show
+    )
+    state.publish_deployment(deployed)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _start_new_log(log: Path) -> None:
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        log.unlink()
+    log.touch()
