@@ -133,6 +133,15 @@ def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> 
     return render_issue(title, HtmlContent(html=document, text=text), NEWSLETTER)
 
 
+def accepted(document: str) -> RenderedIssue:
+    """Leave out what is refused: a placeholder as a tag's name or an attribute's."""
+    try:
+        return html_issue(document)
+    except UnsendableIssueError as error:
+        assume("quotes" not in str(error))
+        raise
+
+
 def text_of(markdown: str) -> str:
     """Render Markdown to plain text, without the headline and the footer."""
     text = send(markdown_issue(f"# T\n\n{markdown}").text)
@@ -195,7 +204,7 @@ class TestTheAuthorsTextArrivesAsWritten:
     @given(text=TRICKY, name=NAMES)
     def test_in_a_whole_document(self, text: str, name: SubscriberName) -> None:
         document = f"<html><body><p>{text}</p></body></html>"
-        sent = send(html_issue(document).html, name)
+        sent = send(accepted(document).html, name)
         value = recipient_variables(name, UNSUBSCRIBE_URL)["name_html"]
         pieces = re.split(r"(\\?\[\[name\]\])", text)
         expected = "".join(
@@ -230,10 +239,7 @@ class TestANameIsOnlyAName:
 
     @given(fragment=TRICKY.filter(str.strip), name=NAMES)
     def test_it_adds_no_attribute_to_html(self, fragment: str, name: SubscriberName) -> None:
-        try:
-            issue = html_issue(f"{fragment}<p title=\"[[name]]\" lang='[[name]]'>[[name]]</p>")
-        except UnsendableIssueError:  # as a tag's name or an attribute's
-            assume(condition=False)
+        issue = accepted(f"{fragment}<p title=\"[[name]]\" lang='[[name]]'>[[name]]</p>")
         names, usual = (
             [list(each) for each in Read(send(issue.html, each)).attributes]
             for each in (name, URSULA)
