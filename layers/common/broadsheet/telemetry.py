@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger(log_uncaught_exceptions=False, utc=True)
-metrics = Metrics()
+metrics = Metrics(namespace="Broadsheet")
 
 
 class InvocationFailed(Exception):

@@ -1,0 +1,186 @@
+"""What tests say of the world around a function: requests, queues, subscribers, mails."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import Mock
+from uuid import UUID, uuid4
+
+import boto3
+import psycopg
+from psycopg.rows import dict_row
+
+from broadsheet.domain.requests import Origin
+from broadsheet.domain.subscribers import SourceAddress
+from local.ses_server import Mail, Server
+
+SENDER = "news@page.example"
+ORIGIN = Origin(source_address=SourceAddress("192.0.2.7"), user_agent="Firefox")
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    """A moment, in minutes after the story's start."""
+    return START + timedelta(minutes=minutes)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A small cloud, with what a test wants to see of it."""
+
+    database_url: str
+    ses: Server
+    queues: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
+
+    def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
+        with psycopg.connect(
+            self.database_url, autocommit=True, row_factory=dict_row
+        ) as connection:
+            cursor = connection.execute(query.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def row(self, query: str, **parameters: object) -> dict[str, Any]:
+        (row,) = self.rows(query, **parameters)
+        return row
+
+    def status_of(self, email: str) -> str:
+        return str(
+            self.row("SELECT status FROM subscribers WHERE email = %(e)s", e=email)["status"]
+        )
+
+    def add_confirmed(self, *emails: str, name: str = "Ursula") -> list[UUID]:
+        """Put confirmed subscribers into the database."""
+        return [
+            self.row(
+                """
+                INSERT INTO subscribers
+                    (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at)
+                VALUES (%(id)s, %(email)s, %(name)s, 'en', %(at)s, %(at)s, %(at)s)
+                RETURNING id
+                """,
+                id=uuid4(),
+                email=email,
+                name=name,
+                at=START,
+            )["id"]
+            for email in emails
+        ]
+
+    def mails_to(self, email: str) -> list[Mail]:
+        return self.ses.mails(to=email)
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """Take all messages off a queue, as an event source would hand them over."""
+        sqs = boto3.client("sqs")
+        records = []
+        while True:
+            answer = sqs.receive_message(
+                QueueUrl=self.queues[queue],
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+            if "Messages" not in answer:
+                return records
+            records += [_record(message) for message in answer["Messages"]]
+
+    @contextmanager
+    def database_down(self) -> Iterator[None]:
+        """Let nobody into the database, as when it is paused or failing over."""
+        server = self.database_url.replace("/newsletter?", "/postgres?")
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("ALTER DATABASE newsletter ALLOW_CONNECTIONS false")
+            try:
+                yield
+            finally:
+                connection.execute("ALTER DATABASE newsletter ALLOW_CONNECTIONS true")
+
+
+def _record(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "eventSource": "aws:sqs",
+    }
+
+
+def sqs_event(*bodies: str, receive_count: int = 1) -> dict[str, Any]:
+    """An event with these messages, that no queue knows of."""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": f"r{number}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def api_event(  # noqa: PLR0913 - the parts of a request
+    method: str,
+    resource: str,
+    *,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+    author: str | None = None,
+    source: str = "192.0.2.7",
+) -> dict[str, Any]:
+    """What API Gateway hands to a function."""
+    path = resource
+    for name, value in (path_parameters or {}).items():
+        path = path.replace(f"{{{name}}}", value)
+    return {
+        "httpMethod": method,
+        "resource": resource,
+        "path": path,
+        "headers": dict(headers or {}),
+        "queryStringParameters": dict(query) if query else None,
+        "pathParameters": dict(path_parameters) if path_parameters else None,
+        "body": body,
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": str(uuid4()),
+            "identity": {"sourceIp": source},
+            "path": f"/prod{path}",
+            "authorizer": {"author": author} if author else None,
+        },
+    }
+
+
+def json_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(answer["body"])
+    return document
+
+
+def context(seconds_left: float = 60) -> Any:  # noqa: ANN401 - stands in for Lambda's own
+    """What Lambda tells an invocation about itself."""
+    return Mock(
+        get_remaining_time_in_millis=lambda: int(seconds_left * 1000),
+        log_stream_name="2026/11/22/[$LATEST]test",
+        aws_request_id=str(uuid4()),
+    )
+
+
+def token_in(mail: Mail) -> str:
+    """Return the token of the link that a person would click."""
+    match = re.search(r"token=([\w.\-]+)", mail.text or "")
+    assert match, mail.text
+    return match[1]

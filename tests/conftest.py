@@ -1,0 +1,113 @@
+"""A whole small cloud in one process: real PostgreSQL, our SES server, moto for the rest of AWS."""
+
+import functools
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import boto3
+import psycopg
+import pytest
+from moto import mock_aws
+
+from broadsheet.database.migrations import migrate
+from local import ses_server
+from local.postgres import Postgres
+from tests.cloud import SENDER, Cloud
+
+MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server of this test run's own, with the schema in the database `template`."""
+    folder = tmp_path_factory.mktemp("pg")
+    (folder / "logs").mkdir()
+    server = Postgres(folder)
+    server.start()
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    with psycopg.connect(in_database(server.url, "migrated"), autocommit=True) as connection:
+        migrate(connection, MIGRATIONS)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """A fresh database with the newsletter's schema."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
+        yield in_database(postgres.url, "newsletter")
+        connection.execute("DROP DATABASE newsletter WITH (FORCE)")
+
+
+@pytest.fixture
+def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Everything a function of ours talks to, and the environment the template would give it."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws(), ses_server.running(tmp_path / "mails", verified=[SENDER]) as ses:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
+        sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
+        queues = {
+            name: sqs.create_queue(QueueName=name.lower().replace("_", "-"))["QueueUrl"]
+            for name in ("REQUESTS", "REQUESTS_DEAD_LETTER", "DELIVERY", "DELIVERY_DEAD_LETTER")
+        }
+        values = {
+            "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "a key"}),
+            "AUTHORS_SECRET_ARN": json.dumps({"authors": []}),
+            "DATABASE_URL_SECRET_ARN": database_url,
+        }
+        boto3.client("scheduler").create_schedule_group(Name="clocks")
+        environment = {
+            **{f"{name}_QUEUE_URL": url for name, url in queues.items()},
+            **{
+                name: secrets.create_secret(Name=name, SecretString=value)["ARN"]
+                for name, value in values.items()
+            },
+            "NEWSLETTER_NAME": "The Daily Page",
+            "SENDER_ADDRESS": SENDER,
+            "SENDER_NAME": "Ada at The Daily Page",
+            "REPLY_TO": "editors@page.example",
+            "PUBLIC_URL": "https://news.page.example",
+            "CONFIRMATION_CONFIGURATION_SET": "confirmations",
+            "ISSUE_CONFIGURATION_SET": "issues",
+            "ISSUE_CLOCK_GROUP": "clocks",
+            "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+            "DISPATCH_FUNCTION_NAME": "dispatch",
+            "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
+            "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
+            "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+            "SEND_RATE_SHARE": "1",
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        forget_everything()
+        yield Cloud(database_url=database_url, ses=ses, queues=queues, environment=environment)
+        forget_everything()
+
+
+def forget_everything() -> None:
+    """Clear what the application keeps between invocations: settings, clients, secrets."""
+    for module in [m for name, m in sys.modules.items() if name.startswith("broadsheet")]:
+        for cached in _cached_functions(module):
+            cached.cache_clear()
+    if "broadsheet.secrets" in sys.modules:
+        sys.modules["broadsheet.secrets"]._cache.clear()
+
+
+def _cached_functions(module: ModuleType) -> list["functools._lru_cache_wrapper[object]"]:
+    return [
+        value for value in vars(module).values() if isinstance(value, functools._lru_cache_wrapper)
+    ]
+
+
+def in_database(url: str, name: str) -> str:
+    return url.replace("/postgres?", f"/{name}?")
