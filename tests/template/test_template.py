@@ -1,0 +1,514 @@
+"""What template.yaml must hold, whoever changes it: tested on the file as it is written."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).parents[2]
+
+type Node = Any  # a piece of the parsed template: mapping, list or scalar
+
+
+class CloudFormationLoader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads ``!Ref X`` as ``{"Ref": "X"}`` and ``!Sub X`` as ``{"Fn::Sub": "X"}``."""
+
+
+def construct_intrinsic(loader: CloudFormationLoader, name: str, node: yaml.Node) -> Node:
+    match node:
+        case yaml.ScalarNode():
+            value = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case _:
+            value = loader.construct_mapping(node, deep=True)
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
+
+
+CloudFormationLoader.add_multi_constructor("!", construct_intrinsic)
+
+TEMPLATE = yaml.load(
+    (ROOT / "template.yaml").read_text(),
+    Loader=CloudFormationLoader,  # noqa: S506 - a SafeLoader
+)
+RESOURCES: dict[str, Node] = TEMPLATE["Resources"]
+
+
+def resources_of_type(kind: str) -> dict[str, Node]:
+    return {name: node for name, node in RESOURCES.items() if node["Type"] == kind}
+
+
+FUNCTIONS = resources_of_type("AWS::Serverless::Function")
+QUEUES = resources_of_type("AWS::SQS::Queue")
+SOURCES = resources_of_type("AWS::Lambda::EventSourceMapping")
+API = RESOURCES["Api"]["Properties"]
+
+EDGE = {"SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"}
+ASYNCHRONOUS = {
+    "DispatchFunction"
+}  # but for CloudFormation's own calls of migrate, which it watches
+OPEN_ROUTES = {
+    "GET /",
+    "GET /health",
+    "POST /subscriptions",
+    "GET /subscriptions/confirm",
+    "POST /subscriptions/confirm",
+    "GET /subscriptions/unsubscribe",
+    "POST /subscriptions/unsubscribe",
+}
+AUTHORS_ROUTES = {"POST /issues", "GET /issues", "GET /issues/{id}"}
+
+# Each permission that is not for one named resource, with its reason.
+ON_ANY_RESOURCE = {
+    "ses:GetAccount": "the account has no ARN",
+    "ses:DeleteSuppressedDestination": "the account's suppression list has no ARN",
+}
+ON_RESOURCES_LIKE = {
+    ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
+    ":identity/*": "only under a condition on the sender's address, tested below",
+}
+
+FOURTEEN_DAYS = 14 * 24 * 60 * 60
+AWS_ADVICE_FOR_VISIBILITY = 6  # times the function's timeout
+
+each_function = pytest.mark.parametrize("name", FUNCTIONS)
+each_queue = pytest.mark.parametrize("name", QUEUES)
+each_source = pytest.mark.parametrize("name", SOURCES)
+each_edge_function = pytest.mark.parametrize("name", sorted(EDGE))
+each_gateway_response = pytest.mark.parametrize("name", API["GatewayResponses"])
+
+
+def as_list(node: Node) -> list[Node]:
+    return node if isinstance(node, list) else [node]
+
+
+def environment(name: str) -> dict[str, Node]:
+    variables: dict[str, Node] = FUNCTIONS[name]["Properties"]["Environment"]["Variables"]
+    return variables
+
+
+def statements(name: str) -> Iterator[Node]:
+    for policy in FUNCTIONS[name]["Properties"]["Policies"]:
+        yield from policy["Statement"]
+
+
+def actions(name: str) -> set[str]:
+    return {action for statement in statements(name) for action in as_list(statement["Action"])}
+
+
+def timeout(name: str) -> int:
+    shared = TEMPLATE["Globals"]["Function"]["Timeout"]
+    return int(FUNCTIONS[name]["Properties"].get("Timeout", shared))
+
+
+def routes() -> Iterator[tuple[str, str | None]]:
+    """Give each route with the authorizer it names; ``None`` is the default one."""
+    for function in FUNCTIONS.values():
+        for event in function["Properties"].get("Events", {}).values():
+            route = event["Properties"]
+            yield f"{route['Method']} {route['Path']}", route.get("Auth", {}).get("Authorizer")
+
+
+def mentions(node: Node, name: str) -> bool:
+    """Tell whether a Ref, GetAtt or Sub anywhere in the node names this parameter or resource."""
+    match node:
+        case {"Ref": str(target)} if target == name:
+            return True
+        case {"Fn::GetAtt": str(target)} if target.split(".")[0] == name:
+            return True
+        case {"Fn::Sub": str(text)} if f"${{{name}}}" in text or f"${{{name}." in text:
+            return True
+        case dict():
+            return any(mentions(child, name) for child in node.values())
+        case list():
+            return any(mentions(child, name) for child in node)
+    return False
+
+
+def test_sam_and_cfn_lint_find_nothing_to_complain_about() -> None:
+    sam = ROOT / ".venv-sam" / "bin" / "sam"
+
+    validation = subprocess.run(  # noqa: S603 - our own sam, on our own file
+        [sam, "validate", "--lint", "--template", ROOT / "template.yaml"],
+        env=os.environ | {"AWS_DEFAULT_REGION": "us-east-1", "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert validation.returncode == 0, validation.stdout + validation.stderr
+
+
+@pytest.mark.parametrize("section", ["Parameters", "Outputs"])
+def test_every_parameter_and_output_says_what_it_is(section: str) -> None:
+    undescribed = [name for name, node in TEMPLATE[section].items() if not node.get("Description")]
+
+    assert not undescribed
+
+
+def test_every_explicit_name_begins_with_the_stacks_so_that_two_stacks_collide_with_nothing() -> (
+    None
+):
+    named = ("FunctionName", "QueueName", "LogGroupName", "LayerName", "Name")
+    explicit = {
+        name: node["Properties"][key]
+        for name, node in RESOURCES.items()
+        for key in named
+        if key in node["Properties"] and node["Type"] != "AWS::Lambda::EventSourceMapping"
+    }
+    in_a_named_group = {"DailyLook"}
+
+    for name in explicit.keys() - in_a_named_group:
+        assert "AWS::StackName" in str(explicit[name]), name
+
+
+# Functions
+
+
+def test_functions_and_layer_are_built_for_arm64_by_one_setting_each() -> None:
+    layer = RESOURCES["CommonLayer"]
+
+    assert TEMPLATE["Globals"]["Function"]["Architectures"] == ["arm64"]
+    assert layer["Metadata"]["BuildArchitecture"] == "arm64"
+    assert layer["Properties"]["CompatibleArchitectures"] == ["arm64"]
+    assert not [name for name in FUNCTIONS if "Architectures" in FUNCTIONS[name]["Properties"]]
+
+
+@each_function
+def test_every_function_logs_to_a_group_of_its_own_with_retention(name: str) -> None:
+    function = FUNCTIONS[name]["Properties"]
+
+    group = RESOURCES[function["LoggingConfig"]["LogGroup"]["Ref"]]
+
+    assert group["Type"] == "AWS::Logs::LogGroup"
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    function_name = function["FunctionName"]["Fn::Sub"]
+    assert group["Properties"]["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/{function_name}"}
+
+
+@each_function
+def test_every_function_says_which_it_is_in_logs_and_metrics(name: str) -> None:
+    function_name = FUNCTIONS[name]["Properties"]["FunctionName"]["Fn::Sub"]
+
+    assert f"${{AWS::StackName}}-{environment(name)['POWERTOOLS_SERVICE_NAME']}" == function_name
+
+
+@each_function
+def test_every_permission_is_for_named_actions_on_named_resources(name: str) -> None:
+    for statement in statements(name):
+        granted = as_list(statement["Action"])
+        assert not [action for action in granted if "*" in action]
+        for resource in as_list(statement["Resource"]):
+            if resource == "*":
+                assert set(granted) <= ON_ANY_RESOURCE.keys()
+            elif "*" in str(resource):
+                assert resource["Fn::Sub"].endswith(tuple(ON_RESOURCES_LIKE))
+
+
+@each_function
+def test_mail_is_sent_as_the_sender_only(name: str) -> None:
+    for statement in statements(name):
+        if any(action.startswith("ses:Send") for action in as_list(statement["Action"])):
+            assert statement["Condition"] == {
+                "StringEqualsIgnoreCase": {"ses:FromAddress": {"Ref": "SenderAddress"}}
+            }
+
+
+@each_function
+def test_a_role_is_passed_to_the_scheduler_only(name: str) -> None:
+    for statement in statements(name):
+        if "iam:PassRole" in as_list(statement["Action"]):
+            assert statement["Condition"] == {
+                "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
+            }
+
+
+@each_function
+def test_no_function_gets_a_role_for_every_queue_as_sams_own_queue_event_gives(name: str) -> None:
+    events = FUNCTIONS[name]["Properties"].get("Events", {})
+
+    assert {event["Type"] for event in events.values()} <= {"Api"}
+
+
+@each_edge_function
+def test_an_edge_function_reaches_neither_database_nor_mail(name: str) -> None:
+    function = FUNCTIONS[name]
+
+    assert not mentions(function, "DatabaseUrlSecret")
+    assert not mentions(function, "DatabaseUrl")
+    assert "VpcConfig" not in function["Properties"]
+    assert not [action for action in actions(name) if action.startswith("ses:")]
+
+
+@each_function
+def test_only_functions_that_are_told_of_a_secret_may_read_it(name: str) -> None:
+    readable = {
+        secret["Ref"]
+        for statement in statements(name)
+        if "secretsmanager:GetSecretValue" in as_list(statement["Action"])
+        for secret in as_list(statement["Resource"])
+    }
+
+    told_of = {
+        value["Ref"]
+        for variable, value in environment(name).items()
+        if variable.endswith("_SECRET_ARN")
+    }
+
+    assert readable == told_of
+
+
+@each_function
+def test_what_uses_the_database_is_deployed_after_its_migration(name: str) -> None:
+    uses_database = mentions(FUNCTIONS[name], "DatabaseUrlSecret") and name != "MigrateFunction"
+
+    assert ("SchemaMigration" in as_list(FUNCTIONS[name].get("DependsOn"))) == uses_database
+
+
+@pytest.mark.parametrize("name", sorted(ASYNCHRONOUS))
+def test_an_asynchronous_call_that_fails_is_kept(name: str) -> None:
+    on_failure = FUNCTIONS[name]["Properties"]["EventInvokeConfig"]["DestinationConfig"][
+        "OnFailure"
+    ]
+
+    assert on_failure["Type"] == "SQS"
+    assert on_failure["Destination"]["Fn::GetAtt"].removesuffix(".Arn") in QUEUES
+
+
+# Routes
+
+
+def test_every_route_is_closed_but_the_ones_listed_here() -> None:
+    opened = {route for route, authorizer in routes() if authorizer == "NONE"}
+    closed = {route for route, authorizer in routes() if authorizer is None}
+
+    assert opened == OPEN_ROUTES
+    assert closed == AUTHORS_ROUTES
+    assert len(list(routes())) == len(OPEN_ROUTES) + len(AUTHORS_ROUTES)
+
+
+def test_the_default_authorizer_asks_the_authorize_function_and_caches_nothing() -> None:
+    auth = API["Auth"]
+
+    authorizer = auth["Authorizers"][auth["DefaultAuthorizer"]]
+
+    assert authorizer["FunctionArn"] == {"Fn::GetAtt": "AuthorizeFunction.Arn"}
+    assert authorizer["Identity"]["ReauthorizeEvery"] == 0
+
+
+@pytest.mark.parametrize(
+    ("header", "is_asked_about"),
+    [
+        ("Bearer bs_abc-DEF_123", True),
+        ("bearer bs_abc", True),
+        ("", False),
+        ("Bearer", False),
+        ("Bearer ", False),
+        ("Basic dXNlcjpwYXNz", False),
+        ("bs_abc", False),
+        ("Bearer two words", False),
+    ],
+)
+def test_only_bearer_tokens_reach_the_authorizer(header: str, is_asked_about: bool) -> None:  # noqa: FBT001
+    expression = API["Auth"]["Authorizers"]["AuthorToken"]["Identity"]["ValidationExpression"]
+
+    assert bool(re.fullmatch(expression, header)) == is_asked_about
+
+
+def test_every_route_is_throttled_and_signing_up_more_tightly() -> None:
+    everything, signing_up = API["MethodSettings"]
+
+    assert (everything["HttpMethod"], everything["ResourcePath"]) == ("*", "/*")
+    assert (signing_up["HttpMethod"], signing_up["ResourcePath"]) == ("POST", "/~1subscriptions")
+    for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
+        assert 0 < signing_up[limit] < everything[limit]
+
+
+def test_the_access_log_holds_no_token_and_no_person() -> None:
+    log = API["AccessLogSetting"]
+    harmless = {
+        "requestId",
+        "requestTime",
+        "httpMethod",
+        "resourcePath",  # as the template writes it, with {id} for an id and without a query
+        "status",
+        "responseLatency",
+        "responseLength",
+        "error.responseType",
+        "xrayTraceId",
+    }
+
+    assert set(re.findall(r"\$context\.([\w.]+)", log["Format"])) == harmless
+    assert log["Format"].count("$") == len(harmless)
+    assert json.loads(log["Format"])
+    group = RESOURCES[log["DestinationArn"]["Fn::GetAtt"].removesuffix(".Arn")]
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_no_execution_log_is_kept_since_it_would_hold_query_strings() -> None:
+    for setting in API["MethodSettings"]:
+        assert setting["LoggingLevel"] == "OFF"
+        assert setting["DataTraceEnabled"] is False
+
+
+@each_gateway_response
+def test_api_gateways_own_errors_are_problem_documents(name: str) -> None:
+    response = API["GatewayResponses"][name]
+
+    assert response["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+    problem = json.loads(response["ResponseTemplates"]["application/json"])
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem.get("status") == response.get("StatusCode")
+
+
+def test_an_unknown_path_or_a_wrong_method_is_404() -> None:
+    assert API["GatewayResponses"]["MISSING_AUTHENTICATION_TOKEN"]["StatusCode"] == 404
+
+
+# Queues
+
+
+@each_queue
+def test_every_queue_keeps_messages_as_long_as_sqs_allows_and_encrypted(name: str) -> None:
+    queue = QUEUES[name]["Properties"]
+
+    assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
+    assert queue["SqsManagedSseEnabled"] is True
+
+
+@each_queue
+def test_every_queue_has_a_dead_letter_queue_or_is_one(name: str) -> None:
+    if name.endswith("DeadLetterQueue"):
+        assert "RedrivePolicy" not in QUEUES[name]["Properties"]
+        return
+
+    redrive = QUEUES[name]["Properties"]["RedrivePolicy"]
+
+    dead_letters = f"{name.removesuffix('Queue')}DeadLetterQueue"
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": f"{dead_letters}.Arn"}
+    assert dead_letters in QUEUES
+    assert redrive["maxReceiveCount"] == 1000
+
+
+@each_source
+def test_a_message_stays_hidden_long_enough_for_the_function_that_works_on_it(name: str) -> None:
+    source = SOURCES[name]["Properties"]
+
+    queue = QUEUES[source["EventSourceArn"]["Fn::GetAtt"].removesuffix(".Arn")]["Properties"]
+
+    longest = timeout(source["FunctionName"]["Ref"])
+    assert queue["VisibilityTimeout"] == AWS_ADVICE_FOR_VISIBILITY * longest
+
+
+@each_source
+def test_one_bad_message_fails_alone_and_the_edge_keeps_room(name: str) -> None:
+    source = SOURCES[name]["Properties"]
+
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+@each_source
+def test_a_queues_function_may_work_on_it_and_put_aside_what_can_never_succeed(name: str) -> None:
+    source = SOURCES[name]["Properties"]
+    queue = source["EventSourceArn"]["Fn::GetAtt"].removesuffix(".Arn")
+    dead_letters = f"{queue.removesuffix('Queue')}DeadLetterQueue"
+
+    granted = {
+        (action, resource["Fn::GetAtt"])
+        for statement in statements(source["FunctionName"]["Ref"])
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if action.startswith("sqs:")
+    }
+
+    assert granted == {
+        ("sqs:ReceiveMessage", f"{queue}.Arn"),
+        ("sqs:DeleteMessage", f"{queue}.Arn"),
+        ("sqs:GetQueueAttributes", f"{queue}.Arn"),
+        ("sqs:ChangeMessageVisibility", f"{queue}.Arn"),
+        ("sqs:SendMessage", f"{dead_letters}.Arn"),
+    }
+
+
+# The issues' clocks
+
+
+def test_a_clock_may_call_dispatch_and_nothing_else() -> None:
+    (policy,) = RESOURCES["IssueClockRole"]["Properties"]["Policies"]
+
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"]["Fn::Sub"].endswith(":function:${AWS::StackName}-dispatch")
+
+
+def test_a_clocks_role_is_for_schedules_of_this_account_only() -> None:
+    (trust,) = RESOURCES["IssueClockRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+# Database and secrets
+
+
+def test_the_schema_version_is_the_last_migration() -> None:
+    migrations = (ROOT / "functions" / "migrate" / "migrations").glob("[0-9]*_*.sql")
+    numbers = [int(migration.name.partition("_")[0]) for migration in migrations]
+
+    assert RESOURCES["SchemaMigration"]["Properties"]["SchemaVersion"] == max(numbers)
+
+
+def test_the_databases_address_is_in_its_secret_and_nowhere_else() -> None:
+    holders = [name for name, node in RESOURCES.items() if mentions(node, "DatabaseUrl")]
+
+    assert holders == ["DatabaseUrlSecret"]
+    assert TEMPLATE["Parameters"]["DatabaseUrl"]["NoEcho"] is True
+    assert not mentions(TEMPLATE["Outputs"], "DatabaseUrl")
+
+
+@each_function
+def test_no_secret_is_in_a_variable(name: str) -> None:
+    assert "{{resolve:" not in json.dumps(environment(name))
+    for variable, value in environment(name).items():
+        if variable.endswith("_SECRET_ARN"):
+            assert RESOURCES[value["Ref"]]["Type"] == "AWS::SecretsManager::Secret"
+
+
+def test_nothing_that_would_regenerate_the_signing_keys_has_changed() -> None:
+    keys = RESOURCES["SigningKeys"]
+
+    assert keys["Properties"].keys() == {"Description", "GenerateSecretString"}
+    assert keys["Properties"]["GenerateSecretString"] == {
+        "SecretStringTemplate": '{"signing_key_id": "1"}',
+        "GenerateStringKey": "1",
+        "PasswordLength": 64,
+        "ExcludePunctuation": True,
+    }
+    assert keys["DeletionPolicy"] == keys["UpdateReplacePolicy"] == "Retain"
+
+
+def test_nothing_that_would_overwrite_the_authors_has_changed() -> None:
+    authors = RESOURCES["Authors"]["Properties"]
+
+    assert authors.keys() == {"Description", "SecretString"}
+    assert authors["SecretString"] == '{"authors": []}'
+
+
+# Mail
+
+
+def test_a_confirmation_is_sent_to_who_bounced_once_but_not_to_who_complained() -> None:
+    confirmations = RESOURCES["ConfirmationConfigurationSet"]["Properties"]
+    issues = RESOURCES["IssueConfigurationSet"]["Properties"]
+
+    assert confirmations["SuppressionOptions"] == {"SuppressedReasons": ["COMPLAINT"]}
+    assert "SuppressionOptions" not in issues  # the account's, which honour both
