@@ -27,8 +27,8 @@ def get_account(caller: Caller) -> dict[str, object]:
         "EnforcementStatus": "HEALTHY",
         "ProductionAccessEnabled": caller.account.production_access,
         "SendQuota": {
-            "Max24HourSend": caller.account.max_24_hour_send,
-            "MaxSendRate": caller.account.max_send_rate,
+            "Max24HourSend": float(caller.account.max_24_hour_send),
+            "MaxSendRate": float(caller.account.max_send_rate),
             "SentLast24Hours": float(
                 mails.sent_last_24_hours(caller.connection, datetime.now(UTC))
             ),

@@ -7,7 +7,7 @@ are left unread; those that would change a mail are refused by ``sending``.
 from typing import Annotated, Literal, Self
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel, to_pascal
+from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 
 from local.ses_server.errors import SesError, bad_request
@@ -62,7 +62,8 @@ def _refusal(details: list[ErrorDetails]) -> SesError:
 
 def _path(detail: ErrorDetails) -> str:
     return ".".join(
-        f"{part + 1}.member" if isinstance(part, int) else to_camel(part) for part in detail["loc"]
+        f"{part + 1}.member" if isinstance(part, int) else part[:1].lower() + part[1:]
+        for part in detail["loc"]
     )
 
 

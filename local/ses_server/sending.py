@@ -412,6 +412,8 @@ def _data(text: str | None) -> dict[str, object]:
         return {}
     try:
         data = json.loads(text)
+        if "\\ud" in text.lower():
+            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise bad_request("Template rendering data is invalid") from error
     if not isinstance(data, dict):
