@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import permutations
 from typing import Any
 
-
 import boto3
 import pytest
 

@@ -38,8 +38,7 @@ def work_through[Message](
     """
 
     def work_on(record: SQSRecord) -> None:
-        attribute = record.message_attributes.get("correlation_id")
-        with correlated(attribute.string_value if attribute else None) as correlation_id:
+        with correlated(_correlation_id(record)) as correlation_id:
             try:
                 work(_parse(message_type, record.body), correlation_id)
             except CanNeverSucceed as error:
@@ -69,6 +68,11 @@ def work_through[Message](
         )
     finally:
         flush_metrics()
+
+
+def _correlation_id(record: SQSRecord) -> str | None:
+    attribute = record.raw_event.get("messageAttributes", {}).get("correlation_id")
+    return str(attribute["stringValue"]) if attribute else None
 
 
 def _parse[Message](message_type: TypeAdapter[Message], body: str) -> Message:

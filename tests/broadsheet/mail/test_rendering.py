@@ -10,13 +10,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail.rendering import (
     MAX_TEMPLATE_BYTES,
     TEMPLATE_DEFAULTS,
-    UnsendableIssueError,
     recipient_variables,
     render_already_subscribed,
     render_confirmation,
@@ -137,7 +137,7 @@ def accepted(document: str) -> RenderedIssue:
     """Leave out what is refused: a placeholder as a tag's name or an attribute's."""
     try:
         return html_issue(document)
-    except UnsendableIssueError as error:
+    except UnsendableIssue as error:
         assume("quotes" not in str(error))
         raise
 
@@ -258,7 +258,7 @@ class TestANameIsOnlyAName:
         ],
     )
     def test_it_may_not_stand_in_a_tag_outside_of_quotes(self, tag: str) -> None:
-        with pytest.raises(UnsendableIssueError, match="quotes"):
+        with pytest.raises(UnsendableIssue, match="quotes"):
             html_issue(f"<html><body>{tag}x</body></html>")
 
     def test_quotes_that_were_forgotten_in_a_fragment_are_put_in(self) -> None:
@@ -376,7 +376,7 @@ class TestMarkdown:
 
     def test_loses_nothing_however_deep_it_is_nested(self) -> None:
         assert "the bottom" in text_of("> " * 48 + "the bottom")
-        with pytest.raises(UnsendableIssueError, match="more than 50 levels"):
+        with pytest.raises(UnsendableIssue, match="more than 50 levels"):
             markdown_issue("> " * 51 + "the bottom")
 
 
@@ -393,7 +393,7 @@ class TestMarkdown:
     ids=["quotations", "lists", "emphasis", "strong", "images", "strikethrough"],
 )
 def test_markdown_nested_beyond_reason_is_refused(markdown: str) -> None:
-    with pytest.raises(UnsendableIssueError, match="nested"):
+    with pytest.raises(UnsendableIssue, match="nested"):
         markdown_issue(markdown)
 
 
@@ -401,7 +401,7 @@ def test_markdown_nested_beyond_reason_is_refused(markdown: str) -> None:
     "tag", ["<b>", "<div>", "<p><span>", "<table><tr><td>", "<DIV\n", "<x-y/>"]
 )
 def test_html_nested_beyond_reason_is_refused_instead_of_ending_the_process(tag: str) -> None:
-    with pytest.raises(UnsendableIssueError, match="nested more than 500 levels"):
+    with pytest.raises(UnsendableIssue, match="nested more than 500 levels"):
         html_issue(tag * 20_000 + "x")
 
 
@@ -410,7 +410,7 @@ def test_html_that_leaves_out_end_tags_is_not_called_deep() -> None:
 
 
 def test_a_template_larger_than_ses_takes_is_refused_with_its_size() -> None:
-    with pytest.raises(UnsendableIssueError, match=r"[\d,]+ bytes as JSON; SES takes 1,000,000"):
+    with pytest.raises(UnsendableIssue, match=r"[\d,]+ bytes as JSON; SES takes 1,000,000"):
         html_issue("é" * 200_000)
     issue = html_issue("x" * 400_000, "y" * 400_000)
     assert len(json.dumps(issue.model_dump())) < MAX_TEMPLATE_BYTES

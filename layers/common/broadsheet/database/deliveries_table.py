@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
-from broadsheet.domain.subscribers import (
-    EmailAddress,
-    SubscriberId,
-    SubscriberName,
-    SubscriberStatus,
-)
+from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,16 +73,16 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
 
 
 class _Member(BaseModel):
-    """A member of a batch whose turn it is, as the subscribers know them; maybe no more."""
+    """A member of a batch as the subscribers' table has it, not yet parsed; maybe no more there."""
 
     subscriber_id: SubscriberId
-    email: EmailAddress | None
-    name: SubscriberName | None
+    email: str | None
+    name: str | None
     status: SubscriberStatus | None
 
 
 def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
-    """Return whom of a claimed batch to mail, and the outcome of those who are skipped.
+    """Return whom of a claimed batch to mail, and the outcome of those who are not to be.
 
     To mail are those still confirmed. Nobody appears who has a row for this round, or was
     accepted in any.
@@ -112,21 +107,28 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
                 "round": claim.round,
             },
         ).fetchall()
-    recipients, skipped = [], []
-    for member in members:
-        if member.status is SubscriberStatus.CONFIRMED and member.email and member.name:
-            recipients.append(
-                Recipient(subscriber_id=member.subscriber_id, email=member.email, name=member.name)
-            )
-        else:
-            skipped.append(
-                Delivery(
-                    subscriber_id=member.subscriber_id,
-                    outcome=Outcome.SKIPPED,
-                    reason=member.status or "deleted",
-                )
-            )
-    return recipients, skipped
+    parsed = [_parse(member) for member in members]
+    return (
+        [member for member in parsed if isinstance(member, Recipient)],
+        [member for member in parsed if isinstance(member, Delivery)],
+    )
+
+
+def _parse(member: _Member) -> Recipient | Delivery:
+    if member.status is not SubscriberStatus.CONFIRMED:
+        return Delivery(
+            subscriber_id=member.subscriber_id,
+            outcome=Outcome.SKIPPED,
+            reason=member.status or "deleted",
+        )
+    try:
+        return Recipient.model_validate(member.model_dump(exclude={"status"}))
+    except ValidationError:  # stored by older rules, or by hand: it fails alone
+        return Delivery(
+            subscriber_id=member.subscriber_id,
+            outcome=Outcome.FAILED,
+            reason="INVALID_SUBSCRIBER",
+        )
 
 
 def books(connection: Connection, issue_id: IssueId, audience: int) -> Books:

@@ -17,6 +17,10 @@ class InvalidRequest(BroadsheetError):
         self.errors = errors or {}
 
 
+class UnsendableIssue(InvalidRequest):
+    """The issue can't become a mail: larger than SES takes, or nested beyond what is rendered."""
+
+
 class UnsupportedContentType(BroadsheetError):
     """The body is of a kind that this endpoint does not read."""
 

@@ -28,6 +28,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import (
     HtmlContent,
     IssueContent,
@@ -88,10 +89,6 @@ class MailContent(BaseModel):
     text: str
 
 
-class UnsendableIssueError(ValueError):
-    """The issue can't become a mail: larger than SES takes, or nested beyond what is rendered."""
-
-
 def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
     """Make the three templates of an issue, in which only ``TEMPLATE_DEFAULTS``' names are open.
 
@@ -100,7 +97,7 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
     keeps its own. The title is the headline unless the content brings one: Markdown that begins
     with a first-level heading, a fragment with an ``h1``, any document.
 
-    Raises ``UnsendableIssueError``, a ``ValueError`` with a sentence for the author.
+    Raises ``UnsendableIssue`` with a sentence for the author.
     """
     marks = _Marks.foreign_to(title, content, newsletter)
     headline = marks.set_in(str(title))
@@ -242,9 +239,9 @@ def _parsed(markdown: str) -> list[Token]:
     try:
         tokens = _markdown_parser().parse(markdown)
     except RecursionError as error:
-        raise UnsendableIssueError("the Markdown is nested too deeply") from error
+        raise UnsendableIssue("the Markdown is nested too deeply") from error
     if _depth(tokens) > MAX_MARKDOWN_NESTING:
-        raise UnsendableIssueError(
+        raise UnsendableIssue(
             f"the Markdown is nested more than {MAX_MARKDOWN_NESTING} levels deep"
         )
     return tokens
@@ -275,7 +272,7 @@ def _html_mail(headline: str, document: str, newsletter: Newsletter, marks: _Mar
 
 def _fragment_mail(headline: str, document: str, newsletter: Newsletter, marks: _Marks) -> str:
     if _html_depth(document) > MAX_HTML_NESTING:
-        raise UnsendableIssueError(f"the HTML is nested more than {MAX_HTML_NESTING} levels deep")
+        raise UnsendableIssue(f"the HTML is nested more than {MAX_HTML_NESTING} levels deep")
     fragment = css_inline.inline_fragment(  # closes what was left open, changes no style
         document,
         "",
@@ -304,7 +301,7 @@ class _RefuseInMarkup(HTMLParser):
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._mark in _QUOTED_VALUE.sub("", self.get_starttag_text() or ""):
-            raise UnsendableIssueError(
+            raise UnsendableIssue(
                 "[[name]] can stand in a text and in an attribute's quotes, not elsewhere in a tag"
             )
 
@@ -427,6 +424,6 @@ def _check_size(issue: RenderedIssue) -> None:
     """Count as botocore sends: JSON in ASCII."""
     size = len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))
     if size > MAX_TEMPLATE_BYTES:
-        raise UnsendableIssueError(
+        raise UnsendableIssue(
             f"the rendered issue has {size:,} bytes as JSON; SES takes {MAX_TEMPLATE_BYTES:,}"
         )

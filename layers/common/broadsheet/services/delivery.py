@@ -38,7 +38,10 @@ def deliver(pointer: BatchPointer, seconds_left: Callable[[], float]) -> None:
     waits = settings.waits()
     if seconds_left() < waits.claim_deadline + waits.ses_call_timeout + waits.deliver_margin:
         raise NotEnoughTime("too late in this invocation to claim a batch")
-    with connected(waits.database_patience_of_workers) as connection:
+    with (
+        connected(waits.database_patience_of_workers) as connection,
+        connection.transaction(),  # nobody is claimed who could not be read
+    ):
         claim = delivery_batches_table.claim(
             connection, pointer, timedelta(seconds=waits.claim_deadline)
         )
@@ -46,11 +49,11 @@ def deliver(pointer: BatchPointer, seconds_left: Callable[[], float]) -> None:
             delivery_batches_table.clear_release(connection, pointer)
             logger.info("nothing to claim", issue_id=str(pointer.issue_id), batch=pointer.number)
             return
-        recipients, skipped = deliveries_table.read_recipients(connection, claim)
+        recipients, others = deliveries_table.read_recipients(connection, claim)
         issue = issues_table.rendered(connection, claim.issue_id)
     results = _send(claim, issue, recipients)
     with connected(seconds_left() - waits.database_connect_timeout) as connection:
-        _write(connection, claim, recipients, results, skipped)
+        _write(connection, claim, recipients, results, others)
         if not delivery_batches_table.has_open(connection, claim.issue_id):
             dispatch_kick.kick(claim.issue_id)
 
@@ -82,7 +85,7 @@ def _write(
     claim: Claim,
     recipients: Sequence[Recipient],
     results: Sequence[SendResult],
-    skipped: Sequence[Delivery],
+    others: Sequence[Delivery],
 ) -> None:
     """Write the outcomes and let go of the batch.
 
@@ -107,7 +110,7 @@ def _write(
             still_ours = delivery_batches_table.return_to_waiting(
                 connection, claim, tries, _pause_before(tries)
             )
-        deliveries_table.record(connection, claim, [*settled, *skipped] if still_ours else accepted)
+        deliveries_table.record(connection, claim, [*settled, *others] if still_ours else accepted)
     failed = sum(delivery.outcome is Outcome.FAILED for delivery in settled)
     unresolved = sum(delivery.outcome is Outcome.UNRESOLVED for delivery in settled)
     count("MailsAccepted", len(accepted))
@@ -120,7 +123,7 @@ def _write(
         accepted=len(accepted),
         failed=failed,
         unresolved=unresolved,
-        skipped=len(skipped),
+        not_sent_to=len(others),
         waiting=len(recipients) - len(settled),
         claim_kept=still_ours,
     )

@@ -92,7 +92,7 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
     dead_after = timedelta(seconds=waits.claim_taken_for_dead - waits.claim_deadline)
     with _locked(connection, issue_id):
         for claim in delivery_batches_table.lock_dead_claims(connection, issue_id, dead_after):
-            recipients, skipped = deliveries_table.read_recipients(connection, claim)
+            recipients, others = deliveries_table.read_recipients(connection, claim)
             unresolved = [
                 Delivery(
                     subscriber_id=recipient.subscriber_id,
@@ -101,7 +101,7 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
                 )
                 for recipient in recipients
             ]
-            deliveries_table.record(connection, claim, unresolved + skipped)
+            deliveries_table.record(connection, claim, unresolved + others)
             delivery_batches_table.close(connection, claim)
             count("MailsUnresolved", len(unresolved))
             logger.warning(

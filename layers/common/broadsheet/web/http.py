@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.UnsendableIssue: HTTPStatus.BAD_REQUEST,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
     errors.ExpiredToken: HTTPStatus.GONE,

@@ -1,0 +1,216 @@
+"""An author publishes: once for each key, at once or later, and sees how far it has come."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
+from functions.publish.app import handler
+from tests.cloud import Cloud, api_event, context, json_of
+from tests.conftest import forget_everything
+
+ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
+
+
+def post(
+    body: Mapping[str, object] | str = ISSUE,
+    *,
+    key: str | None = "first",
+    author: str = "ada",
+    content_type: str = "application/json",
+) -> dict[str, Any]:
+    headers = {"content-type": content_type} | ({"idempotency-key": key} if key else {})
+    text = body if isinstance(body, str) else json.dumps(body)
+    return handler(
+        api_event("POST", "/issues", body=text, headers=headers, author=author), context()
+    )
+
+
+def get(query: Mapping[str, str] | None = None) -> dict[str, Any]:
+    return handler(api_event("GET", "/issues", query=query, author="ada"), context())
+
+
+def get_issue(issue_id: str) -> dict[str, Any]:
+    event = api_event("GET", "/issues/{id}", path_parameters={"id": issue_id}, author="ada")
+    return handler(event, context())
+
+
+def clocks() -> list[str]:
+    return [s["Name"] for s in boto3.client("scheduler").list_schedules()["Schedules"]]
+
+
+def test_an_issue_is_accepted_with_its_place_and_gets_its_clock(cloud: Cloud) -> None:
+    answer = post()
+
+    document = json_of(answer)
+    assert answer["statusCode"] == 202
+    assert answer["headers"]["Location"] == f"/issues/{document['id']}"
+    assert document["title"] == "Number one"
+    assert clocks() == [document["id"]]
+    row = cloud.row("SELECT author, status, content, html FROM issues")
+    assert (row["author"], row["status"]) == ("ada", "scheduled")
+    assert row["content"] == {"markdown": "Hello, **world**"}
+    assert "<strong>world</strong>" in row["html"]
+
+
+def test_the_same_request_with_the_same_key_is_one_issue_and_one_answer(cloud: Cloud) -> None:
+    first = post()
+    again = post({"markdown": "Hello, **world**", "title": " Number one "})
+
+    assert (again["statusCode"], again["body"]) == (first["statusCode"], first["body"])
+    assert len(cloud.rows("SELECT 1 FROM issues")) == 1
+    assert len(clocks()) == 1
+
+
+def test_another_request_with_the_same_key_is_refused(cloud: Cloud) -> None:
+    post()
+
+    answer = post({"title": "Number two", "markdown": "Hello"})
+
+    assert answer["statusCode"] == 422
+    assert "Idempotency-Key" in json_of(answer)["detail"]
+    assert len(cloud.rows("SELECT 1 FROM issues")) == 1
+
+
+def test_two_authors_may_use_the_same_key(cloud: Cloud) -> None:
+    post(author="ada")
+    post(author="grace")
+
+    assert len(cloud.rows("SELECT 1 FROM issues")) == 2
+
+
+def test_when_the_clock_cannot_be_made_nothing_has_happened(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SCHEDULER", "http://127.0.0.1:9")
+
+    answer = post()
+
+    assert answer["statusCode"] == 503
+    assert answer["headers"]["Retry-After"]
+    assert cloud.rows("SELECT 1 FROM issues") == []
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SCHEDULER")
+    forget_everything()
+    assert post()["statusCode"] == 202
+
+
+def test_an_issue_may_be_scheduled_and_its_clock_starts_then(cloud: Cloud) -> None:
+    then = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+
+    answer = post(ISSUE | {"publish_at": then.isoformat()})
+
+    document = json_of(answer)
+    assert datetime.fromisoformat(document["publish_at"]) == then
+    clock = boto3.client("scheduler").get_schedule(Name=document["id"], GroupName="clocks")
+    assert clock["StartDate"] == then
+    assert cloud.row("SELECT status FROM issues")["status"] == "scheduled"
+
+
+def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
+    answer = post({"title": "One", "content": {"html": "<p>Hi {{you}}</p>", "text": "Hi {{you}}"}})
+
+    assert answer["statusCode"] == 202
+    assert cloud.row("SELECT content FROM issues")["content"] == {
+        "html": "<p>Hi {{you}}</p>",
+        "text": "Hi {{you}}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"markdown": "x"}, "title"),
+        ({"title": "  ", "markdown": "x"}, "title"),
+        ({"title": "two\nlines", "markdown": "x"}, "title"),
+        ({"title": "x" * 201, "markdown": "x"}, "title"),
+        ({"title": "One"}, "content"),
+        ({"title": "One", "markdown": " \n "}, "content"),
+        ({"title": "One", "markdown": "x" * (MAX_CONTENT_CHARACTERS + 1)}, "content"),
+        ({"title": "One", "content": {"html": "<p>only</p>"}}, "content"),
+        ({"title": "One", "markdown": "x", "content": {"html": "a", "text": "b"}}, "request"),
+        (ISSUE | {"publish_at": "tomorrow"}, "publish_at"),
+        (ISSUE | {"publish_at": "2026-12-24T10:00:00"}, "publish_at"),
+        (ISSUE | {"subtitle": "?"}, "subtitle"),
+    ],
+)
+def test_a_bad_issue_is_refused_and_not_kept(
+    cloud: Cloud, body: dict[str, object], field: str
+) -> None:
+    answer = post(body)
+
+    assert answer["statusCode"] == 400
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert any(name.split(".")[0] == field for name in json_of(answer)["errors"])
+    assert cloud.rows("SELECT 1 FROM issues") == []
+
+
+@pytest.mark.parametrize("key", [None, "two words", "ü", "k" * 256])
+def test_an_idempotency_key_is_needed(cloud: Cloud, key: str | None) -> None:
+    answer = post(key=key)
+
+    assert answer["statusCode"] == 400
+    assert "Idempotency-Key" in json_of(answer)["detail"]
+    assert cloud.rows("SELECT 1 FROM issues") == []
+
+
+def test_what_is_not_json_or_too_large_is_refused(cloud: Cloud) -> None:
+    assert post("{", key="a")["statusCode"] == 400
+    assert post("[]", key="b")["statusCode"] == 400
+    assert post("hi", content_type="text/plain")["statusCode"] == 415
+    assert post('"' + "x" * (2 * 1024 * 1024) + '"')["statusCode"] == 413
+    assert cloud.rows("SELECT 1 FROM issues") == []
+
+
+def test_a_database_that_is_down_is_waited_for_and_then_refused_clearly(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAITS", '{"database_patience_of_publish": 0.1}')
+
+    with cloud.database_down():
+        answer = post()
+
+    assert answer["statusCode"] == 503
+    assert answer["headers"]["Retry-After"]
+    assert "database" in json_of(answer)["detail"]
+    assert clocks() == []
+    assert post()["statusCode"] == 202
+
+
+def test_issues_are_listed_newest_first_page_by_page(cloud: Cloud) -> None:
+    ids = [json_of(post(ISSUE | {"title": f"No. {n}"}, key=str(n)))["id"] for n in range(5)]
+
+    first = json_of(get({"limit": "3"}))
+    before = first["next"].partition("before=")[2]
+    second = json_of(get({"limit": "3", "before": before}))
+
+    assert [issue["id"] for issue in first["issues"]] == ids[:1:-1]
+    assert [issue["id"] for issue in second["issues"]] == ids[1::-1]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"limit": "0"}, {"limit": "x"}, {"limit": "101"}, {"before": "x"}, {"before": "WzEsMl0"}],
+)
+def test_a_page_that_does_not_exist_is_refused(cloud: Cloud, query: dict[str, str]) -> None:
+    assert get(query)["statusCode"] == 400
+
+
+def test_an_issue_is_shown_without_books_before_its_audience_is_fixed(cloud: Cloud) -> None:
+    issue_id = json_of(post())["id"]
+
+    document = json_of(get_issue(issue_id))
+
+    assert document["status"] == "scheduled"
+    assert document["audience"] is None
+    assert document["books"] is None
+
+
+@pytest.mark.parametrize("issue_id", [str(uuid4()), "7", "../secrets"])
+def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, issue_id: str) -> None:
+    assert get_issue(issue_id)["statusCode"] == 404
