@@ -83,9 +83,9 @@ class MessageTag(_Shape):
 
 
 class Destination(_Shape):
-    to_addresses: list[str] = []
-    cc_addresses: list[str] = []
-    bcc_addresses: list[str] = []
+    to_addresses: tuple[str, ...] = ()
+    cc_addresses: tuple[str, ...] = ()
+    bcc_addresses: tuple[str, ...] = ()
 
 
 class Part(_Shape):
@@ -105,8 +105,8 @@ class SimpleMessage(_Shape):
 
     subject: Part
     body: Body
-    headers: list[MessageHeader] = []
-    attachments: list[object] = []
+    headers: tuple[MessageHeader, ...] = ()
+    attachments: tuple[object, ...] = ()
 
 
 class RawMessage(_Shape):
@@ -126,8 +126,8 @@ class Template(_Shape):
     template_arn: NonEmpty | None = None
     template_content: TemplateContent | None = None
     template_data: TemplateData | None = None
-    headers: list[MessageHeader] = []
-    attachments: list[object] = []
+    headers: tuple[MessageHeader, ...] = ()
+    attachments: tuple[object, ...] = ()
 
 
 class EmailContent(_Shape):
@@ -139,9 +139,9 @@ class EmailContent(_Shape):
 class SendEmail(_Shape):
     from_email_address: str | None = None
     destination: Destination | None = None
-    reply_to_addresses: list[str] = []
+    reply_to_addresses: tuple[str, ...] = ()
     content: EmailContent
-    email_tags: list[MessageTag] = []
+    email_tags: tuple[MessageTag, ...] = ()
     configuration_set_name: str | None = None
     list_management_options: object = None
 
@@ -156,9 +156,9 @@ class ReplacementEmailContent(_Shape):
 
 class BulkEmailEntry(_Shape):
     destination: Destination
-    replacement_tags: list[MessageTag] = []
+    replacement_tags: tuple[MessageTag, ...] = ()
     replacement_email_content: ReplacementEmailContent | None = None
-    replacement_headers: list[MessageHeader] = []
+    replacement_headers: tuple[MessageHeader, ...] = ()
 
     @property
     def data(self) -> str | None:
@@ -173,10 +173,10 @@ class BulkEmailContent(_Shape):
 
 class SendBulkEmail(_Shape):
     from_email_address: str | None = None
-    reply_to_addresses: list[str] = []
-    default_email_tags: list[MessageTag] = []
+    reply_to_addresses: tuple[str, ...] = ()
+    default_email_tags: tuple[MessageTag, ...] = ()
     default_content: BulkEmailContent
-    bulk_email_entries: list[BulkEmailEntry]
+    bulk_email_entries: tuple[BulkEmailEntry, ...]
     configuration_set_name: str | None = None
 
 
@@ -201,7 +201,7 @@ class PutSuppressedDestination(_Shape):
 
 
 class SuppressionOptions(_Shape):
-    suppressed_reasons: list[SuppressedReason] | None = None
+    suppressed_reasons: tuple[SuppressedReason, ...] | None = None
 
 
 class SendingOptions(_Shape):

@@ -269,7 +269,7 @@ def _size(destination: Destination) -> int:
 
 def _simple(
     simple: SimpleMessage, sender: str, reply_to: Sequence[str]
-) -> tuple[Content, list[MessageHeader]]:
+) -> tuple[Content, Sequence[MessageHeader]]:
     _refuse_attachments(simple.attachments)
     text, html = simple.body.text, simple.body.html
     if text is None and html is None:
@@ -286,7 +286,7 @@ def _simple(
 
 def _template(
     template: Template | None, sender: str, reply_to: Sequence[str]
-) -> tuple[Content, list[MessageHeader]]:
+) -> tuple[Content, Sequence[MessageHeader]]:
     if template is None:
         raise bad_request("Template is missing")
     _refuse_attachments(template.attachments)
@@ -334,8 +334,8 @@ def _raw(request: SendEmail, raw: bytes) -> tuple[Content, _Outgoing]:
     return Content(sender=sender, raw=raw), replace(outgoing, to=to, cc=cc)
 
 
-def _listed(parsed: EmailMessage, name: str) -> list[str]:
-    return [address for _, address in getaddresses(map(str, parsed.get_all(name, [])))]
+def _listed(parsed: EmailMessage, name: str) -> tuple[str, ...]:
+    return tuple(address for _, address in getaddresses(map(str, parsed.get_all(name, []))))
 
 
 def _bulk_outgoing(
