@@ -6,13 +6,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from broadsheet import settings
 from broadsheet.database.connection import connected
+from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.issue_clock import Tick
 from broadsheet.services import dispatching
 from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, kind_of, log_failure
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Take ``{"issue_id": "..."}`` or ``{}``. A failure is tried again by Lambda, and the clock."""
+    """Take ``{"issue_id": "..."}`` or ``{}``. What fails is tried again by Lambda.
+
+    A database that is down is nobody's failure: the issue's clock calls again in a minute.
+    """
     tick = Tick.model_validate(event)
     with correlated() as correlation_id:
         try:
@@ -21,6 +25,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
                     dispatching.look_at_all(connection)
                 else:
                     dispatching.run(connection, tick.issue_id, correlation_id)
+        except DatabaseUnavailable as error:
+            log_failure("the database is not there", error, issue_id=str(tick.issue_id))
+            if tick.issue_id is None:
+                raise InvocationFailed(kind_of(error)) from None
         except Exception as error:  # noqa: BLE001 - told without its message, then raised
             log_failure("dispatch failed", error, issue_id=str(tick.issue_id))
             raise InvocationFailed(kind_of(error)) from None

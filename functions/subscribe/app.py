@@ -5,7 +5,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import queues, settings
-from broadsheet.domain.errors import InvalidRequest
+from broadsheet.domain.errors import InvalidRequest, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
@@ -55,10 +55,16 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) 
     return Answer.page(HTTPStatus.BAD_REQUEST, page)
 
 
+def show_nothing(_request: Request) -> Answer:
+    """Answer for every path that is not there."""
+    raise PageNotFound("there is nothing here: the address may be mistyped, or out of date")
+
+
 handler = endpoints(
     {
         "GET /": show_sign_up,
         "GET /health": show_health,
         "POST /subscriptions": subscribe,
+        "GET /{proxy+}": show_nothing,
     }
 )

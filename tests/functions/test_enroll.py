@@ -1,9 +1,8 @@
 """What readers ask for, applied: each request may come twice, late, or in another order."""
 
-from collections.abc import Callable
 from datetime import datetime
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -26,6 +25,9 @@ from broadsheet.domain.subscribers import (
 )
 from functions.enroll.app import handler
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 URSULA = "ursula@example.com"
 ISSUE = IssueId.new()

@@ -61,12 +61,14 @@ OPEN_ROUTES = {
     "POST /subscriptions/confirm",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /{proxy+}",
 }
 AUTHORS_ROUTES = {"POST /issues", "GET /issues", "GET /issues/{id}"}
 
 # Each permission that is not for one named resource, with its reason.
 ON_ANY_RESOURCE = {
     "ses:GetAccount": "the account has no ARN",
+    "ses:GetSuppressedDestination": "the account's suppression list has no ARN",
     "ses:DeleteSuppressedDestination": "the account's suppression list has no ARN",
 }
 ON_RESOURCES_LIKE = {

@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.batch import (
 from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import queues
-from broadsheet.domain.errors import CanNeverSucceed, NotEnoughTime
+from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable, NotEnoughTime
 from broadsheet.settings import required
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
 
@@ -37,9 +37,13 @@ def work_through[Message](
     ``queue``: REQUESTS or DELIVERY, as the environment names the queue and its dead letters.
     """
 
+    outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
+
     def work_on(record: SQSRecord) -> None:
         with correlated(_correlation_id(record)) as correlation_id:
             try:
+                if outage:
+                    raise outage[0]
                 work(_parse(message_type, record.body), correlation_id)
             except CanNeverSucceed as error:
                 queues.send_to_dead_letters(
@@ -50,6 +54,8 @@ def work_through[Message](
                 )
                 logger.error("put to the dead letters", reason=str(error))
             except Exception as error:
+                if isinstance(error, DatabaseUnavailable):
+                    outage.append(error)
                 if isinstance(error, NotEnoughTime):
                     logger.info("left for another invocation")
                 else:

@@ -41,6 +41,10 @@ class IdempotencyKeyReused(BroadsheetError):
     """The same key with another request."""
 
 
+class PageNotFound(BroadsheetError):
+    """Nothing is at this path."""
+
+
 class IssueNotFound(BroadsheetError):
     """No issue has this id."""
 

@@ -1,5 +1,6 @@
 """What authors publish: titles, contents, states, and an issue's books."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Self
@@ -7,11 +8,14 @@ from uuid import UUID, uuid4
 
 import regex
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Discriminator,
     RootModel,
     StringConstraints,
+    Tag,
     field_validator,
     model_validator,
 )
@@ -88,6 +92,21 @@ class HtmlContent(BaseModel):
 type IssueContent = MarkdownContent | HtmlContent
 
 
+def _form_of(content: object) -> str:
+    """Tell which form a content is meant to have, so that what is said of it is of that form."""
+    is_markdown = isinstance(content, MarkdownContent) or (
+        isinstance(content, dict) and "markdown" in content
+    )
+    return "markdown" if is_markdown else "html"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("give a year from 2 to 9998") from None
+
+
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 
 
@@ -118,8 +137,11 @@ class PublishRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: IssueTitle
-    content: MarkdownContent | HtmlContent
-    publish_at: AwareDatetime | None = None
+    content: Annotated[
+        Annotated[MarkdownContent, Tag("markdown")] | Annotated[HtmlContent, Tag("html")],
+        Discriminator(_form_of),
+    ]
+    publish_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
     @model_validator(mode="before")
     @classmethod

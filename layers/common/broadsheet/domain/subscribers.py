@@ -12,6 +12,11 @@ from pydantic import ConfigDict, RootModel, field_validator
 MAX_NAME_GRAPHEMES = 256  # the book's rule
 MAX_NAME_CHARACTERS = 2048  # one grapheme may be endless code points; the database bounds it too
 FORBIDDEN_NAME_CHARACTERS = frozenset('/()"<>\\{}')  # the book's rule
+# A name that nobody can see is blank; a braille pattern without dots is a symbol, yet invisible.
+_VISIBLE = regex.compile(r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]")
+# Line breaks, and the controls that turn the text around a name (Unicode UAX #9). The joiners and
+# marks that emoji and right-to-left scripts are written with are none of these.
+_CONTROLS = regex.compile(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]")
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 
@@ -41,10 +46,18 @@ class EmailAddress(RootModel[str]):
             raise ValueError("the part after the @ must be a full domain, such as example.com")
         try:
             address = validate_email(
-                text, check_deliverability=False, allow_smtputf8=False, test_environment=True
+                text,
+                check_deliverability=False,
+                allow_smtputf8=False,
+                strict=True,  # 64 characters before the @ (RFC 5321 §4.5.3.1.1)
+                test_environment=True,
             )
         except EmailNotValidError as error:
-            raise ValueError(f"this is not a valid email address: {error}") from error
+            # What follows a colon or a bracket quotes what was typed.
+            reason = regex.split(r"[:(]", str(error))[0].strip(" .")
+            raise ValueError(
+                f"this is not a valid email address: {reason[:1].lower()}{reason[1:]}"
+            ) from None
         return (address.ascii_email or address.normalized).lower()
 
     def __str__(self) -> str:
@@ -65,7 +78,7 @@ class SubscriberName(RootModel[str]):
     @classmethod
     def _parse(cls, text: str) -> str:
         text = text.strip()
-        if not text:
+        if not _VISIBLE.search(text):
             raise ValueError("a name is needed")
         if len(text) > MAX_NAME_CHARACTERS or (
             len(regex.findall(r"\X", text)) > MAX_NAME_GRAPHEMES
@@ -74,7 +87,7 @@ class SubscriberName(RootModel[str]):
         forbidden = sorted(FORBIDDEN_NAME_CHARACTERS.intersection(text))
         if forbidden:
             raise ValueError(f"a name can't contain {' '.join(forbidden)}")
-        if regex.search(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]", text):
+        if _CONTROLS.search(text):
             raise ValueError("a name can't contain control characters or line breaks")
         return text
 

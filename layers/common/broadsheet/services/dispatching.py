@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from broadsheet import dispatch_kick, issue_clock, queues, settings
+from broadsheet import issue_clock, queues, settings
 from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
 from broadsheet.domain.deliveries import Delivery, Outcome
 from broadsheet.domain.issues import IssueStatus
@@ -51,11 +51,9 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
 
 
 def look_at_all(connection: Connection) -> None:
-    """Start the clock of every open issue, whatever was lost, and call dispatch for those due."""
+    """Start the clock of every open issue, in case it was lost."""
     for issue in issues_table.find_open(connection):
         issue_clock.start(issue.id, issue.publish_at)
-        if issue.publish_at <= datetime.now(UTC):
-            dispatch_kick.kick(issue.id)
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
 
 

@@ -32,6 +32,7 @@ _PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.UnsendableIssue: HTTPStatus.BAD_REQUEST,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -41,6 +42,7 @@ _PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
+_UNREADABLE_FORM = "the form can't be read: send it as UTF-8"
 _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",  # tokens are in URLs
     "X-Content-Type-Options": "nosniff",
@@ -120,7 +122,7 @@ def _mount(event: Mapping[str, Any]) -> str:
     public_url = settings.public_url()
     if public_url:
         return urlsplit(public_url).path
-    own_path = event["resource"]
+    own_path = str(event["resource"]).replace("+}", "}")
     for name, value in (event.get("pathParameters") or {}).items():
         own_path = own_path.replace(f"{{{name}}}", value)
     return str(event["requestContext"]["path"]).removesuffix(own_path).rstrip("/")
@@ -129,7 +131,7 @@ def _mount(event: Mapping[str, Any]) -> str:
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(body)
-    except ValueError:  # UnicodeDecodeError is one as well
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise errors.InvalidRequest("the body is not valid JSON") from None
     if not isinstance(fields, dict):
         raise errors.InvalidRequest("the body must be a JSON object")
@@ -138,9 +140,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _form(body: bytes) -> dict[str, Any]:
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20))
+        return dict(
+            parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=20)
+        )
     except ValueError:
-        raise errors.InvalidRequest("the form can't be read: send it as UTF-8") from None
+        raise errors.InvalidRequest(_UNREADABLE_FORM) from None
 
 
 def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
@@ -149,11 +153,19 @@ def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
         policy=HTTP,
     )
     parts = message.iter_parts() if message.is_multipart() else ()
-    return {
-        str(part.get_param("name", header="content-disposition")): part.get_content()
+    contents = {
+        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
         for part in parts
-        if part.get_content_maintype() == "text"
     }
+    try:
+        # Always UTF-8, the page's encoding: browsers name none in the parts (RFC 7578 §5.1.2).
+        return {
+            name: content.decode()
+            for name, content in contents.items()
+            if isinstance(content, bytes)
+        }
+    except ValueError:
+        raise errors.InvalidRequest(_UNREADABLE_FORM) from None
 
 
 @dataclass(frozen=True)
@@ -264,5 +276,7 @@ def _sentence(kind: str, message: str) -> str:
             return "this field is needed"
         case "value_error":
             return message.removeprefix("Value error, ")
+        case "model_type" | "model_attributes_type":
+            return "this must be a JSON object"
         case _:
             return message[:1].lower() + message[1:]
