@@ -19,8 +19,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def seconds_left() -> float:
         return context.get_remaining_time_in_millis() / 1000
 
-    def deliver(pointer: BatchPointer, _correlation_id: str) -> None:
-        delivery.deliver(pointer, seconds_left)
+    def deliver(pointer: BatchPointer, correlation_id: str) -> None:
+        delivery.deliver(pointer, correlation_id, seconds_left)
 
     try:
         return queue_worker.work_through(event, _pointer, deliver, "DELIVERY")

@@ -18,11 +18,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     A database that is down is nobody's failure: the issue's clock calls again in a minute.
     """
     tick = Tick.model_validate(event)
-    with correlated() as correlation_id:
+    with correlated(tick.correlation_id) as correlation_id:
         try:
             with connected(settings.waits().database_patience_of_workers) as connection:
                 if tick.issue_id is None:
-                    dispatching.look_at_all(connection)
+                    dispatching.look_at_all(connection, correlation_id)
                 else:
                     dispatching.run(connection, tick.issue_id, correlation_id)
         except DatabaseUnavailable as error:

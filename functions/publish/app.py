@@ -29,7 +29,7 @@ def publish(request: Request) -> Answer:
     except ValidationError as error:
         raise invalid_fields(error) from None
     with connected(settings.waits().database_patience_of_publish) as connection:
-        issue = publication.publish(connection, request.author, key, wanted)
+        issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
     location = request.link(f"/issues/{issue.id}")
     answer = {
         "id": str(issue.id),

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import IssueId
 
 
-def kick(issue_id: IssueId) -> None:
+def kick(issue_id: IssueId, correlation_id: str) -> None:
     """Invoke dispatch asynchronously; best effort, since the clock calls it anyway."""
     try:
         _client().invoke(
             FunctionName=required("DISPATCH_FUNCTION_NAME"),
             InvocationType="Event",
-            Payload=Tick(issue_id=issue_id).model_dump_json(),
+            Payload=Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
         )
     except (BotoCoreError, ClientError):
         logger.warning("dispatch could not be called at once", issue_id=str(issue_id))

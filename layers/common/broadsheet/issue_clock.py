@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 
 class Tick(BaseModel):
-    """What dispatch is called with: an issue, or none for the look at all open ones."""
+    """What dispatch is called with: an issue, or none for the look at all open ones.
+
+    ``correlation_id`` is that of the request that published the issue, so that its whole delivery
+    can be followed in the logs.
+    """
 
     issue_id: IssueId | None = None
+    correlation_id: str | None = None
 
 
-def start(issue_id: IssueId, starting_at: datetime) -> None:
+def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
     """Make the issue's clock, unless it runs already.
 
     Raises ``DependencyUnavailable`` when it could not be made.
@@ -42,7 +47,7 @@ def start(issue_id: IssueId, starting_at: datetime) -> None:
         "Target": {
             "Arn": required("DISPATCH_FUNCTION_ARN"),
             "RoleArn": required("ISSUE_CLOCK_ROLE_ARN"),
-            "Input": Tick(issue_id=issue_id).model_dump_json(),
+            "Input": Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
             "RetryPolicy": {"MaximumRetryAttempts": 0},  # the next minute is a retry
         },
     }

@@ -36,15 +36,21 @@ def work_through[Message](
 
     ``queue``: REQUESTS or DELIVERY, as the environment names the queue and its dead letters.
     """
+    outage: list[DatabaseUnavailable] = []  # once it is known, no other message waits for it
 
-    outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
+    def attempt(body: str, correlation_id: str) -> None:
+        if outage:
+            raise outage[0]
+        try:
+            work(_parse(message_type, body), correlation_id)
+        except DatabaseUnavailable as error:
+            outage.append(error)
+            raise
 
     def work_on(record: SQSRecord) -> None:
         with correlated(_correlation_id(record)) as correlation_id:
             try:
-                if outage:
-                    raise outage[0]
-                work(_parse(message_type, record.body), correlation_id)
+                attempt(record.body, correlation_id)
             except CanNeverSucceed as error:
                 queues.send_to_dead_letters(
                     required(f"{queue}_DEAD_LETTER_QUEUE_URL"),
@@ -54,8 +60,6 @@ def work_through[Message](
                 )
                 logger.error("put to the dead letters", reason=str(error))
             except Exception as error:
-                if isinstance(error, DatabaseUnavailable):
-                    outage.append(error)
                 if isinstance(error, NotEnoughTime):
                     logger.info("left for another invocation")
                 else:

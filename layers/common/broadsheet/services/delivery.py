@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from broadsheet.mail.ses_mailer import SendResult
 
 
-def deliver(pointer: BatchPointer, seconds_left: Callable[[], float]) -> None:
+def deliver(pointer: BatchPointer, correlation_id: str, seconds_left: Callable[[], float]) -> None:
     """Send one batch, if it is there to be claimed.
 
     ``seconds_left``: until this invocation is ended. Raises ``NotEnoughTime`` and
@@ -55,7 +55,7 @@ def deliver(pointer: BatchPointer, seconds_left: Callable[[], float]) -> None:
     with connected(seconds_left() - waits.database_connect_timeout) as connection:
         _write(connection, claim, recipients, results, others)
         if not delivery_batches_table.has_open(connection, claim.issue_id):
-            dispatch_kick.kick(claim.issue_id)
+            dispatch_kick.kick(claim.issue_id, correlation_id)
 
 
 def _send(claim: Claim, issue: RenderedIssue, recipients: Sequence[Recipient]) -> list[SendResult]:

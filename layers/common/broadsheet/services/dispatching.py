@@ -50,10 +50,10 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
 
-def look_at_all(connection: Connection) -> None:
+def look_at_all(connection: Connection, correlation_id: str) -> None:
     """Start the clock of every open issue, in case it was lost."""
     for issue in issues_table.find_open(connection):
-        issue_clock.start(issue.id, issue.publish_at)
+        issue_clock.start(issue.id, issue.publish_at, correlation_id)
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
 
 

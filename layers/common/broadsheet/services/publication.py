@@ -34,7 +34,11 @@ class IssueWithBooks(BaseModel):
 
 
 def publish(
-    connection: Connection, author: str, key: IdempotencyKey, request: PublishRequest
+    connection: Connection,
+    author: str,
+    key: IdempotencyKey,
+    request: PublishRequest,
+    correlation_id: str,
 ) -> Issue:
     """Publish an issue once, however often it is asked for with the same key.
 
@@ -61,12 +65,12 @@ def publish(
                 "this Idempotency-Key was used for another issue: choose a new one"
             )
         if is_new:
-            issue_clock.start(new.id, new.publish_at)
+            issue_clock.start(new.id, new.publish_at, correlation_id)
     if is_new:
         count("IssuesPublished")
         logger.info("issue published", issue_id=str(new.id), publish_at=new.publish_at.isoformat())
     if keyed.issue.publish_at <= datetime.now(UTC):
-        dispatch_kick.kick(keyed.issue.id)
+        dispatch_kick.kick(keyed.issue.id, correlation_id)
     return keyed.issue
 
 
