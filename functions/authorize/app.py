@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - told without its message, then raised
         log_failure("authors could not be looked up", error)
         raise InvocationFailed(kind_of(error)) from None
-    logger.info("authorized" if author else "refused", author=author)
+    logger.info("authorized" if author else "refused")
     return {
         "principalId": author or "nobody",
         "policyDocument": {

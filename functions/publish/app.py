@@ -31,14 +31,8 @@ def publish(request: Request) -> Answer:
     with connected(settings.waits().database_patience_of_publish) as connection:
         issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
     location = request.link(f"/issues/{issue.id}")
-    answer = {
-        "id": str(issue.id),
-        "title": str(issue.title),
-        "author": issue.author,
-        "publish_at": issue.publish_at.isoformat(),
-        "created_at": issue.created_at.isoformat(),
-        "href": location,
-    }
+    constant = {"id", "author", "title", "publish_at", "created_at"}  # the first answer, always
+    answer = issue.model_dump(mode="json", include=constant) | {"href": location}
     return Answer.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
 
 
