@@ -1,0 +1,272 @@
+"""The whole path of a newsletter, as its readers and its author walk it.
+
+Everything goes through the public address and through received mails; nothing is looked up in the
+database. Ends with an error as soon as anything is not as it should be.
+"""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from local import stack
+from local.processes import ChildError
+from local.state import AlreadyRunningError, State
+
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.25
+# Nobody outside is told when a request on the queue has been applied: the edge says "received".
+QUEUE_SECONDS = 6
+
+FIRST_ISSUE = """\
+# Hello, [[name]]
+
+This is the **first issue**, written in *Markdown*.
+
+- It was published twice with one key, and arrives once.
+- `{{braces}}` arrive as they were written.
+
+[Read how it works](https://example.com/how-it-works).
+"""
+
+
+class DemoFailed(Exception):
+    """Something is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the stack answered."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Newsletter:
+    """A newsletter, seen from outside: its address, its readers' mailboxes, an author's token."""
+
+    public_url: str
+    inbox_url: str
+    author_token: str
+
+    def post_form(self, url: str, **fields: str) -> Reply:
+        """Post a form, as a browser or a mail client does."""
+        return _call(
+            "POST",
+            url,
+            body=urlencode(fields),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        )
+
+    def publish(self, title: str, markdown: str, key: str) -> str:
+        """Publish an issue and return where it is shown."""
+        reply = _call(
+            "POST",
+            f"{self.public_url}/issues",
+            body=json.dumps({"title": title, "markdown": markdown}),
+            headers={
+                "Authorization": f"Bearer {self.author_token}",
+                "Idempotency-Key": key,
+                "Content-Type": "application/json",
+            },
+        )
+        _expect(
+            reply.status == HTTPStatus.ACCEPTED,
+            f"publishing was answered {reply.status}: {reply.text}",
+        )
+        return self.public_url + reply.headers["location"]
+
+    def issue(self, url: str) -> dict[str, Any]:
+        """Return an issue as its author sees it."""
+        reply = _call("GET", url, headers={"Authorization": f"Bearer {self.author_token}"})
+        _expect(reply.status == HTTPStatus.OK, f"{url} was answered {reply.status}: {reply.text}")
+        document: dict[str, Any] = json.loads(reply.text)
+        return document
+
+    def mails_to(self, address: str, subject: str) -> list[dict[str, Any]]:
+        """Return the mails in a reader's mailbox whose subject has these words."""
+        reply = _call("GET", f"{self.inbox_url}api/mails?{urlencode({'to': address})}")
+        mails: list[dict[str, Any]] = json.loads(reply.text)["mails"]
+        return [mail for mail in mails if subject in mail["subject"]]
+
+
+def main() -> int:
+    """Run the demonstration against the running stack, or one that is started for it."""
+    state = State.from_environment()
+    try:
+        running, is_ours = stack.Stack(state), False
+        if state.deployment is None or state.holder() is None:
+            print("No stack is running: starting one.", flush=True)
+            running, is_ours = stack.start(state), True
+        try:
+            demonstrate(Newsletter(running.public_url, running.inbox_url, running.author_token))
+        finally:
+            if is_ours:
+                running.stop()
+    except (DemoFailed, ChildError, urllib3.exceptions.HTTPError) as error:
+        print(f"\nNot as it should be: {error}", file=sys.stderr)
+        return 1
+    except AlreadyRunningError:
+        print("A stack is just starting: try again when it is up.", file=sys.stderr)
+        return 1
+    print("\nEverything is as it should be.")
+    return 0
+
+
+def demonstrate(newsletter: Newsletter) -> None:
+    """Tell the story. Raises ``DemoFailed``."""
+    run = token_hex(3)  # so that it can be told again on the same stack
+    ursula, octavia, zora = (f"{name}.{run}@example.com" for name in ("ursula", "octavia", "zora"))
+    key = f"demo-{run}"
+
+    _say("1. Three people sign up on the public page.")
+    for name, address in (("Ursula O'Brien", ursula), ("Octavia", octavia), ("Zora", zora)):
+        reply = newsletter.post_form(
+            f"{newsletter.public_url}/subscriptions", name=name, email=address
+        )
+        _expect(
+            reply.status == HTTPStatus.ACCEPTED,
+            f"the sign-up was answered {reply.status}: {reply.text}",
+        )
+        _tell(f"{name} <{address}>: {reply.text}")
+
+    _say("2. Each gets a mail; Ursula and Octavia press the button behind its link, Zora doesn't.")
+    links = {
+        address: _link_in(_one(newsletter, address, "confirm"))
+        for address in (ursula, octavia, zora)
+    }
+    for address in (ursula, octavia):
+        page = _call("GET", links[address], headers={"Accept": "text/html"})
+        _expect("<button" in page.text, "the link shows no button")
+        reply = newsletter.post_form(links[address])
+        _expect(
+            reply.status == HTTPStatus.ACCEPTED,
+            f"confirming was answered {reply.status}: {reply.text}",
+        )
+        _tell(f"{address}: {links[address][:72]}... {reply.text}")
+    time.sleep(QUEUE_SECONDS)
+
+    _say("3. The author publishes an issue in Markdown, twice with the same Idempotency-Key.")
+    first = newsletter.publish(f"First issue {run}", FIRST_ISSUE, key)
+    again = newsletter.publish(f"First issue {run}", FIRST_ISSUE, key)
+    _expect(first == again, "the same key made two issues")
+    _tell(f"both times it is {first}")
+    _tell(_books(_when_finished(newsletter, first)))
+
+    _say("4. Those who confirmed get it, once.")
+    received = {
+        address: _one(newsletter, address, f"First issue {run}") for address in (ursula, octavia)
+    }
+    for mail in received.values():
+        _show(mail)
+    _expect(not newsletter.mails_to(zora, "First issue"), "Zora never confirmed, and was mailed")
+    _expect("Hello, Ursula O'Brien" in received[ursula]["text"], "the name is not in the mail")
+    _expect("{{braces}}" in received[ursula]["text"], "the braces did not arrive as written")
+    _tell(f"{zora}: nothing, as it should be")
+
+    _say("5. Ursula's mail client unsubscribes her, by the mail's List-Unsubscribe header.")
+    headers = dict(received[ursula]["headers"])
+    _expect(
+        headers.get("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click",
+        "the mail offers no one-click unsubscribe",
+    )
+    one_click = headers["List-Unsubscribe"].strip("<>")
+    reply = newsletter.post_form(one_click, **{"List-Unsubscribe": "One-Click"})
+    _expect(
+        reply.status == HTTPStatus.OK, f"unsubscribing was answered {reply.status}: {reply.text}"
+    )
+    _tell(f"POST {one_click[:72]}... {reply.text}")
+    time.sleep(QUEUE_SECONDS)
+
+    _say("6. The author publishes again; only Octavia gets it.")
+    second = newsletter.publish(f"Second issue {run}", "Still here, [[name]]?\n", f"{key}-2")
+    _tell(_books(_when_finished(newsletter, second)))
+    _show(_one(newsletter, octavia, f"Second issue {run}"))
+    for address in (ursula, zora):
+        _expect(not newsletter.mails_to(address, "Second issue"), f"{address} was mailed")
+        _tell(f"{address}: nothing, as it should be")
+    for address in (ursula, octavia):
+        _one(newsletter, address, f"First issue {run}")
+
+
+def _when_finished(newsletter: Newsletter, url: str) -> dict[str, Any]:
+    return _wait_for(
+        "the issue to be finished",
+        lambda: issue if (issue := newsletter.issue(url))["status"] == "finished" else None,
+    )
+
+
+def _books(issue: dict[str, Any]) -> str:
+    books = issue["books"]
+    return f"it is {issue['status']}: of {issue['audience']} readers, {books['accepted']} accepted"
+
+
+def _one(newsletter: Newsletter, address: str, subject: str) -> dict[str, Any]:
+    """Wait for the mail, and make sure that there is one only."""
+    mails = _wait_for(
+        f"a mail to {address} about “{subject}”", lambda: newsletter.mails_to(address, subject)
+    )
+    _expect(len(mails) == 1, f"{address} got {len(mails)} mails about “{subject}”")
+    return mails[0]
+
+
+def _link_in(mail: dict[str, Any]) -> str:
+    found = re.search(r"https?://\S+/subscriptions/confirm\?token=\S+", mail["text"])
+    if found is None:
+        raise DemoFailed("the confirmation mail has no link")
+    return found[0]
+
+
+def _show(mail: dict[str, Any]) -> None:
+    headers = dict(mail["headers"])
+    print()
+    for name in ("From", "To", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post"):
+        print(f"     | {name}: {headers[name][:88]}")
+    print("     |")
+    for line in mail["text"].rstrip().splitlines():
+        print(f"     | {line[:94]}".rstrip())
+    print(flush=True)
+
+
+def _wait_for[Found](what: str, look: Callable[[], Found | None]) -> Found:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+        time.sleep(POLL_SECONDS)
+    return found
+
+
+def _call(method: str, url: str, *, body: str = "", headers: dict[str, str] | None = None) -> Reply:
+    response = urllib3.request(
+        method, url, body=body.encode() or None, headers=headers, redirect=False, timeout=30
+    )
+    answered = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status, answered, response.data.decode())
+
+
+def _expect(condition: object, otherwise: str) -> None:
+    if not condition:
+        raise DemoFailed(otherwise)
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+def _tell(text: str) -> None:
+    print(f"   - {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
