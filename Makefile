@@ -71,7 +71,7 @@ check: $(environments) ## Check format, lint, types, import directions and the t
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
 	@echo "ruff check"; $(python) -m ruff check --quiet .
 	@echo "mypy"; $(python) -m mypy --no-error-summary
-	@echo "lint-imports"; $(call quietly,.venv/bin/lint-imports)
+	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
 
 .PHONY: format

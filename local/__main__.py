@@ -25,6 +25,8 @@ FAILURES = (
 
 def up(state: State, arguments: argparse.Namespace) -> None:
     """Start the stack: in the foreground with its logs, or with --detach in the background."""
+    if state.holder() is not None:
+        raise AlreadyRunningError
     print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
     if arguments.detach:
         stack.start(state)

@@ -23,16 +23,6 @@ LAYER_REQUIREMENTS = REPOSITORY / "layers" / "common" / "requirements.txt"
 LAYER = "CommonLayer"
 PACKAGE = "broadsheet"
 
-# Which wheels pip takes for the layer. sam passes its own list, without 2_24, the only one that
-# css-inline has for arm64; pip adds these to it.
-WHEELS = {
-    "PIP_ONLY_BINARY": ":all:",
-    "PIP_PLATFORM": " ".join(
-        f"{tag}_aarch64"
-        for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_24", "manylinux_2_28")
-    ),
-}
-
 
 class BuildError(Exception):
     """``sam build`` failed, or the layer's dependencies can't be installed."""
@@ -48,7 +38,7 @@ def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
         built = _sam_build(template, log)
         installed = dependencies(LAYER_REQUIREMENTS, log)
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(built, folder)
+        shutil.copytree(built, folder, copy_function=_link)
         overlay(folder / LAYER / "python", installed)
     return folder / "template.yaml"
 
@@ -86,28 +76,24 @@ def overlay(layer: Path, installed: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    shutil.copytree(installed, layer, dirs_exist_ok=True)
+    shutil.copytree(installed, layer, copy_function=_link, dirs_exist_ok=True)
 
 
 def _sam_build(template: Path, log: Path) -> Path:
     folder = CACHE / "sam"
     folder.mkdir(exist_ok=True)
-    try:
-        _run(
-            [
-                *(SAM, "build", "--cached", "--parallel"),
-                *("--template-file", template),
-                *("--build-dir", folder / "build"),
-                *("--cache-dir", folder / "cache"),
-            ],
-            log,
-            cwd=folder,  # sam keeps the downloaded dependencies in .aws-sam/ of where it runs
-        )
-    except BuildError:
-        # What a failed build downloaded so far would pass for complete the next time.
-        shutil.rmtree(folder / ".aws-sam", ignore_errors=True)
-        raise
+    command: list[str | Path] = [SAM, "build", "--cached", "--template-file", template]
+    command += ["--build-dir", folder / "build", "--cache-dir", folder / "cache"]
+    _run(command, log, cwd=folder)  # where it runs, sam leaves files of its own
     return folder / "build"
+
+
+def _link(source: str, target: str) -> None:
+    """Put a file at a second place: at no cost where the file system can, else as a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @contextmanager
@@ -120,7 +106,7 @@ def _alone() -> Iterator[None]:
 
 
 def _run(command: list[str | Path], log: Path, *, cwd: Path | None = None) -> None:
-    environment = isolation.without_aws(dict(os.environ)) | WHEELS | {"SAM_CLI_TELEMETRY": "0"}
+    environment = isolation.without_aws(dict(os.environ)) | {"SAM_CLI_TELEMETRY": "0"}
     # sam looks on the path for the runtime by its own name, `python3.13`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with log.open("ab") as output:

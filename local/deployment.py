@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import ClientError, WaiterError
@@ -164,7 +165,5 @@ def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
 
 
 def _verify_sender(aws: Aws) -> None:
-    try:
+    with suppress(aws.ses.exceptions.AlreadyExistsException):
         aws.ses.create_email_identity(EmailIdentity=SENDER)  # the SES server verifies at once
-    except aws.ses.exceptions.AlreadyExistsException:
-        pass

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import urllib.error
 import urllib.request
 
@@ -19,14 +20,13 @@ ENDED_IN_ORDER = "ended-in-order"
 def start(state: State) -> Child:
     """Start the emulator, with the state of its last run when that ended in order."""
     folder = state.folder / "emulator"
-    saved, temporary = folder / "saved", folder / "tmp"
+    saved = folder / "saved"
     marker = folder / ENDED_IN_ORDER
     if not marker.exists():
         shutil.rmtree(saved, ignore_errors=True)
     marker.unlink(missing_ok=True)
-    shutil.rmtree(temporary, ignore_errors=True)
     saved.mkdir(parents=True, exist_ok=True)
-    temporary.mkdir()
+    temporary = tempfile.mkdtemp(prefix="tmp-", dir=folder)
     child = Child.start(
         "emulator",
         [PROGRAM, "-m", "ministack"],
@@ -39,7 +39,7 @@ def start(state: State) -> Child:
             "STATE_DIR": str(saved),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(folder / "s3"),
-            "TMPDIR": str(temporary),
+            "TMPDIR": temporary,
             "LAMBDA_EXECUTOR": "local",
             # Functions inherit this: the one service that they reach elsewhere.
             "AWS_ENDPOINT_URL_SESV2": state.ses_url,
@@ -65,7 +65,8 @@ def stop(child: Child, state: State) -> None:
     child.stop(seconds=20)
     if child.process.returncode == 0:
         (state.folder / "emulator" / ENDED_IN_ORDER).touch()
-    shutil.rmtree(state.folder / "emulator" / "tmp", ignore_errors=True)  # 100 MB a worker
+    for temporary in (state.folder / "emulator").glob("tmp-*"):
+        shutil.rmtree(temporary, ignore_errors=True)  # functions' code, 100 MB a worker
 
 
 def _is_ready(url: str) -> bool:

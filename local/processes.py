@@ -45,6 +45,7 @@ class Child:
     ) -> Self:
         """Start a program; what it prints is appended to its own log file."""
         log = state_folder / "logs" / f"{name}.log"
+        log.parent.mkdir(exist_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,

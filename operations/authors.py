@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TOKEN_PREFIX = "bs_"  # noqa: S105 - makes a leaked token recognisable, to people and scanners
@@ -114,8 +115,7 @@ def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
 
 def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
     """Give all authors, oldest first."""
-    value = client.get_secret_value(SecretId=secret_arn)["SecretString"]
-    return Authors.model_validate_json(value).authors
+    return _current(client, secret_arn)[0]
 
 
 def _change(
@@ -129,11 +129,10 @@ def _change(
     AWSCURRENT from the very version that was read is refused when that is no longer current.
     """
     for _ in range(ATTEMPTS):
-        current = client.get_secret_value(SecretId=secret_arn)
-        authors = change(Authors.model_validate_json(current["SecretString"]).authors)
+        authors, version = _current(client, secret_arn)
         proposed = client.put_secret_value(
             SecretId=secret_arn,
-            SecretString=Authors(authors=authors).model_dump_json(),
+            SecretString=Authors(authors=change(authors)).model_dump_json(),
             VersionStages=[PROPOSED],
         )
         try:
@@ -141,7 +140,7 @@ def _change(
                 SecretId=secret_arn,
                 VersionStage="AWSCURRENT",
                 MoveToVersionId=proposed["VersionId"],
-                RemoveFromVersionId=current["VersionId"],
+                RemoveFromVersionId=version,
             )
         except (
             client.exceptions.InvalidParameterException,
@@ -150,6 +149,11 @@ def _change(
             continue
         return
     raise AuthorError("Others are changing the authors at the same time; try again.")
+
+
+def _current(client: "SecretsManagerClient", secret_arn: str) -> tuple[tuple[Author, ...], str]:
+    secret = client.get_secret_value(SecretId=secret_arn, VersionStage="AWSCURRENT")
+    return Authors.model_validate_json(secret["SecretString"]).authors, secret["VersionId"]
 
 
 def _parse_name(name: str) -> str:
@@ -184,9 +188,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?")
 
 
-def secret_of(stack: str) -> str:
+def secret_of(client: "CloudFormationClient", stack: str) -> str:
     """Look the secret's ARN up in a deployed stack's outputs."""
-    described = boto3.client("cloudformation").describe_stacks(StackName=stack)
+    described = client.describe_stacks(StackName=stack)
     for output in described["Stacks"][0].get("Outputs", []):
         if output.get("OutputKey") == "AuthorsSecretArn":
             return output["OutputValue"]
@@ -202,9 +206,8 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
     chosen = parser.parse_args()
     try:
-        carry_out(
-            boto3.client("secretsmanager"), secret_of(chosen.stack), chosen.action, chosen.name
-        )
+        arn = secret_of(boto3.client("cloudformation"), chosen.stack)
+        carry_out(boto3.client("secretsmanager"), arn, chosen.action, chosen.name)
     except (AuthorError, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
 

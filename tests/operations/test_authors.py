@@ -1,0 +1,121 @@
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from operations import authors
+from operations.authors import AuthorError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator["SecretsManagerClient"]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        yield boto3.client("secretsmanager", region_name="eu-central-1")
+
+
+@pytest.fixture
+def secret(client: "SecretsManagerClient") -> str:
+    created = client.create_secret(Name="authors", SecretString='{"authors": []}')
+    return str(created["ARN"])
+
+
+def _value(client: "SecretsManagerClient", secret: str) -> str:
+    return client.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"]
+
+
+def test_a_token_is_stored_as_its_hash_only(client: "SecretsManagerClient", secret: str):
+    token = authors.add(client, secret, " Jo Writer ")
+
+    value = _value(client, secret)
+    (author,) = json.loads(value)["authors"]
+    assert token.startswith("bs_")
+    assert token not in value
+    assert author["name"] == "Jo Writer"
+    assert author["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
+
+
+def test_authors_are_listed_in_the_order_they_came(client: "SecretsManagerClient", secret: str):
+    tokens = {authors.add(client, secret, name) for name in ("Jo", "Ann", "Zoë O'Brien")}
+
+    assert [author.name for author in authors.listed(client, secret)] == [
+        "Jo",
+        "Ann",
+        "Zoë O'Brien",
+    ]
+    assert len(tokens) == 3
+
+
+def test_a_name_is_taken_once(client: "SecretsManagerClient", secret: str):
+    authors.add(client, secret, "Jo")
+    before = _value(client, secret)
+
+    with pytest.raises(AuthorError, match="Jo already"):
+        authors.add(client, secret, "Jo")
+
+    assert _value(client, secret) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["", "   ", "x" * 65, "two\nlines", "\x1b[31mred", "a\u202eb", "<b>", "a/b", "\ud800"]
+)
+def test_a_name_that_logs_could_not_show_is_refused(
+    client: "SecretsManagerClient", secret: str, name: str
+):
+    with pytest.raises(AuthorError):
+        authors.add(client, secret, name)
+
+    assert _value(client, secret) == '{"authors": []}'
+
+
+def test_a_revoked_author_is_gone_and_others_stay(client: "SecretsManagerClient", secret: str):
+    for name in ("Jo", "Ann"):
+        authors.add(client, secret, name)
+
+    authors.revoke(client, secret, "Jo")
+
+    assert [author.name for author in authors.listed(client, secret)] == ["Ann"]
+    with pytest.raises(AuthorError, match="no author Jo"):
+        authors.revoke(client, secret, "Jo")
+
+
+def test_two_operators_at_once_both_add_theirs(client: "SecretsManagerClient", secret: str):
+    others = ["Ann"]
+
+    def add_another(**_: object) -> None:
+        while others:
+            authors.add(client, secret, others.pop())
+
+    # Between this operator's look at the secret and the change of it.
+    client.meta.events.register("before-call.secrets-manager.PutSecretValue", add_another)
+
+    authors.add(client, secret, "Jo")
+
+    assert {author.name for author in authors.listed(client, secret)} == {"Jo", "Ann"}
+
+
+def test_the_secret_is_found_by_the_stacks_outputs():
+    cloudformation = boto3.client("cloudformation", region_name="eu-central-1")
+    stack: dict[str, Any] = {
+        "StackName": "news",
+        "CreationTime": datetime(2026, 11, 22, tzinfo=UTC),
+        "StackStatus": "CREATE_COMPLETE",
+    }
+    output = {"OutputKey": "AuthorsSecretArn", "OutputValue": "arn:aws:secretsmanager:authors"}
+    with Stubber(cloudformation) as aws:
+        aws.add_response("describe_stacks", {"Stacks": [stack | {"Outputs": [output]}]})
+        aws.add_response("describe_stacks", {"Stacks": [stack]})
+
+        assert authors.secret_of(cloudformation, "news") == "arn:aws:secretsmanager:authors"
+        with pytest.raises(AuthorError, match="is it Broadsheet's"):
+            authors.secret_of(cloudformation, "other")
