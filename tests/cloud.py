@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any, Self
 from unittest.mock import Mock
 from uuid import UUID, uuid4
 
@@ -17,6 +19,10 @@ from psycopg.rows import dict_row
 from broadsheet.domain.requests import Origin
 from broadsheet.domain.subscribers import SourceAddress
 from local.ses_server import Mail, Server
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 SENDER = "news@page.example"
 ORIGIN = Origin(source_address=SourceAddress("192.0.2.7"), user_agent="Firefox")
@@ -76,18 +82,7 @@ class Cloud:
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """Take all messages off a queue, as an event source would hand them over."""
-        sqs = boto3.client("sqs")
-        records = []
-        while True:
-            answer = sqs.receive_message(
-                QueueUrl=self.queues[queue],
-                MaxNumberOfMessages=10,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["All"],
-            )
-            if "Messages" not in answer:
-                return records
-            records += [_record(message) for message in answer["Messages"]]
+        return _messages(self.queues[queue])
 
     @contextmanager
     def database_down(self) -> Iterator[None]:
@@ -99,6 +94,77 @@ class Cloud:
                 yield
             finally:
                 connection.execute("ALTER DATABASE newsletter ALLOW_CONNECTIONS true")
+
+
+@dataclass(frozen=True)
+class Edge:
+    """All that a function at the edge may reach: RequestsQueue, the signing keys, the authors."""
+
+    requests_queue_url: str
+    signing_keys_arn: str
+    authors_arn: str
+
+    @classmethod
+    def create(cls) -> Self:
+        keys, authors = {"signing_key_id": "1", "1": "a key"}, {"authors": list[str]()}
+        return cls(
+            requests_queue_url=_sqs().create_queue(QueueName="requests")["QueueUrl"],
+            signing_keys_arn=_secrets().create_secret(
+                Name="signing-keys", SecretString=json.dumps(keys)
+            )["ARN"],
+            authors_arn=_secrets().create_secret(Name="authors", SecretString=json.dumps(authors))[
+                "ARN"
+            ],
+        )
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Take all messages off RequestsQueue, as its event source would hand them over."""
+        return _messages(self.requests_queue_url)
+
+    def put_signing_keys(self, signing_key_id: str, **keys: str) -> None:
+        """Rotate: `put_signing_keys("k2", k1="…", k2="…")` signs with k2 and verifies both."""
+        document = {"signing_key_id": signing_key_id, **keys}
+        _secrets().put_secret_value(
+            SecretId=self.signing_keys_arn, SecretString=json.dumps(document)
+        )
+
+    def put_authors(self, *authors: Mapping[str, str]) -> None:
+        _secrets().put_secret_value(
+            SecretId=self.authors_arn, SecretString=json.dumps({"authors": authors})
+        )
+
+    def lose_queue(self) -> None:
+        """Make SQS refuse what is sent, as when it has an outage."""
+        _sqs().delete_queue(QueueUrl=self.requests_queue_url)
+
+    def lose_secrets(self) -> None:
+        """Make Secrets Manager refuse to answer."""
+        for arn in (self.signing_keys_arn, self.authors_arn):
+            _secrets().delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+@cache
+def _sqs() -> "SQSClient":
+    return boto3.client("sqs", region_name="eu-central-1")
+
+
+@cache
+def _secrets() -> "SecretsManagerClient":
+    return boto3.client("secretsmanager", region_name="eu-central-1")
+
+
+def _messages(queue_url: str) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    while True:
+        answer = _sqs().receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        if "Messages" not in answer:
+            return records
+        records += [_record(message) for message in answer["Messages"]]
 
 
 def _record(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +234,48 @@ def api_event(  # noqa: PLR0913 - the parts of a request
 def json_of(answer: Mapping[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(answer["body"])
     return document
+
+
+def problem_in(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer's problem document (RFC 9457), which a client can rely on."""
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    document = json_of(answer)
+    assert document["status"] == answer["statusCode"]
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+class Page(HTMLParser):
+    """What a person sees of a page: its words, and its form with what stands in the fields."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__()
+        assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
+        self.words = ""
+        self.action = ""
+        self.method = ""
+        self.fields: dict[str, str] = {}
+        self.elements: set[str] = set()
+        self._unseen = False
+        self.feed(answer["body"])
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.add(tag)
+        self._unseen = tag in {"style", "title"}
+        if tag == "form":
+            self.action, self.method = attributes["action"], attributes["method"]
+        if tag == "input":
+            self.fields[attributes["name"]] = attributes["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen = self._unseen and tag not in {"style", "title"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.words += data
 
 
 def context(seconds_left: float = 60) -> Any:  # noqa: ANN401 - stands in for Lambda's own

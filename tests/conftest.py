@@ -3,7 +3,8 @@
 import functools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
@@ -13,9 +14,10 @@ import pytest
 from moto import mock_aws
 
 from broadsheet.database.migrations import migrate
+from broadsheet.telemetry import logger
 from local import ses_server
 from local.postgres import Postgres
-from tests.cloud import SENDER, Cloud
+from tests.cloud import SENDER, Cloud, Edge
 
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
 
@@ -92,6 +94,38 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         forget_everything()
         yield Cloud(database_url=database_url, ses=ses, queues=queues, environment=environment)
         forget_everything()
+
+
+@pytest.fixture
+def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+    """A cloud without database and mail, and the environment the template gives at the edge."""
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "NEWSLETTER_NAME": "The Daily Page",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        edge = Edge.create()
+        monkeypatch.setenv("REQUESTS_QUEUE_URL", edge.requests_queue_url)
+        monkeypatch.setenv("SIGNING_KEYS_SECRET_ARN", edge.signing_keys_arn)
+        monkeypatch.setenv("AUTHORS_SECRET_ARN", edge.authors_arn)
+        forget_everything()
+        yield edge
+        forget_everything()
+
+
+@pytest.fixture
+def output(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], str]:
+    """All that the code under test has written: log lines first, then what else was printed."""
+    log = StringIO()
+    for handler in logger.handlers:
+        monkeypatch.setattr(handler, "stream", log)
+    return lambda: log.getvalue() + "".join(capsys.readouterr())
 
 
 def forget_everything() -> None:

@@ -131,7 +131,8 @@ def _mount(event: Mapping[str, Any]) -> str:
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(body)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        json.dumps(fields, ensure_ascii=False).encode()  # no half of a surrogate pair in it
+    except (ValueError, RecursionError):  # a UnicodeError is a ValueError
         raise errors.InvalidRequest("the body is not valid JSON") from None
     if not isinstance(fields, dict):
         raise errors.InvalidRequest("the body must be a JSON object")

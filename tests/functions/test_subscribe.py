@@ -1,0 +1,558 @@
+"""Signing up at the edge: what is taken, what is refused, and what is said to whom."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from functions.subscribe import app
+from functions.subscribe.app import handler
+from tests.cloud import Edge, Page, api_event, context, json_of, problem_in
+
+URSULA = {"name": "Ursula Le Guin", "email": "ursula@example.com"}
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
+
+
+def post(
+    body: str | None,
+    content_type: str | None = FORM,
+    *,
+    accept: str = "*/*",
+    headers: Mapping[str, str] | None = None,
+    source: str = "192.0.2.7",
+) -> dict[str, Any]:
+    sent = {"accept": accept, **({"content-type": content_type} if content_type else {})}
+    event = api_event(
+        "POST", "/subscriptions", body=body, headers=sent | dict(headers or {}), source=source
+    )
+    return handler(event, context())
+
+
+def post_form(fields: Mapping[str, str], accept: str = "*/*") -> dict[str, Any]:
+    return post(urlencode(fields), accept=accept)
+
+
+def post_json(document: object, accept: str = "*/*") -> dict[str, Any]:
+    return post(json.dumps(document), JSON, accept=accept)
+
+
+def post_multipart(
+    fields: Mapping[str, str], headers_of_a_part: str = "", accept: str = "*/*"
+) -> dict[str, Any]:
+    return post(
+        multipart(fields, headers_of_a_part),
+        f"multipart/form-data; boundary={BOUNDARY}",
+        accept=accept,
+    )
+
+
+def multipart(fields: Mapping[str, str], headers_of_a_part: str = "") -> str:
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n'
+        f"{headers_of_a_part}\r\n{value}\r\n"
+        for name, value in fields.items()
+    ]
+    return "".join(parts) + f"--{BOUNDARY}--\r\n"
+
+
+def get(resource: str, accept: str = BROWSER) -> dict[str, Any]:
+    return handler(api_event("GET", resource, headers={"accept": accept}), context())
+
+
+def taken(edge: Edge) -> SubscribeRequest:
+    (record,) = edge.requests()
+    request = subscriber_request.validate_json(record["body"])
+    assert isinstance(request, SubscribeRequest)
+    return request
+
+
+every_kind_of_form = pytest.mark.parametrize("send", [post_form, post_json, post_multipart])
+type Send = Callable[..., dict[str, Any]]
+
+
+@every_kind_of_form
+def test_a_sign_up_is_taken_and_kept_for_enroll(edge: Edge, send: Send) -> None:
+    answer = send({"name": " Ursula Le Guin ", "email": "Ursula@Example.COM"})
+
+    assert answer["statusCode"] == 202
+    assert json_of(answer) == {"status": "received"}
+    request = taken(edge)
+    assert str(request.name) == "Ursula Le Guin"
+    assert str(request.email) == "ursula@example.com"
+    assert str(request.origin.source_address) == "192.0.2.7"
+
+
+@every_kind_of_form
+@pytest.mark.parametrize("name", ["Zoë", "李小龍", "👩‍🚀", "O'Brien & Sons; 100% +1", "a=b&name=c"])
+def test_a_name_of_any_script_arrives_as_it_was_typed(edge: Edge, send: Send, name: str) -> None:
+    assert send(URSULA | {"name": name})["statusCode"] == 202
+
+    assert str(taken(edge).name) == name
+
+
+def test_a_browsers_sign_up_is_answered_with_a_page(edge: Edge) -> None:
+    answer = post_form(URSULA, accept=BROWSER)
+
+    assert answer["statusCode"] == 202
+    assert "inbox" in Page(answer).words
+    assert taken(edge)
+
+
+def test_what_else_was_sent_is_not_kept(edge: Edge) -> None:
+    post_form(URSULA | {"status": "confirmed", "password": "hunter2"})
+
+    (record,) = edge.requests()
+    assert "hunter2" not in record["body"]
+    assert "confirmed" not in record["body"]
+
+
+def test_the_browser_that_signed_up_is_noted_for_the_consent_log(edge: Edge) -> None:
+    post(
+        urlencode(URSULA),
+        headers={"User-Agent": "Firefox" + "x" * 1000},
+        source="2001:db8:1:2:3:4:5:6",
+    )
+
+    origin = taken(edge).origin
+    assert origin.user_agent == "Firefox" + "x" * 249
+    assert origin.source_address.network == "2001:db8:1:2::/64"
+
+
+@every_kind_of_form
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({}, {"name": "a name is needed", "email": "an email address is needed"}),
+        ({"name": "Ursula"}, {"email": "an email address is needed"}),
+        ({"email": "ursula@example.com"}, {"name": "a name is needed"}),
+        ({"name": "", "email": ""}, {"name": "is needed", "email": "is needed"}),
+        (URSULA | {"name": " \t "}, {"name": "a name is needed"}),
+        (URSULA | {"email": " "}, {"email": "an email address is needed"}),
+        (URSULA | {"name": "x" * 257}, {"name": "at most 256 characters"}),
+        (URSULA | {"email": "x" * 300 + "@example.com"}, {"email": "at most 254 characters"}),
+        (URSULA | {"name": "Ursula <b>"}, {"name": "a name can't contain < >"}),
+        (URSULA | {"name": "{{name}}"}, {"name": "a name can't contain { }"}),
+        (URSULA | {"name": "Ursula\x00LeGuin"}, {"name": "control characters"}),
+        (URSULA | {"name": "Ursula\nLe Guin"}, {"name": "control characters or line breaks"}),
+        (URSULA | {"name": "Ursula\u202eLe Guin"}, {"name": "control characters"}),
+        (URSULA | {"email": "ursula"}, {"email": "must have an @-sign"}),
+        (URSULA | {"email": "@example.com"}, {"email": "something before the @-sign"}),
+        (URSULA | {"email": "ursula@localhost"}, {"email": "a full domain"}),
+        (URSULA | {"email": "ursula\x00@example.com"}, {"email": "invalid characters"}),
+        (
+            URSULA | {"email": "ursula@example.com\r\nBcc: x@example.com"},
+            {"email": "invalid characters"},
+        ),
+    ],
+)
+def test_a_bad_field_is_refused_by_name_and_nothing_is_kept(
+    edge: Edge, send: Send, fields: dict[str, str], errors: dict[str, str]
+) -> None:
+    answer = send(fields)
+
+    problem = problem_in(answer)
+    assert answer["statusCode"] == 400
+    assert problem["errors"].keys() == errors.keys()
+    assert all(sentence in problem["errors"][field] for field, sentence in errors.items())
+    assert all(sentence in problem["detail"] for sentence in problem["errors"].values())
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize("value", [None, 5, True, 1.5, ["Ursula"], {"first": "Ursula"}])
+@pytest.mark.parametrize("field", ["name", "email"])
+def test_a_field_that_is_no_text_is_refused(edge: Edge, field: str, value: object) -> None:
+    answer = post_json(URSULA | {field: value})
+
+    assert problem_in(answer)["errors"] == {field: "input should be a valid string"}
+    assert answer["statusCode"] == 400
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("", "not valid JSON"),
+        (None, "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("name=Ursula&email=ursula@example.com", "not valid JSON"),
+        ("{'name': 'Ursula'}", "not valid JSON"),
+        ('{"name": "Ursula",}', "not valid JSON"),
+        ('{"name": "Ursula\x00"}', "not valid JSON"),
+        ('{"a":' * 2_500, "not valid JSON"),
+        ("[" * 16_000, "not valid JSON"),
+        ("9" * 10_000, "not valid JSON"),
+        ('{"name": "\\ud800", "email": "ursula@example.com"}', "not valid JSON"),
+        ("null", "must be a JSON object"),
+        ("5", "must be a JSON object"),
+        ('"Ursula"', "must be a JSON object"),
+        ("[]", "must be a JSON object"),
+        (json.dumps([URSULA]), "must be a JSON object"),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(
+    edge: Edge, body: str | None, detail: str
+) -> None:
+    answer = post(body, JSON)
+
+    assert answer["statusCode"] == 400
+    assert detail in problem_in(answer)["detail"]
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"name": "Zo\xeb", "email": "zoe@example.com"}', JSON),
+        (b"name=Zo\xeb&email=zoe%40example.com", FORM),
+        (b"name=Zo%EB&email=zoe%40example.com", FORM),
+        (b"name=%ED%A0%80&email=zoe%40example.com", FORM),
+        (
+            multipart({"name": "Zo\xeb", "email": "zoe@example.com"}).encode("latin-1"),
+            f"multipart/form-data; boundary={BOUNDARY}",
+        ),
+    ],
+)
+def test_a_body_that_is_not_utf8_is_refused_and_never_kept_garbled(
+    edge: Edge, body: bytes, content_type: str
+) -> None:
+    event = api_event("POST", "/subscriptions", headers={"content-type": content_type})
+    event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+
+    answer = handler(event, context())
+
+    assert answer["statusCode"] == 400
+    assert problem_in(answer)["detail"]
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (urlencode(URSULA | {"name": "Zoë"}), FORM),
+        (json.dumps(URSULA | {"name": "Zoë"}, ensure_ascii=False), JSON),
+        (
+            multipart(URSULA | {"name": "Zoë"}),
+            f"multipart/form-data; boundary={BOUNDARY}",
+        ),
+    ],
+)
+def test_a_body_that_api_gateway_encoded_is_read_all_the_same(
+    edge: Edge, body: str, content_type: str
+) -> None:
+    event = api_event("POST", "/subscriptions", headers={"content-type": content_type})
+    event |= {"body": base64.b64encode(body.encode()).decode(), "isBase64Encoded": True}
+
+    assert handler(event, context())["statusCode"] == 202
+
+    assert str(taken(edge).name) == "Zoë"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/json ;charset=UTF-8",
+    ],
+)
+def test_a_content_type_may_have_parameters_and_capitals(edge: Edge, content_type: str) -> None:
+    answer = post(json.dumps(URSULA), content_type)
+
+    assert answer["statusCode"] == 202
+    assert taken(edge)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "", "text/plain", "text/html", "application/xml", "application/jsonp", "json", ";"],
+)
+@pytest.mark.parametrize("body", [urlencode(URSULA), json.dumps(URSULA), "", None])
+def test_a_body_of_another_or_of_no_content_type_is_refused(
+    edge: Edge, content_type: str | None, body: str | None
+) -> None:
+    answer = post(body, content_type)
+
+    assert answer["statusCode"] == 415
+    assert "application/json" in problem_in(answer)["detail"]
+    assert edge.requests() == []
+
+
+@every_kind_of_form
+def test_an_oversized_body_is_refused_unread(edge: Edge, send: Send) -> None:
+    answer = send(URSULA | {"padding": "x" * app.LARGEST_BODY})
+
+    assert answer["statusCode"] == 413
+    assert "16,384 bytes" in problem_in(answer)["detail"]
+    assert edge.requests() == []
+
+
+def test_the_largest_body_is_counted_in_bytes(edge: Edge) -> None:
+    body = json.dumps(URSULA | {"padding": ""}, ensure_ascii=False)
+    room = app.LARGEST_BODY - len(body.encode())
+
+    assert post(body.replace('""', f'"{"x" * room}"'), JSON)["statusCode"] == 202
+    assert post(body.replace('""', f'"{"x" * (room + 1)}"'), JSON)["statusCode"] == 413
+    assert post(body.replace('""', f'"{"ü" * (room // 2 + 1)}"'), JSON)["statusCode"] == 413
+    assert len(edge.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no boundary here",
+        f"--{BOUNDARY}",
+        f"--{BOUNDARY}--",
+        f"--{BOUNDARY}\r\n\r\nUrsula\r\n--{BOUNDARY}--\r\n",
+        multipart(URSULA).replace(BOUNDARY, "another"),
+        "".join(
+            f"--{BOUNDARY}{depth or ''}\r\n"
+            f"Content-Type: multipart/mixed; boundary={BOUNDARY}{depth + 1}\r\n\r\n"
+            for depth in range(100)
+        ),
+    ],
+)
+def test_a_multipart_form_that_has_no_fields_is_refused(edge: Edge, body: str) -> None:
+    answer = post(body, f"multipart/form-data; boundary={BOUNDARY}")
+
+    assert answer["statusCode"] == 400
+    assert problem_in(answer)["errors"].keys() == {"name", "email"}
+    assert edge.requests() == []
+
+
+def test_a_multipart_form_without_a_boundary_is_refused(edge: Edge) -> None:
+    answer = post(multipart(URSULA), "multipart/form-data")
+
+    assert answer["statusCode"] == 400
+    assert problem_in(answer)["errors"].keys() == {"name", "email"}
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Content-Type: text/plain; charset=no-such-charset\r\n",
+        "Content-Type: text/plain; charset=us-ascii\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        "Content-Transfer-Encoding: 8bit\r\n",
+    ],
+)
+def test_what_a_part_says_of_its_encoding_makes_no_difference(edge: Edge, header: str) -> None:
+    assert post_multipart(URSULA | {"name": "Zoë"}, header)["statusCode"] == 202
+
+    assert str(taken(edge).name) == "Zoë"
+
+
+def test_a_form_of_endless_fields_is_refused(edge: Edge) -> None:
+    answer = post("&".join(f"f{number}=x" for number in range(1000)))
+
+    assert answer["statusCode"] == 400
+    assert problem_in(answer)
+    assert edge.requests() == []
+
+
+@every_kind_of_form
+def test_a_browser_gets_the_form_again_with_what_was_typed_and_what_was_wrong(
+    edge: Edge, send: Send
+) -> None:
+    answer = send({"name": "Ursula", "email": "ursula@localhost"}, accept=BROWSER)
+
+    page = Page(answer)
+    assert answer["statusCode"] == 400
+    assert page.fields == {"name": "Ursula", "email": "ursula@localhost"}
+    assert "The part after the @ must be a full domain" in page.words
+    assert (page.method, page.action) == ("post", "/prod/subscriptions")
+    assert edge.requests() == []
+
+
+@every_kind_of_form
+@pytest.mark.parametrize(
+    "typed",
+    ['"><script>alert(1)</script>', "<img src=x onerror=alert(1)>", "{{7*7}}", "' autofocus x='"],
+)
+def test_what_was_typed_comes_back_as_text_and_never_as_markup(
+    edge: Edge, send: Send, typed: str
+) -> None:
+    answer = send({"name": typed, "email": typed}, accept=BROWSER)
+
+    page = Page(answer)
+    assert page.fields == {"name": typed, "email": typed}
+    assert not page.elements & {"script", "img"}
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize("value", [None, 5, ["Ursula"], {"first": "Ursula"}])
+def test_a_browser_that_sends_no_text_gets_a_page_that_can_be_shown(
+    edge: Edge, value: object
+) -> None:
+    answer = post_json({"name": value, "email": "ursula@example.com"}, accept=BROWSER)
+
+    assert answer["statusCode"] == 400
+    assert Page(answer).fields["email"] == "ursula@example.com"
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ("{", JSON, 400),
+        ("[]", JSON, 400),
+        ("name=%FF", FORM, 400),
+        ("x", "text/plain", 415),
+        ("x" * 20_000, FORM, 413),
+    ],
+)
+def test_a_browser_that_sends_no_form_gets_a_page_that_says_what_is_wrong(
+    edge: Edge, body: str, content_type: str, status: int
+) -> None:
+    answer = post(body, content_type, accept=BROWSER)
+
+    assert answer["statusCode"] == status
+    assert Page(answer).words
+    assert edge.requests() == []
+
+
+def test_every_address_gets_the_same_answer(edge: Edge) -> None:
+    emails = ["new@example.com", "confirmed@example.com", "blocked@münchen.de", "NEW@example.com"]
+
+    to_programs = [post_form(URSULA | {"email": email}) for email in emails]
+    to_browsers = [post_form(URSULA | {"email": email}, accept=BROWSER) for email in emails]
+
+    assert all(answer == to_programs[0] for answer in to_programs)
+    assert all(answer == to_browsers[0] for answer in to_browsers)
+    assert len(edge.requests()) == 8
+
+
+@pytest.mark.parametrize("accept", ["*/*", BROWSER])
+def test_while_the_queue_is_down_nobody_is_told_that_it_worked(edge: Edge, accept: str) -> None:
+    edge.lose_queue()
+
+    answer = post_form(URSULA, accept=accept)
+
+    assert answer["statusCode"] == 503
+    assert answer["headers"]["Retry-After"] == "30"
+    words = Page(answer).words if accept == BROWSER else problem_in(answer)["detail"]
+    assert "please try again in a minute" in words
+    assert "inbox" not in words
+
+
+def test_the_correlation_id_goes_along_and_nothing_personal_beside_the_body(
+    edge: Edge, output: Callable[[], str]
+) -> None:
+    event = api_event(
+        "POST", "/subscriptions", body=urlencode(URSULA), headers={"content-type": FORM}
+    )
+
+    handler(event, context())
+
+    (record,) = edge.requests()
+    correlation_id = event["requestContext"]["requestId"]
+    assert record["messageAttributes"] == {
+        "correlation_id": {"stringValue": correlation_id, "dataType": "String"}
+    }
+    lines = [json.loads(line) for line in output().splitlines()]
+    assert [line["message"] for line in lines] == ["sign-up received", "answered"]
+    assert {line["correlation_id"] for line in lines} == {correlation_id}
+
+
+def test_no_log_line_holds_what_was_typed_whatever_happens(
+    edge: Edge, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = {"name": "Canaria", "email": "canaria@canary.example"}
+    headers = {"User-Agent": "Canary/1.0"}
+
+    post(urlencode(canary), headers=headers)
+    post(urlencode(canary | {"name": "<Canaria>"}), headers=headers)
+    post(urlencode(canary | {"email": "canaria@canary"}), headers=headers, accept=BROWSER)
+    post(json.dumps(canary)[:-1], JSON, headers=headers)
+    post(urlencode(canary) * 1000, headers=headers)
+    edge.lose_queue()
+    assert post(urlencode(canary), headers=headers)["statusCode"] == 503
+    monkeypatch.delenv("REQUESTS_QUEUE_URL")
+    assert post(urlencode(canary), headers=headers)["statusCode"] == 500
+
+    written = output()
+    assert "answered" in written
+    assert "canar" not in written.lower()
+
+
+def test_the_sign_up_page_has_a_form_that_posts_here(edge: Edge) -> None:
+    answer = get("/")
+
+    page = Page(answer)
+    assert answer["statusCode"] == 200
+    assert "The Daily Page" in page.words
+    assert page.fields == {"name": "", "email": ""}
+    assert (page.method, page.action) == ("post", "/prod/subscriptions")
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("public_url", "action"),
+    [
+        ("", "/prod/subscriptions"),
+        ("https://news.example.com", "/subscriptions"),
+        ("https://news.example.com/", "/subscriptions"),
+        ("https://example.com/the/letter", "/the/letter/subscriptions"),
+        ("https://example.com/the/letter/", "/the/letter/subscriptions"),
+    ],
+)
+def test_the_form_posts_to_where_the_newsletter_is_reached(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, public_url: str, action: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", public_url)
+
+    assert Page(get("/")).action == action
+    assert Page(post_form({}, accept=BROWSER)).action == action
+    assert edge.requests() == []
+
+
+def test_health_touches_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NEWSLETTER_NAME", "REQUESTS_QUEUE_URL", "PUBLIC_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    answer = get("/health", accept="*/*")
+
+    assert answer["statusCode"] == 200
+    assert json_of(answer) == {"status": "ok"}
+
+
+def test_a_page_that_is_not_there_is_said_so(edge: Edge) -> None:
+    event = api_event("GET", "/{proxy+}", headers={"accept": BROWSER})
+    event["path"] = "/nowhere/at/all"
+    event["pathParameters"] = {"proxy": "nowhere/at/all"}
+
+    in_browser = handler(event, context())
+    in_program = handler(event | {"headers": {"accept": "*/*"}}, context())
+
+    assert in_browser["statusCode"] == in_program["statusCode"] == 404
+    assert "there is nothing here" in Page(in_browser).words.lower()
+    assert "there is nothing here" in problem_in(in_program)["detail"]
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize("accept", ["*/*", BROWSER])
+@pytest.mark.parametrize("fields", [URSULA, {}])
+def test_no_answer_may_be_stored_framed_sniffed_or_referred_from(
+    edge: Edge, accept: str, fields: dict[str, str]
+) -> None:
+    answer = post_form(fields, accept=accept)
+
+    headers = answer["headers"]
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    if accept == BROWSER:
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "form-action 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+    assert len(edge.requests()) == (1 if fields else 0)
