@@ -80,10 +80,11 @@ def _create_or_update(
     say: Callable[[str], None],
 ) -> None:
     log = state.logs / "deploy.log"
-    existed = _exists(aws)
+    existed = _status(aws) is not None
     if _sam_deploy(state, template, parameters, log):
         return
-    if existed:
+    # A template that is refused outright leaves the stack as it is, and would be refused again.
+    if existed and "ROLLBACK" in (_status(aws) or ""):
         say("the emulator can't change the stack that way: deleting it and deploying it anew")
         state.withdraw_deployment()
         _delete(aws)
@@ -122,12 +123,12 @@ def _sam_deploy(state: State, template: Path, parameters: dict[str, str], log: P
     return ended.returncode == 0
 
 
-def _exists(aws: Aws) -> bool:
+def _status(aws: Aws) -> str | None:
     try:
-        aws.cloudformation.describe_stacks(StackName=STACK)
+        described = aws.cloudformation.describe_stacks(StackName=STACK)
     except ClientError:
-        return False
-    return True
+        return None
+    return described["Stacks"][0]["StackStatus"]
 
 
 def _delete(aws: Aws) -> None:

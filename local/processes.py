@@ -116,7 +116,8 @@ def end_leftovers(state_folder: Path) -> int:
 def tail(log: Path, lines: int = 15) -> str:
     """Give the end of a log, indented."""
     text = log.read_text(errors="replace") if log.exists() else ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+    shown = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(f"    {line}" for line in shown[-lines:])
 
 
 def _signal(process: psutil.Process, by: signal.Signals) -> None:

@@ -320,12 +320,16 @@ def down(state: State) -> bool:
     """End a stack, and what a killed one left running. Tells whether anything ran."""
     supervisor = state.holder()
     if supervisor is not None:
-        os.kill(supervisor, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while state.holder() == supervisor:
-            if time.monotonic() > deadline:
-                raise ChildError(f"Process {supervisor} does not end; kill it, and try again.")
-            time.sleep(processes.POLL_SECONDS)
+        try:
+            process = psutil.Process(supervisor)
+            process.terminate()
+            process.wait(STOP_SECONDS)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.TimeoutExpired as error:
+            raise ChildError(
+                f"Process {supervisor} does not end; kill it, and try again."
+            ) from error
     state.withdraw_deployment()
     return bool(processes.end_leftovers(state.folder)) or supervisor is not None
 
