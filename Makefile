@@ -10,6 +10,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# As pip does: a company's proxy is trusted where the machine trusts it.
+export UV_SYSTEM_CERTS := 1
 
 python := .venv/bin/python
 uv := .venv/bin/uv

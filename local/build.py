@@ -106,7 +106,10 @@ def _alone() -> Iterator[None]:
 
 
 def _run(command: list[str | Path], log: Path, *, cwd: Path | None = None) -> None:
-    environment = isolation.without_aws(dict(os.environ)) | {"SAM_CLI_TELEMETRY": "0"}
+    environment = isolation.without_aws(dict(os.environ)) | {
+        "SAM_CLI_TELEMETRY": "0",
+        "UV_SYSTEM_CERTS": "1",
+    }
     # sam looks on the path for the runtime by its own name, `python3.13`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with log.open("ab") as output:

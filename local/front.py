@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -113,7 +114,7 @@ class Front:
             request.method,
             URL(api + request.raw_path, encoded=True),
             headers=headers,
-            data=body or None,
+            data=BytesIO(body) if body else None,
             allow_redirects=False,
         ) as answer:
             response = web.Response(status=answer.status, body=await answer.read())

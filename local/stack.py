@@ -198,6 +198,7 @@ class Stack:
     """A running stack, seen from another process."""
 
     state: State
+    supervisor: subprocess.Popen[bytes] | None = None  # known to the process that started it
 
     @property
     def public_url(self) -> str:
@@ -256,10 +257,16 @@ class Stack:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(doomed)
+        self._reap()
 
     def stop(self) -> None:
         """End the stack and wait until nothing of it runs."""
         down(self.state)
+        self._reap()
+
+    def _reap(self) -> None:
+        if self.supervisor:
+            self.supervisor.wait()
 
     def _ask(self, what: signal.Signals, *, until: Callable[[], bool]) -> None:
         supervisor = self.state.holder()
@@ -301,7 +308,7 @@ def start(state: State) -> Stack:
         supervisor.terminate()
         supervisor.wait()
         raise
-    return Stack(state)
+    return Stack(state, supervisor)
 
 
 def _show_progress(state: State, supervisor: subprocess.Popen[bytes], log: Path) -> None:
@@ -348,10 +355,9 @@ def running(folder: Path) -> Iterator[Stack]:
 def redeploy(state: State) -> None:
     """Build and deploy the code as it is now into a stack that runs."""
     stack = Stack(state)
+    database_url = stack.database_url
     template = build.build(state.build, state.logs / "build.log")
-    deployed = deployment.deploy(
-        state, stack.aws, template, database_url=stack.database_url, say=show
-    )
+    deployed = deployment.deploy(state, stack.aws, template, database_url=database_url, say=show)
     state.publish_deployment(deployed)
 
 

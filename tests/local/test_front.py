@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_an_emulator_that_is_gone_is_503(state: State):
 
 def test_a_body_beyond_api_gateways_limit_is_413(state: State):
     async def test(client: Client) -> None:
-        answer = await client.post("/issues", data=b"x" * (MAX_BODY_BYTES + 1))
+        answer = await client.post("/issues", data=BytesIO(b"x" * (MAX_BODY_BYTES + 1)))
 
         assert answer.status == 413
         problem: dict[str, Any] = json.loads(await answer.text())
