@@ -18,6 +18,7 @@ from broadsheet.telemetry import kind_of, log_failure, logger
 MIGRATIONS = Path(__file__).parent / "migrations"
 PHYSICAL_ID = "schema"  # fixed: another one would make CloudFormation delete the old
 SECONDS_FOR_A_DATABASE_TO_WAKE = 90
+S3_RETRIES = urllib3.Retry(5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -56,5 +57,5 @@ def _answer(event: dict[str, Any], status: str, reason: str) -> None:
         body=json.dumps(answer).encode(),
         headers={"Content-Type": ""},  # the URL is signed without one
         timeout=10,
-        retries=5,
+        retries=S3_RETRIES,
     )

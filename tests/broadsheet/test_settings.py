@@ -1,0 +1,151 @@
+"""What comes from the environment, and the order of the waits that everything rests on."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from broadsheet import settings
+from broadsheet.settings import Waits
+from tests.conftest import forget_everything
+
+ROOT = Path(__file__).parent.parent.parent
+LAYER = ROOT / "layers" / "common" / "broadsheet"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> Iterator[None]:
+    forget_everything()
+    yield
+    forget_everything()
+
+
+@pytest.fixture
+def newsletter(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in {
+        "NEWSLETTER_NAME": "The Daily Page",
+        "SENDER_ADDRESS": "News@Page.Example",
+        "SENDER_NAME": "Ada at The Daily Page",
+        "REPLY_TO": "editors@page.example",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_sendings_waits_are_in_the_order_that_delivery_rests_on() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    deliver = re.search(r"\n  DeliverFunction:.*?\n      Timeout: (\d+)", template, re.DOTALL)
+    assert deliver
+    timeout_of_deliver = int(deliver[1])
+    waits = Waits()
+
+    assert waits.ses_connect_timeout < waits.ses_call_timeout
+    assert waits.ses_call_timeout < waits.claim_deadline
+    assert waits.claim_deadline + waits.ses_call_timeout < timeout_of_deliver
+    assert waits.claim_taken_for_dead > timeout_of_deliver
+    assert waits.claim_taken_for_dead < waits.released_long_ago
+    assert waits.release_window < waits.released_long_ago
+
+
+def test_no_wait_at_the_edge_is_longer_than_api_gateway_waits() -> None:
+    waits = Waits()
+
+    assert waits.database_patience_of_publish + waits.aws_call_timeout < 29
+    assert waits.database_connect_timeout < waits.database_patience_of_publish
+
+
+def test_no_delay_is_longer_than_sqs_delays() -> None:
+    waits = Waits()
+
+    assert max(waits.release_window, waits.message_retry_longest) <= 15 * 60
+
+
+def test_a_link_is_valid_for_a_week_and_a_revoked_token_for_a_minute() -> None:
+    waits = Waits()
+
+    assert waits.confirmation_valid == 7 * 24 * 60 * 60
+    assert waits.secrets_cached == 60
+
+
+def test_any_wait_may_be_overridden_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAITS", '{"secrets_cached": 0.5}')
+
+    assert settings.waits() == Waits(secrets_cached=0.5)
+
+
+@pytest.mark.parametrize("text", ['{"secrets_cache": 1}', '{"secrets_cached": "soon"}', "5", ""])
+def test_a_mistake_in_an_override_is_said(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("WAITS", text)
+
+    with pytest.raises(ValidationError):
+        settings.waits()
+
+
+def test_the_newsletter_is_what_the_parameters_say(newsletter: pytest.MonkeyPatch) -> None:
+    assert newsletter
+    described = settings.newsletter()
+
+    assert described.name == "The Daily Page"
+    assert str(described.sender) == "news@page.example"
+    assert str(described.reply_to) == "editors@page.example"
+
+
+def test_without_a_reply_address_answers_go_to_the_sender(
+    newsletter: pytest.MonkeyPatch,
+) -> None:
+    newsletter.setenv("REPLY_TO", "")
+
+    assert settings.newsletter().reply_to is None
+
+
+@pytest.mark.parametrize("name", ["NEWSLETTER_NAME", "SENDER_ADDRESS", "SENDER_NAME"])
+def test_a_missing_variable_is_named(newsletter: pytest.MonkeyPatch, name: str) -> None:
+    newsletter.delenv(name)
+
+    with pytest.raises(LookupError, match=f"{name} is not set: see template.yaml"):
+        settings.newsletter()
+
+
+def test_a_sender_that_is_no_address_is_refused(newsletter: pytest.MonkeyPatch) -> None:
+    newsletter.setenv("SENDER_ADDRESS", "Ada <ada@page.example>")
+
+    with pytest.raises(ValidationError):
+        settings.newsletter()
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "many", "1.5", ""])
+def test_a_budget_is_at_least_one(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
+    monkeypatch.setenv("CONFIRMATIONS_PER_ADDRESS_PER_DAY", "3")
+    monkeypatch.setenv("CONFIRMATIONS_PER_SOURCE_PER_HOUR", budget)
+
+    with pytest.raises(ValidationError):
+        settings.budgets()
+
+
+@pytest.mark.parametrize(
+    ("public_url", "link"),
+    [
+        ("https://news.example.com", "https://news.example.com/subscriptions/confirm?token=a.b"),
+        ("https://news.example.com/", "https://news.example.com/subscriptions/confirm?token=a.b"),
+        ("https://example.com/x/", "https://example.com/x/subscriptions/confirm?token=a.b"),
+    ],
+)
+def test_a_link_in_a_mail_has_one_slash_between_its_parts(
+    monkeypatch: pytest.MonkeyPatch, public_url: str, link: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", public_url)
+
+    assert settings.confirmation_link("a.b") == link
+    assert settings.unsubscribe_link("a.b") == link.replace("confirm", "unsubscribe")
+
+
+def test_nothing_else_in_the_layer_reads_the_environment() -> None:
+    readers = {
+        file.name
+        for file in LAYER.rglob("*.py")
+        if re.search(r"os\.environ|getenv", file.read_text(encoding="utf-8"))
+    }
+
+    assert readers == {"settings.py"}

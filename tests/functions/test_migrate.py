@@ -1,0 +1,328 @@
+"""The schema follows the code at each deployment, and CloudFormation is always told how it went."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+import pytest
+
+from broadsheet.database.migrations import numbered_files
+from functions.migrate.app import MIGRATIONS, handler
+from local.postgres import Postgres
+from tests.cloud import Cloud, context
+from tests.conftest import in_database
+
+FIRST = "CREATE TABLE one (id integer); INSERT INTO one VALUES (1);"
+SECOND = "CREATE TABLE two (id integer); INSERT INTO two VALUES (2);"
+HALF_GOOD = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES ('canary@example.com');"
+
+
+class CloudFormation:
+    """Where CloudFormation waits for the answer: a pre-signed URL in S3."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.content_types: list[str | None] = []
+        self.failures_first = 0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.failures_first:
+                    outer.failures_first -= 1
+                    self._answer(503)
+                    return
+                outer.answers.append(json.loads(body))
+                outer.content_types.append(self.headers["Content-Type"])
+                self._answer(200)
+
+            def _answer(self, status: int) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def deploy(
+        self, request_type: str = "Create", version: object = "1", **more: object
+    ) -> dict[str, Any]:
+        """Ask the function as CloudFormation does, and return what it was told."""
+        handler(self.event(request_type, version, **more), context())
+        return self.answers[-1]
+
+    def event(self, request_type: str, version: object = "1", **more: object) -> dict[str, Any]:
+        return {
+            "RequestType": request_type,
+            "ResponseURL": f"http://127.0.0.1:{self.server.server_port}/answer?signature=x",
+            "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/news/1",
+            "RequestId": "request-1",
+            "LogicalResourceId": "SchemaMigration",
+            "ResourceType": "Custom::SchemaMigration",
+            "ResourceProperties": {"ServiceToken": "arn", "SchemaVersion": version},
+            **more,
+        }
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    cloudformation = CloudFormation()
+    thread = threading.Thread(target=cloudformation.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield cloudformation
+    cloudformation.server.shutdown()
+    thread.join()
+    cloudformation.server.server_close()
+
+
+class Database:
+    """A database as an operator gives it: empty."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def applied(self) -> list[int]:
+        return [number for (number,) in self._rows("SELECT number FROM schema_migrations")]
+
+    def tables(self) -> set[str]:
+        query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        return {str(name) for (name,) in self._rows(query)}
+
+    def count(self, table: str) -> int:
+        ((number,),) = self._rows(f"SELECT count(*) FROM {table}")  # noqa: S608 - a test's own
+        return int(number)
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+@pytest.fixture
+def database(postgres: Postgres, cloud: Cloud) -> Iterator[Database]:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty")
+        url = in_database(postgres.url, "empty")
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=cloud.environment["DATABASE_URL_SECRET_ARN"], SecretString=url
+        )
+        yield Database(url)
+        connection.execute("DROP DATABASE empty WITH (FORCE)")
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let the function's package have other migrations than ours."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    monkeypatch.setattr("functions.migrate.app.MIGRATIONS", folder)
+
+    def contain(**files: str) -> None:
+        for name, sql in files.items():
+            (folder / f"{name.removeprefix('_')}.sql").write_text(sql)
+
+    return contain
+
+
+def test_a_first_deployment_makes_the_schema(
+    database: Database, cloudformation: CloudFormation
+) -> None:
+    last = max(numbered_files(MIGRATIONS))
+
+    answer = cloudformation.deploy("Create", str(last))
+
+    assert answer == {
+        "Status": "SUCCESS",
+        "Reason": "",
+        "PhysicalResourceId": "schema",
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/news/1",
+        "RequestId": "request-1",
+        "LogicalResourceId": "SchemaMigration",
+    }
+    assert cloudformation.content_types == [""]  # the URL is signed without one
+    assert database.applied() == list(range(1, last + 1))
+    assert {"subscribers", "issues", "deliveries"} <= database.tables()
+
+
+def test_an_update_applies_only_what_is_new(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST)
+    cloudformation.deploy("Create", "1")
+
+    package(_0002_second=SECOND)
+    answer = cloudformation.deploy("Update", "2", PhysicalResourceId="schema")
+
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "schema")
+    assert database.applied() == [1, 2]
+    assert database.count("one") == 1
+
+
+def test_asked_again_it_changes_nothing(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST)
+
+    answers = [cloudformation.deploy(kind) for kind in ("Create", "Create", "Update")]
+
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 3
+    assert database.applied() == [1]
+    assert database.count("one") == 1
+
+
+def test_a_rollback_to_an_older_version_is_success_and_changes_nothing(
+    database: Database,
+    cloudformation: CloudFormation,
+    package: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    package(_0001_first=FIRST, _0002_second=SECOND)
+    cloudformation.deploy("Update", "2")
+
+    (tmp_path / "migrations" / "0002_second.sql").unlink()  # the older code does not have it
+    answer = cloudformation.deploy("Update", "1", OldResourceProperties={"SchemaVersion": "2"})
+
+    assert answer["Status"] == "SUCCESS"
+    assert database.applied() == [1, 2]
+    assert database.count("two") == 1
+
+
+def test_deleting_the_stack_leaves_the_data(
+    database: Database, cloudformation: CloudFormation
+) -> None:
+    cloudformation.deploy("Create")
+    before = database.tables()
+
+    answer = cloudformation.deploy("Delete", PhysicalResourceId="schema")
+
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", "schema")
+    assert database.tables() == before
+
+
+def test_deleting_needs_no_database(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL_SECRET_ARN", raising=False)
+
+    assert cloudformation.deploy("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_failing_migration_is_applied_not_at_all_and_those_before_it_whole(
+    database: Database,
+    cloudformation: CloudFormation,
+    package: Callable[..., None],
+    output: Callable[[], str],
+) -> None:
+    package(_0001_first=FIRST, _0002_half_good=HALF_GOOD, _0003_never=SECOND)
+
+    answer = cloudformation.deploy("Update", "3")
+
+    assert (answer["Status"], answer["PhysicalResourceId"]) == ("FAILED", "schema")
+    assert answer["Reason"] == "UndefinedTable 42P01: see the log 2026/11/22/[$LATEST]test"
+    assert database.applied() == [1]
+    assert database.tables() == {"schema_migrations", "one"}
+    assert "canary" not in f"{output()}{cloudformation.answers}"
+
+
+def test_a_mended_migration_is_applied_by_the_next_deployment(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST, _0002_second=HALF_GOOD)
+    cloudformation.deploy("Update", "2")
+
+    package(_0002_second=SECOND)
+    answer = cloudformation.deploy("Update", "2")
+
+    assert answer["Status"] == "SUCCESS"
+    assert database.applied() == [1, 2]
+    assert database.count("one") == database.count("two") == 1
+
+
+def test_a_template_that_is_newer_than_the_code_is_told_so_and_changes_nothing(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST)
+
+    answer = cloudformation.deploy("Update", "2")
+
+    assert answer["Status"] == "FAILED"
+    assert "ValueError" in answer["Reason"]
+    assert database.tables() == set()
+
+
+@pytest.mark.parametrize("version", ["", "one", None, [], "1; DROP TABLE subscribers"])
+def test_a_version_that_is_no_number_is_told_and_changes_nothing(
+    database: Database, cloudformation: CloudFormation, version: object
+) -> None:
+    answer = cloudformation.deploy("Update", version)
+
+    assert answer["Status"] == "FAILED"
+    assert database.tables() == set()
+
+
+@pytest.mark.parametrize(
+    "names", [("_0001_a", "_0001_b"), ("_1_a",), ("_0001_A",), ("_first",), ("_0001",)]
+)
+def test_files_that_have_no_clear_order_are_not_applied(
+    database: Database,
+    cloudformation: CloudFormation,
+    package: Callable[..., None],
+    names: tuple[str, ...],
+) -> None:
+    package(**dict.fromkeys(names, FIRST))
+
+    assert cloudformation.deploy()["Status"] == "FAILED"
+    assert database.tables() == set()
+
+
+def test_two_deployments_at_the_same_time_apply_each_migration_once(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=f"SELECT pg_sleep(0.3); {FIRST}", _0002_second=SECOND)
+    events = [cloudformation.event("Update", "2") for _ in range(4)]
+
+    with ThreadPoolExecutor(4) as together:
+        list(together.map(lambda event: handler(event, context()), events))
+
+    assert [answer["Status"] for answer in cloudformation.answers] == ["SUCCESS"] * 4
+    assert database.applied() == [1, 2]
+    assert database.count("one") == database.count("two") == 1
+
+
+def test_a_database_that_is_away_is_told_without_its_url(
+    cloud: Cloud,
+    cloudformation: CloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
+    output: Callable[[], str],
+) -> None:
+    monkeypatch.setattr("functions.migrate.app.SECONDS_FOR_A_DATABASE_TO_WAKE", 0)
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=cloud.environment["DATABASE_URL_SECRET_ARN"],
+        SecretString="postgresql://canary:canary@127.0.0.1:1/canary",
+    )
+
+    answer = cloudformation.deploy()
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "DatabaseUnavailable: see the log 2026/11/22/[$LATEST]test"
+    assert "canary" not in output()
+
+
+def test_an_answer_that_s3_did_not_take_is_given_again(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL_SECRET_ARN", raising=False)
+    cloudformation.failures_first = 2
+
+    answer = cloudformation.deploy("Delete")
+
+    assert answer["Status"] == "SUCCESS"
+    assert len(cloudformation.answers) == 1
