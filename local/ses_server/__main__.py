@@ -19,6 +19,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         Account(
             max_send_rate=arguments.max_send_rate,
             max_24_hour_send=arguments.max_24_hour_send,
+            enforces_rate=not arguments.any_rate,
             production_access=not arguments.sandbox,
             strict_configuration_sets=arguments.strict_configuration_sets,
         ),
@@ -44,7 +45,13 @@ def _arguments() -> argparse.Namespace:
         help="an address or domain that may send from the start; may be repeated",
     )
     parser.add_argument("--max-send-rate", type=float, default=Account.max_send_rate)
-    parser.add_argument("--max-24-hour-send", type=float, default=Account.max_24_hour_send)
+    parser.add_argument("--any-rate", action="store_true", help="show the rate, enforce none")
+    parser.add_argument(
+        "--max-24-hour-send",
+        type=float,
+        default=Account.max_24_hour_send,
+        help="the quota; -1 for none",
+    )
     parser.add_argument(
         "--sandbox", action="store_true", help="recipients must be verified as well"
     )

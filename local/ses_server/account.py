@@ -16,12 +16,14 @@ class Account:
     """What the operator of a real account gets from AWS.
 
     The defaults are those of an account out of the sandbox. ``max_24_hour_send`` may be -1:
-    no limit. The template's configuration sets are made in the AWS emulator, not here, so one
-    that is unknown here is taken for a plain one, unless ``strict_configuration_sets``.
+    no limit. The rate need not be enforced, only shown. The template's configuration sets are
+    made in the AWS emulator, not here, so one that is unknown here is taken for a plain one,
+    unless ``strict_configuration_sets``.
     """
 
     max_send_rate: float = 14.0
     max_24_hour_send: float = 50_000.0
+    enforces_rate: bool = True
     production_access: bool = True
     strict_configuration_sets: bool = False
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from local.ses_server import administration, requests, sending
 from local.ses_server.errors import SesError
+from local.ses_server.faults import Breaking, CallError, Hang
 from local.ses_server.sending import Caller
 
 ACCOUNT = "/v2/email/account"
@@ -207,12 +208,41 @@ def _handler(operation: Operation, caller_from: Callable[[str], Caller]) -> Hand
     async def answer(request: web.Request) -> web.Response:
         try:
             caller = caller_from(_region(request))
-            body = await _body(request)
-            return _json(operation.answer(Call(caller, request, body)))
+            call = Call(caller, request, await _body(request))
+            await caller.faults.delay(operation.name, call.body)
+            breaking = caller.faults.breaking(operation.name, call.body)
+            if breaking:
+                return await _break(breaking, operation, call)
+            return _json(operation.answer(call))
         except SesError as refused:
             return _refusal(refused)
 
     return answer
+
+
+async def _break(fault: Breaking, operation: Operation, call: Call) -> web.Response:
+    """Let a call go wrong as commanded, having taken it or not."""
+    answer: web.Response | None = None
+    if fault.take == "first":
+        answer = _outcome(operation, call)
+    if isinstance(fault, CallError):
+        raise fault.refusal()
+    if isinstance(fault, Hang):
+        await call.caller.faults.wait(fault.seconds)
+        if fault.take == "late":
+            answer = _outcome(operation, call)
+        if answer is not None:
+            return answer
+    if call.request.transport is not None:
+        call.request.transport.abort()
+    return web.Response()  # which nobody gets
+
+
+def _outcome(operation: Operation, call: Call) -> web.Response:
+    try:
+        return _json(operation.answer(call))
+    except SesError as refused:
+        return _refusal(refused)
 
 
 def _region(request: web.Request) -> str:

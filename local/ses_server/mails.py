@@ -174,6 +174,15 @@ def sent_last_24_hours(connection: sqlite3.Connection, now: datetime) -> int:
     return int(count)
 
 
+def set_sent(connection: sqlite3.Connection, recipients: int, now: datetime) -> None:
+    """Count from now on as if so many recipients had been accepted in the last 24 hours."""
+    connection.execute("DELETE FROM sent")
+    connection.execute(
+        "INSERT INTO sent (minute, recipients) VALUES (?, ?)",
+        (int(now.timestamp()) // 60, recipients),
+    )
+
+
 _SELECT = """
 SELECT mails.id, message_id, received_at, recipient, outcome, reason, operation,
        configuration_set, entry, sender, reply_to, subject, html, text, default_data, raw

@@ -1,7 +1,7 @@
 """SendEmail and SendBulkEmail: check, render what must be checked, keep, answer.
 
-The account's rate and quota are shown by GetAccount and not enforced, and no events are
-published; where they would be, the order is the one that SES keeps: refuse, keep, answer.
+What can't be sent at all is refused first, then what goes beyond the account's limits; what is
+left is kept, and only then answered for.
 """
 
 import json
@@ -18,6 +18,8 @@ from local.ses_server import account, addresses, mails, rendering
 from local.ses_server.account import Account
 from local.ses_server.database import transaction
 from local.ses_server.errors import SesError, bad_request, not_found, rejected, sending_paused
+from local.ses_server.faults import Faults
+from local.ses_server.limits import Limits
 from local.ses_server.mails import AcceptedCall, Content, Message, Outcome
 from local.ses_server.requests import (
     BulkEmailEntry,
@@ -118,9 +120,14 @@ _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 class Caller:
     """Whom a call is answered for: the account, its database, the region it was signed for."""
 
-    account: Account
     connection: sqlite3.Connection
     region: str
+    limits: Limits
+    faults: Faults
+
+    @property
+    def account(self) -> Account:
+        return self.limits.account
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,9 @@ def send_email(caller: Caller, request: SendEmail) -> dict[str, object]:
             request.destination or Destination(), headers, _tags(request.email_tags)
         )
     _check_identities(caller, [shared.sender, *_sandboxed(caller, outgoing)])
+    (limit,) = caller.limits.admit([len(outgoing.recipients)])
+    if limit:
+        raise limit.refusal()
     (message_id,) = _keep(
         caller, shared, [outgoing], "SendEmail", request.configuration_set_name, suppressing
     )
@@ -183,22 +193,36 @@ def send_bulk_email(caller: Caller, request: SendBulkEmail) -> dict[str, object]
     _check_identities(caller, [shared.sender])
 
     results: list[dict[str, str]] = []
-    accepted: list[_Outgoing] = []
+    sendable: list[tuple[dict[str, str], _Outgoing]] = []
     for entry in entries:
+        result = {"Status": "SUCCESS"}
+        results.append(result)
         try:
             outgoing = _bulk_outgoing(entry, headers, tags)
             _check_identities(caller, _sandboxed(caller, outgoing))
         except SesError as refused:
-            status = _ENTRY_STATUSES[refused.code]
-            results.append({"Status": status, "Error": refused.message})
+            result |= {"Status": _ENTRY_STATUSES[refused.code], "Error": refused.message}
+            continue
+        if commanded := caller.faults.status_of(outgoing.recipients):
+            result |= {"Status": commanded.status, "Error": commanded.message}
+            continue
+        sendable.append((result, outgoing))
+    admitted: list[tuple[dict[str, str], _Outgoing]] = []
+    limits = caller.limits.admit([len(outgoing.recipients) for _, outgoing in sendable])
+    for (result, outgoing), limit in zip(sendable, limits, strict=True):
+        if limit:
+            result |= {"Status": limit.value, "Error": limit.message}
         else:
-            results.append({"Status": "SUCCESS"})
-            accepted.append(outgoing)
+            admitted.append((result, outgoing))
     message_ids = _keep(
-        caller, shared, accepted, "SendBulkEmail", request.configuration_set_name, suppressing
+        caller,
+        shared,
+        [outgoing for _, outgoing in admitted],
+        "SendBulkEmail",
+        request.configuration_set_name,
+        suppressing,
     )
-    succeeded = (result for result in results if result["Status"] == "SUCCESS")
-    for result, message_id in zip(succeeded, message_ids, strict=True):
+    for (result, _), message_id in zip(admitted, message_ids, strict=True):
         result["MessageId"] = message_id
     return {"BulkEmailEntryResults": results}
 

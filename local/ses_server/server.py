@@ -10,8 +10,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.ses_server import account, api, database, inbox, mails
+from local.ses_server import account, api, control_api, database, inbox, mails
 from local.ses_server.account import Account
+from local.ses_server.control import Control
+from local.ses_server.faults import Faults
+from local.ses_server.limits import Limits
 from local.ses_server.mails import Mail, Outcome
 from local.ses_server.sending import Caller
 
@@ -35,7 +38,9 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
         for identity in verified:
             account.verify_identity(connection, identity)
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
-        app.add_routes(api.routes(lambda region: Caller(account_played, connection, region)))
+        limits, faults = Limits(account_played, connection), Faults()
+        app.add_routes(api.routes(lambda region: Caller(connection, region, limits, faults)))
+        app.add_routes(control_api.routes(connection, limits, faults))
         app.add_routes(inbox.routes(connection))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
@@ -44,6 +49,7 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
             started(f"http://{HOST}:{runner.addresses[0][1]}")
             await stop.wait()
         finally:
+            faults.close()
             await runner.cleanup()
 
 
@@ -53,6 +59,11 @@ class Server:
 
     url: str
     directory: Path
+
+    @property
+    def control(self) -> Control:
+        """Change what the server does while it runs."""
+        return Control(self.url)
 
     def mails(self, to: str | None = None) -> list[Mail]:
         """Return the mails that were delivered, to one mailbox or to all, oldest first."""
@@ -72,12 +83,13 @@ def running(
     directory: Path,
     *,
     port: int = 0,
-    account: Account = Account(),  # noqa: B008 — frozen
+    account: Account = Account(enforces_rate=False),  # noqa: B008 — frozen
     verified: Iterable[str] = (),
 ) -> Iterator[Server]:
     """Run the server in a thread of this process, its mails kept in ``directory``.
 
-    ``port`` 0 takes a free one. ``verified`` are identities that may send from the start.
+    ``port`` 0 takes a free one. ``verified`` are identities that may send from the start. A test
+    that is about the sending rate says so by its ``account``.
     """
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()

@@ -67,7 +67,7 @@ def test_every_mail_it_answered_for_survives_kill_9(tmp_path: Path) -> None:
         except BotoCoreError:
             under_way.set()
 
-    with process(tmp_path) as (started, server):
+    with process(tmp_path, "--any-rate") as (started, server):
         sender = threading.Thread(target=send, args=[server])
         sender.start()
         assert under_way.wait(WAIT)
