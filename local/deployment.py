@@ -1,10 +1,12 @@
 """Deploys the application to the local stack with the real ``sam deploy``."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
@@ -22,6 +24,11 @@ PARAMETERS = {
     "NewsletterName": "The Local Broadsheet",
     "SenderName": "The Local Broadsheet",
     "SenderAddress": SENDER,
+    "ConfirmationsPerSourcePerHour": "1000",  # all readers are one source here: this machine
+}
+CONFIGURATION_SETS = {  # by their resource: the output that has their name
+    "IssueConfigurationSet": "IssueConfigurationSetName",
+    "ConfirmationConfigurationSet": "ConfirmationConfigurationSetName",
 }
 DELETE_POLL_SECONDS = 1
 
@@ -45,14 +52,14 @@ def deploy(
     _create_or_update(state, aws, template, parameters, say)
     outputs = _outputs(aws)
     stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
-    # The emulator heeds gateway responses only from the API's next deployment on.
-    aws.apigateway.create_deployment(restApiId=outputs["ApiId"], stageName=stage)
+    resources = _deployed_resources(aws)
+    _put_gateway_responses(aws, resources, outputs["ApiId"], stage)
     _restore_secrets(state, aws, outputs)
     if state.author_token is None:
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
         state.keep_author_token(token)
     keep_secrets(state, aws, outputs)
-    _verify_sender(aws)
+    _prepare_ses(aws, resources, outputs)
     # When the stack comes up, dispatch starts the clock of every open issue.
     aws.functions.invoke(
         FunctionName=outputs["DispatchFunctionName"], InvocationType="Event", Payload=b"{}"
@@ -165,6 +172,40 @@ def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
             aws.secrets.put_secret_value(SecretId=arn, SecretString=value)
 
 
-def _verify_sender(aws: Aws) -> None:
+def _deployed_resources(aws: Aws) -> dict[str, Any]:
+    """Give the resources as they were deployed, after SAM's transform."""
+    processed = aws.cloudformation.get_template(StackName=STACK, TemplateStage="Processed")
+    body = processed["TemplateBody"]
+    template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+    resources: dict[str, Any] = template["Resources"]
+    return resources
+
+
+def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, stage: str) -> None:
+    """Do what the emulator leaves out: take the template's answers for API Gateway's own errors.
+
+    It heeds them only from the API's next deployment on.
+    """
+    answers = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    for kind, answer in answers.items():
+        aws.apigateway.put_gateway_response(
+            restApiId=api_id,
+            responseType=kind,
+            responseParameters=answer.get("responseParameters", {}),
+            responseTemplates=answer.get("responseTemplates", {}),
+            **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
+        )
+    aws.apigateway.create_deployment(restApiId=api_id, stageName=stage)
+
+
+def _prepare_ses(aws: Aws, resources: dict[str, Any], outputs: dict[str, str]) -> None:
+    """Tell the SES server what the emulator's own SES was told, and verify the sender."""
     with suppress(aws.ses.exceptions.AlreadyExistsException):
         aws.ses.create_email_identity(EmailIdentity=SENDER)  # the SES server verifies at once
+    for resource, output in CONFIGURATION_SETS.items():
+        options = resources[resource]["Properties"].get("SuppressionOptions")
+        with suppress(aws.ses.exceptions.AlreadyExistsException):
+            aws.ses.create_configuration_set(
+                ConfigurationSetName=outputs[output],
+                **({"SuppressionOptions": options} if options else {}),
+            )

@@ -34,7 +34,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with psycopg.connect(in_database(server.url, "migrated"), autocommit=True) as connection:
         migrate(connection, MIGRATIONS)
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture
