@@ -126,6 +126,16 @@ def test_a_token_serves_its_own_purpose_only() -> None:
         signed_tokens.read_unsubscribe(sign_confirmation())
 
 
+def test_the_purpose_is_signed_and_not_told_by_the_shape() -> None:
+    ids = UNSUBSCRIBE.subscriber_id.root.bytes + UNSUBSCRIBE.issue_id.root.bytes
+    person = CONFIRMATION.model_dump_json().encode()
+
+    with pytest.raises(InvalidToken):
+        signed_tokens.read_unsubscribe(signed_tokens._sign("confirmation", ids))
+    with pytest.raises(InvalidToken):
+        signed_tokens.read_confirmation(signed_tokens._sign("unsubscribe", person))
+
+
 def test_a_signed_payload_of_another_shape_is_no_token() -> None:
     for payload in (b"", b"{}", b"null", b"x" * 31, b"x" * 33):
         with pytest.raises(InvalidToken):

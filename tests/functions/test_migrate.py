@@ -232,6 +232,18 @@ def test_a_failing_migration_is_applied_not_at_all_and_those_before_it_whole(
     assert "canary" not in f"{output()}{cloudformation.answers}"
 
 
+def test_a_migration_that_could_not_be_noted_is_not_applied_either(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST, _0002_greedy=f"{SECOND} ALTER TABLE schema_migrations RENAME TO x;")
+
+    answer = cloudformation.deploy("Update", "2")
+
+    assert answer["Status"] == "FAILED"
+    assert database.applied() == [1]
+    assert database.tables() == {"schema_migrations", "one"}
+
+
 def test_a_mended_migration_is_applied_by_the_next_deployment(
     database: Database, cloudformation: CloudFormation, package: Callable[..., None]
 ) -> None:
