@@ -63,6 +63,8 @@ class Postgres:
                 *("-c", "listen_addresses="),
                 *("-c", f"unix_socket_directories={self._sockets}"),
                 *("-c", "unix_socket_permissions=0700"),
+                # An error's detail quotes whole rows: names and addresses stay out of the log.
+                *("-c", "log_error_verbosity=terse"),
             ],
             environment=isolation.bare(dict(os.environ)),
             state_folder=self._state_folder,

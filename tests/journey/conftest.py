@@ -1,15 +1,58 @@
-"""A stack of this test run's own: the real template, deployed by the real sam."""
+"""One whole stack for the journeys through it: really built, really deployed, and ended after."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import stack
+from local import stack as local_stack
 from local.stack import Stack
+from tests.journey.bad_requests import BAD_REQUESTS, Refused
+from tests.journey.outage import Outage, suffer
+from tests.journey.people import BROWSER, Issue, Reader, Town
 
 
 @pytest.fixture(scope="session")
 def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A whole running stack, beside the developer's own."""
-    with stack.running(tmp_path_factory.mktemp("stack")) as running:
+    """A stack with a state folder of its own; no process of it is left, whatever happens."""
+    with local_stack.running(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def town(running_stack: Stack) -> Town:
+    """Those who use it."""
+    town = Town(running_stack)
+    town.get_ready()
+    return town
+
+
+@pytest.fixture(scope="session", autouse=True)
+def issue_for_later(town: Town) -> tuple[Issue, Reader]:
+    """An issue that is published in a moment, and who reads it.
+
+    It is made before everything else, because the emulator lets a clock tick for the first time a
+    minute after it was made, where AWS lets it tick as soon as the issue is due.
+    """
+    reader = town.subscriber()
+    due = datetime.now(UTC) + timedelta(seconds=2)
+    issue = town.publish(publish_at=due.isoformat())
+    assert issue.shown()["status"] == "scheduled"
+    return issue, reader
+
+
+@pytest.fixture(scope="session")
+def refused(town: Town) -> dict[str, Refused]:
+    """The answers to all bad requests, after everything that was asked for has been applied."""
+    answers = {}
+    for name, request in BAD_REQUESTS.items():
+        reader = town.reader()
+        answers[name] = Refused(reader, request.sent_by(reader), request.sent_by(reader, BROWSER))
+    town.await_readers_wishes()
+    return answers
+
+
+@pytest.fixture(scope="session")
+def outage(town: Town) -> Outage:
+    """A database that was away for a while, and what people asked for meanwhile."""
+    return suffer(town)

@@ -1,0 +1,225 @@
+"""From sign-up to inbox and out again, as readers, their mail clients and an author do it."""
+
+import re
+
+import pytest
+import urllib3
+
+from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town, until
+
+
+def test_the_sign_up_page_signs_a_reader_up(town: Town):
+    page = town.ask("GET", "/", headers=BROWSER)
+    reader = town.reader()
+
+    assert page.status == 200
+    assert re.search(r'<form method="post" action="/subscriptions"', page.data.decode())
+    answer = reader.sign_up(BROWSER)
+
+    assert answer.status == 202
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "inbox" in answer.data.decode()
+    assert reader.confirmation_link().startswith(f"{town.stack.public_url}/subscriptions/confirm?")
+
+
+def test_a_program_may_sign_up_by_json_and_a_form_may_be_multipart(town: Town):
+    by_json, by_multipart = town.reader(), town.reader()
+
+    answers = [
+        town.http.request(
+            "POST",
+            f"{town.stack.public_url}/subscriptions",
+            json={"name": by_json.name, "email": by_json.email},
+        ),
+        town.http.request(
+            "POST",
+            f"{town.stack.public_url}/subscriptions",
+            fields={"name": by_multipart.name, "email": by_multipart.email},
+        ),
+    ]
+
+    assert [(answer.status, answer.json()) for answer in answers] == [
+        (202, {"status": "received"})
+    ] * 2
+    assert by_json.confirmation_link()
+    assert by_multipart.confirmation_link()
+
+
+def test_only_the_button_confirms_and_only_the_confirmed_get_an_issue_each_of_them_once(
+    town: Town,
+):
+    confirmed = [town.subscriber(), town.subscriber("Grace Hopper")]
+    pending = town.reader("Charles Babbage")
+    pending.sign_up()
+    link = pending.confirmation_link()
+    pages = [town.ask("GET", link, headers=BROWSER) for _ in range(2)]
+
+    issue = town.publish(title="Once for each")
+    again = town.publish(title="Once for each")
+
+    assert [page.status for page in pages] == [200, 200]
+    assert (again.answer.data, again.href) == (issue.answer.data, issue.href)
+    issue.sent()
+    assert [len(reader.copies(issue)) for reader in confirmed] == [1, 1]
+    assert pending.copies(issue) == []
+
+    answer = pending.press_button(pages[0])
+    town.await_readers_wishes()
+    next_issue = town.publish().sent()
+
+    assert answer.status == 202
+    assert len(pending.copies(next_issue)) == 1
+    assert pending.copies(issue) == []
+    assert [len(reader.copies(issue)) for reader in confirmed] == [1, 1]
+
+
+def test_an_issue_says_who_it_is_from_and_how_to_leave(town: Town):
+    reader = town.subscriber()
+
+    mail = reader.the_copy(town.publish().sent())
+
+    assert mail.sender == "The Local Broadsheet <newsletter@broadsheet.example>"
+    assert mail.header("List-Id") == "<the-local-broadsheet.broadsheet.example>"
+    assert mail.header("List-Unsubscribe-Post") == ONE_CLICK
+    assert mail.header("List-Unsubscribe") == f"<{mail.one_click}>"
+    assert mail.one_click == mail.link("/subscriptions/unsubscribe?token=")
+    assert mail.one_click.startswith(f"{town.stack.public_url}/subscriptions/unsubscribe?token=")
+
+
+def test_a_mail_clients_one_click_unsubscribes_and_others_go_on_reading(town: Town):
+    stays, by_form, by_multipart = (town.subscriber() for _ in range(3))
+    first = town.publish().sent()
+    as_multipart, its_type = urllib3.encode_multipart_formdata({"List-Unsubscribe": "One-Click"})
+
+    answers = [
+        town.ask("POST", by_form.the_copy(first).one_click, body=ONE_CLICK, headers=FORM),
+        town.ask(
+            "POST",
+            by_multipart.the_copy(first).one_click,
+            body=as_multipart,
+            headers={"Content-Type": its_type},
+        ),
+    ]
+    town.await_readers_wishes()
+    second = town.publish().sent()
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert len(stays.copies(second)) == 1
+    assert by_form.copies(second) == by_multipart.copies(second) == []
+
+
+def test_the_link_in_an_issue_unsubscribes_by_its_button_and_not_by_being_opened(town: Town):
+    reader = town.subscriber()
+    link = reader.the_copy(town.publish().sent()).link("/subscriptions/unsubscribe?token=")
+
+    page = town.ask("GET", link, headers=BROWSER)
+    town.await_readers_wishes()
+    still_read = town.publish().sent()
+    answer = reader.press_button(page)
+    town.await_readers_wishes()
+    not_read = town.publish().sent()
+
+    assert (page.status, answer.status) == (200, 202)
+    assert "text/html" in answer.headers["Content-Type"]
+    assert len(reader.copies(still_read)) == 1
+    assert reader.copies(not_read) == []
+
+
+def test_an_issue_greets_everyone_by_name_safely_and_leaves_the_authors_text_as_written(
+    town: Town,
+):
+    irish, firm = town.subscriber("Siobhan O'Brien"), town.subscriber("Marks & Spencer")
+    markdown = "Dear [[name]], write `{{name}}` or {{name}} & we *wave* back."
+    html = "<p>Dear [[name]], write {{name}} &amp; wave.</p>"
+
+    from_markdown = town.publish(markdown).sent()
+    from_html = town.publish(
+        content={"html": html, "text": "Dear [[name]], write {{name}} & wave."}
+    ).sent()
+
+    assert "Dear Siobhan O'Brien, write" in _on_one_line(irish.the_copy(from_markdown).text)
+    assert "Dear Marks & Spencer, write" in _on_one_line(firm.the_copy(from_markdown).text)
+    assert "Dear Siobhan O&#x27;Brien, write" in _on_one_line(irish.the_copy(from_markdown).html)
+    assert "Dear Marks &amp; Spencer, write" in _on_one_line(firm.the_copy(from_markdown).html)
+    for reader in (irish, firm):
+        mail = reader.the_copy(from_markdown)
+        assert "{{name}} & we" in _on_one_line(mail.text)
+        assert "{{name}} &amp; we <em>wave</em> back." in _as_shown(mail.html)
+    assert "Dear Marks & Spencer, write {{name}} & wave." in _on_one_line(
+        firm.the_copy(from_html).text
+    )
+    assert "<p>Dear Marks &amp; Spencer, write {{name}} &amp; wave.</p>" in _as_shown(
+        firm.the_copy(from_html).html
+    )
+
+
+def test_an_author_sees_the_issues_and_books_that_balance(town: Town):
+    town.subscriber()
+    issue = town.publish()
+
+    seen = [issue.shown()]
+    issue.sent()
+    seen.append(issue.shown())
+    listed = town.ask_as_author("GET", "/issues?limit=1").json()
+
+    for shown in seen:
+        books = shown["books"]
+        assert books is None or shown["audience"] == _total(books)
+    assert seen[-1]["books"]["accepted"] == seen[-1]["audience"] > 0
+    assert [(row["title"], row["status"]) for row in listed["issues"]] == [
+        (issue.title, "finished")
+    ]
+    assert town.ask_as_author("GET", listed["next"]).json()["issues"][0]["title"] != issue.title
+
+
+def test_the_same_key_with_another_issue_is_refused(town: Town):
+    reader = town.subscriber()
+    issue = town.publish().sent()
+    key = {"Idempotency-Key": issue.title.replace(" ", "-")}
+
+    answer = town.ask_as_author(
+        "POST", "/issues", json={"title": "Another", "markdown": "Hello"}, headers=key
+    )
+
+    assert answer.status == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [mail.subject for mail in reader.mails()][1:] == [issue.title]
+
+
+@pytest.mark.parametrize("headers", [BROWSER, {}], ids=["browser", "program"])
+def test_the_answer_does_not_tell_who_subscribes(town: Town, headers: dict[str, str]):
+    new, pending, confirmed = town.reader(), town.reader(), town.subscriber()
+    pending.sign_up()
+    pending.confirmation_link()
+
+    answers = [reader.sign_up(headers) for reader in (new, pending, confirmed)]
+
+    assert {answer.status for answer in answers} == {202}
+    assert len({answer.data for answer in answers}) == 1
+    assert len({tuple(sorted(_constant(answer.headers))) for answer in answers}) == 1
+    until(lambda: len(confirmed.mails()) == 2, what="the mail that says so")
+    assert "already subscribed" in confirmed.mails()[-1].subject
+    until(lambda: len(pending.mails()) == 2, what="a second confirmation mail")
+    assert new.confirmation_link()
+
+
+def _constant(headers: urllib3.HTTPHeaderDict) -> list[tuple[str, str]]:
+    """Leave out what is different in any two answers."""
+    different = {"date", "x-amzn-requestid", "x-amz-request-id"}
+    return [(name, value) for name, value in headers.items() if name.lower() not in different]
+
+
+def _total(books: dict[str, object]) -> int:
+    return sum(
+        sum(number.values()) if isinstance(number, dict) else int(str(number))
+        for number in books.values()
+    )
+
+
+def _on_one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _as_shown(html: str | None) -> str:
+    """Read characters that are written as references only to keep SES from reading them."""
+    return _on_one_line(html).replace("&#123;", "{").replace("&#125;", "}")
