@@ -189,7 +189,7 @@ def test_what_the_edge_has_is_called_received_and_not_done() -> None:
 def test_pages_import_nothing_heavy() -> None:
     heavy = "{'pydantic', 'boto3', 'css_inline', 'markdown_it', 'psycopg', 'regex'}"
     program = f"import sys, broadsheet.web.pages; print(sorted({heavy} & set(sys.modules)))"
-    loaded = subprocess.run(  # noqa: S603 - our own interpreter and program
+    loaded = subprocess.run(
         [sys.executable, "-c", program],
         check=True,
         capture_output=True,

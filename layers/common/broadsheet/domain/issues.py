@@ -1,12 +1,12 @@
 """What authors publish: titles, contents, states, and an issue's books."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Self
 from uuid import UUID, uuid4
 
-import regex
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -19,6 +19,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from broadsheet.domain.writing import has_controls, is_blank
 
 MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
 # SES takes 1 MB of template as JSON; escaping and the frame take their part.
@@ -50,11 +52,11 @@ class IssueTitle(RootModel[str]):
     @classmethod
     def _parse(cls, text: str) -> str:
         text = text.strip()
-        if not text:
+        if is_blank(text):
             raise ValueError("a title is needed")
         if len(text) > MAX_TITLE_CHARACTERS:
             raise ValueError(f"a title has at most {MAX_TITLE_CHARACTERS} characters")
-        if regex.search(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]", text):
+        if has_controls(text):
             raise ValueError("a title is one line without control characters")
         return text
 
@@ -118,7 +120,7 @@ class IdempotencyKey(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
-        if not regex.fullmatch(rf"[!-~]{{1,{MAX_IDEMPOTENCY_KEY_CHARACTERS}}}", text):
+        if not re.fullmatch(rf"[!-~]{{1,{MAX_IDEMPOTENCY_KEY_CHARACTERS}}}", text):
             raise ValueError(
                 f"1 to {MAX_IDEMPOTENCY_KEY_CHARACTERS} printable ASCII characters, no spaces"
             )

@@ -1,22 +1,18 @@
 """Who subscribes: addresses, names and states that can't hold an invalid value."""
 
 import ipaddress
+import re
 from enum import StrEnum
 from typing import Self
 from uuid import UUID, uuid4
 
-import regex
-from email_validator import EmailNotValidError, validate_email
 from pydantic import ConfigDict, RootModel, field_validator
+
+from broadsheet.domain.writing import count_graphemes, has_controls, is_blank
 
 MAX_NAME_GRAPHEMES = 256  # the book's rule
 MAX_NAME_CHARACTERS = 2048  # one grapheme may be endless code points; the database bounds it too
 FORBIDDEN_NAME_CHARACTERS = frozenset('/()"<>\\{}')  # the book's rule
-# A name that nobody can see is blank; a braille pattern without dots is a symbol, yet invisible.
-_VISIBLE = regex.compile(r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]")
-# Line breaks, and the controls that turn the text around a name (Unicode UAX #9). The joiners and
-# marks that emoji and right-to-left scripts are written with are none of these.
-_CONTROLS = regex.compile(r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]")
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 
@@ -44,6 +40,9 @@ class EmailAddress(RootModel[str]):
         domain = text.rpartition("@")[2]
         if "@" in text and "." not in domain.strip("."):
             raise ValueError("the part after the @ must be a full domain, such as example.com")
+        # Not every function that knows addresses parses any: a tenth of a cold import.
+        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
+
         try:
             address = validate_email(
                 text,
@@ -54,7 +53,7 @@ class EmailAddress(RootModel[str]):
             )
         except EmailNotValidError as error:
             # What follows a colon or a bracket quotes what was typed.
-            reason = regex.split(r"[:(]", str(error))[0].strip(" .")
+            reason = re.split(r"[:(]", str(error))[0].strip(" .")
             raise ValueError(
                 f"this is not a valid email address: {reason[:1].lower()}{reason[1:]}"
             ) from None
@@ -78,16 +77,14 @@ class SubscriberName(RootModel[str]):
     @classmethod
     def _parse(cls, text: str) -> str:
         text = text.strip()
-        if not _VISIBLE.search(text):
+        if is_blank(text):
             raise ValueError("a name is needed")
-        if len(text) > MAX_NAME_CHARACTERS or (
-            len(regex.findall(r"\X", text)) > MAX_NAME_GRAPHEMES
-        ):
+        if len(text) > MAX_NAME_CHARACTERS or count_graphemes(text) > MAX_NAME_GRAPHEMES:
             raise ValueError(f"a name has at most {MAX_NAME_GRAPHEMES} characters")
         forbidden = sorted(FORBIDDEN_NAME_CHARACTERS.intersection(text))
         if forbidden:
             raise ValueError(f"a name can't contain {' '.join(forbidden)}")
-        if _CONTROLS.search(text):
+        if has_controls(text):
             raise ValueError("a name can't contain control characters or line breaks")
         return text
 
