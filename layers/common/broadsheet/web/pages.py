@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -123,7 +125,10 @@ def _render(template: str, newsletter_name: str, language: str, **values: object
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # A program, or a mail client's one click, asks for no page: they don't wait for this import.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
