@@ -2,21 +2,46 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from local import stack as local_stack
 from local.stack import Stack
+from local.state import State
+from tests.journey import readme
 from tests.journey.bad_requests import BAD_REQUESTS, Refused
 from tests.journey.outage import Outage, suffer
 from tests.journey.people import BROWSER, Issue, Reader, Town
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all journeys to one process, which has the stack, and begin with them: they wait."""
+    journeys = [item for item in items if item.path.parent == Path(__file__).parent]
+    for item in journeys:
+        item.add_marker(pytest.mark.xdist_group("journeys"))
+    items[:] = journeys + [item for item in items if item not in set(journeys)]
+
+
 @pytest.fixture(scope="session")
-def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of this run's own stack."""
+    return tmp_path_factory.mktemp("stack")
+
+
+@pytest.fixture(scope="session")
+def printed_by_up(state_folder: Path) -> Iterator[list[str]]:
+    """What the README's first command printed; its last one ends the stack, whatever happens."""
+    up, _, down = readme.shown()
+    try:
+        yield readme.run(up.command, state_folder)
+    finally:
+        assert readme.run(down.command, state_folder) == down.lines
+
+
+@pytest.fixture(scope="session")
+def running_stack(printed_by_up: list[str], state_folder: Path) -> Stack:
     """A stack with a state folder of its own; no process of it is left, whatever happens."""
-    with local_stack.running(tmp_path_factory.mktemp("stack")) as running:
-        yield running
+    return Stack(State.at(state_folder))
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import boto3
 import urllib3
 from pydantic import BaseModel, Field
 
-from local.deployment import STACK
 from local.isolation import ACCOUNT, REGION
 from local.ses_server.control import Control
 from local.stack import Stack
@@ -176,7 +175,7 @@ class Town:
         return Control(self.stack.state.ses_url)
 
     def get_ready(self) -> None:
-        """Let the first call of every function be over, and SES be faster than any journey.
+        """Let the first call of each endpoint be over, and SES be faster than any journey.
 
         A first call takes seconds here, which all of them take at the same time. What SES throttles
         waits for its issue's clock, a minute.
@@ -186,12 +185,6 @@ class Town:
         with ThreadPoolExecutor() as pool:
             for path in paths:
                 pool.submit(self.ask_as_author, "GET", path)
-            for function in ("enroll", "deliver"):
-                pool.submit(
-                    self.stack.aws.functions.invoke,
-                    FunctionName=f"{STACK}-{function}",
-                    Payload=b'{"Records": []}',
-                )
 
     @cached_property
     def sqs(self) -> "SQSClient":

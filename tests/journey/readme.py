@@ -1,0 +1,57 @@
+"""The README's commands, and what it says that they print."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+# What differs from machine to machine and from run to run.
+_VARYING = [
+    (re.compile(r"localhost:\d+"), "localhost:PORT"),
+    (re.compile(r"bs_[\w-]+"), "TOKEN"),
+    (re.compile(r"\b\d+\.\d s$"), "SECONDS"),
+    (re.compile(r"\.[0-9a-f]{6}@"), ".RUN@"),
+    (re.compile(r"^Installing .*|^A stack is .*"), ""),
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command of the README's, and the lines it is shown to print; ``...`` stands for some."""
+
+    command: str
+    lines: list[str]
+
+
+def shown() -> list[Shown]:
+    """Return the README's commands with their output, in order."""
+    text = (REPOSITORY / "README.md").read_text()
+    blocks = re.findall(r"^```console\n\$ (.+?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Shown(command, unvarying(output)) for command, output in blocks]
+
+
+def run(command: str, state_folder: Path) -> list[str]:
+    """Run a command as the README shows it, on a stack of its own; return what it prints."""
+    ended = subprocess.run(
+        ["/bin/bash", "-c", command],
+        cwd=REPOSITORY,
+        env=os.environ | {"BROADSHEET_STATE": str(state_folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+    return unvarying(ended.stdout)
+
+
+def unvarying(output: str) -> list[str]:
+    """Return the lines that say something, with what varies taken out."""
+    lines = []
+    for line in output.splitlines():
+        for pattern, name in _VARYING:
+            line = pattern.sub(name, line)  # noqa: PLW2901 - step by step
+        lines.append(" ".join(line.split()))
+    return [line for line in lines if line]

@@ -1,0 +1,100 @@
+"""The built layer on its own, without the packages that the emulator's functions happen to see."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import build
+from local.state import REPOSITORY
+
+# Run by an interpreter without site-packages (-S), environment and current folder (-I).
+IMPORT_EVERYTHING = """
+import importlib, importlib.util, pkgutil, sys
+layer, *functions = sys.argv[1:]
+sys.path.append(layer)
+import broadsheet
+for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
+    importlib.import_module(module.name)
+for function in functions:
+    spec = importlib.util.spec_from_file_location("app", function)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+foreign = {
+    module.__file__
+    for module in sys.modules.values()
+    if "site-packages" in (getattr(module, "__file__", None) or "")
+}
+assert not foreign, foreign
+"""
+FUNCTIONS = sorted((REPOSITORY / "functions").glob("*/app.py"))
+
+# ELF: the header's magic, and its machine (at byte 18, two bytes) for 64-bit ARM.
+ELF, MACHINE, AARCH64 = b"\x7fELF", slice(18, 20), (183).to_bytes(2, "little")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the local stack deploys: the layer with this machine's dependencies."""
+    folder = tmp_path_factory.mktemp("layer")
+    build.build(folder / "build", folder / "log")
+    return folder / "build" / build.LAYER / "python"
+
+
+def import_everything(layer: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", IMPORT_EVERYTHING, layer, *FUNCTIONS],
+        env={},  # importing reads nothing from the environment either
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_layer_alone_holds_all_that_the_functions_import(built: Path):
+    assert len(FUNCTIONS) == 9
+
+    imported = import_everything(built)
+
+    assert (imported.returncode, imported.stderr) == (0, "")
+
+
+def test_a_dependency_that_is_missing_shows(built: Path, tmp_path: Path):
+    layer = tmp_path / "python"
+    shutil.copytree(built, layer, copy_function=build._link)
+    shutil.rmtree(layer / "itsdangerous")
+
+    imported = import_everything(layer)
+
+    assert "ModuleNotFoundError: No module named 'itsdangerous'" in imported.stderr
+    assert imported.returncode == 1
+
+
+def test_the_layer_for_aws_is_compiled_for_arm(built: Path):
+    shipped = build.CACHE / "sam" / "build" / build.LAYER / "python"
+
+    machines = _machines(shipped)
+
+    assert {folder.split("/")[0] for folder in machines} >= {"pydantic_core", "psycopg_binary"}
+    assert set(machines.values()) == {AARCH64}
+
+
+def test_what_is_compiled_for_another_machine_shows(tmp_path: Path):
+    shutil.copy(sys.executable, tmp_path / "native.so")
+    (tmp_path / "arm.so").write_bytes(ELF + bytes(14) + AARCH64)
+
+    machines = _machines(tmp_path)
+
+    assert machines["arm.so"] == AARCH64
+    assert machines["native.so"] == Path(sys.executable).read_bytes()[MACHINE]
+
+
+def _machines(layer: Path) -> dict[str, bytes]:
+    """The machine that each shared object is for, recognised by its content."""
+    heads = {}
+    for path in layer.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                heads[str(path.relative_to(layer))] = file.read(20)
+    return {name: head[MACHINE] for name, head in heads.items() if head.startswith(ELF)}
