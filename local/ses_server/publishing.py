@@ -29,7 +29,7 @@ from local.ses_server.fates import EventType
 
 ANY = "*"  # the configuration set of a destination for all others, and for mail without one
 
-THREADS = 4  # calls under way at once
+THREADS = 2  # calls under way at once
 AT_ONCE = 400  # events read at a time
 BATCH = 10  # of PublishBatch and of SendMessageBatch
 BATCH_BYTES = 240_000  # below the 256 KiB that a batch may have in SNS
@@ -39,7 +39,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 _CONFIG = Config(
     connect_timeout=2,
-    read_timeout=10,
+    read_timeout=5,
     retries={"total_max_attempts": 1},
     max_pool_connections=THREADS,
     parameter_validation=False,

@@ -12,6 +12,7 @@ from local.ses_server import Account, Server, database, mails
 from local.ses_server.control import Throttles
 from local.ses_server.limits import Limit, Limits
 from tests.local.ses_server.clients import SENDER, client_of, entry, simple, template
+from tests.local.ses_server.test_process import process
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -171,3 +172,10 @@ def test_the_quota_is_spent_freed_raised_and_lifted_while_it_runs(
     server.control.change_account(max_24_hour_send=-1)
     assert is_taken()
     assert client.get_account()["SendQuota"]["Max24HourSend"] == -1
+
+
+def test_a_process_enforces_the_rate_unless_told_not_to(tmp_path: Path) -> None:
+    with process(tmp_path, "--max-send-rate", "1") as (_, server):
+        server.control.change_account(max_send_rate=SLOW)
+
+        assert statuses(send_bulk(client_of(server), 2)) == ["SUCCESS", "ACCOUNT_THROTTLED"]

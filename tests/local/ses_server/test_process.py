@@ -84,9 +84,10 @@ def test_every_mail_it_answered_for_survives_kill_9(tmp_path: Path) -> None:
 
 
 def test_its_limits_are_set_on_the_command_line(tmp_path: Path) -> None:
-    arguments = ("--max-send-rate", "200", "--max-24-hour-send", "-1", "--sandbox")
+    arguments = ("--max-send-rate", "200", "--max-24-hour-send", "-1", "--sandbox", "--any-rate")
     with process(tmp_path, *arguments) as (_, server):
         account = client_of(server).get_account()
+        assert server.control.state()["account"]["enforces_rate"] is False
 
     assert account["SendQuota"]["MaxSendRate"] == 200
     assert account["SendQuota"]["Max24HourSend"] == -1
