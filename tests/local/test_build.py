@@ -91,7 +91,7 @@ assert not strangers, strangers
 """
 
     # -I and -S: no site-packages, no folder of this repository.
-    run = subprocess.run(  # noqa: S603 - this interpreter
+    run = subprocess.run(
         [sys.executable, "-I", "-S", "-c", import_all, layer],
         check=False,
         capture_output=True,

@@ -18,7 +18,7 @@ def held(tmp_path: Path) -> Iterator[State]:
     state = State.at(tmp_path)
     hold = "import pathlib, sys, signal; from local.state import State\n"
     hold += "with State(pathlib.Path(sys.argv[1])).lock(): print(flush=True); signal.pause()"
-    holder = subprocess.Popen(  # noqa: S603 - this interpreter
+    holder = subprocess.Popen(
         [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, cwd=REPOSITORY
     )
     with holder:
@@ -29,7 +29,7 @@ def held(tmp_path: Path) -> Iterator[State]:
 
 
 def run(state: State, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - this interpreter
+    return subprocess.run(
         [sys.executable, "-m", "local", *arguments],
         check=False,
         capture_output=True,
@@ -78,7 +78,7 @@ def test_a_kept_port_in_use_ends_the_start_before_anything_runs(tmp_path: Path):
     state = State.at(tmp_path)
     port = state.ports().ses
     listen = f"import socket, signal; held = socket.create_server(('127.0.0.1', {port}))\n"
-    other = subprocess.Popen(  # noqa: S603 - this interpreter
+    other = subprocess.Popen(
         [sys.executable, "-c", f"{listen}print(flush=True); signal.pause()"],
         stdout=subprocess.PIPE,
     )
