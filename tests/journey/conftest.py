@@ -14,12 +14,9 @@ from tests.journey.outage import Outage, suffer
 from tests.journey.people import BROWSER, Issue, Reader, Town
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all journeys to one process, which has the stack, and begin with them: they wait."""
-    journeys = [item for item in items if item.path.parent == Path(__file__).parent]
-    for item in journeys:
-        item.add_marker(pytest.mark.xdist_group("journeys"))
-    items[:] = journeys + [item for item in items if item not in set(journeys)]
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give all journeys to the one process that has the stack."""
+    item.add_marker(pytest.mark.xdist_group("journeys"))
 
 
 @pytest.fixture(scope="session")
