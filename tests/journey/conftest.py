@@ -14,11 +14,6 @@ from tests.journey.outage import Outage, suffer
 from tests.journey.people import BROWSER, Issue, Reader, Town
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give all journeys to the one process that has the stack."""
-    item.add_marker(pytest.mark.xdist_group("journeys"))
-
-
 @pytest.fixture(scope="session")
 def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state folder of this run's own stack."""
