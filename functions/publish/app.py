@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -81,7 +82,7 @@ def _summary(request: Request, issue: Issue) -> dict[str, Any]:
 
 
 def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= PAGE_LIMIT:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= PAGE_LIMIT:
         raise InvalidRequest(f"limit must be a number from 1 to {PAGE_LIMIT}")
     return int(text)
 

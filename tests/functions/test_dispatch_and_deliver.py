@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from broadsheet import signed_tokens
+from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver
 from functions.dispatch.app import handler as dispatch
 from functions.publish.app import handler as publish
@@ -287,6 +288,50 @@ def test_what_a_crash_leaves_is_held_as_unresolved_and_never_sent_again(cloud: C
     document = show(issue_id)
     assert document["books"]["unresolved"] == 1
     assert document["status"] == "sending"
+
+
+def test_who_left_after_a_crash_is_held_as_well_since_ses_may_have_their_mail(
+    cloud: Cloud,
+) -> None:
+    (ursula,) = cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    cloud.rows(
+        "UPDATE delivery_batches SET state = 'claimed', claim_id = gen_random_uuid(), "
+        "claim_deadline = now() - interval '81 seconds'"
+    )
+    cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = %(id)s", id=ursula)
+
+    tick(issue_id)
+
+    books = show(issue_id)["books"]
+    assert (books["unresolved"], books["skipped"]) == (1, {})
+
+
+def test_a_batch_is_not_claimed_while_its_links_cannot_be_signed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    records = pointers(cloud)
+    forget_everything()
+    monkeypatch.setenv("SIGNING_KEYS_SECRET_ARN", "no-such-secret")
+
+    failures = deliver({"Records": records}, context())["batchItemFailures"]
+
+    assert len(failures) == 1
+    assert show(issue_id)["books"]["waiting"] == 1
+    assert cloud.row("SELECT state FROM delivery_batches")["state"] == "waiting"
+
+
+def test_a_statement_that_goes_wrong_is_no_outage_and_dispatch_fails(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    cloud.rows("ALTER DATABASE newsletter SET default_transaction_read_only = on")
+
+    with pytest.raises(InvocationFailed):
+        tick(issue_id)
 
 
 def test_a_living_claim_is_left_alone(cloud: Cloud) -> None:

@@ -215,6 +215,16 @@ def test_the_order_in_which_requests_arrive_makes_no_difference(cloud: Cloud) ->
         email = f"reader{number}@example.com"
         cloud.add_confirmed(email)
         enroll(*(request(email) for request in order))
+        newest = cloud.rows(
+            "SELECT change, max(at) AS at FROM consents "
+            "JOIN subscribers ON subscribers.id = subscriber_id "
+            "WHERE email = %(email)s GROUP BY change ORDER BY change",
+            email=email,
+        )
+        assert [(row["change"], row["at"]) for row in newest] == [
+            ("confirmed", at(10)),
+            ("unsubscribed", at(9)),
+        ]
 
     assert cloud.rows("SELECT status, count(*) FROM subscribers GROUP BY 1") == [
         {"status": "unsubscribed", "count": 120}

@@ -132,6 +132,9 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         ({"title": "One", "markdown": "x" * (MAX_CONTENT_CHARACTERS + 1)}, "content"),
         ({"title": "One", "content": {"html": "<p>only</p>"}}, "content"),
         ({"title": "One", "markdown": "x", "content": {"html": "a", "text": "b"}}, "request"),
+        ({"title": "One", "markdown": "a NUL: \x00"}, "content"),
+        ({"title": "One", "content": {"html": "<p>\x0b</p>", "text": "b"}}, "content"),
+        ({"title": "One", "content": {"html": "<p>a</p>", "text": "\x1b[31m"}}, "content"),
         (ISSUE | {"publish_at": "tomorrow"}, "publish_at"),
         (ISSUE | {"publish_at": "2026-12-24T10:00:00"}, "publish_at"),
         (ISSUE | {"subtitle": "?"}, "subtitle"),
@@ -194,7 +197,14 @@ def test_issues_are_listed_newest_first_page_by_page(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": "0"}, {"limit": "x"}, {"limit": "101"}, {"before": "x"}, {"before": "WzEsMl0"}],
+    [
+        {"limit": "0"},
+        {"limit": "x"},
+        {"limit": "101"},
+        {"limit": "1" * 5000},
+        {"before": "x"},
+        {"before": "WzEsMl0"},
+    ],
 )
 def test_a_page_that_does_not_exist_is_refused(cloud: Cloud, query: dict[str, str]) -> None:
     assert get(query)["statusCode"] == 400

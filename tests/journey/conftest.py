@@ -21,17 +21,17 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def printed_by_up(state_folder: Path) -> Iterator[list[str]]:
+def printed_by_up(state_folder: Path) -> Iterator[str]:
     """What the README's first command printed; its last one ends the stack, whatever happens."""
     up, _, down = readme.shown()
     try:
         yield readme.run(up.command, state_folder)
     finally:
-        assert readme.run(down.command, state_folder) == down.lines
+        assert readme.unvarying(readme.run(down.command, state_folder)) == down.lines
 
 
 @pytest.fixture(scope="session")
-def running_stack(printed_by_up: list[str], state_folder: Path) -> Stack:
+def running_stack(printed_by_up: str, state_folder: Path) -> Stack:
     """A stack with a state folder of its own; no process of it is left, whatever happens."""
     return Stack(State.at(state_folder))
 

@@ -1,5 +1,7 @@
 """What the README shows is what its commands print."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,25 @@ def test_the_readme_shows_three_commands_with_their_output():
     ]
 
 
-def test_make_up_prints_what_the_readme_shows(printed_by_up: list[str]):
+def test_make_up_prints_what_the_readme_shows(printed_by_up: str):
     up = readme.shown()[0]
 
-    assert printed_by_up == up.lines
+    assert readme.unvarying(printed_by_up) == up.lines
+
+
+def test_the_commands_to_try_next_work_as_printed(printed_by_up: str, state_folder: Path):
+    commands = re.findall(r"^ +(curl .+(?:\\\n.+)*)$", printed_by_up, re.MULTILINE)
+
+    signed_up, published = (readme.run(command, state_folder) for command in commands)
+
+    assert json.loads(signed_up) == {"status": "received"}
+    assert json.loads(published)["title"] == "Hello"
 
 
 def test_make_demo_prints_what_the_readme_shows(state_folder: Path):
     demo = readme.shown()[1]
 
-    printed = readme.run(demo.command, state_folder)
+    printed = readme.unvarying(readme.run(demo.command, state_folder))
 
     told = iter(printed)
     for line in demo.lines:

@@ -1,16 +1,23 @@
 """The whole stack ends, in order or by a power cut, and goes on where it was."""
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
+from local import processes
 from local import stack as local_stack
 from local.stack import Stack
-from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town
+from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town, until
 
 
-def end_in_order(stack: Stack) -> None:
-    stack.stop()
+def press_ctrl_c(stack: Stack) -> None:
+    supervisor = stack.state.holder()
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGINT)
+    until(lambda: stack.state.holder() is None, what="the stack's end")
+    assert list(processes.of_stack(stack.state.folder)) == []
 
 
 def cut_the_power(stack: Stack) -> None:
@@ -19,7 +26,7 @@ def cut_the_power(stack: Stack) -> None:
 
 # In this order: after an orderly start the emulator lets every clock tick at once, and the power
 # cut has taken those of all earlier issues, which have nothing to do any more.
-@pytest.mark.parametrize("end", [cut_the_power, end_in_order])
+@pytest.mark.parametrize("end", [cut_the_power, press_ctrl_c])
 def test_links_in_received_mails_and_all_data_outlive_the_stacks_processes(
     town: Town, end: Callable[[Stack], None]
 ):

@@ -42,7 +42,7 @@ class Waits(BaseModel):
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
     database_patience_of_workers: float = 12  # the queue keeps the message: it is tried again
-    aws_call_timeout: float = 3  # three tries fit in the 20 s that an edge function has
+    aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
     address_budget_window: float = 24 * 3600

@@ -44,7 +44,11 @@ def flush_metrics() -> None:
 
 def log_failure(message: str, error: BaseException, **ids: str | int | None) -> None:
     """Log an unexpected error by kind and place."""
-    logger.error(message, extra={"error": kind_of(error), "raised_at": _places(error), **ids})
+    cause = kind_of(error.__cause__) if error.__cause__ else None
+    logger.error(
+        message,
+        extra={"error": kind_of(error), "cause": cause, "raised_at": _places(error), **ids},
+    )
 
 
 def kind_of(error: BaseException) -> str:

@@ -22,6 +22,7 @@ type Connection = psycopg.Connection[tuple[object, ...]]
 
 # A lock or a statement that takes longer is stuck; a transaction left open blocks others.
 _SESSION = "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
+_LOST = ("08", "57P0", "53300")  # connection exceptions, shutdowns, too many connections
 _SECONDS_BETWEEN_TRIES = 0.5
 
 
@@ -36,9 +37,16 @@ def connected(patience: float) -> Generator[Connection]:
     try:
         yield connection
     except psycopg.OperationalError as error:
+        if not _is_loss(error):
+            raise
         raise DatabaseUnavailable("the connection to the database was lost") from error
     finally:
         connection.close()
+
+
+def _is_loss(error: psycopg.OperationalError) -> bool:
+    """Tell whether the connection is gone, as opposed to a statement that went wrong."""
+    return error.sqlstate is None or error.sqlstate.startswith(_LOST)
 
 
 def _connect(patience: float) -> Connection:

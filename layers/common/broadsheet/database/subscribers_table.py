@@ -36,6 +36,7 @@ class Subscriber(BaseModel):
     id: SubscriberId
     email: EmailAddress
     status: SubscriberStatus
+    confirmation_issued_at: datetime | None
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None
     due_mail: DueMail | None
@@ -71,7 +72,8 @@ def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         subscriber = cursor.execute(
             """
-            SELECT id, email, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
+            SELECT id, email, status, confirmation_issued_at, confirmed_at, unsubscribed_at,
+                   due_mail, due_mail_since
             FROM subscribers
             WHERE email = %(email)s
             FOR UPDATE
@@ -88,7 +90,8 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         return cursor.execute(
             """
-            SELECT id, email, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
+            SELECT id, email, status, confirmation_issued_at, confirmed_at, unsubscribed_at,
+                   due_mail, due_mail_since
             FROM subscribers
             WHERE id = %(id)s
             FOR UPDATE

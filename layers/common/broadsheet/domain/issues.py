@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from broadsheet.domain.writing import has_controls, is_blank
+from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
 MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
 # SES takes 1 MB of template as JSON; escaping and the frame take their part.
@@ -64,9 +64,11 @@ class IssueTitle(RootModel[str]):
         return self.root
 
 
-def _not_blank(text: str) -> str:
+def _readable(text: str) -> str:
     if not text.strip():
         raise ValueError("may not be blank")
+    if has_unstorable(text):
+        raise ValueError("may hold no control characters but tabs and line breaks")
     return text
 
 
@@ -77,7 +79,7 @@ class MarkdownContent(BaseModel):
 
     markdown: Body
 
-    _not_blank = field_validator("markdown")(_not_blank)
+    _readable = field_validator("markdown")(_readable)
 
 
 class HtmlContent(BaseModel):
@@ -88,7 +90,7 @@ class HtmlContent(BaseModel):
     html: Body
     text: Body
 
-    _not_blank = field_validator("html", "text")(_not_blank)
+    _readable = field_validator("html", "text")(_readable)
 
 
 type IssueContent = MarkdownContent | HtmlContent

@@ -4,6 +4,7 @@ Most names and titles are ASCII, of which Python's own methods say everything. T
 take a tenth of a cold import, so they are loaded when the first other text comes.
 """
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ _VISIBLE = r"[^\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]"
 # marks that emoji and right-to-left scripts are written with are none of these.
 _CONTROL = r"[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]"
 _GRAPHEME = r"\X"
+_UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def is_blank(text: str) -> bool:
@@ -30,6 +32,11 @@ def has_controls(text: str) -> bool:
     if text.isascii():
         return not text.isprintable()
     return _pattern(_CONTROL).search(text) is not None
+
+
+def has_unstorable(text: str) -> bool:
+    """Tell whether a text has what no mail and no database holds: controls but tabs and breaks."""
+    return _UNSTORABLE.search(text) is not None
 
 
 def count_graphemes(text: str) -> int:

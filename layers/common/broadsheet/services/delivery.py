@@ -35,6 +35,7 @@ def deliver(pointer: BatchPointer, correlation_id: str, seconds_left: Callable[[
     ``seconds_left``: until this invocation is ended. Raises ``NotEnoughTime`` and
     ``DatabaseUnavailable`` when the batch could not be claimed; nothing has happened then.
     """
+    signed_tokens.load_keys()
     waits = settings.waits()
     if seconds_left() < waits.claim_deadline + waits.ses_call_timeout + waits.deliver_margin:
         raise NotEnoughTime("too late in this invocation to claim a batch")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from broadsheet import issue_clock, queues, settings
 from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
 from broadsheet.domain.deliveries import Delivery, Outcome
+from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
-from broadsheet.telemetry import count, logger
+from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,7 +54,10 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
 def look_at_all(connection: Connection, correlation_id: str) -> None:
     """Start the clock of every open issue, in case it was lost."""
     for issue in issues_table.find_open(connection):
-        issue_clock.start(issue.id, issue.publish_at, correlation_id)
+        try:
+            issue_clock.start(issue.id, issue.publish_at, correlation_id)
+        except DependencyUnavailable as error:  # the others have theirs all the same
+            log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
 
 
@@ -91,15 +95,18 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id):
         for claim in delivery_batches_table.lock_dead_claims(connection, issue_id, dead_after):
             recipients, others = deliveries_table.read_recipients(connection, claim)
+            # Who has unsubscribed since may have been mailed before, and is held as well.
+            left = [other.subscriber_id for other in others if other.outcome is Outcome.SKIPPED]
             unresolved = [
                 Delivery(
-                    subscriber_id=recipient.subscriber_id,
+                    subscriber_id=subscriber_id,
                     outcome=Outcome.UNRESOLVED,
                     reason="CLAIM_DIED",
                 )
-                for recipient in recipients
+                for subscriber_id in [*(each.subscriber_id for each in recipients), *left]
             ]
-            deliveries_table.record(connection, claim, unresolved + others)
+            failed = [other for other in others if other.outcome is Outcome.FAILED]
+            deliveries_table.record(connection, claim, [*failed, *unresolved])
             delivery_batches_table.close(connection, claim)
             count("MailsUnresolved", len(unresolved))
             logger.warning(

@@ -21,6 +21,8 @@ from broadsheet.mail import rendering, ses_mailer
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broadsheet.database.connection import Connection
 
 
@@ -43,6 +45,7 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
     The mark of the mail commits with the state; the mail goes out after, and the mark is cleared
     after that. When sending fails, the redelivered request finds the mark and sends.
     """
+    is_new = False
     with connection.transaction():
         subscribers_table.insert_pending(
             connection, request.email, request.name, request.language, request.received_at
@@ -51,6 +54,9 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
         if not sign_ups_table.has(connection, request.id):
             _enroll(connection, request, subscriber)
             subscriber = subscribers_table.lock_by_email(connection, request.email)
+            is_new = True
+    if is_new:
+        count("SignUps")
     if subscriber.due_mail is not None:
         _send_due_mail(subscriber, request)
         subscribers_table.clear_due_mail(connection, subscriber)
@@ -64,7 +70,6 @@ def _enroll(connection: Connection, request: SubscribeRequest, subscriber: Subsc
         consents_table.append(connection, subscriber.id, "signed_up", request)
     if mail is not None and granted:
         subscribers_table.owe_mail(connection, subscriber.id, mail, request.received_at)
-    count("SignUps")
     logger.info(
         "signed up",
         subscriber_id=str(subscriber.id),
@@ -135,11 +140,11 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         status = subscribers_table.merge_confirmation(
             connection, before.id, token.issued_at, request.received_at
         )
-        has_become_confirmed = status is SubscriberStatus.CONFIRMED and status is not before.status
-        if has_become_confirmed:
+        is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
+        if is_newest:
             subscribers_table.rename(connection, before.id, token.name, token.language)
             consents_table.append(connection, before.id, "confirmed", request)
-    if has_become_confirmed:
+    if is_newest:
         count("Confirmations")
     logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
@@ -154,10 +159,16 @@ def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
             logger.warning("nobody to unsubscribe", subscriber_id=str(request.token.subscriber_id))
             return
         status = subscribers_table.merge_unsubscribe(connection, before.id, request.received_at)
-        if status is not before.status:
+        is_newest = _is_newer(request.received_at, before.unsubscribed_at)
+        if is_newest:
             consents_table.append(
                 connection, before.id, "unsubscribed", request, request.token.issue_id
             )
-    if status is not before.status:
+    if is_newest:
         count("Unsubscribes")
     logger.info("unsubscribe applied", subscriber_id=str(before.id), status=status)
+
+
+def _is_newer(at: datetime, than: datetime | None) -> bool:
+    """Tell whether a request is the newest of its kind: only that changes a name, or is logged."""
+    return than is None or at > than

@@ -222,25 +222,37 @@ def endpoints(
     """
 
     def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-        request = Request.parse(event)
-        with correlated(request.correlation_id):
+        with correlated(event["requestContext"]["requestId"]):
             try:
-                answer = routes[f"{request.method} {request.resource}"](request)
-            except errors.BroadsheetError as error:
-                answer = problem(request, _PROBLEMS[type(error)], error)
+                request = Request.parse(event)
+                answer = _answer(routes, request)
+                logger.info(
+                    "answered",
+                    method=request.method,
+                    resource=request.resource,
+                    status=int(answer.status),
+                )
             except Exception as error:  # noqa: BLE001 - the last place: told and answered
-                log_failure("unexpected error", error)
-                answer = problem(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-            logger.info(
-                "answered",
-                method=request.method,
-                resource=request.resource,
-                status=int(answer.status),
-            )
+                log_failure("a request could not be read", error)
+                answer = Answer(
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    json.dumps({"title": "Internal Server Error", "status": 500}),
+                    "application/problem+json",
+                )
             flush_metrics()
         return answer.as_event()
 
     return handler
+
+
+def _answer(routes: Mapping[str, Endpoint], request: Request) -> Answer:
+    try:
+        return routes[f"{request.method} {request.resource}"](request)
+    except errors.BroadsheetError as error:
+        return problem(request, _PROBLEMS[type(error)], error)
+    except Exception as error:  # noqa: BLE001 - an error of ours: told and answered
+        log_failure("unexpected error", error)
+        return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def problem(
