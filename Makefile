@@ -53,12 +53,20 @@ demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader 
 
 .PHONY: author
 author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a stack on AWS
-	@: $${NAME:?say who: make author NAME=jo}
-	@if [[ -n "$${STACK:-}" ]]; then \
-		exec $(python) -m operations.authors add "$$NAME" --stack "$$STACK"; \
-	else \
-		exec $(python) -m local author add "$$NAME"; \
-	fi
+	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make author NAME=jo" >&2; exit 1; }
+	@$(authors) add "$$NAME" $(of_stack)
+
+.PHONY: authors
+authors: .venv/.installed ## List who may publish; STACK= for a stack on AWS
+	@$(authors) list $(of_stack)
+
+.PHONY: revoke
+revoke: .venv/.installed ## Take NAME='s token back; STACK= for a stack on AWS
+	@[[ -n "$${NAME:-}" ]] || { echo "Say whose: make revoke NAME=jo" >&2; exit 1; }
+	@$(authors) revoke "$$NAME" $(of_stack)
+
+authors = exec $(python) -m $(if $(STACK),operations.authors,local author)
+of_stack = $(if $(STACK),--stack "$$STACK")
 export NAME STACK
 
 # --- Checks ---------------------------------------------------------------------------------------

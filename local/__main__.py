@@ -58,10 +58,13 @@ def show_logs(state: State, arguments: argparse.Namespace) -> None:
     """Show what the functions logged, and with --follow what they log from now on."""
     if not state.function_log.exists():
         raise ChildError("The stack was never up: `make up` starts it.")
-    lines = logs.follow if arguments.follow else logs.read
+    is_up = state.holder() is not None
+    lines = logs.follow if arguments.follow and is_up else logs.read
     with suppress(KeyboardInterrupt, BrokenPipeError):
         for line in filter(None, map(logs.readable, lines(state.function_log))):
             print(line, flush=True)
+        if not is_up:
+            print("This is of an earlier run: the stack is not up.", file=sys.stderr)
 
 
 def inbox(state: State, _: argparse.Namespace) -> None:

@@ -110,16 +110,19 @@ def main() -> int:
             running, is_ours = stack.start(state), True
         try:
             demonstrate(Newsletter(running.public_url, running.inbox_url, running.author_token))
+            print("\nEverything is as it should be.", flush=True)
         finally:
             if is_ours:
                 running.stop()
-    except (DemoFailed, ChildError, urllib3.exceptions.HTTPError) as error:
+    except (DemoFailed, urllib3.exceptions.HTTPError) as error:
         print(f"\nNot as it should be: {error}", file=sys.stderr)
+        return 1
+    except ChildError as error:
+        print(error, file=sys.stderr)
         return 1
     except AlreadyRunningError:
         print("A stack is just starting: try again when it is up.", file=sys.stderr)
         return 1
-    print("\nEverything is as it should be.")
     return 0
 
 
@@ -188,7 +191,7 @@ def demonstrate(newsletter: Newsletter) -> None:
     _tell(f"POST {one_click[:72]}... {reply.text}")
     time.sleep(QUEUE_SECONDS)
 
-    _say("6. The author publishes again; only Octavia gets it.")
+    _say("6. The author publishes again; of the three, only Octavia gets it.")
     second = newsletter.publish(f"Second issue {run}", "Still here, [[name]]?\n", f"{key}-2")
     _tell(_books(_when_finished(newsletter, second)))
     _show(_one(newsletter, octavia, f"Second issue {run}"))
@@ -208,7 +211,9 @@ def _when_finished(newsletter: Newsletter, url: str) -> dict[str, Any]:
 
 def _books(issue: dict[str, Any]) -> str:
     books = issue["books"]
-    return f"it is {issue['status']}: of {issue['audience']} readers, {books['accepted']} accepted"
+    return (
+        f"it is {issue['status']}: mailed to {books['accepted']} of all {issue['audience']} readers"
+    )
 
 
 def _one(newsletter: Newsletter, address: str, subject: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def publish(request: Request) -> Answer:
     """Publish an issue; the same key and request give the first answer again."""
     key = _idempotency_key(request)
     try:
-        wanted = PublishRequest.model_validate(request.fields(LARGEST_BODY))
+        wanted = PublishRequest.model_validate(request.document(LARGEST_BODY))
     except ValidationError as error:
         raise invalid_fields(error) from None
     with connected(settings.waits().database_patience_of_publish) as connection:

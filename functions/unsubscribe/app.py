@@ -33,8 +33,12 @@ def unsubscribe(request: Request) -> Answer:
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
     if request.wants_page:
-        return Answer.page(status, pages.unsubscribed(settings.newsletter_name()))
+        return Answer.page(status, _goodbye(request))
     return Answer.json(status, {"status": "received"})
+
+
+def _goodbye(request: Request) -> str:
+    return pages.unsubscribed(settings.newsletter_name(), sign_up_url=request.link("/"))
 
 
 handler = endpoints(

@@ -26,7 +26,7 @@ MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show
 # SES takes 1 MB of template as JSON; escaping and the frame take their part.
 MAX_CONTENT_CHARACTERS = 400_000
 
-Body = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT_CHARACTERS)]
+Body = Annotated[str, StringConstraints(max_length=MAX_CONTENT_CHARACTERS)]
 
 
 class IssueId(RootModel[UUID]):
@@ -66,7 +66,7 @@ class IssueTitle(RootModel[str]):
 
 def _readable(text: str) -> str:
     if not text.strip():
-        raise ValueError("may not be blank")
+        raise ValueError("a text is needed")
     if has_unstorable(text):
         raise ValueError("may hold no control characters but tabs and line breaks")
     return text

@@ -41,6 +41,8 @@ _PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
     errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+# A reader who ends here can start anew.
+_LEADING_NOWHERE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 _UNREADABLE_FORM = "the form can't be read: send it as UTF-8"
 _SECURITY_HEADERS = {
@@ -113,8 +115,15 @@ class Request:
             case "multipart/form-data":
                 return _multipart(content_type, self.body)
         raise errors.UnsupportedContentType(
-            "send application/json or application/x-www-form-urlencoded"
+            "send application/json, application/x-www-form-urlencoded or multipart/form-data"
         )
+
+    def document(self, limit: int) -> dict[str, Any]:
+        """Return a JSON object's fields; as ``fields``, but of JSON only."""
+        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            raise errors.UnsupportedContentType("send application/json")
+        return self.fields(limit)
 
 
 def _mount(event: Mapping[str, Any]) -> str:
@@ -263,7 +272,13 @@ def problem(
     unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
     if request.wants_page:
-        html = pages.error(settings.newsletter_name(), status, status.phrase, detail)
+        html = pages.error(
+            settings.newsletter_name(),
+            status,
+            status.phrase,
+            f"{detail[:1].upper()}{detail[1:]}.",
+            sign_up_url=request.link("/") if status in _LEADING_NOWHERE else "",
+        )
         return Answer.page(status, html, headers)
     document: dict[str, Any] = {"title": status.phrase, "status": int(status), "detail": detail}
     if isinstance(error, errors.InvalidRequest) and error.errors:
@@ -274,22 +289,36 @@ def problem(
 def invalid_fields(error: ValidationError) -> errors.InvalidRequest:
     """Make the answer to fields that can't be parsed: a sentence for each, without its value."""
     sentences = {
-        ".".join(str(part) for part in detail["loc"]) or "request": _sentence(
-            detail["type"], detail["msg"]
-        )
+        _field(detail["loc"]): _sentence(detail["type"], detail["msg"])
         for detail in error.errors(include_url=False, include_input=False)
     }
     named = "; ".join(f"{name}: {sentence}" for name, sentence in sentences.items())
     return errors.InvalidRequest(named, sentences)
 
 
-def _sentence(kind: str, message: str) -> str:
-    match kind:
-        case "missing":
-            return "this field is needed"
-        case "value_error":
-            return message.removeprefix("Value error, ")
-        case "model_type" | "model_attributes_type":
-            return "this must be a JSON object"
+def _field(place: tuple[int | str, ...]) -> str:
+    """Name a field as its author wrote it: pydantic names a union's variant as well."""
+    match place:
+        case ("content", "markdown", "markdown"):
+            return "markdown"
+        case ("content", "html", field):
+            return f"content.{field}"
         case _:
-            return message[:1].lower() + message[1:]
+            return ".".join(str(part) for part in place) or "request"
+
+
+_SENTENCES = {
+    "missing": "this field is needed",
+    "string_type": "this must be text",
+    "extra_forbidden": "there is no such field",
+    "model_type": "this must be a JSON object",
+    "model_attributes_type": "this must be a JSON object",
+}
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    if kind.startswith(("datetime", "timezone", "date_")):
+        return "give a time with its zone, as in 2026-12-01T08:00:00Z"
+    return _SENTENCES.get(kind) or message[:1].lower() + message[1:]
