@@ -62,6 +62,15 @@ def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None
         raise DependencyUnavailable("the issue's clock could not be made") from error
 
 
+def move(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
+    """Let the issue's clock start at another time. Raises ``DependencyUnavailable``."""
+    try:
+        stop(issue_id)
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("the issue's clock could not be moved") from error
+    start(issue_id, starting_at, correlation_id)
+
+
 def stop(issue_id: IssueId) -> None:
     """Delete the issue's clock, if it has one."""
     client = _client()

@@ -73,6 +73,32 @@ def send_pointers(pointers: Iterable[tuple[BatchPointer, float]], correlation_id
             raise DependencyUnavailable("SQS did not take all pointers")
 
 
+def are_feedback_queues_empty() -> bool:
+    """Tell whether no event is waiting, delayed or being worked on, nor among the dead letters.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        return all(
+            _count(required(name)) == 0
+            for name in ("FEEDBACK_QUEUE_URL", "FEEDBACK_DEAD_LETTER_QUEUE_URL")
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("SQS did not tell what is on its queues") from error
+
+
+def _count(queue_url: str) -> int:
+    attributes = _client().get_queue_attributes(
+        QueueUrl=queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return sum(int(number) for number in attributes.values())
+
+
 def retry_later(queue_url: str, receipt_handle: str, receive_count: int) -> None:
     """Make a failed message visible again soon: 2 s after the first time, doubling to 15 min."""
     delay = waits().message_retry_first * 2 ** min(receive_count - 1, 30)

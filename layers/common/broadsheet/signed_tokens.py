@@ -59,6 +59,11 @@ def read_unsubscribe(text: str) -> UnsubscribeToken:
     )
 
 
+def load_keys() -> None:
+    """Have the keys at hand, so that signing can't fail later. Raises ``DependencyUnavailable``."""
+    _signer("unsubscribe")
+
+
 def _sign(purpose: str, payload: bytes) -> str:
     text = base64.urlsafe_b64encode(payload).rstrip(b"=")
     return _signer(purpose).sign(text).decode()

@@ -49,6 +49,10 @@ class IssueNotFound(BroadsheetError):
     """No issue has this id."""
 
 
+class WrongState(BroadsheetError):
+    """The issue is not in a state in which this can be done."""
+
+
 class DatabaseUnavailable(BroadsheetError):
     """The database could not be reached in the time there was."""
 

@@ -111,7 +111,7 @@ def _send_due_mail(subscriber: Subscriber, request: SubscribeRequest) -> None:
         content = rendering.render_confirmation(newsletter, link)
     else:
         content = rendering.render_already_subscribed(newsletter)
-    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.email, content)
+    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
     logger.info(
         "mail sent",

@@ -12,7 +12,7 @@ from broadsheet.database import deliveries_table, issues_table
 from broadsheet.database.deliveries_table import Books
 from broadsheet.database.issues_table import Issue, NewIssue
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.issues import IssueId, IssueStatus
 from broadsheet.mail import rendering
 from broadsheet.telemetry import count, logger
 
@@ -84,7 +84,12 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
         books = (
             None
             if issue.audience is None
-            else deliveries_table.books(connection, issue_id, issue.audience)
+            else deliveries_table.books(
+                connection,
+                issue_id,
+                issue.audience,
+                canceled=issue.status is IssueStatus.CANCELED,
+            )
         )
     return IssueWithBooks(issue=issue, books=books)
 
