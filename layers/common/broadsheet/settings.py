@@ -72,6 +72,7 @@ class Waits(BaseModel):
     # Queue messages that could not be worked on.
     message_retry_first: float = 2
     message_retry_longest: float = 900
+    left_message_retry: float = 5  # one that was not worked on, for want of time or slots
     # Edge and database.
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s

@@ -63,7 +63,3 @@ class DependencyUnavailable(BroadsheetError):
 
 class CanNeverSucceed(BroadsheetError):
     """A queue's message that no retry will help; its words are the reason a person reads."""
-
-
-class NotEnoughTime(BroadsheetError):
-    """This invocation would end before the work could: the message waits for another."""

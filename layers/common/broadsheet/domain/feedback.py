@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -78,8 +77,10 @@ class SesEvent(BaseModel):
     @property
     def subscriber_id(self) -> SubscriberId | None:
         """Whom the mail went to, by our tag."""
-        text = self._tag("subscriber")
-        return SubscriberId(UUID(text)) if text else None
+        try:
+            return SubscriberId.model_validate(self._tag("subscriber"))
+        except ValidationError:
+            return None
 
     @property
     def key(self) -> "LedgerKey | None":
@@ -112,4 +113,4 @@ class LedgerKey(BaseModel):
 
     issue_id: IssueId
     subscriber_id: SubscriberId
-    round: int
+    round: int = Field(ge=1, le=2**31 - 1)

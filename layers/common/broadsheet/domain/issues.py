@@ -159,6 +159,14 @@ class PublishRequest(BaseModel):
         return sha256(self.model_dump_json().encode()).digest()
 
 
+class RescheduleRequest(BaseModel):
+    """When an author wants an issue published instead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish_at: AwareDatetime
+
+
 class IssueStatus(StrEnum):
     """``scheduled → sending → finished``, with ``paused`` and ``canceled``."""
 

@@ -18,6 +18,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail import rendering, ses_mailer
+from broadsheet.services import pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
             _enroll(connection, request, subscriber)
             subscriber = subscribers_table.lock_by_email(connection, request.email)
     if subscriber.due_mail is not None:
-        _send_due_mail(subscriber, request)
+        _send_due_mail(connection, subscriber, request)
         subscribers_table.clear_due_mail(connection, subscriber)
 
 
@@ -101,7 +102,9 @@ def _is_within_budget(
     return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
 
 
-def _send_due_mail(subscriber: Subscriber, request: SubscribeRequest) -> None:
+def _send_due_mail(
+    connection: Connection, subscriber: Subscriber, request: SubscribeRequest
+) -> None:
     newsletter = settings.newsletter()
     if subscriber.due_mail is DueMail.CONFIRMATION:
         token = ConfirmationToken(
@@ -111,6 +114,7 @@ def _send_due_mail(subscriber: Subscriber, request: SubscribeRequest) -> None:
         content = rendering.render_confirmation(newsletter, link)
     else:
         content = rendering.render_already_subscribed(newsletter)
+    pacing.count_confirmation(connection)
     message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
     logger.info(

@@ -29,6 +29,11 @@ def issue_rate(connection: Connection) -> float | None:
             settings.SLOWDOWN_RECOVERY,
             is_quota_spent=quota.is_spent,
         )
+    return present_rate(connection)
+
+
+def present_rate(connection: Connection) -> float | None:
+    """Return as ``issue_rate`` does, from what is known, asking nobody."""
     pace = send_governor_table.read(connection)
     if pace.account_rate is None or pace.is_quota_spent:
         return None
