@@ -100,7 +100,7 @@ def _csv(documents: list[dict[str, Any]]) -> str:
 
 def pause(request: Request) -> Answer:
     """Stop sending until the issue is resumed."""
-    return _pull(request, lambda connection, issue_id: levers.pause(connection, issue_id))
+    return _pull(request, levers.pause)
 
 
 def resume(request: Request) -> Answer:

@@ -39,25 +39,27 @@ def work_through[Message](
     those it left for another invocation. ``queue``: REQUESTS, DELIVERY or FEEDBACK, as the
     environment names the queue and its dead letters.
     """
-    groups: dict[Hashable, list[_Received[Message]]] = {}
-    for record in event["Records"]:
-        message = _parse(message_type, record, queue)
-        if message is not None:
-            key = together(message) if together else record["messageId"]
-            groups.setdefault(key, []).append(_Received(message, record))
+    groups = _grouped(event, message_type, queue, together)
     again: list[dict[str, Any]] = []
-    outage: DatabaseUnavailable | None = None
+    outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
+
+    def attempt(messages: Sequence[Message], correlation_id: str) -> Sequence[Message]:
+        if outage:
+            raise outage[0]
+        try:
+            return work(messages, correlation_id)
+        except DatabaseUnavailable as error:
+            outage.append(error)
+            raise
+
     for received in groups.values():
         with correlated(_correlation_id(received[0].record)) as correlation_id:
             try:
-                if outage:  # once it is known, nobody else waits for it
-                    raise outage
-                left = work([each.message for each in received], correlation_id)
+                left = attempt([each.message for each in received], correlation_id)
             except CanNeverSucceed as error:
                 for each in received:
                     _put_aside(each.record, correlation_id, queue, str(error))
             except Exception as error:  # noqa: BLE001 - told, and tried again
-                outage = error if isinstance(error, DatabaseUnavailable) else outage
                 log_failure("messages failed, to be tried again", error, messages=len(received))
                 again += [_retry(each.record, queue) for each in received]
             else:
@@ -68,6 +70,21 @@ def work_through[Message](
                 ]
     flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
+
+
+def _grouped[Message](
+    event: dict[str, Any],
+    message_type: TypeAdapter[Message],
+    queue: str,
+    together: Callable[[Message], Hashable] | None,
+) -> dict[Hashable, list[_Received[Message]]]:
+    groups: dict[Hashable, list[_Received[Message]]] = {}
+    for record in event["Records"]:
+        message = _parse(message_type, record, queue)
+        if message is not None:
+            key = together(message) if together else record["messageId"]
+            groups.setdefault(key, []).append(_Received(message, record))
+    return groups
 
 
 def _parse[Message](

@@ -79,7 +79,7 @@ def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None
 
 def count_confirmation(connection: Connection) -> None:
     """Let the issues' mails make room for a confirmation mail, which waits for nobody."""
-    rate = issue_rate(connection)
+    rate = present_rate(connection)
     if rate is not None:
         send_governor_table.push(connection, timedelta(seconds=1 / rate))
 
