@@ -53,6 +53,13 @@ def show(issue_id: str) -> dict[str, Any]:
     return document
 
 
+def pull(issue_id: str, lever: str) -> dict[str, Any]:
+    event = api_event(
+        "POST", f"/issues/{{id}}/{lever}", path_parameters={"id": issue_id}, author="ada"
+    )
+    return publish(event, context())
+
+
 def clocks() -> list[str]:
     return [s["Name"] for s in boto3.client("scheduler").list_schedules()["Schedules"]]
 
@@ -166,7 +173,7 @@ def test_a_large_audience_goes_out_in_batches_of_two_seconds_of_sending(cloud: C
     sizes = cloud.rows(
         "SELECT cardinality(recipients) AS size FROM delivery_batches ORDER BY number"
     )
-    assert [row["size"] for row in sizes] == [28, 28, 14]  # 14 a second
+    assert [row["size"] for row in sizes] == [27, 27, 16]  # 14 a second, less 2 % for confirmations
 
 
 def test_the_clock_runs_while_the_issue_is_open_and_stops_after_its_end(cloud: Cloud) -> None:
@@ -300,13 +307,8 @@ def test_a_living_claim_is_left_alone(cloud: Cloud) -> None:
 
     tick(issue_id)
 
-    assert show(issue_id)["books"] == {
-        "waiting": 1,
-        "accepted": 0,
-        "failed": {},
-        "skipped": {},
-        "unresolved": 0,
-    }
+    books = show(issue_id)["books"]
+    assert (books["waiting"], books["unresolved"]) == (1, 0)
 
 
 def test_a_batch_that_ses_refuses_because_of_us_waits_and_is_sent_later(cloud: Cloud) -> None:
@@ -316,8 +318,11 @@ def test_a_batch_that_ses_refuses_because_of_us_waits_and_is_sent_later(cloud: C
     ses.delete_email_identity(EmailIdentity=SENDER)
 
     send(cloud, issue_id)
-    assert show(issue_id)["books"]["waiting"] == 1
+    document = show(issue_id)
+    assert (document["status"], document["paused_because"]) == ("paused", "MessageRejected")
+    assert document["books"]["waiting"] == 1
     ses.create_email_identity(EmailIdentity=SENDER)
+    pull(issue_id, "resume")
     cloud.rows("UPDATE delivery_batches SET not_before = now()")
     send(cloud, issue_id)
 
@@ -381,12 +386,12 @@ def test_an_issue_that_may_not_send_gets_its_batch_back(cloud: Cloud) -> None:
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    cloud.rows("UPDATE issues SET status = 'paused'")
+    pull(issue_id, "pause")
 
     deliver_all(records)
 
     assert cloud.ses.mails() == []
-    cloud.rows("UPDATE issues SET status = 'sending'")
+    pull(issue_id, "resume")
     send(cloud, issue_id)
     assert len(cloud.ses.mails()) == 1
 

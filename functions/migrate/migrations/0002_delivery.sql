@@ -2,7 +2,7 @@
 
 -- One row: when the next mail may leave (GCRA's theoretical arrival time), and at what rate.
 CREATE TABLE send_governor (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_the_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_row),
     next_slot_at timestamptz NOT NULL DEFAULT '-infinity',
     account_rate double precision CHECK (account_rate > 0),  -- mails a second, as SES allows
     slowdown double precision NOT NULL DEFAULT 1 CHECK (slowdown > 0 AND slowdown <= 1),
@@ -14,7 +14,7 @@ INSERT INTO send_governor DEFAULT VALUES;
 
 -- One row: how far SES's events are known to have been recorded.
 CREATE TABLE feedback_progress (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_the_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_row),
     latest_mail_at timestamptz NOT NULL DEFAULT '-infinity', -- the newest mail with an event here
     candidate_mail_at timestamptz,            -- of these, the one whose currency is being proved
     seen_empty_at timestamptz,                -- when the queues were first seen empty after it
