@@ -66,7 +66,7 @@ export NAME STACK
 .PHONY: test
 test: check ## Run everything that a change must pass
 	@echo "pytest"
-	@$(python) -m pytest $(PYTEST)
+	@$(python) -m pytest --numprocesses auto --dist loadgroup $(PYTEST)
 
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template

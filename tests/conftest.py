@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from moto import mock_aws
 
+from broadsheet import secrets, settings
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
 from local import ses_server
@@ -113,9 +114,9 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         monkeypatch.setenv("REQUESTS_QUEUE_URL", edge.requests_queue_url)
         monkeypatch.setenv("SIGNING_KEYS_SECRET_ARN", edge.signing_keys_arn)
         monkeypatch.setenv("AUTHORS_SECRET_ARN", edge.authors_arn)
-        forget_everything()
+        forget_what_was_read()
         yield edge
-        forget_everything()
+        forget_what_was_read()
 
 
 @pytest.fixture
@@ -134,8 +135,14 @@ def forget_everything() -> None:
     for module in [m for name, m in sys.modules.items() if name.startswith("broadsheet")]:
         for cached in _cached_functions(module):
             cached.cache_clear()
-    if "broadsheet.secrets" in sys.modules:
-        sys.modules["broadsheet.secrets"]._cache.clear()
+    forget_what_was_read()
+
+
+def forget_what_was_read() -> None:
+    """Clear settings and secrets, and keep what only takes time to make: clients, templates."""
+    for cached in _cached_functions(settings):
+        cached.cache_clear()
+    secrets._cache.clear()
 
 
 def _cached_functions(module: ModuleType) -> list["functools._lru_cache_wrapper[object]"]:

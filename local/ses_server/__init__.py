@@ -11,7 +11,23 @@ web page on the same port; tests start it with ``running``:
 """
 
 from local.ses_server.account import Account
-from local.ses_server.mails import Mail, Outcome
+from local.ses_server.events import Event, EventState
+from local.ses_server.fates import EventType, Outcome
+from local.ses_server.mails import Mail
+from local.ses_server.publishing import Queue, Topic
+from local.ses_server.record import Taking
 from local.ses_server.server import Server, running
 
-__all__ = ["Account", "Mail", "Outcome", "Server", "running"]
+__all__ = [
+    "Account",
+    "Event",
+    "EventState",
+    "EventType",
+    "Mail",
+    "Outcome",
+    "Queue",
+    "Server",
+    "Taking",
+    "Topic",
+    "running",
+]

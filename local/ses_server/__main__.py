@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from local.ses_server.account import Account
-from local.ses_server.server import serve
+from local.ses_server.server import REPUBLISHED_HOURS, serve
 
 
 async def _main(arguments: argparse.Namespace) -> None:
@@ -25,6 +25,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         ),
         port=arguments.port,
         verified=arguments.verified,
+        republished_hours=arguments.republished_hours,
         started=lambda url: print(f"listening on {url}", flush=True),
         stop=stop,
     )
@@ -59,6 +60,12 @@ def _arguments() -> argparse.Namespace:
         "--strict-configuration-sets",
         action="store_true",
         help="refuse configuration sets that were not created here",
+    )
+    parser.add_argument(
+        "--republished-hours",
+        type=float,
+        default=REPUBLISHED_HOURS,
+        help="events published in the last so many hours are published again at the start",
     )
     return parser.parse_args()
 

@@ -20,10 +20,16 @@ def parse(text: str) -> str:
     if named and (not named["name"].isascii() or not named["name"].isprintable()):
         # SES's guide: a sender name outside of ASCII must come as an RFC 2047 encoded-word.
         raise bad_request("Friendly name contains characters that are not encoded as RFC 2047 asks")
-    address = named["address"].strip() if named else text.strip()
+    address = bare(text)
     if len(address) > MAX_ADDRESS_CHARACTERS or not _ORDINARY.fullmatch(address):
         _explain(address)
     return address
+
+
+def bare(text: str) -> str:
+    """Return the address of a ``text`` that was accepted, without its name."""
+    named = _NAMED.fullmatch(text)
+    return named["address"].strip() if named else text.strip()
 
 
 def _explain(address: str) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from local.ses_server.events import Travel
+from local.ses_server.fates import EventType, FateRule
 from local.ses_server.faults import (
     SENDING,
     CallError,
@@ -17,6 +20,7 @@ from local.ses_server.faults import (
     Latency,
     Taking,
 )
+from local.ses_server.publishing import ANY, Queue, Topic
 
 TIMEOUT_SECONDS = 30.0
 
@@ -135,6 +139,69 @@ class Control:
         """Drop the connection unanswered, the mails taken ``first`` or ``never``."""
         return self.begin(Drop(take=take, **fault))
 
+    def bounce(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        """Let mails bounce from now on: to ``recipients``, or a ``share``; see ``FateRule``."""
+        return self.let(_rule(EventType.BOUNCE, recipients, rule))
+
+    def complain(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        return self.let(_rule(EventType.COMPLAINT, recipients, rule))
+
+    def reject(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        return self.let(_rule(EventType.REJECT, recipients, rule))
+
+    def let(self, rule: FateRule) -> int:
+        """Decide by ``rule`` what becomes of mails; returns its number, for ``end_fate``."""
+        return int(self._call("POST", "/control/fates", rule.model_dump(mode="json"))["number"])
+
+    def end_fate(self, number: int) -> None:
+        self._call("DELETE", f"/control/fates/{number}")
+
+    def end_all_fates(self) -> None:
+        self._call("DELETE", "/control/fates")
+
+    def tell(
+        self,
+        event: EventType,
+        recipients: Iterable[str],
+        **rule: Any,  # noqa: ANN401
+    ) -> list[str]:
+        """Publish an event about the last mail to each of ``recipients``, now.
+
+        Returns those that there is a mail to.
+        """
+        body = _rule(event, recipients, rule).model_dump(mode="json")
+        told: list[str] = self._call("POST", "/control/events", body)["told"]
+        return told
+
+    def let_events_travel(self, **travel: Any) -> None:  # noqa: ANN401 — Travel's fields
+        """Set how the events of mails taken from now on travel; without arguments, plainly."""
+        self._call("PUT", "/control/travel", Travel(**travel).model_dump(mode="json"))
+
+    def release_events(self) -> int:
+        """Publish what was withheld, and return how many events that were."""
+        return int(self._call("POST", "/control/events/release")["released"])
+
+    def republish_events(self, hours: float) -> int:
+        """Publish again what was published in the last ``hours``; return how many events."""
+        answer = self._call("POST", "/control/events/republish", {"hours": hours})
+        return int(answer["due_again"])
+
+    def publish_to(self, destination: Topic | Queue, configuration_set: str = ANY) -> None:
+        """Send a configuration set's events to a topic or a queue, also after a restart."""
+        self._call(
+            "PUT",
+            f"/control/destinations/{urllib.parse.quote(configuration_set, safe='')}",
+            destination.model_dump(mode="json"),
+        )
+
+    def publish_nowhere(self) -> None:
+        self._call("DELETE", "/control/destinations")
+
+    def event_counts(self) -> dict[str, int]:
+        """Count the events by ``EventState``."""
+        counted: dict[str, int] = self.state()["events"]
+        return counted
+
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         request = urllib.request.Request(  # noqa: S310 — http, to our own server
             f"{self.url}{path}",
@@ -147,3 +214,8 @@ class Control:
                 return read
         except urllib.error.HTTPError as refused:
             raise ControlError(refused.read().decode()) from refused
+
+
+def _rule(event: EventType, recipients: Iterable[str] | None, rule: dict[str, Any]) -> FateRule:
+    named = None if recipients is None else frozenset(recipients)
+    return FateRule.model_validate({"event": event, "recipients": named, **rule})

@@ -14,22 +14,50 @@ a ``message``. ``control.Control`` speaks it for Python.
     a fault by its ``kind`` (see ``faults``) → ``{"number": 1}``.
 ``DELETE /control/faults``, ``DELETE /control/faults/1``
     end all faults, or one.
+``POST /control/fates``, ``DELETE /control/fates``, ``DELETE /control/fates/1``
+    the same for what becomes of mails (``fates.FateRule``): bounces, complaints, …
+``POST /control/events``
+    a ``FateRule`` with one or several ``recipients``, told now of the last mail to each.
+``PUT /control/travel``
+    how events travel from now on (``events.Travel``): late, twice, out of order, lost, withheld.
+``POST /control/events/release``
+    publishes what was withheld.
+``POST /control/events/republish``
+    ``{"hours": 6}`` publishes again what was published in that time.
+``PUT /control/destinations/issues``, ``DELETE /control/destinations``
+    where a configuration set's events go: ``{"topic_arn": …, "endpoint_url": …}`` or
+    ``{"queue_url": …, "endpoint_url": …}``, with ``types`` for some types only; ``*`` is any other
+    configuration set. It holds after a restart too.
+
+``GET /api/events``
+    the events as SES writes them, and where each is; ``to``, ``type``, ``after``, ``limit``.
+``GET /api/counts``
+    how often a mail was taken, by issue, subscriber, round and recipient; ``issue``, and
+    ``at_least``, for those that were taken so often.
 """
 
-import sqlite3
+import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Literal
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from local.ses_server import account, mails
+from local.ses_server import account, database, events, mails, publishing, record
+from local.ses_server.addresses import mailbox_key
 from local.ses_server.database import transaction
+from local.ses_server.events import Travel
+from local.ses_server.fates import EventType, FateRule, Fates
 from local.ses_server.faults import Fault, Faults
-from local.ses_server.limits import Limit, Limits
+from local.ses_server.limits import Limit
+from local.ses_server.publishing import Publisher
+from local.ses_server.sending import Caller
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,19 +83,39 @@ class Suppressions(BaseModel):
     reason: Literal["BOUNCE", "COMPLAINT"] = "BOUNCE"
 
 
+class Republishing(BaseModel):
+    """How far back events are published once more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hours: float = Field(ge=0)
+
+
+_NUMBER = r"{number:\d{1,9}}"
 _FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 
 
-def routes(connection: sqlite3.Connection, limits: Limits, faults: Faults) -> list[web.RouteDef]:
-    """Make the control API's routes."""
-    api = ControlApi(connection, limits, faults)
+def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.RouteDef]:
+    """Make the control API's routes, over what all callers share."""
+    api = ControlApi(caller, publisher, directory)
     return [
         web.get("/control", api.show),
         web.patch("/control/account", _answering(api.change_account)),
         web.post("/control/suppressions", _answering(api.suppress)),
         web.post("/control/faults", _answering(api.begin_fault)),
         web.delete("/control/faults", api.end_faults),
-        web.delete(r"/control/faults/{number:\d{1,9}}", api.end_fault),
+        web.delete(rf"/control/faults/{_NUMBER}", api.end_faults),
+        web.post("/control/fates", _answering(api.begin_fate)),
+        web.delete("/control/fates", api.end_fates),
+        web.delete(rf"/control/fates/{_NUMBER}", api.end_fates),
+        web.post("/control/events", _answering(api.tell)),
+        web.put("/control/travel", _answering(api.change_travel)),
+        web.post("/control/events/release", api.release),
+        web.post("/control/events/republish", _answering(api.republish)),
+        web.put("/control/destinations/{configuration_set}", _answering(api.set_destination)),
+        web.delete("/control/destinations", api.delete_destinations),
+        web.get("/api/events", _answering(api.list_events)),
+        web.get("/api/counts", _answering(api.list_counts)),
     ]
 
 
@@ -84,26 +132,37 @@ def _answering(handler: Handler) -> Handler:
 class ControlApi:
     """The handlers, over the state of the server's one process."""
 
-    def __init__(self, connection: sqlite3.Connection, limits: Limits, faults: Faults) -> None:
-        self._connection = connection
-        self._limits = limits
-        self._faults = faults
+    def __init__(self, caller: Caller, publisher: Publisher, directory: Path) -> None:
+        self._connection = caller.connection
+        self._limits = caller.limits
+        self._faults = caller.faults
+        self._fates = caller.fates
+        self._plan = caller.plan
+        self._publisher = publisher
+        self._directory = directory
 
     async def show(self, _: web.Request) -> web.Response:
+        sent = mails.sent_last_24_hours(self._connection, datetime.now(UTC))
+        throttles = self._limits.throttles
         return web.json_response(
             {
                 "account": {
                     **asdict(self._limits.account),
                     "sending_enabled": account.is_sending_enabled(self._connection),
-                    "sent_last_24_hours": mails.sent_last_24_hours(
-                        self._connection, datetime.now(UTC)
-                    ),
+                    "sent_last_24_hours": sent,
                 },
-                "throttles": {
-                    "rate": self._limits.throttles[Limit.RATE],
-                    "quota": self._limits.throttles[Limit.QUOTA],
-                },
+                "throttles": {"rate": throttles[Limit.RATE], "quota": throttles[Limit.QUOTA]},
                 "faults": self._faults.state(),
+                "fates": [
+                    {"number": number, **rule.model_dump(mode="json", exclude_defaults=True)}
+                    for number, rule in self._fates.rules()
+                ],
+                "travel": self._plan.travel.model_dump(mode="json", exclude_defaults=True),
+                "destinations": {
+                    name: destination.model_dump(mode="json", exclude_defaults=True)
+                    for name, destination in publishing.destinations(self._connection).items()
+                },
+                "events": events.counts(self._connection),
             }
         )
 
@@ -118,7 +177,7 @@ class ControlApi:
         if change.sent_last_24_hours is not None:
             with transaction(self._connection):
                 mails.set_sent(self._connection, change.sent_last_24_hours, datetime.now(UTC))
-        return await self.show(request)
+        return web.json_response({})
 
     async def suppress(self, request: web.Request) -> web.Response:
         given = Suppressions.model_validate_json(await request.read())
@@ -131,14 +190,115 @@ class ControlApi:
         fault = _FAULT.validate_json(await request.read())
         return web.json_response({"number": self._faults.begin(fault)})
 
-    async def end_faults(self, _: web.Request) -> web.Response:
-        self._faults.end_all()
+    async def end_faults(self, request: web.Request) -> web.Response:
+        return _ended(request, self._faults)
+
+    async def begin_fate(self, request: web.Request) -> web.Response:
+        rule = FateRule.model_validate_json(await request.read())
+        return web.json_response({"number": self._fates.begin(rule)})
+
+    async def end_fates(self, request: web.Request) -> web.Response:
+        return _ended(request, self._fates)
+
+    async def tell(self, request: web.Request) -> web.Response:
+        rule = FateRule.model_validate_json(await request.read())
+        now = datetime.now(UTC)
+        suppresses = rule.fate().suppresses
+        if suppresses not in account.suppressed_reasons(self._connection):
+            suppresses = None
+        told = []
+        with transaction(self._connection):
+            for recipient in sorted(rule.recipients or ()):
+                if events.tell_of_last_mail(self._connection, recipient, rule.happening(), now):
+                    told.append(recipient)
+                    if suppresses:
+                        account.suppress(self._connection, recipient, suppresses)
+        self._publisher.wake()
+        return web.json_response({"told": told})
+
+    async def change_travel(self, request: web.Request) -> web.Response:
+        self._plan.travel = Travel.model_validate_json(await request.read())
         return web.json_response({})
 
-    async def end_fault(self, request: web.Request) -> web.Response:
-        number = int(request.match_info["number"])
-        if not self._faults.end(number):
-            return web.json_response(
-                {"message": f"There is no fault {number}."}, status=HTTPStatus.NOT_FOUND
-            )
+    async def release(self, _: web.Request) -> web.Response:
+        released = events.release(self._connection)
+        self._publisher.wake()
+        return web.json_response({"released": released})
+
+    async def republish(self, request: web.Request) -> web.Response:
+        hours = Republishing.model_validate_json(await request.read()).hours
+        since = datetime.now(UTC) - timedelta(hours=hours)
+        again = events.make_due_again(self._connection, since)
+        self._publisher.wake()
+        return web.json_response({"due_again": again})
+
+    async def set_destination(self, request: web.Request) -> web.Response:
+        destination = publishing.DESTINATION.validate_json(await request.read())
+        name = request.match_info["configuration_set"]
+        publishing.set_destination(self._connection, name, destination)
+        self._publisher.wake()
         return web.json_response({})
+
+    async def delete_destinations(self, _: web.Request) -> web.Response:
+        publishing.delete_destinations(self._connection)
+        return web.json_response({})
+
+    async def list_events(self, request: web.Request) -> web.Response:
+        query = _EventQuery.model_validate(dict(request.query))
+        found = events.find(
+            self._connection,
+            to=query.to and mailbox_key(query.to),
+            types=EventType if query.type is None else (query.type,),
+            after=query.after,
+            limit=query.limit,
+        )
+        return web.json_response(
+            {
+                "events": [
+                    {
+                        "id": event.id,
+                        "state": event.state,
+                        "due_at": event.due_at.isoformat(timespec="milliseconds"),
+                        "record": event.record,
+                    }
+                    for event in found
+                ]
+            }
+        )
+
+    async def list_counts(self, request: web.Request) -> web.Response:
+        query = _CountQuery.model_validate(dict(request.query))
+        text = await asyncio.to_thread(_counts, self._directory, query)
+        return web.Response(text=text, content_type="application/json")
+
+
+class _EventQuery(BaseModel):
+    to: str | None = None
+    type: EventType | None = None
+    after: int = 0
+    limit: int = Field(default=1000, ge=0, le=1000)
+
+
+class _CountQuery(BaseModel):
+    issue: str | None = None
+    at_least: int = 1
+
+
+def _counts(directory: Path, query: _CountQuery) -> str:
+    """Count apart from the server's own connection, so that calls are answered meanwhile."""
+    with closing(database.connect(directory)) as connection:
+        counted = record.counts_by_recipient(connection, issue=query.issue, at_least=query.at_least)
+    return json.dumps(
+        {"counts": [{**of._asdict(), "taken": count} for of, count in counted.items()]}
+    )
+
+
+def _ended(request: web.Request, numbered: Faults | Fates) -> web.Response:
+    number = request.match_info.get("number")
+    if number is None:
+        numbered.end_all()
+    elif not numbered.end(int(number)):
+        return web.json_response(
+            {"message": f"There is no number {number}."}, status=HTTPStatus.NOT_FOUND
+        )
+    return web.json_response({})

@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS mails (
   message_id TEXT NOT NULL,
   received_at INTEGER NOT NULL,     -- milliseconds since 1970
   recipient TEXT NOT NULL,          -- in lower case
-  outcome TEXT NOT NULL CHECK (outcome IN ('delivered', 'suppressed', 'rendering_failure')),
+  outcome TEXT NOT NULL CHECK (
+    outcome IN ('delivered', 'suppressed', 'rendering_failure', 'bounced', 'rejected')
+  ),
   reason TEXT NOT NULL,             -- why it was not delivered
   operation TEXT NOT NULL,
   configuration_set TEXT,
@@ -32,6 +34,23 @@ CREATE TABLE IF NOT EXISTS mails (
   entry TEXT NOT NULL               -- JSON: to, cc, headers, tags, data
 );
 CREATE INDEX IF NOT EXISTS mails_by_recipient ON mails (recipient, id);
+-- What SES tells of a mail; each row is published once.
+CREATE TABLE IF NOT EXISTS events (
+  id INTEGER PRIMARY KEY,
+  mail_id INTEGER NOT NULL REFERENCES mails,
+  type TEXT NOT NULL,               -- SES's eventType
+  detail TEXT NOT NULL,             -- JSON object: what the event says of its own
+  happened_at INTEGER NOT NULL,     -- milliseconds since 1970
+  due_at INTEGER NOT NULL,          -- when to publish it; later than it happened, when told so
+  state TEXT NOT NULL CHECK (state IN ('due', 'published', 'withheld', 'lost', 'unwanted')),
+  published_at INTEGER              -- or when it was found that nobody wants it
+);
+CREATE INDEX IF NOT EXISTS events_due ON events (due_at) WHERE state = 'due';
+-- Where a configuration set's events go; '*' is any that has none of its own.
+CREATE TABLE IF NOT EXISTS event_destinations (
+  configuration_set TEXT PRIMARY KEY,
+  destination TEXT NOT NULL         -- JSON
+);
 -- Recipients accepted, by minute: what the 24-hour quota is counted from.
 CREATE TABLE IF NOT EXISTS sent (minute INTEGER PRIMARY KEY, recipients INTEGER NOT NULL);
 
@@ -65,9 +84,24 @@ def connect(directory: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(directory / "mailbox.sqlite3", timeout=10, autocommit=True)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    _upgrade(connection)
     connection.executescript(SCHEMA)
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Let a mailbox of before know the newer outcomes: SQLite can't alter a CHECK."""
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'mails'").fetchone()
+    if found is None or "'bounced'" in found[0]:
+        return
+    with transaction(connection):
+        connection.execute("ALTER TABLE mails RENAME TO mails_before")
+        connection.execute("DROP INDEX mails_by_recipient")
+        for statement in SCHEMA.split(";\n"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO mails SELECT * FROM mails_before")
+        connection.execute("DROP TABLE mails_before")
 
 
 @contextmanager

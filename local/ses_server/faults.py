@@ -6,7 +6,6 @@ by ``seed``. Faults are forgotten when the server ends.
 """
 
 import asyncio
-import hashlib
 import itertools
 import json
 import random
@@ -19,6 +18,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from local.ses_server import addresses
+from local.ses_server.chance import chance
 from local.ses_server.errors import SesError
 
 SENDING = frozenset({"SendEmail", "SendBulkEmail"})
@@ -65,15 +65,6 @@ ERRORS: dict[str, tuple[HTTPStatus, str]] = {
 
 # When a call that goes wrong is taken: before it goes wrong, after its hang, or not at all.
 Taking = Literal["first", "late", "never"]
-
-
-def chance(seed: int, *about: object) -> float:
-    """Return a number from 0 up to 1 that depends on the seed and on what it is about only.
-
-    What is decided by it is the same whatever else was decided before, and in whichever order.
-    """
-    digest = hashlib.blake2b(repr((seed, *about)).encode(), digest_size=8)
-    return int.from_bytes(digest.digest()) / 2**64
 
 
 def _mailbox_keys(given: frozenset[str]) -> frozenset[str]:

@@ -18,7 +18,8 @@ import jinja2
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from local.ses_server import mails
-from local.ses_server.mails import Mail, Outcome
+from local.ses_server.fates import Outcome
+from local.ses_server.mails import Mail
 
 PAGE = 50
 MAX_API_PAGE = 1000

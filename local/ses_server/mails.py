@@ -1,24 +1,17 @@
 """The mails that were accepted: written by the server, read as a person's mailbox."""
 
 import hashlib
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from local.ses_server import addresses, rendering
+from local.ses_server.fates import Fate, Outcome
 
 MINUTES_PER_DAY = 24 * 60
-
-
-class Outcome(StrEnum):
-    """What became of an accepted mail; SES tells this by events, never in its answer."""
-
-    DELIVERED = "delivered"
-    SUPPRESSED = "suppressed"
-    RENDERING_FAILURE = "rendering_failure"
 
 
 @dataclass(frozen=True)
@@ -36,10 +29,10 @@ class Content:
 
 @dataclass(frozen=True)
 class Message:
-    """One message to be kept: a message id, and an outcome for each mailbox it was meant for."""
+    """One message to be kept: a message id, and a fate for each mailbox it was meant for."""
 
     message_id: str
-    outcomes: Mapping[str, tuple[Outcome, str]]  # by the recipient's mailbox key, with the reason
+    fates: Mapping[str, Fate]  # by the recipient's mailbox key
     to: Sequence[str]
     cc: Sequence[str] = ()
     headers: Sequence[tuple[str, str]] = ()
@@ -96,28 +89,34 @@ class Mail:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-def keep(connection: sqlite3.Connection, call: AcceptedCall) -> None:
-    """Write what one call brought. The caller owns the transaction."""
+def keep(connection: sqlite3.Connection, call: AcceptedCall) -> int:
+    """Write what one call brought, and return its first mail's id; the others' ids follow on.
+
+    The caller owns the transaction.
+    """
+    (first_id,) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM mails").fetchone()
     content_id = _keep_content(connection, call.content)
     milliseconds = int(call.received_at.timestamp() * 1000)
+    ids = itertools.count(first_id)
     rows = [
         (
+            next(ids),
             message.message_id,
             milliseconds,
             recipient,
-            outcome,
-            reason,
+            fate.outcome.value,
+            fate.reason,
             call.operation,
             call.configuration_set,
             content_id,
             _entry(message),
         )
         for message in call.messages
-        for recipient, (outcome, reason) in message.outcomes.items()
+        for recipient, fate in message.fates.items()
     ]
     connection.executemany(
-        "INSERT INTO mails (message_id, received_at, recipient, outcome, reason, operation,"
-        " configuration_set, content_id, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mails (id, message_id, received_at, recipient, outcome, reason, operation,"
+        " configuration_set, content_id, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     connection.execute(
@@ -125,6 +124,7 @@ def keep(connection: sqlite3.Connection, call: AcceptedCall) -> None:
         " ON CONFLICT (minute) DO UPDATE SET recipients = recipients + excluded.recipients",
         (milliseconds // 60_000, len(rows)),
     )
+    return int(first_id)
 
 
 def _entry(message: Message) -> str:

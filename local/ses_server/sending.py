@@ -8,19 +8,21 @@ import json
 import re
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import getaddresses
 
-from local.ses_server import account, addresses, mails, rendering
+from local.ses_server import account, addresses, events, fates, mails, rendering
 from local.ses_server.account import Account
 from local.ses_server.database import transaction
 from local.ses_server.errors import SesError, bad_request, not_found, rejected, sending_paused
+from local.ses_server.events import Plan
+from local.ses_server.fates import Fate, Fates
 from local.ses_server.faults import Faults
 from local.ses_server.limits import Limits
-from local.ses_server.mails import AcceptedCall, Content, Message, Outcome
+from local.ses_server.mails import AcceptedCall, Content, Message
 from local.ses_server.requests import (
     BulkEmailEntry,
     Destination,
@@ -124,6 +126,9 @@ class Caller:
     region: str
     limits: Limits
     faults: Faults
+    fates: Fates
+    plan: Plan
+    publish: Callable[[], None]  # tells that there are new events
 
     @property
     def account(self) -> Account:
@@ -476,7 +481,7 @@ def _keep(  # noqa: PLR0913, PLR0917 — what a call consists of
         messages=[
             Message(
                 message_id=_message_id(received_at),
-                outcomes=_outcomes(outgoing, asked, suppressed),
+                fates=_fates(caller, outgoing, asked, suppressed),
                 to=outgoing.to,
                 cc=outgoing.cc,
                 headers=outgoing.headers,
@@ -487,25 +492,29 @@ def _keep(  # noqa: PLR0913, PLR0917 — what a call consists of
         ],
     )
     with transaction(caller.connection):
-        mails.keep(caller.connection, call)
+        first_id = mails.keep(caller.connection, call)
+        events.keep(caller.connection, caller.plan.rows(call, first_id))
+        for message in call.messages:
+            for recipient, fate in message.fates.items():
+                if fate.suppresses and fate.suppresses in suppressing:
+                    account.suppress(caller.connection, recipient, fate.suppresses)
+    caller.publish()
     return [message.message_id for message in call.messages]
 
 
-def _outcomes(
-    outgoing: _Outgoing, asked: Collection[str], suppressed: Mapping[str, str]
-) -> dict[str, tuple[Outcome, str]]:
+def _fates(
+    caller: Caller,
+    outgoing: _Outgoing,
+    asked: Collection[str],
+    suppressed: Mapping[str, str],
+) -> dict[str, Fate]:
     missing = sorted(name for name in asked if name not in outgoing.data)
     if missing:
-        # SES's own words, in its Rendering Failure event.
-        reason = f"Attribute '{missing[0]}' is not present in the rendering data."
-        return dict.fromkeys(outgoing.recipients, (Outcome.RENDERING_FAILURE, reason))
+        return dict.fromkeys(outgoing.recipients, fates.rendering_failure(missing[0]))
     return {
-        recipient: (
-            Outcome.SUPPRESSED,
-            f"The address is on the account's suppression list ({suppressed[recipient]}).",
-        )
+        recipient: fates.suppressed(suppressed[recipient])
         if recipient in suppressed
-        else (Outcome.DELIVERED, "")
+        else caller.fates.of(recipient, outgoing.tags)
         for recipient in outgoing.recipients
     }
 

@@ -5,23 +5,39 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 
-from local.ses_server import account, api, control_api, database, inbox, mails
+from local.ses_server import (
+    account,
+    addresses,
+    api,
+    control_api,
+    database,
+    events,
+    inbox,
+    mails,
+    record,
+)
 from local.ses_server.account import Account
 from local.ses_server.control import Control
+from local.ses_server.events import Event, Plan
+from local.ses_server.fates import EventType, Fates, Outcome
 from local.ses_server.faults import Faults
 from local.ses_server.limits import Limits
-from local.ses_server.mails import Mail, Outcome
+from local.ses_server.mails import Mail
+from local.ses_server.publishing import Publisher
+from local.ses_server.record import Taking
 from local.ses_server.sending import Caller
 
 HOST = "127.0.0.1"  # the mails are nobody else's business
 MAX_REQUEST_BYTES = 56 * 1024 * 1024  # SES's 40 MB message in base64
 SHUTDOWN_SECONDS = 2.0  # for answers under way
 START_SECONDS = 10.0
+REPUBLISHED_HOURS = 6.0  # what is published again at a start: a working day's sending
 
 
 async def serve(  # noqa: PLR0913 — what the command line gives, and its two signals
@@ -30,27 +46,44 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
     *,
     port: int,
     verified: Iterable[str],
+    republished_hours: float,
     started: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve until ``stop`` is set; ``started`` is told the URL. Raises ``OSError``: port taken."""
+    """Serve until ``stop`` is set; ``started`` is told the URL. Raises ``OSError``: port taken.
+
+    The events that were published in the last ``republished_hours`` are published again: the
+    queue they went to may be gone.
+    """
     with closing(database.connect(directory)) as connection:
         for identity in verified:
             account.verify_identity(connection, identity)
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
-        limits, faults = Limits(account_played, connection), Faults()
-        app.add_routes(api.routes(lambda region: Caller(connection, region, limits, faults)))
-        app.add_routes(control_api.routes(connection, limits, faults))
+        events.make_due_again(connection, datetime.now(UTC) - timedelta(hours=republished_hours))
+        publisher = Publisher(directory)
+        caller = Caller(
+            connection,
+            region="",
+            limits=Limits(account_played, connection),
+            faults=Faults(),
+            fates=Fates(),
+            plan=Plan(),
+            publish=publisher.wake,
+        )
+        app.add_routes(api.routes(lambda region: replace(caller, region=region)))
+        app.add_routes(control_api.routes(caller, publisher, directory))
         app.add_routes(inbox.routes(connection))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, port).start()
+            publisher.start()
             started(f"http://{HOST}:{runner.addresses[0][1]}")
             await stop.wait()
         finally:
-            faults.close()
+            caller.faults.close()
             await runner.cleanup()
+            await asyncio.to_thread(publisher.stop)
 
 
 @dataclass(frozen=True)
@@ -71,7 +104,21 @@ class Server:
 
     def undelivered(self, to: str | None = None) -> list[Mail]:
         """Return what was accepted and not delivered, with its ``outcome`` and ``reason``."""
-        return self._mails(to, [Outcome.SUPPRESSED, Outcome.RENDERING_FAILURE])
+        return self._mails(to, [one for one in Outcome if one is not Outcome.DELIVERED])
+
+    def events(self, to: str | None = None, types: Iterable[EventType] = EventType) -> list[Event]:
+        """Return the events of the mails to one mailbox or to all, in the order of planning."""
+        with closing(database.connect(self.directory)) as connection:
+            key = None if to is None else addresses.mailbox_key(to)
+            return list(events.find(connection, to=key, types=types))
+
+    def counts_by_recipient(self, issue: str | None = None, at_least: int = 1) -> dict[Taking, int]:
+        """Return how often a mail was taken, by issue, subscriber, round and recipient.
+
+        Counts each that SES has taken, whatever it answered and whatever became of the mail.
+        """
+        with closing(database.connect(self.directory)) as connection:
+            return record.counts_by_recipient(connection, issue=issue, at_least=at_least)
 
     def _mails(self, to: str | None, outcomes: list[Outcome]) -> list[Mail]:
         with closing(database.connect(self.directory)) as connection:
@@ -85,6 +132,7 @@ def running(
     port: int = 0,
     account: Account = Account(enforces_rate=False),  # noqa: B008 — frozen
     verified: Iterable[str] = (),
+    republished_hours: float = REPUBLISHED_HOURS,
 ) -> Iterator[Server]:
     """Run the server in a thread of this process, its mails kept in ``directory``.
 
@@ -103,6 +151,7 @@ def running(
                     account,
                     port=port,
                     verified=verified,
+                    republished_hours=republished_hours,
                     started=url.set_result,
                     stop=stop,
                 )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from broadsheet import settings
 from broadsheet.settings import Waits
-from tests.conftest import forget_everything
+from tests.conftest import forget_what_was_read
 
 ROOT = Path(__file__).parent.parent.parent
 LAYER = ROOT / "layers" / "common" / "broadsheet"
@@ -17,9 +17,9 @@ LAYER = ROOT / "layers" / "common" / "broadsheet"
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> Iterator[None]:
-    forget_everything()
+    forget_what_was_read()
     yield
-    forget_everything()
+    forget_what_was_read()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 from tests.cloud import Edge
-from tests.conftest import forget_everything
+from tests.conftest import forget_what_was_read
 
 CONFIRMATION = ConfirmationToken(
     email=EmailAddress("zoe@example.com"), name=SubscriberName("Zoë 👩‍🚀")
@@ -149,7 +149,7 @@ def test_a_token_of_another_stack_is_refused(edge: Edge, sign: Sign, read: Read)
     theirs = sign()
 
     edge.put_signing_keys("1", **{"1": "another key"})
-    forget_everything()
+    forget_what_was_read()
 
     with pytest.raises(InvalidToken):
         read(theirs)
@@ -182,20 +182,20 @@ def test_links_of_an_old_key_work_until_the_key_is_removed(
     edge: Edge, sign: Sign, read: Read
 ) -> None:
     edge.put_signing_keys("old", old="the old key")
-    forget_everything()
+    forget_what_was_read()
     of_the_old_key = sign()
 
     edge.put_signing_keys("old", old="the old key", new="the new key")
-    forget_everything()
+    forget_what_was_read()
     of_the_old_key_still = sign()
     edge.put_signing_keys("new", old="the old key", new="the new key")
-    forget_everything()
+    forget_what_was_read()
     of_the_new_key = sign()
 
     assert of_the_old_key_still == of_the_old_key != of_the_new_key
     assert read(of_the_old_key) == read(of_the_new_key)
     edge.put_signing_keys("new", new="the new key")
-    forget_everything()
+    forget_what_was_read()
     assert read(of_the_new_key)
     with pytest.raises(InvalidToken):
         read(of_the_old_key)
@@ -203,11 +203,11 @@ def test_links_of_an_old_key_work_until_the_key_is_removed(
 
 def test_a_new_key_verifies_everywhere_before_it_signs(edge: Edge) -> None:
     edge.put_signing_keys("new", old="the old key", new="the new key")
-    forget_everything()
+    forget_what_was_read()
     of_the_new_key = sign_unsubscribe()
 
     edge.put_signing_keys("old", old="the old key", new="the new key")
-    forget_everything()
+    forget_what_was_read()
 
     assert signed_tokens.read_unsubscribe(of_the_new_key) == UNSUBSCRIBE
 
@@ -227,7 +227,7 @@ def test_without_a_known_key_nobody_can_tell_and_that_is_what_is_said(edge: Edge
     text = sign_unsubscribe()
 
     edge.lose_secrets()
-    forget_everything()
+    forget_what_was_read()
 
     with pytest.raises(DependencyUnavailable, match="please try again in a minute"):
         signed_tokens.read_unsubscribe(text)

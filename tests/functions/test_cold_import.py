@@ -30,7 +30,7 @@ def run(code: str, function: str) -> str:
     """Run code in an interpreter of its own that starts as the function does in Lambda."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = [str(ROOT / "functions" / function), str(ROOT / "layers" / "common")]
-    return subprocess.run(  # noqa: S603 - our own interpreter with our own code
+    return subprocess.run(
         [sys.executable, "-c", code],
         env=environment | {"PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,

@@ -20,7 +20,7 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 from functions.confirm.app import handler
 from tests.cloud import Edge, Page, api_event, context, json_of, problem_in
-from tests.conftest import forget_everything
+from tests.conftest import forget_what_was_read
 
 RESOURCE = "/subscriptions/confirm"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -167,10 +167,10 @@ def test_a_link_works_until_its_key_is_removed(edge: Edge, method: str) -> None:
     text = link()
 
     edge.put_signing_keys("2", **{"1": "a key", "2": "a new key"})
-    forget_everything()
+    forget_what_was_read()
     rotated = call(method, text)
     edge.put_signing_keys("2", **{"2": "a new key"})
-    forget_everything()
+    forget_what_was_read()
     removed = call(method, text)
 
     assert rotated["statusCode"] in {200, 202}
@@ -194,7 +194,7 @@ def test_while_the_queue_is_down_nobody_is_told_that_it_worked(edge: Edge, accep
 @every_reader
 def test_without_keys_no_link_is_called_wrong(edge: Edge, method: str, accept: str) -> None:
     text = link()
-    forget_everything()
+    forget_what_was_read()
     edge.lose_secrets()
 
     answer = call(method, text, accept)
@@ -262,7 +262,7 @@ def test_no_log_line_holds_address_name_or_token_whatever_happens(
     monkeypatch.delenv("REQUESTS_QUEUE_URL")
     statuses.append(call("POST", good)["statusCode"])
     edge.put_signing_keys("lost", **{"1": "a key of canaries"})
-    forget_everything()
+    forget_what_was_read()
     statuses.append(call("POST", good)["statusCode"])
 
     written = output()

@@ -288,5 +288,5 @@ def test_a_fault_ends_when_told_and_not_before(client: "Client", server: Server)
 def test_a_command_that_makes_no_sense_is_refused_with_the_reason(server: Server) -> None:
     with pytest.raises(ControlError, match="max_send_rate"):
         server.control.change_account(max_send_rate=-5)
-    with pytest.raises(ControlError, match="no fault 7"):
+    with pytest.raises(ControlError, match="no number 7"):
         server.control.end(7)

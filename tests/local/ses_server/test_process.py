@@ -21,7 +21,7 @@ WAIT = 10  # seconds
 @contextmanager
 def process(mailbox: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Server]]:
     command = [sys.executable, "-m", "local.ses_server", "--port", "0", "--verified", SENDER]
-    with subprocess.Popen(  # noqa: S603 — our own server
+    with subprocess.Popen(
         [*command, "--mailbox", str(mailbox), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
