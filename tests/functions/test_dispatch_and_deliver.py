@@ -2,9 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import boto3
@@ -13,62 +11,18 @@ import pytest
 
 from broadsheet import signed_tokens
 from functions.deliver.app import handler as deliver
-from functions.dispatch.app import handler as dispatch
-from functions.publish.app import handler as publish
-from tests.cloud import SENDER, Cloud, api_event, context, json_of, sqs_event, token_in
+from tests.cloud import SENDER, Cloud, context, sqs_event, token_in
 from tests.conftest import forget_everything
-
-MARKDOWN = "Dear [[name]], write `{{name}}` as it is."
-
-
-def publish_issue(**fields: object) -> str:
-    body = json.dumps({"title": "Number one", "markdown": MARKDOWN} | fields)
-    headers = {"content-type": "application/json", "idempotency-key": str(uuid4())}
-    event = api_event("POST", "/issues", body=body, headers=headers, author="ada")
-    return str(json_of(publish(event, context()))["id"])
-
-
-def tick(issue_id: str | None) -> None:
-    dispatch({"issue_id": issue_id} if issue_id else {}, context())
-
-
-def pointers(cloud: Cloud) -> list[dict[str, Any]]:
-    """The pointers on the queue; those that are delayed too."""
-    return cloud.messages("DELIVERY")
-
-
-def deliver_all(records: Iterable[dict[str, Any]]) -> None:
-    event = {"Records": list(records)}
-    assert not event["Records"] or deliver(event, context())["batchItemFailures"] == []
-
-
-def show(issue_id: str) -> dict[str, Any]:
-    event = api_event("GET", "/issues/{id}", path_parameters={"id": issue_id}, author="ada")
-    document = json_of(publish(event, context()))
-    books = document["books"]
-    if books is not None:
-        parts = (books["waiting"], books["accepted"], books["unresolved"])
-        by_reason = (*books["failed"].values(), *books["skipped"].values())
-        assert sum(parts) + sum(by_reason) == document["audience"], "the books must balance"
-    return document
-
-
-def pull(issue_id: str, lever: str) -> dict[str, Any]:
-    event = api_event(
-        "POST", f"/issues/{{id}}/{lever}", path_parameters={"id": issue_id}, author="ada"
-    )
-    return publish(event, context())
-
-
-def clocks() -> list[str]:
-    return [s["Name"] for s in boto3.client("scheduler").list_schedules()["Schedules"]]
-
-
-def send(cloud: Cloud, issue_id: str) -> None:
-    """Let the clock tick once, and every pointer be worked on."""
-    tick(issue_id)
-    deliver_all(pointers(cloud))
-    tick(issue_id)
+from tests.functions.issues import (
+    clocks,
+    deliver_all,
+    pointers,
+    publish_issue,
+    pull,
+    send,
+    show,
+    tick,
+)
 
 
 def test_every_confirmed_subscriber_and_nobody_else_gets_the_issue(cloud: Cloud) -> None:
