@@ -94,8 +94,15 @@ def _csv(documents: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(LedgerRow.model_fields), lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows(documents)
+    writer.writerows(
+        {name: _harmless(value) for name, value in document.items()} for document in documents
+    )
     return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    """Keep a spreadsheet from taking a reader's address for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def pause(request: Request) -> Answer:

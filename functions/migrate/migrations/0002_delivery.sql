@@ -26,8 +26,8 @@ INSERT INTO feedback_progress DEFAULT VALUES;
 ALTER TABLE deliveries
     ADD COLUMN delivered_at timestamptz,
     ADD COLUMN bounced_at timestamptz,        -- permanent ones only
-    ADD COLUMN bounce_subtype text,
-    ADD COLUMN complained_at timestamptz;
+    ADD COLUMN complained_at timestamptz,
+    ADD COLUMN suppressed_as text;            -- the subtype of what SES knew and did not send
 
 CREATE INDEX deliveries_unresolved ON deliveries (issue_id, claim_deadline)
     WHERE outcome = 'unresolved';

@@ -10,7 +10,7 @@ from psycopg.rows import class_row, scalar_row
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
-from broadsheet.domain.feedback import SUPPRESSED, LedgerKey
+from broadsheet.domain.feedback import LedgerKey
 from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ class Books(BaseModel):
     rate: float
 
 
-def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery]) -> None:
+def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery]) -> int:
     """Write a claim's outcomes, by precedence, whoever else writes the same recipients.
+
+    Return how many duplicates they show: mails that SES took beside another that it took.
 
     An acceptance is written whoever holds the batch now; anything else only for the claim that
     still holds it, which the caller makes sure of by having let go of the batch in the same
@@ -51,8 +53,8 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
     """
     ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root)
     if not ordered:
-        return
-    connection.execute(
+        return 0
+    written = connection.execute(
         """
         INSERT INTO deliveries AS ledger
             (issue_id, subscriber_id, round, outcome, reason, message_id, claim_id,
@@ -87,7 +89,43 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
             "reasons": [delivery.reason for delivery in ordered],
             "message_ids": [delivery.message_id for delivery in ordered],
         },
+    ).rowcount
+    if written == len(ordered):
+        return 0
+    return _note_duplicates(
+        connection,
+        [
+            (claim.issue_id.root, delivery.subscriber_id.root, delivery.round, delivery.message_id)
+            for delivery in ordered
+            if delivery.message_id is not None
+        ],
     )
+
+
+def _note_duplicates(connection: Connection, mails: Sequence[tuple[UUID, UUID, int, str]]) -> int:
+    """Note those mails of a recipient and round that are not the ledger's; return how many."""
+    if not mails:
+        return 0
+    issue_ids, subscriber_ids, rounds, message_ids = zip(*mails, strict=True)
+    return connection.execute(
+        """
+        INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id)
+        SELECT issue_id, subscriber_id, round, mail.message_id
+        FROM unnest(
+            %(issue_ids)s::uuid[], %(subscriber_ids)s::uuid[], %(rounds)s::integer[],
+            %(message_ids)s::text[]
+        ) AS mail (issue_id, subscriber_id, round, message_id)
+        JOIN deliveries AS ledger USING (issue_id, subscriber_id, round)
+        WHERE ledger.message_id <> mail.message_id
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "issue_ids": list(issue_ids),
+            "subscriber_ids": list(subscriber_ids),
+            "rounds": list(rounds),
+            "message_ids": list(message_ids),
+        },
+    ).rowcount
 
 
 class _Member(BaseModel):
@@ -356,9 +394,17 @@ def lock_unresolved_until(
 
 
 def delete_for_resend(
-    connection: Connection, issue_id: IssueId, round_number: int, subscriber_ids: Sequence[UUID]
+    connection: Connection,
+    issue_id: IssueId,
+    round_number: int,
+    subscriber_ids: Sequence[UUID],
+    *,
+    is_sent_again: bool,
 ) -> None:
-    """Remove locked unresolved rows, whose recipients wait again, and list them as resends."""
+    """Remove locked unresolved rows, whose recipients wait again, and list them as resends.
+
+    ``is_sent_again``: false for a canceled issue, which lists none.
+    """
     connection.execute(
         """
         WITH removed AS (
@@ -371,9 +417,15 @@ def delete_for_resend(
         )
         INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
         SELECT issue_id, subscriber_id, round, claim_id FROM removed
+        WHERE %(is_sent_again)s
         ON CONFLICT DO NOTHING
         """,
-        {"issue_id": issue_id.root, "round": round_number, "ids": list(subscriber_ids)},
+        {
+            "issue_id": issue_id.root,
+            "round": round_number,
+            "ids": list(subscriber_ids),
+            "is_sent_again": is_sent_again,
+        },
     )
 
 
@@ -391,8 +443,8 @@ class Told(BaseModel):
     reason: str | None = None
     delivered_at: datetime | None = None
     bounced_at: datetime | None = None
-    bounce_subtype: str | None = None
     complained_at: datetime | None = None
+    suppressed_as: str | None = None
 
 
 def merge_told(connection: Connection, told: Iterable[Told]) -> int:
@@ -407,9 +459,9 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         """
         INSERT INTO deliveries AS ledger
             (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-             bounced_at, bounce_subtype, complained_at)
+             bounced_at, complained_at, suppressed_as)
         SELECT issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-               bounced_at, bounce_subtype, complained_at
+               bounced_at, complained_at, suppressed_as
         FROM unnest(
             %(issue_ids)s::uuid[],
             %(subscriber_ids)s::uuid[],
@@ -419,10 +471,10 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             %(message_ids)s::text[],
             %(delivered)s::timestamptz[],
             %(bounced)s::timestamptz[],
-            %(subtypes)s::text[],
-            %(complained)s::timestamptz[]
+            %(complained)s::timestamptz[],
+            %(suppressed)s::text[]
         ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-                   bounced_at, bounce_subtype, complained_at)
+                   bounced_at, complained_at, suppressed_as)
         WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
         ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
         SET outcome = greatest(ledger.outcome, excluded.outcome),
@@ -435,8 +487,8 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             message_id = coalesce(ledger.message_id, excluded.message_id),
             delivered_at = coalesce(ledger.delivered_at, excluded.delivered_at),
             bounced_at = coalesce(ledger.bounced_at, excluded.bounced_at),
-            bounce_subtype = coalesce(ledger.bounce_subtype, excluded.bounce_subtype),
-            complained_at = coalesce(ledger.complained_at, excluded.complained_at)
+            complained_at = coalesce(ledger.complained_at, excluded.complained_at),
+            suppressed_as = coalesce(ledger.suppressed_as, excluded.suppressed_as)
         RETURNING issue_id, subscriber_id, round, message_id
         """,
         {
@@ -448,8 +500,8 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             "message_ids": [each.message_ids[0] for each in ordered],
             "delivered": [each.delivered_at for each in ordered],
             "bounced": [each.bounced_at for each in ordered],
-            "subtypes": [each.bounce_subtype for each in ordered],
             "complained": [each.complained_at for each in ordered],
+            "suppressed": [each.suppressed_as for each in ordered],
         },
     ).fetchall()
     first = {(row[0], row[1], row[2]): row[3] for row in rows}
@@ -459,25 +511,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         for message_id in each.message_ids
         if (place := _place(each.key)) in first and message_id != first[place]
     ]
-    if not second:
-        return 0
-    return connection.execute(
-        """
-        INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id)
-        SELECT * FROM unnest(
-            %(issue_ids)s::uuid[], %(subscriber_ids)s::uuid[], %(rounds)s::integer[],
-            %(message_ids)s::text[]
-        )
-        ON CONFLICT DO NOTHING
-        """,
-        dict(
-            zip(
-                ("issue_ids", "subscriber_ids", "rounds", "message_ids"),
-                map(list, zip(*second, strict=True)),
-                strict=True,
-            )
-        ),
-    ).rowcount
+    return _note_duplicates(connection, second)
 
 
 def _place(key: LedgerKey) -> tuple[UUID, UUID, int]:
@@ -487,7 +521,7 @@ def _place(key: LedgerKey) -> tuple[UUID, UUID, int]:
 class Complaints(BaseModel):
     """Of the mails accepted since a moment: how many bounced for good, and were complained of.
 
-    Bounces from SES's own suppression list are left out.
+    What SES did not send, since the address was on its suppression list, is left out.
     """
 
     bounced: int
@@ -500,16 +534,17 @@ def count_harm(connection: Connection, issue_id: IssueId) -> Complaints:
         row = cursor.execute(
             """
             SELECT count(*) FILTER (
-                       WHERE bounced_at IS NOT NULL
-                         AND bounce_subtype <> ALL(%(suppressed)s)
+                       WHERE bounced_at IS NOT NULL AND suppressed_as IS NULL
                    ) AS bounced,
-                   count(complained_at) AS complained
+                   count(*) FILTER (
+                       WHERE complained_at IS NOT NULL AND suppressed_as IS NULL
+                   ) AS complained
             FROM deliveries AS ledger
             WHERE issue_id = %(issue_id)s
               AND (bounced_at IS NOT NULL OR complained_at IS NOT NULL)
               AND recorded_at >= (SELECT breaker_since FROM issues WHERE id = %(issue_id)s)
             """,
-            {"issue_id": issue_id.root, "suppressed": sorted(SUPPRESSED)},
+            {"issue_id": issue_id.root},
         ).fetchone()
     return row or Complaints(bounced=0, complained=0)
 
@@ -546,6 +581,7 @@ class LedgerRow(BaseModel):
     delivered_at: datetime | None
     bounced_at: datetime | None
     complained_at: datetime | None
+    suppressed_as: str | None
     duplicates: int
     possibly_twice: bool
 
@@ -559,7 +595,7 @@ def page(
             """
             SELECT ledger.subscriber_id, subscriber.email, ledger.round, ledger.outcome,
                    ledger.reason, ledger.message_id, ledger.recorded_at, ledger.delivered_at,
-                   ledger.bounced_at, ledger.complained_at,
+                   ledger.bounced_at, ledger.complained_at, ledger.suppressed_as,
                    (
                        SELECT count(*) FROM duplicate_mails AS twice
                        WHERE twice.issue_id = ledger.issue_id

@@ -2,8 +2,16 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import SubscriberId
@@ -21,7 +29,24 @@ class EventKind(StrEnum):
     RENDERING_FAILURE = "Rendering Failure"
 
 
-SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed"})
+# SES's guide, "Contents of event data": the subtypes of each type of bounce.
+BOUNCE_SUBTYPES = {
+    "Permanent": frozenset(
+        {"General", "NoEmail", "Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"}
+    ),
+    "Transient": frozenset(
+        {
+            *("General", "MailboxFull", "MessageTooLarge", "ContentRejected"),
+            *("AttachmentRejected", "CustomTimeoutExceeded"),
+        }
+    ),
+    "Undetermined": frozenset({"Undetermined"}),
+}
+# Of bounces and complaints: SES knew before, and did not send.
+SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedRecipient"})
+
+# SES's are of letters, digits and hyphens.
+MessageId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 
 class Mail(BaseModel):
@@ -29,7 +54,7 @@ class Mail(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    message_id: str = Field(alias="messageId")
+    message_id: MessageId = Field(alias="messageId")
     sent_at: AwareDatetime = Field(alias="timestamp")
     tags: dict[str, list[str]] = {}
 
@@ -43,12 +68,18 @@ class Bounce(BaseModel):
     subtype: str = Field(alias="bounceSubType", default="")
     at: AwareDatetime = Field(alias="timestamp")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether SES's guide has such a bounce."""
+        return self.subtype in BOUNCE_SUBTYPES.get(self.kind, ())
+
 
 class Complaint(BaseModel):
-    """Somebody said that the mail is spam."""
+    """Somebody said that the mail is spam, or did so before: then the subtype says so."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
+    subtype: str | None = Field(alias="complaintSubType", default=None)
     at: AwareDatetime = Field(alias="timestamp")
 
 
@@ -101,6 +132,12 @@ class SesEvent(BaseModel):
         """When the mail bounced for good; a transient bounce or an absence note is none."""
         is_permanent = self.bounce is not None and self.bounce.kind == "Permanent"
         return self.bounce.at if self.bounce and is_permanent else None
+
+    @property
+    def suppressed_as(self) -> str | None:
+        """The subtype by which SES says that it did not send the mail, knowing its end before."""
+        told = self.bounce or self.complaint
+        return told.subtype if told and told.subtype in SUPPRESSED else None
 
     def _tag(self, name: str) -> str | None:
         return next(iter(self.mail.tags.get(name, [])), None)

@@ -107,6 +107,8 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("give a year from 2 to 9998") from None
 
 
+PublishAt = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 
 
@@ -141,7 +143,7 @@ class PublishRequest(BaseModel):
         Annotated[MarkdownContent, Tag("markdown")] | Annotated[HtmlContent, Tag("html")],
         Discriminator(_form_of),
     ]
-    publish_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    publish_at: PublishAt | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -164,7 +166,7 @@ class RescheduleRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    publish_at: AwareDatetime
+    publish_at: PublishAt
 
 
 class IssueStatus(StrEnum):

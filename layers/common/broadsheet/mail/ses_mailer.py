@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,10 +23,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    NoCredentialsError,
     ParamValidationError,
-    SSLError,
+    PartialCredentialsError,
+    ProxyConnectionError,
 )
+from botocore.exceptions import SSLError as BotocoreSSLError
 from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet import settings
@@ -235,6 +240,8 @@ def send_issue(
                 *send_issue(newsletter, letter, addressees[half:], deadline),
             ]
         return [result] * len(addressees)
+    if len(answer.get("BulkEmailEntryResults", [])) != len(addressees):
+        return [PerhapsAccepted(reason="UNREADABLE_ANSWER")] * len(addressees)
     return [
         Accepted(message_id=result["MessageId"])
         if result["Status"] == "SUCCESS"
@@ -327,12 +334,32 @@ def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
     return {"ReplyToAddresses": [str(newsletter.reply_to)]} if newsletter.reply_to else {}
 
 
+_BEFORE_SENDING = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+)
+
+
+def _is_about_certificate(error: Exception) -> bool:
+    """Tell a handshake that failed from TLS that broke later, when SES may have the mail."""
+    if not isinstance(error, BotocoreSSLError):
+        return False
+    cause = error.kwargs.get("error")  # urllib3's, around that of Python's own ssl
+    return any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in getattr(cause, "args", ())
+    )
+
+
 def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
     """Tell what a whole call's failure says about its mails."""
     if isinstance(error, _PastDeadline):
         return Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
-    if isinstance(error, ConnectTimeoutError | EndpointConnectionError | SSLError):
-        return Refused(refusal=Refusal.NOT_BEGUN, reason="NO_CONNECTION")
+    if isinstance(error, _BEFORE_SENDING) or _is_about_certificate(error):
+        return Refused(refusal=Refusal.NOT_BEGUN, reason=type(error).__name__)
     if isinstance(error, ParamValidationError):
         return Refused(refusal=Refusal.RECIPIENT, reason="INVALID_PARAMETER")
     if not isinstance(error, ClientError):
@@ -359,8 +386,10 @@ def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
             | "NotFoundException"
         ):
             return Refusal.ACCOUNT
-        case _:
+        case _ if status == 400:  # noqa: PLR2004 - HTTP's own
             return Refusal.RECIPIENT
+        case _:
+            return Refusal.THROTTLED if status == 429 else Refusal.RETRY  # noqa: PLR2004
 
 
 class _PastDeadline(BotoCoreError):

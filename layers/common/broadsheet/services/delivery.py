@@ -31,7 +31,7 @@ from broadsheet.mail.ses_mailer import (
     Refused,
     SendResult,
 )
-from broadsheet.services import levers, pacing
+from broadsheet.services import feedback, levers, pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _deliver_together(
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
-    deliveries_table.record(connection, claim, deliveries)
+    feedback.tell_of_duplicates(deliveries_table.record(connection, claim, deliveries))
 
 
 def _claim(
@@ -184,7 +184,8 @@ def _send(
     def call(position: int, chunk: Sequence[Recipient]) -> dict[Recipient, SendResult]:
         addressees = [Addressee(recipient, _token(claim, recipient)) for recipient in chunk]
         slot = first_slot + position * size / rate
-        time.sleep(max(0.0, slot - time.monotonic()))
+        deadline = claim.deadline.timestamp() - time.time()  # later there is nothing to wait for
+        time.sleep(max(0.0, min(slot - time.monotonic(), deadline)))
         results = ses_mailer.send_issue(newsletter, letter, addressees, claim.deadline)
         return dict(zip(chunk, results, strict=True))
 

@@ -20,10 +20,11 @@ from broadsheet.database import (
 )
 from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import Delivery, Outcome
+from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
 from broadsheet.services import pacing
-from broadsheet.telemetry import count, logger
+from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -139,13 +140,18 @@ def _hold(connection: Connection, claim: Claim) -> None:
 def _settle(connection: Connection, issue_id: IssueId) -> None:
     """Let unresolved recipients wait again, once no event of their mail can still be under way."""
     deadline = deliveries_table.oldest_unresolved(connection, issue_id)
-    grace = timedelta(seconds=settings.waits().grace)
-    if deadline is None or deadline + grace > datetime.now(UTC):
+    if deadline is None:
         return
     oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
+    later = oldest + timedelta(seconds=settings.waits().grace)
+    if later > datetime.now(UTC):
+        return
     current_until = feedback_progress_table.read(connection).current_until
     if current_until is None or current_until < oldest:
-        _prove_feedback_current(connection, oldest + grace)
+        try:
+            _prove_feedback_current(connection, later)
+        except (DependencyUnavailable, CanNeverSucceed) as error:  # what is to be sent still is
+            log_failure("how far feedback is can't be told", error, issue_id=str(issue_id))
         current_until = feedback_progress_table.read(connection).current_until
     if current_until is None or current_until < oldest:
         count("UnresolvedPastGrace")
@@ -167,7 +173,13 @@ def _let_wait_again(
     again = delivery_batches_table.reopen_for_resend(
         connection, issue.id, round_number, [row.subscriber_id for row in unresolved]
     )
-    deliveries_table.delete_for_resend(connection, issue.id, round_number, sorted(again))
+    is_sent_again = issue.status is not IssueStatus.CANCELED
+    deliveries_table.delete_for_resend(
+        connection, issue.id, round_number, sorted(again), is_sent_again=is_sent_again
+    )
+    if not is_sent_again:
+        logger.warning("given up, since canceled", issue_id=str(issue.id), recipients=len(again))
+        return
     count("MailsSentAgain", len(again))
     logger.warning("sent again, possibly twice", issue_id=str(issue.id), recipients=len(again))
 

@@ -35,7 +35,6 @@ _OUTCOMES = {
     EventKind.RENDERING_FAILURE: Outcome.RENDERING_FAILED,
 }
 _KNOWN = frozenset(EventKind)
-_KNOWN_BOUNCES = frozenset({"Permanent", "Transient", "Undetermined"})
 
 
 def record(connection: Connection, events: Sequence[SesEvent]) -> None:
@@ -47,9 +46,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         if known:
             latest = max(event.mail.sent_at for event in known)
             feedback_progress_table.note_mail(connection, latest)
-    if duplicates:
-        count("DuplicateMails", duplicates)
-        logger.error("somebody was mailed twice", duplicates=duplicates)
+    tell_of_duplicates(duplicates)
     for change, number in harmed.items():
         count(change, number)
     logger.info("events recorded", events=len(known), unknown=len(events) - len(known))
@@ -57,15 +54,21 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         _look_at_breaker(connection, issue_id)
 
 
+def tell_of_duplicates(duplicates: int) -> None:
+    """Raise the alarm when somebody was mailed twice."""
+    if duplicates:
+        count("DuplicateMails", duplicates)
+        logger.error("somebody was mailed twice", duplicates=duplicates)
+
+
 def _is_known(event: SesEvent) -> bool:
-    is_known = event.kind in _KNOWN and (
-        event.bounce is None or event.bounce.kind in _KNOWN_BOUNCES
-    )
+    is_known = event.kind in _KNOWN and (event.bounce is None or event.bounce.is_known)
     if not is_known:
         logger.warning(
             "an event that we don't know",
             kind=event.kind[:40],
             bounce=event.bounce.kind[:40] if event.bounce else None,
+            subtype=event.bounce.subtype[:40] if event.bounce else None,
         )
     return is_known
 
@@ -82,16 +85,16 @@ def _told_of(key: LedgerKey, events: list[SesEvent]) -> Told:
     events.sort(key=lambda event: event.mail.sent_at)
     worst = max(events, key=lambda event: _rank(event.kind))
     outcome = _OUTCOMES.get(EventKind(worst.kind), Outcome.ACCEPTED)
-    bounced = [event for event in events if event.permanent_bounce_at]
+    bounced = next((event for event in events if event.permanent_bounce_at), None)
     return Told(
         key=key,
         outcome=outcome,
         message_ids=list(dict.fromkeys(event.mail.message_id for event in events)),
         reason=None if outcome is Outcome.ACCEPTED else worst.kind.upper().replace(" ", "_"),
         delivered_at=min((e.delivery.at for e in events if e.delivery), default=None),
-        bounced_at=bounced[0].permanent_bounce_at if bounced else None,
-        bounce_subtype=bounced[0].bounce.subtype if bounced and bounced[0].bounce else None,
+        bounced_at=bounced and bounced.permanent_bounce_at,
         complained_at=min((e.complaint.at for e in events if e.complaint), default=None),
+        suppressed_as=next((e.suppressed_as for e in events if e.suppressed_as), None),
     )
 
 

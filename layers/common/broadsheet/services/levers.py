@@ -14,6 +14,7 @@ from broadsheet.database import deliveries_table, delivery_batches_table, issues
 from broadsheet.domain.errors import IssueNotFound, WrongState
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail.ses_mailer import BULK_LIMIT
+from broadsheet.services import pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -85,11 +86,10 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
         failed = deliveries_table.find_failed(connection, issue_id)
         if not failed and not delivery_batches_table.has_open_round(connection, issue_id):
             raise WrongState("nobody has failed: there is nobody to send to again")
+        size = pacing.batch_size(pacing.known_rate(connection) or BULK_LIMIT)
         for round_number in sorted({each.round for each in failed}):
             again = [each.subscriber_id for each in failed if each.round == round_number]
-            delivery_batches_table.insert_round(
-                connection, issue_id, round_number + 1, again, BULK_LIMIT
-            )
+            delivery_batches_table.insert_round(connection, issue_id, round_number + 1, again, size)
         issues_table.reopen(connection, issue_id)
         issue_clock.start(issue_id, issue.publish_at, correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import send_governor_table
+from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.mail import ses_mailer
-from broadsheet.telemetry import count, logger
+from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
@@ -18,18 +19,26 @@ def issue_rate(connection: Connection) -> float | None:
     """Return how many mails of issues may leave a second; None while none may.
 
     None is when the 24-hour quota is spent, and until SES has told its quota for the first time.
-    Once a minute, one caller asks SES. Raises ``DependencyUnavailable`` to that one.
+    Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
     waits = settings.waits()
     if send_governor_table.claim_refresh(connection, timedelta(seconds=waits.quota_refresh)):
-        quota = ses_mailer.send_quota()
-        send_governor_table.set_quota(
-            connection,
-            quota.max_per_second,
-            settings.SLOWDOWN_RECOVERY,
-            is_quota_spent=quota.is_spent,
-        )
+        _refresh(connection)
     return present_rate(connection)
+
+
+def _refresh(connection: Connection) -> None:
+    try:
+        quota = ses_mailer.send_quota()
+    except DependencyUnavailable as error:
+        log_failure("SES did not tell its quota: the last one known holds", error)
+        return
+    send_governor_table.set_quota(
+        connection,
+        quota.max_per_second,
+        settings.SLOWDOWN_RECOVERY,
+        is_quota_spent=quota.is_spent,
+    )
 
 
 def present_rate(connection: Connection) -> float | None:
@@ -37,17 +46,26 @@ def present_rate(connection: Connection) -> float | None:
     pace = send_governor_table.read(connection)
     if pace.account_rate is None or pace.is_quota_spent:
         return None
-    share = settings.send_rate_share() * (1 - settings.CONFIRMATION_HEADROOM)
-    return pace.account_rate * share * pace.slowdown
+    return _ours(pace.account_rate) * pace.slowdown
 
 
 def usual_rate(connection: Connection) -> float:
     """Return the rate at which issues leave when nothing is in the way; to size batches by.
 
-    Raises ``DependencyUnavailable``.
+    Raises ``DependencyUnavailable`` when SES has never told it and does not now.
     """
-    rate = issue_rate(connection)
-    return rate or ses_mailer.send_quota().max_per_second * settings.send_rate_share()
+    issue_rate(connection)
+    return known_rate(connection) or _ours(ses_mailer.send_quota().max_per_second)
+
+
+def known_rate(connection: Connection) -> float | None:
+    """Return as ``usual_rate`` does what SES told last; None before it ever did."""
+    account_rate = send_governor_table.read(connection).account_rate
+    return _ours(account_rate) if account_rate is not None else None
+
+
+def _ours(account_rate: float) -> float:
+    return account_rate * settings.send_rate_share() * (1 - settings.CONFIRMATION_HEADROOM)
 
 
 def call_size(rate: float) -> int:
