@@ -31,8 +31,15 @@ def tick(issue_id: str | None) -> None:
 
 
 def pointers(cloud: Cloud) -> list[dict[str, Any]]:
-    """The pointers on the queue; those that are delayed too."""
+    """The pointers on the queue whose turn has come."""
     return cloud.messages("DELIVERY")
+
+
+def pointer(issue_id: str, number: int) -> dict[str, Any]:
+    """A pointer to a batch, whether its turn has come or not."""
+    body = json.dumps({"issue_id": issue_id, "number": number})
+    record: dict[str, Any] = sqs_event(body)["Records"][0]
+    return record | {"messageId": f"m{number}"}
 
 
 def deliver_all(records: Iterable[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from broadsheet.domain.requests import ConfirmationToken, ConfirmRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.settings import Waits
 from functions.enroll.app import handler as enroll
 from tests.cloud import ORIGIN, Cloud, context, sqs_event
 from tests.functions.issues import (
@@ -404,9 +405,7 @@ def test_a_database_that_is_away_loses_no_event(
     assert books_of(issue_id)["complained"] == 1
 
 
-def _impatient() -> Any:  # noqa: ANN401 - stands in for the waits
-    from broadsheet.settings import Waits  # noqa: PLC0415
-
+def _impatient() -> Waits:
     return Waits(database_patience_of_workers=0)
 
 

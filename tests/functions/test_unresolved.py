@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
+from broadsheet.services import delivery
 from tests.cloud import Cloud
 from tests.functions.issues import (
     books_of,
@@ -334,8 +335,6 @@ def test_an_acceptance_that_was_read_late_and_another_mail_are_a_duplicate(
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    from broadsheet.services import delivery  # noqa: PLC0415
-
     record = delivery._record
 
     def frozen(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
