@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from pathlib import Path
 from local.state import REPOSITORY
 from tests.faults import plans, rounds, stage
 from tests.faults.judgement import Verdict
+from tests.faults.plans import RoundPlan
 
 LANES = 2  # rounds played at once; each lane has its own of everything
 RESULTS = REPOSITORY / "build" / "faults.json"
@@ -25,10 +28,11 @@ def main() -> int:
     """Play the rounds and print the table; 1 when any went wrong."""
     arguments = _arguments()
     if arguments.lane is not None:
-        _play_lane(range(arguments.seed, arguments.seed + arguments.rounds)[arguments.lane :: LANES])
+        planned = plans.FORMS[arguments.form](arguments.seed, arguments.rounds)
+        _play_lane(planned[arguments.lane :: LANES])
         return 0
     started = time.monotonic()
-    verdicts = play_in_lanes(arguments.seed, arguments.rounds)
+    verdicts = play_in_lanes(arguments.form, arguments.seed, arguments.rounds)
     print(table(verdicts))
     minutes = (time.monotonic() - started) / 60
     print(f"\n{len(verdicts)} rounds in {minutes:.1f} minutes")
@@ -42,24 +46,28 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--form", choices=list(plans.FORMS), default="long")
     parser.add_argument("--lane", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def play_in_lanes(seed: int, count: int) -> list[Verdict]:
+def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
     """Play rounds, several at once; print each as it ends."""
+    paths = os.pathsep.join([str(REPOSITORY / "layers" / "common"), str(REPOSITORY)])
     verdicts: list[Verdict] = []
     lanes = [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.faults"),
-                *("--seed", str(seed), "--rounds", str(count), "--lane", str(lane)),
+                *("--form", form, "--seed", str(seed), "--rounds", str(count)),
+                *("--lane", str(lane)),
             ],
+            env=os.environ | {"PYTHONPATH": paths},
             stdout=subprocess.PIPE,
             cwd=REPOSITORY,
             text=True,
         )
-        for lane in range(min(LANES, count))
+        for lane in range(min(LANES, len(plans.FORMS[form](seed, count))))
     ]
 
     def read(lane: subprocess.Popen[str]) -> None:
@@ -80,14 +88,15 @@ def play_in_lanes(seed: int, count: int) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: verdict.seed)
 
 
-def _play_lane(seeds: Sequence[int]) -> None:
+def _play_lane(planned: Sequence[RoundPlan]) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
         with stage.running(Path(folder)) as here:
-            for seed in seeds:
-                verdict = rounds.play(here, plans.draw(seed))
+            for plan in planned:
+                verdict = rounds.play(here, plan)
                 if not verdict.is_good:
-                    verdict.folder = str(Path(verdict.folder).rename(KEPT / Path(verdict.folder).name))
+                    kept = KEPT / Path(verdict.folder).name
+                    verdict.folder = str(shutil.move(verdict.folder, kept))
                 print(json.dumps(asdict(verdict)), flush=True)
 
 

@@ -72,9 +72,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
     absent = set(evidence.gone) | evidence.perhaps_gone
     missing = [s for s in evidence.confirmed - absent if not evidence.taken[s]]
     doubled = [s for s, count in evidence.taken.items() if count > 1]
-    unexcused = [
-        s for s in doubled if not (plan.loses_events and s in evidence.possibly_twice)
-    ]
+    unexcused = [s for s in doubled if not (plan.loses_events and s in evidence.possibly_twice)]
     wrong = [
         *(["the issue was not published"] if not evidence.issue_id else []),
         *(["the issue did not finish"] if not evidence.has_ended else []),
@@ -174,6 +172,4 @@ def _adds_up(document: dict[str, Any]) -> bool:
     parts = [books["waiting"], books["accepted"], books["unresolved"]]
     parts += [*books["failed"].values(), *books["skipped"].values()]
     is_open = books["waiting"] or books["unresolved"]
-    return sum(parts) == document["audience"] and not (
-        document["status"] == "finished" and is_open
-    )
+    return sum(parts) == document["audience"] and not (document["status"] == "finished" and is_open)

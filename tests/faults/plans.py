@@ -8,6 +8,9 @@ from typing import Any
 from tests.faults import timing
 from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
 
+CLAIMS_IGNORED = "claims ignored"
+SDK_RETRIES = "the SDK retries"
+
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
 FREEZE_POINTS = [
     "claim committed",
@@ -55,7 +58,11 @@ type Fault = Callable[[RoundPlan, random.Random], None]
 
 def _kill(point: str) -> Fault:
     def plan(of_round: RoundPlan, chance: random.Random) -> None:
-        first = 1 if point not in POINTS["deliver"] + POINTS["feedback"] else chance.randint(1, 3)
+        first = 1
+        if point in POINTS["deliver"] + POINTS["feedback"]:
+            first = chance.randint(1, 3)
+        if point == "between two pointers":
+            first = 2  # the first passing is before the first pointer
         of_round.strike(point, first, "kill")
         if chance.random() < 0.3:  # noqa: PLR2004 - and the next one too
             of_round.strike(point, first + 1, "kill")
@@ -130,7 +137,6 @@ def _few(chance: random.Random) -> int:
     return chance.randint(1, 3)
 
 
-# The key is what the table calls it. A call that strikes at once is begun before publishing.
 FAULTS: Mapping[str, Fault] = {
     **{f"killed: {point}": _kill(point) for point in KILL_POINTS},
     "killed at random": _repeated(_timed("kill"), 3),
@@ -142,6 +148,7 @@ FAULTS: Mapping[str, Fault] = {
     "kick lost": _timed("lose kicks"),
     "clock lost": _timed("lose clock"),
     "ticks overlap": _overlap,
+    "paused and resumed": _timed("pause", seconds=lambda chance: chance.uniform(0.2, 1.5)),
     "PostgreSQL killed": _timed("kill postgres", seconds=lambda chance: chance.uniform(0, 0.5)),
     "PostgreSQL down for long": _timed(
         "kill postgres", seconds=lambda chance: chance.uniform(2.7, 4)
@@ -157,6 +164,8 @@ FAULTS: Mapping[str, Fault] = {
     "SES answers 5xx, mails taken": _timed("fail", take=lambda _: "first", count=_few),
     "SES answers 5xx, mails not taken": _timed("fail", take=lambda _: "never", count=_few),
     "SES is slow": _timed("slow", seconds=lambda chance: chance.uniform(0.1, 0.3)),
+    "SES pauses sending": _timed("stop", seconds=lambda chance: chance.uniform(0.2, 1.5)),
+    "SES's quota is spent": _timed("quota", seconds=lambda chance: chance.uniform(0.2, 1.5)),
     "events late": _events(late=(0.0, timing.LONGEST_LATE_EVENT)),
     "events twice": _events(twice=0.5),
     "events out of order": _events(out_of_order=0.5),
@@ -168,12 +177,17 @@ EVENTS_LOST = "events lost"
 LOST_EVERY = 10  # one round in so many loses events
 
 
+def long(seed: int, rounds: int) -> list[RoundPlan]:
+    """Draw the rounds of the long form, whose seeds follow on each other."""
+    return [draw(each) for each in range(seed, seed + rounds)]
+
+
 def draw(seed: int) -> RoundPlan:
-    """Draw a round: one fault by turns, so that all occur, and up to three others."""
+    """Draw a round: one fault by turns, so that all occur, and up to five others."""
     chance = random.Random(seed)  # noqa: S311 - for play
     names = list(FAULTS)
     chosen = [names[seed % len(names)]]
-    chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3)))
+    chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
     of_round = combine(seed, list(dict.fromkeys(chosen)), chance)
     if seed % LOST_EVERY == LOST_EVERY - 1:
         of_round.faults.append(EVENTS_LOST)
@@ -197,3 +211,87 @@ def combine(seed: int, faults: Sequence[str], chance: random.Random | None = Non
     if of_round.travel:
         of_round.travel |= {"seed": seed}
     return of_round
+
+
+# Between them these pass every named point, and what else the suite can do.
+SHORT = (
+    (
+        "killed: clock made, issue uncommitted",
+        "killed: frozen, uncommitted",
+        "killed: released, uncommitted",
+        "killed: slots reserved",
+        "killed: request sent, answer unread",
+        "unsubscribed during the sending",
+        "bounced during the sending",
+        "mails bounce",
+    ),
+    (
+        "killed: issue committed, dispatch not kicked",
+        "killed: frozen, committed",
+        "killed: between two pointers",
+        "killed: claim committed",
+        "killed: dead claim held, uncommitted",
+        "killed: ledger told, subscriber not",
+        "message delivered twice",
+    ),
+    (
+        "killed: recipients read",
+        "killed: let wait again, uncommitted",
+        "killed: answer read, ledger uncommitted",
+        "killed: events committed, messages not deleted",
+        "events twice",
+        "events late",
+    ),
+    (
+        "killed: call signed",
+        "killed: acceptances committed, batch held",
+        "killed: ledger committed, message not deleted",
+        "killed: finished, uncommitted",
+        "killed: finished, clock running",
+        "PostgreSQL down for long",
+    ),
+    (
+        "frozen and thawed",
+        "SES throttles entries",
+        "SES hangs, mails taken late",
+        "SES drops, mails taken",
+        "SES answers 5xx, mails not taken",
+        "clock lost",
+        "pointer lost",
+    ),
+)
+
+
+def short(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan the short form's rounds."""
+    planned = [combine(seed + number, faults) for number, faults in enumerate(SHORT)]
+    for of_round in planned:
+        of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
+        for point, passings in of_round.deeds.items():
+            if point in KILL_POINTS:  # the first passing is sure to be
+                first = "2" if point == "between two pointers" else "1"
+                of_round.deeds[point] = {first: next(iter(passings.values()))}
+    return planned
+
+
+def with_claims_ignored(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round in which a pointer comes twice, and its batch is taken by both."""
+    of_round = combine(seed, ["message delivered twice", "SES is slow"])
+    of_round.sabotage = CLAIMS_IGNORED
+    return [of_round]
+
+
+def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round in which answers are lost, and the SDK asks again."""
+    of_round = combine(seed, ["SES drops, mails taken"])
+    of_round.timed = [(0.0, "drop", {"take": "first", "count": 2})]
+    of_round.sabotage = SDK_RETRIES
+    return [of_round]
+
+
+FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
+    "long": long,
+    "short": short,
+    CLAIMS_IGNORED: with_claims_ignored,
+    SDK_RETRIES: with_the_sdk_retrying,
+}

@@ -55,8 +55,15 @@ POINTS = {
     "publish": ("clock made, issue uncommitted", "issue committed, dispatch not kicked"),
     "feedback": ("ledger told, subscriber not", "events committed, messages not deleted"),
 }
-POINTER_RECEIVED = "pointer received"
-EVENT_RECEIVED = "event received"
+POINTER_RECEIVED = "pointer"
+EVENT_RECEIVED = "event's message"
+DEEDS: Mapping[Deed, str] = {  # as the table calls them
+    "kill": "killed: {}",
+    "freeze": "frozen: {}",
+    "lose": "{} lost",
+    "delay": "{} delivered late",
+    "double": "{} delivered twice",
+}
 
 POINTERS_IN_A_CALL = 2  # so that a small issue's pointers take several
 ANSWER_SECONDS = 1.0
@@ -79,7 +86,7 @@ class Points:
             return None
         deed = self._plan[point].get(str(_append(self._folder / f"passed {point}", b".")))
         if deed:
-            _append(self._folder / "struck", f"{deed}: {point}\n".encode())
+            _append(self._folder / "struck", f"{DEEDS[deed].format(point)}\n".encode())
         return deed
 
     def passing(self, point: str) -> None:

@@ -9,9 +9,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from functions.publish.app import handler as publish
+from local.ses_server import database as ses_database
 from tests.cloud import api_event, context, json_of
 from tests.faults import judgement, timing
 from tests.faults.judgement import Evidence, Verdict
@@ -33,6 +35,8 @@ LONGEST_SECONDS = 60.0  # of a round, before it is said not to finish
 LONGEST_DRAIN = 12.0
 PUBLISH_TRIES = 20
 NAME = "Ursula"
+QUOTA = 1000  # mails a day, while it is to be spent
+QUOTA_LEFT = 20
 
 
 @dataclass
@@ -56,6 +60,8 @@ class Play:
     postgres_back_at: float | None = None
     chance: random.Random = field(default_factory=random.Random)
     struck: Counter[str] = field(default_factory=Counter)
+    ses_faults: dict[int, str] = field(default_factory=dict)
+    background: list[threading.Thread] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def order(self, function: FunctionName, event: dict[str, Any] | None = None) -> int:
@@ -107,6 +113,8 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         _drive(playing, watcher, changer)
         _drain(playing)
         playing.over.set()
+        for thread in playing.background:
+            thread.join()
         evidence.seconds = time.monotonic() - started
         _gather(playing)
     verdict = judgement.judge(plan, evidence, str(folder))
@@ -140,12 +148,12 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
 
 def _set_scene(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
-    control.change_account(max_send_rate=plan.rate, enforces_rate=True)
+    control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
+    control.resume_sending()
     control.let_events_travel(**plan.travel)
     if plan.bouncing_mails:
         numbers = playing.chance.sample(range(7, plan.audience + 7), plan.bouncing_mails)
         control.bounce([f"reader{n}@example.com" for n in numbers], suppresses=False, after=0.2)
-        playing.struck["mails bounce"] += plan.bouncing_mails
     for function, number in POLLERS.items():
         for _ in range(number):
             playing.pollers[playing.order(function)] = function
@@ -208,7 +216,7 @@ def _thaw(playing: Play, now: float) -> None:
         pid = int(marker.name.split()[1])
         if pid not in playing.thaw_at:
             playing.thaw_at[pid] = now + playing.chance.uniform(*timing.FROZEN_SECONDS)
-            playing.struck["frozen"] += 1
+            playing.struck["frozen at random"] += 1
         elif now >= playing.thaw_at[pid]:
             del playing.thaw_at[pid]
             marker.unlink()
@@ -239,7 +247,7 @@ class _Publisher(threading.Thread):
                 time.sleep(STEP_SECONDS)
             if answer.exists():
                 answered = json.loads(answer.read_text())
-                if answered["statusCode"] == 202:
+                if answered["statusCode"] == HTTPStatus.ACCEPTED:
                     playing.issue_id = json_of(answered)["id"]
                     return
             time.sleep(0.2)
@@ -253,11 +261,9 @@ def _watch_books(playing: Play) -> None:
 
 
 def _shown(playing: Play) -> dict[str, Any] | None:
-    event = api_event(
-        "GET", "/issues/{id}", path_parameters={"id": playing.issue_id}, author="ada"
-    )
+    event = api_event("GET", "/issues/{id}", path_parameters={"id": playing.issue_id}, author="ada")
     answer = publish(event, context())
-    return json_of(answer) if answer["statusCode"] == 200 else None
+    return json_of(answer) if answer["statusCode"] == HTTPStatus.OK else None
 
 
 def _change_subscribers(playing: Play) -> None:
@@ -310,6 +316,8 @@ def _bounce(subscriber: UUID) -> str:
 def _drain(playing: Play) -> None:
     """Let every event arrive that is still under way."""
     control = playing.stage.ses.control
+    for fault in control.state()["faults"]:
+        playing.struck[playing.ses_faults[fault["number"]]] += fault["struck"]
     control.end_all()
     deadline = time.monotonic() + LONGEST_DRAIN
     seen_empty = 0
@@ -341,11 +349,15 @@ def _gather(playing: Play) -> None:
     evidence.taken = Counter()
     for taking, count in stage.ses.counts_by_recipient(issue=playing.issue_id).items():
         evidence.taken[str(taking.subscriber)] += count
-    evidence.bounced = {
-        event.tags["subscriber"]
-        for event in stage.ses.events()
-        if event.type == "Bounce" and event.tags.get("issue") == playing.issue_id
-    }
+    with closing(ses_database.connect(stage.ses.directory)) as record:
+        evidence.bounced = {
+            subscriber
+            for (subscriber,) in record.execute(
+                "SELECT json_extract(entry, '$.tags.subscriber') FROM mails"
+                " WHERE outcome = 'bounced' AND json_extract(entry, '$.tags.issue') = ?",
+                (playing.issue_id,),
+            )
+        }
     evidence.ledger = stage.rows(
         """
         SELECT subscriber_id::text, round, outcome::text AS outcome, reason, message_id,
@@ -363,8 +375,35 @@ def _gather(playing: Play) -> None:
         evidence.reads = [json.loads(line) for line in reads.read_text().splitlines()]
     struck = playing.folder / "struck"
     if struck.exists():
-        playing.struck.update(struck.read_text().splitlines())
-    evidence.struck = playing.struck
+        by_plan = Counter(struck.read_text().splitlines())
+        playing.struck.update(by_plan)
+        frozen = sum(count for name, count in by_plan.items() if name.startswith("frozen: "))
+        playing.struck["frozen at random"] -= frozen
+    playing.struck["mails bounce"] = len(evidence.bounced)
+    playing.struck.update(_travelled(playing))
+    evidence.struck = +playing.struck
+
+
+def _travelled(playing: Play) -> dict[str, int]:
+    """Count the round's events that did not travel plainly."""
+    travel = playing.plan.travel
+    with closing(ses_database.connect(playing.stage.ses.directory)) as record:
+        events, mails, late, lost = record.execute(
+            """
+            SELECT count(*), count(DISTINCT mail_id || type),
+                   count(*) FILTER (WHERE due_at > happened_at + 200),
+                   count(*) FILTER (WHERE state = 'lost')
+            FROM events JOIN mails ON mails.id = mail_id
+            WHERE json_extract(entry, '$.tags.issue') = ?
+            """,
+            (playing.issue_id,),
+        ).fetchone()
+    return {
+        "event late": late if "late" in travel else 0,
+        "event twice": events - mails,
+        "event out of order": round(mails * travel.get("out_of_order", 0)),
+        "event lost": lost,
+    }
 
 
 def _dead_letters(playing: Play) -> int:
@@ -409,6 +448,68 @@ def _kill_postgres(playing: Play, options: dict[str, Any]) -> None:
         playing.struck["PostgreSQL down for long" if is_long else "PostgreSQL killed"] += 1
 
 
+def _pause(playing: Play, options: dict[str, Any]) -> None:
+    """Let the author pause the issue, and resume it a while later."""
+
+    def run() -> None:
+        if _pull(playing, "pause"):
+            playing.struck["paused and resumed"] += 1
+            playing.over.wait(options["seconds"])
+            _pull(playing, "resume")
+
+    _in_background(playing, run)
+
+
+def _stop_sending(playing: Play, options: dict[str, Any]) -> None:
+    """Let SES say that it is paused, which pauses the issue, until a person resumes both."""
+
+    def run() -> None:
+        control = playing.stage.ses.control
+        control.pause_sending()
+        playing.struck["SES pauses sending"] += 1
+        playing.over.wait(options["seconds"])
+        control.resume_sending()
+        while not playing.over.wait(0.3) and not playing.evidence.has_finished:
+            _pull(playing, "resume")
+
+    _in_background(playing, run)
+
+
+def _spend_quota(playing: Play, options: dict[str, Any]) -> None:
+    """Let SES's 24-hour quota be spent for a while."""
+
+    def run() -> None:
+        control = playing.stage.ses.control
+        control.change_account(max_24_hour_send=QUOTA, sent_last_24_hours=QUOTA - QUOTA_LEFT)
+        playing.struck["SES's quota is spent"] += 1
+        playing.over.wait(options["seconds"])
+        control.change_account(max_24_hour_send=-1, sent_last_24_hours=0)
+
+    _in_background(playing, run)
+
+
+def _in_background(playing: Play, run: Callable[[], None]) -> None:
+    thread = threading.Thread(target=run, daemon=True)
+    playing.background.append(thread)
+    thread.start()
+
+
+def _pull(playing: Play, lever: str) -> bool:
+    """Pull a lever, again while the database is away; tell whether the issue's state allowed it."""
+    while not playing.over.wait(0.1):
+        if playing.issue_id:
+            event = api_event(
+                "POST",
+                f"/issues/{{id}}/{lever}",
+                path_parameters={"id": playing.issue_id},
+                author="ada",
+            )
+            status = publish(event, context())["statusCode"]
+            if status in {HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT}:
+                return bool(status == HTTPStatus.ACCEPTED)
+    return False
+
+
 def _lose_kicks(playing: Play, _: dict[str, Any]) -> None:
     playing.kicks_lost_until = time.monotonic() + LONGEST_SECONDS
 
@@ -420,9 +521,11 @@ def _lose_clock(playing: Play, _: dict[str, Any]) -> None:
 
 def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, Any]], None]:
     def strike(playing: Play, options: dict[str, Any]) -> None:
-        begin(playing.stage.ses.control, **options)
-        taken = f" {options['take']}" if "take" in options else ""
-        playing.struck[f"SES: {name}{taken}"] += 1
+        number = begin(playing.stage.ses.control, **options)
+        taken = {None: "", "first": ", mails taken", "late": ", mails taken late"}.get(
+            options.get("take"), ", mails not taken"
+        )
+        playing.ses_faults[number] = f"SES {name}{taken}"
 
     return strike
 
@@ -433,17 +536,21 @@ _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "kill postgres": _kill_postgres,
     "lose kicks": _lose_kicks,
     "lose clock": _lose_clock,
-    "throttle calls": _at_ses("throttle calls", lambda c, count: c.throttle_calls(count)),
-    "throttle entries": _at_ses("throttle entries", lambda c, count: c.throttle_entries(count)),
+    "pause": _pause,
+    "stop": _stop_sending,
+    "quota": _spend_quota,
+    "throttle calls": _at_ses("throttles calls", lambda c, count: c.throttle_calls(count)),
+    "throttle entries": _at_ses("throttles entries", lambda c, count: c.throttle_entries(count)),
     "fail entries": _at_ses(
-        "fail entries", lambda c, count: c.refuse_entries("TRANSIENT_FAILURE", count=count)
+        "fails entries", lambda c, count: c.refuse_entries("TRANSIENT_FAILURE", count=count)
     ),
     "hang": _at_ses(
-        "hang", lambda c, take, count: c.hang(timing.LONGEST_HANG, take=take, count=count)
+        "hangs", lambda c, take, count: c.hang(timing.LONGEST_HANG, take=take, count=count)
     ),
-    "drop": _at_ses("drop", lambda c, take, count: c.drop(take=take, count=count)),
+    "drop": _at_ses("drops", lambda c, take, count: c.drop(take=take, count=count)),
     "fail": _at_ses(
-        "fail", lambda c, take, count: c.refuse_calls("InternalFailure", take=take, count=count)
+        "answers 5xx",
+        lambda c, take, count: c.refuse_calls("InternalFailure", take=take, count=count),
     ),
-    "slow": _at_ses("slow", lambda c, seconds: c.slow_down(seconds)),
+    "slow": _at_ses("is slow", lambda c, seconds: c.slow_down(seconds)),
 }

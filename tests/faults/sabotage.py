@@ -11,16 +11,14 @@ from broadsheet.database.connection import Connection
 from broadsheet.domain.deliveries import Claim
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
-
-CLAIMS_IGNORED = "claims ignored"
-SDK_RETRIES = "the SDK retries"
+from tests.faults import plans
 
 
 def commit(sabotage: str) -> None:
     match sabotage:
-        case "claims ignored":
+        case plans.CLAIMS_IGNORED:
             _ignore_claims()
-        case "the SDK retries":
+        case plans.SDK_RETRIES:
             _let_the_sdk_retry()
         case _:
             raise ValueError(sabotage)
