@@ -19,7 +19,7 @@ from tests.faults import plans, rounds, stage
 from tests.faults.judgement import Verdict
 from tests.faults.plans import RoundPlan
 
-LANES = 2  # rounds played at once; each lane has its own of everything
+LANES = 3  # rounds played at once; each lane has its own of everything
 RESULTS = REPOSITORY / "build" / "faults.json"
 KEPT = REPOSITORY / "build" / "faults"
 
@@ -33,9 +33,9 @@ def main() -> int:
         return 0
     started = time.monotonic()
     verdicts = play_in_lanes(arguments.form, arguments.seed, arguments.rounds)
-    print(table(verdicts))
+    say(table(verdicts))
     minutes = (time.monotonic() - started) / 60
-    print(f"\n{len(verdicts)} rounds in {minutes:.1f} minutes")
+    say(f"\n{len(verdicts)} rounds in {minutes:.1f} minutes")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
     wrong = [verdict for verdict in verdicts if not verdict.is_good]
@@ -76,7 +76,7 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
             if line.startswith("{"):
                 verdict = Verdict(**json.loads(line))
                 verdicts.append(verdict)
-                print(line_of(verdict), flush=True)
+                say(line_of(verdict))
 
     readers = [threading.Thread(target=read, args=(lane,)) for lane in lanes]
     for reader in readers:
@@ -90,14 +90,21 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
 
 def _play_lane(planned: Sequence[RoundPlan]) -> None:
     KEPT.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
-        with stage.running(Path(folder)) as here:
-            for plan in planned:
-                verdict = rounds.play(here, plan)
-                if not verdict.is_good:
-                    kept = KEPT / Path(verdict.folder).name
-                    verdict.folder = str(shutil.move(verdict.folder, kept))
-                print(json.dumps(asdict(verdict)), flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder,
+        stage.running(Path(folder)) as here,
+    ):
+        for plan in planned:
+            verdict = rounds.play(here, plan)
+            if not verdict.is_good:
+                kept = KEPT / Path(verdict.folder).name
+                verdict.folder = str(shutil.move(verdict.folder, kept))
+            say(json.dumps(asdict(verdict)))
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def line_of(verdict: Verdict) -> str:

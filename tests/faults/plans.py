@@ -64,7 +64,7 @@ def _kill(point: str) -> Fault:
         if point == "between two pointers":
             first = 2  # the first passing is before the first pointer
         of_round.strike(point, first, "kill")
-        if chance.random() < 0.3:  # noqa: PLR2004 - and the next one too
+        if chance.random() < 0.3:  # and the next one too
             of_round.strike(point, first + 1, "kill")
         _lead_to(point, of_round)
 

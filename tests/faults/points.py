@@ -25,6 +25,8 @@ from broadsheet.database import (
     issues_table,
     subscribers_table,
 )
+from broadsheet.database.connection import Connection
+from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.mail import ses_mailer
 from broadsheet.services import delivery, dispatching, pacing
 
@@ -169,10 +171,9 @@ def _wrap_dispatch(points: Points) -> None:
 def _note_reads(points: Points) -> None:
     read = deliveries_table.read_recipients
 
-    @functools.wraps(read)
-    def wrapped(*arguments: Any) -> Any:  # noqa: ANN401 - whatever the product's own takes
+    def wrapped(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
         started = time.time()
-        recipients, others = read(*arguments)
+        recipients, others = read(connection, claim)
         points.note_read(started, [str(recipient.subscriber_id) for recipient in recipients])
         return recipients, others
 

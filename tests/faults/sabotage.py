@@ -50,5 +50,5 @@ def _let_the_sdk_retry() -> None:
     def config(**options: Any) -> Config:  # noqa: ANN401 - botocore's own
         return Config(**options | {"retries": {"mode": "standard", "total_max_attempts": 3}})
 
-    ses_mailer.Config = config  # type: ignore[assignment,misc]
+    vars(ses_mailer)["Config"] = config
     ses_mailer._sending_client.cache_clear()

@@ -15,8 +15,10 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import psycopg
@@ -33,6 +35,9 @@ from local.state import REPOSITORY
 from tests.faults import clocks, timing
 from tests.faults.clocks import Clocks
 from tests.faults.worker import Order, Told
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 MIGRATIONS = REPOSITORY / "functions" / "migrate" / "migrations"
 SENDER = "news@page.example"
@@ -100,26 +105,20 @@ class Zygote:
                     self.running[told.number] = told.pid
 
 
+@dataclass(frozen=True)
 class Stage:
-    """All of it, running."""
+    """All of it, running. ``environment``: what the application's functions are given."""
 
-    def __init__(  # noqa: PLR0913 - its parts
-        self,
-        folder: Path,
-        postgres: Postgres,
-        ses: Server,
-        clocks_running: Clocks,
-        zygote: Zygote,
-        environment: dict[str, str],
-    ) -> None:
-        self.folder = folder
-        self.postgres = postgres
-        self.ses = ses
-        self.clocks = clocks_running
-        self.zygote = zygote
-        self.environment = environment
-        self.database_url = postgres.url.replace("/postgres?", "/newsletter?")
-        self.sqs = boto3.client("sqs")
+    folder: Path
+    postgres: Postgres
+    ses: Server
+    clocks: Clocks
+    zygote: Zygote
+    environment: dict[str, str]
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        return boto3.client("sqs")
 
     def make_database(self) -> None:
         """Give the coming round a database of its own, fresh."""
@@ -129,7 +128,10 @@ class Stage:
 
     def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(
-            self.database_url, autocommit=True, row_factory=dict_row, connect_timeout=2
+            _in_database(self.postgres, "newsletter"),
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=2,
         ) as connection:
             cursor = connection.execute(query.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
@@ -196,7 +198,7 @@ def running(folder: Path) -> Iterator[Stage]:
                 "AWS_ENDPOINT_URL_LAMBDA": clocks_running.url,
             }
             os.environ.update(own)
-            database = postgres.url.replace("/postgres?", "/newsletter?")
+            database = _in_database(postgres, "newsletter")
             environment = own | _application_environment(database) | timing.environment()
             os.environ.update(environment)
             zygote = Zygote(
@@ -220,10 +222,12 @@ def _make_template(postgres: Postgres) -> None:
         connection.execute("ALTER SYSTEM SET checkpoint_timeout = '1h'")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE migrated")
-    with psycopg.connect(
-        postgres.url.replace("/postgres?", "/migrated?"), autocommit=True
-    ) as connection:
+    with psycopg.connect(_in_database(postgres, "migrated"), autocommit=True) as connection:
         migrate(connection, MIGRATIONS)
+
+
+def _in_database(postgres: Postgres, name: str) -> str:
+    return postgres.url.replace("/postgres?", f"/{name}?")
 
 
 def _start_ses(folder: Path) -> tuple[Child, Server]:

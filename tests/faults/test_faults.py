@@ -3,13 +3,13 @@
 from collections import Counter
 
 from tests.faults import plans
-from tests.faults.__main__ import play_in_lanes, table
+from tests.faults.__main__ import play_in_lanes, say, table
 
 
 def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
     verdicts = play_in_lanes("short", seed=1)
 
-    print(table(verdicts))
+    say(table(verdicts))
     assert len(verdicts) == len(plans.SHORT)
     assert [(verdict.seed, verdict.wrong) for verdict in verdicts if verdict.wrong] == []
     struck = sum((Counter(verdict.struck) for verdict in verdicts), Counter[str]())

@@ -32,7 +32,7 @@ from functions.dispatch import app as dispatch
 from functions.feedback import app as feedback
 from functions.publish import app as publish
 from tests.faults import points, sabotage, timing
-from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, Plan, Points
+from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, Points
 
 REAPING_SECONDS = 0.02
 POLL_SECONDS = 1  # SQS's long poll
