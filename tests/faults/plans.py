@@ -23,6 +23,7 @@ FREEZE_POINTS = [
     "ledger told, subscriber not",
 ]
 RATES = (40, 100, 200, 400)  # mails a second
+BIG_RATE = 1000
 SENDING_SECONDS = 2.0  # about: when what goes wrong at a time goes wrong
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
@@ -44,6 +45,8 @@ class RoundPlan:
     bouncing_mails: int = 0
     overlapping_ticks: bool = False
     sabotage: str | None = None
+    longest: float = 60.0  # seconds, before the round is said not to finish
+    drain: float = 12.0  # seconds, for the events that are under way at its end
 
     @property
     def loses_events(self) -> bool:
@@ -289,9 +292,29 @@ def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
     return [of_round]
 
 
+def big(seed: int, audience: int) -> list[RoundPlan]:
+    """Plan a round of a large issue, with a kill every second or so and a database that goes."""
+    chance = random.Random(seed)  # noqa: S311 - for play
+    of_round = RoundPlan(
+        seed=seed,
+        audience=audience,
+        rate=BIG_RATE,
+        faults=["killed at random", "PostgreSQL killed"],
+    )
+    sending = audience / BIG_RATE
+    of_round.timed = [
+        (chance.uniform(0, 1.5 * sending), "kill", {}) for _ in range(int(1.5 * sending))
+    ]
+    of_round.timed.append((sending / 2, "kill postgres", {"seconds": 3.0}))
+    of_round.timed.sort(key=lambda timed: timed[0])
+    of_round.longest, of_round.drain = 120 + 12 * sending, 60 + 6 * sending
+    return [of_round]
+
+
 FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     "long": long,
     "short": short,
+    "big": big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
 }

@@ -31,8 +31,6 @@ from tests.faults.worker import FunctionName, Order
 POLLERS: dict[FunctionName, int] = {"deliver": 3, "feedback": 2}
 STEP_SECONDS = 0.04
 BOOKS_EVERY = 0.2
-LONGEST_SECONDS = 60.0  # of a round, before it is said not to finish
-LONGEST_DRAIN = 12.0
 PUBLISH_TRIES = 20
 NAME = "Ursula"
 QUOTA = 1000  # mails a day, while it is to be spent
@@ -76,7 +74,7 @@ class Play:
                 plan=self.plan.deeds,
                 sabotage=self.plan.sabotage if function == "deliver" else None,
                 event=event,
-                until=time.time() + LONGEST_SECONDS + LONGEST_DRAIN + 30,
+                until=time.time() + self.plan.longest + self.plan.drain + 30,
             )
         )
         return number
@@ -165,7 +163,7 @@ def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) 
     playing.clock_due = playing.published_at + timing.CLOCK_SECONDS
     timed = list(playing.plan.timed)
     _Publisher(playing).start()
-    deadline = playing.published_at + LONGEST_SECONDS
+    deadline = playing.published_at + playing.plan.longest
     while time.monotonic() < deadline:
         now = time.monotonic()
         while timed and now - playing.published_at >= timed[0][0]:
@@ -319,7 +317,7 @@ def _drain(playing: Play) -> None:
     for fault in control.state()["faults"]:
         playing.struck[playing.ses_faults[fault["number"]]] += fault["struck"]
     control.end_all()
-    deadline = time.monotonic() + LONGEST_DRAIN
+    deadline = time.monotonic() + playing.plan.drain
     seen_empty = 0
     while time.monotonic() < deadline and seen_empty < 2:
         _step(playing, time.monotonic())
@@ -511,7 +509,7 @@ def _pull(playing: Play, lever: str) -> bool:
 
 
 def _lose_kicks(playing: Play, _: dict[str, Any]) -> None:
-    playing.kicks_lost_until = time.monotonic() + LONGEST_SECONDS
+    playing.kicks_lost_until = time.monotonic() + playing.plan.longest
 
 
 def _lose_clock(playing: Play, _: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What rounds are played on: PostgreSQL, an emulator's queues, the SES server, and the clocks.
+"""What rounds are played on: PostgreSQL, an emulator's queues, the SES server, the clocks.
 
 Each is a process of its own, started once; each round has a fresh database and fresh queues.
 """
@@ -30,7 +30,7 @@ from local import isolation
 from local.emulator import PROGRAM as EMULATOR
 from local.postgres import Postgres
 from local.processes import Child
-from local.ses_server import Queue, Server
+from local.ses_server import Server, Topic
 from local.state import REPOSITORY
 from tests.faults import clocks, timing
 from tests.faults.clocks import Clocks
@@ -120,6 +120,10 @@ class Stage:
     def sqs(self) -> "SQSClient":
         return boto3.client("sqs")
 
+    @cached_property
+    def sns(self) -> Any:  # noqa: ANN401 - boto3's
+        return boto3.client("sns")
+
     def make_database(self) -> None:
         """Give the coming round a database of its own, fresh."""
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
@@ -144,9 +148,10 @@ class Stage:
             dead = self._make_queue(f"{name}-{queue}-dead".lower())
             urls[f"{queue}_DEAD_LETTER_QUEUE_URL"] = dead
             urls[f"{queue}_QUEUE_URL"] = self._make_queue(f"{name}-{queue}".lower())
+        topic = self._make_topic(name, urls["FEEDBACK_QUEUE_URL"])
         self.ses.control.publish_to(
-            Queue(
-                queue_url=urls["FEEDBACK_QUEUE_URL"],
+            Topic(
+                topic_arn=topic,
                 endpoint_url=self.environment["AWS_ENDPOINT_URL"],
                 region=isolation.REGION,
             )
@@ -155,6 +160,7 @@ class Stage:
             yield urls
         finally:
             self.ses.control.publish_nowhere()
+            self.sns.delete_topic(TopicArn=topic)
             for url in urls.values():
                 self.sqs.delete_queue(QueueUrl=url)
 
@@ -163,6 +169,18 @@ class Stage:
         return self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": seconds})[
             "QueueUrl"
         ]
+
+    def _make_topic(self, name: str, queue_url: str) -> str:
+        """Make a topic whose messages go to a queue as they are."""
+        topic: str = self.sns.create_topic(Name=name)["TopicArn"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        self.sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=attributes["Attributes"]["QueueArn"],
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return topic
 
     def kill_postgres(self) -> None:
         """Kill the server and all its processes at once, as a loss of power would."""
