@@ -61,6 +61,12 @@ author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a sta
 	fi
 export NAME STACK
 
+.PHONY: dead-letters
+dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back
+	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
+		$(if $(BACK),--back "$$BACK") $(if $(BODIES),--bodies)
+export BACK
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test
