@@ -210,16 +210,8 @@ def books(connection: Connection, issue_id: IssueId, audience: int, *, canceled:
                 FROM delivery_batches, unnest(recipients) AS id
                 WHERE issue_id = %(issue_id)s AND round > 1
                 GROUP BY id
-            ), standing AS (
-                SELECT outcome, reason, delivered_at, bounced_at, complained_at, recorded_at
-                FROM deliveries AS ledger
-                WHERE issue_id = %(issue_id)s
-                  AND round = 1
-                  AND NOT EXISTS (
-                      SELECT FROM later WHERE later.subscriber_id = ledger.subscriber_id
-                  )
-                UNION ALL
-                SELECT outcome, reason, delivered_at, bounced_at, complained_at, recorded_at
+            ), best AS (
+                SELECT later.round AS last_round, ledger.*
                 FROM later
                 CROSS JOIN LATERAL (
                     SELECT *
@@ -228,22 +220,39 @@ def books(connection: Connection, issue_id: IssueId, audience: int, *, canceled:
                       AND ledger.subscriber_id = later.subscriber_id
                     ORDER BY outcome = 'accepted' DESC, outcome = 'unresolved' DESC, round DESC
                     LIMIT 1
-                ) AS best
-                WHERE best.outcome IN ('accepted', 'unresolved') OR best.round = later.round
+                ) AS ledger
+            ), counted AS (
+                -- A plain scan counts everybody by the first round; the few with a later one
+                -- are taken out again, and counted by what became of them at last.
+                SELECT outcome, reason, 1 AS sign, delivered_at, bounced_at, complained_at,
+                       recorded_at
+                FROM deliveries
+                WHERE issue_id = %(issue_id)s AND round = 1
+                UNION ALL
+                SELECT outcome, reason, -1, delivered_at, bounced_at, complained_at, recorded_at
+                FROM deliveries JOIN later USING (subscriber_id)
+                WHERE deliveries.issue_id = %(issue_id)s AND deliveries.round = 1
+                UNION ALL
+                SELECT outcome, reason, 1, delivered_at, bounced_at, complained_at, recorded_at
+                FROM best
+                WHERE outcome IN ('accepted', 'unresolved') OR round = last_round
             )
             SELECT outcome,
                    CASE
                        WHEN outcome <> 'accepted' THEN coalesce(reason, outcome::text)
                    END AS reason,
-                   count(*) AS number,
-                   count(delivered_at) AS delivered,
-                   count(bounced_at) AS bounced,
-                   count(complained_at) AS complained,
-                   count(*) FILTER (
-                       WHERE outcome = 'accepted' AND recorded_at > now() - interval '1 minute'
+                   sum(sign) AS number,
+                   coalesce(sum(sign) FILTER (WHERE delivered_at IS NOT NULL), 0) AS delivered,
+                   coalesce(sum(sign) FILTER (WHERE bounced_at IS NOT NULL), 0) AS bounced,
+                   coalesce(sum(sign) FILTER (WHERE complained_at IS NOT NULL), 0) AS complained,
+                   coalesce(
+                       sum(sign) FILTER (
+                           WHERE outcome = 'accepted' AND recorded_at > now() - interval '1 minute'
+                       ), 0
                    ) AS lately
-            FROM standing
-            GROUP BY 1, 2
+            FROM counted
+            GROUP BY outcome, counted.reason
+            HAVING sum(sign) > 0
             """,
             {"issue_id": issue_id.root},
         ).fetchall()
@@ -335,20 +344,26 @@ def find_failed(connection: Connection, issue_id: IssueId) -> Sequence[Failed]:
     with connection.cursor(row_factory=class_row(Failed)) as cursor:
         return cursor.execute(
             """
-            SELECT subscriber_id, round
-            FROM (
-                SELECT DISTINCT ON (subscriber_id) subscriber_id, round, outcome
+            WITH later AS MATERIALIZED (
+                SELECT id AS subscriber_id, max(round) AS round
+                FROM delivery_batches, unnest(recipients) AS id
+                WHERE issue_id = %(issue_id)s AND round > 1
+                GROUP BY id
+            ), failed AS (
+                SELECT subscriber_id, max(round) AS round
                 FROM deliveries
                 WHERE issue_id = %(issue_id)s
-                ORDER BY subscriber_id, outcome = 'accepted' DESC, outcome = 'unresolved' DESC,
-                         round DESC
-            ) AS standing
-            WHERE outcome IN ('failed', 'rendering_failed', 'rejected')
+                  AND outcome IN ('failed', 'rendering_failed', 'rejected')
+                GROUP BY subscriber_id
+            )
+            SELECT subscriber_id, failed.round
+            FROM failed LEFT JOIN later USING (subscriber_id)
+            WHERE failed.round = coalesce(later.round, 1)
               AND NOT EXISTS (
-                  SELECT FROM delivery_batches AS batch
-                  WHERE batch.issue_id = %(issue_id)s
-                    AND batch.round > standing.round
-                    AND batch.recipients @> ARRAY[standing.subscriber_id]
+                  SELECT FROM deliveries AS ledger
+                  WHERE ledger.issue_id = %(issue_id)s
+                    AND ledger.subscriber_id = failed.subscriber_id
+                    AND ledger.outcome IN ('accepted', 'unresolved')
               )
             ORDER BY round, subscriber_id
             """,

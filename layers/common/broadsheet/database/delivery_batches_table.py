@@ -248,12 +248,12 @@ def reopen_for_resend(
         rows = cursor.execute(
             """
             WITH member AS (
-                SELECT batch.number, batch.state, id
-                FROM delivery_batches AS batch, unnest(batch.recipients) AS id
+                SELECT batch.number, id
+                FROM delivery_batches AS batch
+                CROSS JOIN LATERAL unnest(batch.recipients) AS member (id)
+                JOIN unnest(%(ids)s::uuid[]) AS wanted (id) USING (id)
                 WHERE batch.issue_id = %(issue_id)s
                   AND batch.round = %(round)s
-                  AND batch.recipients && %(ids)s::uuid[]
-                  AND id = ANY(%(ids)s::uuid[])
                   AND batch.state <> 'claimed'
                 FOR UPDATE OF batch
             ), reopened AS (
