@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from tests.faults import plans, rounds, stage
 from tests.faults.judgement import Verdict
 from tests.faults.plans import RoundPlan
 
-LANES = 3  # rounds played at once; each lane has its own of everything
+LANES = 2  # rounds played at once; each lane has its own of everything
 RESULTS = REPOSITORY / "build" / "faults.json"
 KEPT = REPOSITORY / "build" / "faults"
 
@@ -89,6 +90,7 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
 
 
 def _play_lane(planned: Sequence[RoundPlan]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that runs is ended in order
     KEPT.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder,
@@ -109,7 +111,8 @@ def say(text: str) -> None:
 
 def line_of(verdict: Verdict) -> str:
     apart = " (events lost)" if verdict.loses_events else ""
-    words = f"seed {verdict.seed}: {verdict.mails} mails in {verdict.seconds} s{apart}"
+    words = f"seed {verdict.seed}: {verdict.mails} mails in {verdict.seconds} s"
+    words += f" at pace {verdict.scale}{apart}"
     words += f", {', '.join(verdict.faults)}"
     return "\n    ".join([words, *(f"WRONG: {one}" for one in verdict.wrong)])
 

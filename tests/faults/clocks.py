@@ -64,8 +64,7 @@ def serving() -> Iterator[Clocks]:
         pass
 
     Api.clocks = clocks
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Api)
     clocks.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -75,6 +74,13 @@ def serving() -> Iterator[Clocks]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: who called was killed meanwhile."""
 
 
 class _Api(BaseHTTPRequestHandler):

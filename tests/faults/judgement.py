@@ -34,6 +34,7 @@ class Evidence:
     has_ended: bool = False
     is_drained: bool = False
     throttles: int = 0
+    scale: float = 1.0
     dead_letters: int = 0
     seconds: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
@@ -58,6 +59,7 @@ class Verdict:
     duplicated: int
     resent: int
     seconds: float
+    scale: float
     struck: dict[str, int]
     wrong: list[str]
     folder: str
@@ -92,6 +94,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         duplicated=len(doubled),
         resent=len(evidence.possibly_twice),
         seconds=round(evidence.seconds, 1),
+        scale=evidence.scale,
         struck=dict(evidence.struck),
         wrong=wrong,
         folder=folder,

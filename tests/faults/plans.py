@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults import timing
-from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
+from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
 
 CLAIMS_IGNORED = "claims ignored"
 SDK_RETRIES = "the SDK retries"
@@ -45,8 +45,8 @@ class RoundPlan:
     bouncing_mails: int = 0
     overlapping_ticks: bool = False
     sabotage: str | None = None
-    longest: float = 60.0  # seconds, before the round is said not to finish
-    drain: float = 12.0  # seconds, for the events that are under way at its end
+    longest: float = timing.ROUND  # seconds, before the round is said not to finish
+    drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
 
     @property
     def loses_events(self) -> bool:
@@ -86,6 +86,17 @@ def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
     _lead_to(point, of_round)
 
 
+def _outage(of_round: RoundPlan, chance: random.Random) -> None:
+    point = chance.choice(KILL_POINTS)
+    of_round.strike(point, 1, "outage")
+    _lead_to(point, of_round)
+
+
+def _lost_answers(of_round: RoundPlan, chance: random.Random) -> None:
+    for passing in chance.sample(range(1, 30), 4):
+        of_round.strike(DATABASE_ANSWERED, passing, "forget")
+
+
 def _messages(deed: Deed) -> Fault:
     def plan(of_round: RoundPlan, chance: random.Random) -> None:
         for passing in chance.sample(range(1, 9), 4):
@@ -103,6 +114,14 @@ def _timed(what: str, **options: Callable[[random.Random], Any]) -> Fault:
         of_round.timed.append((at, what, {name: draw(chance) for name, draw in options.items()}))
 
     return plan
+
+
+def _hang(take: str) -> Fault:
+    return _timed("hang", seconds=lambda _: timing.LONGEST_HANG, take=lambda _: take, count=_few)
+
+
+def _few(chance: random.Random) -> int:
+    return chance.randint(1, 3)
 
 
 def _repeated(fault: Fault, times: int) -> Fault:
@@ -136,10 +155,6 @@ def _overlap(of_round: RoundPlan, _: random.Random) -> None:
     of_round.overlapping_ticks = True
 
 
-def _few(chance: random.Random) -> int:
-    return chance.randint(1, 3)
-
-
 FAULTS: Mapping[str, Fault] = {
     **{f"killed: {point}": _kill(point) for point in KILL_POINTS},
     "killed at random": _repeated(_timed("kill"), 3),
@@ -156,12 +171,14 @@ FAULTS: Mapping[str, Fault] = {
     "PostgreSQL down for long": _timed(
         "kill postgres", seconds=lambda chance: chance.uniform(2.7, 4)
     ),
+    "PostgreSQL killed at a point": _outage,
+    "answer of the database lost": _lost_answers,
     "SES throttles calls": _timed("throttle calls", count=lambda chance: chance.randint(2, 6)),
     "SES throttles entries": _timed("throttle entries", count=lambda chance: chance.randint(5, 60)),
     "SES fails entries": _timed("fail entries", count=lambda chance: chance.randint(2, 20)),
-    "SES hangs, mails taken first": _timed("hang", take=lambda _: "first", count=_few),
-    "SES hangs, mails taken late": _timed("hang", take=lambda _: "late", count=_few),
-    "SES hangs, mails not taken": _timed("hang", take=lambda _: "never", count=_few),
+    "SES hangs, mails taken first": _hang("first"),
+    "SES hangs, mails taken late": _hang("late"),
+    "SES hangs, mails not taken": _hang("never"),
     "SES drops, mails taken": _timed("drop", take=lambda _: "first", count=_few),
     "SES drops, mails not taken": _timed("drop", take=lambda _: "never", count=_few),
     "SES answers 5xx, mails taken": _timed("fail", take=lambda _: "first", count=_few),
@@ -169,7 +186,7 @@ FAULTS: Mapping[str, Fault] = {
     "SES is slow": _timed("slow", seconds=lambda chance: chance.uniform(0.1, 0.3)),
     "SES pauses sending": _timed("stop", seconds=lambda chance: chance.uniform(0.2, 1.5)),
     "SES's quota is spent": _timed("quota", seconds=lambda chance: chance.uniform(0.2, 1.5)),
-    "events late": _events(late=(0.0, timing.LONGEST_LATE_EVENT)),
+    "events late": _events(late=timing.LONGEST_LATE_EVENT),
     "events twice": _events(twice=0.5),
     "events out of order": _events(out_of_order=0.5),
     "unsubscribed during the sending": _unsubscribe,

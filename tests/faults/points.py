@@ -11,7 +11,8 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -25,12 +26,13 @@ from broadsheet.database import (
     issues_table,
     subscribers_table,
 )
-from broadsheet.database.connection import Connection
+from broadsheet.database.connection import Connection, Session
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
+from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.mail import ses_mailer
 from broadsheet.services import delivery, dispatching, pacing
 
-type Deed = Literal["kill", "freeze", "lose", "delay", "double"]
+type Deed = Literal["kill", "freeze", "outage", "forget", "lose", "delay", "double"]
 type Plan = Mapping[str, Mapping[str, Deed]]  # by point, then by the number of its passing
 
 POINTS = {
@@ -57,11 +59,16 @@ POINTS = {
     "publish": ("clock made, issue uncommitted", "issue committed, dispatch not kicked"),
     "feedback": ("ledger told, subscriber not", "events committed, messages not deleted"),
 }
+DATABASE_ANSWERED = "answer of the database"
+POSTGRES = "postgres"  # the file that names its process
+OUTAGE = "outage"  # the file that tells the driver to start it again
 POINTER_RECEIVED = "pointer"
 EVENT_RECEIVED = "event's message"
 DEEDS: Mapping[Deed, str] = {  # as the table calls them
     "kill": "killed: {}",
     "freeze": "frozen: {}",
+    "outage": "PostgreSQL killed: {}",
+    "forget": "{} lost",
     "lose": "{} lost",
     "delay": "{} delivered late",
     "double": "{} delivered twice",
@@ -69,14 +76,14 @@ DEEDS: Mapping[Deed, str] = {  # as the table calls them
 
 POINTERS_IN_A_CALL = 2  # so that a small issue's pointers take several
 ANSWER_SECONDS = 1.0
-SECONDS_AFTER_A_THAW = 1.0
 
 
 class Points:
     """A round's plan, as one process sees it, and the counts that all of them share."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: Plan, after_a_thaw: float) -> None:
         self._folder = folder
+        self._after_a_thaw = after_a_thaw
         self._plan = plan
 
     def is_planned(self, point: str) -> bool:
@@ -98,6 +105,8 @@ class Points:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "freeze":
                 self.freeze()
+            case "outage":
+                self._end_postgres()
             case _:
                 pass
 
@@ -109,7 +118,13 @@ class Points:
         signal.setitimer(signal.ITIMER_REAL, 0)
         (self._folder / f"frozen {os.getpid()}").touch()
         os.kill(os.getpid(), signal.SIGSTOP)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_AFTER_A_THAW)
+        signal.setitimer(signal.ITIMER_REAL, self._after_a_thaw)
+
+    def _end_postgres(self) -> None:
+        """Kill the database under this process, which lives on."""
+        with suppress(ProcessLookupError):
+            os.killpg(int((self._folder / POSTGRES).read_text()), signal.SIGKILL)
+        (self._folder / OUTAGE).touch()
 
     def note_read(self, started: float, recipients: list[str]) -> None:
         """Note whom a claim read as to be mailed, and since when that is known."""
@@ -129,6 +144,7 @@ def _append(path: Path, text: bytes) -> int:
 
 def wrap(function: str, points: Points) -> None:
     """Wrap what the process of one function passes through."""
+    _lose_answers(points)
     match function:
         case "deliver":
             _wrap_deliver(points)
@@ -166,6 +182,21 @@ def _wrap_dispatch(points: Points) -> None:
     queues._client().meta.events.register(
         "before-send.sqs.SendMessageBatch", lambda **_: points.passing("between two pointers")
     )
+
+
+def _lose_answers(points: Points) -> None:
+    """Let the database's answer be lost, to a commit perhaps, after it did what it was asked."""
+    connected = Session.connected
+
+    @contextmanager
+    def wrapped(session: Session, patience: float) -> Generator[Connection]:
+        with connected(session, patience) as connection:
+            yield connection
+        if points.deed(DATABASE_ANSWERED) == "forget":
+            session.close()
+            raise DatabaseUnavailable("as commanded")
+
+    setattr(Session, "connected", wrapped)  # noqa: B010 - mypy takes a method for a constant
 
 
 def _note_reads(points: Points) -> None:

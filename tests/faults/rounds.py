@@ -22,17 +22,21 @@ import psycopg
 from functions.publish.app import handler as publish
 from local.ses_server import database as ses_database
 from tests.cloud import api_event, context, json_of
-from tests.faults import judgement, timing
+from tests.faults import judgement, points, timing
 from tests.faults.judgement import Evidence, Verdict
 from tests.faults.plans import RoundPlan
 from tests.faults.stage import Stage
+from tests.faults.timing import Pace
 from tests.faults.worker import FunctionName, Order
 
 POLLERS: dict[FunctionName, int] = {"deliver": 3, "feedback": 2}
 STEP_SECONDS = 0.04
+PROBE_SECONDS = 0.005
+CALLS_TO_MEASURE = 3
 BOOKS_EVERY = 0.2
 PUBLISH_TRIES = 20
 NAME = "Ursula"
+OUTAGE_SECONDS = (0.0, 1.0, 3.0)
 QUOTA = 1000  # mails a day, while it is to be spent
 QUOTA_LEFT = 20
 
@@ -52,6 +56,7 @@ class Play:
     numbers: Any = None
     pollers: dict[int, FunctionName] = field(default_factory=dict)
     thaw_at: dict[int, float] = field(default_factory=dict)
+    calm_at: float = 0.0
     clock_due: float = 0.0
     look_at: float | None = None
     kicks_lost_until: float = 0.0
@@ -61,6 +66,10 @@ class Play:
     ses_faults: dict[int, str] = field(default_factory=dict)
     background: list[threading.Thread] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def pace(self) -> Pace:
+        return self.stage.pace
 
     def order(self, function: FunctionName, event: dict[str, Any] | None = None) -> int:
         """Have an environment made; return its number."""
@@ -74,7 +83,8 @@ class Play:
                 plan=self.plan.deeds,
                 sabotage=self.plan.sabotage if function == "deliver" else None,
                 event=event,
-                until=time.time() + self.plan.longest + self.plan.drain + 30,
+                until=time.time() + self.pace.of(self.plan.longest + self.plan.drain) + 30,
+                scale=self.pace.scale,
             )
         )
         return number
@@ -91,6 +101,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     started = time.monotonic()
     stage.make_database()
     control = stage.ses.control
+    _find_pace(stage, plan, folder)
     with ExitStack() as ended, stage.queues(name) as variables:
         ended.callback(stage.zygote.kill_all)
         ended.callback(control.end_all)
@@ -121,6 +132,19 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     return verdict
 
 
+def _find_pace(stage: Stage, plan: RoundPlan, folder: Path) -> None:
+    """Play as fast as the machine can follow just now, by how long calls of dispatch take."""
+    longest = 0.0
+    for _ in range(CALLS_TO_MEASURE):
+        asked_at = time.monotonic()
+        probe = Play(stage, RoundPlan(plan.seed, 0, 1), folder, {}, [], Evidence())
+        number = probe.order("dispatch", {})
+        while not stage.zygote.has_ended(number):
+            time.sleep(PROBE_SECONDS)
+        longest = max(longest, time.monotonic() - asked_at)
+    stage.set_pace(timing.pace_for(longest))
+
+
 def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[UUID]:
     """Put confirmed subscribers into the database, and some who must get nothing."""
     rows = stage.rows(
@@ -148,7 +172,11 @@ def _set_scene(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
     control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
     control.resume_sending()
-    control.let_events_travel(**plan.travel)
+    _name_postgres(playing)
+    travel = plan.travel
+    if "late" in travel:
+        travel = travel | {"late": (0.0, playing.pace.of(travel["late"]))}
+    control.let_events_travel(**travel)
     if plan.bouncing_mails:
         numbers = playing.chance.sample(range(7, plan.audience + 7), plan.bouncing_mails)
         control.bounce([f"reader{n}@example.com" for n in numbers], suppresses=False, after=0.2)
@@ -160,26 +188,32 @@ def _set_scene(playing: Play) -> None:
 def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) -> None:
     """Publish, and be the clock, Lambda and fate until the issue has finished."""
     playing.published_at = time.monotonic()
-    playing.clock_due = playing.published_at + timing.CLOCK_SECONDS
+    pace = playing.pace
+    playing.clock_due = playing.published_at + pace.of(timing.CLOCK)
     timed = list(playing.plan.timed)
     _Publisher(playing).start()
-    deadline = playing.published_at + playing.plan.longest
+    deadline = playing.published_at + pace.of(playing.plan.longest)
     while time.monotonic() < deadline:
         now = time.monotonic()
-        while timed and now - playing.published_at >= timed[0][0]:
+        while timed and now - playing.published_at >= pace.of(timed[0][0]):
             _, what, options = timed.pop(0)
-            _TIMED[what](playing, options)
+            _TIMED[what](playing, _paced(pace, options))
         _step(playing, now)
         if playing.issue_id and not watcher.ident:
             watcher.start()
             changer.start()
-        if playing.evidence.has_finished and not playing.stage.clocks.running() and not timed:
+        is_calm = not timed and not playing.thaw_at and now >= playing.calm_at
+        if is_calm and playing.evidence.has_finished and not playing.stage.clocks.running():
             playing.evidence.has_ended = True
             break
         time.sleep(STEP_SECONDS)
     if not watcher.ident:  # it could not even be published
         watcher.start()
         changer.start()
+
+
+def _paced(pace: Pace, options: dict[str, Any]) -> dict[str, Any]:
+    return {name: pace.of(value) if name == "seconds" else value for name, value in options.items()}
 
 
 def _step(playing: Play, now: float) -> None:
@@ -193,31 +227,55 @@ def _step(playing: Play, now: float) -> None:
             playing.order("dispatch", kick)
         else:
             playing.struck["kick lost"] += 1
+    _let_clocks_tick(playing, now)
+    if playing.postgres_back_at and now >= playing.postgres_back_at:
+        playing.postgres_back_at = None
+        _start_postgres(playing)
+    if playing.postgres_back_at is None and (playing.folder / points.OUTAGE).exists():
+        stage.kill_postgres()  # what is left of it
+        playing.postgres_back_at = now + playing.pace.of(playing.chance.choice(OUTAGE_SECONDS))
+        (playing.folder / points.OUTAGE).unlink()
+    _thaw(playing, now)
+
+
+def _let_clocks_tick(playing: Play, now: float) -> None:
     if now >= playing.clock_due:
-        playing.clock_due = now + timing.CLOCK_SECONDS
-        for called_with in stage.clocks.running():
+        playing.clock_due = now + playing.pace.of(timing.CLOCK)
+        for called_with in playing.stage.clocks.running():
             playing.order("dispatch", called_with)
             if playing.plan.overlapping_ticks:
                 playing.order("dispatch", called_with)
                 playing.struck["ticks overlap"] += 1
     if playing.look_at and now >= playing.look_at:
-        playing.look_at = now + timing.DAILY_LOOK_SECONDS
+        playing.look_at = now + playing.pace.of(timing.DAILY_LOOK)
         playing.order("dispatch", {})
-    if playing.postgres_back_at and now >= playing.postgres_back_at:
-        playing.postgres_back_at = None
-        stage.start_postgres()
-    _thaw(playing, now)
+
+
+def _start_postgres(playing: Play) -> None:
+    playing.stage.start_postgres()
+    _name_postgres(playing)
+
+
+def _name_postgres(playing: Play) -> None:
+    """Tell the environments which process it is, for those that are to kill it."""
+    child = playing.stage.postgres.child
+    assert child
+    (playing.folder / points.POSTGRES).write_text(str(child.process.pid))
 
 
 def _thaw(playing: Play, now: float) -> None:
     for marker in playing.folder.glob("frozen *"):
         pid = int(marker.name.split()[1])
         if pid not in playing.thaw_at:
-            playing.thaw_at[pid] = now + playing.chance.uniform(*timing.FROZEN_SECONDS)
+            seconds = playing.chance.uniform(
+                *playing.chance.choice((timing.FROZEN, timing.LONG_FROZEN))
+            )
+            playing.thaw_at[pid] = now + playing.pace.of(seconds)
             playing.struck["frozen at random"] += 1
         elif now >= playing.thaw_at[pid]:
             del playing.thaw_at[pid]
             marker.unlink()
+            playing.calm_at = now + playing.pace.of(timing.AFTER_A_THAW) + STEP_SECONDS
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
@@ -317,7 +375,7 @@ def _drain(playing: Play) -> None:
     for fault in control.state()["faults"]:
         playing.struck[playing.ses_faults[fault["number"]]] += fault["struck"]
     control.end_all()
-    deadline = time.monotonic() + playing.plan.drain
+    deadline = time.monotonic() + playing.pace.of(playing.plan.drain)
     seen_empty = 0
     while time.monotonic() < deadline and seen_empty < 2:
         _step(playing, time.monotonic())
@@ -367,6 +425,7 @@ def _gather(playing: Play) -> None:
         row["id"] for row in stage.rows("SELECT subscriber_id::text AS id FROM resends")
     }
     evidence.throttles = stage.ses.control.throttles().rate
+    evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
     reads = playing.folder / "reads"
     if reads.exists():
@@ -442,7 +501,7 @@ def _kill_postgres(playing: Play, options: dict[str, Any]) -> None:
     if playing.postgres_back_at is None:
         playing.stage.kill_postgres()
         playing.postgres_back_at = time.monotonic() + options["seconds"]
-        is_long = options["seconds"] > max(timing.LIMITS.values())
+        is_long = options["seconds"] > playing.pace.of(max(timing.LIMITS.values()))
         playing.struck["PostgreSQL down for long" if is_long else "PostgreSQL killed"] += 1
 
 
@@ -509,12 +568,12 @@ def _pull(playing: Play, lever: str) -> bool:
 
 
 def _lose_kicks(playing: Play, _: dict[str, Any]) -> None:
-    playing.kicks_lost_until = time.monotonic() + playing.plan.longest
+    playing.kicks_lost_until = time.monotonic() + playing.pace.of(playing.plan.longest)
 
 
 def _lose_clock(playing: Play, _: dict[str, Any]) -> None:
     playing.struck["clock lost"] += playing.stage.clocks.lose_all()
-    playing.look_at = time.monotonic() + timing.DAILY_LOOK_SECONDS
+    playing.look_at = time.monotonic() + playing.pace.of(timing.DAILY_LOOK)
 
 
 def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, Any]], None]:
@@ -543,7 +602,7 @@ _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
         "fails entries", lambda c, count: c.refuse_entries("TRANSIENT_FAILURE", count=count)
     ),
     "hang": _at_ses(
-        "hangs", lambda c, take, count: c.hang(timing.LONGEST_HANG, take=take, count=count)
+        "hangs", lambda c, seconds, take, count: c.hang(seconds, take=take, count=count)
     ),
     "drop": _at_ses("drops", lambda c, take, count: c.drop(take=take, count=count)),
     "fail": _at_ses(

@@ -34,6 +34,7 @@ from local.ses_server import Server, Topic
 from local.state import REPOSITORY
 from tests.faults import clocks, timing
 from tests.faults.clocks import Clocks
+from tests.faults.timing import Pace
 from tests.faults.worker import Order, Told
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Zygote:
                     self.running[told.number] = told.pid
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
     """All of it, running. ``environment``: what the application's functions are given."""
 
@@ -115,6 +116,15 @@ class Stage:
     clocks: Clocks
     zygote: Zygote
     environment: dict[str, str]
+    pace: Pace = timing.PACES[0]
+
+    def set_pace(self, pace: Pace) -> None:
+        """Play at another pace: the environments are made with other waits from now on."""
+        if pace != self.pace:
+            self.pace = pace
+            self.zygote.close()
+            self.environment |= pace.environment()
+            self.zygote = _make_zygote(self.folder, self.environment)
 
     @cached_property
     def sqs(self) -> "SQSClient":
@@ -165,7 +175,7 @@ class Stage:
                 self.sqs.delete_queue(QueueUrl=url)
 
     def _make_queue(self, name: str) -> str:
-        seconds = str(timing.VISIBILITY_SECONDS)
+        seconds = str(self.pace.whole(timing.VISIBILITY))
         return self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": seconds})[
             "QueueUrl"
         ]
@@ -217,20 +227,23 @@ def running(folder: Path) -> Iterator[Stage]:
             }
             os.environ.update(own)
             database = _in_database(postgres, "newsletter")
-            environment = own | _application_environment(database) | timing.environment()
+            environment = own | _application_environment(database) | timing.PACES[0].environment()
             os.environ.update(environment)
-            zygote = Zygote(
-                environment | {"PYTHONPATH": f"{REPOSITORY / 'layers' / 'common'}:{REPOSITORY}"},
-                folder / "logs" / "zygote.log",
-            )
+            zygote = _make_zygote(folder, environment)
+            here = Stage(folder, postgres, ses, clocks_running, zygote, environment)
             try:
-                yield Stage(folder, postgres, ses, clocks_running, zygote, environment)
+                yield here
             finally:
-                zygote.close()
+                here.zygote.close()
     finally:
         for child in reversed(children):
             child.stop()
         postgres.close()
+
+
+def _make_zygote(folder: Path, environment: dict[str, str]) -> Zygote:
+    paths = f"{REPOSITORY / 'layers' / 'common'}:{REPOSITORY}"
+    return Zygote(environment | {"PYTHONPATH": paths}, folder / "logs" / "zygote.log")
 
 
 def _make_template(postgres: Postgres) -> None:

@@ -6,6 +6,8 @@ mail systems and not for machines, five hundred times, but longer than dispatch 
 """
 
 import json
+from dataclasses import dataclass
+from math import ceil
 
 WAITS = {
     # Call timeout < claim deadline < deliver's limit < claim taken for dead < grace.
@@ -41,14 +43,50 @@ WAITS = {
 # Lambda ends an invocation after so many seconds.
 LIMITS = {"deliver": 1.8, "feedback": 1.8, "dispatch": 2.4, "publish": 2.6}
 
-VISIBILITY_SECONDS = 3  # a message whose worker was killed is back then; above each limit
-CLOCK_SECONDS = 0.5  # a minute in production
-DAILY_LOOK_SECONDS = 3.0  # after a clock was lost
+VISIBILITY = 3.0  # a message whose worker was killed is back then; above each limit
+LATE_MESSAGE = 4.0
+CLOCK = 0.5  # a minute in production
+DAILY_LOOK = 3.0  # after a clock was lost
+ROUND = 60.0  # before it is said not to finish
+DRAIN = 12.0
 
 LONGEST_LATE_EVENT = 2.4  # below the grace time: SES's events are overtaken no more than that
 LONGEST_HANG = 0.8  # nothing is taken by SES after its claim was taken for dead
-FROZEN_SECONDS = (2.2, 3.4)  # a claim is taken for dead meanwhile
+FROZEN = (2.2, 3.4)  # a claim is taken for dead meanwhile
+LONG_FROZEN = (7.0, 10.0)  # what it was to send is sent again meanwhile
+AFTER_A_THAW = 1.0  # until Lambda's limit
+NOT_SCALED = {"batch_seconds", "batch_tries"}
 
 
-def environment() -> dict[str, str]:
-    return {"WAITS": json.dumps(WAITS)}
+@dataclass(frozen=True)
+class Pace:
+    """How much slower than that a round is played: all times times ``scale``.
+
+    On a machine that is busy with other things an honest call, too, takes longer than a time
+    divided so much.
+    """
+
+    scale: float = 1.0
+
+    def of(self, seconds: float) -> float:
+        return seconds * self.scale
+
+    def whole(self, seconds: float) -> int:
+        """Round up, for SQS, which counts in whole seconds."""
+        return ceil(self.of(seconds))
+
+    def environment(self) -> dict[str, str]:
+        scaled = {
+            name: seconds if name in NOT_SCALED else self.of(seconds)
+            for name, seconds in WAITS.items()
+        }
+        return {"WAITS": json.dumps(scaled)}
+
+
+PACES = tuple(Pace(scale) for scale in (1.0, 1.5, 2.0, 3.0, 5.0))
+USUAL_CALL = 0.2  # seconds that a call of dispatch takes at the first pace, with a margin
+
+
+def pace_for(call: float) -> Pace:
+    """Choose the pace for a machine on which a call of dispatch takes so many seconds."""
+    return next((pace for pace in PACES if pace.of(USUAL_CALL) >= call), PACES[-1])

@@ -33,10 +33,10 @@ from functions.feedback import app as feedback
 from functions.publish import app as publish
 from tests.faults import points, sabotage, timing
 from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, Points
+from tests.faults.timing import Pace
 
 REAPING_SECONDS = 0.02
 POLL_SECONDS = 1  # SQS's long poll
-LATE_SECONDS = 4  # of a message that is delivered late: longer than its visibility timeout
 RECEIVES_AT_ONCE = {"deliver": 1, "feedback": 4}
 
 type FunctionName = Literal["deliver", "dispatch", "feedback", "publish"]
@@ -54,7 +54,7 @@ class Order(BaseModel):
     """An environment to be made. Without an ``event`` it works for its function's queue.
 
     ``folder``: the round's, where it finds and leaves what the round's processes share.
-    ``until``: by the wall clock; no environment lives longer.
+    ``until``: by the wall clock; no environment lives longer. ``scale``: the round's pace.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +67,7 @@ class Order(BaseModel):
     sabotage: str | None = None
     event: dict[str, Any] | None = None
     until: float
+    scale: float
 
 
 class Told(BaseModel):
@@ -169,7 +170,7 @@ def _be(order: Order) -> None:
         random.seed()
         os.environ.update(order.environment)
         logger.append_keys(pid=os.getpid(), function=order.function)
-        passed = Points(order.folder, order.plan)
+        passed = Points(order.folder, order.plan, Pace(order.scale).of(timing.AFTER_A_THAW))
         signal.signal(signal.SIGUSR1, lambda *_: passed.freeze())
         if order.sabotage:
             sabotage.commit(order.sabotage)
@@ -196,7 +197,7 @@ def _answer(order: Order, event: dict[str, Any]) -> None:
 
 def _invoke(order: Order, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's own
     """Call the handler; the process is killed when Lambda's limit is over."""
-    limit = timing.LIMITS[order.function]
+    limit = Pace(order.scale).of(timing.LIMITS[order.function])
     signal.setitimer(signal.ITIMER_REAL, limit)  # SIGALRM, which nobody handles, ends a process
     try:
         return APPS[order.function].handler(event, _Context(limit))
@@ -247,7 +248,7 @@ def _arrives(url: str, message: Mapping[str, Any], order: Order, passed: Points)
             _poller().change_message_visibility(
                 QueueUrl=url,
                 ReceiptHandle=message["ReceiptHandle"],
-                VisibilityTimeout=LATE_SECONDS,
+                VisibilityTimeout=Pace(order.scale).whole(timing.LATE_MESSAGE),
             )
             return False
         case "double":
