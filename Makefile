@@ -74,6 +74,12 @@ test: check ## Run everything that a change must pass
 	@echo "pytest"
 	@$(python) -m pytest --numprocesses auto --dist loadgroup $(PYTEST)
 
+.PHONY: test-faults
+test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times from SEED=1 on
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+ROUNDS ?= 200
+SEED ?= 1
+
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
