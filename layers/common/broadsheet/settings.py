@@ -52,6 +52,7 @@ class Waits(BaseModel):
     write_outcomes_every: float = 0.5  # what a crash can leave unresolved, in seconds of sending
     slot_horizon: float = 5  # slots are reserved no further ahead: the rate may change
     slot_poll: float = 1  # between two questions for slots
+    slot_jitter: float = 0.2  # how much later after its slot than another a call may reach SES
     quota_refresh: float = 60  # SES answers about one such question a second
     slowdown_pause: float = 2  # one burst of throttles lowers the rate once
     deliver_margin: float = 5  # what deliver needs beside a claim and a call, to write the ledger

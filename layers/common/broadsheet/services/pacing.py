@@ -84,8 +84,9 @@ def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None
     None when none is free within the horizon: nothing is reserved then.
     """
     waits = settings.waits()
-    # SES's bucket holds one second's worth; the call itself takes its part of it.
-    tolerance = max(0.0, 1 - call_size(rate) / rate)
+    # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that
+    # comes late meets the next one there.
+    tolerance = max(0.0, 1 - call_size(rate) / rate - waits.slot_jitter)
     return send_governor_table.reserve(
         connection,
         mails,
