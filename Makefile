@@ -69,12 +69,24 @@ authors = exec $(python) -m $(if $(STACK),operations.authors,local author)
 of_stack = $(if $(STACK),--stack "$$STACK")
 export NAME STACK
 
+.PHONY: dead-letters
+dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back
+	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
+		$(if $(BACK),--back "$$BACK") $(if $(BODIES),--bodies)
+export BACK
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test
 test: check ## Run everything that a change must pass
 	@echo "pytest"
 	@$(python) -m pytest --numprocesses auto $(PYTEST)
+
+.PHONY: test-faults
+test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times from SEED=1 on
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+ROUNDS ?= 200
+SEED ?= 1
 
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template

@@ -14,12 +14,13 @@ from local.deployment import DeploymentError
 from local.processes import ChildError
 from local.stack import Stack, Supervisor
 from local.state import AlreadyRunningError, PortTakenError, State
-from operations import authors
+from operations import authors, dead_letters
 from operations.authors import AuthorError
+from operations.dead_letters import DeadLetterError
 
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(PortTakenError,),
+    *(DeadLetterError, PortTakenError),
 )
 
 
@@ -83,6 +84,14 @@ def author(state: State, arguments: argparse.Namespace) -> None:
         running.aws.secrets, outputs["AuthorsSecretArn"], arguments.action, arguments.name
     )
     deployment.keep_secrets(state, running.aws, outputs)
+
+
+def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
+    """Show what the running stack put aside, or bring it back."""
+    running = Stack(state)
+    dead_letters.carry_out(
+        running.aws.sqs, running.aws.functions, running.deployment.outputs, arguments
+    )
 
 
 def database(state: State, arguments: argparse.Namespace) -> None:
@@ -160,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         (show_logs, "logs"),
         (inbox, "inbox"),
         (author, "author"),
+        (show_dead_letters, "dead-letters"),
         (database, "database"),
     ):
         added = commands.add_parser(name, help=command.__doc__)
@@ -170,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if command is author:
             authors.add_arguments(added)
+        if command is show_dead_letters:
+            dead_letters.add_arguments(added)
         if command is database:
             added.add_argument("action", choices=["stop", "start"])
     return parser

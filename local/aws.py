@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
 
 HERE_WITHOUT_PROXY = Config(proxies={}, retries={"mode": "standard"})
 
@@ -67,6 +68,13 @@ class Aws:
         """The emulator's Secrets Manager."""
         return self._session.client(
             "secretsmanager", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
+        )
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """The emulator's SQS."""
+        return self._session.client(
+            "sqs", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
         )
 
     @cached_property

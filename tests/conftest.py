@@ -82,7 +82,8 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
         queues = {
             name: sqs.create_queue(QueueName=name.lower().replace("_", "-"))["QueueUrl"]
-            for name in ("REQUESTS", "REQUESTS_DEAD_LETTER", "DELIVERY", "DELIVERY_DEAD_LETTER")
+            for source in ("REQUESTS", "DELIVERY", "FEEDBACK")
+            for name in (source, f"{source}_DEAD_LETTER")
         }
         values = {
             "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "a key"}),

@@ -1,28 +1,38 @@
 """Sends batches of an issue, from DeliveryQueue."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import TypeAdapter
 
 from broadsheet import queue_worker
+from broadsheet.database.connection import session
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.mail import ses_mailer
 from broadsheet.services import delivery
+from broadsheet.services.delivery import Invocation
 
 _pointer = TypeAdapter(BatchPointer)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take SQS messages, each of which points to a batch."""
-
-    def seconds_left() -> float:
-        return context.get_remaining_time_in_millis() / 1000
-
-    def deliver(pointer: BatchPointer, correlation_id: str) -> None:
-        delivery.deliver(pointer, correlation_id, seconds_left)
-
+    """Take SQS messages, each of which points to a batch; those of one issue go together."""
     try:
-        return queue_worker.work_through(event, _pointer, deliver, "DELIVERY")
+        with session() as connections:
+            invocation = Invocation(
+                connections, lambda: context.get_remaining_time_in_millis() / 1000
+            )
+
+            def deliver(
+                pointers: Sequence[BatchPointer], correlation_id: str
+            ) -> Sequence[BatchPointer]:
+                numbers = sorted({pointer.number for pointer in pointers})
+                left = delivery.deliver(invocation, pointers[0].issue_id, numbers, correlation_id)
+                return [pointer for pointer in pointers if pointer.number in left]
+
+            return queue_worker.work_through(
+                event, _pointer, deliver, "DELIVERY", together=lambda pointer: pointer.issue_id
+            )
     finally:
         ses_mailer.close_connections()

@@ -1,8 +1,11 @@
-"""An author's endpoints: publish an issue, list issues, show one with its books."""
+"""An author's endpoints: publish an issue, see where it is, and pull its levers."""
 
 import base64
+import csv
+import io
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,15 +14,17 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from broadsheet import settings
-from broadsheet.database.connection import connected
+from broadsheet.database.connection import Connection, connected
+from broadsheet.database.deliveries_table import LedgerRow
 from broadsheet.database.issues_table import Issue
 from broadsheet.domain.errors import InvalidRequest, IssueNotFound
-from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest
-from broadsheet.services import publication
+from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
+from broadsheet.services import levers, publication
 from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
 PAGE_LIMIT = 100
+LEDGER_PAGE_LIMIT = 10_000  # rows; API Gateway answers at most 10 MB
 
 
 def publish(request: Request) -> Answer:
@@ -56,15 +61,109 @@ def list_issues(request: Request) -> Answer:
 
 
 def show_issue(request: Request) -> Answer:
-    """Show an issue and where its audience is."""
+    """Show an issue, where its audience is, and how long it will go on."""
+    with connected(settings.waits().database_patience_of_publish) as connection:
+        shown = publication.show(connection, _issue_id(request))
+    progress = shown.model_dump(mode="json", exclude={"issue"})
+    return Answer.json(HTTPStatus.OK, _summary(request, shown.issue) | progress)
+
+
+def show_deliveries(request: Request) -> Answer:
+    """Show an issue's ledger, a page at a time: as CSV to who accepts that, else as JSON."""
+    issue_id = _issue_id(request)
+    limit = _limit(request.query.get("limit", "100"), most=LEDGER_PAGE_LIMIT)
+    after = _read_ledger_cursor(request.query.get("after"))
+    with connected(settings.waits().database_patience_of_publish) as connection:
+        rows = publication.ledger(connection, issue_id, limit + 1, after)
+    page, more = rows[:limit], rows[limit:]
+    following = (
+        request.link(
+            f"/issues/{issue_id}/deliveries?limit={limit}"
+            f"&after={page[-1].subscriber_id}.{page[-1].round}"
+        )
+        if more
+        else None
+    )
+    documents = [row.model_dump(mode="json") for row in page]
+    if "text/csv" not in request.headers.get("accept", ""):
+        return Answer.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
+    link = {"Link": f'<{following}>; rel="next"'} if following else {}  # RFC 8288
+    return Answer(HTTPStatus.OK, _csv(documents), "text/csv; charset=utf-8", link)
+
+
+def _csv(documents: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(LedgerRow.model_fields), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: _harmless(value) for name, value in document.items()} for document in documents
+    )
+    return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    """Keep a spreadsheet from taking a reader's address for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+
+
+def pause(request: Request) -> Answer:
+    """Stop sending until the issue is resumed."""
+    return _pull(request, levers.pause)
+
+
+def resume(request: Request) -> Answer:
+    """Let a paused issue go on."""
+    return _pull(
+        request,
+        lambda connection, issue_id: levers.resume(connection, issue_id, request.correlation_id),
+    )
+
+
+def cancel(request: Request) -> Answer:
+    """Send to nobody more; a scheduled issue is never sent."""
+    return _pull(
+        request,
+        lambda connection, issue_id: levers.cancel(connection, issue_id, request.correlation_id),
+    )
+
+
+def retry(request: Request) -> Answer:
+    """Send again to exactly those who failed."""
+    return _pull(
+        request,
+        lambda connection, issue_id: levers.retry(connection, issue_id, request.correlation_id),
+    )
+
+
+def reschedule(request: Request) -> Answer:
+    """Move an issue that has not begun."""
     try:
-        issue_id = IssueId(UUID(request.path_parameters["id"]))
+        wanted = RescheduleRequest.model_validate(request.document(LARGEST_BODY))
+    except ValidationError as error:
+        raise invalid_fields(error) from None
+    return _pull(
+        request,
+        lambda connection, issue_id: levers.reschedule(
+            connection, issue_id, wanted.publish_at, request.correlation_id
+        ),
+    )
+
+
+def _pull(request: Request, lever: Callable[[Connection, IssueId], object]) -> Answer:
+    """Pull a lever of the issue in the path, and show the issue as it is then."""
+    issue_id = _issue_id(request)
+    with connected(settings.waits().database_patience_of_publish) as connection:
+        lever(connection, issue_id)
+        shown = publication.show(connection, issue_id)
+    progress = shown.model_dump(mode="json", exclude={"issue"})
+    return Answer.json(HTTPStatus.ACCEPTED, _summary(request, shown.issue) | progress)
+
+
+def _issue_id(request: Request) -> IssueId:
+    try:
+        return IssueId(UUID(request.path_parameters["id"]))
     except ValueError:
         raise IssueNotFound("there is no issue with this id") from None
-    with connected(settings.waits().database_patience_of_publish) as connection:
-        shown = publication.show(connection, issue_id)
-    books = shown.books.model_dump() if shown.books else None
-    return Answer.json(HTTPStatus.OK, _summary(request, shown.issue) | {"books": books})
 
 
 def _idempotency_key(request: Request) -> IdempotencyKey:
@@ -81,10 +180,20 @@ def _summary(request: Request, issue: Issue) -> dict[str, Any]:
     return issue.model_dump(mode="json") | {"href": request.link(f"/issues/{issue.id}")}
 
 
-def _limit(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= PAGE_LIMIT:
-        raise InvalidRequest(f"limit must be a number from 1 to {PAGE_LIMIT}")
+def _limit(text: str, most: int = PAGE_LIMIT) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise InvalidRequest(f"limit must be a number from 1 to {most}")
     return int(text)
+
+
+def _read_ledger_cursor(text: str | None) -> tuple[UUID, int] | None:
+    if text is None:
+        return None
+    subscriber_id, _, round_number = text.partition(".")
+    try:
+        return UUID(subscriber_id), int(round_number)
+    except ValueError:
+        raise InvalidRequest("after must be taken from the next link of a page") from None
 
 
 def _cursor(issue: Issue) -> str:
@@ -107,5 +216,11 @@ handler = endpoints(
         "POST /issues": publish,
         "GET /issues": list_issues,
         "GET /issues/{id}": show_issue,
+        "GET /issues/{id}/deliveries": show_deliveries,
+        "POST /issues/{id}/pause": pause,
+        "POST /issues/{id}/resume": resume,
+        "POST /issues/{id}/cancel": cancel,
+        "POST /issues/{id}/retry": retry,
+        "POST /issues/{id}/schedule": reschedule,
     }
 )

@@ -63,7 +63,17 @@ OPEN_ROUTES = {
     "POST /subscriptions/unsubscribe",
     "GET /{proxy+}",
 }
-AUTHORS_ROUTES = {"POST /issues", "GET /issues", "GET /issues/{id}"}
+AUTHORS_ROUTES = {
+    "POST /issues",
+    "GET /issues",
+    "GET /issues/{id}",
+    "GET /issues/{id}/deliveries",
+    "POST /issues/{id}/pause",
+    "POST /issues/{id}/resume",
+    "POST /issues/{id}/cancel",
+    "POST /issues/{id}/retry",
+    "POST /issues/{id}/schedule",
+}
 
 # Each permission that is not for one named resource, with its reason.
 ON_ANY_RESOURCE = {

@@ -39,6 +39,18 @@ def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None
 
     Raises ``DependencyUnavailable`` when it could not be made.
     """
+    try:
+        _client().create_schedule(**_clock(issue_id, starting_at, correlation_id))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConflictException":
+            raise DependencyUnavailable("the issue's clock could not be made") from error
+    except BotoCoreError as error:
+        raise DependencyUnavailable("the issue's clock could not be made") from error
+
+
+def _clock(
+    issue_id: IssueId, starting_at: datetime, correlation_id: str
+) -> CreateScheduleInputTypeDef:
     clock: CreateScheduleInputTypeDef = {
         "Name": str(issue_id),
         "GroupName": required("ISSUE_CLOCK_GROUP"),
@@ -53,13 +65,21 @@ def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None
     }
     if starting_at > datetime.now(UTC):
         clock["StartDate"] = starting_at
+    return clock
+
+
+def move(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
+    """Let the issue's clock start at another time; there is one at every moment.
+
+    Raises ``DependencyUnavailable`` when it could not be moved.
+    """
+    client = _client()
     try:
-        _client().create_schedule(**clock)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConflictException":
-            raise DependencyUnavailable("the issue's clock could not be made") from error
-    except BotoCoreError as error:
-        raise DependencyUnavailable("the issue's clock could not be made") from error
+        client.update_schedule(**_clock(issue_id, starting_at, correlation_id))
+    except client.exceptions.ResourceNotFoundException:
+        start(issue_id, starting_at, correlation_id)
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("the issue's clock could not be moved") from error
 
 
 def stop(issue_id: IssueId) -> None:

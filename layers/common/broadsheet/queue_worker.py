@@ -1,92 +1,120 @@
-"""Works through a queue's messages one by one: a bad one fails alone, and none is lost.
+"""Works through a queue's messages: a bad one fails alone, and none is lost.
 
-What failed becomes visible again soon and then ever later. What can never succeed goes to the
-dead letters with its reason, and only that.
+What failed becomes visible again soon and then ever later; what was merely left, soon. What can
+never succeed goes to the dead letters with its reason, and only that.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
 from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import queues
-from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable, NotEnoughTime
-from broadsheet.settings import required
+from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
+from broadsheet.settings import required, waits
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
 
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+class _Received[Message](NamedTuple):
+    """A message, and SQS's record of it."""
+
+    message: Message
+    record: dict[str, Any]
 
 
 def work_through[Message](
     event: dict[str, Any],
     message_type: TypeAdapter[Message],
-    work: Callable[[Message, str], None],
+    work: Callable[[Sequence[Message], str], Sequence[Message]],
     queue: str,
+    together: Callable[[Message], Hashable] | None = None,
 ) -> dict[str, Any]:
-    """Call ``work`` with each message and its correlation id; return what SQS is to send again.
+    """Call ``work`` with messages and their correlation id; return what SQS is to send again.
 
-    ``queue``: REQUESTS or DELIVERY, as the environment names the queue and its dead letters.
+    ``work`` is given one message at a time or, with ``together``, those of one key; it returns
+    those it left for another invocation. ``queue``: REQUESTS, DELIVERY or FEEDBACK, as the
+    environment names the queue and its dead letters.
     """
-    outage: list[DatabaseUnavailable] = []  # once it is known, no other message waits for it
+    groups = _grouped(event, message_type, queue, together)
+    again: list[dict[str, Any]] = []
+    outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
 
-    def attempt(body: str, correlation_id: str) -> None:
+    def attempt(messages: Sequence[Message], correlation_id: str) -> Sequence[Message]:
         if outage:
             raise outage[0]
         try:
-            work(_parse(message_type, body), correlation_id)
+            return work(messages, correlation_id)
         except DatabaseUnavailable as error:
             outage.append(error)
             raise
 
-    def work_on(record: SQSRecord) -> None:
-        with correlated(_correlation_id(record)) as correlation_id:
+    for received in groups.values():
+        with correlated(_correlation_id(received[0].record)) as correlation_id:
             try:
-                attempt(record.body, correlation_id)
+                left = attempt([each.message for each in received], correlation_id)
             except CanNeverSucceed as error:
-                queues.send_to_dead_letters(
-                    required(f"{queue}_DEAD_LETTER_QUEUE_URL"),
-                    record.body,
-                    correlation_id,
-                    reason=str(error),
-                )
-                logger.error("put to the dead letters", reason=str(error))
-            except Exception as error:
-                if isinstance(error, NotEnoughTime):
-                    logger.info("left for another invocation")
-                else:
-                    log_failure("message failed, to be tried again", error)
-                queues.retry_later(
-                    required(f"{queue}_QUEUE_URL"),
-                    record.receipt_handle,
-                    int(record.attributes.approximate_receive_count),
-                )
-                raise
+                for each in received:
+                    _put_aside(each.record, correlation_id, queue, str(error))
+            except Exception as error:  # noqa: BLE001 - told, and tried again
+                log_failure("messages failed, to be tried again", error, messages=len(received))
+                again += [_retry(each.record, queue) for each in received]
+            else:
+                again += [
+                    _retry(each.record, queue, after=waits().left_message_retry)
+                    for each in received
+                    if each.message in left
+                ]
+    flush_metrics()
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
 
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+def _grouped[Message](
+    event: dict[str, Any],
+    message_type: TypeAdapter[Message],
+    queue: str,
+    together: Callable[[Message], Hashable] | None,
+) -> dict[Hashable, list[_Received[Message]]]:
+    groups: dict[Hashable, list[_Received[Message]]] = {}
+    for record in event["Records"]:
+        message = _parse(message_type, record, queue)
+        if message is not None:
+            key = together(message) if together else record["messageId"]
+            groups.setdefault(key, []).append(_Received(message, record))
+    return groups
+
+
+def _parse[Message](
+    message_type: TypeAdapter[Message], record: dict[str, Any], queue: str
+) -> Message | None:
     try:
-        return dict(
-            process_partial_response(event=event, record_handler=work_on, processor=processor)
-        )
-    finally:
-        flush_metrics()
-
-
-def _correlation_id(record: SQSRecord) -> str | None:
-    attribute = record.raw_event.get("messageAttributes", {}).get("correlation_id")
-    return str(attribute["stringValue"]) if attribute else None
-
-
-def _parse[Message](message_type: TypeAdapter[Message], body: str) -> Message:
-    try:
-        return message_type.validate_json(body)
+        return message_type.validate_json(record["body"])
     except ValidationError:
-        raise CanNeverSucceed("the message can't be read") from None
+        with correlated(_correlation_id(record)) as correlation_id:
+            _put_aside(record, correlation_id, queue, "the message can't be read")
+        return None
+
+
+def _put_aside(record: dict[str, Any], correlation_id: str, queue: str, reason: str) -> None:
+    queues.send_to_dead_letters(
+        required(f"{queue}_DEAD_LETTER_QUEUE_URL"), record["body"], correlation_id, reason=reason
+    )
+    logger.error("put to the dead letters", reason=reason)
+
+
+def _retry(record: dict[str, Any], queue: str, after: float | None = None) -> dict[str, Any]:
+    queues.retry_later(
+        required(f"{queue}_QUEUE_URL"),
+        record["receiptHandle"],
+        int(record["attributes"]["ApproximateReceiveCount"]),
+        after,
+    )
+    return record
+
+
+def _correlation_id(record: dict[str, Any]) -> str | None:
+    attribute = record.get("messageAttributes", {}).get("correlation_id")
+    return str(attribute["stringValue"]) if attribute else None

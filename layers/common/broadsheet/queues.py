@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.settings import required, waits
+from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,14 +74,49 @@ def send_pointers(pointers: Iterable[tuple[BatchPointer, float]], correlation_id
             raise DependencyUnavailable("SQS did not take all pointers")
 
 
-def retry_later(queue_url: str, receipt_handle: str, receive_count: int) -> None:
-    """Make a failed message visible again soon: 2 s after the first time, doubling to 15 min."""
-    delay = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
-    _client().change_message_visibility(
+def are_feedback_queues_empty() -> bool:
+    """Tell whether no event is waiting, delayed or being worked on, nor among the dead letters.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        return all(
+            _count(required(name)) == 0
+            for name in ("FEEDBACK_QUEUE_URL", "FEEDBACK_DEAD_LETTER_QUEUE_URL")
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("SQS did not tell what is on its queues") from error
+
+
+def _count(queue_url: str) -> int:
+    attributes = _client().get_queue_attributes(
         QueueUrl=queue_url,
-        ReceiptHandle=receipt_handle,
-        VisibilityTimeout=int(min(delay, waits().message_retry_longest)),
-    )
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    return sum(int(number) for number in attributes.values())
+
+
+def retry_later(
+    queue_url: str, receipt_handle: str, receive_count: int, after: float | None = None
+) -> None:
+    """Make a message visible again: 2 s after its first failure, doubling to 15 min.
+
+    ``after``: seconds, for a message that did not fail. Best effort: without it the message comes
+    back after the queue's own timeout.
+    """
+    if after is None:
+        doubled = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
+        after = min(doubled, waits().message_retry_longest)
+    try:
+        _client().change_message_visibility(
+            QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=round(after)
+        )
+    except (BotoCoreError, ClientError):
+        logger.warning("a message could not be made visible sooner")
 
 
 def send_to_dead_letters(queue_url: str, body: str, correlation_id: str, reason: str) -> None:

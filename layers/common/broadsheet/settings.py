@@ -11,6 +11,31 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet.domain.newsletter import Newsletter
 
+CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
+CONFIRMATION_HEADROOM = 0.02  # of the rate: left by the issues for confirmation mails
+SLOWDOWN = 0.7  # of the rate is left after SES has throttled
+SLOWDOWN_RECOVERY = 1.1  # times the rate, at each refresh, until it is whole again
+
+
+class Breaker(BaseModel):
+    """When an issue stops itself. SES reviews an account at 5 % bounces or 0.1 % complaints."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bounce_share: float = 0.05
+    least_bounces: int = 20
+    complaint_share: float = 0.001
+    least_complaints: int = 3
+
+    def trips(self, bounced: int, complained: int, accepted: int) -> bool:
+        """Tell whether so many of an issue's accepted mails are too many."""
+        return (bounced >= self.least_bounces and bounced > self.bounce_share * accepted) or (
+            complained >= self.least_complaints and complained > self.complaint_share * accepted
+        )
+
+
+BREAKER = Breaker()
+
 
 class Waits(BaseModel):
     """All times in seconds; their order matters: each line's reason says what depends on it.
@@ -24,8 +49,18 @@ class Waits(BaseModel):
     ses_connect_timeout: float = 3
     ses_call_timeout: float = 10  # SES answers in well under a second; later is as good as never
     claim_deadline: float = 40  # no call starts later; one that did ends before deliver's timeout
+    write_outcomes_every: float = 0.5  # what a crash can leave unresolved, in seconds of sending
+    slot_horizon: float = 5  # slots are reserved no further ahead: the rate may change
+    slot_poll: float = 1  # between two questions for slots
+    slot_jitter: float = 0.2  # how much later after its slot than another a call may reach SES
+    quota_refresh: float = 60  # SES answers about one such question a second
+    slowdown_pause: float = 2  # one burst of throttles lowers the rate once
     deliver_margin: float = 5  # what deliver needs beside a claim and a call, to write the ledger
     claim_taken_for_dead: float = 120  # after the claim was made: nothing of it can be in flight
+    # Unresolved sends: dispatch's own time limit (300 s) < grace.
+    grace: float = 1800  # no event is overtaken by that of a mail sent this much later
+    queues_seen_empty_apart: float = 60
+    probe_every: float = 600  # a mail to SES's simulator, when nothing else tells of feedback
     # Dispatch.
     batch_seconds: float = 2  # of sending in one batch: what a claim holds while it lasts
     release_window: float = 300  # how far ahead pointers are put on the queue
@@ -38,6 +73,7 @@ class Waits(BaseModel):
     # Queue messages that could not be worked on.
     message_retry_first: float = 2
     message_retry_longest: float = 900
+    left_message_retry: float = 5  # one that was not worked on, for want of time or slots
     # Edge and database.
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s

@@ -18,7 +18,7 @@ from tests.cloud import Page, api_event, context, json_of, problem_in
 BROWSER = {"accept": "text/html,*/*;q=0.8"}
 CANARY = "canary@example.com"
 # These are about a queue's message, and no endpoint raises them.
-OF_QUEUES = {errors.CanNeverSucceed, errors.NotEnoughTime}
+OF_QUEUES = {errors.CanNeverSucceed}
 OF_ENDPOINTS = sorted(
     set(errors.BroadsheetError.__subclasses__()) - OF_QUEUES, key=lambda error: error.__name__
 )

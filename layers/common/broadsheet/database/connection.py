@@ -22,31 +22,61 @@ type Connection = psycopg.Connection[tuple[object, ...]]
 
 # A lock or a statement that takes longer is stuck; a transaction left open blocks others.
 _SESSION = "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
-_LOST = ("08", "57P0", "53300")  # connection exceptions, shutdowns, too many connections
+# Connection exceptions, shutdowns, too many connections; rollbacks by deadlock, lock timeouts.
+_PASSING = ("08", "57P0", "53300", "40", "55P03")
 _SECONDS_BETWEEN_TRIES = 0.5
+
+
+class Session:
+    """One invocation's connection: opened when first needed, and again after it was lost."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def connected(self, patience: float) -> Generator[Connection]:
+        """Give the connection, in autocommit mode.
+
+        ``patience``: seconds to wait for a database that is waking up or failing over.
+        Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
+        """
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(patience)
+        try:
+            yield self._connection
+        except psycopg.OperationalError as error:
+            if not _passes(error):
+                raise
+            self.close()
+            raise DatabaseUnavailable("the database was lost, or is busy") from error
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def session() -> Generator[Session]:
+    """Give a session that is closed at the end."""
+    invocation = Session()
+    try:
+        yield invocation
+    finally:
+        invocation.close()
 
 
 @contextmanager
 def connected(patience: float) -> Generator[Connection]:
-    """Open an autocommit connection, for the invocation's length.
-
-    ``patience``: seconds to wait for a database that is waking up or failing over.
-    Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
-    """
-    connection = _connect(patience)
-    try:
+    """Open a connection for the length of an invocation; as ``Session.connected``."""
+    with session() as invocation, invocation.connected(patience) as connection:
         yield connection
-    except psycopg.OperationalError as error:
-        if not _is_loss(error):
-            raise
-        raise DatabaseUnavailable("the connection to the database was lost") from error
-    finally:
-        connection.close()
 
 
-def _is_loss(error: psycopg.OperationalError) -> bool:
-    """Tell whether the connection is gone, as opposed to a statement that went wrong."""
-    return error.sqlstate is None or error.sqlstate.startswith(_LOST)
+def _passes(error: psycopg.OperationalError) -> bool:
+    """Tell whether it may go well the next time, as opposed to a statement that went wrong."""
+    return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
 def _connect(patience: float) -> Connection:

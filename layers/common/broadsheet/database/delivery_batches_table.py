@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from uuid import uuid4
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID, uuid4
 
 from psycopg.rows import class_row, scalar_row
+from pydantic import BaseModel
 
-from broadsheet.domain.deliveries import BatchPointer, Claim
+from broadsheet.domain.deliveries import BatchPointer, Claim, ClaimedBatch
+from broadsheet.domain.subscribers import SubscriberId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
@@ -97,104 +100,175 @@ def mark_released(
     return sorted(pointers, key=lambda pointer: pointer.number)
 
 
-def claim(connection: Connection, pointer: BatchPointer, valid_for: timedelta) -> Claim | None:
-    """Take a batch that is waiting and whose issue is sending; None when there is no such one."""
-    with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(
+def claim(
+    connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
+) -> Claim | None:
+    """Take those of an issue's batches that are waiting, if the issue is sending.
+
+    None when there is none of them to take.
+    """
+    with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
+        rows = cursor.execute(
             """
             UPDATE delivery_batches
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
                 claim_deadline = now() + %(valid_for)s
             WHERE issue_id = %(issue_id)s
-              AND number = %(number)s
+              AND number = ANY(%(numbers)s)
               AND state = 'waiting'
               AND (not_before IS NULL OR not_before <= now())
               AND EXISTS (
                   SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
               )
-            RETURNING claim_id AS id, issue_id, number, round, tries, claim_deadline AS deadline,
-                      recipients
+            RETURNING claim_id, claim_deadline, number, round, tries, recipients
             """,
             {
                 "claim_id": uuid4(),
-                "issue_id": pointer.issue_id.root,
-                "number": pointer.number,
+                "issue_id": issue_id.root,
+                "numbers": list(numbers),
                 "valid_for": valid_for,
             },
-        ).fetchone()
+        ).fetchall()
+    return _claim_of(issue_id, rows) if rows else None
 
 
-def clear_release(connection: Connection, pointer: BatchPointer) -> None:
-    """Let dispatch release a batch again whose issue may not send now, when it may."""
+class _ClaimedRow(BaseModel):
+    claim_id: UUID
+    claim_deadline: datetime
+    number: int
+    round: int
+    tries: int
+    recipients: list[SubscriberId]
+
+
+def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
+    return Claim(
+        id=rows[0].claim_id,
+        issue_id=issue_id,
+        deadline=rows[0].claim_deadline,
+        batches=[
+            ClaimedBatch(
+                number=row.number, round=row.round, tries=row.tries, recipients=row.recipients
+            )
+            for row in rows
+        ],
+    )
+
+
+def clear_release(connection: Connection, issue_id: IssueId, numbers: Sequence[int]) -> None:
+    """Let dispatch release batches again whose issue may not send now, when it may."""
     connection.execute(
         """
         UPDATE delivery_batches
         SET released_at = NULL
         WHERE issue_id = %(issue_id)s
-          AND number = %(number)s
+          AND number = ANY(%(numbers)s)
           AND state = 'waiting'
           AND NOT EXISTS (
               SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
           )
         """,
-        {"issue_id": pointer.issue_id.root, "number": pointer.number},
+        {"issue_id": issue_id.root, "numbers": list(numbers)},
     )
 
 
-def close(connection: Connection, claim: Claim) -> bool:
-    """Close a batch whose recipients all have their outcome; False when the claim was lost."""
-    closed = connection.execute(
-        """
-        UPDATE delivery_batches
-        SET state = 'closed', claim_id = NULL, claim_deadline = NULL
-        WHERE issue_id = %(issue_id)s AND number = %(number)s AND claim_id = %(claim_id)s
-        """,
-        {"issue_id": claim.issue_id.root, "number": claim.number, "claim_id": claim.id},
-    )
-    return closed.rowcount == 1
+class Ending(NamedTuple):
+    """How a claimed batch is let go: closed, or waiting again after ``pause`` with its tries."""
+
+    number: int
+    is_closed: bool
+    tries: int
+    pause: timedelta
 
 
-def return_to_waiting(
-    connection: Connection, claim: Claim, tries: int, not_before: timedelta
-) -> bool:
-    """Give a claimed batch back, to be sent again after a while; False when the claim was lost."""
-    returned = connection.execute(
-        """
-        UPDATE delivery_batches
-        SET state = 'waiting', claim_id = NULL, claim_deadline = NULL, released_at = NULL,
-            tries = %(tries)s, not_before = now() + %(not_before)s
-        WHERE issue_id = %(issue_id)s AND number = %(number)s AND claim_id = %(claim_id)s
-        """,
-        {
-            "issue_id": claim.issue_id.root,
-            "number": claim.number,
-            "claim_id": claim.id,
-            "tries": tries,
-            "not_before": not_before,
-        },
-    )
-    return returned.rowcount == 1
+def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> set[int]:
+    """Let go of claimed batches; return the numbers of those that were still this claim's."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        rows = cursor.execute(
+            """
+            UPDATE delivery_batches AS batch
+            SET state = CASE WHEN ending.is_closed THEN 'closed' ELSE 'waiting' END::batch_state,
+                claim_id = NULL,
+                claim_deadline = NULL,
+                released_at = NULL,
+                tries = ending.tries,
+                not_before = CASE WHEN NOT ending.is_closed THEN now() + ending.pause END
+            FROM unnest(
+                %(numbers)s::integer[],
+                %(are_closed)s::boolean[],
+                %(tries)s::integer[],
+                %(pauses)s::interval[]
+            ) AS ending (number, is_closed, tries, pause)
+            WHERE batch.issue_id = %(issue_id)s
+              AND batch.number = ending.number
+              AND batch.claim_id = %(claim_id)s
+            RETURNING batch.number
+            """,
+            {
+                "issue_id": claim.issue_id.root,
+                "claim_id": claim.id,
+                "numbers": [ending.number for ending in endings],
+                "are_closed": [ending.is_closed for ending in endings],
+                "tries": [ending.tries for ending in endings],
+                "pauses": [ending.pause for ending in endings],
+            },
+        ).fetchall()
+    return set(rows)
 
 
 def lock_dead_claims(
     connection: Connection, issue_id: IssueId, dead_after_deadline: timedelta
 ) -> Sequence[Claim]:
     """Return and lock the claims whose deliver must be dead: nothing of theirs is in flight."""
-    with connection.cursor(row_factory=class_row(Claim)) as cursor:
-        return cursor.execute(
+    with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
+        rows = cursor.execute(
             """
-            SELECT claim_id AS id, issue_id, number, round, tries, claim_deadline AS deadline,
-                   recipients
+            SELECT claim_id, claim_deadline, number, round, tries, recipients
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'
               AND claim_deadline < now() - %(dead_after_deadline)s
-            ORDER BY number
+            ORDER BY claim_id, number
             FOR UPDATE SKIP LOCKED
             """,
             {"issue_id": issue_id.root, "dead_after_deadline": dead_after_deadline},
         ).fetchall()
+    by_claim = groupby(rows, key=lambda row: row.claim_id)
+    return [_claim_of(issue_id, list(of_claim)) for _, of_claim in by_claim]
+
+
+def reopen_for_resend(
+    connection: Connection, issue_id: IssueId, round_number: int, subscriber_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Let the batches wait again that hold these recipients; return who may be sent to again.
+
+    A recipient of a batch that somebody holds is left out: its claim would not see that it is
+    to send to them.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        rows = cursor.execute(
+            """
+            WITH member AS (
+                SELECT batch.number, id
+                FROM delivery_batches AS batch
+                CROSS JOIN LATERAL unnest(batch.recipients) AS member (id)
+                JOIN unnest(%(ids)s::uuid[]) AS wanted (id) USING (id)
+                WHERE batch.issue_id = %(issue_id)s
+                  AND batch.round = %(round)s
+                  AND batch.state <> 'claimed'
+                FOR UPDATE OF batch
+            ), reopened AS (
+                UPDATE delivery_batches AS batch
+                SET state = 'waiting', released_at = NULL, not_before = NULL, tries = 0
+                FROM (SELECT DISTINCT number FROM member) AS mine
+                WHERE batch.issue_id = %(issue_id)s AND batch.number = mine.number
+            )
+            SELECT id FROM member
+            """,
+            {"issue_id": issue_id.root, "round": round_number, "ids": list(subscriber_ids)},
+        ).fetchall()
+    return set(rows)
 
 
 def has_open(connection: Connection, issue_id: IssueId) -> bool:
@@ -210,3 +284,73 @@ def has_open(connection: Connection, issue_id: IssueId) -> bool:
                 {"id": issue_id.root},
             ).fetchone()
         )
+
+
+def close_waiting(connection: Connection, issue_id: IssueId) -> int:
+    """Close all batches of a canceled issue that nobody holds; return how many."""
+    return connection.execute(
+        """
+        UPDATE delivery_batches SET state = 'closed'
+        WHERE issue_id = %(issue_id)s AND state = 'waiting'
+        """,
+        {"issue_id": issue_id.root},
+    ).rowcount
+
+
+def has_open_round(connection: Connection, issue_id: IssueId) -> bool:
+    """Tell whether a round after the first is still under way."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                """
+                SELECT EXISTS (
+                    SELECT FROM delivery_batches
+                    WHERE issue_id = %(id)s AND round > 1 AND state <> 'closed'
+                )
+                """,
+                {"id": issue_id.root},
+            ).fetchone()
+        )
+
+
+def has_claimed(connection: Connection, issue_id: IssueId) -> bool:
+    """Tell whether anybody holds a batch of the issue."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                """
+                SELECT EXISTS (
+                    SELECT FROM delivery_batches WHERE issue_id = %(id)s AND state = 'claimed'
+                )
+                """,
+                {"id": issue_id.root},
+            ).fetchone()
+        )
+
+
+def insert_round(
+    connection: Connection,
+    issue_id: IssueId,
+    round_number: int,
+    recipients: Sequence[UUID],
+    batch_size: int,
+) -> None:
+    """Add the batches of a new round for these recipients."""
+    connection.execute(
+        """
+        INSERT INTO delivery_batches (issue_id, number, round, recipients)
+        SELECT %(issue_id)s,
+               (SELECT max(number) FROM delivery_batches WHERE issue_id = %(issue_id)s)
+                   + (place - 1) / %(batch_size)s + 1,
+               %(round)s,
+               array_agg(id)
+        FROM unnest(%(recipients)s::uuid[]) WITH ORDINALITY AS recipient (id, place)
+        GROUP BY (place - 1) / %(batch_size)s
+        """,
+        {
+            "issue_id": issue_id.root,
+            "round": round_number,
+            "recipients": list(recipients),
+            "batch_size": batch_size,
+        },
+    )

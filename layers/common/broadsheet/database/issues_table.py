@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +38,7 @@ class Issue(BaseModel):
     frozen_at: datetime | None
     audience: int | None
     finished_at: datetime | None
+    paused_because: str | None
 
 
 class NewIssue(BaseModel):
@@ -101,7 +102,7 @@ def find_by_key(connection: Connection, author: str, idempotency_key: str) -> Ke
         row = cursor.execute(
             """
             SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, request_digest
+                   finished_at, paused_because, request_digest
             FROM issues
             WHERE author = %(author)s AND idempotency_key = %(idempotency_key)s
             """,
@@ -122,7 +123,7 @@ def find(connection: Connection, issue_id: IssueId) -> Issue | None:
         return cursor.execute(
             """
             SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at
+                   finished_at, paused_because
             FROM issues
             WHERE id = %(id)s
             """,
@@ -138,7 +139,7 @@ def find_newest(
         return cursor.execute(
             """
             SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at
+                   finished_at, paused_because
             FROM issues
             WHERE %(created_at)s::timestamptz IS NULL
                OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
@@ -159,7 +160,7 @@ def find_open(connection: Connection) -> Sequence[Issue]:
         return cursor.execute(
             """
             SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at
+                   finished_at, paused_because
             FROM issues
             WHERE status IN ('scheduled', 'sending', 'paused')
             """
@@ -175,7 +176,7 @@ def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         return cursor.execute(
             """
             SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at
+                   finished_at, paused_because
             FROM issues
             WHERE id = %(id)s
             FOR NO KEY UPDATE SKIP LOCKED
@@ -225,3 +226,94 @@ def set_finished(connection: Connection, issue_id: IssueId) -> bool:
         {"id": issue_id.root},
     )
     return finished.rowcount == 1
+
+
+def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
+    """Lock an issue until the transaction ends, after whoever holds it; None: there is none."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(
+            """
+            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
+                   finished_at, paused_because
+            FROM issues
+            WHERE id = %(id)s
+            FOR NO KEY UPDATE
+            """,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
+def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
+    """Pause an issue that has not ended; tell whether it was not paused before."""
+    paused = connection.execute(
+        """
+        UPDATE issues SET status = 'paused', paused_because = %(because)s
+        WHERE id = %(id)s AND status IN ('scheduled', 'sending')
+        """,
+        {"id": issue_id.root, "because": because},
+    )
+    return paused.rowcount == 1
+
+
+def resume(connection: Connection, issue_id: IssueId) -> None:
+    """Let a paused issue go on where it was; its breaker counts anew."""
+    connection.execute(
+        """
+        UPDATE issues
+        SET status = CASE WHEN frozen_at IS NULL THEN 'scheduled' ELSE 'sending' END::issue_status,
+            paused_because = NULL,
+            breaker_since = now(),
+            breaker_accepted = 0
+        WHERE id = %(id)s AND status = 'paused'
+        """,
+        {"id": issue_id.root},
+    )
+
+
+def cancel(connection: Connection, issue_id: IssueId) -> None:
+    """End an issue before its time."""
+    connection.execute(
+        """
+        UPDATE issues SET status = 'canceled', canceled_at = now(), paused_because = NULL
+        WHERE id = %(id)s AND status IN ('scheduled', 'sending', 'paused')
+        """,
+        {"id": issue_id.root},
+    )
+
+
+def reopen(connection: Connection, issue_id: IssueId) -> None:
+    """Let a finished issue send again, to those of a new round."""
+    connection.execute(
+        """
+        UPDATE issues SET status = 'sending', finished_at = NULL
+        WHERE id = %(id)s AND status = 'finished'
+        """,
+        {"id": issue_id.root},
+    )
+
+
+def reschedule(connection: Connection, issue_id: IssueId, publish_at: datetime) -> None:
+    """Move an issue that has not begun."""
+    connection.execute(
+        "UPDATE issues SET publish_at = %(publish_at)s WHERE id = %(id)s AND frozen_at IS NULL",
+        {"id": issue_id.root, "publish_at": publish_at},
+    )
+
+
+def accepted_when_last_counted(connection: Connection, issue_id: IssueId) -> int:
+    """Return how many mails the breaker had counted as accepted; a lower bound of what are."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                "SELECT breaker_accepted FROM issues WHERE id = %(id)s", {"id": issue_id.root}
+            ).fetchone()
+            or 0
+        )
+
+
+def note_accepted(connection: Connection, issue_id: IssueId, accepted: int) -> None:
+    """Note how many mails the breaker has counted as accepted."""
+    connection.execute(
+        "UPDATE issues SET breaker_accepted = %(accepted)s WHERE id = %(id)s",
+        {"id": issue_id.root, "accepted": accepted},
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, LiteralString
 from psycopg.rows import class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SubscriberId,
@@ -17,6 +18,8 @@ from broadsheet.domain.subscribers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import Language
 
@@ -181,6 +184,80 @@ def merge_unsubscribe(
         """,
         {"id": subscriber_id.root, "at": at},
     )
+
+
+class Harm(BaseModel):
+    """A mail that bounced for good, by when it was sent, or was complained of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subscriber_id: SubscriberId
+    message_id: str
+    issue_id: IssueId | None
+    bounced_at: datetime | None
+    complained_at: datetime | None
+
+
+def merge_harm(connection: Connection, harms: Sequence[Harm]) -> dict[str, int]:
+    """Merge bounces and complaints; return how many subscribers' states changed, by metric.
+
+    Every change of state goes to the consent log. Rows are locked in one order.
+    """
+    if not harms:
+        return {}
+    ordered = sorted(harms, key=lambda harm: harm.subscriber_id.root)
+    with connection.cursor(row_factory=class_row(_Changed)) as cursor:
+        changed = cursor.execute(
+            """
+            WITH harm AS (
+                SELECT subscriber_id, max(bounced_at) AS bounced_at,
+                       max(complained_at) AS complained_at,
+                       min(message_id) AS message_id, min(issue_id::text)::uuid AS issue_id
+                FROM unnest(
+                    %(subscriber_ids)s::uuid[], %(bounced)s::timestamptz[],
+                    %(complained)s::timestamptz[], %(message_ids)s::text[], %(issue_ids)s::uuid[]
+                ) AS harm (subscriber_id, bounced_at, complained_at, message_id, issue_id)
+                GROUP BY subscriber_id
+            ), before AS (
+                SELECT id, status FROM subscribers
+                WHERE id IN (SELECT subscriber_id FROM harm)
+                ORDER BY id
+                FOR UPDATE
+            ), after AS (
+                UPDATE subscribers AS subscriber
+                SET bounced_at = greatest(subscriber.bounced_at, harm.bounced_at),
+                    complained_at = greatest(subscriber.complained_at, harm.complained_at)
+                FROM harm, before
+                WHERE subscriber.id = harm.subscriber_id AND before.id = subscriber.id
+                RETURNING subscriber.id, subscriber.status, harm.issue_id, harm.message_id
+            ), logged AS (
+                INSERT INTO consents (request_id, subscriber_id, change, at, issue_id)
+                SELECT md5(after.message_id || after.status)::uuid, after.id,
+                       after.status::text::consent_change, now(), after.issue_id
+                FROM after JOIN before ON before.id = after.id
+                WHERE after.status <> before.status
+                  AND after.status IN ('bounced', 'complained')
+                ON CONFLICT DO NOTHING
+            )
+            SELECT after.status, count(*) AS number
+            FROM after JOIN before ON before.id = after.id
+            WHERE after.status <> before.status
+            GROUP BY after.status
+            """,
+            {
+                "subscriber_ids": [harm.subscriber_id.root for harm in ordered],
+                "bounced": [harm.bounced_at for harm in ordered],
+                "complained": [harm.complained_at for harm in ordered],
+                "message_ids": [harm.message_id for harm in ordered],
+                "issue_ids": [harm.issue_id.root if harm.issue_id else None for harm in ordered],
+            },
+        ).fetchall()
+    return {f"Subscribers{row.status.capitalize()}": row.number for row in changed}
+
+
+class _Changed(BaseModel):
+    status: SubscriberStatus
+    number: int
 
 
 def _status_after(

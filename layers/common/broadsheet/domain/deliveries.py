@@ -19,22 +19,26 @@ class BatchPointer(BaseModel):
     number: int = Field(gt=0)
 
 
-class Claim(BaseModel):
-    """One deliver's right to send one batch, until the deadline.
+class ClaimedBatch(BaseModel):
+    """A batch as its claim found it. ``tries`` counts the claims in which SES was asked."""
 
-    ``recipients`` are subscribers' ids; who of them is mailed is read later. ``tries`` counts
-    the earlier claims in which SES was asked.
-    """
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    round: int
+    tries: int
+    recipients: list[SubscriberId]
+
+
+class Claim(BaseModel):
+    """One deliver's right to send some batches of an issue, until the deadline."""
 
     model_config = ConfigDict(frozen=True)
 
     id: UUID
     issue_id: IssueId
-    number: int
-    round: int
-    tries: int
     deadline: datetime
-    recipients: list[SubscriberId]
+    batches: list[ClaimedBatch]
 
 
 class Recipient(BaseModel):
@@ -43,6 +47,8 @@ class Recipient(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
+    batch_number: int
+    round: int
     email: EmailAddress
     name: SubscriberName
 
@@ -59,11 +65,13 @@ class Outcome(StrEnum):
 
 
 class Delivery(BaseModel):
-    """A row of the ledger, without its issue, round and claim."""
+    """A row of the ledger, without its issue and claim."""
 
     model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
+    batch_number: int
+    round: int
     outcome: Outcome
     reason: str | None = None
     message_id: str | None = None

@@ -49,6 +49,10 @@ class IssueNotFound(BroadsheetError):
     """No issue has this id."""
 
 
+class WrongState(BroadsheetError):
+    """The issue is not in a state in which this can be done."""
+
+
 class DatabaseUnavailable(BroadsheetError):
     """The database could not be reached in the time there was."""
 
@@ -59,7 +63,3 @@ class DependencyUnavailable(BroadsheetError):
 
 class CanNeverSucceed(BroadsheetError):
     """A queue's message that no retry will help; its words are the reason a person reads."""
-
-
-class NotEnoughTime(BroadsheetError):
-    """This invocation would end before the work could: the message waits for another."""

@@ -111,6 +111,8 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("give a year from 2 to 9998") from None
 
 
+PublishAt = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 
 
@@ -145,7 +147,7 @@ class PublishRequest(BaseModel):
         Annotated[MarkdownContent, Tag("markdown")] | Annotated[HtmlContent, Tag("html")],
         Discriminator(_form_of),
     ]
-    publish_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    publish_at: PublishAt | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -161,6 +163,14 @@ class PublishRequest(BaseModel):
     def digest(self) -> bytes:
         """Return what tells this request from any other, 32 bytes."""
         return sha256(self.model_dump_json().encode()).digest()
+
+
+class RescheduleRequest(BaseModel):
+    """When an author wants an issue published instead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish_at: PublishAt
 
 
 class IssueStatus(StrEnum):

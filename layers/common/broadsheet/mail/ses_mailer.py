@@ -7,12 +7,15 @@ SES surely did not take is kept apart from what it may have taken.
 from __future__ import annotations
 
 import json
+import math
+import ssl
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from email.utils import formataddr
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -20,13 +23,20 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
-    SSLError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
 )
+from botocore.exceptions import SSLError as BotocoreSSLError
 from pydantic import BaseModel, ConfigDict, Field
 
+from broadsheet import settings
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
+from broadsheet.domain.issues import IssueId, RenderedIssue
 from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
 from broadsheet.settings import required, unsubscribe_link, waits
 
@@ -38,27 +48,30 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, MessageHeaderTypeDef
 
     from broadsheet.domain.deliveries import Recipient
-    from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.newsletter import Newsletter
-    from broadsheet.domain.subscribers import EmailAddress
+    from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 
+PROBE_ADDRESS = "success@simulator.amazonses.com"  # SES's own; costs no reputation
 BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
 
 
 class Refusal(StrEnum):
     """Why SES did not take a mail, by what is to be done about it."""
 
+    THROTTLED = "throttled"  # too fast: again later, and more slowly
     RETRY = "retry"  # it passes by itself
+    NOT_BEGUN = "not begun"  # SES was not asked
+    QUOTA = "quota"  # the 24-hour quota is spent: wait until it has room
     ACCOUNT = "account"  # it is about us, not about the recipient: wait until a person mends it
     RECIPIENT = "recipient"  # it is about this mail: it fails for good
 
 
 # By SES's statuses of an entry; an unknown one is retried, a bounded number of times.
 _REFUSALS = {
-    "ACCOUNT_THROTTLED": Refusal.RETRY,
+    "ACCOUNT_THROTTLED": Refusal.THROTTLED,
     "TRANSIENT_FAILURE": Refusal.RETRY,
     "FAILED": Refusal.RETRY,
-    "ACCOUNT_DAILY_QUOTA_EXCEEDED": Refusal.ACCOUNT,
+    "ACCOUNT_DAILY_QUOTA_EXCEEDED": Refusal.QUOTA,
     "ACCOUNT_SENDING_PAUSED": Refusal.ACCOUNT,
     "CONFIGURATION_SET_SENDING_PAUSED": Refusal.ACCOUNT,
     "ACCOUNT_SUSPENDED": Refusal.ACCOUNT,
@@ -99,6 +112,22 @@ class PerhapsAccepted(BaseModel):
 type SendResult = Accepted | Refused | PerhapsAccepted
 
 
+class Letter(BaseModel):
+    """What everybody gets of an issue."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issue_id: IssueId
+    rendered: RenderedIssue
+
+
+class Addressee(NamedTuple):
+    """Whom one entry of a call goes to, and how they leave."""
+
+    recipient: Recipient
+    unsubscribe_token: str
+
+
 class SendQuota(BaseModel):
     """The account's limits. ``max_per_second`` and ``max_per_day`` count recipients."""
 
@@ -107,6 +136,11 @@ class SendQuota(BaseModel):
     max_per_second: float = Field(gt=0)
     max_per_day: float | None
     sent_last_day: float
+
+    @property
+    def is_spent(self) -> bool:
+        """Tell whether nothing more can be sent until mails of a day ago no longer count."""
+        return self.max_per_day is not None and self.sent_last_day >= self.max_per_day
 
 
 class MailNotTaken(DependencyUnavailable):
@@ -117,18 +151,37 @@ class MailRefused(CanNeverSucceed):
     """SES will never take this mail; the reason is its own code."""
 
 
-def send_to_subscriber(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
+def send_to_subscriber(
+    newsletter: Newsletter, subscriber_id: SubscriberId, to: EmailAddress, content: MailContent
+) -> str:
     """Send one mail that a subscriber is owed, and return SES's message id.
 
     Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
     and ``MailRefused`` when SES will never take it.
     """
+    return _send_simple(
+        newsletter,
+        str(to),
+        content,
+        required("CONFIRMATION_CONFIGURATION_SET"),
+        {"subscriber": str(subscriber_id)},
+    )
+
+
+def _send_simple(
+    newsletter: Newsletter,
+    to: str,
+    content: MailContent,
+    configuration_set: str,
+    tags: dict[str, str],
+) -> str:
     try:
         answer = _sending_client().send_email(
             FromEmailAddress=_sender(newsletter),
             **_reply_to(newsletter),
-            Destination={"ToAddresses": [str(to)]},
-            ConfigurationSetName=required("CONFIRMATION_CONFIGURATION_SET"),
+            Destination={"ToAddresses": [to]},
+            ConfigurationSetName=configuration_set,
+            EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
             Content={
                 "Simple": {
                     "Subject": {"Data": content.subject, "Charset": "UTF-8"},
@@ -149,20 +202,14 @@ def send_to_subscriber(newsletter: Newsletter, to: EmailAddress, content: MailCo
     return answer["MessageId"]
 
 
-def send_issue(  # noqa: PLR0913 - what SES needs to know, each thing once
-    newsletter: Newsletter,
-    issue_id: IssueId,
-    round_number: int,
-    issue: RenderedIssue,
-    recipients: Sequence[tuple[Recipient, str]],
-    *,
-    deadline: datetime,
+def send_issue(
+    newsletter: Newsletter, letter: Letter, addressees: Sequence[Addressee], deadline: datetime
 ) -> list[SendResult]:
-    """Send an issue to 1 to 50 recipients in one call; one result for each, in their order.
+    """Send an issue to 1 to 50 addressees in one call; one result for each, in their order.
 
-    ``recipients``: each with the token of their unsubscribe link. ``deadline``: the call does not
-    start later, by the wall clock, looked at after signing: an environment that was frozen on
-    the way must not send what has been given to another.
+    ``deadline``: the call does not start later, by the wall clock, looked at after signing: an
+    environment that was frozen on the way must not send what has been given to another.
+    A call that is refused because of an entry is sent again by halves: the bad one fails alone.
     """
     try:
         with _not_after(deadline):
@@ -173,31 +220,28 @@ def send_issue(  # noqa: PLR0913 - what SES needs to know, each thing once
                 DefaultContent={
                     "Template": {
                         "TemplateContent": {
-                            "Subject": issue.subject,
-                            "Html": issue.html,
-                            "Text": issue.text,
+                            "Subject": letter.rendered.subject,
+                            "Html": letter.rendered.html,
+                            "Text": letter.rendered.text,
                         },
                         "TemplateData": json.dumps(TEMPLATE_DEFAULTS),
                     }
                 },
                 BulkEmailEntries=[
-                    _entry(issue_id, round_number, newsletter, recipient, token)
-                    for recipient, token in recipients
+                    _entry(newsletter, letter.issue_id, addressee) for addressee in addressees
                 ],
             )
     except (ClientError, BotoCoreError) as error:
         result = _result_of(error)
-        half = len(recipients) // 2
+        half = len(addressees) // 2
         if half and isinstance(result, Refused) and result.refusal is Refusal.RECIPIENT:
-            # One bad entry refuses the whole call: by halves, it fails alone.
             return [
-                result
-                for part in (recipients[:half], recipients[half:])
-                for result in send_issue(
-                    newsletter, issue_id, round_number, issue, part, deadline=deadline
-                )
+                *send_issue(newsletter, letter, addressees[:half], deadline),
+                *send_issue(newsletter, letter, addressees[half:], deadline),
             ]
-        return [result] * len(recipients)
+        return [result] * len(addressees)
+    if len(answer.get("BulkEmailEntryResults", [])) != len(addressees):
+        return [PerhapsAccepted(reason="UNREADABLE_ANSWER")] * len(addressees)
     return [
         Accepted(message_id=result["MessageId"])
         if result["Status"] == "SUCCESS"
@@ -209,13 +253,10 @@ def send_issue(  # noqa: PLR0913 - what SES needs to know, each thing once
 
 
 def _entry(
-    issue_id: IssueId,
-    round_number: int,
-    newsletter: Newsletter,
-    recipient: Recipient,
-    unsubscribe_token: str,
+    newsletter: Newsletter, issue_id: IssueId, addressee: Addressee
 ) -> BulkEmailEntryTypeDef:
-    link = unsubscribe_link(unsubscribe_token)
+    recipient = addressee.recipient
+    link = unsubscribe_link(addressee.unsubscribe_token)
     headers: list[MessageHeaderTypeDef] = [
         {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
         {"Name": "List-Unsubscribe", "Value": f"<{link}>"},  # RFC 2369
@@ -227,7 +268,7 @@ def _entry(
         "ReplacementTags": [
             {"Name": "issue", "Value": str(issue_id)},
             {"Name": "subscriber", "Value": str(recipient.subscriber_id)},
-            {"Name": "round", "Value": str(round_number)},
+            {"Name": "round", "Value": str(recipient.round)},
         ],
         "ReplacementEmailContent": {
             "ReplacementTemplate": {
@@ -235,6 +276,21 @@ def _entry(
             }
         },
     }
+
+
+def send_probe(newsletter: Newsletter) -> None:
+    """Send a mail to SES's simulator, so that an event tells how far feedback has come.
+
+    Raises ``MailNotTaken`` and ``MailRefused``.
+    """
+    content = MailContent(subject="Probe", html="<p>Probe</p>", text="Probe")
+    _send_simple(
+        newsletter,
+        PROBE_ADDRESS,
+        content,
+        required("ISSUE_CONFIGURATION_SET"),
+        {"probe": "feedback"},
+    )
 
 
 def send_quota() -> SendQuota:
@@ -278,12 +334,34 @@ def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
     return {"ReplyToAddresses": [str(newsletter.reply_to)]} if newsletter.reply_to else {}
 
 
+_BEFORE_SENDING = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+)
+
+
+def _is_about_certificate(error: Exception) -> bool:
+    """Tell a handshake that failed from TLS that broke later, when SES may have the mail."""
+    if not isinstance(error, BotocoreSSLError):
+        return False
+    cause = error.kwargs.get("error")  # urllib3's, around that of Python's own ssl
+    return any(
+        isinstance(each, ssl.SSLCertVerificationError) for each in getattr(cause, "args", ())
+    )
+
+
 def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
     """Tell what a whole call's failure says about its mails."""
     if isinstance(error, _PastDeadline):
-        return Refused(refusal=Refusal.RETRY, reason="PAST_DEADLINE")
-    if isinstance(error, ConnectTimeoutError | EndpointConnectionError | SSLError):
-        return Refused(refusal=Refusal.RETRY, reason="NO_CONNECTION")
+        return Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
+    if isinstance(error, _BEFORE_SENDING) or _is_about_certificate(error):
+        return Refused(refusal=Refusal.NOT_BEGUN, reason=type(error).__name__)
+    if isinstance(error, ParamValidationError):
+        return Refused(refusal=Refusal.RECIPIENT, reason="INVALID_PARAMETER")
     if not isinstance(error, ClientError):
         return PerhapsAccepted(reason=type(error).__name__)
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -299,7 +377,8 @@ def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
         return Refusal.ACCOUNT
     match code:
         case "TooManyRequestsException" | "ThrottlingException" | "LimitExceededException":
-            return Refusal.RETRY
+            # SES tells these two apart only in its sentence.
+            return Refusal.QUOTA if "Daily message quota" in message else Refusal.THROTTLED
         case (
             "SendingPausedException"
             | "AccountSuspendedException"
@@ -307,28 +386,32 @@ def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
             | "NotFoundException"
         ):
             return Refusal.ACCOUNT
-        case _:
+        case _ if status == 400:  # noqa: PLR2004 - HTTP's own
             return Refusal.RECIPIENT
+        case _:
+            return Refusal.THROTTLED if status == 429 else Refusal.RETRY  # noqa: PLR2004
 
 
 class _PastDeadline(BotoCoreError):
     fmt = "the claim's deadline passed before the call began"
 
 
+_call_deadline: ContextVar[float] = ContextVar("call_deadline")
+
+
 @contextmanager
 def _not_after(deadline: datetime) -> Generator[None]:
-    """Stop a call of this process that has been signed but not sent by the deadline."""
-
-    def check(**_: object) -> None:
-        if time.time() >= deadline.timestamp():
-            raise _PastDeadline
-
-    events = _sending_client().meta.events
-    events.register("before-send.sesv2", check)
+    """Stop a call of this thread that has been signed but not sent by the deadline."""
+    token = _call_deadline.set(deadline.timestamp())
     try:
         yield
     finally:
-        events.unregister("before-send.sesv2", check)
+        _call_deadline.reset(token)
+
+
+def _check_deadline(**_: object) -> None:
+    if time.time() >= _call_deadline.get(math.inf):
+        raise _PastDeadline
 
 
 def close_connections() -> None:
@@ -338,14 +421,17 @@ def close_connections() -> None:
 
 @cache
 def _sending_client() -> SESV2Client:
-    return boto3.client(
+    client = boto3.client(
         "sesv2",
         config=Config(
             connect_timeout=waits().ses_connect_timeout,
             read_timeout=waits().ses_call_timeout,
             retries={"mode": "standard", "total_max_attempts": 1},
+            max_pool_connections=settings.CALLS_AT_ONCE,
         ),
     )
+    client.meta.events.register("before-send.sesv2", _check_deadline)
+    return client
 
 
 @cache

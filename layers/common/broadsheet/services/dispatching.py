@@ -1,4 +1,4 @@
-"""Does for one issue what is due: freeze, hold, release, finish. Harmless when repeated.
+"""Does for one issue what is due: freeze, settle, release, finish. Harmless when repeated.
 
 Each step is a transaction of its own that first takes the issue's lock; a dispatch that finds it
 taken ends, since another is doing the same work.
@@ -8,24 +8,32 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, queues, settings
-from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
+from broadsheet.database import (
+    deliveries_table,
+    delivery_batches_table,
+    feedback_progress_table,
+    issues_table,
+)
+from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import Delivery, Outcome
-from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
+from broadsheet.services import pacing
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.database.deliveries_table import Unresolved
     from broadsheet.database.issues_table import Issue
+    from broadsheet.domain.deliveries import Claim
     from broadsheet.domain.issues import IssueId
-
-_ENDED = (IssueStatus.FINISHED, IssueStatus.CANCELED)
 
 
 class _LockedByAnother(Exception):
@@ -39,14 +47,17 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _stop_orphaned_clock(issue_id)
         return
     try:
-        if issue.status in _ENDED:
-            _stop_clock(connection, issue_id)
-        elif issue.status is not IssueStatus.PAUSED and issue.publish_at <= datetime.now(UTC):
-            rate = ses_mailer.send_quota().max_per_second * settings.send_rate_share()
-            _freeze(connection, issue_id, rate)
-            _hold_what_a_crash_left(connection, issue_id)
-            _release(connection, issue_id, rate, correlation_id)
-            _finish(connection, issue_id)
+        if issue.status is IssueStatus.SCHEDULED:
+            if issue.publish_at > datetime.now(UTC):
+                return
+            _freeze(connection, issue_id)
+        _hold_what_a_crash_left(connection, issue_id)
+        _settle(connection, issue_id)
+        _close_canceled(connection, issue_id)
+        _release(connection, issue_id, correlation_id)
+        _finish(connection, issue_id)
+        if issue.status is not IssueStatus.SENDING:
+            _stop_clock_if_done(connection, issue_id)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
@@ -70,58 +81,156 @@ def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
         yield issue
 
 
-def _freeze(connection: Connection, issue_id: IssueId, rate: float) -> None:
+def _freeze(connection: Connection, issue_id: IssueId) -> None:
     """Fix the audience, once: who is confirmed now gets the issue."""
+    size = pacing.batch_size(pacing.usual_rate(connection))
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
             return
-        audience = delivery_batches_table.insert_audience(connection, issue_id, _batch_size(rate))
+        audience = delivery_batches_table.insert_audience(connection, issue_id, size)
         issues_table.set_frozen(connection, issue_id, audience)
     logger.info("audience frozen", issue_id=str(issue_id), audience=audience)
-
-
-def _batch_size(rate: float) -> int:
-    """Return how many recipients a batch has: two seconds of sending, at most one call's worth."""
-    return max(1, min(ses_mailer.BULK_LIMIT, int(settings.waits().batch_seconds * rate)))
 
 
 def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
     """Close the batches whose deliver died, and hold their open recipients as unresolved.
 
-    SES may have taken their mail: nobody sends to them again blindly.
+    SES may have taken their mail: nobody sends to them again before that is known.
+    """
+    with _locked(connection, issue_id):
+        for claim in delivery_batches_table.lock_dead_claims(
+            connection, issue_id, _dead_after_deadline()
+        ):
+            _hold(connection, claim)
+
+
+def _dead_after_deadline() -> timedelta:
+    """Return how long after its deadline a claim is taken for dead."""
+    waits = settings.waits()
+    return timedelta(seconds=waits.claim_taken_for_dead - waits.claim_deadline)
+
+
+def _hold(connection: Connection, claim: Claim) -> None:
+    recipients, others = deliveries_table.read_recipients(connection, claim)
+    # Who has unsubscribed since may have been mailed before, and is held as well.
+    died = {"outcome": Outcome.UNRESOLVED, "reason": "CLAIM_DIED"}
+    unresolved = [
+        Delivery(
+            subscriber_id=recipient.subscriber_id,
+            batch_number=recipient.batch_number,
+            round=recipient.round,
+            **died,
+        )
+        for recipient in recipients
+    ]
+    unresolved += [
+        other.model_copy(update=died) for other in others if other.outcome is Outcome.SKIPPED
+    ]
+    failed = [other for other in others if other.outcome is Outcome.FAILED]
+    deliveries_table.record(connection, claim, [*failed, *unresolved])
+    delivery_batches_table.let_go(
+        connection,
+        claim,
+        [
+            Ending(batch.number, is_closed=True, tries=batch.tries, pause=timedelta())
+            for batch in claim.batches
+        ],
+    )
+    count("MailsUnresolved", len(unresolved))
+    logger.warning(
+        "a claim died",
+        issue_id=str(claim.issue_id),
+        batches=[batch.number for batch in claim.batches],
+        unresolved=len(unresolved),
+    )
+
+
+def _settle(connection: Connection, issue_id: IssueId) -> None:
+    """Let unresolved recipients wait again, once no event of their mail can still be under way."""
+    deadline = deliveries_table.oldest_unresolved(connection, issue_id)
+    if deadline is None:
+        return
+    oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
+    later = oldest + timedelta(seconds=settings.waits().grace)
+    if later > datetime.now(UTC):
+        return
+    current_until = feedback_progress_table.read(connection).current_until
+    if current_until is None or current_until < oldest:
+        try:
+            _prove_feedback_current(connection, later)
+        except (DependencyUnavailable, CanNeverSucceed) as error:  # what is to be sent still is
+            log_failure("how far feedback is can't be told", error, issue_id=str(issue_id))
+        current_until = feedback_progress_table.read(connection).current_until
+    if current_until is None or current_until < oldest:
+        count("UnresolvedPastGrace")
+        logger.warning("unresolved sends wait for SES's events", issue_id=str(issue_id))
+        return
+    with _locked(connection, issue_id) as issue:
+        # Looked at again under the lock: an event may have settled them meanwhile.
+        rows = deliveries_table.lock_unresolved_until(
+            connection, issue_id, current_until - _dead_after_deadline()
+        )
+        by_round = groupby(sorted(rows, key=lambda row: row.round), key=lambda row: row.round)
+        for round_number, unresolved in by_round:
+            _let_wait_again(connection, issue, round_number, list(unresolved))
+
+
+def _let_wait_again(
+    connection: Connection, issue: Issue, round_number: int, unresolved: Sequence[Unresolved]
+) -> None:
+    again = delivery_batches_table.reopen_for_resend(
+        connection, issue.id, round_number, [row.subscriber_id for row in unresolved]
+    )
+    is_sent_again = issue.status is not IssueStatus.CANCELED
+    deliveries_table.delete_for_resend(
+        connection, issue.id, round_number, sorted(again), is_sent_again=is_sent_again
+    )
+    if not is_sent_again:
+        logger.warning("given up, since canceled", issue_id=str(issue.id), recipients=len(again))
+        return
+    count("MailsSentAgain", len(again))
+    logger.warning("sent again, possibly twice", issue_id=str(issue.id), recipients=len(again))
+
+
+def _prove_feedback_current(connection: Connection, later_than: datetime) -> None:
+    """Go a step towards knowing that no event of an earlier mail is under way.
+
+    First an event must be recorded of a mail that was sent ``later_than``, then the queues must be
+    seen empty twice, a minute apart.
     """
     waits = settings.waits()
-    dead_after = timedelta(seconds=waits.claim_taken_for_dead - waits.claim_deadline)
-    with _locked(connection, issue_id):
-        for claim in delivery_batches_table.lock_dead_claims(connection, issue_id, dead_after):
-            recipients, others = deliveries_table.read_recipients(connection, claim)
-            # Who has unsubscribed since may have been mailed before, and is held as well.
-            left = [other.subscriber_id for other in others if other.outcome is Outcome.SKIPPED]
-            unresolved = [
-                Delivery(
-                    subscriber_id=subscriber_id,
-                    outcome=Outcome.UNRESOLVED,
-                    reason="CLAIM_DIED",
-                )
-                for subscriber_id in [*(each.subscriber_id for each in recipients), *left]
-            ]
-            failed = [other for other in others if other.outcome is Outcome.FAILED]
-            deliveries_table.record(connection, claim, [*failed, *unresolved])
-            delivery_batches_table.close(connection, claim)
-            count("MailsUnresolved", len(unresolved))
-            logger.warning(
-                "a claim died",
-                issue_id=str(issue_id),
-                batch=claim.number,
-                unresolved=len(unresolved),
-            )
+    progress = feedback_progress_table.read(connection)
+    if progress.candidate_mail_at is None or progress.candidate_mail_at < later_than:
+        if progress.latest_mail_at is None or progress.latest_mail_at < later_than:
+            if feedback_progress_table.claim_probe(
+                connection, timedelta(seconds=waits.probe_every)
+            ):
+                ses_mailer.send_probe(settings.newsletter())
+            return
+        feedback_progress_table.start_proof(connection)
+    feedback_progress_table.see_queues(
+        connection,
+        are_empty=queues.are_feedback_queues_empty(),
+        apart=timedelta(seconds=waits.queues_seen_empty_apart),
+        grace=timedelta(seconds=waits.grace),
+    )
 
 
-def _release(connection: Connection, issue_id: IssueId, rate: float, correlation_id: str) -> None:
+def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
+    """Close what waits of a canceled issue, now and whenever something returns to waiting."""
+    with _locked(connection, issue_id) as issue:
+        if issue.status is IssueStatus.CANCELED:
+            delivery_batches_table.close_waiting(connection, issue_id)
+
+
+def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
     """Put the next minutes' worth of batches on the queue, each delayed to about its turn."""
+    rate = pacing.issue_rate(connection)
+    if rate is None:
+        return
     waits = settings.waits()
     long_ago = timedelta(seconds=waits.released_long_ago)
-    seconds_a_batch = _batch_size(rate) / rate
+    seconds_a_batch = pacing.batch_size(rate) / rate
     with _locked(connection, issue_id) as issue:
         if issue.status is not IssueStatus.SENDING:
             return
@@ -149,12 +258,21 @@ def _finish(connection: Connection, issue_id: IssueId) -> None:
         logger.info("issue finished", issue_id=str(issue_id))
 
 
-def _stop_clock(connection: Connection, issue_id: IssueId) -> None:
-    """Delete an ended issue's clock, under the lock under which it would be made again."""
+def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
+    """Delete the clock of an issue in which nothing is to happen by itself any more.
+
+    Under the lock, under which ``resume``, ``cancel`` and ``retry`` make it again.
+    """
     with _locked(connection, issue_id) as issue:
-        if issue.status in _ENDED:
-            issue_clock.stop(issue_id)
-            logger.info("clock stopped", issue_id=str(issue_id))
+        if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
+            return
+        if issue.status is not IssueStatus.FINISHED and (
+            delivery_batches_table.has_claimed(connection, issue_id)
+            or deliveries_table.oldest_unresolved(connection, issue_id)
+        ):
+            return
+        issue_clock.stop(issue_id)
+    logger.info("clock stopped", issue_id=str(issue_id))
 
 
 def _stop_orphaned_clock(issue_id: IssueId) -> None:

@@ -18,6 +18,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail import rendering, ses_mailer
+from broadsheet.services import pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
     if is_new:
         count("SignUps")
     if subscriber.due_mail is not None:
-        _send_due_mail(subscriber, request)
+        _send_due_mail(connection, subscriber, request)
         subscribers_table.clear_due_mail(connection, subscriber)
 
 
@@ -106,7 +107,9 @@ def _is_within_budget(
     return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
 
 
-def _send_due_mail(subscriber: Subscriber, request: SubscribeRequest) -> None:
+def _send_due_mail(
+    connection: Connection, subscriber: Subscriber, request: SubscribeRequest
+) -> None:
     newsletter = settings.newsletter()
     if subscriber.due_mail is DueMail.CONFIRMATION:
         token = ConfirmationToken(
@@ -116,7 +119,8 @@ def _send_due_mail(subscriber: Subscriber, request: SubscribeRequest) -> None:
         content = rendering.render_confirmation(newsletter, link)
     else:
         content = rendering.render_already_subscribed(newsletter)
-    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.email, content)
+    pacing.count_confirmation(connection)
+    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
     logger.info(
         "mail sent",

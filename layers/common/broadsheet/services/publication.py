@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, settings
 from broadsheet.database import deliveries_table, issues_table
-from broadsheet.database.deliveries_table import Books
+from broadsheet.database.deliveries_table import Books, LedgerRow
 from broadsheet.database.issues_table import Issue, NewIssue
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.issues import IssueId, IssueStatus
 from broadsheet.mail import rendering
+from broadsheet.services import pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 
 
 class IssueWithBooks(BaseModel):
-    """An issue, and where its audience is once it is frozen."""
+    """An issue, and where its audience is once it is frozen.
+
+    ``seconds_to_go``: how long those who wait will take at the rate allowed now; None when they
+    don't go on by themselves.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     issue: Issue
     books: Books | None
+    seconds_to_go: float | None
 
 
 def publish(
@@ -84,9 +90,29 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
         books = (
             None
             if issue.audience is None
-            else deliveries_table.books(connection, issue_id, issue.audience)
+            else deliveries_table.books(
+                connection,
+                issue_id,
+                issue.audience,
+                canceled=issue.status is IssueStatus.CANCELED,
+            )
         )
-    return IssueWithBooks(issue=issue, books=books)
+        pace = pacing.present_rate(connection)
+    is_going_on = books is not None and issue.status is IssueStatus.SENDING and pace is not None
+    return IssueWithBooks(
+        issue=issue,
+        books=books,
+        seconds_to_go=round(books.waiting / pace, 1) if is_going_on and books and pace else None,
+    )
+
+
+def ledger(
+    connection: Connection, issue_id: IssueId, limit: int, after: tuple[UUID, int] | None
+) -> Sequence[LedgerRow]:
+    """Return a page of an issue's ledger. Raises ``IssueNotFound``."""
+    if issues_table.find(connection, issue_id) is None:
+        raise IssueNotFound("there is no issue with this id")
+    return deliveries_table.page(connection, issue_id, limit, after)
 
 
 def newest(

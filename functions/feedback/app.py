@@ -1,0 +1,29 @@
+"""Records what SES tells of its mails, from FeedbackQueue."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import TypeAdapter
+
+from broadsheet import queue_worker, settings
+from broadsheet.database.connection import session
+from broadsheet.domain.feedback import SesEvent
+from broadsheet.services import feedback
+
+_event = TypeAdapter(SesEvent)
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Take SQS messages, each an event in SES's own shape; all are recorded together."""
+    patience = settings.waits().database_patience_of_workers
+    with session() as invocation:
+
+        def record(events: Sequence[SesEvent], _correlation_id: str) -> Sequence[SesEvent]:
+            with invocation.connected(patience) as connection:
+                feedback.record(connection, events)
+            return []
+
+        return queue_worker.work_through(
+            event, _event, record, "FEEDBACK", together=lambda _event: "all"
+        )

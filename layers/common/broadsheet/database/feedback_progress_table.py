@@ -1,0 +1,109 @@
+"""How far SES's events are known to have been recorded.
+
+An event is under way for a while, and may be overtaken, but not by that of a mail sent a grace
+time later. So once such a later mail's event has been recorded, and the queues have then been seen
+empty, every event of a mail sent a grace time before it has been recorded, or is lost.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg.rows import class_row
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from broadsheet.database.connection import Connection
+
+
+class Progress(BaseModel):
+    """How far feedback has come.
+
+    ``latest_mail_at``: the newest mail of which an event is recorded. ``candidate_mail_at``: the
+    one from which it is being proved. ``current_until``: no event of a mail sent before it is
+    still under way.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    latest_mail_at: datetime | None
+    candidate_mail_at: datetime | None
+    current_until: datetime | None
+
+
+def read(connection: Connection) -> Progress:
+    """Return the progress as it is now; what never was is None."""
+    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+        progress = cursor.execute(
+            """
+            SELECT nullif(latest_mail_at, '-infinity') AS latest_mail_at,
+                   candidate_mail_at,
+                   nullif(current_until, '-infinity') AS current_until
+            FROM feedback_progress
+            """
+        ).fetchone()
+    if progress is None:
+        raise LookupError("feedback_progress has no row: the schema is not up to date")
+    return progress
+
+
+def note_mail(connection: Connection, sent_at: datetime) -> None:
+    """Note that an event of a mail that was sent then has been recorded."""
+    connection.execute(
+        """
+        UPDATE feedback_progress SET latest_mail_at = %(sent_at)s
+        WHERE latest_mail_at < %(sent_at)s
+        """,
+        {"sent_at": sent_at},
+    )
+
+
+def start_proof(connection: Connection) -> None:
+    """Take the newest mail as the one whose currency is to be proved, if none is."""
+    connection.execute(
+        """
+        UPDATE feedback_progress
+        SET candidate_mail_at = latest_mail_at, seen_empty_at = NULL
+        WHERE candidate_mail_at IS NULL AND latest_mail_at > '-infinity'
+        """
+    )
+
+
+def see_queues(
+    connection: Connection, *, are_empty: bool, apart: timedelta, grace: timedelta
+) -> None:
+    """Note whether the queues were seen empty; seen so twice, apart, the proof is complete."""
+    connection.execute(
+        """
+        UPDATE feedback_progress
+        SET current_until = CASE
+                WHEN %(are_empty)s AND seen_empty_at <= now() - %(apart)s
+                THEN greatest(current_until, candidate_mail_at - %(grace)s)
+                ELSE current_until
+            END,
+            candidate_mail_at = CASE
+                WHEN %(are_empty)s AND seen_empty_at <= now() - %(apart)s THEN NULL
+                ELSE candidate_mail_at
+            END,
+            seen_empty_at = CASE
+                WHEN NOT %(are_empty)s OR seen_empty_at <= now() - %(apart)s THEN NULL
+                ELSE coalesce(seen_empty_at, now())
+            END
+        WHERE candidate_mail_at IS NOT NULL
+        """,
+        {"are_empty": are_empty, "apart": apart, "grace": grace},
+    )
+
+
+def claim_probe(connection: Connection, every: timedelta) -> bool:
+    """Tell whether this caller is the one who is to send a probe now."""
+    claimed = connection.execute(
+        """
+        UPDATE feedback_progress SET probed_at = now() WHERE probed_at < now() - %(every)s
+        """,
+        {"every": every},
+    )
+    return claimed.rowcount == 1

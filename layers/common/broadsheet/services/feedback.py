@@ -1,0 +1,148 @@
+"""What SES tells of its mails, into the ledger and the subscribers' state.
+
+A batch of events is a handful of statements. An event may come before deliver has written its
+row, twice, late, or out of order: everything is merged by precedence and by time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from broadsheet import settings
+from broadsheet.database import (
+    deliveries_table,
+    feedback_progress_table,
+    issues_table,
+    subscribers_table,
+)
+from broadsheet.database.deliveries_table import Told
+from broadsheet.database.subscribers_table import Harm
+from broadsheet.domain.deliveries import Outcome
+from broadsheet.domain.feedback import EventKind
+from broadsheet.services import levers
+from broadsheet.telemetry import count, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.feedback import LedgerKey, SesEvent
+    from broadsheet.domain.issues import IssueId
+
+_OUTCOMES = {
+    EventKind.REJECT: Outcome.REJECTED,
+    EventKind.RENDERING_FAILURE: Outcome.RENDERING_FAILED,
+}
+_KNOWN = frozenset(EventKind)
+
+
+def record(connection: Connection, events: Sequence[SesEvent]) -> None:
+    """Record a batch of events: all of it, or nothing. Harmless when repeated."""
+    known = [event for event in events if _is_known(event)]
+    with connection.transaction():
+        duplicates = deliveries_table.merge_told(connection, _told(known))
+        harmed = subscribers_table.merge_harm(connection, _harm(known))
+        if known:
+            latest = max(event.mail.sent_at for event in known)
+            feedback_progress_table.note_mail(connection, latest)
+    tell_of_duplicates(duplicates)
+    for change, number in harmed.items():
+        count(change, number)
+    logger.info("events recorded", events=len(known), unknown=len(events) - len(known))
+    for issue_id in _issues_with_harm(known):
+        _look_at_breaker(connection, issue_id)
+
+
+def tell_of_duplicates(duplicates: int) -> None:
+    """Raise the alarm when somebody was mailed twice."""
+    if duplicates:
+        count("DuplicateMails", duplicates)
+        logger.error("somebody was mailed twice", duplicates=duplicates)
+
+
+def _is_known(event: SesEvent) -> bool:
+    is_known = event.kind in _KNOWN and (event.bounce is None or event.bounce.is_known)
+    if not is_known:
+        logger.warning(
+            "an event that we don't know",
+            kind=event.kind[:40],
+            bounce=event.bounce.kind[:40] if event.bounce else None,
+            subtype=event.bounce.subtype[:40] if event.bounce else None,
+        )
+    return is_known
+
+
+def _told(events: Iterable[SesEvent]) -> list[Told]:
+    by_row: dict[LedgerKey, list[SesEvent]] = defaultdict(list)
+    for event in events:
+        if event.key is not None:
+            by_row[event.key].append(event)
+    return [_told_of(key, of_row) for key, of_row in by_row.items()]
+
+
+def _told_of(key: LedgerKey, events: list[SesEvent]) -> Told:
+    events.sort(key=lambda event: event.mail.sent_at)
+    worst = max(events, key=lambda event: _rank(event.kind))
+    outcome = _OUTCOMES.get(EventKind(worst.kind), Outcome.ACCEPTED)
+    bounced = next((event for event in events if event.permanent_bounce_at), None)
+    return Told(
+        key=key,
+        outcome=outcome,
+        message_ids=list(dict.fromkeys(event.mail.message_id for event in events)),
+        reason=None if outcome is Outcome.ACCEPTED else worst.kind.upper().replace(" ", "_"),
+        delivered_at=min((e.delivery.at for e in events if e.delivery), default=None),
+        bounced_at=bounced and bounced.permanent_bounce_at,
+        complained_at=min((e.complaint.at for e in events if e.complaint), default=None),
+        suppressed_as=next((e.suppressed_as for e in events if e.suppressed_as), None),
+    )
+
+
+def _rank(kind: str) -> int:
+    return kind in _OUTCOMES
+
+
+def _harm(events: Iterable[SesEvent]) -> list[Harm]:
+    """Return who is to get no more mail: after a bounce for good, or a complaint."""
+    return [
+        Harm(
+            subscriber_id=event.subscriber_id,
+            message_id=event.mail.message_id,
+            issue_id=event.key.issue_id if event.key else None,
+            bounced_at=event.mail.sent_at if event.permanent_bounce_at else None,
+            complained_at=event.complaint.at if event.complaint else None,
+        )
+        for event in events
+        if event.subscriber_id is not None and (event.permanent_bounce_at or event.complaint)
+    ]
+
+
+def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
+    return {
+        event.key.issue_id
+        for event in events
+        if event.key is not None and (event.permanent_bounce_at or event.complaint)
+    }
+
+
+def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
+    """Pause an issue whose mails bounce or are complained of beyond what SES bears."""
+    harm = deliveries_table.count_harm(connection, issue_id)
+    breaker = settings.BREAKER
+    suspicious = (
+        harm.bounced >= breaker.least_bounces or harm.complained >= breaker.least_complaints
+    )
+    if not suspicious:
+        return
+    accepted = issues_table.accepted_when_last_counted(connection, issue_id)
+    if not breaker.trips(harm.bounced, harm.complained, accepted):
+        return
+    # The count was of a while ago; counted anew, it may be enough.
+    accepted = deliveries_table.count_accepted_since_reset(connection, issue_id)
+    issues_table.note_accepted(connection, issue_id, accepted)
+    if breaker.trips(harm.bounced, harm.complained, accepted):
+        levers.pause_because(
+            connection,
+            issue_id,
+            f"of {accepted} mails, {harm.bounced} bounced and {harm.complained} were complained of",
+        )

@@ -1,0 +1,119 @@
+"""How fast mails may leave: the account's live rate, times our share, less a headroom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from broadsheet import settings
+from broadsheet.database import send_governor_table
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.mail import ses_mailer
+from broadsheet.telemetry import count, log_failure, logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+
+
+def issue_rate(connection: Connection) -> float | None:
+    """Return how many mails of issues may leave a second; None while none may.
+
+    None is when the 24-hour quota is spent, and until SES has told its quota for the first time.
+    Once a minute, one caller asks SES; when it does not answer, what it said before holds.
+    """
+    waits = settings.waits()
+    if send_governor_table.claim_refresh(connection, timedelta(seconds=waits.quota_refresh)):
+        _refresh(connection)
+    return present_rate(connection)
+
+
+def _refresh(connection: Connection) -> None:
+    try:
+        quota = ses_mailer.send_quota()
+    except DependencyUnavailable as error:
+        log_failure("SES did not tell its quota: the last one known holds", error)
+        return
+    send_governor_table.set_quota(
+        connection,
+        quota.max_per_second,
+        settings.SLOWDOWN_RECOVERY,
+        is_quota_spent=quota.is_spent,
+    )
+
+
+def present_rate(connection: Connection) -> float | None:
+    """Return as ``issue_rate`` does, from what is known, asking nobody."""
+    pace = send_governor_table.read(connection)
+    if pace.account_rate is None or pace.is_quota_spent:
+        return None
+    return _ours(pace.account_rate) * pace.slowdown
+
+
+def usual_rate(connection: Connection) -> float:
+    """Return the rate at which issues leave when nothing is in the way; to size batches by.
+
+    Raises ``DependencyUnavailable`` when SES has never told it and does not now.
+    """
+    issue_rate(connection)
+    return known_rate(connection) or _ours(ses_mailer.send_quota().max_per_second)
+
+
+def known_rate(connection: Connection) -> float | None:
+    """Return as ``usual_rate`` does what SES told last; None before it ever did."""
+    account_rate = send_governor_table.read(connection).account_rate
+    return _ours(account_rate) if account_rate is not None else None
+
+
+def _ours(account_rate: float) -> float:
+    return account_rate * settings.send_rate_share() * (1 - settings.CONFIRMATION_HEADROOM)
+
+
+def call_size(rate: float) -> int:
+    """Return how many entries one call to SES has: half a second's worth, 1 to 50."""
+    return max(1, min(ses_mailer.BULK_LIMIT, int(rate / 2)))
+
+
+def batch_size(rate: float) -> int:
+    """Return how many recipients a batch has: two seconds' worth, 1 to 50."""
+    return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.waits().batch_seconds)))
+
+
+def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
+    """Reserve the slots of mails that leave at this rate; return how long to wait for the first.
+
+    None when none is free within the horizon: nothing is reserved then.
+    """
+    waits = settings.waits()
+    # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that
+    # comes late meets the next one there.
+    tolerance = max(0.0, 1 - call_size(rate) / rate - waits.slot_jitter)
+    return send_governor_table.reserve(
+        connection,
+        mails,
+        rate,
+        timedelta(seconds=tolerance),
+        timedelta(seconds=waits.slot_horizon),
+    )
+
+
+def count_confirmation(connection: Connection) -> None:
+    """Let the issues' mails make room for a confirmation mail, which waits for nobody."""
+    rate = present_rate(connection)
+    if rate is not None:
+        send_governor_table.push(connection, timedelta(seconds=1 / rate))
+
+
+def slow_down(connection: Connection) -> None:
+    """Take SES's throttle as a sign that others send from this account, too."""
+    waits = settings.waits()
+    if send_governor_table.slow_down(
+        connection, settings.SLOWDOWN, timedelta(seconds=waits.slowdown_pause)
+    ):
+        count("SlowedDown")
+        logger.warning("SES throttles: sending more slowly")
+
+
+def stop_for_the_day(connection: Connection) -> None:
+    """Send nothing more until SES says that its 24-hour quota has room again."""
+    send_governor_table.set_quota_spent(connection)
+    logger.warning("SES's 24-hour quota is spent")

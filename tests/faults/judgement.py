@@ -1,0 +1,178 @@
+"""Judges a round by the SES server's own record, not by our ledger."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.plans import RoundPlan
+
+
+@dataclass
+class Evidence:
+    """What was seen of a round.
+
+    ``taken``: how many mails SES took, by subscriber. ``gone``: who unsubscribed or bounced during
+    the sending, and when it was known to be committed, by the wall clock; ``perhaps_gone``: of
+    whom that never became known. ``reads``: whom each claim read as to be mailed, and when it
+    began to read. ``ledger``: our own, only to be compared.
+    """
+
+    issue_id: str = ""
+    confirmed: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    taken: Counter[str] = field(default_factory=Counter)
+    gone: dict[str, float] = field(default_factory=dict)
+    perhaps_gone: set[str] = field(default_factory=set)
+    reads: list[dict[str, Any]] = field(default_factory=list)
+    bounced: set[str] = field(default_factory=set)
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    possibly_twice: set[str] = field(default_factory=set)
+    last: dict[str, Any] = field(default_factory=dict)
+    looks: int = 0
+    unbalanced: list[dict[str, Any]] = field(default_factory=list)
+    has_finished: bool = False
+    has_ended: bool = False
+    is_drained: bool = False
+    throttles: int = 0
+    scale: float = 1.0
+    dead_letters: int = 0
+    seconds: float = 0.0
+    struck: Counter[str] = field(default_factory=Counter)
+
+    def see(self, document: dict[str, Any]) -> None:
+        """Take an answer of ``GET /issues/{id}``, in the middle of it all."""
+        self.looks += 1
+        if not _adds_up(document):
+            self.unbalanced.append(document)
+        self.has_finished = document["status"] == "finished"
+
+
+@dataclass
+class Verdict:
+    """What a round came to. ``wrong``: sentences, none when all was well."""
+
+    seed: int
+    faults: list[str]
+    loses_events: bool
+    mails: int
+    missing: int
+    duplicated: int
+    resent: int
+    seconds: float
+    scale: float
+    struck: dict[str, int]
+    wrong: list[str]
+    folder: str
+
+    @property
+    def is_good(self) -> bool:
+        return not self.wrong
+
+
+def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
+    """Compare what was promised with SES's record."""
+    absent = set(evidence.gone) | evidence.perhaps_gone
+    missing = [s for s in evidence.confirmed - absent if not evidence.taken[s]]
+    doubled = [s for s, count in evidence.taken.items() if count > 1]
+    unexcused = [s for s in doubled if not (plan.loses_events and s in evidence.possibly_twice)]
+    wrong = [
+        *(["the issue was not published"] if not evidence.issue_id else []),
+        *(["the issue did not finish"] if not evidence.has_ended else []),
+        *([f"{len(missing)} missing: {sorted(missing)[:3]}"] if missing else []),
+        *([f"{len(unexcused)} mailed twice: {sorted(unexcused)[:3]}"] if unexcused else []),
+        *_mailed_wrongly(evidence),
+        *_unbalanced(evidence),
+        *(_disagreements(plan, evidence) if evidence.has_ended else []),
+        *([f"{evidence.dead_letters} dead letters"] if evidence.dead_letters else []),
+    ]
+    return Verdict(
+        seed=plan.seed,
+        faults=plan.faults,
+        loses_events=plan.loses_events,
+        mails=evidence.taken.total(),
+        missing=len(missing),
+        duplicated=len(doubled),
+        resent=len(evidence.possibly_twice),
+        seconds=round(evidence.seconds, 1),
+        scale=evidence.scale,
+        struck=dict(evidence.struck),
+        wrong=wrong,
+        folder=folder,
+    )
+
+
+def _mailed_wrongly(evidence: Evidence) -> list[str]:
+    """Tell who was mailed although they had not confirmed, or had gone before they were read."""
+    strangers = [s for s in evidence.taken if s not in evidence.confirmed]
+    too_late = [
+        subscriber
+        for read in evidence.reads
+        for subscriber in read["recipients"]
+        if read["started"] > evidence.gone.get(subscriber, float("inf"))
+    ]
+    return [
+        *([f"{len(strangers)} strangers mailed: {strangers[:3]}"] if strangers else []),
+        *([f"{len(too_late)} mailed after they had gone: {too_late[:3]}"] if too_late else []),
+    ]
+
+
+def _unbalanced(evidence: Evidence) -> list[str]:
+    wrong = [f"the books don't balance: {one}" for one in evidence.unbalanced[:2]]
+    if not evidence.looks:
+        wrong.append("nobody looked at the books")
+    return wrong
+
+
+def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
+    """Compare the books, at the end, with SES's record."""
+    document = evidence.last
+    if not document.get("books"):
+        return ["the issue has no books"]
+    books = document["books"]
+    frozen = evidence.confirmed if document["audience"] == len(evidence.confirmed) else None
+    mailed = sum(1 for subscriber in evidence.taken if evidence.taken[subscriber])
+    skipped = sum(books["skipped"].values())
+    wrong = []
+    if document["status"] != "finished" or books["waiting"] or books["unresolved"]:
+        wrong.append(f"it finished with {books['waiting']} waiting, {books['unresolved']} unknown")
+    if not _adds_up(document):
+        wrong.append(f"the books don't balance at the end: {document}")
+    if books["accepted"] != mailed:
+        wrong.append(f"the books say {books['accepted']} mailed, SES says {mailed}")
+    if books["failed"]:
+        wrong.append(f"some failed: {books['failed']}")
+    if frozen is None and document["audience"] + len(evidence.gone) < len(evidence.confirmed):
+        wrong.append(f"the audience is {document['audience']} of {len(evidence.confirmed)}")
+    if skipped > len(evidence.gone) + len(evidence.perhaps_gone):
+        wrong.append(f"{skipped} were skipped, {len(evidence.gone)} had gone")
+    ledger = {row["subscriber_id"] for row in evidence.ledger if row["outcome"] == "accepted"}
+    if ledger != set(evidence.taken):
+        wrong.append(f"ledger and SES differ in {len(ledger ^ set(evidence.taken))} recipients")
+    if not plan.loses_events:
+        wrong += _disagreements_of_feedback(books, evidence)
+    return wrong
+
+
+def _disagreements_of_feedback(books: dict[str, Any], evidence: Evidence) -> list[str]:
+    wrong = []
+    mailed = len(evidence.taken)
+    if not evidence.is_drained:
+        return ["the events did not all arrive"]
+    if books["bounced"] != len(evidence.bounced):
+        wrong.append(f"{len(evidence.bounced)} bounced, the books say {books['bounced']}")
+    if books["delivered"] != mailed - len(evidence.bounced):
+        wrong.append(f"{mailed} - {len(evidence.bounced)} delivered, says {books['delivered']}")
+    extra = sum(count - 1 for count in evidence.taken.values())
+    if books["duplicates"] != extra:
+        wrong.append(f"{extra} duplicates, the books say {books['duplicates']}")
+    return wrong
+
+
+def _adds_up(document: dict[str, Any]) -> bool:
+    books = document["books"]
+    if books is None:
+        return document["audience"] is None
+    parts = [books["waiting"], books["accepted"], books["unresolved"]]
+    parts += [*books["failed"].values(), *books["skipped"].values()]
+    is_open = books["waiting"] or books["unresolved"]
+    return sum(parts) == document["audience"] and not (document["status"] == "finished" and is_open)

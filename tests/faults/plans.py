@@ -1,0 +1,337 @@
+"""What goes wrong in a round: drawn from its seed, the same for the same seed."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults import timing
+from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
+
+CLAIMS_IGNORED = "claims ignored"
+SDK_RETRIES = "the SDK retries"
+
+KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
+FREEZE_POINTS = [
+    "claim committed",
+    "recipients read",
+    "call signed",
+    "request sent, answer unread",
+    "answer read, ledger uncommitted",
+    "released, uncommitted",
+    "let wait again, uncommitted",
+    "ledger told, subscriber not",
+]
+RATES = (40, 100, 200, 400)  # mails a second
+BIG_RATE = 1000
+SENDING_SECONDS = 2.0  # about: when what goes wrong at a time goes wrong
+
+type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
+
+
+@dataclass
+class RoundPlan:
+    """One round. ``deeds``: by point, then by passing. ``timed``: what the driver does, when."""
+
+    seed: int
+    audience: int
+    rate: int
+    faults: list[str] = field(default_factory=list)
+    deeds: dict[str, dict[str, Deed]] = field(default_factory=dict)
+    timed: list[Timed] = field(default_factory=list)
+    travel: dict[str, Any] = field(default_factory=dict)
+    unsubscribes: int = 0
+    bounces: int = 0
+    bouncing_mails: int = 0
+    overlapping_ticks: bool = False
+    sabotage: str | None = None
+    longest: float = timing.ROUND  # seconds, before the round is said not to finish
+    drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
+
+    @property
+    def loses_events(self) -> bool:
+        return bool(self.travel.get("lost"))
+
+    def strike(self, point: str, passing: int, deed: Deed) -> None:
+        self.deeds.setdefault(point, {})[str(passing)] = deed
+
+
+type Fault = Callable[[RoundPlan, random.Random], None]
+
+
+def _kill(point: str) -> Fault:
+    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+        first = 1
+        if point in POINTS["deliver"] + POINTS["feedback"]:
+            first = chance.randint(1, 3)
+        if point == "between two pointers":
+            first = 2  # the first passing is before the first pointer
+        of_round.strike(point, first, "kill")
+        if chance.random() < 0.3:  # and the next one too
+            of_round.strike(point, first + 1, "kill")
+        _lead_to(point, of_round)
+
+    return plan
+
+
+def _lead_to(point: str, of_round: RoundPlan) -> None:
+    """Let the round come to a point that an undisturbed one never passes."""
+    if point in {"dead claim held, uncommitted", "let wait again, uncommitted"}:
+        of_round.strike("call signed", 1, "kill")
+
+
+def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
+    point = chance.choice(FREEZE_POINTS)
+    of_round.strike(point, chance.randint(1, 2), "freeze")
+    _lead_to(point, of_round)
+
+
+def _outage(of_round: RoundPlan, chance: random.Random) -> None:
+    point = chance.choice(KILL_POINTS)
+    of_round.strike(point, 1, "outage")
+    _lead_to(point, of_round)
+
+
+def _lost_answers(of_round: RoundPlan, chance: random.Random) -> None:
+    for passing in chance.sample(range(1, 30), 4):
+        of_round.strike(DATABASE_ANSWERED, passing, "forget")
+
+
+def _messages(deed: Deed) -> Fault:
+    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+        for passing in chance.sample(range(1, 9), 4):
+            of_round.strike(POINTER_RECEIVED, passing, deed)
+        if deed != "lose":  # an event that is lost is another matter
+            for passing in chance.sample(range(1, 40), 10):
+                of_round.strike(EVENT_RECEIVED, passing, deed)
+
+    return plan
+
+
+def _timed(what: str, **options: Callable[[random.Random], Any]) -> Fault:
+    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+        at = chance.uniform(0.05, SENDING_SECONDS)
+        of_round.timed.append((at, what, {name: draw(chance) for name, draw in options.items()}))
+
+    return plan
+
+
+def _hang(take: str) -> Fault:
+    return _timed("hang", seconds=lambda _: timing.LONGEST_HANG, take=lambda _: take, count=_few)
+
+
+def _few(chance: random.Random) -> int:
+    return chance.randint(1, 3)
+
+
+def _repeated(fault: Fault, times: int) -> Fault:
+    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+        for _ in range(times):
+            fault(of_round, chance)
+
+    return plan
+
+
+def _events(**travel: Any) -> Fault:  # noqa: ANN401 - Travel's fields
+    def plan(of_round: RoundPlan, _: random.Random) -> None:
+        of_round.travel |= travel
+
+    return plan
+
+
+def _unsubscribe(of_round: RoundPlan, chance: random.Random) -> None:
+    of_round.unsubscribes += chance.randint(3, 10)
+
+
+def _bounce(of_round: RoundPlan, chance: random.Random) -> None:
+    of_round.bounces += chance.randint(2, 6)
+
+
+def _bouncing_mails(of_round: RoundPlan, chance: random.Random) -> None:
+    of_round.bouncing_mails += chance.randint(2, 8)
+
+
+def _overlap(of_round: RoundPlan, _: random.Random) -> None:
+    of_round.overlapping_ticks = True
+
+
+FAULTS: Mapping[str, Fault] = {
+    **{f"killed: {point}": _kill(point) for point in KILL_POINTS},
+    "killed at random": _repeated(_timed("kill"), 3),
+    "frozen and thawed": _freeze,
+    "frozen at random": _timed("freeze"),
+    "message delivered twice": _messages("double"),
+    "message delivered late": _messages("delay"),
+    "pointer lost": _messages("lose"),
+    "kick lost": _timed("lose kicks"),
+    "clock lost": _timed("lose clock"),
+    "ticks overlap": _overlap,
+    "paused and resumed": _timed("pause", seconds=lambda chance: chance.uniform(0.2, 1.5)),
+    "PostgreSQL killed": _timed("kill postgres", seconds=lambda chance: chance.uniform(0, 0.5)),
+    "PostgreSQL down for long": _timed(
+        "kill postgres", seconds=lambda chance: chance.uniform(2.7, 4)
+    ),
+    "PostgreSQL killed at a point": _outage,
+    "answer of the database lost": _lost_answers,
+    "SES throttles calls": _timed("throttle calls", count=lambda chance: chance.randint(2, 6)),
+    "SES throttles entries": _timed("throttle entries", count=lambda chance: chance.randint(5, 60)),
+    "SES fails entries": _timed("fail entries", count=lambda chance: chance.randint(2, 20)),
+    "SES hangs, mails taken first": _hang("first"),
+    "SES hangs, mails taken late": _hang("late"),
+    "SES hangs, mails not taken": _hang("never"),
+    "SES drops, mails taken": _timed("drop", take=lambda _: "first", count=_few),
+    "SES drops, mails not taken": _timed("drop", take=lambda _: "never", count=_few),
+    "SES answers 5xx, mails taken": _timed("fail", take=lambda _: "first", count=_few),
+    "SES answers 5xx, mails not taken": _timed("fail", take=lambda _: "never", count=_few),
+    "SES is slow": _timed("slow", seconds=lambda chance: chance.uniform(0.1, 0.3)),
+    "SES pauses sending": _timed("stop", seconds=lambda chance: chance.uniform(0.2, 1.5)),
+    "SES's quota is spent": _timed("quota", seconds=lambda chance: chance.uniform(0.2, 1.5)),
+    "events late": _events(late=timing.LONGEST_LATE_EVENT),
+    "events twice": _events(twice=0.5),
+    "events out of order": _events(out_of_order=0.5),
+    "unsubscribed during the sending": _unsubscribe,
+    "bounced during the sending": _bounce,
+    "mails bounce": _bouncing_mails,
+}
+EVENTS_LOST = "events lost"
+LOST_EVERY = 10  # one round in so many loses events
+
+
+def long(seed: int, rounds: int) -> list[RoundPlan]:
+    """Draw the rounds of the long form, whose seeds follow on each other."""
+    return [draw(each) for each in range(seed, seed + rounds)]
+
+
+def draw(seed: int) -> RoundPlan:
+    """Draw a round: one fault by turns, so that all occur, and up to five others."""
+    chance = random.Random(seed)  # noqa: S311 - for play
+    names = list(FAULTS)
+    chosen = [names[seed % len(names)]]
+    chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
+    of_round = combine(seed, list(dict.fromkeys(chosen)), chance)
+    if seed % LOST_EVERY == LOST_EVERY - 1:
+        of_round.faults.append(EVENTS_LOST)
+        of_round.travel |= {"lost": chance.choice((0.05, 0.3, 0.7))}
+    return of_round
+
+
+def combine(seed: int, faults: Sequence[str], chance: random.Random | None = None) -> RoundPlan:
+    """Plan a round of given faults."""
+    chance = chance or random.Random(seed)  # noqa: S311 - for play
+    rate = chance.choice(RATES)
+    of_round = RoundPlan(
+        seed=seed,
+        audience=chance.randint(60, 120) if rate <= RATES[0] else chance.randint(100, 300),
+        rate=rate,
+        faults=list(faults),
+    )
+    for name in faults:
+        FAULTS[name](of_round, chance)
+    of_round.timed.sort(key=lambda timed: timed[0])
+    if of_round.travel:
+        of_round.travel |= {"seed": seed}
+    return of_round
+
+
+# Between them these pass every named point, and what else the suite can do.
+SHORT = (
+    (
+        "killed: clock made, issue uncommitted",
+        "killed: frozen, uncommitted",
+        "killed: released, uncommitted",
+        "killed: slots reserved",
+        "killed: request sent, answer unread",
+        "unsubscribed during the sending",
+        "bounced during the sending",
+        "mails bounce",
+    ),
+    (
+        "killed: issue committed, dispatch not kicked",
+        "killed: frozen, committed",
+        "killed: between two pointers",
+        "killed: claim committed",
+        "killed: dead claim held, uncommitted",
+        "killed: ledger told, subscriber not",
+        "message delivered twice",
+    ),
+    (
+        "killed: recipients read",
+        "killed: let wait again, uncommitted",
+        "killed: answer read, ledger uncommitted",
+        "killed: events committed, messages not deleted",
+        "events twice",
+        "events late",
+    ),
+    (
+        "killed: call signed",
+        "killed: acceptances committed, batch held",
+        "killed: ledger committed, message not deleted",
+        "killed: finished, uncommitted",
+        "killed: finished, clock running",
+        "PostgreSQL down for long",
+    ),
+    (
+        "frozen and thawed",
+        "SES throttles entries",
+        "SES hangs, mails taken late",
+        "SES drops, mails taken",
+        "SES answers 5xx, mails not taken",
+        "clock lost",
+        "pointer lost",
+    ),
+)
+
+
+def short(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan the short form's rounds."""
+    planned = [combine(seed + number, faults) for number, faults in enumerate(SHORT)]
+    for of_round in planned:
+        of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
+        for point, passings in of_round.deeds.items():
+            if point in KILL_POINTS:  # the first passing is sure to be
+                first = "2" if point == "between two pointers" else "1"
+                of_round.deeds[point] = {first: next(iter(passings.values()))}
+    return planned
+
+
+def with_claims_ignored(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round in which a pointer comes twice, and its batch is taken by both."""
+    of_round = combine(seed, ["message delivered twice", "SES is slow"])
+    of_round.sabotage = CLAIMS_IGNORED
+    return [of_round]
+
+
+def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round in which answers are lost, and the SDK asks again."""
+    of_round = combine(seed, ["SES drops, mails taken"])
+    of_round.timed = [(0.0, "drop", {"take": "first", "count": 2})]
+    of_round.sabotage = SDK_RETRIES
+    return [of_round]
+
+
+def big(seed: int, audience: int) -> list[RoundPlan]:
+    """Plan a round of a large issue, with a kill every second or so and a database that goes."""
+    chance = random.Random(seed)  # noqa: S311 - for play
+    of_round = RoundPlan(
+        seed=seed,
+        audience=audience,
+        rate=BIG_RATE,
+        faults=["killed at random", "PostgreSQL killed"],
+    )
+    sending = audience / BIG_RATE
+    of_round.timed = [
+        (chance.uniform(0, 1.5 * sending), "kill", {}) for _ in range(int(1.5 * sending))
+    ]
+    of_round.timed.append((sending / 2, "kill postgres", {"seconds": 3.0}))
+    of_round.timed.sort(key=lambda timed: timed[0])
+    of_round.longest, of_round.drain = 120 + 12 * sending, 60 + 6 * sending
+    return [of_round]
+
+
+FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
+    "long": long,
+    "short": short,
+    "big": big,
+    CLAIMS_IGNORED: with_claims_ignored,
+    SDK_RETRIES: with_the_sdk_retrying,
+}

@@ -1,0 +1,346 @@
+"""What rounds are played on: PostgreSQL, an emulator's queues, the SES server, the clocks.
+
+Each is a process of its own, started once; each round has a fresh database and fresh queues.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psycopg
+from psycopg.rows import dict_row
+
+from broadsheet.database.migrations import migrate
+from broadsheet.telemetry import logger
+from local import isolation
+from local.emulator import PROGRAM as EMULATOR
+from local.postgres import Postgres
+from local.processes import Child
+from local.ses_server import Server, Topic
+from local.state import REPOSITORY
+from tests.faults import clocks, timing
+from tests.faults.clocks import Clocks
+from tests.faults.timing import Pace
+from tests.faults.worker import Order, Told
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MIGRATIONS = REPOSITORY / "functions" / "migrate" / "migrations"
+SENDER = "news@page.example"
+QUEUE_NAMES = ("REQUESTS", "DELIVERY", "FEEDBACK")
+START_SECONDS = 60.0
+
+
+class Zygote:
+    """The process that makes the environments."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                cwd=REPOSITORY,
+            )
+        self.running: dict[int, int] = {}  # processes by order
+        self._ended: set[int] = set()
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def give(self, order: Order) -> None:
+        stdin = self._process.stdin
+        assert stdin
+        stdin.write(order.model_dump_json().encode() + b"\n")
+        stdin.flush()
+
+    def has_ended(self, number: int) -> bool:
+        with self._lock:
+            return number in self._ended
+
+    def kill_all(self, seconds: float = 5.0) -> None:
+        """Kill what runs, and wait until it is gone."""
+        deadline = time.monotonic() + seconds
+        while self.running and time.monotonic() < deadline:
+            for pid in list(self.running.values()):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.03)
+
+    def close(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(5)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            told = Told.model_validate_json(line)
+            with self._lock:
+                if told.has_ended:
+                    self.running.pop(told.number, None)
+                    self._ended.add(told.number)
+                else:
+                    self.running[told.number] = told.pid
+
+
+@dataclass
+class Stage:
+    """All of it, running. ``environment``: what the application's functions are given."""
+
+    folder: Path
+    postgres: Postgres
+    ses: Server
+    clocks: Clocks
+    zygote: Zygote
+    environment: dict[str, str]
+    pace: Pace = timing.PACES[0]
+
+    def set_pace(self, pace: Pace) -> None:
+        """Play at another pace: the environments are made with other waits from now on."""
+        if pace != self.pace:
+            self.pace = pace
+            self.zygote.close()
+            self.environment |= pace.environment()
+            self.zygote = _make_zygote(self.folder, self.environment)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        return boto3.client("sqs")
+
+    @cached_property
+    def sns(self) -> Any:  # noqa: ANN401 - boto3's
+        return boto3.client("sns")
+
+    def make_database(self) -> None:
+        """Give the coming round a database of its own, fresh."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute("DROP DATABASE IF EXISTS newsletter WITH (FORCE)")
+            connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
+
+    def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
+        with psycopg.connect(
+            _in_database(self.postgres, "newsletter"),
+            autocommit=True,
+            row_factory=dict_row,
+            connect_timeout=2,
+        ) as connection:
+            cursor = connection.execute(query.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def queues(self, name: str) -> Iterator[dict[str, str]]:
+        """Make a round's queues; the result are the variables that name them."""
+        urls: dict[str, str] = {}
+        for queue in QUEUE_NAMES:
+            dead = self._make_queue(f"{name}-{queue}-dead".lower())
+            urls[f"{queue}_DEAD_LETTER_QUEUE_URL"] = dead
+            urls[f"{queue}_QUEUE_URL"] = self._make_queue(f"{name}-{queue}".lower())
+        topic = self._make_topic(name, urls["FEEDBACK_QUEUE_URL"])
+        self.ses.control.publish_to(
+            Topic(
+                topic_arn=topic,
+                endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+                region=isolation.REGION,
+            )
+        )
+        try:
+            yield urls
+        finally:
+            self.ses.control.publish_nowhere()
+            self.sns.delete_topic(TopicArn=topic)
+            for url in urls.values():
+                self.sqs.delete_queue(QueueUrl=url)
+
+    def _make_queue(self, name: str) -> str:
+        seconds = str(self.pace.whole(timing.VISIBILITY))
+        return self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": seconds})[
+            "QueueUrl"
+        ]
+
+    def _make_topic(self, name: str, queue_url: str) -> str:
+        """Make a topic whose messages go to a queue as they are."""
+        topic: str = self.sns.create_topic(Name=name)["TopicArn"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+        self.sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=attributes["Attributes"]["QueueArn"],
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        return topic
+
+    def kill_postgres(self) -> None:
+        """Kill the server and all its processes at once, as a loss of power would."""
+        child = self.postgres.child
+        assert child
+        with suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        child.process.wait()
+
+    def start_postgres(self) -> None:
+        self.postgres.start()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stage]:
+    """Start everything in a folder, and end it."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    logger.setLevel("CRITICAL")  # of this process; those of the environments go to a file
+    postgres = Postgres(folder)
+    children: list[Child] = []
+    try:
+        postgres.start()
+        _make_template(postgres)
+        ses_child, ses = _start_ses(folder)
+        children.append(ses_child)
+        emulator, emulator_url = _start_emulator(folder)
+        children.append(emulator)
+        with clocks.serving() as clocks_running:
+            own = isolation.bare(dict(os.environ)) | {
+                "AWS_ENDPOINT_URL": emulator_url,
+                "AWS_ENDPOINT_URL_SESV2": ses.url,
+                "AWS_ENDPOINT_URL_SCHEDULER": clocks_running.url,
+                "AWS_ENDPOINT_URL_LAMBDA": clocks_running.url,
+            }
+            os.environ.update(own)
+            database = _in_database(postgres, "newsletter")
+            environment = own | _application_environment(database) | timing.PACES[0].environment()
+            os.environ.update(environment)
+            zygote = _make_zygote(folder, environment)
+            here = Stage(folder, postgres, ses, clocks_running, zygote, environment)
+            try:
+                yield here
+            finally:
+                here.zygote.close()
+    finally:
+        for child in reversed(children):
+            child.stop()
+        postgres.close()
+
+
+def _make_zygote(folder: Path, environment: dict[str, str]) -> Zygote:
+    paths = f"{REPOSITORY / 'layers' / 'common'}:{REPOSITORY}"
+    return Zygote(environment | {"PYTHONPATH": paths}, folder / "logs" / "zygote.log")
+
+
+def _make_template(postgres: Postgres) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        # Processes are killed here, no machine is: what the system has is not lost.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET checkpoint_timeout = '1h'")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE migrated")
+    with psycopg.connect(_in_database(postgres, "migrated"), autocommit=True) as connection:
+        migrate(connection, MIGRATIONS)
+
+
+def _in_database(postgres: Postgres, name: str) -> str:
+    return postgres.url.replace("/postgres?", f"/{name}?")
+
+
+def _start_ses(folder: Path) -> tuple[Child, Server]:
+    child = Child.start(
+        "ses",
+        [
+            *(sys.executable, "-m", "local.ses_server"),
+            *("--mailbox", folder / "mails", "--verified", SENDER, "--republished-hours", "0"),
+        ],
+        environment=isolation.bare(dict(os.environ)) | {"PYTHONUNBUFFERED": "1"},
+        state_folder=folder,
+        cwd=REPOSITORY,
+    )
+    found: list[str] = []
+
+    def is_ready() -> bool:
+        found[:] = re.findall(r"listening on (\S+)", child.log.read_text())
+        return bool(found)
+
+    child.wait_until(is_ready, seconds=START_SECONDS)
+    return child, Server(url=found[-1], directory=folder / "mails")
+
+
+def _start_emulator(folder: Path) -> tuple[Child, str]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    temporary = folder / "emulator"
+    temporary.mkdir(exist_ok=True)
+    child = Child.start(
+        "emulator",
+        [EMULATOR, "-m", "ministack"],
+        environment=isolation.bare(dict(os.environ))
+        | {
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": "127.0.0.1",
+            "LOG_LEVEL": "WARNING",
+            "TMPDIR": str(temporary),
+            "DOCKER_HOST": "unix:///nonexistent",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "PYTHONUNBUFFERED": "1",
+        },
+        state_folder=folder,
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def is_ready() -> bool:
+        try:
+            with opener.open(f"{url}/_ministack/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    child.wait_until(is_ready, seconds=START_SECONDS)
+    return child, url
+
+
+def _application_environment(database_url: str) -> dict[str, str]:
+    secrets = boto3.client("secretsmanager")
+    values: Mapping[str, str] = {
+        "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "a key"}),
+        "AUTHORS_SECRET_ARN": json.dumps({"authors": []}),
+        "DATABASE_URL_SECRET_ARN": database_url,
+    }
+    return {
+        **{
+            name: secrets.create_secret(Name=name, SecretString=value)["ARN"]
+            for name, value in values.items()
+        },
+        "NEWSLETTER_NAME": "The Daily Page",
+        "SENDER_ADDRESS": SENDER,
+        "SENDER_NAME": "Ada at The Daily Page",
+        "PUBLIC_URL": "https://news.page.example",
+        "CONFIRMATION_CONFIGURATION_SET": "confirmations",
+        "ISSUE_CONFIGURATION_SET": "issues",
+        "ISSUE_CLOCK_GROUP": "clocks",
+        "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+        "DISPATCH_FUNCTION_NAME": "dispatch",
+        "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
+        "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
+        "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+        "SEND_RATE_SHARE": "1",
+    }

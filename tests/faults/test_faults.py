@@ -1,0 +1,35 @@
+"""Nobody is missed and nobody is mailed twice, whatever is killed: the fault suite's short form."""
+
+from collections import Counter
+
+import pytest
+
+from tests.faults import plans
+from tests.faults.__main__ import play_in_lanes, say, table
+
+pytestmark = pytest.mark.xdist_group("faults")  # one after the other: each is many processes
+
+
+def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
+    verdicts = play_in_lanes("short", seed=1)
+
+    say(table(verdicts))
+    assert len(verdicts) == len(plans.SHORT)
+    assert [(verdict.seed, verdict.wrong) for verdict in verdicts if verdict.wrong] == []
+    struck = sum((Counter(verdict.struck) for verdict in verdicts), Counter[str]())
+    passed = {name.removeprefix("killed: ") for name in struck if name.startswith("killed: ")}
+    assert set(plans.KILL_POINTS) <= passed
+
+
+def test_the_suite_sees_that_claims_are_ignored() -> None:
+    (verdict,) = play_in_lanes(plans.CLAIMS_IGNORED, seed=3)
+
+    assert verdict.duplicated
+    assert any("mailed twice" in sentence for sentence in verdict.wrong)
+
+
+def test_the_suite_sees_that_the_sdk_retries() -> None:
+    (verdict,) = play_in_lanes(plans.SDK_RETRIES, seed=3)
+
+    assert verdict.duplicated
+    assert any("mailed twice" in sentence for sentence in verdict.wrong)

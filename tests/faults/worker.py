@@ -1,0 +1,291 @@
+"""Plays Lambda: makes environments that run the real handlers, and that may be killed any time.
+
+``python -m tests.faults.worker`` imports the application once and then reads orders, one JSON
+object a line, from its standard input. Each makes an environment: a process of its own, forked,
+as quick as a warm Lambda. What it tells on its standard output: which process an order became,
+and that it ended. It ends all of them when its input ends.
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+from uuid import uuid4
+
+import boto3
+from botocore.config import Config
+from pydantic import BaseModel, ConfigDict
+
+from broadsheet import dispatch_kick, issue_clock, queues, secrets
+from broadsheet.mail import ses_mailer
+from broadsheet.telemetry import logger
+from functions.deliver import app as deliver
+from functions.dispatch import app as dispatch
+from functions.feedback import app as feedback
+from functions.publish import app as publish
+from tests.faults import points, sabotage, timing
+from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, Points
+from tests.faults.timing import Pace
+
+REAPING_SECONDS = 0.02
+POLL_SECONDS = 1  # SQS's long poll
+RECEIVES_AT_ONCE = {"deliver": 1, "feedback": 4}
+
+type FunctionName = Literal["deliver", "dispatch", "feedback", "publish"]
+
+APPS: Mapping[str, ModuleType] = {
+    "deliver": deliver,
+    "dispatch": dispatch,
+    "feedback": feedback,
+    "publish": publish,
+}
+QUEUES = {"deliver": "DELIVERY_QUEUE_URL", "feedback": "FEEDBACK_QUEUE_URL"}
+
+
+class Order(BaseModel):
+    """An environment to be made. Without an ``event`` it works for its function's queue.
+
+    ``folder``: the round's, where it finds and leaves what the round's processes share.
+    ``until``: by the wall clock; no environment lives longer. ``scale``: the round's pace.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    function: FunctionName
+    environment: dict[str, str]
+    folder: Path
+    plan: dict[str, dict[str, points.Deed]] = {}
+    sabotage: str | None = None
+    event: dict[str, Any] | None = None
+    until: float
+    scale: float
+
+
+class Told(BaseModel):
+    """What became of an order: the process it is, or that this process has ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    pid: int
+    has_ended: bool = False
+
+
+class _Context:
+    """What Lambda tells an invocation about itself."""
+
+    log_stream_name = "faults"
+
+    def __init__(self, limit: float) -> None:
+        self.aws_request_id = str(uuid4())
+        self._deadline = time.time() + limit
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def main() -> None:
+    """Take orders until the input ends."""
+    _make_clients()
+    sys.stdout.flush()
+    orders = os.fdopen(os.dup(0), "rb", buffering=0)
+    running: dict[int, int] = {}  # the order's number, by process
+    unread = b""
+    while True:
+        readable, _, _ = select.select([orders], [], [], REAPING_SECONDS)
+        if readable:
+            read = orders.read(65536)
+            if not read:
+                break
+            *lines, unread = (unread + read).split(b"\n")
+            for line in lines:
+                order = Order.model_validate_json(line)
+                pid = os.fork()
+                if pid == 0:
+                    _be(order)
+                running[pid] = order.number
+                _tell(Told(number=order.number, pid=pid))
+        for pid in _ended(running):
+            _tell(Told(number=running.pop(pid), pid=pid, has_ended=True))
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _make_clients() -> None:
+    """Make what is slow to make, as a warm environment has it; nothing is connected yet."""
+    ses_mailer._sending_client()
+    ses_mailer._asking_client()
+    queues._client()
+    secrets._client()
+    issue_clock._client()
+    dispatch_kick._client()
+    _poller()
+
+
+_pollers: list[Any] = []
+
+
+def _poller() -> Any:  # noqa: ANN401 - boto3's
+    if not _pollers:
+        _pollers.append(
+            boto3.client(
+                "sqs",
+                config=Config(
+                    connect_timeout=2,
+                    read_timeout=5,
+                    retries={"mode": "standard", "total_max_attempts": 3},
+                ),
+            )
+        )
+    return _pollers[0]
+
+
+def _ended(running: Mapping[int, int]) -> list[int]:
+    return [pid for pid in running if os.waitpid(pid, os.WNOHANG)[0] == pid]
+
+
+def _tell(told: Told) -> None:
+    os.write(1, told.model_dump_json().encode() + b"\n")
+
+
+def _be(order: Order) -> None:
+    """Be the environment, and end with it."""
+    code = 1
+    try:
+        log = os.open(order.folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        random.seed()
+        os.environ.update(order.environment)
+        logger.append_keys(pid=os.getpid(), function=order.function)
+        passed = Points(order.folder, order.plan, Pace(order.scale).of(timing.AFTER_A_THAW))
+        signal.signal(signal.SIGUSR1, lambda *_: passed.freeze())
+        if order.sabotage:
+            sabotage.commit(order.sabotage)
+        points.wrap(order.function, passed)
+        if order.event is None:
+            _work(order, passed)
+        else:
+            _answer(order, order.event)
+        code = 0
+    except BaseException:  # noqa: BLE001 - it ends here, whatever it is
+        logger.exception("the environment failed")
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def _answer(order: Order, event: dict[str, Any]) -> None:
+    """Be called once, and leave the answer where the caller looks for it."""
+    answer = _invoke(order, event)
+    written = order.folder / f"answer {order.number}.new"
+    written.write_text(json.dumps(answer))
+    written.rename(order.folder / f"answer {order.number}")
+
+
+def _invoke(order: Order, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's own
+    """Call the handler; the process is killed when Lambda's limit is over."""
+    limit = Pace(order.scale).of(timing.LIMITS[order.function])
+    signal.setitimer(signal.ITIMER_REAL, limit)  # SIGALRM, which nobody handles, ends a process
+    try:
+        return APPS[order.function].handler(event, _Context(limit))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _work(order: Order, passed: Points) -> None:
+    """Poll the function's queue and hand its messages over, as an event source does."""
+    url = os.environ[QUEUES[order.function]]
+    zygote = os.getppid()
+    while time.time() < order.until and os.getppid() == zygote:
+        messages = _receive(url, RECEIVES_AT_ONCE[order.function])
+        messages = [message for message in messages if _arrives(url, message, order, passed)]
+        if not messages:
+            continue
+        answer = _invoke(order, {"Records": [_record(message) for message in messages]})
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        if order.function == "feedback":
+            passed.passing("events committed, messages not deleted")
+        _delete(url, [message for message in messages if message["MessageId"] not in failed])
+
+
+def _receive(url: str, at_most: int) -> list[Mapping[str, Any]]:
+    messages: list[Mapping[str, Any]] = []
+    for receive in range(at_most):
+        received = _poller().receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=0 if receive else POLL_SECONDS,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        if not received.get("Messages"):
+            break
+        messages += received["Messages"]
+    return messages
+
+
+def _arrives(url: str, message: Mapping[str, Any], order: Order, passed: Points) -> bool:
+    """Lose, delay or double a message, if that is planned for it; tell whether it arrives now."""
+    received = POINTER_RECEIVED if order.function == "deliver" else EVENT_RECEIVED
+    match passed.deed(received):
+        case "lose":
+            _delete(url, [message])
+            return False
+        case "delay":
+            _poller().change_message_visibility(
+                QueueUrl=url,
+                ReceiptHandle=message["ReceiptHandle"],
+                VisibilityTimeout=Pace(order.scale).whole(timing.LATE_MESSAGE),
+            )
+            return False
+        case "double":
+            for delay in (0, 1):
+                _poller().send_message(
+                    QueueUrl=url, MessageBody=message["Body"], DelaySeconds=delay
+                )
+            return True
+        case _:
+            return True
+
+
+def _record(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
+            for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "eventSource": "aws:sqs",
+    }
+
+
+def _delete(url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    for first in range(0, len(messages), 10):
+        _poller().delete_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
+                for position, message in enumerate(messages[first : first + 10])
+            ],
+        )
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        main()
