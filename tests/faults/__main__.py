@@ -20,7 +20,7 @@ from tests.faults import plans, rounds, stage
 from tests.faults.judgement import Verdict
 from tests.faults.plans import RoundPlan
 
-LANES = 2  # rounds played at once; each lane has its own of everything
+LANES = 3  # rounds played at once; each lane has its own of everything
 RESULTS = REPOSITORY / "build" / "faults.json"
 KEPT = REPOSITORY / "build" / "faults"
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from broadsheet.mail.ses_mailer import PROBE_ADDRESS
+from local.ses_server.chance import chance as ses_chance
 from tests.faults import timing
 from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
 
@@ -86,6 +88,11 @@ def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
     _lead_to(point, of_round)
 
 
+def _freeze_call(of_round: RoundPlan, chance: random.Random) -> None:
+    """Freeze a call that is about to leave: its claim is another's when it is thawed."""
+    of_round.strike("call signed", chance.randint(1, 2), "freeze")
+
+
 def _outage(of_round: RoundPlan, chance: random.Random) -> None:
     point = chance.choice(KILL_POINTS)
     of_round.strike(point, 1, "outage")
@@ -139,6 +146,11 @@ def _events(**travel: Any) -> Fault:  # noqa: ANN401 - Travel's fields
     return plan
 
 
+def _late_events(of_round: RoundPlan, chance: random.Random) -> None:
+    """Let events be late; or all of them so late that their claim is taken for dead before."""
+    of_round.travel |= {"late": chance.choice(((0.0, timing.LATEST_EVENT), timing.VERY_LATE))}
+
+
 def _unsubscribe(of_round: RoundPlan, chance: random.Random) -> None:
     of_round.unsubscribes += chance.randint(3, 10)
 
@@ -159,6 +171,7 @@ FAULTS: Mapping[str, Fault] = {
     **{f"killed: {point}": _kill(point) for point in KILL_POINTS},
     "killed at random": _repeated(_timed("kill"), 3),
     "frozen and thawed": _freeze,
+    "frozen before a call": _freeze_call,
     "frozen at random": _timed("freeze"),
     "message delivered twice": _messages("double"),
     "message delivered late": _messages("delay"),
@@ -186,7 +199,7 @@ FAULTS: Mapping[str, Fault] = {
     "SES is slow": _timed("slow", seconds=lambda chance: chance.uniform(0.1, 0.3)),
     "SES pauses sending": _timed("stop", seconds=lambda chance: chance.uniform(0.2, 1.5)),
     "SES's quota is spent": _timed("quota", seconds=lambda chance: chance.uniform(0.2, 1.5)),
-    "events late": _events(late=timing.LONGEST_LATE_EVENT),
+    "events late": _late_events,
     "events twice": _events(twice=0.5),
     "events out of order": _events(out_of_order=0.5),
     "unsubscribed during the sending": _unsubscribe,
@@ -194,6 +207,8 @@ FAULTS: Mapping[str, Fault] = {
     "mails bounce": _bouncing_mails,
 }
 EVENTS_LOST = "events lost"
+PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
+PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
 LOST_EVERY = 10  # one round in so many loses events
 
 
@@ -210,8 +225,7 @@ def draw(seed: int) -> RoundPlan:
     chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
     of_round = combine(seed, list(dict.fromkeys(chosen)), chance)
     if seed % LOST_EVERY == LOST_EVERY - 1:
-        of_round.faults.append(EVENTS_LOST)
-        of_round.travel |= {"lost": chance.choice((0.05, 0.3, 0.7))}
+        _lose_events(of_round, chance)
     return of_round
 
 
@@ -231,6 +245,19 @@ def combine(seed: int, faults: Sequence[str], chance: random.Random | None = Non
     if of_round.travel:
         of_round.travel |= {"seed": seed}
     return of_round
+
+
+def _lose_events(of_round: RoundPlan, chance: random.Random) -> None:
+    """Lose a share of the events, but not those of the probes.
+
+    What SES tells of them is drawn by their address, which is always the same: all or none would
+    be lost.
+    """
+    of_round.faults.append(EVENTS_LOST)
+    share = chance.choice((0.05, 0.3, 0.7))
+    drawn = iter(range(of_round.seed, of_round.seed + 10_000))
+    seed = next(s for s in drawn if ses_chance(s, "lost", *PROBE_TOLD) >= share)
+    of_round.travel |= {"lost": share, "seed": seed}
 
 
 # Between them these pass every named point, and what else the suite can do.

@@ -50,7 +50,8 @@ DAILY_LOOK = 3.0  # after a clock was lost
 ROUND = 60.0  # before it is said not to finish
 DRAIN = 12.0
 
-LONGEST_LATE_EVENT = 2.4  # below the grace time: SES's events are overtaken no more than that
+LATEST_EVENT = 3.2  # below the grace time: SES's events are overtaken no more than that
+VERY_LATE = (2.7, LATEST_EVENT)  # after their claim was taken for dead
 LONGEST_HANG = 0.8  # nothing is taken by SES after its claim was taken for dead
 FROZEN = (2.2, 3.4)  # a claim is taken for dead meanwhile
 LONG_FROZEN = (7.0, 10.0)  # what it was to send is sent again meanwhile
