@@ -13,7 +13,10 @@ from botocore.exceptions import ClientError, WaiterError
 from local import isolation
 from local.aws import Aws
 from local.build import SAM
+from local.isolation import REGION
 from local.processes import tail
+from local.ses_server.control import Control
+from local.ses_server.publishing import Topic
 from local.state import Deployment, KeptSecrets, State
 from operations import authors
 
@@ -59,7 +62,7 @@ def deploy(
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
         state.keep_author_token(token)
     keep_secrets(state, aws, outputs)
-    _prepare_ses(aws, resources, outputs)
+    _prepare_ses(state, aws, resources, outputs)
     # When the stack comes up, dispatch starts the clock of every open issue.
     aws.functions.invoke(
         FunctionName=outputs["DispatchFunctionName"], InvocationType="Event", Payload=b"{}"
@@ -198,7 +201,9 @@ def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, sta
     aws.apigateway.create_deployment(restApiId=api_id, stageName=stage)
 
 
-def _prepare_ses(aws: Aws, resources: dict[str, Any], outputs: dict[str, str]) -> None:
+def _prepare_ses(
+    state: State, aws: Aws, resources: dict[str, Any], outputs: dict[str, str]
+) -> None:
     """Tell the SES server what the emulator's own SES was told, and verify the sender."""
     with suppress(aws.ses.exceptions.AlreadyExistsException):
         aws.ses.create_email_identity(EmailIdentity=SENDER)  # the SES server verifies at once
@@ -209,3 +214,8 @@ def _prepare_ses(aws: Aws, resources: dict[str, Any], outputs: dict[str, str]) -
                 ConfigurationSetName=outputs[output],
                 **({"SuppressionOptions": options} if options else {}),
             )
+    # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
+    events = Topic(
+        topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION
+    )
+    Control(state.ses_url).publish_to(events)
