@@ -16,7 +16,7 @@ def press_ctrl_c(stack: Stack) -> None:
     supervisor = stack.state.holder()
     assert supervisor is not None
     os.kill(supervisor, signal.SIGINT)
-    until(lambda: stack.state.holder() is None, what="the stack's end")
+    until(lambda: stack.state.holder() is None, what="the stack's end", seconds=60)
     assert list(processes.of_stack(stack.state.folder)) == []
 
 
