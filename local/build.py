@@ -22,6 +22,7 @@ TEMPLATE = REPOSITORY / "template.yaml"
 LAYER_REQUIREMENTS = REPOSITORY / "layers" / "common" / "requirements.txt"
 LAYER = "CommonLayer"
 PACKAGE = "broadsheet"
+SERVICES = Path("botocore", "data")
 
 
 class BuildError(Exception):
@@ -68,7 +69,11 @@ def dependencies(requirements: Path, log: Path) -> Path:
 
 
 def overlay(layer: Path, installed: Path) -> None:
-    """Replace a built layer's dependencies, and leave our own package in it as it is."""
+    """Replace a built layer's dependencies, and leave our own package in it as it is.
+
+    Of botocore's descriptions of services, those come back that the layer has.
+    """
+    services = {entry.name for entry in (layer / SERVICES).glob("*")}
     for entry in layer.iterdir():
         if entry.name == PACKAGE:
             continue
@@ -76,7 +81,11 @@ def overlay(layer: Path, installed: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    shutil.copytree(installed, layer, copy_function=_link, dirs_exist_ok=True)
+
+    def others(folder: str, names: list[str]) -> set[str]:
+        return set(names) - services if Path(folder) == installed / SERVICES else set()
+
+    shutil.copytree(installed, layer, copy_function=_link, dirs_exist_ok=True, ignore=others)
 
 
 def _sam_build(template: Path, log: Path) -> Path:

@@ -24,7 +24,7 @@ def test_make_up_prints_what_the_readme_shows(printed_by_up: str):
 
 
 def test_the_commands_to_try_next_work_as_printed(printed_by_up: str, state_folder: Path):
-    commands = re.findall(r"^ +(curl .+(?:\\\n.+)*)$", printed_by_up, re.MULTILINE)
+    commands = re.findall(r"^ +(curl (?:.*\\\n)*.*)$", printed_by_up, re.MULTILINE)
 
     signed_up, published = (readme.run(command, state_folder) for command in commands)
 

@@ -1,5 +1,6 @@
 """The built layer on its own, without the packages that the emulator's functions happen to see."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,19 @@ def test_a_dependency_that_is_missing_shows(built: Path, tmp_path: Path):
 
     assert "ModuleNotFoundError: No module named 'itsdangerous'" in imported.stderr
     assert imported.returncode == 1
+
+
+def test_the_layer_describes_the_services_that_the_functions_call_and_no_others(built: Path):
+    code = [*(REPOSITORY / "layers").rglob("*.py"), *(REPOSITORY / "functions").rglob("*.py")]
+    called = {
+        service
+        for file in code
+        for service in re.findall(r'boto3\.client\(\s*"(\w+)"', file.read_text())
+    }
+
+    described = {entry.name for entry in (built / build.SERVICES).iterdir() if entry.is_dir()}
+
+    assert described == called
 
 
 def test_the_layer_for_aws_is_compiled_for_arm(built: Path):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from local import processes
-from local import stack as local_stack
 from local.stack import Stack
+from tests.journey import readme
 from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town, until
 
 
@@ -16,7 +16,7 @@ def press_ctrl_c(stack: Stack) -> None:
     supervisor = stack.state.holder()
     assert supervisor is not None
     os.kill(supervisor, signal.SIGINT)
-    until(lambda: stack.state.holder() is None, what="the stack's end")
+    until(lambda: stack.state.holder() is None, what="the stack's end", seconds=60)
     assert list(processes.of_stack(stack.state.folder)) == []
 
 
@@ -38,7 +38,7 @@ def test_links_in_received_mails_and_all_data_outlive_the_stacks_processes(
     one_click = leaving.the_copy(earlier).one_click
 
     end(town.stack)
-    local_stack.start(town.stack.state)
+    readme.run("make up DETACH=1", town.stack.state.folder)
     town.get_ready()
 
     assert town.ask("GET", confirmation_link, headers=BROWSER).status == 200
