@@ -28,7 +28,7 @@ START_DATABASE = signal.SIGUSR2
 
 WATCH_SECONDS = 0.5
 START_SECONDS = 30
-STOP_SECONDS = 60
+STOP_SECONDS = 180  # the emulator lets every call that is under way end
 DATABASE_SECONDS = 30
 MAX_LOG_BYTES = 20_000_000
 

@@ -209,10 +209,13 @@ def _constant(headers: urllib3.HTTPHeaderDict) -> list[tuple[str, str]]:
     return [(name, value) for name, value in headers.items() if name.lower() not in different]
 
 
+PARTS = ("waiting", "accepted", "failed", "skipped", "unresolved")
+
+
 def _total(books: dict[str, object]) -> int:
     return sum(
         sum(number.values()) if isinstance(number, dict) else int(str(number))
-        for number in books.values()
+        for number in (books[part] for part in PARTS)
     )
 
 
