@@ -327,16 +327,13 @@ def down(state: State) -> bool:
     """End a stack, and what a killed one left running. Tells whether anything ran."""
     supervisor = state.holder()
     if supervisor is not None:
-        try:
-            process = psutil.Process(supervisor)
-            process.terminate()
-            process.wait(STOP_SECONDS)
-        except psutil.NoSuchProcess:
-            pass
-        except psutil.TimeoutExpired as error:
-            raise ChildError(
-                f"Process {supervisor} does not end; kill it, and try again."
-            ) from error
+        with suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while state.holder() == supervisor:  # it ends with its lock, be it anybody's zombie then
+            if time.monotonic() > deadline:
+                raise ChildError(f"Process {supervisor} is still ending: look again in a while.")
+            time.sleep(processes.POLL_SECONDS)
     state.withdraw_deployment()
     return bool(processes.end_leftovers(state.folder)) or supervisor is not None
 

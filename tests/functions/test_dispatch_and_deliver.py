@@ -136,9 +136,9 @@ def test_the_clock_runs_while_the_issue_is_open_and_stops_after_its_end(cloud: C
     issue_id = publish_issue()
     assert clocks() == [issue_id]
 
-    send(cloud, issue_id)
-    assert clocks() == [issue_id]
     tick(issue_id)
+    assert clocks() == [issue_id]
+    send(cloud, issue_id)
 
     assert clocks() == []
 

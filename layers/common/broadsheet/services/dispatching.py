@@ -56,8 +56,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _close_canceled(connection, issue_id)
         _release(connection, issue_id, correlation_id)
         _finish(connection, issue_id)
-        if issue.status is not IssueStatus.SENDING:
-            _stop_clock_if_done(connection, issue_id)
+        _stop_clock_if_done(connection, issue_id)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
