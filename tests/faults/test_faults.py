@@ -22,9 +22,10 @@ def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
 
 
 def test_the_suite_sees_that_claims_are_ignored() -> None:
-    (verdict,) = play_in_lanes(plans.CLAIMS_IGNORED, seed=3)
+    # Two that don't see each other's claims must still meet: a busy machine may keep them apart.
+    verdicts = (play_in_lanes(plans.CLAIMS_IGNORED, seed=seed)[0] for seed in (3, 4, 5, 6))
+    verdict = next(verdict for verdict in verdicts if verdict.duplicated)
 
-    assert verdict.duplicated
     assert any("mailed twice" in sentence for sentence in verdict.wrong)
 
 
