@@ -323,7 +323,10 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
 
 def with_claims_ignored(seed: int, _rounds: int) -> list[RoundPlan]:
     """Plan a round in which a pointer comes twice, and its batch is taken by both."""
-    of_round = combine(seed, ["message delivered twice", "SES is slow"])
+    of_round = combine(seed, [])
+    for passing in range(1, 9):
+        of_round.strike(POINTER_RECEIVED, passing, "double")
+    of_round.timed = [(0.0, "slow", {"seconds": 0.3})]  # both are under way together
     of_round.sabotage = CLAIMS_IGNORED
     return [of_round]
 
