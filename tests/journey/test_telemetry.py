@@ -146,7 +146,10 @@ def test_one_id_leads_from_publishing_to_the_last_mail(town: Town):
             == [
                 {
                     "publish": ["issue published", "answered"],
-                    "dispatch": ["audience frozen", "batches released", "issue finished"],
+                    "dispatch": [
+                        *("audience frozen", "batches released", "issue finished"),
+                        "clock stopped",
+                    ],
                     "deliver": ["batches sent"],
                 }
             ]
