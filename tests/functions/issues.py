@@ -37,7 +37,7 @@ def pointers(cloud: Cloud) -> list[dict[str, Any]]:
 
 def pointer(issue_id: str, number: int) -> dict[str, Any]:
     """A pointer to a batch, whether its turn has come or not."""
-    body = json.dumps({"issue_id": issue_id, "number": number})
+    body = json.dumps({"issue_id": issue_id, "numbers": [number]})
     record: dict[str, Any] = sqs_event(body)["Records"][0]
     return record | {"messageId": f"m{number}"}
 

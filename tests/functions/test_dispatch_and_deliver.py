@@ -361,7 +361,7 @@ def test_one_bad_recipient_fails_alone(cloud: Cloud) -> None:
 
 
 def test_a_pointer_to_nothing_is_dropped(cloud: Cloud) -> None:
-    body = json.dumps({"issue_id": str(uuid4()), "number": 1})
+    body = json.dumps({"issue_id": str(uuid4()), "numbers": [1]})
 
     assert deliver(sqs_event(body), context())["batchItemFailures"] == []
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from psycopg.rows import class_row, scalar_row
 from pydantic import BaseModel
 
-from broadsheet.domain.deliveries import BatchPointer, Claim, ClaimedBatch
+from broadsheet.domain.deliveries import Claim, ClaimedBatch
 from broadsheet.domain.subscribers import SubscriberId
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def count_released(connection: Connection, issue_id: IssueId, released_long_ago:
 
 def mark_released(
     connection: Connection, issue_id: IssueId, limit: int, released_long_ago: timedelta
-) -> Sequence[BatchPointer]:
-    """Mark up to ``limit`` waiting batches as released, and return their pointers in order.
+) -> Sequence[int]:
+    """Mark up to ``limit`` waiting batches as released, and return their numbers in order.
 
     A batch released long ago and still waiting lost its pointer: it is released again.
     """
-    with connection.cursor(row_factory=class_row(BatchPointer)) as cursor:
-        pointers = cursor.execute(
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        numbers = cursor.execute(
             """
             WITH next AS (
                 SELECT issue_id, number
@@ -89,7 +89,7 @@ def mark_released(
             SET released_at = now()
             FROM next
             WHERE batch.issue_id = next.issue_id AND batch.number = next.number
-            RETURNING batch.issue_id, batch.number
+            RETURNING batch.number
             """,
             {
                 "issue_id": issue_id.root,
@@ -97,7 +97,7 @@ def mark_released(
                 "released_long_ago": released_long_ago,
             },
         ).fetchall()
-    return sorted(pointers, key=lambda pointer: pointer.number)
+    return sorted(numbers)
 
 
 def claim(

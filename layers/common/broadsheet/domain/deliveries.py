@@ -4,19 +4,19 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 
 
 class BatchPointer(BaseModel):
-    """What travels through DeliveryQueue: names a batch, holds nothing of it."""
+    """What travels through DeliveryQueue: names the batches of a claim, holds nothing of them."""
 
     model_config = ConfigDict(frozen=True)
 
     issue_id: IssueId
-    number: int = Field(gt=0)
+    numbers: tuple[PositiveInt, ...] = Field(min_length=1)
 
 
 class ClaimedBatch(BaseModel):

@@ -94,7 +94,7 @@ def deliver(
             rate = pacing.issue_rate(connection)
         if rate is None:
             return numbers
-        size = _batches_in_a_claim(rate)
+        size = pacing.batches_in_a_claim(rate)
         try:
             _deliver_together(invocation, issue_id, numbers[:size], rate)
         except _NoSlots:
@@ -106,11 +106,6 @@ def deliver(
     if is_all_sent:
         dispatch_kick.kick(issue_id, correlation_id)
     return numbers
-
-
-def _batches_in_a_claim(rate: float) -> int:
-    """Return how many batches are about two seconds of sending."""
-    return max(1, int(rate * settings.waits().batch_seconds) // pacing.batch_size(rate))
 
 
 def _deliver_together(

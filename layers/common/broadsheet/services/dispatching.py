@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, queues, settings
@@ -19,7 +19,7 @@ from broadsheet.database import (
     issues_table,
 )
 from broadsheet.database.delivery_batches_table import Ending
-from broadsheet.domain.deliveries import Delivery, Outcome
+from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
@@ -237,16 +237,20 @@ def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> 
         room = max(1, int(waits.release_window / seconds_a_batch)) - on_their_way
         if room <= 0:
             return
-        pointers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+        numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+    size = pacing.batches_in_a_claim(rate)
     queues.send_pointers(
         (
-            (pointer, (on_their_way + position) * seconds_a_batch)
-            for position, pointer in enumerate(pointers)
+            (
+                BatchPointer(issue_id=issue_id, numbers=of_a_claim),
+                (on_their_way + position * size) * seconds_a_batch,
+            )
+            for position, of_a_claim in enumerate(batched(numbers, size, strict=False))
         ),
         correlation_id,
     )
-    if pointers:
-        logger.info("batches released", issue_id=str(issue_id), batches=len(pointers))
+    if numbers:
+        logger.info("batches released", issue_id=str(issue_id), batches=len(numbers))
 
 
 def _finish(connection: Connection, issue_id: IssueId) -> None:

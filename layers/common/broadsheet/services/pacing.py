@@ -78,6 +78,12 @@ def batch_size(rate: float) -> int:
     return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.waits().batch_seconds)))
 
 
+def batches_in_a_claim(rate: float) -> int:
+    """Return how many batches are about two seconds of sending, 1 to 50."""
+    batches = int(rate * settings.waits().batch_seconds) // batch_size(rate)
+    return max(1, min(settings.BATCHES_IN_A_CLAIM, batches))
+
+
 def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
     """Reserve the slots of mails that leave at this rate; return how long to wait for the first.
 
