@@ -335,17 +335,17 @@ def test_an_acceptance_that_was_read_late_and_another_mail_are_a_duplicate(
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    record = delivery._record
+    finish = delivery._finish
 
     def frozen(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
-        monkeypatch.setattr(delivery, "_record", record)
+        monkeypatch.setattr(delivery, "_finish", finish)
         cloud.rows("UPDATE delivery_batches SET claim_deadline = now() - interval '40 minutes'")
         tick(issue_id)  # taken for dead
         feedback_is_proved_current(cloud, issue_id)
         send(cloud, issue_id)
-        record(*arguments, **named)
+        finish(*arguments, **named)
 
-    monkeypatch.setattr(delivery, "_record", frozen)
+    monkeypatch.setattr(delivery, "_finish", frozen)
     deliver_all(records)
 
     assert mailed(cloud) == [OCTAVIA, OCTAVIA, URSULA, URSULA]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.errors import IdleInTransactionSessionTimeout
 
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.secrets import secret
@@ -22,8 +23,9 @@ type Connection = psycopg.Connection[tuple[object, ...]]
 
 # A lock or a statement that takes longer is stuck; a transaction left open blocks others.
 _SESSION = "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
-# Connection exceptions, shutdowns, too many connections; rollbacks by deadlock, lock timeouts.
-_PASSING = ("08", "57P0", "53300", "40", "55P03")
+# Connection exceptions, shutdowns, too many connections; rollbacks by deadlock, lock timeouts; a
+# session that was ended while its process was frozen.
+_PASSING = ("08", "57P0", "53300", "40", "55P03", "25P03")
 _SECONDS_BETWEEN_TRIES = 0.5
 
 
@@ -44,7 +46,7 @@ class Session:
             self._connection = _connect(patience)
         try:
             yield self._connection
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, IdleInTransactionSessionTimeout) as error:
             if not _passes(error):
                 raise
             self.close()
@@ -74,7 +76,7 @@ def connected(patience: float) -> Generator[Connection]:
         yield connection
 
 
-def _passes(error: psycopg.OperationalError) -> bool:
+def _passes(error: psycopg.Error) -> bool:
     """Tell whether it may go well the next time, as opposed to a statement that went wrong."""
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 

@@ -6,12 +6,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
-from pydantic import BaseModel, ConfigDict, ValidationError
+from psycopg.rows import args_row, class_row, scalar_row
+from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
 from broadsheet.domain.feedback import LedgerKey
-from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
+from broadsheet.domain.subscribers import (
+    EmailAddress,
+    SubscriberId,
+    SubscriberName,
+    SubscriberStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,15 +133,15 @@ def _note_duplicates(connection: Connection, mails: Sequence[tuple[UUID, UUID, i
     ).rowcount
 
 
-class _Member(BaseModel):
-    """A member of a batch as the subscribers' table has it, not yet parsed; maybe no more there."""
+class _Member(NamedTuple):
+    """A member of a batch as the subscribers' table has it; maybe no more there."""
 
-    subscriber_id: SubscriberId
+    subscriber_id: UUID
     batch_number: int
     round: int
-    email: str | None
-    name: str | None
-    status: SubscriberStatus | None
+    email: str
+    name: str
+    status: str | None
 
 
 def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
@@ -145,11 +150,12 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
     To mail are those still confirmed. Nobody appears who has a row for this round, or was
     accepted in any.
     """
-    with connection.cursor(row_factory=class_row(_Member)) as cursor:
+    with connection.cursor(row_factory=args_row(_Member)) as cursor:
         members = cursor.execute(
             """
-            SELECT member.id AS subscriber_id, batch.number AS batch_number, batch.round,
-                   subscriber.email, subscriber.name, subscriber.status
+            SELECT member.id, batch.number, batch.round,
+                   coalesce(subscriber.email, ''), coalesce(subscriber.name, ''),
+                   subscriber.status::text
             FROM delivery_batches AS batch
             CROSS JOIN LATERAL unnest(batch.recipients) AS member (id)
             LEFT JOIN subscribers AS subscriber ON subscriber.id = member.id
@@ -177,22 +183,14 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
 
 
 def _parse(member: _Member) -> Recipient | Delivery:
-    if member.status is not SubscriberStatus.CONFIRMED:
-        return _not_sent(member, Outcome.SKIPPED, member.status or "deleted")
+    place = SubscriberId(member.subscriber_id), member.batch_number, member.round
+    if member.status != SubscriberStatus.CONFIRMED:
+        return Delivery(*place, Outcome.SKIPPED, reason=member.status or "deleted")
     try:
-        return Recipient.model_validate(member.model_dump(exclude={"status"}))
-    except ValidationError:  # stored by older rules, or by hand: it fails alone
-        return _not_sent(member, Outcome.FAILED, "INVALID_SUBSCRIBER")
-
-
-def _not_sent(member: _Member, outcome: Outcome, reason: str) -> Delivery:
-    return Delivery(
-        subscriber_id=member.subscriber_id,
-        batch_number=member.batch_number,
-        round=member.round,
-        outcome=outcome,
-        reason=reason,
-    )
+        email = EmailAddress.stored(member.email)
+    except ValueError:  # stored by older rules, or by hand: it fails alone
+        return Delivery(*place, Outcome.FAILED, reason="INVALID_SUBSCRIBER")
+    return Recipient(*place, email, SubscriberName.stored(member.name))
 
 
 def books(connection: Connection, issue_id: IssueId, audience: int, *, canceled: bool) -> Books:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -41,10 +42,8 @@ class Claim(BaseModel):
     batches: list[ClaimedBatch]
 
 
-class Recipient(BaseModel):
+class Recipient(NamedTuple):
     """A confirmed subscriber whose turn it is."""
-
-    model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
     batch_number: int
@@ -64,10 +63,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-class Delivery(BaseModel):
+class Delivery(NamedTuple):
     """A row of the ledger, without its issue and claim."""
-
-    model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
     batch_number: int

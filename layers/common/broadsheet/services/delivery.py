@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from functools import partial
 from itertools import batched
@@ -121,19 +121,39 @@ def _deliver_together(
     recipients, others, letter = invocation.in_database(
         lambda connection: (
             *deliveries_table.read_recipients(connection, claim),
-            Letter(issue_id=issue_id, rendered=issues_table.rendered(connection, issue_id)),
+            _letter(connection, issue_id),
         )
     )
-    results: dict[Recipient, SendResult] = {}
+    answers: list[_Answer] = []
+    accepted: list[Delivery] = []
     for answered in _send(letter, claim, recipients, rate, first_slot):
-        results |= answered
+        answers += answered
         accepted = [
-            _accepted(recipient, result)
-            for recipient, result in answered.items()
+            _delivery(recipient, Outcome.ACCEPTED, message_id=result.message_id)
+            for recipient, result in answered
             if isinstance(result, Accepted)
         ]
-        invocation.in_database(partial(_record, claim=claim, deliveries=accepted))
-    _finish(invocation, claim, results, others)
+        if len(answers) < len(recipients):  # the last ones are written as the claim ends
+            invocation.in_database(partial(_record, claim=claim, deliveries=accepted))
+    _finish(invocation, claim, answers, accepted, others)
+
+
+class _Answer(NamedTuple):
+    """What SES said of one recipient."""
+
+    recipient: Recipient
+    result: SendResult
+
+
+_letters: dict[IssueId, Letter] = {}  # the one that this environment sends; it never changes
+
+
+def _letter(connection: Connection, issue_id: IssueId) -> Letter:
+    if issue_id not in _letters:
+        rendered = issues_table.rendered(connection, issue_id)
+        _letters.clear()
+        _letters[issue_id] = Letter(issue_id=issue_id, rendered=rendered)
+    return _letters[issue_id]
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
@@ -168,7 +188,7 @@ def _send(
     recipients: Sequence[Recipient],
     rate: float,
     first_slot: float,
-) -> Iterator[dict[Recipient, SendResult]]:
+) -> Iterator[list[_Answer]]:
     """Send in calls of half a second's worth, each at its slot; give the answers as they come.
 
     They are given at most every ``Waits.write_outcomes_every``. All calls have ended after it.
@@ -176,29 +196,24 @@ def _send(
     newsletter = settings.newsletter()
     size = pacing.call_size(rate)
 
-    def call(position: int, chunk: Sequence[Recipient]) -> dict[Recipient, SendResult]:
+    def call(position: int, chunk: Sequence[Recipient]) -> list[_Answer]:
         addressees = [Addressee(recipient, _token(claim, recipient)) for recipient in chunk]
         slot = first_slot + position * size / rate
         deadline = claim.deadline.timestamp() - time.time()  # later there is nothing to wait for
         time.sleep(max(0.0, min(slot - time.monotonic(), deadline)))
         results = ses_mailer.send_issue(newsletter, letter, addressees, claim.deadline)
-        return dict(zip(chunk, results, strict=True))
+        return list(map(_Answer, chunk, results))
 
     pause = settings.waits().write_outcomes_every
     with ThreadPoolExecutor(max_workers=settings.CALLS_AT_ONCE) as pool:
-        under_way: set[Future[dict[Recipient, SendResult]]] = {
+        under_way = {
             pool.submit(call, position, chunk)
             for position, chunk in enumerate(batched(recipients, size, strict=False))
         }
-        answered: dict[Recipient, SendResult] = {}
-        given_at = time.monotonic()
         while under_way:
-            ended, under_way = wait(under_way, timeout=pause, return_when=FIRST_COMPLETED)
-            for future in ended:
-                answered |= future.result()
-            if not under_way or time.monotonic() - given_at >= pause:
-                yield answered
-                answered, given_at = {}, time.monotonic()
+            ended, under_way = wait(under_way, timeout=pause)
+            if ended:
+                yield [answer for future in ended for answer in future.result()]
 
 
 def _token(claim: Claim, recipient: Recipient) -> str:
@@ -210,42 +225,41 @@ def _token(claim: Claim, recipient: Recipient) -> str:
 def _finish(
     invocation: Invocation,
     claim: Claim,
-    results: dict[Recipient, SendResult],
+    answers: Sequence[_Answer],
+    accepted: Sequence[Delivery],
     others: Sequence[Delivery],
 ) -> None:
-    """Write the other outcomes, and let go of the batches.
+    """Write the outcomes that are not written yet, and let go of the batches.
 
-    Whoever has no outcome goes back to waiting with their batch. Acceptances were written whoever
+    Whoever has no outcome goes back to waiting with their batch. Acceptances are written whoever
     holds the claim; everything else is only while it is ours.
     """
-    endings = {batch.number: _ending(batch, results) for batch in claim.batches}
+    refused: dict[int, list[Refusal]] = defaultdict(list)
+    for recipient, result in answers:
+        if isinstance(result, Refused):
+            refused[recipient.batch_number].append(result.refusal)
+    endings = {batch.number: _ending(batch, set(refused[batch.number])) for batch in claim.batches}
     settled = [
         delivery
-        for recipient, result in results.items()
-        if (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
+        for recipient, result in answers
+        if not isinstance(result, Accepted)
+        and (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
     ]
 
     def let_go(connection: Connection) -> None:
         with connection.transaction():
             ours = delivery_batches_table.let_go(connection, claim, list(endings.values()))
-            deliveries_table.record(
-                connection,
-                claim,
-                [row for row in [*settled, *others] if row.batch_number in ours],
-            )
+            not_accepted = [row for row in [*settled, *others] if row.batch_number in ours]
+            _record(connection, claim, [*accepted, *not_accepted])
 
     invocation.in_database(let_go)
-    invocation.in_database(lambda connection: _heed(connection, claim, results))
-    _tell(claim, results, settled, others)
+    if refused:
+        invocation.in_database(lambda connection: _heed(connection, claim, answers))
+    _tell(claim, answers, settled, others)
 
 
-def _ending(batch: ClaimedBatch, results: dict[Recipient, SendResult]) -> Ending:
+def _ending(batch: ClaimedBatch, refusals: set[Refusal]) -> Ending:
     """Return how a batch is let go: closed when nobody of it is to be sent to again."""
-    refusals = {
-        result.refusal
-        for recipient, result in results.items()
-        if recipient.batch_number == batch.number and isinstance(result, Refused)
-    }
     tries = batch.tries + any(refusal in _ASKED for refusal in refusals)
     is_last_try = tries >= settings.waits().batch_tries
     returning = refusals - {Refusal.RECIPIENT} - (set(_ASKED) if is_last_try else set())
@@ -259,11 +273,9 @@ def _pause_before(tries: int) -> timedelta:
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
 
-def _accepted(recipient: Recipient, accepted: Accepted) -> Delivery:
-    return _delivery(recipient, Outcome.ACCEPTED, message_id=accepted.message_id)
-
-
-def _settled(recipient: Recipient, result: SendResult, ending: Ending) -> Delivery | None:
+def _settled(
+    recipient: Recipient, result: Refused | PerhapsAccepted, ending: Ending
+) -> Delivery | None:
     """Return an outcome that is not an acceptance; None for who goes back to waiting."""
     is_last_try = ending.tries >= settings.waits().batch_tries
     match result:
@@ -294,9 +306,13 @@ def _delivery(
     )
 
 
-def _heed(connection: Connection, claim: Claim, results: dict[Recipient, SendResult]) -> None:
+def _heed(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> None:
     """Do what SES's refusals ask for: go slower, wait for the quota, or stop for a person."""
-    refused = {r.refusal: r.reason for r in results.values() if isinstance(r, Refused)}
+    refused = {
+        answer.result.refusal: answer.result.reason
+        for answer in answers
+        if isinstance(answer.result, Refused)
+    }
     if Refusal.THROTTLED in refused:
         pacing.slow_down(connection)
     if Refusal.QUOTA in refused:
@@ -307,11 +323,11 @@ def _heed(connection: Connection, claim: Claim, results: dict[Recipient, SendRes
 
 def _tell(
     claim: Claim,
-    results: dict[Recipient, SendResult],
+    answers: Sequence[_Answer],
     settled: Sequence[Delivery],
     others: Sequence[Delivery],
 ) -> None:
-    accepted = sum(isinstance(result, Accepted) for result in results.values())
+    accepted = sum(isinstance(answer.result, Accepted) for answer in answers)
     by_outcome = Counter(delivery.outcome for delivery in settled)
     count("MailsAccepted", accepted)
     count("MailsFailed", by_outcome[Outcome.FAILED])
@@ -324,5 +340,5 @@ def _tell(
         failed=by_outcome[Outcome.FAILED],
         unresolved=by_outcome[Outcome.UNRESOLVED],
         not_sent_to=len(others),
-        waiting=len(results) - accepted - len(settled),
+        waiting=len(answers) - accepted - len(settled),
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.deliveries_table import Unresolved
     from broadsheet.database.issues_table import Issue
-    from broadsheet.domain.deliveries import Claim
+    from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import IssueId
 
 
@@ -112,18 +112,11 @@ def _dead_after_deadline() -> timedelta:
 def _hold(connection: Connection, claim: Claim) -> None:
     recipients, others = deliveries_table.read_recipients(connection, claim)
     # Who has unsubscribed since may have been mailed before, and is held as well.
-    died = {"outcome": Outcome.UNRESOLVED, "reason": "CLAIM_DIED"}
+    unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
+    held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
     unresolved = [
-        Delivery(
-            subscriber_id=recipient.subscriber_id,
-            batch_number=recipient.batch_number,
-            round=recipient.round,
-            **died,
-        )
-        for recipient in recipients
-    ]
-    unresolved += [
-        other.model_copy(update=died) for other in others if other.outcome is Outcome.SKIPPED
+        Delivery(of.subscriber_id, of.batch_number, of.round, Outcome.UNRESOLVED, "CLAIM_DIED")
+        for of in held
     ]
     failed = [other for other in others if other.outcome is Outcome.FAILED]
     deliveries_table.record(connection, claim, [*failed, *unresolved])
