@@ -89,7 +89,7 @@ ROUNDS ?= 200
 SEED ?= 1
 
 .PHONY: bench
-bench: .venv/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=delivery a part
+bench: $(environments) ## Measure speed and cost; SIZE=10000 for a small run, ONLY=delivery a part
 	@PYTHONPATH=layers/common:. exec $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
 		$(if $(ONLY),--only $(ONLY))
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
-from statistics import quantiles
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
 from bench import wire
+from bench.draining import percentiles
 from bench.events import api_event
 from bench.lambdas import AsynchronousCalls, EventSource
 from bench.sink import Conditions
@@ -34,6 +35,7 @@ UNBOUND = 1_000_000.0  # mails a second: a governor in use that never makes anyb
 WARM_UP = 1_000  # subscribers; whatever is made once in a worker's life has been made then
 LONGEST = 1800.0  # seconds
 LOOK_SECONDS = 0.1  # between two looks at whether the issue has finished
+FIRST_LOOK_AT_BOOKS = 0.5  # seconds after publishing; then each time after twice as long
 PARAGRAPH = """\
 When it changed too fast, too much, [[name]], we sat down and read: the *old* letters first, then
 those that came this week, and then the [archive](https://news.page.example/archive/{number}),
@@ -52,6 +54,8 @@ class Conclusion(BaseModel):
 
     ``mails_per_second`` is from the first call's arrival at the sink to the last one's;
     ``to_finish`` from the request to publish until the issue says it has finished.
+    ``show_…``: the slowest ``GET /issues/{id}``: while it was sent, right after, and when
+    PostgreSQL had fresh statistics.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,6 +79,9 @@ class Conclusion(BaseModel):
     cpu_queues: float
     peak_memory: int
     bytes_to_ses: float
+    show_mid_send: float
+    show_at_end: float
+    show_after_analyze: float
 
 
 class Sending(NamedTuple):
@@ -85,6 +92,7 @@ class Sending(NamedTuple):
     publish: float
     finished_at: float
     record: Record
+    show_mid_send: float
 
 
 class Cast:
@@ -112,8 +120,11 @@ class Cast:
         for worker in (self.publish, self.dispatch, *self.deliver):
             worker.close()
 
-    def send(self, mails: int) -> Sending:
-        """Publish an issue and see it through. Raises ``WrongDelivery``."""
+    def send(self, mails: int, *, looks_at_books: bool = False) -> Sending:
+        """Publish an issue and see it through. Raises ``WrongDelivery``.
+
+        ``looks_at_books``: whether its author looks at it meanwhile, which the database pays for.
+        """
         stage = self._stage
         source = EventSource(stage.aws.queues["DELIVERY"], self.deliver, BATCH_SIZE)
         calls = AsynchronousCalls(stage.clocks, self.dispatch)
@@ -123,8 +134,14 @@ class Cast:
                 api_event("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
             )
             issue_id = str(_document(published.answer)["id"])
-            deadline = time.monotonic() + LONGEST
+            began = time.monotonic()
+            deadline = began + LONGEST
+            shown: list[float] = []
             while not _has_finished(stage, issue_id):
+                looks_at = began + FIRST_LOOK_AT_BOOKS * 2 ** len(shown)
+                if looks_at_books and time.monotonic() > looks_at:
+                    self.books(issue_id)
+                    shown.append(self.publish.invocations[-1].seconds)
                 for part in (source, calls):
                     if part.failure:
                         raise part.failure
@@ -136,7 +153,14 @@ class Cast:
             source.close()
             calls.close()
         self._check(issue_id, mails)
-        return Sending(issue_id, published_at, published.seconds, finished_at, stage.sink.record())
+        return Sending(
+            issue_id,
+            published_at,
+            published.seconds,
+            finished_at,
+            stage.sink.record(),
+            max(shown, default=0.0),
+        )
 
     def books(self, issue_id: str) -> dict[str, Any]:
         """Return the issue as its author sees it. Raises ``WrongDelivery`` for unbalanced books."""
@@ -148,6 +172,12 @@ class Cast:
         if sum(parts) != shown["audience"] or min(parts) < 0:
             raise WrongDelivery(f"the books don't balance: {shown}")
         return shown
+
+    def time_to_show(self, issue_id: str) -> float:
+        """Return how many seconds ``GET /issues/{id}`` takes, the median of three."""
+        for _ in range(3):
+            self.books(issue_id)
+        return median(one.seconds for one in self.publish.invocations[-3:])
 
     def _check(self, issue_id: str, mails: int) -> None:
         shown = self.books(issue_id)
@@ -173,10 +203,13 @@ def run(stage: Stage, mails: int, latency: float, workers: int) -> Conclusion:
         stage.seed(mails)
         stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
         before = _cpu(stage, cast)
-        sending = cast.send(mails)
+        sending = cast.send(mails, looks_at_books=latency > 0)
         after = _cpu(stage, cast)
         invoked = [one for worker in cast.deliver for one in worker.invocations[1:]]
-    took = sorted(one.seconds for one in invoked)
+        shows = [cast.time_to_show(sending.issue_id)]
+        stage.rows("ANALYZE deliveries")
+        shows.append(cast.time_to_show(sending.issue_id))
+    p50, p99 = percentiles(invoked)
     cpu = {name: (after[name] - before[name]) / mails * 100_000 for name in after}
     record = sending.record
     return Conclusion(
@@ -188,12 +221,15 @@ def run(stage: Stage, mails: int, latency: float, workers: int) -> Conclusion:
         to_first_mail=record.calls[0].at - sending.published_at,
         publish=sending.publish,
         **_freeze_and_release(stage, sending),
-        invocations=len(took),
-        invocation_p50=quantiles(took, n=100)[49],
-        invocation_p99=quantiles(took, n=100)[98],
+        invocations=len(invoked),
+        invocation_p50=p50,
+        invocation_p99=p99,
         **{f"cpu_{name}": seconds for name, seconds in cpu.items()},
         peak_memory=max(one.peak_memory for one in invoked),
         bytes_to_ses=record.bytes / mails,
+        show_mid_send=sending.show_mid_send,
+        show_at_end=shows[0],
+        show_after_analyze=shows[1],
     )
 
 
@@ -205,8 +241,7 @@ def count(stage: Stage, mails: int, workers: int) -> Traffic:
     with Cast(stage, workers, traced=True) as cast:
         stage.seed(mails)
         stage.sink.set(Conditions(max_send_rate=UNBOUND))
-        for trace in stage.traces.iterdir():
-            trace.unlink()
+        stage.forget_traces()
         cast.send(mails)
     return wire.read(stage.traces.iterdir())
 
@@ -215,7 +250,7 @@ def _cpu(stage: Stage, cast: Cast) -> dict[str, float]:
     own = psutil.Process().cpu_times()
     return {
         "workers": sum(worker.cpu for worker in cast.deliver),
-        "dispatch": cast.dispatch.cpu + cast.publish.cpu,
+        "dispatch": cast.dispatch.cpu,
         "database": stage.postgres_cpu,
         "sink": stage.sink.cpu,
         "queues": own.user + own.system,
@@ -251,11 +286,11 @@ def _json(text: str) -> dict[str, Any]:
 
 
 def table(conclusions: Sequence[Conclusion]) -> str:
-    """Show runs, one a line."""
+    """Show runs, one a line: how fast, and at what cost."""
     headings = (
-        *("mails", "latency ms", "mails/s", "seconds to finish"),
-        *("CPU s / 100,000: deliver", "database", "together", "dispatch", "sink", "queues"),
-        *("p50 ms", "p99 ms", "peak MB", "freeze s", "release s", "bytes/mail to SES"),
+        *("mails", "latency ms", "mails/s", "to finish s"),
+        *("CPU s / 100,000: deliver", "database", "with dispatch", "sink", "queues"),
+        *("p50 ms", "p99 ms", "peak MB", "bytes/mail to SES"),
     )
     return table_of(
         headings,
@@ -268,15 +303,37 @@ def table(conclusions: Sequence[Conclusion]) -> str:
                 one.cpu_workers,
                 one.cpu_database,
                 one.cpu_workers + one.cpu_dispatch + one.cpu_database,
-                one.cpu_dispatch,
                 one.cpu_sink,
                 one.cpu_queues,
                 one.invocation_p50 * 1000,
                 one.invocation_p99 * 1000,
                 one.peak_memory / 1_000_000,
+                one.bytes_to_ses,
+            )
+            for one in conclusions
+        ],
+    )
+
+
+def steps_table(conclusions: Sequence[Conclusion]) -> str:
+    """Show runs, one a line: what an author waits for."""
+    headings = (
+        *("mails", "latency ms", "POST /issues ms", "freeze s", "release s", "first mail s"),
+        *("GET /issues/{id} mid-send ms", "at the end", "after ANALYZE"),
+    )
+    return table_of(
+        headings,
+        [
+            (
+                one.mails,
+                int(one.latency * 1000),
+                one.publish * 1000,
                 one.freeze,
                 one.release,
-                one.bytes_to_ses,
+                one.to_first_mail,
+                one.show_mid_send * 1000,
+                one.show_at_end * 1000,
+                one.show_after_analyze * 1000,
             )
             for one in conclusions
         ],

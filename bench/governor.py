@@ -55,8 +55,7 @@ def run(stage: Stage, max_send_rate: float, workers: int, seconds: float) -> Uti
     with Cast(stage, workers, traced=True) as cast:
         stage.seed(mails)
         stage.sink.set(Conditions(max_send_rate=max_send_rate, enforces_rate=True))
-        for trace in stage.traces.iterdir():
-            trace.unlink()
+        stage.forget_traces()
         record = cast.send(mails).record
     return Utilization(
         max_send_rate=max_send_rate,

@@ -85,12 +85,14 @@ class Sink:
         self.received: Counter[str] = Counter()
         self.calls: list[Call] = []
         self.bytes = 0
+        self._last_call = b""
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """Answer one request, of SES's API or of ours."""
         body = await request.read()
         match request.method, request.path:
             case "POST", "/v2/email/outbound-bulk-emails":
+                self._last_call = body
                 entries = json.loads(body)["BulkEmailEntries"]
                 results = self._take([entry["Destination"]["ToAddresses"] for entry in entries])
                 return await self._sent(request, body, {"BulkEmailEntryResults": results})
@@ -113,6 +115,8 @@ class Sink:
                 return web.Response(text=record.model_dump_json())
             case "GET", "/bench/received":
                 return web.json_response(self.received)
+            case "GET", "/bench/last-call":
+                return web.Response(body=self._last_call)
             case _:
                 return web.Response(status=404)
 

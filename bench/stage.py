@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -71,6 +71,10 @@ class Sink:
         """Return how many mails each address got."""
         received: dict[str, int] = json.loads(self._call("GET", "received"))
         return received
+
+    def last_call(self) -> bytes:
+        """Return the body of the last SendBulkEmail."""
+        return self._call("GET", "last-call")
 
     @property
     def cpu(self) -> float:
@@ -135,10 +139,10 @@ class Stage:
             connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE "{template}"'.encode())
             connection.execute("CHECKPOINT")  # what was written here is not the run's to write
 
-    def put(self, queue: str, bodies: Sequence[str]) -> None:
-        """Put messages on a queue."""
-        for body in bodies:
-            self.aws.queues[queue].put(body, {})
+    def forget_traces(self) -> None:
+        """Empty the traces; what was connected before goes on in them."""
+        for trace in self.traces.iterdir():
+            os.truncate(trace, 0)
 
 
 def _add_subscribers(connection: psycopg.Connection[Any], number: int) -> None:
