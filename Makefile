@@ -88,6 +88,11 @@ test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 time
 ROUNDS ?= 200
 SEED ?= 1
 
+.PHONY: bench
+bench: $(environments) ## Measure speed and cost; SIZE=10000 for a small run, ONLY=delivery a part
+	@PYTHONPATH=layers/common:. exec $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
+		$(if $(ONLY),--only $(ONLY))
+
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .

@@ -26,14 +26,14 @@ from psycopg.rows import dict_row
 
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
-from local import isolation
+from local import clocks, isolation
+from local.clocks import Clocks
 from local.emulator import PROGRAM as EMULATOR
 from local.postgres import Postgres
 from local.processes import Child
 from local.ses_server import Server, Topic
 from local.state import REPOSITORY
-from tests.faults import clocks, timing
-from tests.faults.clocks import Clocks
+from tests.faults import timing
 from tests.faults.timing import Pace
 from tests.faults.worker import Order, Told
 

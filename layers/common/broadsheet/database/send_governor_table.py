@@ -73,9 +73,11 @@ def set_quota(
 def reserve(
     connection: Connection, mails: int, rate: float, tolerance: timedelta, horizon: timedelta
 ) -> timedelta | None:
-    """Reserve the slots of a number of mails in a row; return how long to wait for the first.
+    """Reserve the slots of a number of mails in a row; return how far the first is.
 
-    None when the first would be beyond the horizon: nothing is reserved then.
+    Less than zero, by up to ``tolerance``, when it is past: mails that are late may leave at once,
+    each not before its own slot. None when the first would be beyond the horizon: nothing is
+    reserved then.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(
@@ -84,7 +86,7 @@ def reserve(
             SET next_slot_at = greatest(next_slot_at, clock_timestamp() - %(tolerance)s)
                                + %(length)s
             WHERE next_slot_at <= clock_timestamp() + %(horizon)s
-            RETURNING greatest(next_slot_at - %(length)s - clock_timestamp(), interval '0')
+            RETURNING next_slot_at - %(length)s - clock_timestamp()
             """,
             {
                 "tolerance": tolerance,

@@ -117,7 +117,7 @@ def _deliver_together(
         logger.info("nothing to claim", issue_id=str(issue_id), batches=list(numbers))
         return
     first_slot = time.monotonic() + starts_in.total_seconds()
-    time.sleep(starts_in.total_seconds())
+    time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, others, letter = invocation.in_database(
         lambda connection: (
             *deliveries_table.read_recipients(connection, claim),

@@ -85,9 +85,10 @@ def batches_in_a_claim(rate: float) -> int:
 
 
 def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
-    """Reserve the slots of mails that leave at this rate; return how long to wait for the first.
+    """Reserve the slots of mails that leave at this rate; return how far the first is.
 
-    None when none is free within the horizon: nothing is reserved then.
+    Less than zero when it is past, and there is something to catch up. None when none is free
+    within the horizon: nothing is reserved then.
     """
     waits = settings.waits()
     # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that

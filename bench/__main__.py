@@ -1,0 +1,148 @@
+"""``python -m bench``: measures, prints tables, and writes build/bench.json.
+
+Each part can be run alone; what another run has written of the other parts stays in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from bench import (
+    delivery,
+    feedback,
+    governor,
+    publishing,
+    signing_up,
+    sink_alone,
+    stage,
+    starting,
+)
+from bench.delivery import Conclusion
+from bench.feedback import Intake
+from bench.governor import Utilization
+from bench.publishing import Publishing
+from bench.signing_up import SigningUp
+from bench.sink_alone import Capacity
+from bench.starting import ColdImport, LayerSize
+from bench.wire import Traffic
+from local.state import REPOSITORY
+
+RESULTS = REPOSITORY / "build" / "bench.json"
+SIZES = (10_000, 100_000, 1_000_000)  # subscribers
+LATENCIES = (0.0, 0.05)  # seconds
+WORKERS = 2  # deliver's MaximumConcurrency in template.yaml
+COUNTED = 10_000  # mails of the run whose statements are counted
+
+
+class Results(BaseModel):
+    """What the benchmarks showed; a part that was never run is empty."""
+
+    machine: str = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}"
+    began_at: float = 0.0
+    seconds: float = 0.0
+    sink_alone: Capacity | None = None
+    delivery: list[Conclusion] = []
+    traffic: Traffic | None = None
+    feedback: list[Intake] = []
+    publishing: list[Publishing] = []
+    signing_up: list[SigningUp] = []
+    starting: list[ColdImport] = []
+    layer: LayerSize | None = None
+    governor: list[Utilization] = []
+
+
+def main() -> int:
+    """Measure what is asked for; 1 when the governor misses its target."""
+    arguments = _arguments()
+    results = Results.model_validate_json(RESULTS.read_bytes()) if RESULTS.exists() else Results()
+    results.began_at = time.time()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder,
+        stage.running(Path(folder)) as here,
+    ):
+        for part in arguments.only:
+            PARTS[part](here, results, arguments.size)
+    results.seconds = time.time() - results.began_at
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(results.model_dump_json(indent=1))
+    return 0 if all(each.is_good for each in results.governor) else 1
+
+
+def _measure_delivery(here: stage.Stage, results: Results, sizes: list[int]) -> None:
+    results.delivery, results.feedback = [], []
+    for size in sizes:
+        for latency in LATENCIES:
+            results.delivery.append(delivery.run(here, size, latency, WORKERS))
+        results.feedback.append(feedback.run(here))  # of the issue that has just been delivered
+    results.traffic = delivery.count(here, COUNTED, WORKERS)
+    results.sink_alone = sink_alone.measure(here)
+    _say(delivery.table(results.delivery))
+    _say(delivery.steps_table(results.delivery))
+    _say(delivery.traffic_table(results.traffic, COUNTED))
+    _say(sink_alone.table(results.sink_alone))
+    _say(feedback.table(results.feedback))
+
+
+def _measure_publishing(here: stage.Stage, results: Results, sizes: list[int]) -> None:
+    results.publishing = publishing.run(here, sizes)
+    _say(publishing.table(results.publishing))
+
+
+def _measure_signing_up(here: stage.Stage, results: Results, _sizes: list[int]) -> None:
+    results.signing_up = signing_up.run(here)
+    _say(signing_up.table(results.signing_up))
+
+
+def _measure_starting(here: stage.Stage, results: Results, sizes: list[int]) -> None:
+    runs = 3 if _is_small(sizes) else 7
+    results.starting, results.layer = starting.measure(here.folder, runs)
+    _say(starting.table(results.starting))
+    _say(starting.size_table(results.layer))
+
+
+def _measure_governor(here: stage.Stage, results: Results, sizes: list[int]) -> None:
+    small = _is_small(sizes)
+    results.governor = [
+        governor.run(here, rate, workers, seconds=5 if small else 20)
+        for rate in governor.RATES
+        for workers in ((2,) if small else governor.WORKERS)
+    ]
+    _say(governor.table(results.governor))
+
+
+PARTS = {
+    "delivery": _measure_delivery,
+    "publishing": _measure_publishing,
+    "signing-up": _measure_signing_up,
+    "starting": _measure_starting,
+    "governor": _measure_governor,
+}
+
+
+def _is_small(sizes: list[int]) -> bool:
+    """Tell whether this is a run that ends within two minutes."""
+    return max(sizes) <= SIZES[0]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="subscribers")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts")
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
