@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bench.stage import Stage
     from bench.wire import Traffic
 
-BATCH_SIZE = 10  # DeliveryQueue's event source in template.yaml
+BATCH_SIZE = 2  # DeliveryQueue's event source in template.yaml
 UNBOUND = 1_000_000.0  # mails a second: a governor in use that never makes anybody wait
 WARM_UP = 1_000  # subscribers; whatever is made once in a worker's life has been made then
 LONGEST = 1800.0  # seconds
