@@ -54,11 +54,14 @@ def claim_refresh(connection: Connection, every: timedelta) -> bool:
 def set_quota(
     connection: Connection, account_rate: float, recovery: float, *, is_quota_spent: bool
 ) -> None:
-    """Take SES's quota as it is now, and recover a part of a slowdown."""
+    """Take SES's quota as it is now, and recover a part of a slowdown.
+
+    At a rate of 0 the last one stays known, to size batches by.
+    """
     connection.execute(
         """
         UPDATE send_governor
-        SET account_rate = %(account_rate)s,
+        SET account_rate = coalesce(nullif(%(account_rate)s, 0), account_rate),
             slowdown = least(1, slowdown * %(recovery)s),
             is_quota_spent = %(is_quota_spent)s
         """,

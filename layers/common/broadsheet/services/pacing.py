@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def issue_rate(connection: Connection) -> float | None:
     """Return how many mails of issues may leave a second; None while none may.
 
-    None is when the 24-hour quota is spent, and until SES has told its quota for the first time.
+    None is when the 24-hour quota is spent or SES allows none a second, and until SES has told its
+    quota for the first time.
     Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
     waits = settings.waits()
@@ -33,6 +34,8 @@ def _refresh(connection: Connection) -> None:
     except DependencyUnavailable as error:
         log_failure("SES did not tell its quota: the last one known holds", error)
         return
+    if quota.is_spent:
+        logger.warning("SES allows no mail now", **quota.model_dump())
     send_governor_table.set_quota(
         connection,
         quota.max_per_second,
@@ -55,11 +58,15 @@ def usual_rate(connection: Connection) -> float:
     Raises ``DependencyUnavailable`` when SES has never told it and does not now.
     """
     issue_rate(connection)
-    return known_rate(connection) or _ours(ses_mailer.send_quota().max_per_second)
+    return (
+        known_rate(connection)
+        or _ours(ses_mailer.send_quota().max_per_second)
+        or ses_mailer.BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
+    )
 
 
 def known_rate(connection: Connection) -> float | None:
-    """Return as ``usual_rate`` does what SES told last; None before it ever did."""
+    """Return as ``usual_rate`` does what SES allowed last; None before it ever did."""
     account_rate = send_governor_table.read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 
