@@ -1,0 +1,172 @@
+"""The power is cut while an issue is being sent, and comes back."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import psycopg
+
+from local import ses_server
+from local.isolation import ACCOUNT, REGION
+from tests.journey import readme
+from tests.journey.people import Issue, Reader, Town, until
+
+if TYPE_CHECKING:
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_scheduler.type_defs import TargetOutputTypeDef
+
+CROWD = 400
+SENT_A_SECOND = 50  # so that the crowd takes eight seconds, and the cut comes after two
+SENT_BEFORE = 100
+PATIENCE_SECONDS = 60  # for all waits of a dead claim, as readme.WAITS has them, and the sending
+CLOCK_SECONDS = 1  # between two ticks
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """Readers' mailboxes before a restart: what is there has to work after it."""
+
+    staying: Reader
+    leaving: Reader
+    pending: Reader
+    confirmation_link: str
+    one_click: str
+    earlier: Issue
+
+    @classmethod
+    def filled(cls, town: Town) -> "Mailbox":
+        """Let people sign up, confirm or not, and get an issue."""
+        staying, leaving = town.subscriber(), town.subscriber()
+        pending = town.reader()
+        pending.sign_up()
+        earlier = town.publish().sent()
+        return cls(
+            staying=staying,
+            leaving=leaving,
+            pending=pending,
+            confirmation_link=pending.confirmation_link(),
+            one_click=leaving.the_copy(earlier).one_click,
+            earlier=earlier,
+        )
+
+
+@dataclass(frozen=True)
+class PowerCut:
+    """What was under way, and what came of it.
+
+    ``crowd``: whose mail was under way, by address. ``taken_before`` and ``taken``: how many mails
+    SES had taken for each address by the cut, and has by now. ``held``: claims that the cut left.
+    """
+
+    mailbox: Mailbox
+    crowd: set[str]
+    taken_before: Counter[str]
+    held: int
+    taken: Counter[str]
+    issue: dict[str, Any]
+
+
+def suffer(town: Town) -> PowerCut:
+    """Cut the power in the middle of a sending, bring it back, and wait for the sending's end."""
+    mailbox = Mailbox.filled(town)
+    town.ses.change_account(max_send_rate=SENT_A_SECOND)
+    crowd = _gather(town)
+    time.sleep(readme.WAITS["quota_refresh"])  # the governor asks for the rate anew
+    issue = town.publish()
+    issue_id = str(issue.answer.json()["id"])
+    until(lambda: _taken(town, issue_id).total() >= SENT_BEFORE, what="the first mails")
+    # SES has taken the last mails before the cut, and nobody has read that it did.
+    number = town.ses.hang(readme.WAITS["ses_call_timeout"], take="first")
+    until(lambda: town.ses.struck(number), what="a call that is not answered")
+
+    town.stack.kill9()
+    taken_before = _taken(town, issue_id)
+    readme.run("make up DETACH=1", town.stack.state.folder)
+
+    held = _count_claims(town, issue_id)
+    town.get_ready()
+    _run_clock_fast(town, issue)
+    _disperse(town)
+    return PowerCut(
+        mailbox=mailbox,
+        crowd=crowd,
+        taken_before=taken_before,
+        held=held,
+        taken=_taken(town, issue_id),
+        issue=issue.shown(),
+    )
+
+
+def _gather(town: Town) -> set[str]:
+    """Put many confirmed subscribers into the database."""
+    name = f"crowd-{uuid4().hex}"
+    town.private.add(name)
+    with psycopg.connect(town.stack.database_url) as connection:
+        rows = connection.execute(
+            """
+            INSERT INTO subscribers
+                (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at)
+            SELECT gen_random_uuid(), %(name)s || '-' || number || '@reader.example', %(name)s,
+                   'en', now(), now(), now()
+            FROM generate_series(1, %(crowd)s) AS number
+            RETURNING email
+            """,
+            {"name": name, "crowd": CROWD},
+        ).fetchall()
+    return {email for (email,) in rows}
+
+
+def _disperse(town: Town) -> None:
+    """Let the crowd get nothing more: the other journeys' issues are not for them."""
+    with psycopg.connect(town.stack.database_url) as connection:
+        connection.execute(
+            "UPDATE subscribers SET unsubscribed_at = now() WHERE email LIKE 'crowd-%'"
+        )
+
+
+def _taken(town: Town, issue_id: str) -> Counter[str]:
+    """Read from SES's own record, on the disk, whose mail of an issue it has taken how often."""
+    server = ses_server.Server(town.stack.state.ses_url, town.stack.state.mailbox)
+    counts = Counter[str]()
+    for taking, number in server.counts_by_recipient(issue_id).items():
+        counts[taking.recipient] += number
+    return counts
+
+
+def _count_claims(town: Town, issue_id: str) -> int:
+    with psycopg.connect(town.stack.database_url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM delivery_batches WHERE issue_id = %s AND state = 'claimed'",
+            [issue_id],
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def _run_clock_fast(town: Town, issue: Issue) -> None:
+    """Let the clock that the issue was given anew tick once a second, until the issue has ended."""
+    clock = until(lambda: _clock_of(town, issue), what="the issue's clock")
+    assert clock
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while issue.shown()["status"] != "finished" and time.monotonic() < deadline:
+        town.stack.aws.functions.invoke(FunctionName=clock["Arn"], Payload=clock["Input"])
+        time.sleep(CLOCK_SECONDS)
+
+
+def _clock_of(town: Town, issue: Issue) -> "TargetOutputTypeDef | None":
+    """Return what the issue's clock calls, if it has one."""
+    scheduler: EventBridgeSchedulerClient = boto3.client(
+        "scheduler",
+        endpoint_url=town.stack.state.emulator_url,
+        region_name=REGION,
+        aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+    )
+    name = issue.answer.json()["id"]
+    for clock in scheduler.list_schedules(NamePrefix=name)["Schedules"]:
+        found = scheduler.get_schedule(Name=name, GroupName=clock["GroupName"])
+        return found["Target"]
+    return None
