@@ -22,7 +22,10 @@ from tests.functions.issues import (
     pointers,
     publish_issue,
     send,
+    ses_event,
     show,
+    slots_used,
+    tell,
     tick,
 )
 
@@ -180,6 +183,40 @@ def test_who_is_throttled_is_sent_to_later_and_everybody_more_slowly(cloud: Clou
     send(cloud, issue_id)
 
     assert show(issue_id)["status"] == "finished"
+
+
+def test_a_retry_takes_the_rate_of_those_alone_who_are_sent_to_again(cloud: Cloud) -> None:
+    cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(20)])
+    cloud.ses.control.throttle_entries(3)
+    issue_id = publish_issue()
+    tick(issue_id)
+
+    first = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+    cloud.rows("UPDATE delivery_batches SET not_before = now()")
+    tick(issue_id)
+    again = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+
+    assert [first, again] == pytest.approx([20, 3], abs=0.01)
+    assert books_of(issue_id)["accepted"] == 20
+
+
+def test_a_batch_in_which_nobody_is_left_to_send_to_takes_no_rate_and_waits_for_none(
+    cloud: Cloud,
+) -> None:
+    (ursula,) = cloud.add_confirmed("ursula@example.com")
+    cloud.ses.control.throttle_entries(1)
+    issue_id = publish_issue()
+    tick(issue_id)
+    deliver_all(pointers(cloud))
+    tell(ses_event("Send", issue=issue_id, subscriber=ursula))  # SES had it after all
+    cloud.rows("UPDATE delivery_batches SET not_before = now()")
+    tick(issue_id)
+
+    assert slots_used(cloud, lambda: deliver_all(pointers(cloud))) == 0
+
+    tick(issue_id)
+    assert show(issue_id)["status"] == "finished"
+    assert cloud.ses.mails() == []
 
 
 def test_a_spent_quota_stops_the_issue_until_it_has_room(cloud: Cloud) -> None:
