@@ -13,17 +13,16 @@ REPOSITORY = Path(__file__).parents[2]
 # an SES call < a claim's deadline < taken for dead < grace, and with the queues' pointers lost,
 # the release window < released long ago.
 WAITS = {
-    "ses_connect_timeout": 1,
-    "ses_call_timeout": 3,
-    "claim_deadline": 6,
+    "ses_call_timeout": 5,
+    "claim_deadline": 10,
     "slot_horizon": 2,
     "quota_refresh": 1,
-    "claim_taken_for_dead": 10,
-    "grace": 14,
+    "claim_taken_for_dead": 16,
+    "grace": 20,
     "queues_seen_empty_apart": 1,
     "probe_every": 5,
     "release_window": 5,
-    "released_long_ago": 12,
+    "released_long_ago": 18,
 }
 
 # What differs from machine to machine and from run to run.
