@@ -19,7 +19,7 @@ WAITS = {
     "quota_refresh": 1,
     "claim_taken_for_dead": 16,
     "grace": 20,
-    "queues_seen_empty_apart": 1,
+    "queues_seen_empty_apart": 6,  # longer than the power cut's journey withholds SES's events
     "probe_every": 5,
     "release_window": 5,
     "released_long_ago": 18,
