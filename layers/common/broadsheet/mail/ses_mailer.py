@@ -139,7 +139,7 @@ class SendQuota(BaseModel):
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether nothing can be sent: none a second, or no more than a day's have been."""
+        """Tell whether SES takes nothing now: it allows none a second, or a day's are sent."""
         return self.max_per_second == 0 or (
             self.max_per_day is not None and self.sent_last_day >= self.max_per_day
         )
