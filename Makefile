@@ -70,10 +70,10 @@ of_stack = $(if $(STACK),--stack "$$STACK")
 export NAME STACK
 
 .PHONY: dead-letters
-dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back
+dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back, DROP= drops it
 	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
-		$(if $(BACK),--back "$$BACK") $(if $(BODIES),--bodies)
-export BACK
+		$(if $(BACK),--back "$$BACK") $(if $(DROP),--drop "$$DROP") $(if $(BODIES),--bodies)
+export BACK DROP
 
 # --- Checks ---------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ def author(state: State, arguments: argparse.Namespace) -> None:
 
 
 def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
-    """Show what the running stack put aside, or bring it back."""
+    """Show what the running stack put aside, bring it back, or drop it."""
     running = Stack(state)
     dead_letters.carry_out(
         running.aws.sqs, running.aws.functions, running.deployment.outputs, arguments

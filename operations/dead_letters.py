@@ -1,7 +1,8 @@
-"""What a stack put aside for a person to look at: shows it with its reason, and brings it back.
+"""What a stack put aside for a person: shows it with its reason, brings it back, or drops it.
 
     python -m operations.dead_letters --stack STACK
     python -m operations.dead_letters --stack STACK --back requests
+    python -m operations.dead_letters --stack STACK --drop feedback
 
 Uses the operator's own AWS credentials and region. They need ``sqs:ReceiveMessage``,
 ``DeleteMessage`` and ``ChangeMessageVisibility`` on the dead-letter queues, ``sqs:SendMessage`` on
@@ -10,6 +11,8 @@ the queues they belong to, ``lambda:InvokeFunction`` on dispatch, and
 
 A message holds a reader's address, so that it is shown only with ``--bodies``. Bringing back is
 harmless when it is broken off or repeated: everything that takes a message takes it twice, too.
+Dropping is for good, and for what can never be read: an event of SES's that lies here keeps
+unresolved mails from being sent again, since it may be about one of them.
 """
 
 import argparse
@@ -73,14 +76,8 @@ def bring_back(
 
     What is put aside anew meanwhile, since nothing was mended, is left there.
     """
-    dead_letters, began = _output(outputs, f"{queue.title()}DeadLetterQueueUrl"), datetime.now(UTC)
     brought = 0
-    for dead in _take(sqs, dead_letters):
-        if dead.put_aside_at > began:
-            sqs.change_message_visibility(
-                QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle, VisibilityTimeout=0
-            )
-            break
+    for dead in _take_away(sqs, _dead_letters_of(outputs, queue)):
         if queue == "dispatch":
             functions.invoke(
                 FunctionName=_output(outputs, "DispatchFunctionName"),
@@ -89,9 +86,32 @@ def bring_back(
             )
         else:
             _send(sqs, _output(outputs, f"{queue.title()}QueueUrl"), dead)
-        sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle)
         brought += 1
     return brought
+
+
+def drop(
+    sqs: "SQSClient", outputs: Mapping[str, str], queue: QueueName, *, with_bodies: bool
+) -> int:
+    """Print what lies on a queue's dead letters, and delete just that; return how much."""
+    dropped = 0
+    for dead in _take_away(sqs, _dead_letters_of(outputs, queue)):
+        _print(queue, dead, with_bodies=with_bodies)
+        dropped += 1
+    return dropped
+
+
+def _take_away(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
+    """Give what lies on a dead-letter queue by now, and delete each once it has been dealt with."""
+    began = datetime.now(UTC)
+    for dead in _take(sqs, queue_url):
+        if dead.put_aside_at > began:
+            sqs.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=dead.receipt_handle, VisibilityTimeout=0
+            )
+            break
+        yield dead
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=dead.receipt_handle)
 
 
 def _send(sqs: "SQSClient", queue_url: str, dead: DeadLetter) -> None:
@@ -142,14 +162,18 @@ def show(sqs: "SQSClient", outputs: Mapping[str, str], *, with_bodies: bool) -> 
     """Print what lies on each dead-letter queue."""
     for queue in QUEUES:
         number = 0
-        for dead in look(sqs, _output(outputs, f"{queue.title()}DeadLetterQueueUrl")):
+        for dead in look(sqs, _dead_letters_of(outputs, queue)):
             number += 1
-            when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
-            print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})")
-            if with_bodies:
-                print(f"          {dead.body}")
+            _print(queue, dead, with_bodies=with_bodies)
         if number == 0:
             print(f"{queue:9} nothing")
+
+
+def _print(queue: QueueName, dead: DeadLetter, *, with_bodies: bool) -> None:
+    when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
+    print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})", flush=True)
+    if with_bodies:
+        print(f"          {dead.body}", flush=True)
 
 
 def carry_out(
@@ -162,13 +186,18 @@ def carry_out(
     if arguments.back:
         brought = bring_back(sqs, functions, outputs, arguments.back)
         print(f"Brought back from the dead letters of {arguments.back}: {brought}.")
+    elif arguments.drop:
+        dropped = drop(sqs, outputs, arguments.drop, with_bodies=arguments.bodies)
+        print(f"Dropped from the dead letters of {arguments.drop}, for good: {dropped}.")
     else:
         show(sqs, outputs, with_bodies=arguments.bodies)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
+    doing = parser.add_mutually_exclusive_group()
+    doing.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
+    doing.add_argument("--drop", choices=QUEUES, help="show these and drop them for good")
     parser.add_argument("--bodies", action="store_true", help="show the messages, addresses too")
 
 
@@ -176,6 +205,10 @@ def outputs_of(client: "CloudFormationClient", stack: str) -> dict[str, str]:
     """Look a deployed stack's outputs up."""
     described: Any = client.describe_stacks(StackName=stack)["Stacks"][0]
     return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+
+def _dead_letters_of(outputs: Mapping[str, str], queue: QueueName) -> str:
+    return _output(outputs, f"{queue.title()}DeadLetterQueueUrl")
 
 
 def _output(outputs: Mapping[str, str], name: str) -> str:

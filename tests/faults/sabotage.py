@@ -30,7 +30,7 @@ def _ignore_claims() -> None:
 
     def greedy(
         connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
-    ) -> Claim | None:
+    ) -> tuple[Claim, int] | None:
         connection.execute(
             """
             UPDATE delivery_batches

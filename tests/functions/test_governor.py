@@ -12,7 +12,8 @@ import pytest
 from broadsheet.mail import ses_mailer
 from broadsheet.services import pacing
 from broadsheet.settings import Waits
-from tests.cloud import Cloud
+from functions.deliver.app import handler as deliver
+from tests.cloud import Cloud, context
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import (
     books_of,
@@ -21,7 +22,10 @@ from tests.functions.issues import (
     pointers,
     publish_issue,
     send,
+    ses_event,
     show,
+    slots_used,
+    tell,
     tick,
 )
 
@@ -203,6 +207,40 @@ def test_who_is_throttled_is_sent_to_later_and_everybody_more_slowly(cloud: Clou
     assert show(issue_id)["status"] == "finished"
 
 
+def test_a_retry_takes_the_rate_of_those_alone_who_are_sent_to_again(cloud: Cloud) -> None:
+    cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(20)])
+    cloud.ses.control.throttle_entries(3)
+    issue_id = publish_issue()
+    tick(issue_id)
+
+    first = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+    cloud.rows("UPDATE delivery_batches SET not_before = now()")
+    tick(issue_id)
+    again = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+
+    assert [first, again] == pytest.approx([20, 3], abs=0.01)
+    assert books_of(issue_id)["accepted"] == 20
+
+
+def test_a_batch_in_which_nobody_is_left_to_send_to_takes_no_rate_and_waits_for_none(
+    cloud: Cloud,
+) -> None:
+    (ursula,) = cloud.add_confirmed("ursula@example.com")
+    cloud.ses.control.throttle_entries(1)
+    issue_id = publish_issue()
+    tick(issue_id)
+    deliver_all(pointers(cloud))
+    tell(ses_event("Send", issue=issue_id, subscriber=ursula))  # SES had it after all
+    cloud.rows("UPDATE delivery_batches SET not_before = now()")
+    tick(issue_id)
+
+    assert slots_used(cloud, lambda: deliver_all(pointers(cloud))) == 0
+
+    tick(issue_id)
+    assert show(issue_id)["status"] == "finished"
+    assert cloud.ses.mails() == []
+
+
 def test_a_spent_quota_stops_the_issue_until_it_has_room(cloud: Cloud) -> None:
     cloud.ses.control.change_account(max_24_hour_send=1)
     cloud.add_confirmed("ursula@example.com", "octavia@example.com")
@@ -223,6 +261,38 @@ def test_a_spent_quota_stops_the_issue_until_it_has_room(cloud: Cloud) -> None:
     send(cloud, issue_id)
 
     assert show(issue_id)["status"] == "finished"
+
+
+@pytest.mark.parametrize("rate_before", [14, None])
+def test_at_a_rate_of_nothing_the_issue_waits_and_goes_on_when_the_rate_comes_back(
+    cloud: Cloud, rate_before: float | None, output: Callable[[], str]
+) -> None:
+    if rate_before:
+        known_rate(cloud, rate_before)
+        another_minute(cloud)
+    cloud.ses.control.change_account(max_send_rate=0, enforces_rate=True)
+    cloud.add_confirmed("ursula@example.com", "octavia@example.com")
+    issue_id = publish_issue()
+
+    send(cloud, issue_id)
+    deliver_late = deliver({"Records": [pointer(issue_id, 1)]}, context())
+    document = show(issue_id)
+    assert (document["status"], document["seconds_to_go"]) == ("sending", None)
+    assert (document["books"]["waiting"], document["books"]["rate"]) == (2, 0)
+    assert cloud.row("SELECT count(*), max(tries) AS tries FROM delivery_batches") == {
+        "count": 1,
+        "tries": 0,
+    }
+    assert [one["itemIdentifier"] for one in deliver_late["batchItemFailures"]] == ["m1"]
+    assert "SES allows no mail now" in output()
+    assert cloud.ses.control.throttles().rate == 0
+
+    cloud.ses.control.change_account(max_send_rate=14, enforces_rate=False)
+    another_minute(cloud)
+    send(cloud, issue_id)
+
+    assert show(issue_id)["status"] == "finished"
+    assert len(cloud.ses.mails()) == 2
 
 
 def another_minute(cloud: Cloud) -> None:

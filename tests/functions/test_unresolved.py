@@ -20,6 +20,7 @@ from tests.functions.issues import (
     send,
     ses_event,
     show,
+    slots_used,
     tell,
     tick,
 )
@@ -99,6 +100,19 @@ def test_an_issue_with_unresolved_mails_is_not_finished_and_its_clock_runs(
     assert show(issue_id)["status"] == "sending"
     assert mailed(cloud) == []
     assert boto3.client("scheduler").get_schedule(Name=issue_id, GroupName="clocks")
+
+
+def test_what_is_sent_again_takes_its_own_rate_and_no_more(
+    cloud: Cloud, readers: dict[str, UUID], issue_id: str
+) -> None:
+    tell(ses_event("Send", issue=issue_id, subscriber=readers[URSULA]))
+    grace_passes(cloud)
+    feedback_is_proved_current(cloud, issue_id)
+
+    used = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+
+    assert used == pytest.approx(1, abs=0.01)
+    assert mailed(cloud) == [OCTAVIA]
 
 
 def test_nothing_is_sent_again_before_the_grace_time(cloud: Cloud, issue_id: str) -> None:

@@ -11,7 +11,6 @@ from psycopg.rows import class_row, scalar_row
 from pydantic import BaseModel
 
 from broadsheet.domain.deliveries import Claim, ClaimedBatch
-from broadsheet.domain.subscribers import SubscriberId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,15 +101,16 @@ def mark_released(
 
 def claim(
     connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
-) -> Claim | None:
+) -> tuple[Claim, int] | None:
     """Take those of an issue's batches that are waiting, if the issue is sending.
 
-    None when there is none of them to take.
+    Return also how many of their members have no outcome yet, who may be sent to. None when there
+    is no batch to take.
     """
-    with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
+    with connection.cursor(row_factory=class_row(_TakenRow)) as cursor:
         rows = cursor.execute(
             """
-            UPDATE delivery_batches
+            UPDATE delivery_batches AS batch
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
                 claim_deadline = now() + %(valid_for)s
@@ -121,7 +121,21 @@ def claim(
               AND EXISTS (
                   SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
               )
-            RETURNING claim_id, claim_deadline, number, round, tries, recipients
+            RETURNING claim_id, claim_deadline, number, round, tries, CASE
+                -- Whoever had the batch before let it go until a time. Without one nobody had it,
+                -- and there is nothing to look up in the ledger.
+                WHEN not_before IS NULL THEN cardinality(recipients)
+                ELSE (
+                    SELECT count(*)
+                    FROM unnest(batch.recipients) AS member (id)
+                    WHERE NOT EXISTS (
+                        SELECT FROM deliveries AS ledger
+                        WHERE ledger.issue_id = batch.issue_id
+                          AND ledger.subscriber_id = member.id
+                          AND (ledger.round = batch.round OR ledger.outcome = 'accepted')
+                    )
+                )
+            END AS open_members
             """,
             {
                 "claim_id": uuid4(),
@@ -130,7 +144,7 @@ def claim(
                 "valid_for": valid_for,
             },
         ).fetchall()
-    return _claim_of(issue_id, rows) if rows else None
+    return (_claim_of(issue_id, rows), sum(row.open_members for row in rows)) if rows else None
 
 
 class _ClaimedRow(BaseModel):
@@ -139,7 +153,10 @@ class _ClaimedRow(BaseModel):
     number: int
     round: int
     tries: int
-    recipients: list[SubscriberId]
+
+
+class _TakenRow(_ClaimedRow):
+    open_members: int
 
 
 def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
@@ -147,12 +164,7 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
         id=rows[0].claim_id,
         issue_id=issue_id,
         deadline=rows[0].claim_deadline,
-        batches=[
-            ClaimedBatch(
-                number=row.number, round=row.round, tries=row.tries, recipients=row.recipients
-            )
-            for row in rows
-        ],
+        batches=[ClaimedBatch(number=row.number, round=row.round, tries=row.tries) for row in rows],
     )
 
 
@@ -224,7 +236,7 @@ def lock_dead_claims(
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT claim_id, claim_deadline, number, round, tries, recipients
+            SELECT claim_id, claim_deadline, number, round, tries
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'
@@ -260,7 +272,7 @@ def reopen_for_resend(
                 FOR UPDATE OF batch
             ), reopened AS (
                 UPDATE delivery_batches AS batch
-                SET state = 'waiting', released_at = NULL, not_before = NULL, tries = 0
+                SET state = 'waiting', released_at = NULL, not_before = now(), tries = 0
                 FROM (SELECT DISTINCT number FROM member) AS mine
                 WHERE batch.issue_id = %(issue_id)s AND batch.number = mine.number
             )

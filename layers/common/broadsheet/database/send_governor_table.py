@@ -18,20 +18,28 @@ if TYPE_CHECKING:
 
 
 class Pace(BaseModel):
-    """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom."""
+    """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
+
+    ``age``: how long ago a caller was to ask SES for it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     account_rate: float | None
     slowdown: float
     is_quota_spent: bool
+    age: timedelta
 
 
 def read(connection: Connection) -> Pace:
     """Return the pace as it is now."""
     with connection.cursor(row_factory=class_row(Pace)) as cursor:
         pace = cursor.execute(
-            "SELECT account_rate, slowdown, is_quota_spent FROM send_governor"
+            """
+            SELECT account_rate, slowdown, is_quota_spent,
+                   least(clock_timestamp() - refreshed_at, interval '1 year') AS age
+            FROM send_governor
+            """
         ).fetchone()
     if pace is None:
         raise LookupError("the governor has no row: the schema is not up to date")
@@ -54,11 +62,14 @@ def claim_refresh(connection: Connection, every: timedelta) -> bool:
 def set_quota(
     connection: Connection, account_rate: float, recovery: float, *, is_quota_spent: bool
 ) -> None:
-    """Take SES's quota as it is now, and recover a part of a slowdown."""
+    """Take SES's quota as it is now, and recover a part of a slowdown.
+
+    At a rate of 0 the last one stays known, to size batches by.
+    """
     connection.execute(
         """
         UPDATE send_governor
-        SET account_rate = %(account_rate)s,
+        SET account_rate = coalesce(nullif(%(account_rate)s, 0), account_rate),
             slowdown = least(1, slowdown * %(recovery)s),
             is_quota_spent = %(is_quota_spent)s
         """,

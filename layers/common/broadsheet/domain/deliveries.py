@@ -28,7 +28,6 @@ class ClaimedBatch(BaseModel):
     number: int
     round: int
     tries: int
-    recipients: list[SubscriberId]
 
 
 class Claim(BaseModel):

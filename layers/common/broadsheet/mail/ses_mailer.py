@@ -141,14 +141,16 @@ class SendQuota(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_per_second: float = Field(gt=0)
+    max_per_second: float = Field(ge=0)
     max_per_day: float | None
     sent_last_day: float
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether nothing more can be sent until mails of a day ago no longer count."""
-        return self.max_per_day is not None and self.sent_last_day >= self.max_per_day
+        """Tell whether SES takes nothing now: it allows none a second, or a day's are sent."""
+        return self.max_per_second == 0 or (
+            self.max_per_day is not None and self.sent_last_day >= self.max_per_day
+        )
 
 
 class MailNotTaken(DependencyUnavailable):

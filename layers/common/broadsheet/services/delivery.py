@@ -169,14 +169,14 @@ def _claim(
         invocation.session.connected(waits.database_patience_of_workers) as connection,
         connection.transaction(),
     ):
-        claim = delivery_batches_table.claim(
+        taken = delivery_batches_table.claim(
             connection, issue_id, numbers, timedelta(seconds=waits.claim_deadline)
         )
-        if claim is None:
+        if taken is None:
             delivery_batches_table.clear_release(connection, issue_id, numbers)
             return None, timedelta()
-        mails = sum(len(batch.recipients) for batch in claim.batches)
-        starts_in = pacing.reserve(connection, mails, rate)
+        claim, mails = taken
+        starts_in = pacing.reserve(connection, mails, rate) if mails else timedelta()
         if starts_in is None:
             raise _NoSlots
     return claim, starts_in

@@ -13,18 +13,22 @@ from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
+    from broadsheet.database.send_governor_table import Pace
 
 
 def issue_rate(connection: Connection) -> float | None:
     """Return how many mails of issues may leave a second; None while none may.
 
-    None is when the 24-hour quota is spent, and until SES has told its quota for the first time.
+    None is when the 24-hour quota is spent or SES allows none a second, and until SES has told its
+    quota for the first time.
     Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
-    waits = settings.waits()
-    if send_governor_table.claim_refresh(connection, timedelta(seconds=waits.quota_refresh)):
+    every = timedelta(seconds=settings.waits().quota_refresh)
+    pace = send_governor_table.read(connection)
+    if pace.age > every and send_governor_table.claim_refresh(connection, every):
         _refresh(connection)
-    return present_rate(connection)
+        pace = send_governor_table.read(connection)
+    return _rate_at(pace)
 
 
 def _refresh(connection: Connection) -> None:
@@ -33,6 +37,8 @@ def _refresh(connection: Connection) -> None:
     except DependencyUnavailable as error:
         log_failure("SES did not tell its quota: the last one known holds", error)
         return
+    if quota.is_spent:
+        logger.warning("SES allows no mail now", **quota.model_dump())
     send_governor_table.set_quota(
         connection,
         quota.max_per_second,
@@ -43,7 +49,10 @@ def _refresh(connection: Connection) -> None:
 
 def present_rate(connection: Connection) -> float | None:
     """Return as ``issue_rate`` does, from what is known, asking nobody."""
-    pace = send_governor_table.read(connection)
+    return _rate_at(send_governor_table.read(connection))
+
+
+def _rate_at(pace: Pace) -> float | None:
     if pace.account_rate is None or pace.is_quota_spent:
         return None
     return _ours(pace.account_rate) * pace.slowdown
@@ -55,11 +64,15 @@ def usual_rate(connection: Connection) -> float:
     Raises ``DependencyUnavailable`` when SES has never told it and does not now.
     """
     issue_rate(connection)
-    return known_rate(connection) or _ours(ses_mailer.send_quota().max_per_second)
+    return (
+        known_rate(connection)
+        or _ours(ses_mailer.send_quota().max_per_second)
+        or ses_mailer.BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
+    )
 
 
 def known_rate(connection: Connection) -> float | None:
-    """Return as ``usual_rate`` does what SES told last; None before it ever did."""
+    """Return as ``usual_rate`` does what SES allowed last; None before it ever did."""
     account_rate = send_governor_table.read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 
