@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Pace(BaseModel):
     """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
 
-    ``age``: how long ago a caller was to ask SES for it.
+    ``age``: seconds since a caller was to ask SES for it, infinite before the first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,7 +28,7 @@ class Pace(BaseModel):
     account_rate: float | None
     slowdown: float
     is_quota_spent: bool
-    age: timedelta
+    age: float
 
 
 def read(connection: Connection) -> Pace:
@@ -37,7 +37,8 @@ def read(connection: Connection) -> Pace:
         pace = cursor.execute(
             """
             SELECT account_rate, slowdown, is_quota_spent,
-                   least(clock_timestamp() - refreshed_at, interval '1 year') AS age
+                   extract(epoch FROM clock_timestamp())::float8
+                       - extract(epoch FROM refreshed_at)::float8 AS age
             FROM send_governor
             """
         ).fetchone()

@@ -23,9 +23,9 @@ def issue_rate(connection: Connection) -> float | None:
     quota for the first time.
     Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
-    every = timedelta(seconds=settings.waits().quota_refresh)
+    every = settings.waits().quota_refresh
     pace = send_governor_table.read(connection)
-    if pace.age > every and send_governor_table.claim_refresh(connection, every):
+    if pace.age > every and send_governor_table.claim_refresh(connection, timedelta(seconds=every)):
         _refresh(connection)
         pace = send_governor_table.read(connection)
     return _rate_at(pace)
