@@ -19,6 +19,7 @@ from bench import (
     delivery,
     feedback,
     governor,
+    profiling,
     publishing,
     signing_up,
     sink_alone,
@@ -28,6 +29,7 @@ from bench import (
 from bench.delivery import Conclusion
 from bench.feedback import Intake
 from bench.governor import Utilization
+from bench.profiling import Profile
 from bench.publishing import Publishing
 from bench.signing_up import SigningUp
 from bench.sink_alone import Capacity
@@ -39,6 +41,7 @@ RESULTS = REPOSITORY / "build" / "bench.json"
 SIZES = (10_000, 100_000, 1_000_000)  # subscribers
 LATENCIES = (0.0, 0.05)  # seconds
 WORKERS = 2  # deliver's MaximumConcurrency in template.yaml
+PROFILED = 100_000  # mails, at most
 COUNTED = 10_000  # mails of the run whose statements are counted
 
 
@@ -57,6 +60,7 @@ class Results(BaseModel):
     starting: list[ColdImport] = []
     layer: LayerSize | None = None
     governor: list[Utilization] = []
+    profile: Profile | None = None
 
 
 def main() -> int:
@@ -118,12 +122,19 @@ def _measure_governor(here: stage.Stage, results: Results, sizes: list[int]) -> 
     _say(governor.table(results.governor))
 
 
+def _measure_profile(here: stage.Stage, results: Results, sizes: list[int]) -> None:
+    mails = min(max(sizes), PROFILED)
+    results.profile = profiling.run(here, mails, 0.0, WORKERS, RESULTS.parent / "profile")
+    _say(profiling.table(results.profile))
+
+
 PARTS = {
     "delivery": _measure_delivery,
     "publishing": _measure_publishing,
     "signing-up": _measure_signing_up,
     "starting": _measure_starting,
     "governor": _measure_governor,
+    "profile": _measure_profile,
 }
 
 
