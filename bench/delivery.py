@@ -152,7 +152,7 @@ class Cast:
         finally:
             source.close()
             calls.close()
-        self._check(issue_id, mails)
+        self.check(issue_id, mails)
         return Sending(
             issue_id,
             published_at,
@@ -179,7 +179,8 @@ class Cast:
             self.books(issue_id)
         return median(one.seconds for one in self.publish.invocations[-3:])
 
-    def _check(self, issue_id: str, mails: int) -> None:
+    def check(self, issue_id: str, mails: int) -> None:
+        """See that everybody who was to get the issue got it once. Raises ``WrongDelivery``."""
         shown = self.books(issue_id)
         if (shown["audience"], shown["books"]["accepted"]) != (mails, mails):
             raise WrongDelivery(f"not all of {mails} were accepted: {shown}")

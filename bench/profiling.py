@@ -93,7 +93,7 @@ def run(stage: Stage, mails: int, latency: float, workers: int, results: Path) -
 def _look_into(pid: int, file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
-            *(PY_SPY, "record", "--gil", "--nonblocking", "--format", "raw"),
+            *(PY_SPY, "record", "--gil", "--format", "raw"),
             *("--rate", str(SAMPLES), "--duration", str(LONGEST)),
             *("--output", file, "--pid", str(pid)),
         ],
@@ -107,11 +107,12 @@ def _by_area(stacks: Iterable[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, number = line.rpartition(" ")
-        counts[_area(stack.split(";"))] += int(number)
+        if stack:  # Python was between two frames
+            counts[area_of(stack.split(";"))] += int(number)
     return counts
 
 
-def _area(stack: list[str]) -> str:
+def area_of(stack: list[str]) -> str:
     for frame in reversed(stack):
         for area, places in AREAS.items():
             if any(place in frame for place in places):
