@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import wire
 from bench.draining import percentiles
-from bench.events import api_event
+from bench.events import call
 from bench.lambdas import AsynchronousCalls, EventSource
 from bench.sink import Conditions
 from bench.tables import table as table_of
@@ -131,7 +131,7 @@ class Cast:
         try:
             published_at = time.time()
             published = self.publish.invoke(
-                api_event("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
+                call("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
             )
             issue_id = str(_document(published.answer)["id"])
             began = time.monotonic()
@@ -164,7 +164,7 @@ class Cast:
 
     def books(self, issue_id: str) -> dict[str, Any]:
         """Return the issue as its author sees it. Raises ``WrongDelivery`` for unbalanced books."""
-        event = api_event("GET", "/issues/{id}", path_parameters={"id": issue_id})
+        event = call("GET", "/issues/{id}", path_parameters={"id": issue_id})
         shown = _document(self.publish.invoke(event).answer)
         books = shown["books"]
         parts = [books["waiting"], books["accepted"], books["unresolved"]]
