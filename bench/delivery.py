@@ -83,6 +83,11 @@ class Conclusion(BaseModel):
     show_at_end: float
     show_after_analyze: float
 
+    @property
+    def cpu(self) -> float:
+        """What is ours of it."""
+        return self.cpu_workers + self.cpu_dispatch + self.cpu_database
+
 
 class Sending(NamedTuple):
     """An issue that has been sent, and what the sink saw of it."""
@@ -303,7 +308,7 @@ def table(conclusions: Sequence[Conclusion]) -> str:
                 one.to_finish,
                 one.cpu_workers,
                 one.cpu_database,
-                one.cpu_workers + one.cpu_dispatch + one.cpu_database,
+                one.cpu,
                 one.cpu_sink,
                 one.cpu_queues,
                 one.invocation_p50 * 1000,
