@@ -2,6 +2,7 @@
 #   .venv/           the tools, the local stack and the tests
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
+#   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
 # Each is made anew when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
@@ -89,9 +90,10 @@ ROUNDS ?= 200
 SEED ?= 1
 
 .PHONY: bench
-bench: $(environments) ## Measure speed and cost; SIZE=10000 for a small run, ONLY=delivery a part
-	@PYTHONPATH=layers/common:. exec $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
-		$(if $(ONLY),--only $(ONLY))
+bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=profile a part
+	@PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
+		$(if $(ONLY),--only $(ONLY)); \
+	.venv-bench/bin/python -m bench.plot
 
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template
@@ -121,11 +123,12 @@ requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the new
 	compile requirements/dev.in requirements/dev.txt; \
 	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
 	compile requirements/sam.in requirements/sam.txt; \
-	compile requirements/emulator.in requirements/emulator.txt
+	compile requirements/emulator.in requirements/emulator.txt; \
+	compile requirements/bench.in requirements/bench.txt
 
 .PHONY: clean
 clean: down ## Remove all that make made, but for the local stack's data in .local/
-	@rm -rf .venv .venv-sam .venv-emulator .aws-sam build
+	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .aws-sam build
 
 # Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.
 define find_python

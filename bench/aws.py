@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
+from local.lambda_events import sqs_record
+
 ACCOUNT = "http://sqs.local/123456789012"
 
 type Document = dict[str, Any]
@@ -34,17 +36,15 @@ class Message:
 
     def record(self) -> Document:
         """Return the message as Lambda hands it to a function."""
-        return {
-            "messageId": self.id,
-            "receiptHandle": self.id,
-            "body": self.body,
-            "attributes": {"ApproximateReceiveCount": str(self.receive_count)},
-            "messageAttributes": {
-                name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
-                for name, value in self.attributes.items()
-            },
-            "eventSource": "aws:sqs",
-        }
+        return sqs_record(
+            {
+                "MessageId": self.id,
+                "ReceiptHandle": self.id,
+                "Body": self.body,
+                "Attributes": {"ApproximateReceiveCount": str(self.receive_count)},
+                "MessageAttributes": self.attributes,
+            }
+        )
 
 
 class Queue:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import wire
 from bench.draining import percentiles
-from bench.events import api_event
+from bench.events import call
 from bench.lambdas import AsynchronousCalls, EventSource
 from bench.sink import Conditions
 from bench.tables import table as table_of
@@ -83,6 +83,11 @@ class Conclusion(BaseModel):
     show_at_end: float
     show_after_analyze: float
 
+    @property
+    def cpu(self) -> float:
+        """What is ours of it."""
+        return self.cpu_workers + self.cpu_dispatch + self.cpu_database
+
 
 class Sending(NamedTuple):
     """An issue that has been sent, and what the sink saw of it."""
@@ -131,7 +136,7 @@ class Cast:
         try:
             published_at = time.time()
             published = self.publish.invoke(
-                api_event("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
+                call("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
             )
             issue_id = str(_document(published.answer)["id"])
             began = time.monotonic()
@@ -152,7 +157,7 @@ class Cast:
         finally:
             source.close()
             calls.close()
-        self._check(issue_id, mails)
+        self.check(issue_id, mails)
         return Sending(
             issue_id,
             published_at,
@@ -164,7 +169,7 @@ class Cast:
 
     def books(self, issue_id: str) -> dict[str, Any]:
         """Return the issue as its author sees it. Raises ``WrongDelivery`` for unbalanced books."""
-        event = api_event("GET", "/issues/{id}", path_parameters={"id": issue_id})
+        event = call("GET", "/issues/{id}", path_parameters={"id": issue_id})
         shown = _document(self.publish.invoke(event).answer)
         books = shown["books"]
         parts = [books["waiting"], books["accepted"], books["unresolved"]]
@@ -179,7 +184,8 @@ class Cast:
             self.books(issue_id)
         return median(one.seconds for one in self.publish.invocations[-3:])
 
-    def _check(self, issue_id: str, mails: int) -> None:
+    def check(self, issue_id: str, mails: int) -> None:
+        """See that everybody who was to get the issue got it once. Raises ``WrongDelivery``."""
         shown = self.books(issue_id)
         if (shown["audience"], shown["books"]["accepted"]) != (mails, mails):
             raise WrongDelivery(f"not all of {mails} were accepted: {shown}")
@@ -302,7 +308,7 @@ def table(conclusions: Sequence[Conclusion]) -> str:
                 one.to_finish,
                 one.cpu_workers,
                 one.cpu_database,
-                one.cpu_workers + one.cpu_dispatch + one.cpu_database,
+                one.cpu,
                 one.cpu_sink,
                 one.cpu_queues,
                 one.invocation_p50 * 1000,

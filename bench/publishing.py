@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench.delivery import MARKDOWN
 from bench.draining import percentiles
-from bench.events import api_event
+from bench.events import call
 from bench.tables import table as table_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(stage: Stage, sizes: Sequence[int]) -> list[Publishing]:
 
 
 def _publish(worker: Worker) -> None:
-    event = api_event("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
+    event = call("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
     answer = worker.invoke(event).answer
     if answer["statusCode"] != 202:  # noqa: PLR2004 - HTTP's own
         raise RuntimeError(f"publish answered {answer['statusCode']}")

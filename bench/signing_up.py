@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import draining
 from bench.draining import percentiles
-from bench.events import api_event
+from bench.events import call
 from bench.sink import Conditions
 from bench.tables import table as table_of
 
@@ -88,7 +88,7 @@ def run(stage: Stage) -> list[SigningUp]:
 
 def _sign_up(edge: Worker, who: str) -> None:
     body = {"name": "Ursula", "email": f"new-{who}@page.example"}
-    answer = edge.invoke(api_event("POST", "/subscriptions", body=body)).answer
+    answer = edge.invoke(call("POST", "/subscriptions", body=body)).answer
     if answer["statusCode"] != 202:  # noqa: PLR2004 - HTTP's own
         raise RuntimeError(f"subscribe answered {answer['statusCode']}")
 

@@ -6,18 +6,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import urllib3
 from pydantic import BaseModel, ConfigDict
 
 from bench.sink import Conditions
+from bench.stage import CALLERS
 from bench.tables import table as table_of
 
 if TYPE_CHECKING:
     from bench.stage import Stage
 
 CALLS = 1_000
-CALLERS = 2
-PATH = "/v2/email/outbound-bulk-emails"
 
 
 class Capacity(BaseModel):
@@ -33,11 +31,10 @@ def measure(stage: Stage) -> Capacity:
     """Repeat the last call that deliver made, without deliver."""
     body = stage.sink.last_call()
     stage.sink.set(Conditions(max_send_rate=1))
-    pool = urllib3.PoolManager(maxsize=CALLERS)
 
     def call_again() -> None:
         for _ in range(CALLS // CALLERS):
-            pool.request("POST", stage.sink.url + PATH, body=body)
+            stage.sink.send(body)
 
     callers = [threading.Thread(target=call_again) for _ in range(CALLERS)]
     cpu, began = stage.sink.cpu, time.monotonic()

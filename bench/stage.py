@@ -34,6 +34,7 @@ MIGRATIONS = REPOSITORY / "functions" / "migrate" / "migrations"
 QUEUES = ("REQUESTS", "DELIVERY", "FEEDBACK")
 DATABASE = "newsletter"
 START_SECONDS = 30.0
+CALLERS = 2  # threads that speak to the sink at once
 # The queues' visibility timeouts in template.yaml, in seconds.
 VISIBILITY = {"REQUESTS": 540, "DELIVERY": 360, "FEEDBACK": 360}
 
@@ -57,24 +58,28 @@ class Sink:
 
         self.child.wait_until(is_ready, seconds=START_SECONDS)
         self.url = found[0]
-        self._http = urllib3.PoolManager()
+        self._http = urllib3.PoolManager(maxsize=CALLERS)
 
     def set(self, conditions: Conditions) -> None:
         """Let it forget what it has seen, and answer like this from now on."""
-        self._call("PUT", "conditions", conditions.model_dump_json().encode())
+        self._call("PUT", "/bench/conditions", conditions.model_dump_json().encode())
 
     def record(self) -> Record:
         """Return what it has seen."""
-        return Record.model_validate_json(self._call("GET", "record"))
+        return Record.model_validate_json(self._call("GET", "/bench/record"))
 
     def received(self) -> dict[str, int]:
         """Return how many mails each address got."""
-        received: dict[str, int] = json.loads(self._call("GET", "received"))
+        received: dict[str, int] = json.loads(self._call("GET", "/bench/received"))
         return received
 
     def last_call(self) -> bytes:
         """Return the body of the last SendBulkEmail."""
-        return self._call("GET", "last-call")
+        return self._call("GET", "/bench/last-call")
+
+    def send(self, call: bytes) -> None:
+        """Send what a SendBulkEmail had sent."""
+        self._call("POST", "/v2/email/outbound-bulk-emails", call)
 
     @property
     def cpu(self) -> float:
@@ -82,7 +87,7 @@ class Sink:
         return usage.of_process(self.child.process.pid)
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        answer = self._http.request(method, f"{self.url}/bench/{path}", body=body)
+        answer = self._http.request(method, f"{self.url}{path}", body=body)
         if answer.status != HTTPStatus.OK:
             raise RuntimeError(f"the sink answered {answer.status}: see {self.child.log}")
         return answer.data

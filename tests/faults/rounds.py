@@ -21,8 +21,9 @@ from uuid import UUID, uuid4
 import psycopg
 
 from functions.publish.app import handler as publish
+from local.lambda_events import api_event
 from local.ses_server import database as ses_database
-from tests.cloud import api_event, context, json_of
+from tests.cloud import context, json_of
 from tests.faults import judgement, points, timing
 from tests.faults.judgement import Evidence, Verdict
 from tests.faults.plans import RoundPlan

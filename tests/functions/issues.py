@@ -13,7 +13,8 @@ from functions.deliver.app import handler as deliver
 from functions.dispatch.app import handler as dispatch
 from functions.feedback.app import handler as feedback
 from functions.publish.app import handler as publish
-from tests.cloud import Cloud, api_event, context, json_of, sqs_event
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of, sqs_event
 
 MARKDOWN = "Dear [[name]], write `{{name}}` as it is."
 

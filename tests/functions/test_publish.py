@@ -10,7 +10,8 @@ import pytest
 
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
 from functions.publish.app import handler
-from tests.cloud import Cloud, api_event, context, json_of
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of
 from tests.conftest import forget_everything
 
 ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
