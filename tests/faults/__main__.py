@@ -39,8 +39,9 @@ def main() -> int:
     say(f"\n{len(verdicts)} rounds in {minutes:.1f} minutes")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
-    wrong = [verdict for verdict in verdicts if not verdict.is_good]
-    return 1 if wrong or len(verdicts) < arguments.rounds else 0
+    wrong = [verdict for verdict in verdicts if not verdict.is_expected]
+    planned = plans.FORMS[arguments.form](arguments.seed, arguments.rounds)
+    return 1 if wrong or len(verdicts) < len(planned) else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -113,6 +114,8 @@ def line_of(verdict: Verdict) -> str:
     apart = " (events lost)" if verdict.loses_events else ""
     words = f"seed {verdict.seed}: {verdict.mails} mails in {verdict.seconds} s"
     words += f" at pace {verdict.scale}{apart}"
+    words += f", {verdict.throttles} throttled" if verdict.throttles else ""
+    words += f", broken: {verdict.sabotage}" if verdict.sabotage else ""
     words += f", {', '.join(verdict.faults)}"
     return "\n    ".join([words, *(f"WRONG: {one}" for one in verdict.wrong)])
 

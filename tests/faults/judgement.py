@@ -14,7 +14,8 @@ class Evidence:
     ``taken``: how many mails SES took, by subscriber. ``gone``: who unsubscribed or bounced during
     the sending, and when it was known to be committed, by the wall clock; ``perhaps_gone``: of
     whom that never became known. ``reads``: whom each claim read as to be mailed, and when it
-    began to read. ``ledger``: our own, only to be compared.
+    began to read. ``ledger``: our own, only to be compared. ``throttles``: what SES's bucket, and
+    not a command, refused. ``open_batches``: at the end, when whatever was frozen has thawed.
     """
 
     issue_id: str = ""
@@ -34,6 +35,7 @@ class Evidence:
     has_ended: bool = False
     is_drained: bool = False
     throttles: int = 0
+    open_batches: int = 0
     scale: float = 1.0
     dead_letters: int = 0
     seconds: float = 0.0
@@ -63,10 +65,17 @@ class Verdict:
     struck: dict[str, int]
     wrong: list[str]
     folder: str
+    throttles: int = 0
+    sabotage: str | None = None
 
     @property
     def is_good(self) -> bool:
         return not self.wrong
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether a round that keeps the rules went well, or one that breaks one went wrong."""
+        return self.is_good == (self.sabotage is None)
 
 
 def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
@@ -83,7 +92,13 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         *_mailed_wrongly(evidence),
         *_unbalanced(evidence),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
+        *([f"{evidence.open_batches} batches open at the end"] if evidence.open_batches else []),
         *([f"{evidence.dead_letters} dead letters"] if evidence.dead_letters else []),
+        *(
+            [f"SES throttled {evidence.throttles} mails"]
+            if evidence.throttles and not plan.concerns_rate
+            else []
+        ),
     ]
     return Verdict(
         seed=plan.seed,
@@ -98,6 +113,8 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         struck=dict(evidence.struck),
         wrong=wrong,
         folder=folder,
+        throttles=evidence.throttles,
+        sabotage=plan.sabotage,
     )
 
 

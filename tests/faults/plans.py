@@ -12,6 +12,10 @@ from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEI
 
 CLAIMS_IGNORED = "claims ignored"
 SDK_RETRIES = "the SDK retries"
+DEADLINE_IGNORED = "deadline ignored after signing"
+UNFENCED = "late writes not fenced"
+UNRESOLVED_DROPPED = "unresolved dropped"
+TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
 
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
 FREEZE_POINTS = [
@@ -27,6 +31,11 @@ FREEZE_POINTS = [
 RATES = (40, 100, 200, 400)  # mails a second
 BIG_RATE = 1000
 SENDING_SECONDS = 2.0  # about: when what goes wrong at a time goes wrong
+
+CONCERNING_RATE = (
+    *("frozen", "PostgreSQL", "SES throttles", "SES hangs", "SES is slow"),
+    "SES's quota",
+)
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
@@ -46,6 +55,7 @@ class RoundPlan:
     bounces: int = 0
     bouncing_mails: int = 0
     overlapping_ticks: bool = False
+    thaws_when_sent: bool = False  # what is frozen: no earlier than everybody has their mail
     sabotage: str | None = None
     longest: float = timing.ROUND  # seconds, before the round is said not to finish
     drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
@@ -53,6 +63,11 @@ class RoundPlan:
     @property
     def loses_events(self) -> bool:
         return bool(self.travel.get("lost"))
+
+    @property
+    def concerns_rate(self) -> bool:
+        """Whether SES's bucket may refuse mails: calls come late, or others are throttled."""
+        return any(name.startswith(CONCERNING_RATE) for name in self.faults)
 
     def strike(self, point: str, passing: int, deed: Deed) -> None:
         self.deeds.setdefault(point, {})[str(passing)] = deed
@@ -91,6 +106,12 @@ def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
 def _freeze_call(of_round: RoundPlan, chance: random.Random) -> None:
     """Freeze a call that is about to leave: its claim is another's when it is thawed."""
     of_round.strike("call signed", chance.randint(1, 2), "freeze")
+
+
+def _freeze_call_until_sent(of_round: RoundPlan, _: random.Random) -> None:
+    """Freeze a call that is about to leave until others have done all of its work."""
+    of_round.strike("call signed", 1, "freeze")
+    of_round.thaws_when_sent = True
 
 
 def _outage(of_round: RoundPlan, chance: random.Random) -> None:
@@ -172,6 +193,7 @@ FAULTS: Mapping[str, Fault] = {
     "killed at random": _repeated(_timed("kill"), 3),
     "frozen and thawed": _freeze,
     "frozen before a call": _freeze_call,
+    "frozen before a call until all is sent": _freeze_call_until_sent,
     "frozen at random": _timed("freeze"),
     "message delivered twice": _messages("double"),
     "message delivered late": _messages("delay"),
@@ -207,7 +229,6 @@ FAULTS: Mapping[str, Fault] = {
     "mails bounce": _bouncing_mails,
 }
 EVENTS_LOST = "events lost"
-PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
 PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
 LOST_EVERY = 10  # one round in so many loses events
 
@@ -339,6 +360,26 @@ def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
     return [of_round]
 
 
+def sabotaged(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan one round for each further rule that is broken, of the form in which it does harm."""
+    by_sabotage = {
+        DEADLINE_IGNORED: ["frozen before a call until all is sent"],
+        UNFENCED: ["frozen before a call until all is sent"],
+        UNRESOLVED_DROPPED: ["SES drops, mails not taken"],
+        TIMEOUT_TAKEN_FOR_REFUSAL: ["SES hangs, mails taken first"],
+    }
+    planned = []
+    for sabotage, faults in by_sabotage.items():
+        of_round = combine(seed, faults)
+        of_round.rate, of_round.audience = 100, 100
+        of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
+        if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
+            of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
+        of_round.sabotage = sabotage
+        planned.append(of_round)
+    return planned
+
+
 def big(seed: int, audience: int) -> list[RoundPlan]:
     """Plan a round of a large issue, with a kill every second or so and a database that goes."""
     chance = random.Random(seed)  # noqa: S311 - for play
@@ -364,4 +405,5 @@ FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     "big": big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
+    "sabotaged": sabotaged,
 }

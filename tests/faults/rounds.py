@@ -100,8 +100,12 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     folder = stage.folder / name
     folder.mkdir()
     started = time.monotonic()
-    stage.make_database()
     control = stage.ses.control
+    # First of all: SES's bucket, which was of another size perhaps, is full again by the sending.
+    control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
+    control.resume_sending()
+    throttled_before = control.throttles().rate
+    stage.make_database()
     _find_pace(stage, plan, folder)
     with ExitStack() as ended, stage.queues(name) as variables:
         ended.callback(stage.zygote.kill_all)
@@ -126,6 +130,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         for thread in playing.background:
             thread.join()
         evidence.seconds = time.monotonic() - started
+        evidence.throttles = control.throttles().rate - throttled_before
         _gather(playing)
     verdict = judgement.judge(plan, evidence, str(folder))
     if verdict.is_good and not keep:
@@ -171,8 +176,6 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
 
 def _set_scene(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
-    control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
-    control.resume_sending()
     _name_postgres(playing)
     travel = plan.travel
     if "late" in travel:
@@ -273,12 +276,18 @@ def _thaw(playing: Play, now: float) -> None:
             )
             playing.thaw_at[pid] = now + playing.pace.of(seconds)
             playing.struck["frozen at random"] += 1
-        elif now >= playing.thaw_at[pid]:
+        elif now >= playing.thaw_at[pid] and _may_thaw(playing, now):
             del playing.thaw_at[pid]
             marker.unlink()
             playing.calm_at = now + playing.pace.of(timing.AFTER_A_THAW) + STEP_SECONDS
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _may_thaw(playing: Play, now: float) -> bool:
+    """Tell whether all is sent, if that is to be awaited; at last whatever is frozen thaws."""
+    longest = playing.published_at + playing.pace.of(playing.plan.longest / 2)
+    return playing.evidence.has_finished or not playing.plan.thaws_when_sent or now >= longest
 
 
 class _Publisher(threading.Thread):
@@ -425,7 +434,9 @@ def _gather(playing: Play) -> None:
     evidence.possibly_twice = {
         row["id"] for row in stage.rows("SELECT subscriber_id::text AS id FROM resends")
     }
-    evidence.throttles = stage.ses.control.throttles().rate
+    evidence.open_batches = stage.rows(
+        "SELECT count(*) AS number FROM delivery_batches WHERE state <> 'closed'"
+    )[0]["number"]
     evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
     reads = playing.folder / "reads"
