@@ -116,6 +116,7 @@ def line_of(verdict: Verdict) -> str:
     words += f" at pace {verdict.scale}{apart}"
     words += f", {verdict.throttles} throttled" if verdict.throttles else ""
     words += f", broken: {verdict.sabotage}" if verdict.sabotage else ""
+    words += "".join(f", {name}: {figure:g}" for name, figure in verdict.stop.items())
     words += f", {', '.join(verdict.faults)}"
     return "\n    ".join([words, *(f"WRONG: {one}" for one in verdict.wrong)])
 

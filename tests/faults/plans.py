@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
 from local.ses_server.chance import chance as ses_chance
@@ -16,6 +16,7 @@ DEADLINE_IGNORED = "deadline ignored after signing"
 UNFENCED = "late writes not fenced"
 UNRESOLVED_DROPPED = "unresolved dropped"
 TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
+BREAKER = "breaker"
 
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
 FREEZE_POINTS = [
@@ -37,6 +38,9 @@ CONCERNING_RATE = (
     "SES's quota",
 )
 
+type Lever = Literal["resume", "cancel"]
+LEVERS: tuple[Lever, ...] = ("resume", "cancel")
+
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
 
@@ -54,6 +58,8 @@ class RoundPlan:
     unsubscribes: int = 0
     bounces: int = 0
     bouncing_mails: int = 0
+    bounce_share: float = 0.0  # of the mails, until a lever is pulled on the stopped issue
+    lever: Lever | None = None  # pulled when the breaker has stopped it
     overlapping_ticks: bool = False
     thaws_when_sent: bool = False  # what is frozen: no earlier than everybody has their mail
     sabotage: str | None = None
@@ -68,6 +74,10 @@ class RoundPlan:
     def concerns_rate(self) -> bool:
         """Whether SES's bucket may refuse mails: calls come late, or others are throttled."""
         return any(name.startswith(CONCERNING_RATE) for name in self.faults)
+
+    @property
+    def ends_as(self) -> str:
+        return "canceled" if self.lever == "cancel" else "finished"
 
     def strike(self, point: str, passing: int, deed: Deed) -> None:
         self.deeds.setdefault(point, {})[str(passing)] = deed
@@ -360,24 +370,50 @@ def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
     return [of_round]
 
 
-def sabotaged(seed: int, _rounds: int) -> list[RoundPlan]:
-    """Plan one round for each further rule that is broken, of the form in which it does harm."""
-    by_sabotage = {
-        DEADLINE_IGNORED: ["frozen before a call until all is sent"],
-        UNFENCED: ["frozen before a call until all is sent"],
-        UNRESOLVED_DROPPED: ["SES drops, mails not taken"],
-        TIMEOUT_TAKEN_FOR_REFUSAL: ["SES hangs, mails taken first"],
-    }
-    planned = []
-    for sabotage, faults in by_sabotage.items():
-        of_round = combine(seed, faults)
+def with_a_rule_broken(sabotage: str) -> Callable[[int, int], list[RoundPlan]]:
+    """Return what plans a round of the form in which a broken rule does harm."""
+
+    def plan(seed: int, _rounds: int) -> list[RoundPlan]:
+        of_round = combine(seed, HARM_OF[sabotage])
         of_round.rate, of_round.audience = 100, 100
         of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
         if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
             of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
         of_round.sabotage = sabotage
-        planned.append(of_round)
-    return planned
+        return [of_round]
+
+    return plan
+
+
+HARM_OF: Mapping[str, Sequence[str]] = {
+    UNRESOLVED_DROPPED: ["SES drops, mails not taken"],
+    DEADLINE_IGNORED: ["frozen before a call until all is sent"],
+    UNFENCED: ["frozen before a call until all is sent"],
+    TIMEOUT_TAKEN_FOR_REFUSAL: ["SES hangs, mails taken first"],
+}
+
+
+def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
+    """Plan a round for each rule that is broken: all of them must go wrong."""
+    planned = [with_a_rule_broken(sabotage)(seed, rounds) for sabotage in HARM_OF]
+    planned += [with_claims_ignored(seed, rounds), with_the_sdk_retrying(seed, rounds)]
+    return [of_round for of_sabotage in planned for of_round in of_sabotage]
+
+
+def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan two rounds that the breaker stops: one then goes on, the other is canceled."""
+    return [
+        RoundPlan(
+            seed=seed + number,
+            audience=1500,
+            rate=200,  # seven seconds, of which the breaker leaves three
+            faults=["20 % of the mails bounce"],
+            timed=[(0.0, "watch the breaker", {})],
+            bounce_share=0.2,
+            lever=lever,
+        )
+        for number, lever in enumerate(LEVERS)
+    ]
 
 
 def big(seed: int, audience: int) -> list[RoundPlan]:
@@ -406,4 +442,6 @@ FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
     "sabotaged": sabotaged,
+    **{sabotage: with_a_rule_broken(sabotage) for sabotage in HARM_OF},
+    BREAKER: with_the_breaker,
 }

@@ -23,7 +23,8 @@ import psycopg
 from functions.publish.app import handler as publish
 from local.ses_server import database as ses_database
 from tests.cloud import api_event, context, json_of
-from tests.faults import judgement, points, timing
+from tests.faults import breaker, judgement, points, timing
+from tests.faults.breaker import Mail, Stop
 from tests.faults.judgement import Evidence, Verdict
 from tests.faults.plans import RoundPlan
 from tests.faults.stage import Stage
@@ -40,6 +41,8 @@ NAME = "Ursula"
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
 QUOTA = 1000  # mails a day, while it is to be spent
 QUOTA_LEFT = 20
+BOUNCE_SECONDS = 1.5
+FAST_RATE = 1500  # of what is left when the breaker's work has been seen
 
 
 @dataclass
@@ -113,7 +116,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         ended.callback(control.end_all_fates)
         ended.callback(control.let_events_travel)
         os.environ.update(variables)
-        evidence = Evidence()
+        evidence = Evidence(stop=Stop() if plan.lever else None)
         playing = Play(
             stage, plan, folder, variables, _add_subscribers(stage, plan, evidence), evidence
         )
@@ -184,6 +187,9 @@ def _set_scene(playing: Play) -> None:
     if plan.bouncing_mails:
         numbers = playing.chance.sample(range(7, plan.audience + 7), plan.bouncing_mails)
         control.bounce([f"reader{n}@example.com" for n in numbers], suppresses=False, after=0.2)
+    if plan.bounce_share:
+        # They bounce while the sending is well under way, with claims that follow on each other.
+        control.bounce(share=plan.bounce_share, suppresses=False, after=BOUNCE_SECONDS)
     for function, number in POLLERS.items():
         for _ in range(number):
             playing.pollers[playing.order(function)] = function
@@ -439,9 +445,13 @@ def _gather(playing: Play) -> None:
     )[0]["number"]
     evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
-    reads = playing.folder / "reads"
+    reads = playing.folder / points.READS
     if reads.exists():
         evidence.reads = [json.loads(line) for line in reads.read_text().splitlines()]
+    if evidence.stop:
+        breaker.read_notes(playing.folder, evidence.stop)
+        evidence.stop.reads = evidence.reads
+        evidence.stop.mails = _mails(playing)
     struck = playing.folder / "struck"
     if struck.exists():
         by_plan = Counter(struck.read_text().splitlines())
@@ -451,6 +461,16 @@ def _gather(playing: Play) -> None:
     playing.struck["mails bounce"] = len(evidence.bounced)
     playing.struck.update(_travelled(playing))
     evidence.struck = +playing.struck
+
+
+def _mails(playing: Play) -> list[Mail]:
+    with closing(ses_database.connect(playing.stage.ses.directory)) as record:
+        rows = record.execute(
+            "SELECT received_at, json_extract(entry, '$.tags.subscriber') FROM mails"
+            " WHERE json_extract(entry, '$.tags.issue') = ?",
+            (playing.issue_id,),
+        ).fetchall()
+    return [Mail(received_at / 1000, subscriber_id) for received_at, subscriber_id in rows]
 
 
 def _travelled(playing: Play) -> dict[str, int]:
@@ -557,6 +577,36 @@ def _spend_quota(playing: Play, options: dict[str, Any]) -> None:
     _in_background(playing, run)
 
 
+def _watch_breaker(playing: Play, _: dict[str, Any]) -> None:
+    """Wait for the breaker to stop the issue and for all to settle; then pull the lever."""
+
+    def run() -> None:
+        stop, lever = playing.evidence.stop, playing.plan.lever
+        assert stop
+        assert lever
+        while not playing.over.wait(BOOKS_EVERY):
+            document = _shown(playing) if playing.issue_id else None
+            if document and document["status"] == "paused" and _is_settled(playing):
+                break
+        stop.shown = _shown(playing) or {}
+        stop.lever_pulled_at = time.time()
+        playing.stage.ses.control.end_all_fates()
+        playing.stage.ses.control.change_account(max_send_rate=FAST_RATE)
+        if _pull(playing, lever):
+            playing.struck[f"stopped by the breaker, then {lever}"] += 1
+
+    _in_background(playing, run)
+
+
+def _is_settled(playing: Play) -> bool:
+    """Tell whether nothing is claimed, and every event has arrived."""
+    claimed = playing.stage.rows(
+        "SELECT count(*) AS number FROM delivery_batches WHERE state = 'claimed'"
+    )[0]["number"]
+    due = playing.stage.ses.control.event_counts().get("due")
+    return not claimed and not due and not _messages(playing)
+
+
 def _in_background(playing: Play, run: Callable[[], None]) -> None:
     thread = threading.Thread(target=run, daemon=True)
     playing.background.append(thread)
@@ -603,6 +653,7 @@ _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "kill": _kill_one,
     "freeze": _freeze_one,
     "kill postgres": _kill_postgres,
+    "watch the breaker": _watch_breaker,
     "lose kicks": _lose_kicks,
     "lose clock": _lose_clock,
     "pause": _pause,

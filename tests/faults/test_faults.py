@@ -34,3 +34,22 @@ def test_the_suite_sees_that_the_sdk_retries() -> None:
 
     assert verdict.duplicated
     assert any("mailed twice" in sentence for sentence in verdict.wrong)
+
+
+@pytest.mark.parametrize("sabotage", [plans.UNRESOLVED_DROPPED, plans.TIMEOUT_TAKEN_FOR_REFUSAL])
+def test_the_suite_sees_that_a_rule_is_broken(sabotage: str) -> None:
+    # The other sabotages take longer: make test-faults FORM=sabotaged
+    (verdict,) = play_in_lanes(sabotage, seed=3)
+
+    assert verdict.missing or verdict.duplicated
+    assert verdict.wrong
+
+
+def test_the_breaker_stops_an_issue_within_the_claims_under_way() -> None:
+    verdicts = play_in_lanes(plans.BREAKER, seed=3)
+
+    assert len(verdicts) == len(plans.LEVERS)
+    assert [(verdict.seed, verdict.wrong) for verdict in verdicts if verdict.wrong] == []
+    for verdict in verdicts:
+        under_way = verdict.stop["claimed, unsent then"] + verdict.stop["claimed until the pause"]
+        assert verdict.stop["mails after"] <= under_way
