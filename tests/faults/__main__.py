@@ -28,25 +28,26 @@ KEPT = REPOSITORY / "build" / "faults"
 def main() -> int:
     """Play the rounds and print the table; 1 when any went wrong."""
     arguments = _arguments()
+    count = arguments.audience if arguments.form == plans.BIG else arguments.rounds
+    planned = plans.FORMS[arguments.form](arguments.seed, count)
     if arguments.lane is not None:
-        planned = plans.FORMS[arguments.form](arguments.seed, arguments.rounds)
         _play_lane(planned[arguments.lane :: LANES])
         return 0
     started = time.monotonic()
-    verdicts = play_in_lanes(arguments.form, arguments.seed, arguments.rounds)
+    verdicts = play_in_lanes(arguments.form, arguments.seed, count)
     say(table(verdicts))
     minutes = (time.monotonic() - started) / 60
     say(f"\n{len(verdicts)} rounds in {minutes:.1f} minutes")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
     wrong = [verdict for verdict in verdicts if not verdict.is_expected]
-    planned = plans.FORMS[arguments.form](arguments.seed, arguments.rounds)
     return 1 if wrong or len(verdicts) < len(planned) else 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--audience", type=int, default=100_000, help="of the form big")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--form", choices=list(plans.FORMS), default="long")
     parser.add_argument("--lane", type=int, help=argparse.SUPPRESS)
@@ -62,6 +63,7 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
             [
                 *(sys.executable, "-m", "tests.faults"),
                 *("--form", form, "--seed", str(seed), "--rounds", str(count)),
+                *("--audience", str(count)),
                 *("--lane", str(lane)),
             ],
             env=os.environ | {"PYTHONPATH": paths},

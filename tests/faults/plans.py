@@ -17,6 +17,7 @@ UNFENCED = "late writes not fenced"
 UNRESOLVED_DROPPED = "unresolved dropped"
 TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
 BREAKER = "breaker"
+BIG = "big"
 
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
 FREEZE_POINTS = [
@@ -417,8 +418,7 @@ def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
 
 
 def big(seed: int, audience: int) -> list[RoundPlan]:
-    """Plan a round of a large issue, with a kill every second or so and a database that goes."""
-    chance = random.Random(seed)  # noqa: S311 - for play
+    """Plan a round of a large issue, with a kill every second or so until its end."""
     of_round = RoundPlan(
         seed=seed,
         audience=audience,
@@ -427,10 +427,9 @@ def big(seed: int, audience: int) -> list[RoundPlan]:
     )
     sending = audience / BIG_RATE
     of_round.timed = [
-        (chance.uniform(0, 1.5 * sending), "kill", {}) for _ in range(int(1.5 * sending))
+        (0.0, "kill on and on", {"seconds": 1.0}),
+        *((part * sending, "kill postgres", {"seconds": 3.0}) for part in (0.2, 0.6)),
     ]
-    of_round.timed.append((sending / 2, "kill postgres", {"seconds": 3.0}))
-    of_round.timed.sort(key=lambda timed: timed[0])
     of_round.longest, of_round.drain = 120 + 12 * sending, 60 + 6 * sending
     return [of_round]
 
@@ -438,7 +437,7 @@ def big(seed: int, audience: int) -> list[RoundPlan]:
 FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     "long": long,
     "short": short,
-    "big": big,
+    BIG: big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
     "sabotaged": sabotaged,

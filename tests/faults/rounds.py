@@ -518,6 +518,19 @@ def _kill_one(playing: Play, _: dict[str, Any]) -> None:
             playing.struck["killed at random"] += 1
 
 
+def _kill_on_and_on(playing: Play, options: dict[str, Any]) -> None:
+    """Kill somebody about every so many seconds until the issue has ended."""
+
+    def run() -> None:
+        chance = random.Random(playing.plan.seed)  # noqa: S311 - for play
+        while not playing.over.wait(chance.uniform(0.5, 1.5) * options["seconds"]):
+            if playing.evidence.has_finished:
+                return
+            _kill_one(playing, {})
+
+    _in_background(playing, run)
+
+
 def _freeze_one(playing: Play, _: dict[str, Any]) -> None:
     delivering = [
         pid
@@ -651,6 +664,7 @@ def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, A
 
 _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "kill": _kill_one,
+    "kill on and on": _kill_on_and_on,
     "freeze": _freeze_one,
     "kill postgres": _kill_postgres,
     "watch the breaker": _watch_breaker,
