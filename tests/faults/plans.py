@@ -16,6 +16,7 @@ DEADLINE_IGNORED = "deadline ignored after signing"
 UNFENCED = "late writes not fenced"
 UNRESOLVED_DROPPED = "unresolved dropped"
 TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
+PAUSE_IGNORED = "claimed while paused"
 BREAKER = "breaker"
 BIG = "big"
 
@@ -397,6 +398,8 @@ HARM_OF: Mapping[str, Sequence[str]] = {
 def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
     """Plan a round for each rule that is broken: all of them must go wrong."""
     planned = [with_a_rule_broken(sabotage)(seed, rounds) for sabotage in HARM_OF]
+    planned.append(with_the_breaker(seed, rounds)[:1])
+    planned[-1][0].sabotage = PAUSE_IGNORED
     planned += [with_claims_ignored(seed, rounds), with_the_sdk_retrying(seed, rounds)]
     return [of_round for of_sabotage in planned for of_round in of_sabotage]
 

@@ -28,6 +28,8 @@ def commit(sabotage: str) -> None:
             _ignore_the_deadline()
         case plans.UNFENCED:
             _let_the_dead_write()
+        case plans.PAUSE_IGNORED:
+            _ignore_pauses()
         case plans.UNRESOLVED_DROPPED:
             _drop_unresolved()
         case plans.TIMEOUT_TAKEN_FOR_REFUSAL:
@@ -94,6 +96,23 @@ def _let_the_dead_write() -> None:
         return let_go(connection, claim, endings)
 
     delivery_batches_table.let_go = unfenced
+
+
+def _ignore_pauses() -> None:
+    """Let a claim be made although the issue is paused."""
+    claim = delivery_batches_table.claim
+
+    def restless(
+        connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
+    ) -> Any:  # noqa: ANN401 - whatever the product's returns
+        connection.execute(
+            "UPDATE issues SET status = 'sending', paused_because = NULL"
+            " WHERE id = %(issue_id)s AND status = 'paused'",
+            {"issue_id": issue_id.root},
+        )
+        return claim(connection, issue_id, numbers, valid_for)
+
+    delivery_batches_table.claim = restless
 
 
 def _drop_unresolved() -> None:

@@ -1023,7 +1023,7 @@ class Model:
         )
 
     def settled(self, state):
-        """The goal of liveness: ended, all events in, each mailed exactly once, failed or skipped."""
+        """The goal of liveness: ended, all events in, each mailed once, failed or skipped."""
         issue, batches, people, *_ = state
         if not self.quiet(state):
             return False
