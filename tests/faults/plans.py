@@ -18,6 +18,8 @@ UNRESOLVED_DROPPED = "unresolved dropped"
 TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
 PAUSE_IGNORED = "claimed while paused"
 BREAKER = "breaker"
+ANSWER_LOST = "answers not heeded"
+SABOTAGED = "sabotaged"
 BIG = "big"
 
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
@@ -372,36 +374,38 @@ def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
     return [of_round]
 
 
-def with_a_rule_broken(sabotage: str) -> Callable[[int, int], list[RoundPlan]]:
-    """Return what plans a round of the form in which a broken rule does harm."""
-
-    def plan(seed: int, _rounds: int) -> list[RoundPlan]:
-        of_round = combine(seed, HARM_OF[sabotage])
-        of_round.rate, of_round.audience = 100, 100
-        of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
-        if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
-            of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
-        of_round.sabotage = sabotage
-        return [of_round]
-
-    return plan
+def with_an_answer_lost(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan rounds in which a rule is broken that is about answers which do not come."""
+    return [
+        _with_a_rule_broken(seed, UNRESOLVED_DROPPED, "SES drops, mails not taken"),
+        _with_a_rule_broken(seed, TIMEOUT_TAKEN_FOR_REFUSAL, "SES hangs, mails taken first"),
+    ]
 
 
-HARM_OF: Mapping[str, Sequence[str]] = {
-    UNRESOLVED_DROPPED: ["SES drops, mails not taken"],
-    DEADLINE_IGNORED: ["frozen before a call until all is sent"],
-    UNFENCED: ["frozen before a call until all is sent"],
-    TIMEOUT_TAKEN_FOR_REFUSAL: ["SES hangs, mails taken first"],
-}
+def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
+    of_round = combine(seed, [fault])
+    of_round.rate, of_round.audience = 100, 100
+    of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
+    if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
+        of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
+    of_round.sabotage = sabotage
+    return of_round
 
 
 def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
     """Plan a round for each rule that is broken: all of them must go wrong."""
-    planned = [with_a_rule_broken(sabotage)(seed, rounds) for sabotage in HARM_OF]
-    planned.append(with_the_breaker(seed, rounds)[:1])
-    planned[-1][0].sabotage = PAUSE_IGNORED
-    planned += [with_claims_ignored(seed, rounds), with_the_sdk_retrying(seed, rounds)]
-    return [of_round for of_sabotage in planned for of_round in of_sabotage]
+    paused, _ = with_the_breaker(seed, rounds)
+    paused.sabotage = PAUSE_IGNORED
+    return [
+        *(
+            _with_a_rule_broken(seed, sabotage, "frozen before a call until all is sent")
+            for sabotage in (DEADLINE_IGNORED, UNFENCED)
+        ),
+        paused,
+        *with_an_answer_lost(seed, rounds),
+        *with_claims_ignored(seed, rounds),
+        *with_the_sdk_retrying(seed, rounds),
+    ]
 
 
 def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
@@ -443,7 +447,7 @@ FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     BIG: big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
-    "sabotaged": sabotaged,
-    **{sabotage: with_a_rule_broken(sabotage) for sabotage in HARM_OF},
+    SABOTAGED: sabotaged,
+    ANSWER_LOST: with_an_answer_lost,
     BREAKER: with_the_breaker,
 }
