@@ -413,8 +413,8 @@ def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
     return [
         RoundPlan(
             seed=seed + number,
-            audience=1500,
-            rate=200,  # seven seconds, of which the breaker leaves three
+            audience=2000,
+            rate=200,  # ten seconds, of which the breaker leaves two or three
             faults=["20 % of the mails bounce"],
             timed=[(0.0, "watch the breaker", {})],
             bounce_share=0.2,
