@@ -84,9 +84,12 @@ test: check ## Run everything that a change must pass
 	@$(python) -m pytest --numprocesses auto $(PYTEST)
 
 .PHONY: test-faults
-test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times from SEED=1 on
-	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults \
+		--form $(FORM) --rounds $(ROUNDS) --audience $(AUDIENCE) --seed $(SEED)
+FORM ?= long
 ROUNDS ?= 200
+AUDIENCE ?= 100000
 SEED ?= 1
 
 .PHONY: bench
@@ -94,6 +97,10 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 	@PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
 		$(if $(ONLY),--only $(ONLY)); \
 	.venv-bench/bin/python -m bench.plot
+
+.PHONY: model
+model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration
+	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
 .PHONY: check
 check: $(environments) ## Check format, lint, types, import directions and the template

@@ -321,7 +321,7 @@ def test_a_canceled_issue_sends_nothing_again_and_its_counts_end(
 
     books = books_of(issue_id)
     assert (books["waiting"], books["unresolved"], books["accepted"]) == (0, 0, 1)
-    assert books["skipped"] == {"canceled": 1}
+    assert books["skipped"] == {"canceled, perhaps mailed": 1}
     assert books["possibly_twice"] == 0
     assert mailed(cloud) == []
     assert boto3.client("scheduler").list_schedules()["Schedules"] == []
@@ -340,6 +340,28 @@ def test_who_left_meanwhile_is_not_sent_to_again(
 
     assert mailed(cloud) == [OCTAVIA]
     assert books_of(issue_id)["skipped"] == {"unsubscribed": 1}
+    assert books_of(issue_id)["possibly_twice"] == 2, "the lost call may have reached her"
+    row = cloud.row(
+        "SELECT outcome::text AS outcome FROM deliveries JOIN resends"
+        " USING (issue_id, subscriber_id, round) WHERE subscriber_id = %(id)s",
+        id=readers[URSULA],
+    )
+    assert row["outcome"] == "skipped"
+
+
+def test_an_event_still_tells_of_a_mail_that_was_given_up(
+    cloud: Cloud, readers: dict[str, UUID], issue_id: str
+) -> None:
+    pull(issue_id, "cancel")
+    tick(issue_id)
+    grace_passes(cloud)
+    feedback_is_proved_current(cloud, issue_id)
+    assert books_of(issue_id)["skipped"] == {"canceled, perhaps mailed": 2}
+
+    tell(ses_event("Send", issue=issue_id, subscriber=readers[URSULA]))
+
+    books = books_of(issue_id)
+    assert (books["accepted"], books["skipped"]) == (1, {"canceled, perhaps mailed": 1})
 
 
 def test_an_acceptance_that_was_read_late_and_another_mail_are_a_duplicate(

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Books(BaseModel):
     """Where an issue's audience is; the first five always add up to it.
 
-    ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: sends repeated
-    after an unresolved one. ``rate``: mails accepted in the last minute, a second.
+    ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: unresolved
+    sends that were let go again. ``rate``: mails accepted in the last minute, a second.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -410,17 +410,9 @@ def lock_unresolved_until(
 
 
 def delete_for_resend(
-    connection: Connection,
-    issue_id: IssueId,
-    round_number: int,
-    subscriber_ids: Sequence[UUID],
-    *,
-    is_sent_again: bool,
+    connection: Connection, issue_id: IssueId, round_number: int, subscriber_ids: Sequence[UUID]
 ) -> None:
-    """Remove locked unresolved rows, whose recipients wait again, and list them as resends.
-
-    ``is_sent_again``: false for a canceled issue, which lists none.
-    """
+    """Remove locked unresolved rows, whose recipients wait again, and list them as resends."""
     connection.execute(
         """
         WITH removed AS (
@@ -433,14 +425,28 @@ def delete_for_resend(
         )
         INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
         SELECT issue_id, subscriber_id, round, claim_id FROM removed
-        WHERE %(is_sent_again)s
         ON CONFLICT DO NOTHING
+        """,
+        {"issue_id": issue_id.root, "round": round_number, "ids": list(subscriber_ids)},
+    )
+
+
+def give_up(connection: Connection, issue_id: IssueId, unresolved: Sequence[Unresolved]) -> None:
+    """Count locked unresolved recipients of a canceled issue as skipped, unless an event tells."""
+    connection.execute(
+        """
+        UPDATE deliveries AS ledger
+        SET outcome = 'skipped', reason = 'canceled, perhaps mailed', recorded_at = now()
+        FROM unnest(%(ids)s::uuid[], %(rounds)s::integer[]) AS given_up (subscriber_id, round)
+        WHERE ledger.issue_id = %(issue_id)s
+          AND ledger.subscriber_id = given_up.subscriber_id
+          AND ledger.round = given_up.round
+          AND ledger.outcome = 'unresolved'
         """,
         {
             "issue_id": issue_id.root,
-            "round": round_number,
-            "ids": list(subscriber_ids),
-            "is_sent_again": is_sent_again,
+            "ids": [row.subscriber_id for row in unresolved],
+            "rounds": [row.round for row in unresolved],
         },
     )
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
-from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -134,7 +133,7 @@ def _deliver_together(
             if isinstance(result, Accepted)
         ]
         if len(answers) < len(recipients):  # the last ones are written as the claim ends
-            invocation.in_database(partial(_record, claim=claim, deliveries=accepted))
+            _record_meanwhile(invocation, claim, accepted)
     _finish(invocation, claim, answers, accepted, others)
 
 
@@ -154,6 +153,10 @@ def _letter(connection: Connection, issue_id: IssueId) -> Letter:
         _letters.clear()
         _letters[issue_id] = Letter(issue_id=issue_id, rendered=rendered)
     return _letters[issue_id]
+
+
+def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[Delivery]) -> None:
+    invocation.in_database(lambda connection: _record(connection, claim, accepted))
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
@@ -296,14 +299,8 @@ def _delivery(
     reason: str | None = None,
     message_id: str | None = None,
 ) -> Delivery:
-    return Delivery(
-        subscriber_id=recipient.subscriber_id,
-        batch_number=recipient.batch_number,
-        round=recipient.round,
-        outcome=outcome,
-        reason=reason,
-        message_id=message_id,
-    )
+    place = recipient.subscriber_id, recipient.batch_number, recipient.round
+    return Delivery(*place, outcome, reason, message_id)
 
 
 def _heed(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> None:

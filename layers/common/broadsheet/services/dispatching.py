@@ -162,26 +162,24 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
         rows = deliveries_table.lock_unresolved_until(
             connection, issue_id, current_until - _dead_after_deadline()
         )
+        if rows and issue.status is IssueStatus.CANCELED:
+            deliveries_table.give_up(connection, issue_id, rows)
+            logger.warning("given up, since canceled", issue_id=str(issue_id), recipients=len(rows))
+            return
         by_round = groupby(sorted(rows, key=lambda row: row.round), key=lambda row: row.round)
         for round_number, unresolved in by_round:
-            _let_wait_again(connection, issue, round_number, list(unresolved))
+            _let_wait_again(connection, issue_id, round_number, list(unresolved))
 
 
 def _let_wait_again(
-    connection: Connection, issue: Issue, round_number: int, unresolved: Sequence[Unresolved]
+    connection: Connection, issue_id: IssueId, round_number: int, unresolved: Sequence[Unresolved]
 ) -> None:
     again = delivery_batches_table.reopen_for_resend(
-        connection, issue.id, round_number, [row.subscriber_id for row in unresolved]
+        connection, issue_id, round_number, [row.subscriber_id for row in unresolved]
     )
-    is_sent_again = issue.status is not IssueStatus.CANCELED
-    deliveries_table.delete_for_resend(
-        connection, issue.id, round_number, sorted(again), is_sent_again=is_sent_again
-    )
-    if not is_sent_again:
-        logger.warning("given up, since canceled", issue_id=str(issue.id), recipients=len(again))
-        return
+    deliveries_table.delete_for_resend(connection, issue_id, round_number, sorted(again))
     count("MailsSentAgain", len(again))
-    logger.warning("sent again, possibly twice", issue_id=str(issue.id), recipients=len(again))
+    logger.warning("sent again, possibly twice", issue_id=str(issue_id), recipients=len(again))
 
 
 def _prove_feedback_current(connection: Connection, later_than: datetime) -> None:
@@ -262,8 +260,13 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id) as issue:
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
             return
+        # A batch that a deliver has just let go waits to be closed, if the issue is canceled.
+        is_canceled = issue.status is IssueStatus.CANCELED
+        is_held = (
+            delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
+        )
         if issue.status is not IssueStatus.FINISHED and (
-            delivery_batches_table.has_claimed(connection, issue_id)
+            is_held(connection, issue_id)
             or deliveries_table.oldest_unresolved(connection, issue_id)
         ):
             return
