@@ -349,6 +349,8 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
     planned = [combine(seed + number, faults) for number, faults in enumerate(SHORT)]
     for of_round in planned:
         of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
+        if "acceptances committed, batch held" in of_round.deeds:
+            of_round.rate, of_round.audience = 400, 450  # a claim is several calls to SES
         for point, passings in of_round.deeds.items():
             if point in KILL_POINTS:  # the first passing is sure to be
                 first = "2" if point == "between two pointers" else "1"
