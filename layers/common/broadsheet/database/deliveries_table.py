@@ -10,7 +10,6 @@ from psycopg.rows import args_row, class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
-from broadsheet.domain.feedback import LedgerKey
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SubscriberId,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.feedback import LedgerKey
     from broadsheet.domain.issues import IssueId
 
 
@@ -56,7 +56,7 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
     still holds it, which the caller makes sure of by having let go of the batch in the same
     transaction. Rows go in one order, so that two writers can't lock each other out.
     """
-    ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root)
+    ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root.int)
     if not ordered:
         return 0
     written = connection.execute(
@@ -451,13 +451,11 @@ def give_up(connection: Connection, issue_id: IssueId, unresolved: Sequence[Unre
     )
 
 
-class Told(BaseModel):
+class Told(NamedTuple):
     """What SES's events say of one recipient in one round, taken together.
 
     ``message_ids``: in the order of their mails; more than one is a duplicate.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: LedgerKey
     outcome: Outcome
@@ -474,7 +472,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
 
     An event may come before deliver has written the row, and settles it for good.
     """
-    ordered = sorted(told, key=lambda each: (each.key.subscriber_id.root, each.key.round))
+    ordered = sorted(told, key=lambda each: (each.key.subscriber_id.root.int, each.key.round))
     if not ordered:
         return 0
     rows = connection.execute(
@@ -482,8 +480,8 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         INSERT INTO deliveries AS ledger
             (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
              bounced_at, complained_at, suppressed_as)
-        SELECT issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-               bounced_at, complained_at, suppressed_as
+        SELECT issue_id, subscriber_id, round, told.outcome, told.reason, told.message_id,
+               told.delivered_at, told.bounced_at, told.complained_at, told.suppressed_as
         FROM unnest(
             %(issue_ids)s::uuid[],
             %(subscriber_ids)s::uuid[],
@@ -497,7 +495,18 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             %(suppressed)s::text[]
         ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
                    bounced_at, complained_at, suppressed_as)
-        WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
+        LEFT JOIN deliveries AS known USING (issue_id, subscriber_id, round)
+        WHERE EXISTS (SELECT FROM issues WHERE issues.id = issue_id)
+          AND (
+              -- Half of all events say what is known. A row is written only for something new.
+              known.outcome IS NULL
+              OR told.outcome > known.outcome
+              OR told.message_id IS DISTINCT FROM known.message_id
+              OR (told.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
+              OR (told.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
+              OR (told.complained_at IS NOT NULL AND known.complained_at IS NULL)
+              OR (told.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
+          )
         ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
         SET outcome = greatest(ledger.outcome, excluded.outcome),
             reason = CASE
@@ -531,7 +540,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         (*place, message_id)
         for each in ordered
         for message_id in each.message_ids
-        if (place := _place(each.key)) in first and message_id != first[place]
+        if message_id != first.get(place := _place(each.key), each.message_ids[0])
     ]
     return _note_duplicates(connection, second)
 
