@@ -139,7 +139,7 @@ class Aws:
         return {
             "AmazonSQS.SendMessage": self._send_message,
             "AmazonSQS.SendMessageBatch": self._send_message_batch,
-            "AmazonSQS.ChangeMessageVisibility": self._change_message_visibility,
+            "AmazonSQS.ChangeMessageVisibilityBatch": self._change_message_visibility_batch,
             "AmazonSQS.GetQueueAttributes": self._get_queue_attributes,
             "secretsmanager.GetSecretValue": self._get_secret_value,
         }
@@ -163,9 +163,10 @@ class Aws:
         ]
         return {"Successful": sent, "Failed": []}
 
-    def _change_message_visibility(self, asked: Document) -> Document:
-        self._queue(asked).change_visibility(asked["ReceiptHandle"], asked["VisibilityTimeout"])
-        return {}
+    def _change_message_visibility_batch(self, asked: Document) -> Document:
+        for entry in asked["Entries"]:
+            self._queue(asked).change_visibility(entry["ReceiptHandle"], entry["VisibilityTimeout"])
+        return {"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]], "Failed": []}
 
     def _get_queue_attributes(self, asked: Document) -> Document:
         number = {"ApproximateNumberOfMessages": str(len(self._queue(asked)))}

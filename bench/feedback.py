@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bench.stage import Stage
 
-BATCH_SIZE = 100  # FeedbackQueue's event source in template.yaml
+BATCH_SIZE = 1000  # FeedbackQueue's event source in template.yaml
 WORKERS = 2  # its MaximumConcurrency
 WARM_UP = 100  # mails whose events are told first
 COUNTED = 5_000  # mails whose events' statements are counted

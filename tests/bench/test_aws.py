@@ -86,8 +86,9 @@ def test_boto3_is_understood(cloud: Aws, queue: Queue, monkeypatch: pytest.Monke
     assert message.record()["messageAttributes"] == {
         "correlation_id": {"stringValue": "c", "dataType": "String"}
     }
-    sqs.change_message_visibility(
-        QueueUrl=cloud.queue_url("DELIVERY"), ReceiptHandle=message.id, VisibilityTimeout=0
+    sqs.change_message_visibility_batch(
+        QueueUrl=cloud.queue_url("DELIVERY"),
+        Entries=[{"Id": "0", "ReceiptHandle": message.id, "VisibilityTimeout": 0}],
     )
     assert bodies(queue) == ['{"number": 1}']
     assert secrets.get_secret_value(SecretId="arn")["SecretString"] == "a secret"

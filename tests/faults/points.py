@@ -176,7 +176,7 @@ def _wrap_deliver(points: Points) -> None:
 
 
 def _wrap_dispatch(points: Points) -> None:
-    queues.SEND_MESSAGE_BATCH_LIMIT = POINTERS_IN_A_CALL
+    queues.BATCH_LIMIT = POINTERS_IN_A_CALL
     _after(points, issues_table, "set_frozen", "frozen, uncommitted")
     _after(points, dispatching, "_freeze", "frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "released, uncommitted", bool)

@@ -480,8 +480,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         INSERT INTO deliveries AS ledger
             (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
              bounced_at, complained_at, suppressed_as)
-        SELECT issue_id, subscriber_id, round, told.outcome, told.reason, told.message_id,
-               told.delivered_at, told.bounced_at, told.complained_at, told.suppressed_as
+        SELECT told.*
         FROM unnest(
             %(issue_ids)s::uuid[],
             %(subscriber_ids)s::uuid[],
@@ -495,8 +494,14 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             %(suppressed)s::text[]
         ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
                    bounced_at, complained_at, suppressed_as)
-        LEFT JOIN deliveries AS known USING (issue_id, subscriber_id, round)
-        WHERE EXISTS (SELECT FROM issues WHERE issues.id = issue_id)
+        LEFT JOIN LATERAL (
+            SELECT * FROM deliveries AS ledger
+            WHERE ledger.issue_id = told.issue_id
+              AND ledger.subscriber_id = told.subscriber_id
+              AND ledger.round = told.round
+            LIMIT 1  -- row by row, by the index: there may be no statistics of a fast issue yet
+        ) AS known ON true
+        WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
           AND (
               -- Half of all events say what is known. A row is written only for something new.
               known.outcome IS NULL
