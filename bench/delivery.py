@@ -121,8 +121,6 @@ class Cast:
         for worker in self.deliver:
             worker.invoke({"Records": []})
         self.send(WARM_UP)
-        for worker in (self.publish, self.dispatch, *self.deliver):
-            worker.invocations[:-1] = []
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -223,23 +221,35 @@ class Cast:
             )
 
 
-def run(stage: Stage, mails: int, latency: float, workers: int) -> Conclusion:
-    """Deliver an issue to so many subscribers, and tell what it took."""
+def run(stage: Stage, mails: int, latency: float, workers: int, times: int = 1) -> Conclusion:
+    """Deliver an issue to so many subscribers, and tell what it took.
+
+    Of several ``times``, the one of middling cost counts.
+    """
     with Cast(stage, workers) as cast:
-        stage.seed(mails)
-        stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
-        stage.aws.latency = latency * QUEUE_LATENCY
-        sending = cast.send(mails, looks_at_books=latency > 0)
-        stage.aws.latency = 0.0
-        invoked = [one for worker in cast.deliver for one in worker.invocations[1:]]
-        shows = [cast.time_to_show(sending.issue_id)]
-        stage.rows("ANALYZE deliveries")
-        shows.append(cast.time_to_show(sending.issue_id))
+        conclusions = [_run(stage, cast, mails, latency) for _ in range(times)]
+    return sorted(conclusions, key=lambda one: one.cpu)[times // 2]
+
+
+def _run(stage: Stage, cast: Cast, mails: int, latency: float) -> Conclusion:
+    stage.seed(mails)
+    stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
+    stage.aws.latency = latency * QUEUE_LATENCY
+    invoked_before = [len(worker.invocations) for worker in cast.deliver]
+    sending = cast.send(mails, looks_at_books=latency > 0)
+    stage.aws.latency = 0.0
+    invoked = [
+        one
+        for worker, before in zip(cast.deliver, invoked_before, strict=True)
+        for one in worker.invocations[before:]
+    ]
+    show_at_end = cast.time_to_show(sending.issue_id)
+    stage.rows("ANALYZE deliveries")
     p50, p99 = percentiles(invoked)
     record = sending.record
     return Conclusion(
         mails=mails,
-        workers=workers,
+        workers=len(cast.deliver),
         latency=latency,
         mails_per_second=(mails - record.calls[-1].accepted) / record.seconds,
         to_finish=sending.finished_at - sending.published_at,
@@ -253,8 +263,8 @@ def run(stage: Stage, mails: int, latency: float, workers: int) -> Conclusion:
         peak_memory=max(one.peak_memory for one in invoked),
         bytes_to_ses=record.bytes / mails,
         show_mid_send=sending.show_mid_send,
-        show_at_end=shows[0],
-        show_after_analyze=shows[1],
+        show_at_end=show_at_end,
+        show_after_analyze=cast.time_to_show(sending.issue_id),
     )
 
 
