@@ -96,6 +96,7 @@ def _measure_delivery(here: Stage, results: Results, sizes: Sequence[int]) -> No
         for latency in LATENCIES:
             times = REPEATED if _is_small([size]) else 1
             results.delivery.append(delivery.run(here, size, latency, WORKERS, times))
+            sys.stderr.write(f"{results.delivery[-1].summary}\n")
         results.feedback.append(feedback.run(here))  # of the issue that has just been delivered
     results.traffic = delivery.count(here, COUNTED, WORKERS)
     results.sink_alone = sink_alone.measure(here)

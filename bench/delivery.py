@@ -85,6 +85,14 @@ class Conclusion(BaseModel):
     show_after_analyze: float
 
     @property
+    def summary(self) -> str:
+        """Say in a line how it went."""
+        return (
+            f"{self.mails:,} mails at {self.latency * 1000:.0f} ms:"
+            f" {self.mails_per_second:,.0f}/s, {self.cpu:.1f} processor seconds for 100,000"
+        )
+
+    @property
     def cpu(self) -> float:
         """What is ours of it."""
         return self.cpu_workers + self.cpu_dispatch + self.cpu_database
