@@ -197,6 +197,8 @@ class Cast:
         event = call("GET", "/issues/{id}", path_parameters={"id": issue_id})
         shown = _document(self.publish.invoke(event).answer)
         books = shown["books"]
+        if books is None:  # not frozen yet
+            return shown
         parts = [books["waiting"], books["accepted"], books["unresolved"]]
         parts += [*books["failed"].values(), *books["skipped"].values()]
         if sum(parts) != shown["audience"] or min(parts) < 0:
