@@ -94,11 +94,9 @@ def _measure_delivery(here: Stage, results: Results, sizes: Sequence[int]) -> No
     results.delivery, results.feedback = [], []
     for size in sizes:
         for latency in LATENCIES:
-            runs = [
-                delivery.run(here, size, latency, WORKERS)
-                for _ in range(REPEATED if _is_small([size]) else 1)
-            ]
-            results.delivery.append(sorted(runs, key=lambda run: run.cpu)[len(runs) // 2])
+            times = REPEATED if _is_small([size]) else 1
+            results.delivery.append(delivery.run(here, size, latency, WORKERS, times))
+            sys.stderr.write(f"{results.delivery[-1].summary}\n")
         results.feedback.append(feedback.run(here))  # of the issue that has just been delivered
     results.traffic = delivery.count(here, COUNTED, WORKERS)
     results.sink_alone = sink_alone.measure(here)
@@ -121,7 +119,7 @@ def _measure_signing_up(here: Stage, results: Results, _sizes: Sequence[int]) ->
 
 
 def _measure_starting(here: Stage, results: Results, sizes: Sequence[int]) -> None:
-    runs = 3 if _is_small(sizes) else 7
+    runs = 1 if _is_small(sizes) else 7
     results.starting, results.layer = starting.measure(here.folder, runs)
 
 
@@ -133,7 +131,7 @@ def _starting_tables(results: Results) -> str:
 def _measure_governor(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     small = _is_small(sizes)
     results.governor = [
-        governor.run(here, rate, workers, seconds=5 if small else 20)
+        governor.run(here, rate, workers, seconds=3 if small else 20)
         for rate in governor.RATES
         for workers in ((2,) if small else governor.WORKERS)
     ]
@@ -162,6 +160,7 @@ PARTS = {
         lambda results: profiling.table(results.profile) if results.profile else "",
     ),
 }
+USUAL = [name for name in PARTS if name != "profile"]
 
 
 def _is_small(sizes: Sequence[int]) -> bool:
@@ -172,7 +171,7 @@ def _is_small(sizes: Sequence[int]) -> bool:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="subscribers")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=USUAL, help="parts")
     return parser.parse_args()
 
 

@@ -206,7 +206,7 @@ class _Server(ThreadingHTTPServer):
 class _Api(BaseHTTPRequestHandler):
     aws: Aws
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold back a second one
+    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

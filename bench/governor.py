@@ -51,7 +51,6 @@ def run(stage: Stage, max_send_rate: float, workers: int, seconds: float) -> Uti
     """Send at a rate for so many seconds after the start."""
     allowed = max_send_rate * (1 - CONFIRMATION_HEADROOM)  # the share is 1
     mails = int(allowed * (STARTING + seconds))
-    stage.aws.latency = 0.0
     with Cast(stage, workers, traced=True) as cast:
         stage.seed(mails)
         stage.sink.set(Conditions(max_send_rate=max_send_rate, enforces_rate=True))

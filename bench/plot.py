@@ -29,10 +29,9 @@ def main() -> None:
         js=[],
         print_values=True,
         value_formatter=lambda value: f"{value:.1f}" if value else "",
-        width=900,
+        width=1200,
         height=500,
         legend_at_bottom=True,
-        disable_xml_declaration=False,
     )
     chart.x_labels = [
         f"{run['mails']:,} at {run['latency'] * 1000:.0f} ms: {run['mails_per_second']:,.0f}/s"

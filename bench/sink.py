@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict
 from local.ses_server.account import Account
 from local.ses_server.limits import UNLIMITED, Limits
 
-LARGEST_CALL = 8 * 1024 * 1024  # bytes; a megabyte of template and 50 entries are less
-
 
 class Conditions(BaseModel):
     """How the sink answers. ``latency`` in seconds, ``max_send_rate`` in mails a second."""
