@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from broadsheet.database import delivery_batches_table
 from broadsheet.database.connection import Connection
-from broadsheet.database.delivery_batches_table import Ending
+from broadsheet.database.delivery_batches_table import Ending, LetGo
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
@@ -79,7 +79,7 @@ def _let_the_dead_write() -> None:
     """Let a claim let go of batches that it does not hold any more."""
     let_go = delivery_batches_table.let_go
 
-    def unfenced(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> set[int]:
+    def unfenced(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
         connection.execute(
             """
             UPDATE delivery_batches SET state = 'claimed', claim_id = %(claim_id)s,

@@ -50,7 +50,9 @@ class Waits(BaseModel):
     ses_connect_timeout: float = 3
     ses_call_timeout: float = 10  # SES answers in well under a second; later is as good as never
     claim_deadline: float = 40  # no call starts later; one that did ends before deliver's timeout
-    write_outcomes_every: float = 1  # SES's events settle what a crash leaves unwritten
+    write_outcomes_every: float = (
+        2.5  # once a claim, unless SES is slow; its events settle the rest
+    )
     slot_horizon: float = 5  # slots are reserved no further ahead: the rate may change
     slot_poll: float = 1  # between two questions for slots
     slot_jitter: float = 0.2  # how much later after its slot than another a call may reach SES

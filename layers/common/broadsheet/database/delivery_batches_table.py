@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 from pydantic import BaseModel
 
 from broadsheet.domain.deliveries import Claim, ClaimedBatch
@@ -195,9 +195,16 @@ class Ending(NamedTuple):
     pause: timedelta
 
 
-def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> set[int]:
-    """Let go of claimed batches; return the numbers of those that were still this claim's."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
+class LetGo(NamedTuple):
+    """The numbers of the batches that were still the claim's; whether others of the issue wait."""
+
+    ours: set[int]
+    others_wait: bool
+
+
+def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
+    """Let go of claimed batches, those that are still this claim's."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             """
             UPDATE delivery_batches AS batch
@@ -216,7 +223,12 @@ def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> s
             WHERE batch.issue_id = %(issue_id)s
               AND batch.number = ending.number
               AND batch.claim_id = %(claim_id)s
-            RETURNING batch.number
+            RETURNING batch.number, EXISTS (
+                SELECT FROM delivery_batches AS other
+                WHERE other.issue_id = %(issue_id)s
+                  AND other.state = 'waiting'
+                  AND other.number <> ALL(%(numbers)s)
+            )
             """,
             {
                 "issue_id": claim.issue_id.root,
@@ -227,7 +239,7 @@ def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> s
                 "pauses": [ending.pause for ending in endings],
             },
         ).fetchall()
-    return set(rows)
+    return LetGo({int(number) for number, _ in rows}, any(wait for _, wait in rows))
 
 
 def lock_dead_claims(

@@ -88,6 +88,7 @@ def deliver(
     """
     signed_tokens.load_keys()
     patience = settings.waits().database_patience_of_workers
+    others_wait = False
     while numbers and invocation.has_time_for_a_claim:
         with invocation.session.connected(patience) as connection:
             rate = pacing.issue_rate(connection)
@@ -95,26 +96,30 @@ def deliver(
             return numbers
         size = pacing.batches_in_a_claim(rate)
         try:
-            _deliver_together(invocation, issue_id, numbers[:size], rate)
+            others_wait = _deliver_together(invocation, issue_id, numbers[:size], rate)
         except _NoSlots:
             time.sleep(random.uniform(0.5, 1) * settings.waits().slot_poll)  # noqa: S311
         else:
             numbers = numbers[size:]
-    with invocation.session.connected(patience) as connection:
-        is_all_sent = not delivery_batches_table.has_open(connection, issue_id)
-    if is_all_sent:
-        dispatch_kick.kick(issue_id, correlation_id)
+    if not others_wait:
+        with invocation.session.connected(patience) as connection:
+            is_all_sent = not delivery_batches_table.has_open(connection, issue_id)
+        if is_all_sent:
+            dispatch_kick.kick(issue_id, correlation_id)
     return numbers
 
 
 def _deliver_together(
     invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], rate: float
-) -> None:
-    """Send some batches under one claim. Raises ``_NoSlots`` before anything is claimed."""
+) -> bool:
+    """Send some batches under one claim; tell whether others are known to wait.
+
+    Raises ``_NoSlots`` before anything is claimed.
+    """
     claim, starts_in = _claim(invocation, issue_id, numbers, rate)
     if claim is None:
         logger.info("nothing to claim", issue_id=str(issue_id), batches=list(numbers))
-        return
+        return False
     first_slot = time.monotonic() + starts_in.total_seconds()
     time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, others, letter = invocation.in_database(
@@ -134,7 +139,7 @@ def _deliver_together(
         ]
         if len(answers) < len(recipients):  # the last ones are written as the claim ends
             _record_meanwhile(invocation, claim, accepted)
-    _finish(invocation, claim, answers, accepted, others)
+    return _finish(invocation, claim, answers, accepted, others)
 
 
 class _Answer(NamedTuple):
@@ -231,8 +236,8 @@ def _finish(
     answers: Sequence[_Answer],
     accepted: Sequence[Delivery],
     others: Sequence[Delivery],
-) -> None:
-    """Write the outcomes that are not written yet, and let go of the batches.
+) -> bool:
+    """Write the outcomes that are not written yet, and let go; tell whether other batches wait.
 
     Whoever has no outcome goes back to waiting with their batch. Acceptances are written whoever
     holds the claim; everything else is only while it is ours.
@@ -249,16 +254,18 @@ def _finish(
         and (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
     ]
 
-    def let_go(connection: Connection) -> None:
+    def let_go(connection: Connection) -> bool:
         with connection.transaction():
-            ours = delivery_batches_table.let_go(connection, claim, list(endings.values()))
-            not_accepted = [row for row in [*settled, *others] if row.batch_number in ours]
+            gone = delivery_batches_table.let_go(connection, claim, list(endings.values()))
+            not_accepted = [row for row in [*settled, *others] if row.batch_number in gone.ours]
             _record(connection, claim, [*accepted, *not_accepted])
+        return gone.others_wait
 
-    invocation.in_database(let_go)
+    others_wait = invocation.in_database(let_go)
     if refused:
         invocation.in_database(lambda connection: _heed(connection, claim, answers))
     _tell(claim, answers, settled, others)
+    return others_wait
 
 
 def _ending(batch: ClaimedBatch, refusals: set[Refusal]) -> Ending:

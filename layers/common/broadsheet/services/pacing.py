@@ -93,7 +93,7 @@ def batch_size(rate: float) -> int:
 
 def batches_in_a_claim(rate: float) -> int:
     """Return how many batches are about two seconds of sending, 1 to 50."""
-    batches = int(rate * settings.waits().batch_seconds) // batch_size(rate)
+    batches = round(rate * settings.waits().batch_seconds / batch_size(rate))
     return max(1, min(settings.BATCHES_IN_A_CLAIM, batches))
 
 
