@@ -40,8 +40,8 @@ print(time.process_time() - began)
 class ColdImport(BaseModel):
     """Processor seconds that an import takes: the median of several, each in a fresh interpreter.
 
-    ``with_bytecode``: with ``.pyc`` files beside the sources. The layer is built without them, and
-    Lambda's ``/opt`` is read-only, so that there they are compiled anew in every cold start.
+    ``with_bytecode``: with ``.pyc`` files beside the sources, as the layer is built. Without them
+    every cold start would compile what it imports, since Lambda's ``/opt`` is read-only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +64,8 @@ def measure(folder: Path, runs: int) -> tuple[list[ColdImport], LayerSize]:
     """Build the application, import its functions, and weigh its layer."""
     log = folder / "logs" / "build.log"
     build.build(folder / "plain", log)
+    for compiled in list((folder / "plain").rglob("__pycache__")):
+        shutil.rmtree(compiled)
     shutil.copytree(folder / "plain", folder / "compiled")
     compileall.compile_dir(folder / "compiled" / LAYER, quiet=2)
     for function in FUNCTIONS:
