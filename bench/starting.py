@@ -64,8 +64,8 @@ def measure(folder: Path, runs: int) -> tuple[list[ColdImport], LayerSize]:
     """Build the application, import its functions, and weigh its layer."""
     log = folder / "logs" / "build.log"
     build.build(folder / "plain", log)
-    for compiled in list((folder / "plain").rglob("__pycache__")):
-        shutil.rmtree(compiled)
+    for caches in list((folder / "plain").rglob("__pycache__")):
+        shutil.rmtree(caches)
     shutil.copytree(folder / "plain", folder / "compiled")
     compileall.compile_dir(folder / "compiled" / LAYER, quiet=2)
     for function in FUNCTIONS:
