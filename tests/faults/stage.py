@@ -24,6 +24,7 @@ import boto3
 import psycopg
 from psycopg.rows import dict_row
 
+from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
 from local import isolation
@@ -140,6 +141,8 @@ class Stage:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS newsletter WITH (FORCE)")
             connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
+        with psycopg.connect(_in_database(self.postgres, "newsletter"), autocommit=True) as fresh:
+            application_role.set_timeouts(fresh, "postgres")
 
     def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(

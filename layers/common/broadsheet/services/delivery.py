@@ -88,7 +88,7 @@ def deliver(
     has not been touched.
     """
     signed_tokens.load_keys()
-    patience = settings.waits().database_patience_of_workers
+    patience = settings.waits().database_patience_of_deliver
     while numbers and invocation.has_time_for_a_claim:
         with invocation.session.connected(patience) as connection:
             rate = pacing.issue_rate(connection)
@@ -151,7 +151,7 @@ def _claim(
     """Claim batches and reserve their slots, both or neither; tell how far the first slot is."""
     waits = settings.waits()
     with (
-        invocation.session.connected(waits.database_patience_of_workers) as connection,
+        invocation.session.connected(waits.database_patience_of_deliver) as connection,
         connection.transaction(),
     ):
         claim = delivery_batches_table.claim(
