@@ -52,8 +52,10 @@ def conninfo(secret_arn: str | None = None) -> str:
         )
     url = secret(secret_arn or required("DATABASE_URL_SECRET_ARN"), stale_is_good=True)
     said = conninfo_to_dict(url)
-    trusted = said.get("sslrootcert") or _authorities(str(said.get("host") or ""))
-    return make_conninfo(url, sslmode=said.get("sslmode") or "verify-full", sslrootcert=trusted)
+    tls = {"sslmode": str(said.get("sslmode") or "verify-full")}
+    if tls["sslmode"].startswith("verify") and "sslrootcert" not in said:
+        tls["sslrootcert"] = _authorities(str(said.get("host") or ""))
+    return make_conninfo(url, **tls)
 
 
 def _authorities(host: str) -> str:

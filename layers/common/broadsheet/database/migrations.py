@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
 
+SECONDS_FOR_A_TABLE = 10  # as long as everybody else waits for a lock
 _LOCK = 0x62726F6164736865  # "broadshe": only one migrates at a time
 
 
@@ -60,7 +61,10 @@ def alone(connection: Connection) -> None:
     connection.execute("SET LOCAL statement_timeout = 0")
     connection.execute("SET LOCAL lock_timeout = 0")
     connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
-    connection.execute("SET LOCAL lock_timeout = '10s'")
+    connection.execute(
+        "SELECT set_config('lock_timeout', %(timeout)s, true)",
+        {"timeout": f"{SECONDS_FOR_A_TABLE}s"},
+    )
 
 
 def numbered_files(directory: Path) -> dict[int, Path]:
