@@ -8,7 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from botocore.exceptions import ClientError, WaiterError
+from psycopg.errors import DuplicateObject
 
 from local import isolation
 from local.aws import Aws
@@ -21,6 +23,7 @@ from local.state import Deployment, KeptSecrets, State
 from operations import authors
 
 STACK = "broadsheet"
+APPLICATION_ROLE = "broadsheet"
 FIRST_AUTHOR = "first author"
 SENDER = "newsletter@broadsheet.example"
 PARAMETERS = {
@@ -48,9 +51,13 @@ def deploy(
     A change that the emulator can't make to an existing stack is made by deleting the stack and
     deploying it anew; ``say`` tells so. The signing keys and authors stay those of the first time.
     """
+    _make_application_role(database_url)
     parameters = PARAMETERS | {
         "PublicUrl": state.public_url,
-        "DatabaseUrl": database_url,
+        "DatabaseUrlSecretArn": _put_secret(
+            aws, "database", database_url.replace("//postgres@", f"//{APPLICATION_ROLE}@")
+        ),
+        "MigrationUrlSecretArn": _put_secret(aws, "database-of-migrations", database_url),
     }
     _create_or_update(state, aws, template, parameters, say)
     outputs = _outputs(aws)
@@ -70,6 +77,21 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def _make_application_role(database_url: str) -> None:
+    """Make what an operator's database has: a role for the functions that owns nothing."""
+    with psycopg.connect(database_url, autocommit=True) as connection, suppress(DuplicateObject):
+        connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
+
+
+def _put_secret(aws: Aws, name: str, value: str) -> str:
+    """Give the ARN of a secret that stands outside of the stack, as an operator's does."""
+    name = f"{STACK}-{name}"
+    try:
+        return aws.secrets.put_secret_value(SecretId=name, SecretString=value)["ARN"]
+    except aws.secrets.exceptions.ResourceNotFoundException:
+        return aws.secrets.create_secret(Name=name, SecretString=value)["ARN"]
 
 
 def keep_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
