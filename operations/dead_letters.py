@@ -85,13 +85,19 @@ def bring_back(
             functions.invoke(
                 FunctionName=_output(outputs, "DispatchFunctionName"),
                 InvocationType="Event",
-                Payload=json.dumps(json.loads(dead.body)["requestPayload"]),
+                Payload=json.dumps(_call_in(dead)),
             )
         else:
             _send(sqs, _output(outputs, f"{queue.title()}QueueUrl"), dead)
         sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle)
         brought += 1
     return brought
+
+
+def _call_in(dead: DeadLetter) -> object:
+    """Return what dispatch was to be called with: Lambda wraps it, a clock doesn't."""
+    said = json.loads(dead.body)
+    return said.get("requestPayload", said)
 
 
 def _send(sqs: "SQSClient", queue_url: str, dead: DeadLetter) -> None:
@@ -121,7 +127,7 @@ def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     return DeadLetter(
         put_aside_at=datetime.fromtimestamp(sent, UTC),
-        reason=said.get("reason") or _reason_of_aws(message),
+        reason=said.get("reason") or said.get("ERROR_MESSAGE") or _reason_of_aws(message),
         correlation_id=said.get("correlation_id"),
         body=message["Body"],
         receipt_handle=message["ReceiptHandle"],

@@ -103,6 +103,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 for name, value in values.items()
             },
             "NEWSLETTER_NAME": "The Daily Page",
+            "STACK_NAME": "news",
             "SENDER_ADDRESS": SENDER,
             "SENDER_NAME": "Ada at The Daily Page",
             "REPLY_TO": "editors@page.example",
@@ -111,6 +112,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "ISSUE_CONFIGURATION_SET": "issues",
             "ISSUE_CLOCK_GROUP": "clocks",
             "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+            "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
             "DISPATCH_FUNCTION_NAME": "dispatch",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
@@ -133,6 +135,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "NEWSLETTER_NAME": "The Daily Page",
+        "STACK_NAME": "news",
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():

@@ -335,6 +335,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
             for name, value in values.items()
         },
         "NEWSLETTER_NAME": "The Daily Page",
+        "STACK_NAME": "news",
         "SENDER_ADDRESS": SENDER,
         "SENDER_NAME": "Ada at The Daily Page",
         "PUBLIC_URL": "https://news.page.example",
@@ -342,6 +343,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
         "ISSUE_CONFIGURATION_SET": "issues",
         "ISSUE_CLOCK_GROUP": "clocks",
         "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+        "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
         "DISPATCH_FUNCTION_NAME": "dispatch",
         "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
         "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",

@@ -114,6 +114,11 @@ def newsletter() -> Newsletter:
     )
 
 
+def stack_name() -> str:
+    """Return the stack's name, which tells its metrics from another stack's."""
+    return required("STACK_NAME")
+
+
 @cache
 def newsletter_name() -> str:
     """Return what the pages call the newsletter."""
