@@ -409,7 +409,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
     assert len(alarms) == 10
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
-        assert alarm["AlarmDescription"].endswith(".")
+        assert alarm["AlarmDescription"].endswith((".", "?"))
         assert alarm["TreatMissingData"] == "notBreaching"  # an idle newsletter publishes nothing
     to_operator = resources["AlarmsToOperator"]["Properties"]
     assert to_operator["Endpoint"] == EVERYTHING["OperatorAddress"]

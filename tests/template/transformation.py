@@ -10,24 +10,6 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 SAM_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
 
-# Run by sam's own interpreter: as `sam validate` does, without looking anything up in an account.
-TRANSFORM = """
-import json, sys
-from boto3 import Session
-from samcli.lib.translate.sam_template_validator import SamTemplateValidator
-from samcli.yamlhelper import yaml_parse
-
-class NoManagedPolicies:
-    def load(self):
-        return {}
-
-text = open(sys.argv[1]).read()
-validator = SamTemplateValidator(yaml_parse(text), NoManagedPolicies(), region="us-east-1")
-transformed = yaml_parse(validator.get_translated_template_if_valid())
-print(json.dumps(transformed), file=open(sys.argv[2], "w"))
-"""
-
-
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
 type Node = Any  # a piece of a template: mapping, list or scalar
@@ -38,10 +20,10 @@ def transformed(folder: Path) -> dict[str, Node]:
     """Transform template.yaml, by way of a file in this folder."""
     file = folder / "transformed.json"
     subprocess.run(
-        [SAM_PYTHON, "-c", TRANSFORM, ROOT / "template.yaml", file],
+        [SAM_PYTHON, Path(__file__).with_name("transform.py"), ROOT / "template.yaml", file],
         check=True,
         capture_output=True,
-        env={"AWS_DEFAULT_REGION": "us-east-1", "PATH": ""},
+        env={"AWS_DEFAULT_REGION": "us-east-1"},
     )
     document: dict[str, Node] = json.loads(file.read_text())
     return document
