@@ -64,6 +64,7 @@ def deploy(
     stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
     resources = _deployed_resources(aws)
     _put_gateway_responses(aws, resources, outputs["ApiId"], stage)
+    _put_concurrencies(aws)
     _restore_secrets(state, aws, outputs)
     if state.author_token is None:
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
@@ -221,6 +222,17 @@ def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, sta
             **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
         )
     aws.apigateway.create_deployment(restApiId=api_id, stageName=stage)
+
+
+def _put_concurrencies(aws: Aws) -> None:
+    """Do what the emulator leaves out: take a parameter that is a number for a number."""
+    for source in aws.functions.list_event_source_mappings()["EventSourceMappings"]:
+        aws.functions.update_event_source_mapping(
+            UUID=source["UUID"],
+            ScalingConfig={
+                "MaximumConcurrency": int(source["ScalingConfig"]["MaximumConcurrency"])
+            },
+        )
 
 
 def _prepare_ses(
