@@ -52,13 +52,8 @@ def deploy(
     deploying it anew; ``say`` tells so. The signing keys and authors stay those of the first time.
     """
     _make_application_role(database_url)
-    parameters = PARAMETERS | {
-        "PublicUrl": state.public_url,
-        "DatabaseUrlSecretArn": _put_secret(
-            aws, "database", database_url.replace("//postgres@", f"//{APPLICATION_ROLE}@")
-        ),
-        "MigrationUrlSecretArn": _put_secret(aws, "database-of-migrations", database_url),
-    }
+    parameters = PARAMETERS | database_parameters(aws, database_url)
+    parameters |= {"PublicUrl": state.public_url}
     _create_or_update(state, aws, template, parameters, say)
     outputs = _outputs(aws)
     stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
@@ -78,6 +73,15 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:
+    """Put the database's address into secrets beside the stack, and give their parameters."""
+    as_application = database_url.replace("//postgres@", f"//{APPLICATION_ROLE}@")
+    return {
+        "DatabaseUrlSecretArn": _put_secret(aws, "database", as_application),
+        "MigrationUrlSecretArn": _put_secret(aws, "database-of-migrations", database_url),
+    }
 
 
 def _make_application_role(database_url: str) -> None:
