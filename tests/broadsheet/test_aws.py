@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -24,7 +25,8 @@ def test_every_service_that_is_called_has_an_address_for_ipv6(
 ) -> None:
     monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
 
-    client = boto3.Session().client(service, region_name=region, config=call_config())
+    session: Any = boto3.Session()  # its stubs know services by literal names only
+    client = session.client(service, region_name=region, config=call_config())
 
     assert str(urlsplit(client.meta.endpoint_url).hostname).endswith(f".{region}.api.aws")
 
