@@ -15,12 +15,11 @@ from tests.conftest import in_database
 from tests.journey.people import Answer, Town
 
 STACK = "second"
-# What an operator on AWS gives too, as far as the emulator knows what comes of it.
+# What an operator on AWS gives too, as far as the emulator knows what comes of it: an identity of
+# SES has no DNS records there, and the types of network, Aurora, domain and firewall are unknown.
 PARAMETERS = {
     "SendRateShare": "0.5",
     "OperatorAddress": "operator@second.example",
-    "SenderDomain": "second.example",
-    "SenderAddress": "news@second.example",
     "DeliverConcurrency": "3",
 }
 BROKEN = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES (1);"
