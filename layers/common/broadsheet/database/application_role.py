@@ -9,6 +9,7 @@ from psycopg import sql
 from broadsheet.database.migrations import alone
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import LiteralString
 
     from broadsheet.database.connection import Connection
@@ -19,6 +20,9 @@ TIMEOUTS = {
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
 }
+# A session that a killed function left behind would keep Aurora awake. Ours are idle no longer than
+# a claim and a call to SES last, 50 s. A pooler keeps sessions for longer, with good reason.
+IN_AURORA = {"idle_session_timeout": "60s"}
 
 
 def create(connection: Connection, role: str) -> None:
@@ -46,12 +50,12 @@ def admit(connection: Connection, role: str) -> None:
         _execute(connection, "REVOKE ALL ON schema_migrations FROM {role}", role)
 
 
-def set_timeouts(connection: Connection, role: str) -> None:
+def set_timeouts(connection: Connection, role: str, timeouts: Mapping[str, str] = TIMEOUTS) -> None:
     """Give the role's sessions in this database their timeouts, through whatever they come."""
     with connection.transaction():
         alone(connection)
         ((database,),) = connection.execute("SELECT current_database()").fetchall()
-        for setting, value in TIMEOUTS.items():
+        for setting, value in timeouts.items():
             connection.execute(
                 sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
                     sql.Identifier(role),
