@@ -3,6 +3,7 @@
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
 #   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
+#   .venv-checks/    the scanner of the template's policies
 # Each is made anew when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
@@ -103,12 +104,17 @@ model: .venv/.installed ## Check the model of delivery in every interleaving; CO
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
 .PHONY: check
-check: $(environments) ## Check format, lint, types, import directions and the template
+check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
 	@echo "ruff check"; $(python) -m ruff check --quiet .
 	@echo "mypy"; $(python) -m mypy --no-error-summary
 	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
+	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint infra/database.yaml infra/front.yaml)
+	@echo "checkov"; mkdir -p build/templates && cp infra/database.yaml infra/front.yaml build/templates
+	@$(call quietly,AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/python tests/template/transform.py \
+		template.yaml build/templates/template.json)
+	@$(call quietly,.venv-checks/bin/checkov --config-file infra/checkov.yaml --directory build/templates)
 
 .PHONY: format
 format: .venv/.installed ## Format the code, and fix what lint can fix
@@ -131,11 +137,12 @@ requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the new
 	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
 	compile requirements/sam.in requirements/sam.txt; \
 	compile requirements/emulator.in requirements/emulator.txt; \
-	compile requirements/bench.in requirements/bench.txt
+	compile requirements/bench.in requirements/bench.txt; \
+	compile requirements/checks.in requirements/checks.txt
 
 .PHONY: clean
 clean: down ## Remove all that make made, but for the local stack's data in .local/
-	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .aws-sam build
+	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .venv-checks .aws-sam build
 
 # Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.
 define find_python

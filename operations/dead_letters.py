@@ -82,7 +82,7 @@ def bring_back(
             functions.invoke(
                 FunctionName=_output(outputs, "DispatchFunctionName"),
                 InvocationType="Event",
-                Payload=json.dumps(json.loads(dead.body)["requestPayload"]),
+                Payload=json.dumps(_call_in(dead)),
             )
         else:
             _send(sqs, _output(outputs, f"{queue.title()}QueueUrl"), dead)
@@ -114,6 +114,12 @@ def _take_away(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
         sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=dead.receipt_handle)
 
 
+def _call_in(dead: DeadLetter) -> object:
+    """Return what dispatch was to be called with: Lambda wraps it, a clock doesn't."""
+    said = json.loads(dead.body)
+    return said.get("requestPayload", said)
+
+
 def _send(sqs: "SQSClient", queue_url: str, dead: DeadLetter) -> None:
     attributes: dict[str, MessageAttributeValueTypeDef] = {}
     if dead.correlation_id:
@@ -141,7 +147,7 @@ def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     return DeadLetter(
         put_aside_at=datetime.fromtimestamp(sent, UTC),
-        reason=said.get("reason") or _reason_of_aws(message),
+        reason=said.get("reason") or said.get("ERROR_MESSAGE") or _reason_of_aws(message),
         correlation_id=said.get("correlation_id"),
         body=message["Body"],
         receipt_handle=message["ReceiptHandle"],

@@ -125,12 +125,20 @@ def test_what_is_brought_back_is_on_its_queue_and_no_more_among_the_dead(
     assert message["MessageAttributes"]["correlation_id"]["StringValue"] == "c-1"
 
 
-def test_a_failed_call_of_dispatch_is_made_again(sqs: "SQSClient", outputs: dict[str, str]) -> None:
-    failed = {
-        "requestContext": {"condition": "RetriesExhausted"},
-        "requestPayload": {"issue_id": "7"},
-    }
-    sqs.send_message(QueueUrl=outputs["DispatchDeadLetterQueueUrl"], MessageBody=json.dumps(failed))
+@pytest.mark.parametrize(
+    "put_aside_as",
+    [
+        {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"issue_id": "7"}},
+        {"issue_id": "7"},
+    ],
+    ids=["by Lambda", "by a clock"],
+)
+def test_a_failed_call_of_dispatch_is_made_again(
+    sqs: "SQSClient", outputs: dict[str, str], put_aside_as: dict[str, object]
+) -> None:
+    sqs.send_message(
+        QueueUrl=outputs["DispatchDeadLetterQueueUrl"], MessageBody=json.dumps(put_aside_as)
+    )
 
     functions = carry_out(sqs, outputs, "--back", "dispatch")
 
@@ -138,6 +146,20 @@ def test_a_failed_call_of_dispatch_is_made_again(sqs: "SQSClient", outputs: dict
         FunctionName="news-dispatch", InvocationType="Event", Payload='{"issue_id": "7"}'
     )
     assert on(sqs, outputs["DispatchDeadLetterQueueUrl"]) == []
+
+
+def test_why_a_clock_could_not_call_is_shown(
+    sqs: "SQSClient", outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqs.send_message(
+        QueueUrl=outputs["DispatchDeadLetterQueueUrl"],
+        MessageBody='{"issue_id": "7"}',
+        MessageAttributes={"ERROR_MESSAGE": {"DataType": "String", "StringValue": "Rate exceeded"}},
+    )
+
+    carry_out(sqs, outputs)
+
+    assert "Rate exceeded" in capsys.readouterr().out
 
 
 def test_what_is_put_aside_again_at_once_is_not_brought_back_forever(

@@ -80,7 +80,8 @@ class Waits(BaseModel):
     # Edge and database.
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
-    database_patience_of_workers: float = 12  # the queue keeps the message: it is tried again
+    database_patience_of_workers: float = 30  # after a day's pause, waking takes as long
+    database_patience_of_deliver: float = 12  # a claim must fit after it; its queue keeps the rest
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
@@ -116,6 +117,11 @@ def newsletter() -> Newsletter:
     )
 
 
+def stack_name() -> str:
+    """Return the stack's name, which tells its metrics from another stack's."""
+    return required("STACK_NAME")
+
+
 @cache
 def newsletter_name() -> str:
     """Return what the pages call the newsletter."""
@@ -137,6 +143,11 @@ def budgets() -> Budgets:
 def send_rate_share() -> float:
     """Return the part of the account's sending rate that is this stack's, over 0 up to 1."""
     return float(required("SEND_RATE_SHARE"))
+
+
+def database_host() -> str:
+    """Return the stack's own Aurora; empty when a secret says where the database is."""
+    return os.environ.get("DATABASE_HOST", "")
 
 
 def public_url() -> str:

@@ -87,7 +87,7 @@ def deliver(
     has not been touched.
     """
     signed_tokens.load_keys()
-    patience = settings.waits().database_patience_of_workers
+    patience = settings.waits().database_patience_of_deliver
     others_wait = False
     while numbers and invocation.has_time_for_a_claim:
         with invocation.session.connected(patience) as connection:
@@ -174,7 +174,7 @@ def _claim(
     """Claim batches and reserve their slots, both or neither; tell how far the first slot is."""
     waits = settings.waits()
     with (
-        invocation.session.connected(waits.database_patience_of_workers) as connection,
+        invocation.session.connected(waits.database_patience_of_deliver) as connection,
         connection.transaction(),
     ):
         taken = delivery_batches_table.claim(

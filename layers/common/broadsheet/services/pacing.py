@@ -9,7 +9,7 @@ from broadsheet import settings
 from broadsheet.database import send_governor_table
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.mail import ses_mailer
-from broadsheet.telemetry import count, log_failure, logger
+from broadsheet.telemetry import count, count_percent, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
@@ -39,6 +39,8 @@ def _refresh(connection: Connection) -> None:
         return
     if quota.is_spent:
         logger.warning("SES allows no mail now", **quota.model_dump())
+    if quota.max_per_day:
+        count_percent("DailyQuotaUsed", quota.sent_last_day / quota.max_per_day)
     send_governor_table.set_quota(
         connection,
         quota.max_per_second,
