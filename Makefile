@@ -75,6 +75,12 @@ dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests
 		$(if $(BACK),--back "$$BACK") $(if $(BODIES),--bodies)
 export BACK
 
+.PHONY: doctor
+doctor: .venv/.installed ## Say what stands between a stack and sending; STACK= LIST=10000 JSON=1
+	@exec $(python) -m $(if $(STACK),operations.doctor --stack "$$STACK",local doctor) \
+		$(if $(LIST),--list-size "$$LIST") $(if $(DNS),--dns "$$DNS") $(if $(JSON),--json)
+export LIST DNS
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test

@@ -16,11 +16,12 @@ from local.stack import Stack, Supervisor
 from local.state import AlreadyRunningError, PortTakenError, State
 from operations import authors, dead_letters
 from operations.authors import AuthorError
-from operations.dead_letters import DeadLetterError
+from operations.doctor import __main__ as doctor
+from operations.stack import StackError, describe
 
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(DeadLetterError, PortTakenError),
+    *(PortTakenError, StackError),
 )
 
 
@@ -89,9 +90,21 @@ def author(state: State, arguments: argparse.Namespace) -> None:
 def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
     """Show what the running stack put aside, or bring it back."""
     running = Stack(state)
-    dead_letters.carry_out(
-        running.aws.sqs, running.aws.functions, running.deployment.outputs, arguments
-    )
+    described = describe(running.aws.cloudformation, deployment.STACK)
+    dead_letters.carry_out(running.aws.sqs, running.aws.functions, described, arguments)
+
+
+def examine(state: State, arguments: argparse.Namespace) -> int:
+    """Say what stands between the running stack and sending."""
+    _enter(state)
+    return doctor.carry_out(deployment.STACK, arguments)
+
+
+def _enter(state: State) -> None:
+    """Let boto3's clients of this process reach the running stack, where AWS would be."""
+    _ = Stack(state).deployment  # else it is not up
+    os.environ["AWS_ENDPOINT_URL"] = state.emulator_url
+    os.environ["AWS_ENDPOINT_URL_SESV2"] = state.ses_url
 
 
 def database(state: State, arguments: argparse.Namespace) -> None:
@@ -140,7 +153,7 @@ def main() -> int:
             del os.environ[name]
     state = State.from_environment()
     try:
-        arguments.command(state, arguments)
+        status: int | None = arguments.command(state, arguments)
     except AlreadyRunningError:
         print(
             "A stack is running already, or starting:\n\n"
@@ -155,7 +168,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C ended
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
         (inbox, "inbox"),
         (author, "author"),
         (show_dead_letters, "dead-letters"),
+        (examine, "doctor"),
         (database, "database"),
     ):
         added = commands.add_parser(name, help=command.__doc__)
@@ -182,6 +196,8 @@ def _parser() -> argparse.ArgumentParser:
             authors.add_arguments(added)
         if command is show_dead_letters:
             dead_letters.add_arguments(added)
+        if command is examine:
+            doctor.add_arguments(added)
         if command is database:
             added.add_argument("action", choices=["stop", "start"])
     return parser

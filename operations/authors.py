@@ -23,8 +23,9 @@ import regex
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
+from operations.stack import StackError, describe
+
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TOKEN_PREFIX = "bs_"  # noqa: S105 - makes a leaked token recognisable, to people and scanners
@@ -188,15 +189,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?")
 
 
-def secret_of(client: "CloudFormationClient", stack: str) -> str:
-    """Look the secret's ARN up in a deployed stack's outputs."""
-    described = client.describe_stacks(StackName=stack)
-    for output in described["Stacks"][0].get("Outputs", []):
-        if output.get("OutputKey") == "AuthorsSecretArn":
-            return output["OutputValue"]
-    raise AuthorError(f"The stack {stack} has no output AuthorsSecretArn: is it Broadsheet's?")
-
-
 def main() -> None:
     """Run the command against a stack on AWS."""
     parser = argparse.ArgumentParser(
@@ -206,9 +198,10 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
     chosen = parser.parse_args()
     try:
-        arn = secret_of(boto3.client("cloudformation"), chosen.stack)
+        stack = describe(boto3.client("cloudformation"), chosen.stack)
+        arn = stack.output("AuthorsSecretArn")
         carry_out(boto3.client("secretsmanager"), arn, chosen.action, chosen.name)
-    except (AuthorError, BotoCoreError, ClientError) as error:
+    except (AuthorError, StackError, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
 
 

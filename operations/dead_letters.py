@@ -15,29 +15,28 @@ harmless when it is broken off or repeated: everything that takes a message take
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
+from operations.stack import StackError, describe
+
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, MessageTypeDef
+
+    from operations.stack import DeployedStack
 
 type QueueName = Literal["requests", "delivery", "feedback", "dispatch"]
 
 QUEUES: tuple[QueueName, ...] = ("requests", "delivery", "feedback", "dispatch")
 HIDDEN_SECONDS = 120  # from others who look, while this one does
 WAIT_SECONDS = 1  # any wait at all makes SQS ask all of its servers
-
-
-class DeadLetterError(Exception):
-    """What was asked can't be done; the message says why."""
 
 
 class DeadLetter(BaseModel):
@@ -67,13 +66,13 @@ def look(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
 
 
 def bring_back(
-    sqs: "SQSClient", functions: "LambdaClient", outputs: Mapping[str, str], queue: QueueName
+    sqs: "SQSClient", functions: "LambdaClient", stack: "DeployedStack", queue: QueueName
 ) -> int:
     """Put what lies on a queue's dead letters back to where it came from; return how much.
 
     What is put aside anew meanwhile, since nothing was mended, is left there.
     """
-    dead_letters, began = _output(outputs, f"{queue.title()}DeadLetterQueueUrl"), datetime.now(UTC)
+    dead_letters, began = stack.output(f"{queue.title()}DeadLetterQueueUrl"), datetime.now(UTC)
     brought = 0
     for dead in _take(sqs, dead_letters):
         if dead.put_aside_at > began:
@@ -83,12 +82,12 @@ def bring_back(
             break
         if queue == "dispatch":
             functions.invoke(
-                FunctionName=_output(outputs, "DispatchFunctionName"),
+                FunctionName=stack.output("DispatchFunctionName"),
                 InvocationType="Event",
                 Payload=json.dumps(json.loads(dead.body)["requestPayload"]),
             )
         else:
-            _send(sqs, _output(outputs, f"{queue.title()}QueueUrl"), dead)
+            _send(sqs, stack.output(f"{queue.title()}QueueUrl"), dead)
         sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle)
         brought += 1
     return brought
@@ -138,11 +137,11 @@ def _reason_of_aws(message: "MessageTypeDef") -> str:
         return "unknown"
 
 
-def show(sqs: "SQSClient", outputs: Mapping[str, str], *, with_bodies: bool) -> None:
+def show(sqs: "SQSClient", stack: "DeployedStack", *, with_bodies: bool) -> None:
     """Print what lies on each dead-letter queue."""
     for queue in QUEUES:
         number = 0
-        for dead in look(sqs, _output(outputs, f"{queue.title()}DeadLetterQueueUrl")):
+        for dead in look(sqs, stack.output(f"{queue.title()}DeadLetterQueueUrl")):
             number += 1
             when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
             print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})")
@@ -155,34 +154,21 @@ def show(sqs: "SQSClient", outputs: Mapping[str, str], *, with_bodies: bool) -> 
 def carry_out(
     sqs: "SQSClient",
     functions: "LambdaClient",
-    outputs: Mapping[str, str],
+    stack: "DeployedStack",
     arguments: argparse.Namespace,
 ) -> None:
     """Do what the command line says and print the outcome."""
     if arguments.back:
-        brought = bring_back(sqs, functions, outputs, arguments.back)
+        brought = bring_back(sqs, functions, stack, arguments.back)
         print(f"Brought back from the dead letters of {arguments.back}: {brought}.")
     else:
-        show(sqs, outputs, with_bodies=arguments.bodies)
+        show(sqs, stack, with_bodies=arguments.bodies)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``carry_out`` needs; the local stack's command shares it."""
     parser.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
     parser.add_argument("--bodies", action="store_true", help="show the messages, addresses too")
-
-
-def outputs_of(client: "CloudFormationClient", stack: str) -> dict[str, str]:
-    """Look a deployed stack's outputs up."""
-    described: Any = client.describe_stacks(StackName=stack)["Stacks"][0]
-    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
-
-
-def _output(outputs: Mapping[str, str], name: str) -> str:
-    try:
-        return outputs[name]
-    except KeyError:
-        raise DeadLetterError(f"The stack has no output {name}: is it Broadsheet's?") from None
 
 
 def main() -> None:
@@ -194,9 +180,9 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
     chosen = parser.parse_args()
     try:
-        outputs = outputs_of(boto3.client("cloudformation"), chosen.stack)
-        carry_out(boto3.client("sqs"), boto3.client("lambda"), outputs, chosen)
-    except (DeadLetterError, BotoCoreError, ClientError) as error:
+        stack = describe(boto3.client("cloudformation"), chosen.stack)
+        carry_out(boto3.client("sqs"), boto3.client("lambda"), stack, chosen)
+    except (StackError, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
 
 

@@ -1,12 +1,10 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.stub import Stubber
 from moto import mock_aws
 
 from operations import authors
@@ -102,20 +100,3 @@ def test_two_operators_at_once_both_add_theirs(client: "SecretsManagerClient", s
     authors.add(client, secret, "Jo")
 
     assert {author.name for author in authors.listed(client, secret)} == {"Jo", "Ann"}
-
-
-def test_the_secret_is_found_by_the_stacks_outputs():
-    cloudformation = boto3.client("cloudformation", region_name="eu-central-1")
-    stack: dict[str, Any] = {
-        "StackName": "news",
-        "CreationTime": datetime(2026, 11, 22, tzinfo=UTC),
-        "StackStatus": "CREATE_COMPLETE",
-    }
-    output = {"OutputKey": "AuthorsSecretArn", "OutputValue": "arn:aws:secretsmanager:authors"}
-    with Stubber(cloudformation) as aws:
-        aws.add_response("describe_stacks", {"Stacks": [stack | {"Outputs": [output]}]})
-        aws.add_response("describe_stacks", {"Stacks": [stack]})
-
-        assert authors.secret_of(cloudformation, "news") == "arn:aws:secretsmanager:authors"
-        with pytest.raises(AuthorError, match="is it Broadsheet's"):
-            authors.secret_of(cloudformation, "other")
