@@ -81,6 +81,10 @@ doctor: .venv/.installed ## Say what stands between a stack and sending; STACK= 
 		$(if $(LIST),--list-size "$$LIST") $(if $(DNS),--dns "$$DNS") $(if $(JSON),--json)
 export LIST DNS
 
+.PHONY: smoke
+smoke: .venv/.installed ## Walk a stack's whole path, with SES's simulator for readers; STACK=
+	@PYTHONPATH=layers/common:. exec $(python) -m $(if $(STACK),operations.smoke --stack "$$STACK",local smoke)
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test

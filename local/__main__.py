@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import webbrowser
 from contextlib import suppress
@@ -13,7 +14,7 @@ from local.build import BuildError
 from local.deployment import DeploymentError
 from local.processes import ChildError
 from local.stack import Stack, Supervisor
-from local.state import AlreadyRunningError, PortTakenError, State
+from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
 from operations import authors, dead_letters
 from operations.authors import AuthorError
 from operations.doctor import __main__ as doctor
@@ -100,6 +101,17 @@ def examine(state: State, arguments: argparse.Namespace) -> int:
     return doctor.carry_out(deployment.STACK, arguments)
 
 
+def smoke(state: State, _: argparse.Namespace) -> int:
+    """Walk the running stack's whole path as the operator of one on AWS would."""
+    _enter(state)
+    environment = os.environ | {
+        "AUTHOR_TOKEN": state.author_token or "",
+        "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "layers" / "common"))),
+    }
+    command = [sys.executable, "-m", "operations.smoke", "--stack", deployment.STACK]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
 def _enter(state: State) -> None:
     """Let boto3's clients of this process reach the running stack, where AWS would be."""
     _ = Stack(state).deployment  # else it is not up
@@ -184,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         (author, "author"),
         (show_dead_letters, "dead-letters"),
         (examine, "doctor"),
+        (smoke, "smoke"),
         (database, "database"),
     ):
         added = commands.add_parser(name, help=command.__doc__)

@@ -29,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "suppression": account_checks.suppression,
     "events": account_checks.events,
     "concurrency": account_checks.concurrency,
+    "queues": stack_checks.queues,
     "database": stack_checks.database,
     "alarms": stack_checks.alarms,
     "dead letters": stack_checks.dead_letters,

@@ -161,6 +161,29 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
         yield Finding(check="dead letters", verdict=Verdict.GOOD, says="Nothing was put aside.")
 
 
+def queues(patient: Patient) -> Iterator[Finding]:
+    """Look for queues that nobody works on: a smoke test that was killed leaves one stopped."""
+    stopped = [
+        source
+        for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
+        if not patient.functions.get_event_source_mapping(UUID=source.physical_id)[
+            "State"
+        ].startswith("Enabl")
+    ]
+    if stopped:
+        yield Finding(
+            check="queues",
+            verdict=Verdict.BAD,
+            says=f"Nobody works on {', '.join(source.logical_id for source in stopped)}.",
+            fix=tuple(
+                f"  aws lambda update-event-source-mapping --enabled --uuid {source.physical_id}"
+                for source in stopped
+            ),
+        )
+    else:
+        yield Finding(check="queues", verdict=Verdict.GOOD, says="All queues are worked on.")
+
+
 def authors(patient: Patient) -> Iterator[Finding]:
     """Look for an author: without one nobody can publish."""
     secret = patient.secrets.get_secret_value(SecretId=patient.stack.output("AuthorsSecretArn"))

@@ -496,6 +496,17 @@ def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) ->
 # The stack
 
 
+def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice) -> None:
+    source = made("DeliverFromDeliveryQueue", "AWS::Lambda::EventSourceMapping", str(uuid4()))
+    practice.patient.resources.append(source)
+    answer(practice.patient.functions, "GetEventSourceMapping", {"State": "Disabled"})
+
+    says = practice.bad("queues")
+
+    assert "Nobody works on DeliverFromDeliveryQueue" in says
+    assert f"--enabled --uuid {source.physical_id}" in says
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
