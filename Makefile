@@ -49,6 +49,10 @@ inbox: .venv/.installed ## Open the page that shows the received mails
 demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author would
 	@exec $(python) -m local.demo
 
+.PHONY: sam-local
+sam-local: $(environments) ## Run every function and the API in `sam local`; needs a Docker engine
+	@exec $(python) -m local sam-local
+
 # --- Operating a stack ----------------------------------------------------------------------------
 
 .PHONY: author

@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import deployment, isolation, logs, stack
+from local import deployment, isolation, logs, sam_local, stack
 from local.build import BuildError
 from local.deployment import DeploymentError
 from local.processes import ChildError
+from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
 from operations import authors, dead_letters
@@ -22,7 +23,7 @@ from operations.stack import StackError, describe
 
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(PortTakenError, StackError),
+    *(PortTakenError, SamLocalError, StackError),
 )
 
 
@@ -112,6 +113,11 @@ def smoke(state: State, _: argparse.Namespace) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
+def run_sam_local(state: State, _: argparse.Namespace) -> None:
+    """Run every function and the API in `sam local`, on the running stack."""
+    sam_local.run(state)
+
+
 def _enter(state: State) -> None:
     """Let boto3's clients of this process reach the running stack, where AWS would be."""
     _ = Stack(state).deployment  # else it is not up
@@ -197,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         (show_dead_letters, "dead-letters"),
         (examine, "doctor"),
         (smoke, "smoke"),
+        (run_sam_local, "sam-local"),
         (database, "database"),
     ):
         added = commands.add_parser(name, help=command.__doc__)
