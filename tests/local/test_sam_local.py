@@ -58,6 +58,16 @@ def test_functions_get_this_machines_architecture_and_the_given_variables():
         "Globals": {"Function": {"Architectures": ["riscv"], "Timeout": 29}},
         "Resources": {
             "ConfirmFunction": function,
+            "Api": {
+                "Type": "AWS::Serverless::Api",
+                "Properties": {
+                    "Auth": {
+                        "Authorizers": {
+                            "AuthorToken": {"FunctionArn": {"Fn::GetAtt": ["Authorize", "Arn"]}}
+                        }
+                    }
+                },
+            },
             "CommonLayer": {
                 "Type": "AWS::Serverless::LayerVersion",
                 "Metadata": {"BuildArchitecture": "riscv"},
@@ -70,6 +80,8 @@ def test_functions_get_this_machines_architecture_and_the_given_variables():
 
     assert "riscv" not in str(fitted)
     assert fitted["Globals"]["Function"]["Timeout"] == 29
+    authorizers = fitted["Resources"]["Api"]["Properties"]["Auth"]["Authorizers"]
+    assert authorizers["AuthorToken"]["FunctionArn"].endswith(":function:Authorize")
     properties = fitted["Resources"]["ConfirmFunction"]["Properties"]
     assert properties == {"Environment": {"Variables": {"A": "1"}}, "CodeUri": "Confirm"}
 
