@@ -97,6 +97,11 @@ export LIST DNS
 smoke: .venv/.installed ## Walk a stack's whole path, with SES's simulator for readers; STACK=
 	@PYTHONPATH=layers/common:. exec $(python) -m $(if $(STACK),operations.smoke --stack "$$STACK",local smoke)
 
+.PHONY: bill
+bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=4
+	@exec $(python) -m operations.bill $(if $(LIST),--list "$$LIST") $(if $(ISSUES),--issues "$$ISSUES") $(BILL)
+export ISSUES
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test

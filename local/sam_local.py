@@ -24,7 +24,6 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
-import yaml  # type: ignore[import-untyped]
 from psycopg.conninfo import conninfo_to_dict
 
 from local import deployment, isolation
@@ -33,6 +32,7 @@ from local.postgres import SOCKET_NAME
 from local.processes import tail
 from local.stack import Stack
 from local.state import REPOSITORY, State
+from operations import template_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def fitted(template: dict[str, Any], variables: dict[str, dict[str, str]]) -> di
 
 def _template(stack: Stack, lent: Lent) -> Path:
     path = stack.state.build / "template.yaml"
-    template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    template = template_file.read(path)
     variables = {}
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
@@ -341,22 +341,3 @@ def _serving(server: ThreadingTCPServer | ThreadingHTTPServer) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """Reads ``!Ref X`` as ``{"Ref": "X"}``, as JSON has it."""
-
-
-def _intrinsic(loader: _Loader, name: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-        if name == "GetAtt":
-            value = value.split(".", 1)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        value = loader.construct_mapping(node, deep=True)
-    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
