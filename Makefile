@@ -72,14 +72,30 @@ author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a sta
 authors: .venv/.installed ## List who may publish; STACK= for a stack on AWS
 	@$(authors) list $(of_stack)
 
+.PHONY: renew
+renew: .venv/.installed ## Give NAME= a new token beside the old one; STACK= for a stack on AWS
+	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make renew NAME=jo" >&2; exit 1; }
+	@$(authors) renew "$$NAME" $(of_stack)
+
 .PHONY: revoke
-revoke: .venv/.installed ## Take NAME='s token back; STACK= for a stack on AWS
+revoke: .venv/.installed ## Take NAME='s tokens back, with OLD=1 all but the newest; STACK=
 	@[[ -n "$${NAME:-}" ]] || { echo "Say whose: make revoke NAME=jo" >&2; exit 1; }
-	@$(authors) revoke "$$NAME" $(of_stack)
+	@$(authors) revoke$(if $(OLD),-old) "$$NAME" $(of_stack)
 
 authors = exec $(python) -m $(if $(STACK),operations.authors,local author)
 of_stack = $(if $(STACK),--stack "$$STACK")
 export NAME STACK
+
+.PHONY: rotate-keys
+rotate-keys: .venv/.installed ## Add a signing key, and let it sign the second time; STACK=
+	@$(keys) $(if $(RETIRE),retire "$$RETIRE",rotate) $(of_stack)
+
+.PHONY: keys
+keys: .venv/.installed ## List the signing keys; STACK= for a stack on AWS
+	@$(keys) list $(of_stack)
+
+keys = exec $(python) -m $(if $(STACK),operations.keys,local keys)
+export RETIRE
 
 .PHONY: dead-letters
 dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back

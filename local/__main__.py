@@ -16,14 +16,16 @@ from local.processes import ChildError
 from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
-from operations import authors, dead_letters
+from operations import authors, dead_letters, keys
 from operations.authors import AuthorError
 from operations.doctor import __main__ as doctor
+from operations.keys import KeyRefused
+from operations.secret_value import SecretBusy
 from operations.stack import StackError, describe
 
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(PortTakenError, SamLocalError, StackError),
+    *(KeyRefused, PortTakenError, SamLocalError, SecretBusy, StackError),
 )
 
 
@@ -85,6 +87,16 @@ def author(state: State, arguments: argparse.Namespace) -> None:
     outputs = running.deployment.outputs
     authors.carry_out(
         running.aws.secrets, outputs["AuthorsSecretArn"], arguments.action, arguments.name
+    )
+    deployment.keep_secrets(state, running.aws, outputs)
+
+
+def signing_keys(state: State, arguments: argparse.Namespace) -> None:
+    """Rotate, list or retire the running stack's signing keys."""
+    running = Stack(state)
+    outputs = running.deployment.outputs
+    keys.carry_out(
+        running.aws.secrets, outputs["SigningKeysSecretArn"], arguments.action, arguments.key_id
     )
     deployment.keep_secrets(state, running.aws, outputs)
 
@@ -200,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         (show_logs, "logs"),
         (inbox, "inbox"),
         (author, "author"),
+        (signing_keys, "keys"),
         (show_dead_letters, "dead-letters"),
         (examine, "doctor"),
         (smoke, "smoke"),
@@ -214,6 +227,8 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if command is author:
             authors.add_arguments(added)
+        if command is signing_keys:
+            keys.add_arguments(added)
         if command is show_dead_letters:
             dead_letters.add_arguments(added)
         if command is examine:
