@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 EVENTS = REPOSITORY / "events"
 ARCHITECTURE = {"x86_64": "x86_64", "AMD64": "x86_64"}.get(platform.machine(), "arm64")
 IMAGE = f"public.ecr.aws/lambda/python:3.13-{ARCHITECTURE}"
-DATABASE_VARIABLE = "DATABASE_URL_SECRET_ARN"
+DATABASE_VARIABLES = "URL_SECRET_ARN"  # how they end
 START_SECONDS = 120  # the first call builds an image with the layer
 ANSWER_SECONDS = 60  # each call starts a container
 
@@ -132,8 +132,9 @@ def _template(stack: Stack, lent: Lent) -> Path:
                 variable: value.replace(stack.state.emulator_url, lent.emulator_url)
                 for variable, value in deployed.items()
             } | {"AWS_ENDPOINT_URL": lent.emulator_url, "AWS_ENDPOINT_URL_SESV2": lent.ses_url}
-            if DATABASE_VARIABLE in deployed:
-                variables[name][DATABASE_VARIABLE] = lent.database_secret
+            for variable in variables[name]:
+                if variable.endswith(DATABASE_VARIABLES):
+                    variables[name][variable] = lent.database_secret
     new = path.with_name("sam-local.json")  # beside it, where its paths lead on
     new.write_text(json.dumps(fitted(template, variables)))
     return new
@@ -278,7 +279,7 @@ def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
                 f"{told['host']}/{SOCKET_NAME}",
             )
         )
-        url = f"postgresql://{told['user']}@{here.name}:{database}/{told['dbname']}"
+        url = f"postgresql://{told['user']}@{here.name}:{database}/{told['dbname']}?sslmode=disable"
         secret = secrets.create_secret(Name=f"sam-local-{os.getpid()}", SecretString=url)["ARN"]
         ending.callback(secrets.delete_secret, SecretId=secret, ForceDeleteWithoutRecovery=True)
         yield Lent(f"http://{here.name}:{emulator}", f"http://{here.name}:{ses}", secret)

@@ -7,7 +7,7 @@ from operations.doctor.dns import is_reserved
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
 
-SPF = "v=spf1 include:amazonses.com ~all"
+SPF = "v=spf1 include:amazonses.com -all"
 
 
 def identity(patient: Patient) -> Iterator[Finding]:
@@ -19,7 +19,8 @@ def identity(patient: Patient) -> Iterator[Finding]:
             verdict=Verdict.BAD,
             says=f"SES in {patient.region} knows neither {patient.sender_domain} nor its sender.",
             fix=(
-                "Make the domain an identity, and run this again for its DNS records:",
+                f"Deploy with SenderDomain={patient.sender_domain}, or make the identity yourself,",
+                "and run this again for its DNS records:",
                 f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
             ),
         )
@@ -135,10 +136,10 @@ def spf(patient: Patient) -> Iterator[Finding]:
                 "Give them a name of their own, used for nothing else:",
                 (
                     "  aws sesv2 put-email-identity-mail-from-attributes "
-                    f"--email-identity {domain} --mail-from-domain bounce.{domain}"
+                    f"--email-identity {domain} --mail-from-domain bounces.{domain}"
                 ),
                 "and add to DNS:",
-                *_mail_from_records(f"bounce.{domain}", patient.region),
+                *_mail_from_records(f"bounces.{domain}", patient.region),
             ),
         )
         return
@@ -233,8 +234,8 @@ def links(patient: Patient) -> Iterator[Finding]:
             verdict=Verdict.ADVICE,
             says=f"Links in mails lead to {host}, which is not in {home}.",
             fix=(
-                f"Give the stack a name in it, news.{home} for example: the parameters for a",
-                "custom domain are in docs/operations.md. Links in mails already sent go on.",
+                f"Deploy with a DomainName in it, news.{home} for example, and its HostedZoneId or",
+                "CertificateArn. Links in mails already sent go on to work.",
             ),
         )
     else:

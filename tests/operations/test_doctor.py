@@ -155,15 +155,15 @@ def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practi
         )
         client = patient.ses
         client.put_email_identity_mail_from_attributes(
-            EmailIdentity=DOMAIN, MailFromDomain=f"bounce.{DOMAIN}"
+            EmailIdentity=DOMAIN, MailFromDomain=f"bounces.{DOMAIN}"
         )
         for name in ("news-issues", "news-confirmations"):
             client.create_configuration_set(ConfigurationSetName=name)
             tell(client, name, topic, EVENTS)
         for token in dkim_tokens(DOMAIN):
             zone.put(f"{token}._domainkey.{DOMAIN}", "CNAME", f"{token}.dkim.amazonses.com.")
-        zone.put(f"bounce.{DOMAIN}", "MX", f"10 feedback-smtp.{REGION}.amazonses.com.")
-        zone.put(f"bounce.{DOMAIN}", "TXT", '"v=spf1 include:amazonses.com ~all"')
+        zone.put(f"bounces.{DOMAIN}", "MX", f"10 feedback-smtp.{REGION}.amazonses.com.")
+        zone.put(f"bounces.{DOMAIN}", "TXT", '"v=spf1 include:amazonses.com -all"')
         zone.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=quarantine"')
         migrated = {"SchemaMigration": {"Properties": {"SchemaVersion": 2}}}
         answer(patient.cloudformation, "GetTemplate", {"TemplateBody": {"Resources": migrated}})
@@ -296,7 +296,7 @@ def test_bounces_to_sess_own_domain_are_advised_against(practice: Practice) -> N
     found = practice.finding("spf")
 
     assert found.verdict is Verdict.ADVICE
-    assert f"  bounce.{DOMAIN}.  MX   10 feedback-smtp.{REGION}.amazonses.com." in found.fix
+    assert f"  bounces.{DOMAIN}.  MX   10 feedback-smtp.{REGION}.amazonses.com." in found.fix
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_bounces_to_sess_own_domain_are_advised_against(practice: Practice) -> N
     [
         ("MX", ["10 mail.page.press."], "as its one mail server"),
         ("TXT", ['"v=spf1 -all"'], "SPF record that includes amazonses.com"),
-        ("TXT", ['"v=spf1 include:amazonses.com ~all"'] * 2, "SPF record"),
+        ("TXT", ['"v=spf1 include:amazonses.com -all"'] * 2, "SPF record"),
         ("TXT", [], "SPF record"),
     ],
 )
@@ -312,13 +312,13 @@ def test_a_mail_from_domain_needs_its_two_records(
     practice: Practice, kind: str, values: list[str], says: str
 ) -> None:
     if len(values) == 2:  # a set has no value twice
-        values[1] = '"v=spf1 include:amazonses.com -all"'
-    practice.zone.put(f"bounce.{DOMAIN}", kind, *values)
+        values[1] = '"v=spf1 include:amazonses.com ~all"'
+    practice.zone.put(f"bounces.{DOMAIN}", kind, *values)
 
     told = practice.bad("spf")
 
     assert says in told
-    assert f'  bounce.{DOMAIN}.  TXT  "v=spf1 include:amazonses.com ~all"' in told
+    assert f'  bounces.{DOMAIN}.  TXT  "v=spf1 include:amazonses.com -all"' in told
 
 
 def test_a_mail_from_domain_that_ses_has_not_seen_is_not_used(practice: Practice) -> None:
