@@ -118,6 +118,11 @@ bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=
 	@exec $(python) -m operations.bill $(if $(LIST),--list "$$LIST") $(if $(ISSUES),--issues "$$ISSUES") $(BILL)
 export ISSUES
 
+.PHONY: unsubscribe
+unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one a line
+	@[[ -n "$${STACK:-}" ]] || { echo "Say of which: make unsubscribe STACK=your-stack < ids" >&2; exit 1; }
+	@PYTHONPATH=layers/common:. exec $(python) -m operations.unsubscribe --stack "$$STACK"
+
 # --- Checks ---------------------------------------------------------------------------------------
 
 .PHONY: test

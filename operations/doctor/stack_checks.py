@@ -116,6 +116,13 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         )
         for each in page["Subscriptions"]
     ]
+    if patient.is_on_one_machine and not listeners:
+        yield Finding(
+            check="alarms",
+            verdict=Verdict.SKIPPED,
+            says="Alarms have nobody to tell: this stack is on one machine.",
+        )
+        return
     if silent:
         says, fix = f"Nobody is told of {', '.join(silent)}.", "Deploy with an operator's address."
     elif not listeners:

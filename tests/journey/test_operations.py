@@ -38,16 +38,16 @@ def operator(town: Town, monkeypatch: pytest.MonkeyPatch) -> Newsletter:
     return Newsletter(described, "test", town.stack.author_token)
 
 
-def test_the_doctor_finds_nothing_in_the_way_but_who_hears_alarms(
+def test_the_doctor_finds_nothing_in_the_way_of_a_stack_on_one_machine(
     town: Town, state_folder: Path
 ) -> None:
     ended = make("doctor LIST=10000 JSON=1", state_folder)
 
     findings = json.loads(ended.stdout)["findings"]
     verdicts = {finding["check"]: finding["verdict"] for finding in findings}
-    of_this_machine = {"dkim", "spf", "dmarc", "links"}
-    assert {check for check in verdicts if verdicts[check] == "skipped"} == of_this_machine
-    # Other journeys leave dead letters, and nobody's address is told of alarms here.
+    of_this_machine = {"dkim", "spf", "dmarc", "links", "alarms"}
+    assert {check for check in verdicts if verdicts[check] == "skipped"} <= of_this_machine
+    # Other journeys leave dead letters, and an alarm may ring of what they did.
     assert {check for check in verdicts if verdicts[check] in {"bad", "unknown"}} <= {
         "alarms",
         "dead letters",

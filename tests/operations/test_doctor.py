@@ -573,6 +573,8 @@ def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
 
     assert "Nobody hears the alarms" in practice.bad("alarms")
+    on_one_machine = practice.with_links("http://localhost:1/")
+    assert on_one_machine.finding("alarms").verdict is Verdict.SKIPPED
 
 
 def test_an_address_that_has_not_agreed_hears_no_alarms(practice: Practice) -> None:
