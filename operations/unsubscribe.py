@@ -38,7 +38,7 @@ class UnsubscribeFailed(Exception):
 
 
 def read(lines: Iterable[str]) -> list[SubscriberId]:
-    """Read ids, each once; raises ``UnsubscribeFailed`` for what is none, before anybody is unsubscribed."""
+    """Read ids, each once. Raises ``UnsubscribeFailed`` before anybody is unsubscribed."""
     ids = []
     for line in dict.fromkeys(filter(None, map(str.strip, lines))):
         try:
