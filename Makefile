@@ -51,7 +51,19 @@ inbox: .venv/.installed ## Open the page that shows the received mails
 demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author would
 	@exec $(python) -m local.demo
 
+.PHONY: sam-local
+sam-local: $(environments) ## Run every function and the API in `sam local`; needs a Docker engine
+	@exec $(python) -m local sam-local
+
 # --- Operating a stack ----------------------------------------------------------------------------
+
+.PHONY: release
+release: $(environments) ## Build and deploy this version to STACK=, with the parameters it has
+	@[[ -n "$${STACK:-}" ]] || { echo "Say where: make release STACK=your-stack" >&2; exit 1; }
+	@export PATH="$$PWD/.venv/bin:$$PWD/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0; \
+	sam build --cached && sam deploy --stack-name "$$STACK" --resolve-s3 --no-confirm-changeset \
+		--no-fail-on-empty-changeset --no-progressbar \
+		--capabilities CAPABILITY_IAM CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND
 
 .PHONY: author
 author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a stack on AWS
@@ -62,20 +74,56 @@ author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a sta
 authors: .venv/.installed ## List who may publish; STACK= for a stack on AWS
 	@$(authors) list $(of_stack)
 
+.PHONY: renew
+renew: .venv/.installed ## Give NAME= a new token beside the old one; STACK= for a stack on AWS
+	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make renew NAME=jo" >&2; exit 1; }
+	@$(authors) renew "$$NAME" $(of_stack)
+
 .PHONY: revoke
-revoke: .venv/.installed ## Take NAME='s token back; STACK= for a stack on AWS
+revoke: .venv/.installed ## Take NAME='s tokens back, with OLD=1 all but the newest; STACK=
 	@[[ -n "$${NAME:-}" ]] || { echo "Say whose: make revoke NAME=jo" >&2; exit 1; }
-	@$(authors) revoke "$$NAME" $(of_stack)
+	@$(authors) revoke$(if $(OLD),-old) "$$NAME" $(of_stack)
 
 authors = exec $(python) -m $(if $(STACK),operations.authors,local author)
 of_stack = $(if $(STACK),--stack "$$STACK")
 export NAME STACK
+
+.PHONY: rotate-keys
+rotate-keys: .venv/.installed ## Add a signing key, and let it sign the second time; STACK=
+	@$(keys) $(if $(RETIRE),retire "$$RETIRE",rotate) $(of_stack)
+
+.PHONY: keys
+keys: .venv/.installed ## List the signing keys; STACK= for a stack on AWS
+	@$(keys) list $(of_stack)
+
+keys = exec $(python) -m $(if $(STACK),operations.keys,local keys)
+export RETIRE
 
 .PHONY: dead-letters
 dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back, DROP= drops it
 	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
 		$(if $(BACK),--back "$$BACK") $(if $(DROP),--drop "$$DROP") $(if $(BODIES),--bodies)
 export BACK DROP
+
+.PHONY: doctor
+doctor: .venv/.installed ## Say what stands between a stack and sending; STACK= LIST=10000 JSON=1
+	@exec $(python) -m $(if $(STACK),operations.doctor --stack "$$STACK",local doctor) \
+		$(if $(LIST),--list-size "$$LIST") $(if $(DNS),--dns "$$DNS") $(if $(JSON),--json)
+export LIST DNS
+
+.PHONY: smoke
+smoke: .venv/.installed ## Walk a stack's whole path, with SES's simulator for readers; STACK=
+	@PYTHONPATH=layers/common:. exec $(python) -m $(if $(STACK),operations.smoke --stack "$$STACK",local smoke)
+
+.PHONY: bill
+bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=4
+	@exec $(python) -m operations.bill $(if $(LIST),--list "$$LIST") $(if $(ISSUES),--issues "$$ISSUES") $(BILL)
+export ISSUES
+
+.PHONY: unsubscribe
+unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one a line
+	@[[ -n "$${STACK:-}" ]] || { echo "Say of which: make unsubscribe STACK=your-stack < ids" >&2; exit 1; }
+	@PYTHONPATH=layers/common:. exec $(python) -m operations.unsubscribe --stack "$$STACK"
 
 # --- Checks ---------------------------------------------------------------------------------------
 

@@ -2,25 +2,30 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import webbrowser
 from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import deployment, isolation, logs, stack
+from local import deployment, isolation, logs, sam_local, stack
 from local.build import BuildError
 from local.deployment import DeploymentError
 from local.processes import ChildError
+from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
-from local.state import AlreadyRunningError, PortTakenError, State
-from operations import authors, dead_letters
+from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
+from operations import authors, dead_letters, keys
 from operations.authors import AuthorError
-from operations.dead_letters import DeadLetterError
+from operations.doctor import __main__ as doctor
+from operations.keys import KeyRefused
+from operations.secret_value import SecretBusy
+from operations.stack import StackError, describe
 
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(DeadLetterError, PortTakenError),
+    *(KeyRefused, PortTakenError, SamLocalError, SecretBusy, StackError),
 )
 
 
@@ -86,12 +91,50 @@ def author(state: State, arguments: argparse.Namespace) -> None:
     deployment.keep_secrets(state, running.aws, outputs)
 
 
+def signing_keys(state: State, arguments: argparse.Namespace) -> None:
+    """Rotate, list or retire the running stack's signing keys."""
+    running = Stack(state)
+    outputs = running.deployment.outputs
+    keys.carry_out(
+        running.aws.secrets, outputs["SigningKeysSecretArn"], arguments.action, arguments.key_id
+    )
+    deployment.keep_secrets(state, running.aws, outputs)
+
+
 def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
     """Show what the running stack put aside, bring it back, or drop it."""
     running = Stack(state)
-    dead_letters.carry_out(
-        running.aws.sqs, running.aws.functions, running.deployment.outputs, arguments
-    )
+    described = describe(running.aws.cloudformation, deployment.STACK)
+    dead_letters.carry_out(running.aws.sqs, running.aws.functions, described, arguments)
+
+
+def examine(state: State, arguments: argparse.Namespace) -> int:
+    """Say what stands between the running stack and sending."""
+    _enter(state)
+    return doctor.carry_out(deployment.STACK, arguments)
+
+
+def smoke(state: State, _: argparse.Namespace) -> int:
+    """Walk the running stack's whole path as the operator of one on AWS would."""
+    _enter(state)
+    environment = os.environ | {
+        "AUTHOR_TOKEN": state.author_token or "",
+        "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "layers" / "common"))),
+    }
+    command = [sys.executable, "-m", "operations.smoke", "--stack", deployment.STACK]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def run_sam_local(state: State, _: argparse.Namespace) -> None:
+    """Run every function and the API in `sam local`, on the running stack."""
+    sam_local.run(state)
+
+
+def _enter(state: State) -> None:
+    """Let boto3's clients of this process reach the running stack, where AWS would be."""
+    _ = Stack(state).deployment  # else it is not up
+    os.environ["AWS_ENDPOINT_URL"] = state.emulator_url
+    os.environ["AWS_ENDPOINT_URL_SESV2"] = state.ses_url
 
 
 def database(state: State, arguments: argparse.Namespace) -> None:
@@ -140,7 +183,7 @@ def main() -> int:
             del os.environ[name]
     state = State.from_environment()
     try:
-        arguments.command(state, arguments)
+        status: int | None = arguments.command(state, arguments)
     except AlreadyRunningError:
         print(
             "A stack is running already, or starting:\n\n"
@@ -155,7 +198,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C ended
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,7 +212,11 @@ def _parser() -> argparse.ArgumentParser:
         (show_logs, "logs"),
         (inbox, "inbox"),
         (author, "author"),
+        (signing_keys, "keys"),
         (show_dead_letters, "dead-letters"),
+        (examine, "doctor"),
+        (smoke, "smoke"),
+        (run_sam_local, "sam-local"),
         (database, "database"),
     ):
         added = commands.add_parser(name, help=command.__doc__)
@@ -180,8 +227,12 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if command is author:
             authors.add_arguments(added)
+        if command is signing_keys:
+            keys.add_arguments(added)
         if command is show_dead_letters:
             dead_letters.add_arguments(added)
+        if command is examine:
+            doctor.add_arguments(added)
         if command is database:
             added.add_argument("action", choices=["stop", "start"])
     return parser

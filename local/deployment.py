@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from botocore.exceptions import ClientError, WaiterError
@@ -243,8 +244,8 @@ def _prepare_ses(
     state: State, aws: Aws, resources: dict[str, Any], outputs: dict[str, str]
 ) -> None:
     """Tell the SES server what the emulator's own SES was told, and verify the sender."""
-    with suppress(aws.ses.exceptions.AlreadyExistsException):
-        aws.ses.create_email_identity(EmailIdentity=SENDER)  # the SES server verifies at once
+    with suppress(aws.ses.exceptions.AlreadyExistsException):  # the SES server verifies at once
+        aws.ses.create_email_identity(EmailIdentity=SENDER.rpartition("@")[2])
     for resource, output in CONFIGURATION_SETS.items():
         options = resources[resource]["Properties"].get("SuppressionOptions")
         with suppress(aws.ses.exceptions.AlreadyExistsException):
@@ -252,8 +253,32 @@ def _prepare_ses(
                 ConfigurationSetName=outputs[output],
                 **({"SuppressionOptions": options} if options else {}),
             )
+    for resource in resources.values():
+        if resource["Type"] == "AWS::SES::ConfigurationSetEventDestination":
+            _show_event_destination(aws, resource["Properties"], outputs)
     # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
     events = Topic(
         topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION
     )
     Control(state.ses_url).publish_to(events)
+
+
+def _show_event_destination(aws: Aws, properties: dict[str, Any], outputs: dict[str, str]) -> None:
+    """Tell the SES server of an event destination, so that who asks it is told as by SES."""
+    destination = properties["EventDestination"]
+    with suppress(aws.ses.exceptions.AlreadyExistsException):
+        aws.ses.create_configuration_set_event_destination(
+            ConfigurationSetName=outputs[
+                CONFIGURATION_SETS[properties["ConfigurationSetName"]["Ref"]]
+            ],
+            EventDestinationName="events",
+            EventDestination={
+                "Enabled": destination["Enabled"],
+                # CloudFormation writes renderingFailure where the API says RENDERING_FAILURE.
+                "MatchingEventTypes": [
+                    cast("Any", re.sub("([A-Z])", r"_\1", kind).upper())
+                    for kind in destination["MatchingEventTypes"]
+                ],
+                "SnsDestination": {"TopicArn": outputs["SesEventsTopicArn"]},
+            },
+        )

@@ -1,8 +1,10 @@
-"""Who may publish: adds, lists and revokes authors in a stack's authors secret.
+"""Who may publish: adds, lists, renews and revokes authors in a stack's authors secret.
 
     python -m operations.authors add NAME --stack STACK
     python -m operations.authors list --stack STACK
+    python -m operations.authors renew NAME --stack STACK
     python -m operations.authors revoke NAME --stack STACK
+    python -m operations.authors revoke-old NAME --stack STACK
 
 Uses the operator's own AWS credentials and region. They need
 ``secretsmanager:GetSecretValue``, ``PutSecretValue`` and ``UpdateSecretVersionStage`` on the
@@ -23,15 +25,16 @@ import regex
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
+from operations import secret_value
+from operations.secret_value import SecretBusy, Version
+from operations.stack import StackError, describe
+
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 TOKEN_PREFIX = "bs_"  # noqa: S105 - makes a leaked token recognisable, to people and scanners
 TOKEN_BYTES = 32
 MAX_NAME_CHARACTERS = 64
-PROPOSED = "BROADSHEET_PROPOSED"  # the staging label of a version that is not current yet
-ATTEMPTS = 5
 
 
 class AuthorError(Exception):
@@ -81,23 +84,53 @@ def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
 
     Raises ``AuthorError`` when the name is taken or is none.
     """
-    name = _parse_name(name)
-    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    author = Author(
-        name=name,
-        token_sha256=hashlib.sha256(token.encode()).hexdigest(),
-        created_at=datetime.now(UTC),
-    )
+    author, token = _with_token(_parse_name(name))
 
     def with_author(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        if any(other.name == name for other in authors):
+        if any(other.name == author.name for other in authors):
             raise AuthorError(
-                f"There is an author {name} already. Revoke them first, or add another name."
+                f"There is an author {author.name} already. Renew their token, or add another name."
             )
         return (*authors, author)
 
     _change(client, secret_arn, with_author)
     return token
+
+
+def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
+    """Give an author another token beside the one they have, until ``revoke_old``.
+
+    Raises ``AuthorError`` when there is no such author.
+    """
+    author, token = _with_token(_parse_name(name))
+
+    def with_another(authors: tuple[Author, ...]) -> tuple[Author, ...]:
+        if all(other.name != author.name for other in authors):
+            raise AuthorError(f"There is no author {author.name}.")
+        return (*authors, author)
+
+    _change(client, secret_arn, with_another)
+    return token
+
+
+def revoke_old(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
+    """Leave an author their newest token only. Raises ``AuthorError`` when they have just one."""
+    name = _parse_name(name)
+
+    def with_newest(authors: tuple[Author, ...]) -> tuple[Author, ...]:
+        theirs = [author for author in authors if author.name == name]
+        if len(theirs) < 2:  # noqa: PLR2004 - an old one and a new one
+            raise AuthorError(f"{name} has no older token. Give them a new one first: make renew.")
+        newest = max(theirs, key=lambda author: author.created_at)
+        return tuple(author for author in authors if author.name != name or author is newest)
+
+    _change(client, secret_arn, with_newest)
+
+
+def _with_token(name: str) -> tuple[Author, str]:
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return Author(name=name, token_sha256=digest, created_at=datetime.now(UTC)), token
 
 
 def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
@@ -115,7 +148,8 @@ def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
 
 def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
     """Give all authors, oldest first."""
-    return _current(client, secret_arn)[0]
+    current = secret_value.current(client, secret_arn)
+    return Authors.model_validate_json(current.value).authors
 
 
 def _change(
@@ -123,37 +157,11 @@ def _change(
     secret_arn: str,
     change: Callable[[tuple[Author, ...]], tuple[Author, ...]],
 ) -> None:
-    """Replace the secret's value, unless somebody else did so meanwhile: then look again.
+    def changed(before: Version) -> str:
+        authors = Authors.model_validate_json(before.value).authors
+        return Authors(authors=change(authors)).model_dump_json()
 
-    A plain PutSecretValue would overwrite what another operator added in between. Moving
-    AWSCURRENT from the very version that was read is refused when that is no longer current.
-    """
-    for _ in range(ATTEMPTS):
-        authors, version = _current(client, secret_arn)
-        proposed = client.put_secret_value(
-            SecretId=secret_arn,
-            SecretString=Authors(authors=change(authors)).model_dump_json(),
-            VersionStages=[PROPOSED],
-        )
-        try:
-            client.update_secret_version_stage(
-                SecretId=secret_arn,
-                VersionStage="AWSCURRENT",
-                MoveToVersionId=proposed["VersionId"],
-                RemoveFromVersionId=version,
-            )
-        except (
-            client.exceptions.InvalidParameterException,
-            client.exceptions.InvalidRequestException,
-        ):
-            continue
-        return
-    raise AuthorError("Others are changing the authors at the same time; try again.")
-
-
-def _current(client: "SecretsManagerClient", secret_arn: str) -> tuple[tuple[Author, ...], str]:
-    secret = client.get_secret_value(SecretId=secret_arn, VersionStage="AWSCURRENT")
-    return Authors.model_validate_json(secret["SecretString"]).authors, secret["VersionId"]
+    secret_value.change(client, secret_arn, changed)
 
 
 def _parse_name(name: str) -> str:
@@ -172,6 +180,15 @@ def carry_out(
         case "add", str():
             token = add(client, secret_arn, name)
             print(f"{name} may publish with this token. Keep it: it is not shown again.\n\n{token}")
+        case "renew", str():
+            token = renew(client, secret_arn, name)
+            print(
+                f"{name} may publish with this token, too. Keep it: it is not shown again.\n\n"
+                f"{token}\n\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1"
+            )
+        case "revoke-old", str():
+            revoke_old(client, secret_arn, name)
+            print(f"{name}'s older tokens are worth nothing, within a minute.")
         case "revoke", str():
             revoke(client, secret_arn, name)
             print(f"{name} may publish no more, within a minute.")
@@ -184,17 +201,8 @@ def carry_out(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("action", choices=["add", "list", "revoke"])
+    parser.add_argument("action", choices=["add", "list", "renew", "revoke", "revoke-old"])
     parser.add_argument("name", nargs="?")
-
-
-def secret_of(client: "CloudFormationClient", stack: str) -> str:
-    """Look the secret's ARN up in a deployed stack's outputs."""
-    described = client.describe_stacks(StackName=stack)
-    for output in described["Stacks"][0].get("Outputs", []):
-        if output.get("OutputKey") == "AuthorsSecretArn":
-            return output["OutputValue"]
-    raise AuthorError(f"The stack {stack} has no output AuthorsSecretArn: is it Broadsheet's?")
 
 
 def main() -> None:
@@ -206,9 +214,10 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
     chosen = parser.parse_args()
     try:
-        arn = secret_of(boto3.client("cloudformation"), chosen.stack)
+        stack = describe(boto3.client("cloudformation"), chosen.stack)
+        arn = stack.output("AuthorsSecretArn")
         carry_out(boto3.client("secretsmanager"), arn, chosen.action, chosen.name)
-    except (AuthorError, BotoCoreError, ClientError) as error:
+    except (AuthorError, SecretBusy, StackError, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
 
 

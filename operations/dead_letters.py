@@ -18,29 +18,28 @@ unresolved mails from being sent again, since it may be about one of them.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
+from operations.stack import StackError, describe
+
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, MessageTypeDef
+
+    from operations.stack import DeployedStack
 
 type QueueName = Literal["requests", "delivery", "feedback", "dispatch"]
 
 QUEUES: tuple[QueueName, ...] = ("requests", "delivery", "feedback", "dispatch")
 HIDDEN_SECONDS = 120  # from others who look, while this one does
 WAIT_SECONDS = 1  # any wait at all makes SQS ask all of its servers
-
-
-class DeadLetterError(Exception):
-    """What was asked can't be done; the message says why."""
 
 
 class DeadLetter(BaseModel):
@@ -70,32 +69,30 @@ def look(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
 
 
 def bring_back(
-    sqs: "SQSClient", functions: "LambdaClient", outputs: Mapping[str, str], queue: QueueName
+    sqs: "SQSClient", functions: "LambdaClient", stack: "DeployedStack", queue: QueueName
 ) -> int:
     """Put what lies on a queue's dead letters back to where it came from; return how much.
 
     What is put aside anew meanwhile, since nothing was mended, is left there.
     """
     brought = 0
-    for dead in _take_away(sqs, _dead_letters_of(outputs, queue)):
+    for dead in _take_away(sqs, _dead_letters_of(stack, queue)):
         if queue == "dispatch":
             functions.invoke(
-                FunctionName=_output(outputs, "DispatchFunctionName"),
+                FunctionName=stack.output("DispatchFunctionName"),
                 InvocationType="Event",
                 Payload=json.dumps(_call_in(dead)),
             )
         else:
-            _send(sqs, _output(outputs, f"{queue.title()}QueueUrl"), dead)
+            _send(sqs, stack.output(f"{queue.title()}QueueUrl"), dead)
         brought += 1
     return brought
 
 
-def drop(
-    sqs: "SQSClient", outputs: Mapping[str, str], queue: QueueName, *, with_bodies: bool
-) -> int:
+def drop(sqs: "SQSClient", stack: "DeployedStack", queue: QueueName, *, with_bodies: bool) -> int:
     """Print what lies on a queue's dead letters, and delete just that; return how much."""
     dropped = 0
-    for dead in _take_away(sqs, _dead_letters_of(outputs, queue)):
+    for dead in _take_away(sqs, _dead_letters_of(stack, queue)):
         _print(queue, dead, with_bodies=with_bodies)
         dropped += 1
     return dropped
@@ -164,11 +161,11 @@ def _reason_of_aws(message: "MessageTypeDef") -> str:
         return "unknown"
 
 
-def show(sqs: "SQSClient", outputs: Mapping[str, str], *, with_bodies: bool) -> None:
+def show(sqs: "SQSClient", stack: "DeployedStack", *, with_bodies: bool) -> None:
     """Print what lies on each dead-letter queue."""
     for queue in QUEUES:
         number = 0
-        for dead in look(sqs, _dead_letters_of(outputs, queue)):
+        for dead in look(sqs, _dead_letters_of(stack, queue)):
             number += 1
             _print(queue, dead, with_bodies=with_bodies)
         if number == 0:
@@ -185,18 +182,18 @@ def _print(queue: QueueName, dead: DeadLetter, *, with_bodies: bool) -> None:
 def carry_out(
     sqs: "SQSClient",
     functions: "LambdaClient",
-    outputs: Mapping[str, str],
+    stack: "DeployedStack",
     arguments: argparse.Namespace,
 ) -> None:
     """Do what the command line says and print the outcome."""
     if arguments.back:
-        brought = bring_back(sqs, functions, outputs, arguments.back)
+        brought = bring_back(sqs, functions, stack, arguments.back)
         print(f"Brought back from the dead letters of {arguments.back}: {brought}.")
     elif arguments.drop:
-        dropped = drop(sqs, outputs, arguments.drop, with_bodies=arguments.bodies)
+        dropped = drop(sqs, stack, arguments.drop, with_bodies=arguments.bodies)
         print(f"Dropped from the dead letters of {arguments.drop}, for good: {dropped}.")
     else:
-        show(sqs, outputs, with_bodies=arguments.bodies)
+        show(sqs, stack, with_bodies=arguments.bodies)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -207,21 +204,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bodies", action="store_true", help="show the messages, addresses too")
 
 
-def outputs_of(client: "CloudFormationClient", stack: str) -> dict[str, str]:
-    """Look a deployed stack's outputs up."""
-    described: Any = client.describe_stacks(StackName=stack)["Stacks"][0]
-    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
-
-
-def _dead_letters_of(outputs: Mapping[str, str], queue: QueueName) -> str:
-    return _output(outputs, f"{queue.title()}DeadLetterQueueUrl")
-
-
-def _output(outputs: Mapping[str, str], name: str) -> str:
-    try:
-        return outputs[name]
-    except KeyError:
-        raise DeadLetterError(f"The stack has no output {name}: is it Broadsheet's?") from None
+def _dead_letters_of(stack: "DeployedStack", queue: QueueName) -> str:
+    return stack.output(f"{queue.title()}DeadLetterQueueUrl")
 
 
 def main() -> None:
@@ -233,9 +217,9 @@ def main() -> None:
     parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
     chosen = parser.parse_args()
     try:
-        outputs = outputs_of(boto3.client("cloudformation"), chosen.stack)
-        carry_out(boto3.client("sqs"), boto3.client("lambda"), outputs, chosen)
-    except (DeadLetterError, BotoCoreError, ClientError) as error:
+        stack = describe(boto3.client("cloudformation"), chosen.stack)
+        carry_out(boto3.client("sqs"), boto3.client("lambda"), stack, chosen)
+    except (StackError, BotoCoreError, ClientError) as error:
         sys.exit(str(error))
 
 

@@ -1,10 +1,12 @@
 """The SES account this server plays: its limits, identities, suppressions, configuration sets."""
 
+import hashlib
 import json
 import sqlite3
 import time
+from base64 import b32encode
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from local.ses_server import addresses
 
@@ -26,6 +28,17 @@ class Account:
     enforces_rate: bool = True
     production_access: bool = True
     strict_configuration_sets: bool = False
+    enforcement_status: str = "HEALTHY"  # or PROBATION, SHUTDOWN: a review by SES
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far an identity is proved, in SES's words; by default, wholly."""
+
+    verification: str = "SUCCESS"
+    dkim: str = "SUCCESS"
+    mail_from_domain: str | None = None
+    mail_from: str = "SUCCESS"
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,28 @@ def find_identity(connection: sqlite3.Connection, identity: str) -> sqlite3.Row 
     return row
 
 
+def proof_of(connection: sqlite3.Connection, identity: str) -> Proof:
+    row = connection.execute(
+        "SELECT proof FROM identity_proofs WHERE name = ?", (addresses.identity_name(identity),)
+    ).fetchone()
+    return Proof(**json.loads(row["proof"])) if row else Proof()
+
+
+def put_proof(connection: sqlite3.Connection, identity: str, proof: Proof) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO identity_proofs (name, proof) VALUES (?, ?)",
+        (addresses.identity_name(identity), json.dumps(asdict(proof))),
+    )
+
+
+def dkim_tokens(identity: str) -> list[str]:
+    """Give the three names under which SES publishes a domain's keys; the same ever after."""
+    return [
+        b32encode(hashlib.sha256(f"{number}.{identity}".encode()).digest())[:32].decode().lower()
+        for number in range(3)
+    ]
+
+
 def list_identities(connection: sqlite3.Connection, *, after: str | None, limit: int) -> list[str]:
     rows = connection.execute(
         "SELECT name FROM identities WHERE name > ? ORDER BY name LIMIT ?", (after or "", limit)
@@ -76,6 +111,9 @@ def delete_identity(connection: sqlite3.Connection, identity: str) -> bool:
     deleted = connection.execute(
         "DELETE FROM identities WHERE name = ?", (addresses.identity_name(identity),)
     )
+    connection.execute(
+        "DELETE FROM identity_proofs WHERE name = ?", (addresses.identity_name(identity),)
+    )
     return deleted.rowcount == 1
 
 
@@ -83,10 +121,10 @@ def is_verified(connection: sqlite3.Connection, address: str) -> bool:
     """Tell whether ``address`` may send: it, or a domain above it, is a verified identity."""
     covering = addresses.identities_covering(address)
     found = connection.execute(
-        "SELECT 1 FROM identities WHERE name IN (SELECT value FROM json_each(?)) LIMIT 1",
+        "SELECT name FROM identities WHERE name IN (SELECT value FROM json_each(?))",
         (json.dumps(covering),),
-    ).fetchone()
-    return found is not None
+    )
+    return any(proof_of(connection, row["name"]).verification == "SUCCESS" for row in found)
 
 
 def suppress(connection: sqlite3.Connection, address: str, reason: str) -> None:
@@ -198,3 +236,36 @@ def put_suppressed_reasons(connection: sqlite3.Connection, reasons: Iterable[str
     connection.execute(
         "UPDATE account SET suppressed_reasons = ?", (json.dumps(sorted(set(reasons))),)
     )
+
+
+def put_configured_destination(
+    connection: sqlite3.Connection, configuration_set: str, name: str, destination: str
+) -> bool:
+    """Keep what the operator set up, as JSON; False when the name was taken."""
+    added = connection.execute(
+        "INSERT OR IGNORE INTO configured_destinations (configuration_set, name, destination)"
+        " VALUES (?, ?, ?)",
+        (configuration_set, name, destination),
+    )
+    return added.rowcount == 1
+
+
+def configured_destinations(
+    connection: sqlite3.Connection, configuration_set: str
+) -> dict[str, dict[str, object]]:
+    rows = connection.execute(
+        "SELECT name, destination FROM configured_destinations"
+        " WHERE configuration_set = ? ORDER BY name",
+        (configuration_set,),
+    )
+    return {row["name"]: json.loads(row["destination"]) for row in rows}
+
+
+def delete_configured_destination(
+    connection: sqlite3.Connection, configuration_set: str, name: str
+) -> bool:
+    deleted = connection.execute(
+        "DELETE FROM configured_destinations WHERE configuration_set = ? AND name = ?",
+        (configuration_set, name),
+    )
+    return deleted.rowcount == 1

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from local.ses_server import account, addresses, mails
-from local.ses_server.account import ALL_REASONS, ConfigurationSet
+from local.ses_server.account import ALL_REASONS, ConfigurationSet, Proof
 from local.ses_server.errors import SesError, already_exists, bad_request, not_found
 from local.ses_server.requests import (
     CreateConfigurationSet,
     CreateEmailIdentity,
+    CreateEventDestination,
     ListPage,
+    PutEmailIdentityMailFrom,
     PutSuppressedDestination,
     SendingOptions,
     SuppressionOptions,
@@ -24,7 +26,7 @@ def get_account(caller: Caller) -> dict[str, object]:
     is_sending_enabled = account.is_sending_enabled(caller.connection)
     return {
         "DedicatedIpAutoWarmupEnabled": False,
-        "EnforcementStatus": "HEALTHY",
+        "EnforcementStatus": caller.account.enforcement_status,
         "ProductionAccessEnabled": caller.account.production_access,
         "SendQuota": {
             "Max24HourSend": float(caller.account.max_24_hour_send),
@@ -65,17 +67,51 @@ def get_email_identity(caller: Caller, identity: str) -> dict[str, object]:
     found = account.find_identity(caller.connection, identity)
     if found is None:
         raise not_found(f"Email identity {identity} does not exist.")
-    answer = {
+    proof = account.proof_of(caller.connection, identity)
+    answer: dict[str, object] = {
         "IdentityType": _identity_type(identity),
         "FeedbackForwardingStatus": True,
-        "VerifiedForSendingStatus": True,
-        "VerificationStatus": "SUCCESS",
+        "VerifiedForSendingStatus": proof.verification == "SUCCESS",
+        "VerificationStatus": proof.verification,
+        "DkimAttributes": _dkim(identity, proof),
         "Policies": {},
         "Tags": [],
     }
+    if proof.mail_from_domain:
+        answer["MailFromAttributes"] = {
+            "MailFromDomain": proof.mail_from_domain,
+            "MailFromDomainStatus": proof.mail_from,
+            "BehaviorOnMxFailure": "USE_DEFAULT_VALUE",
+        }
     if found["configuration_set"]:
         answer["ConfigurationSetName"] = found["configuration_set"]
     return answer
+
+
+def put_mail_from(
+    caller: Caller, identity: str, request: PutEmailIdentityMailFrom
+) -> dict[str, object]:
+    """Set the domain that bounces go to; like an identity, it is proved at once."""
+    if account.find_identity(caller.connection, identity) is None:
+        raise not_found(f"Email identity {identity} does not exist.")
+    proof = account.proof_of(caller.connection, identity)
+    account.put_proof(
+        caller.connection,
+        identity,
+        replace(proof, mail_from_domain=request.mail_from_domain or None, mail_from="SUCCESS"),
+    )
+    return {}
+
+
+def _dkim(identity: str, proof: Proof) -> dict[str, object]:
+    if "@" in identity:  # an address alone has no DNS to publish keys in
+        return {"SigningEnabled": False, "Status": "NOT_STARTED"}
+    return {
+        "SigningEnabled": True,
+        "Status": proof.dkim,
+        "Tokens": account.dkim_tokens(identity),
+        "SigningAttributesOrigin": "AWS_SES",
+    }
 
 
 def list_email_identities(caller: Caller, page: ListPage) -> dict[str, object]:
@@ -85,10 +121,11 @@ def list_email_identities(caller: Caller, page: ListPage) -> dict[str, object]:
         {
             "IdentityName": name,
             "IdentityType": _identity_type(name),
-            "SendingEnabled": True,
-            "VerificationStatus": "SUCCESS",
+            "SendingEnabled": verification == "SUCCESS",
+            "VerificationStatus": verification,
         }
         for name in names[:limit]
+        for verification in [account.proof_of(caller.connection, name).verification]
     ]
     return {"EmailIdentities": identities, **_next(names, limit)}
 
@@ -193,6 +230,38 @@ def put_configuration_set_suppression_options(
     account.put_configuration_set(
         caller.connection, replace(found, suppressed_reasons=_reasons(request))
     )
+    return {}
+
+
+def create_event_destination(
+    caller: Caller, name: str, request: CreateEventDestination
+) -> dict[str, object]:
+    """Keep it, for who looks; where events really go is said by the control API."""
+    _configuration_set(caller, name)
+    if not account.put_configured_destination(
+        caller.connection,
+        name,
+        request.event_destination_name,
+        request.event_destination.model_dump_json(by_alias=True, exclude_none=True),
+    ):
+        raise already_exists(
+            f"Event destination <{request.event_destination_name}> already exists."
+        )
+    return {}
+
+
+def get_event_destinations(caller: Caller, name: str) -> dict[str, object]:
+    _configuration_set(caller, name)
+    found = account.configured_destinations(caller.connection, name)
+    return {"EventDestinations": [{"Name": one, **found[one]} for one in found]}
+
+
+def delete_event_destination(
+    caller: Caller, name: str, event_destination: str
+) -> dict[str, object]:
+    _configuration_set(caller, name)
+    if not account.delete_configured_destination(caller.connection, name, event_destination):
+        raise not_found(f"Event destination <{event_destination}> does not exist.")
     return {}
 
 

@@ -106,6 +106,16 @@ OPERATIONS = (
         lambda call: administration.delete_email_identity(call.caller, call.path("EmailIdentity")),
     ),
     Operation(
+        "PutEmailIdentityMailFromAttributes",
+        "PUT",
+        f"{IDENTITIES}/{{EmailIdentity}}/mail-from",
+        lambda call: administration.put_mail_from(
+            call.caller,
+            call.path("EmailIdentity"),
+            requests.PutEmailIdentityMailFrom.parse(call.body),
+        ),
+    ),
+    Operation(
         "PutSuppressedDestination",
         "PUT",
         SUPPRESSED,
@@ -179,6 +189,32 @@ OPERATIONS = (
             call.caller,
             call.path("ConfigurationSetName"),
             requests.SuppressionOptions.parse(call.body),
+        ),
+    ),
+    Operation(
+        "CreateConfigurationSetEventDestination",
+        "POST",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
+        lambda call: administration.create_event_destination(
+            call.caller,
+            call.path("ConfigurationSetName"),
+            requests.CreateEventDestination.parse(call.body),
+        ),
+    ),
+    Operation(
+        "GetConfigurationSetEventDestinations",
+        "GET",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
+        lambda call: administration.get_event_destinations(
+            call.caller, call.path("ConfigurationSetName")
+        ),
+    ),
+    Operation(
+        "DeleteConfigurationSetEventDestination",
+        "DELETE",
+        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations/{{EventDestinationName}}",
+        lambda call: administration.delete_event_destination(
+            call.caller, call.path("ConfigurationSetName"), call.path("EventDestinationName")
         ),
     ),
     Operation(

@@ -57,13 +57,15 @@ class Control:
     def throttles(self) -> Throttles:
         return Throttles(**self.state()["throttles"])
 
-    def change_account(
+    def change_account(  # noqa: PLR0913 - what an account has
         self,
         *,
         max_send_rate: float | None = None,
         max_24_hour_send: float | None = None,
         enforces_rate: bool | None = None,
         sent_last_24_hours: int | None = None,
+        production_access: bool | None = None,
+        enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None,
     ) -> None:
         """Change the limits from now on; what is not given stays.
 
@@ -77,8 +79,14 @@ class Control:
                 "max_24_hour_send": max_24_hour_send,
                 "enforces_rate": enforces_rate,
                 "sent_last_24_hours": sent_last_24_hours,
+                "production_access": production_access,
+                "enforcement_status": enforcement_status,
             },
         )
+
+    def change_identity(self, identity: str, **proof: str) -> None:
+        """Say how far an identity is proved; ``proof`` are ``ProofChange``'s fields."""
+        self._call("PATCH", f"/control/identities/{urllib.parse.quote(identity)}", proof)
 
     def pause_sending(self) -> None:
         self._call("PATCH", "/control/account", {"sending_enabled": False})

@@ -8,6 +8,10 @@ a ``message``. ``control.Control`` speaks it for Python.
 ``PATCH /control/account``
     any of ``max_send_rate``, ``max_24_hour_send`` (-1: none), ``enforces_rate``,
     ``sending_enabled``, and ``sent_last_24_hours`` (a number, for the quota to count from).
+    Also ``production_access`` (false: the sandbox) and ``enforcement_status``.
+``PATCH /control/identities/example.com``
+    how far an identity is proved: any of ``verification``, ``dkim``, ``mail_from_domain`` and
+    ``mail_from``, in SES's words (``PENDING``, ``SUCCESS``, ``FAILED``).
 ``POST /control/suppressions``
     ``{"addresses": […], "reason": "BOUNCE"}`` puts addresses on the account's list.
 ``POST /control/faults``
@@ -72,6 +76,22 @@ class AccountChange(BaseModel):
     enforces_rate: bool | None = None
     sending_enabled: bool | None = None
     sent_last_24_hours: int | None = Field(default=None, ge=0)
+    production_access: bool | None = None
+    enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None
+
+
+type ProofStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
+
+
+class ProofChange(BaseModel):
+    """What is changed of an identity's proof; None leaves a thing as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verification: ProofStatus | None = None
+    dkim: ProofStatus | None = None
+    mail_from_domain: str | None = None
+    mail_from: ProofStatus | None = None
 
 
 class Suppressions(BaseModel):
@@ -101,6 +121,7 @@ def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.Ro
     return [
         web.get("/control", api.show),
         web.patch("/control/account", _answering(api.change_account)),
+        web.patch("/control/identities/{identity}", _answering(api.change_identity)),
         web.post("/control/suppressions", _answering(api.suppress)),
         web.post("/control/faults", _answering(api.begin_fault)),
         web.delete("/control/faults", api.end_faults),
@@ -169,7 +190,11 @@ class ControlApi:
     async def change_account(self, request: web.Request) -> web.Response:
         change = AccountChange.model_validate_json(await request.read())
         limits = change.model_dump(
-            include={"max_send_rate", "max_24_hour_send", "enforces_rate"}, exclude_none=True
+            include={
+                *("max_send_rate", "max_24_hour_send", "enforces_rate"),
+                *("production_access", "enforcement_status"),
+            },
+            exclude_none=True,
         )
         self._limits.change(replace(self._limits.account, **limits))
         if change.sending_enabled is not None:
@@ -177,6 +202,15 @@ class ControlApi:
         if change.sent_last_24_hours is not None:
             with transaction(self._connection):
                 mails.set_sent(self._connection, change.sent_last_24_hours, datetime.now(UTC))
+        return web.json_response({})
+
+    async def change_identity(self, request: web.Request) -> web.Response:
+        change = ProofChange.model_validate_json(await request.read())
+        identity = request.match_info["identity"]
+        proof = replace(
+            account.proof_of(self._connection, identity), **change.model_dump(exclude_none=True)
+        )
+        account.put_proof(self._connection, identity, proof)
         return web.json_response({})
 
     async def suppress(self, request: web.Request) -> web.Response:

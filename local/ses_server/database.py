@@ -55,6 +55,18 @@ CREATE TABLE IF NOT EXISTS event_destinations (
 CREATE TABLE IF NOT EXISTS sent (minute INTEGER PRIMARY KEY, recipients INTEGER NOT NULL);
 
 CREATE TABLE IF NOT EXISTS identities (name TEXT PRIMARY KEY, configuration_set TEXT);
+-- How far the proof of an identity is; one without a row is proved.
+CREATE TABLE IF NOT EXISTS identity_proofs (
+  name TEXT PRIMARY KEY,
+  proof TEXT NOT NULL               -- JSON
+);
+-- As the operator set them up; where events really go is in event_destinations.
+CREATE TABLE IF NOT EXISTS configured_destinations (
+  configuration_set TEXT NOT NULL,
+  name TEXT NOT NULL,
+  destination TEXT NOT NULL,        -- JSON, botocore's EventDestinationDefinition
+  PRIMARY KEY (configuration_set, name)
+);
 CREATE TABLE IF NOT EXISTS suppressions (
   address TEXT PRIMARY KEY,         -- in lower case
   reason TEXT NOT NULL CHECK (reason IN ('BOUNCE', 'COMPLAINT')),

@@ -214,3 +214,22 @@ class CreateConfigurationSet(_Shape):
     ]
     sending_options: SendingOptions | None = None
     suppression_options: SuppressionOptions | None = None
+
+
+class PutEmailIdentityMailFrom(_Shape):
+    mail_from_domain: str | None = None
+
+
+class SnsDestination(_Shape):
+    topic_arn: NonEmpty
+
+
+class EventDestinationDefinition(_Shape):
+    enabled: bool = False
+    matching_event_types: tuple[str, ...] = ()
+    sns_destination: SnsDestination | None = None
+
+
+class CreateEventDestination(_Shape):
+    event_destination_name: NonEmpty
+    event_destination: EventDestinationDefinition

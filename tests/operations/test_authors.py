@@ -1,12 +1,10 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from botocore.stub import Stubber
 from moto import mock_aws
 
 from operations import authors
@@ -89,6 +87,47 @@ def test_a_revoked_author_is_gone_and_others_stay(client: "SecretsManagerClient"
         authors.revoke(client, secret, "Jo")
 
 
+def test_a_renewed_token_works_beside_the_old_one_until_that_is_revoked(
+    client: "SecretsManagerClient", secret: str
+):
+    old = authors.add(client, secret, "Jo")
+    authors.add(client, secret, "Ann")
+
+    new = authors.renew(client, secret, "Jo")
+
+    digests = [author.token_sha256 for author in authors.listed(client, secret)]
+    assert hashlib.sha256(old.encode()).hexdigest() in digests
+    assert hashlib.sha256(new.encode()).hexdigest() in digests
+
+    authors.revoke_old(client, secret, "Jo")
+
+    left = {author.name: author.token_sha256 for author in authors.listed(client, secret)}
+    assert left.keys() == {"Jo", "Ann"}
+    assert left["Jo"] == hashlib.sha256(new.encode()).hexdigest()
+
+
+def test_a_token_is_renewed_for_an_author_and_an_only_one_is_not_taken(
+    client: "SecretsManagerClient", secret: str
+):
+    with pytest.raises(AuthorError, match="no author Jo"):
+        authors.renew(client, secret, "Jo")
+    authors.add(client, secret, "Jo")
+
+    with pytest.raises(AuthorError, match="no older token"):
+        authors.revoke_old(client, secret, "Jo")
+
+    assert len(authors.listed(client, secret)) == 1
+
+
+def test_revoking_takes_all_of_an_authors_tokens(client: "SecretsManagerClient", secret: str):
+    authors.add(client, secret, "Jo")
+    authors.renew(client, secret, "Jo")
+
+    authors.revoke(client, secret, "Jo")
+
+    assert authors.listed(client, secret) == ()
+
+
 def test_two_operators_at_once_both_add_theirs(client: "SecretsManagerClient", secret: str):
     others = ["Ann"]
 
@@ -102,20 +141,3 @@ def test_two_operators_at_once_both_add_theirs(client: "SecretsManagerClient", s
     authors.add(client, secret, "Jo")
 
     assert {author.name for author in authors.listed(client, secret)} == {"Jo", "Ann"}
-
-
-def test_the_secret_is_found_by_the_stacks_outputs():
-    cloudformation = boto3.client("cloudformation", region_name="eu-central-1")
-    stack: dict[str, Any] = {
-        "StackName": "news",
-        "CreationTime": datetime(2026, 11, 22, tzinfo=UTC),
-        "StackStatus": "CREATE_COMPLETE",
-    }
-    output = {"OutputKey": "AuthorsSecretArn", "OutputValue": "arn:aws:secretsmanager:authors"}
-    with Stubber(cloudformation) as aws:
-        aws.add_response("describe_stacks", {"Stacks": [stack | {"Outputs": [output]}]})
-        aws.add_response("describe_stacks", {"Stacks": [stack]})
-
-        assert authors.secret_of(cloudformation, "news") == "arn:aws:secretsmanager:authors"
-        with pytest.raises(AuthorError, match="is it Broadsheet's"):
-            authors.secret_of(cloudformation, "other")

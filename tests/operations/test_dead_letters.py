@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from broadsheet import queues
 from operations import dead_letters
-from operations.dead_letters import DeadLetterError
+from operations.stack import DeployedStack, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -47,7 +47,8 @@ def carry_out(sqs: "SQSClient", outputs: dict[str, str], *options: str) -> Mock:
     parser = argparse.ArgumentParser()
     dead_letters.add_arguments(parser)
     functions = Mock()
-    dead_letters.carry_out(sqs, functions, outputs, parser.parse_args(options))
+    stack = DeployedStack(name="news", status="CREATE_COMPLETE", parameters={}, outputs=outputs)
+    dead_letters.carry_out(sqs, functions, stack, parser.parse_args(options))
     return functions
 
 
@@ -168,7 +169,8 @@ def test_what_is_put_aside_again_at_once_is_not_brought_back_forever(
     put_aside(outputs)
     monkeypatch.setattr(dead_letters, "_send", lambda *_: put_aside(outputs))
 
-    assert dead_letters.bring_back(sqs, Mock(), outputs, "requests") == 1
+    stack = DeployedStack(name="news", status="CREATE_COMPLETE", parameters={}, outputs=outputs)
+    assert dead_letters.bring_back(sqs, Mock(), stack, "requests") == 1
 
     assert len(on(sqs, outputs["RequestsDeadLetterQueueUrl"])) == 1
 
@@ -230,5 +232,5 @@ def test_nothing_is_dropped_unless_its_queue_is_named(
 
 
 def test_another_stack_is_told_apart(sqs: "SQSClient") -> None:
-    with pytest.raises(DeadLetterError, match="is it Broadsheet's"):
+    with pytest.raises(StackError, match="is it Broadsheet's"):
         carry_out(sqs, {})

@@ -165,3 +165,82 @@ def test_a_configuration_set_is_made_changed_listed_and_deleted(client: "Client"
     client.delete_configuration_set(ConfigurationSetName="issues")
     with pytest.raises(client.exceptions.NotFoundException):
         client.get_configuration_set(ConfigurationSetName="issues")
+
+
+def test_a_domain_tells_its_dkim_names_and_an_address_has_none(client: "Client") -> None:
+    client.create_email_identity(EmailIdentity="example.org")
+    client.create_email_identity(EmailIdentity="jo@example.net")
+
+    domain = client.get_email_identity(EmailIdentity="example.org")["DkimAttributes"]
+    address = client.get_email_identity(EmailIdentity="jo@example.net")["DkimAttributes"]
+
+    assert domain["Status"] == "SUCCESS"
+    assert len(set(domain["Tokens"])) == 3
+    assert address == {"SigningEnabled": False, "Status": "NOT_STARTED"}
+
+
+def test_an_identity_that_is_not_proved_yet_may_not_send(client: "Client", server: Server) -> None:
+    client.create_email_identity(EmailIdentity="example.org")
+    server.control.change_identity("example.org", verification="PENDING", dkim="PENDING")
+
+    found = client.get_email_identity(EmailIdentity="example.org")
+    assert found["VerifiedForSendingStatus"] is False
+    assert found["DkimAttributes"]["Status"] == "PENDING"
+    with pytest.raises(client.exceptions.MessageRejected):
+        send(client, "any@example.org")
+
+    server.control.change_identity("example.org", verification="SUCCESS")
+    send(client, "any@example.org")
+
+
+def test_a_mail_from_domain_is_shown_once_it_is_set(client: "Client", server: Server) -> None:
+    client.create_email_identity(EmailIdentity="example.org")
+    client.put_email_identity_mail_from_attributes(
+        EmailIdentity="example.org", MailFromDomain="bounce.example.org"
+    )
+    server.control.change_identity("example.org", mail_from="FAILED")
+
+    attributes = client.get_email_identity(EmailIdentity="example.org")["MailFromAttributes"]
+
+    assert attributes["MailFromDomain"] == "bounce.example.org"
+    assert attributes["MailFromDomainStatus"] == "FAILED"
+
+
+def test_an_account_is_put_into_the_sandbox_and_under_review(
+    client: "Client", server: Server
+) -> None:
+    server.control.change_account(production_access=False, enforcement_status="PROBATION")
+
+    found = client.get_account()
+
+    assert found["ProductionAccessEnabled"] is False
+    assert found["EnforcementStatus"] == "PROBATION"
+    with pytest.raises(client.exceptions.MessageRejected):
+        send(client, SENDER)  # to somebody who is not verified
+
+
+def test_event_destinations_are_made_shown_and_deleted(client: "Client") -> None:
+    client.create_configuration_set(ConfigurationSetName="issues")
+    client.create_configuration_set_event_destination(
+        ConfigurationSetName="issues",
+        EventDestinationName="events",
+        EventDestination={
+            "Enabled": True,
+            "MatchingEventTypes": ["SEND", "BOUNCE"],
+            "SnsDestination": {"TopicArn": "arn:aws:sns:eu-central-1:1:events"},
+        },
+    )
+
+    (found,) = client.get_configuration_set_event_destinations(ConfigurationSetName="issues")[
+        "EventDestinations"
+    ]
+    assert found["MatchingEventTypes"] == ["SEND", "BOUNCE"]
+    assert found["SnsDestination"]["TopicArn"].endswith(":events")
+
+    client.delete_configuration_set_event_destination(
+        ConfigurationSetName="issues", EventDestinationName="events"
+    )
+    answer = client.get_configuration_set_event_destinations(ConfigurationSetName="issues")
+    assert answer["EventDestinations"] == []
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.get_configuration_set_event_destinations(ConfigurationSetName="none")

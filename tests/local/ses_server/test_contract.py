@@ -19,6 +19,8 @@ BODIES: dict[str, type[BaseModel]] = {
     "SendBulkEmail": requests.SendBulkEmail,
     "CreateEmailIdentity": requests.CreateEmailIdentity,
     "ListEmailIdentities": requests.ListPage,
+    "PutEmailIdentityMailFromAttributes": requests.PutEmailIdentityMailFrom,
+    "CreateConfigurationSetEventDestination": requests.CreateEventDestination,
     "PutSuppressedDestination": requests.PutSuppressedDestination,
     "PutAccountSendingAttributes": requests.SendingOptions,
     "PutAccountSuppressionAttributes": requests.SuppressionOptions,

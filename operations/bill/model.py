@@ -1,0 +1,233 @@
+"""The arithmetic: from what happens in a month to what is used, and from that to a bill."""
+
+from __future__ import annotations
+
+import json
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from operations import template_file
+from operations.bill.awake import expected_share
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+
+DAYS = 30
+HOURS = 24 * DAYS
+POLLS_A_QUEUE = 650_000  # a month: with a MaximumConcurrency, five pollers of 20 s never stop
+DATABASE_GIGABYTES_EMPTY = 1.0  # an empty one is some tens of megabytes; Aurora rounds up
+DATABASE_BYTES_A_READER = 2_000  # row, indexes, consents and sign-ups; a margin above the measured
+DATABASE_BYTES_A_MAIL = 500  # a row of the ledger with its indexes; the same
+# Capacity while awake: half a unit is the least that runs; one while an issue is sent.
+ACU_WAITING, ACU_SENDING = 0.5, 1.0
+SESSION_SECONDS = (
+    20.0  # of a reader's wish: a database wakes in 15, and is worked with for a moment
+)
+SENDING_TAIL_SECONDS = 900.0  # deliveries are told of for some time after the last mail
+HEADROOM = 0.98  # of the sending rate is an issue's
+IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper bound, as rows share
+
+
+class Counts(BaseModel):
+    """What one of something causes, as ``tests/operations/test_bill_counts.py`` counted it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api_requests: float = 0
+    invocations: float = 0
+    gigabyte_seconds: float = 0
+    queue_requests: float = 0
+    publishes: float = 0
+    mails: float = 0
+    log_bytes: float = 0
+
+    def times(self, number: float) -> Counts:
+        """Give what so many of it cause."""
+        return Counts(**{name: value * number for name, value in self})
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: value + getattr(other, name) for name, value in self})
+
+
+class Counted(BaseModel):
+    """``counts.json``: the counts of everything that happens, and when they were taken."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counted_on: str
+    how: str
+    visit: Counts
+    sign_up: Counts
+    confirmation: Counts
+    unsubscribe: Counts
+    issue: Counts  # beside its mails
+    minute_of_sending: Counts
+    mail: Counts
+    daily_look: Counts
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the stored counts."""
+        return cls.model_validate_json((HERE / "counts.json").read_text())
+
+
+class Price(NamedTuple):
+    """A unit's price in dollars, and how many a month are free for ever."""
+
+    each: float
+    free: float
+    source: str
+
+
+class Prices(NamedTuple):
+    """``prices.json``."""
+
+    as_of: str
+    region: str
+    of: dict[str, Price]
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the stored prices."""
+        stored: dict[str, Any] = json.loads((HERE / "prices.json").read_text())
+        of = {name: Price(**price) for name, price in stored["prices"].items()}
+        return cls(stored["as_of"], stored["region"], of)
+
+
+class Standing(NamedTuple):
+    """What a stack has as long as it stands, whatever happens."""
+
+    secrets: int
+    alarm_metrics: int
+    dashboards: int
+    polled_queues: int
+
+    @classmethod
+    def read(cls, template: Path = REPOSITORY / "template.yaml") -> Self:
+        """Count in the template."""
+        resources = template_file.read(template)["Resources"].values()
+        alarms = [
+            each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"
+        ]
+
+        def number(kind: str) -> int:
+            return sum(each["Type"] == kind for each in resources)
+
+        return cls(
+            secrets=number("AWS::SecretsManager::Secret"),
+            alarm_metrics=sum(
+                # Each metric of an alarm is paid for; an expression over them is not.
+                sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
+                for alarm in alarms
+            ),
+            dashboards=number("AWS::CloudWatch::Dashboard"),
+            polled_queues=number("AWS::Lambda::EventSourceMapping"),
+        )
+
+
+class Month(BaseModel):
+    """What happens in a month. ``rate``: mails a second that SES allows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    readers: int = Field(ge=0)
+    issues: int = Field(ge=0)
+    sign_ups: int = Field(ge=0)
+    visits: int = Field(ge=0)
+    rate: float = Field(default=14, gt=0)
+    mail_price: float | None = None
+
+    @classmethod
+    def idle(cls) -> Self:
+        """Give a month in which nobody comes and nothing is published."""
+        return cls(readers=0, issues=0, sign_ups=0, visits=0)
+
+    @classmethod
+    def usual(cls, readers: int, issues: int) -> Self:
+        """Assume a list that grows by 5 % a month, and a hundred visits a day."""
+        return cls(readers=readers, issues=issues, sign_ups=ceil(readers * 0.05), visits=100 * DAYS)
+
+    @property
+    def unsubscribes(self) -> int:
+        """Assume that 0.3 % leave with each issue."""
+        return ceil(self.readers * self.issues * 0.003)
+
+    @property
+    def sending_seconds(self) -> float:
+        """Give how long all issues take."""
+        return self.issues * self.readers / (self.rate * HEADROOM)
+
+
+class Item(NamedTuple):
+    """A line of the bill. ``dollars``: after what is free for ever."""
+
+    name: str
+    used: float
+    free: float
+    dollars: float
+
+
+def used(month: Month, counted: Counted, standing: Standing) -> dict[str, float]:
+    """Give how much of everything a month uses, by the names that prices have."""
+    wishes = 2 * month.sign_ups + month.unsubscribes  # a sign-up, and its confirmation
+    happened = (
+        counted.visit.times(month.visits)
+        + counted.sign_up.times(month.sign_ups)
+        + counted.confirmation.times(month.sign_ups)
+        + counted.unsubscribe.times(month.unsubscribes)
+        + counted.issue.times(month.issues)
+        + counted.minute_of_sending.times(month.sending_seconds / 60)
+        + counted.mail.times(month.readers * month.issues)
+        + counted.daily_look.times(DAYS)
+    )
+    return {
+        "api_requests": happened.api_requests,
+        "lambda_requests": happened.invocations,
+        "lambda_gb_seconds": happened.gigabyte_seconds,
+        "sqs_requests": happened.queue_requests + POLLS_A_QUEUE * standing.polled_queues,
+        "sns_publishes": happened.publishes,
+        "scheduler_calls": DAYS + month.sending_seconds / 60,
+        "secrets": standing.secrets,
+        # Each function's environment reads up to three, at most once a minute while it works.
+        "secret_reads": 3 * happened.invocations,
+        "alarm_metrics": standing.alarm_metrics,
+        "dashboards": standing.dashboards,
+        "metrics": _metrics(month),
+        "log_gigabytes": happened.log_bytes / 1e9,
+        "traces": happened.invocations,
+        "acu_hours": _acu_hours(month, wishes),
+        "database_gigabytes": DATABASE_GIGABYTES_EMPTY
+        + month.readers * (DATABASE_BYTES_A_READER + DATABASE_BYTES_A_MAIL * month.issues) / 1e9,
+        "database_io": IO_A_MAIL * happened.mails,
+        "mails": happened.mails,
+    }
+
+
+def bill(used: dict[str, float], prices: Prices, mail_price: float | None = None) -> list[Item]:
+    """Price what was used."""
+    items = []
+    for name, amount in used.items():
+        price = prices.of[name]
+        each = mail_price if name == "mails" and mail_price is not None else price.each
+        items.append(Item(name, amount, price.free, max(0.0, amount - price.free) * each))
+    return items
+
+
+def _acu_hours(month: Month, wishes: int) -> float:
+    sending = (month.sending_seconds + month.issues * SENDING_TAIL_SECONDS) / 3600
+    looks = 1  # a day
+    share = expected_share(wishes / DAYS + looks, SESSION_SECONDS)
+    waiting = max(0.0, HOURS - sending) * share
+    return ACU_SENDING * min(sending, HOURS) + ACU_WAITING * waiting
+
+
+def _metrics(month: Month) -> float:
+    """Give custom metrics in metric-months: each is paid for the hours in which it is told."""
+    readers = ("SignUps", "ConfirmationMails", "Confirmations", "Unsubscribes")
+    hours = min(HOURS, 2 * month.sign_ups + month.unsubscribes)
+    sending = month.sending_seconds / 3600 + month.issues
+    issues = ("IssuesPublished", "IssuesFinished", "MailsAccepted", "MailsFailed")
+    return (len(readers) * hours + len(issues) * min(HOURS, sending)) / HOURS

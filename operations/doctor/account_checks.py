@@ -1,0 +1,223 @@
+"""The account: whether it may send, how much, and hears what becomes of its mails."""
+
+from collections.abc import Iterator
+from math import ceil
+
+from operations.doctor.findings import Finding, Verdict
+from operations.doctor.patient import Patient
+
+HEADROOM = 0.98  # of the rate is an issue's; the rest is left to confirmation mails
+SECONDS_A_DAY = 24 * 60 * 60
+TOLD = {"SEND", "DELIVERY", "DELIVERY_DELAY", "BOUNCE", "COMPLAINT", "REJECT", "RENDERING_FAILURE"}
+BOTH = {"BOUNCE", "COMPLAINT"}
+LEAST_FOR_THE_EDGE = 4  # a page, its authorizer, publish and dispatch at the same moment
+
+
+def sandbox(patient: Patient) -> Iterator[Finding]:
+    """Look for the sandbox, where SES sends to verified addresses only, 200 a day."""
+    if patient.account["ProductionAccessEnabled"]:
+        yield Finding(
+            check="sandbox", verdict=Verdict.GOOD, says="The account has production access."
+        )
+        return
+    size = patient.list_size or "some thousand"
+    yield Finding(
+        check="sandbox",
+        verdict=Verdict.BAD,
+        says=f"The account is in SES's sandbox in {patient.region}: it mails to nobody but you.",
+        fix=(
+            "Ask for production access; people at AWS answer within about a day:",
+            "  aws sesv2 put-account-details --production-access-enabled --mail-type MARKETING \\",
+            f"    --website-url {patient.links} --contact-language EN --use-case-description \\",
+            f"    'We send a newsletter from {patient.sender} to {size} subscribers. Each of them",
+            f"    signed up at {patient.links} and confirmed by a link in a mail (double opt-in).",
+            "    Every issue has an unsubscribe link and one-click unsubscribe (RFC 8058), applied",
+            "    within seconds. Bounces and complaints come back over SNS and stop all mail to",
+            "    that address at once; an issue with over 5 % bounces or 0.1 % complaints stops",
+            "    itself. We buy, rent and share no addresses.'",
+        ),
+    )
+
+
+def review(patient: Patient) -> Iterator[Finding]:
+    """Look for a review, which SES begins at many bounces or complaints, and for a pause."""
+    status = patient.account["EnforcementStatus"]
+    if not patient.account["SendingEnabled"]:
+        yield Finding(
+            check="review",
+            verdict=Verdict.BAD,
+            says=f"Sending is paused for the whole account in {patient.region} ({status}).",
+            fix=(
+                "If you paused it yourself, when nothing is in the way of sending:",
+                "  aws sesv2 put-account-sending-attributes --sending-enabled",
+                "If SES did, answer its case in the AWS Support Center.",
+            ),
+        )
+    elif status != "HEALTHY":
+        yield Finding(
+            check="review",
+            verdict=Verdict.BAD,
+            says=f"SES has the account under review: {status}.",
+            fix=("Find the cause in the SES console, Account dashboard, and answer its case.",),
+        )
+    else:
+        yield Finding(check="review", verdict=Verdict.GOOD, says="SES finds the account healthy.")
+
+
+def quota(patient: Patient) -> Iterator[Finding]:
+    """Tell how long an issue takes, by the account's rate and its quota for 24 hours."""
+    limits = patient.account["SendQuota"]
+    share = float(patient.stack.parameters.get("SendRateShare") or 1)
+    rate = limits["MaxSendRate"] * share * HEADROOM
+    per_day = limits["Max24HourSend"]
+    has_limit = per_day >= 0  # SES says "none" with -1
+    says = f"{limits['MaxSendRate']:g} mails a second, of which {rate:.3g} are an issue's; " + (
+        f"{per_day:,.0f} in 24 hours." if has_limit else "no limit for 24 hours."
+    )
+    size = patient.list_size
+    if size is None:
+        yield Finding(
+            check="quota",
+            verdict=Verdict.GOOD,
+            says=f"{says} Say LIST= for how long an issue takes.",
+        )
+        return
+    seconds = size / rate
+    if has_limit and size > per_day:
+        days = ceil(size / per_day)
+        yield Finding(
+            check="quota",
+            verdict=Verdict.BAD,
+            says=f"{says} An issue to {size:,} takes {days} days.",
+            fix=(
+                (
+                    f"Ask for a sending quota above {size:,} a day and a rate of "
+                    f"{max(1, ceil(size / 3600))} a second (an hour an issue):"
+                ),
+                f"  https://{patient.region}.console.aws.amazon.com/servicequotas/home/services/ses/quotas",
+            ),
+        )
+    elif seconds > SECONDS_A_DAY:
+        yield Finding(
+            check="quota",
+            verdict=Verdict.BAD,
+            says=f"{says} An issue to {size:,} takes {_duration(seconds)}.",
+            fix=("Ask for a higher sending rate, or raise this stack's SendRateShare.",),
+        )
+    else:
+        yield Finding(
+            check="quota",
+            verdict=Verdict.GOOD,
+            says=f"{says} An issue to {size:,} takes {_duration(seconds)}.",
+        )
+
+
+def suppression(patient: Patient) -> Iterator[Finding]:
+    """Look whether issues honour SES's own list of addresses that bounced or complained."""
+    account = set(patient.account.get("SuppressionAttributes", {}).get("SuppressedReasons", []))
+    issues = patient.ses.get_configuration_set(
+        ConfigurationSetName=patient.stack.output("IssueConfigurationSetName")
+    )
+    of_set = issues.get("SuppressionOptions", {}).get("SuppressedReasons")
+    honoured = account if of_set is None else set(of_set)
+    if honoured >= BOTH:
+        yield Finding(
+            check="suppression",
+            verdict=Verdict.GOOD,
+            says="Issues are kept from addresses that bounced or complained.",
+        )
+        return
+    missing = " and ".join(sorted(reason.lower() for reason in BOTH - honoured))
+    yield Finding(
+        check="suppression",
+        verdict=Verdict.BAD,
+        says=f"SES does not keep issues from addresses with an earlier {missing}.",
+        fix=(
+            "  aws sesv2 put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT",
+        ),
+    )
+
+
+def events(patient: Patient) -> Iterator[Finding]:
+    """Look whether SES's events arrive: without, no bounce is honoured, no crash settled."""
+    topic = patient.stack.output("SesEventsTopicArn")
+    for output in ("IssueConfigurationSetName", "ConfirmationConfigurationSetName"):
+        name = patient.stack.output(output)
+        destinations = patient.ses.get_configuration_set_event_destinations(
+            ConfigurationSetName=name
+        )["EventDestinations"]
+        told = {
+            kind
+            for each in destinations
+            if each.get("Enabled") and each.get("SnsDestination", {}).get("TopicArn") == topic
+            for kind in each["MatchingEventTypes"]
+        }
+        if TOLD - told:
+            yield _deploy_again(
+                f"{name} does not tell {', '.join(sorted(TOLD - told))} to the stack's topic."
+            )
+            return
+    queue = patient.stack.output("FeedbackQueueUrl")
+    arn = patient.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    subscribed = [
+        each["SubscriptionArn"]
+        for page in patient.sns.get_paginator("list_subscriptions_by_topic").paginate(
+            TopicArn=topic
+        )
+        for each in page["Subscriptions"]
+        if each["Protocol"] == "sqs" and each["Endpoint"] == arn["Attributes"]["QueueArn"]
+    ]
+    if not subscribed:
+        yield _deploy_again("The stack's queue for SES's events is not subscribed to their topic.")
+        return
+    raw = patient.sns.get_subscription_attributes(SubscriptionArn=subscribed[0])["Attributes"]
+    if raw.get("RawMessageDelivery", "").lower() != "true":
+        yield _deploy_again("SES's events come in SNS's envelope, which is not read.")
+        return
+    yield Finding(
+        check="events", verdict=Verdict.GOOD, says="SES tells this stack what becomes of mails."
+    )
+
+
+def concurrency(patient: Patient) -> Iterator[Finding]:
+    """Look whether the queues' functions leave room for the pages."""
+    limit = patient.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    by_queues = sum(
+        patient.functions.get_event_source_mapping(UUID=source.physical_id)
+        .get("ScalingConfig", {})
+        .get("MaximumConcurrency", limit)
+        for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
+    )
+    left = limit - by_queues
+    says = f"{limit} functions may run at once; the queues' take up to {by_queues} of them."
+    if left < LEAST_FOR_THE_EDGE:
+        yield Finding(
+            check="concurrency",
+            verdict=Verdict.BAD,
+            says=f"{says} Too few are left for the pages.",
+            fix=(
+                "Ask for more (it costs nothing), or lower the queues' concurrency:",
+                "  aws service-quotas request-service-quota-increase --service-code lambda \\",
+                "    --quota-code L-B99A9384 --desired-value 1000",
+            ),
+        )
+    else:
+        yield Finding(
+            check="concurrency", verdict=Verdict.GOOD, says=f"{says} {left} are left for the pages."
+        )
+
+
+def _deploy_again(says: str) -> Finding:
+    return Finding(
+        check="events",
+        verdict=Verdict.BAD,
+        says=says,
+        fix=("Somebody changed what the stack made: see its drift, and deploy it again.",),
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", SECONDS_A_DAY), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"about {ceil(seconds / length)} {unit}"
+    return f"about {max(1, ceil(seconds))} s"

@@ -1,0 +1,66 @@
+"""DNS as the world sees it: what stands in a domain's records."""
+
+from dataclasses import dataclass
+
+import dns.exception
+import dns.resolver
+from dns.rdtypes.ANY.CNAME import CNAME
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TXT import TXT
+
+PATIENCE_SECONDS = 8.0  # for one question, all name servers together
+# Names that are in no public DNS, whatever a name server answers (RFC 6761, RFC 2606).
+RESERVED = ("example", "test", "invalid", "localhost", "local")
+
+
+class DnsError(Exception):
+    """No name server answered; that says nothing about the records."""
+
+
+@dataclass(frozen=True)
+class Dns:
+    """Asks the name servers of this machine, or the given one (``address``, ``port``)."""
+
+    address: str | None = None
+    port: int = 53
+
+    def texts(self, name: str) -> list[str]:
+        """Give a name's TXT records, each put together from its parts."""
+        return [
+            b"".join(record.strings).decode(errors="replace")
+            for record in self._ask(name, "TXT")
+            if isinstance(record, TXT)
+        ]
+
+    def aliases(self, name: str) -> list[str]:
+        """Give a name's CNAME, without the dot at its end."""
+        return [
+            record.target.to_text(omit_final_dot=True).lower()
+            for record in self._ask(name, "CNAME")
+            if isinstance(record, CNAME)
+        ]
+
+    def mail_servers(self, name: str) -> list[str]:
+        """Give a name's MX, without the dot at the end."""
+        return [
+            record.exchange.to_text(omit_final_dot=True).lower()
+            for record in self._ask(name, "MX")
+            if isinstance(record, MX)
+        ]
+
+    def _ask(self, name: str, kind: str) -> list[object]:
+        try:
+            resolver = dns.resolver.Resolver(configure=self.address is None)
+            if self.address is not None:
+                resolver.nameservers, resolver.port = [self.address], self.port
+            resolver.lifetime = PATIENCE_SECONDS
+            return list(resolver.resolve(name, kind, search=False))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except dns.exception.DNSException as error:
+            raise DnsError(f"no name server answered about {name}") from error
+
+
+def is_reserved(domain: str) -> bool:
+    """Tell whether a domain is one of those that exist in examples and on one machine only."""
+    return domain.rsplit(".", 1)[-1] in RESERVED

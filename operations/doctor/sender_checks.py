@@ -1,0 +1,255 @@
+"""The sender: whether the domain is proved to SES, and to those who receive its mail."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from operations.doctor.dns import is_reserved
+from operations.doctor.findings import Finding, Verdict
+from operations.doctor.patient import Patient
+
+SPF = "v=spf1 include:amazonses.com -all"
+
+
+def identity(patient: Patient) -> Iterator[Finding]:
+    """Look for the identity: SES sends only as one that was proved to it."""
+    found = patient.identity
+    if found is None:
+        yield Finding(
+            check="identity",
+            verdict=Verdict.BAD,
+            says=f"SES in {patient.region} knows neither {patient.sender_domain} nor its sender.",
+            fix=(
+                f"Deploy with SenderDomain={patient.sender_domain}, or make the identity yourself,",
+                "and run this again for its DNS records:",
+                f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
+            ),
+        )
+    elif not found.answer.get("VerifiedForSendingStatus"):
+        status = found.answer.get("VerificationStatus", "PENDING").lower()
+        how = (
+            "Add the DKIM records below to DNS; SES looks for them for 72 hours."
+            if found.is_domain
+            else "Follow the link in the mail that SES sent there, within 24 hours."
+        )
+        yield Finding(
+            check="identity",
+            verdict=Verdict.BAD,
+            says=f"{found.name} is not verified yet; SES says: {status}.",
+            fix=(how,),
+        )
+    elif not found.is_domain:
+        yield Finding(
+            check="identity",
+            verdict=Verdict.BAD,
+            says=(
+                f"Only the address {found.name} is verified, so that its mail carries no "
+                "signature of its domain, and Gmail and Yahoo refuse bulk mail without one."
+            ),
+            fix=(
+                "Make the whole domain an identity, and run this again for its DNS records:",
+                f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
+            ),
+        )
+    else:
+        yield Finding(
+            check="identity",
+            verdict=Verdict.GOOD,
+            says=f"{found.name} is verified in {patient.region}.",
+        )
+
+
+def dkim(patient: Patient) -> Iterator[Finding]:
+    """Look for the names under which the domain's mail is signed: aliases of SES's."""
+    found = patient.identity
+    if found is None or not found.is_domain:
+        yield Finding(
+            check="dkim", verdict=Verdict.BAD, says="There is no domain identity to sign."
+        )
+        return
+    attributes = found.answer["DkimAttributes"]
+    if not attributes.get("SigningEnabled"):
+        yield Finding(
+            check="dkim",
+            verdict=Verdict.BAD,
+            says=f"SES does not sign the mail of {found.name}.",
+            fix=(
+                (
+                    "  aws sesv2 put-email-identity-dkim-attributes --signing-enabled "
+                    f"--email-identity {found.name}"
+                ),
+            ),
+        )
+        return
+    if is_reserved(found.name):
+        yield _no_dns("dkim", found.name)
+        return
+    if attributes.get("SigningAttributesOrigin") != "EXTERNAL":  # else the key is the operator's
+        zone = attributes.get("SigningHostedZone") or "dkim.amazonses.com"
+        wanted = {
+            f"{token}._domainkey.{found.name}": f"{token}.{zone}"
+            for token in attributes.get("Tokens", [])
+        }
+        missing = {
+            name: target
+            for name, target in wanted.items()
+            if target not in patient.dns.aliases(name)
+        }
+        if missing:
+            yield Finding(
+                check="dkim",
+                verdict=Verdict.BAD,
+                says=f"{len(missing)} of {len(wanted)} DKIM records are not in DNS.",
+                fix=(
+                    "Add to DNS:",
+                    *(f"  {name}.  CNAME  {target}." for name, target in missing.items()),
+                ),
+            )
+            return
+    if attributes.get("Status") != "SUCCESS":
+        yield Finding(
+            check="dkim",
+            verdict=Verdict.BAD,
+            says=f"SES has not seen the DKIM records; it says: {attributes.get('Status')}.",
+            fix=("They are in DNS now: wait for SES to look again, up to 72 hours.",)
+            if attributes.get("Status") == "PENDING"
+            else ("Delete the identity and make it again, so that SES looks anew.",),
+        )
+        return
+    yield Finding(check="dkim", verdict=Verdict.GOOD, says=f"Mail is signed as {found.name}.")
+
+
+def spf(patient: Patient) -> Iterator[Finding]:
+    """Look at the domain that bounces go to, which SPF is about: SES's own, until one is set."""
+    found = patient.identity
+    domain = patient.signing_domain
+    attributes = found.answer.get("MailFromAttributes", {}) if found else {}
+    mail_from = attributes.get("MailFromDomain")
+    if is_reserved(domain):
+        yield _no_dns("spf", domain)
+        return
+    if not mail_from:
+        yield Finding(
+            check="spf",
+            verdict=Verdict.ADVICE,
+            says="Bounces go to amazonses.com: SPF passes for SES's domain and not for yours.",
+            fix=(
+                "Give them a name of their own, used for nothing else:",
+                (
+                    "  aws sesv2 put-email-identity-mail-from-attributes "
+                    f"--email-identity {domain} --mail-from-domain bounces.{domain}"
+                ),
+                "and add to DNS:",
+                *_mail_from_records(f"bounces.{domain}", patient.region),
+            ),
+        )
+        return
+    server = f"feedback-smtp.{patient.region}.amazonses.com"
+    senders = [text for text in patient.dns.texts(mail_from) if text.startswith("v=spf1")]
+    if patient.dns.mail_servers(mail_from) != [server]:
+        says = f"{mail_from} has not {server} as its one mail server."
+    elif len(senders) != 1 or "include:amazonses.com" not in senders[0].split():
+        says = f"{mail_from} has not one SPF record that includes amazonses.com."
+    elif attributes.get("MailFromDomainStatus") != "SUCCESS":
+        says = f"SES has not seen the records of {mail_from}; it says: {
+            attributes.get('MailFromDomainStatus')
+        }."
+    else:
+        yield Finding(
+            check="spf", verdict=Verdict.GOOD, says=f"Bounces go to {mail_from}, and SPF passes."
+        )
+        return
+    yield Finding(
+        check="spf",
+        verdict=Verdict.BAD,
+        says=says,
+        fix=("It is to have in DNS just:", *_mail_from_records(mail_from, patient.region)),
+    )
+
+
+def dmarc(patient: Patient) -> Iterator[Finding]:
+    """Look for a DMARC record: Gmail and Yahoo ask bulk senders for one, if only with p=none."""
+    domain = patient.sender_domain
+    if is_reserved(domain):
+        yield _no_dns("dmarc", domain)
+        return
+    labels = domain.split(".")
+    for level in range(len(labels) - 1):  # a domain without one is covered by those above it
+        name = f"_dmarc.{'.'.join(labels[level:])}"
+        records = [text for text in patient.dns.texts(name) if text.startswith("v=DMARC1")]
+        if len(records) > 1:
+            yield Finding(
+                check="dmarc",
+                verdict=Verdict.BAD,
+                says=f"{name} has {len(records)} DMARC records, which counts as none.",
+                fix=("Leave one of:", *(f"  {name}.  TXT  {record!r}" for record in records)),
+            )
+            return
+        if records:
+            yield _judge_policy(name, records[0])
+            return
+    yield Finding(
+        check="dmarc",
+        verdict=Verdict.BAD,
+        says=f"{domain} has no DMARC record, and Gmail and Yahoo refuse bulk mail without one.",
+        fix=(
+            "Add to DNS, and make it stricter when the reports show that nothing else sends:",
+            f'  _dmarc.{domain}.  TXT  "v=DMARC1; p=none; rua=mailto:dmarc@{domain}"',
+        ),
+    )
+
+
+def _judge_policy(name: str, record: str) -> Finding:
+    pairs = (part.partition("=") for part in record.split(";") if "=" in part)
+    tags = {name.strip(): value.strip() for name, _, value in pairs}
+    if tags.get("p") not in {"none", "quarantine", "reject"}:
+        return Finding(
+            check="dmarc",
+            verdict=Verdict.BAD,
+            says=f"{name} has a DMARC record without a policy that counts: {record}",
+            fix=(
+                "It is to have p=none, p=quarantine or p=reject:",
+                f'  {name}.  TXT  "v=DMARC1; p=none"',
+            ),
+        )
+    return Finding(check="dmarc", verdict=Verdict.GOOD, says=f"{name} has the policy {tags['p']}.")
+
+
+def links(patient: Patient) -> Iterator[Finding]:
+    """Look where links lead: filters trust the sender's own domain, and one-click needs TLS."""
+    if patient.is_on_one_machine:
+        yield Finding(check="links", verdict=Verdict.SKIPPED, says="This stack is on one machine.")
+        return
+    address = urlsplit(patient.links)
+    host, home = address.hostname or "", patient.signing_domain
+    if address.scheme != "https":
+        yield Finding(
+            check="links",
+            verdict=Verdict.BAD,
+            says=f"Links in mails begin with {patient.links}, and one-click needs https.",
+            fix=("Deploy with a PublicUrl that begins with https://.",),
+        )
+    elif host != home and not host.endswith(f".{home}"):
+        yield Finding(
+            check="links",
+            verdict=Verdict.ADVICE,
+            says=f"Links in mails lead to {host}, which is not in {home}.",
+            fix=(
+                f"Deploy with a DomainName in it, news.{home} for example, and its HostedZoneId or",
+                "CertificateArn. Links in mails already sent go on to work.",
+            ),
+        )
+    else:
+        yield Finding(check="links", verdict=Verdict.GOOD, says=f"Links in mails lead to {host}.")
+
+
+def _mail_from_records(domain: str, region: str) -> tuple[str, ...]:
+    return (
+        f"  {domain}.  MX   10 feedback-smtp.{region}.amazonses.com.",
+        f'  {domain}.  TXT  "{SPF}"',
+    )
+
+
+def _no_dns(check: str, domain: str) -> Finding:
+    return Finding(
+        check=check, verdict=Verdict.SKIPPED, says=f"{domain} is a name for examples, in no DNS."
+    )

@@ -1,0 +1,206 @@
+"""The stack itself: whether it is whole, who may publish, and who hears its alarms."""
+
+import json
+from collections.abc import Iterator
+
+from operations import stack
+from operations.doctor.findings import Finding, Verdict
+from operations.doctor.patient import Patient
+
+WHOLE = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    "IMPORT_COMPLETE",
+}
+DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
+NOT_ASKED = "Whether it answers is not asked, as that would wake it: `make smoke` does."
+
+
+def deployment(patient: Patient) -> Iterator[Finding]:
+    """Look for a failed deployment: what was rolled back serves on, but as it was before."""
+    status = patient.stack.status
+    if status in WHOLE:
+        yield Finding(
+            check="stack", verdict=Verdict.GOOD, says=f"{patient.stack.name} is {status}."
+        )
+    elif status == "UPDATE_ROLLBACK_COMPLETE":
+        yield Finding(
+            check="stack",
+            verdict=Verdict.ADVICE,
+            says="The last deployment failed; the version before it serves.",
+            fix=(f"  aws cloudformation describe-stack-events --stack-name {patient.stack.name}",),
+        )
+    else:
+        yield Finding(
+            check="stack",
+            verdict=Verdict.BAD,
+            says=f"{patient.stack.name} is {status}.",
+            fix=("docs/operations.md, “A deployment failed”, says what to do.",),
+        )
+
+
+def database(patient: Patient) -> Iterator[Finding]:
+    """Look at the schema and the cluster, without waking it."""
+    migrations = [each for each in patient.resources if each.logical_id == "SchemaMigration"]
+    if not migrations or not migrations[0].status.endswith("_COMPLETE"):
+        yield Finding(
+            check="database",
+            verdict=Verdict.BAD,
+            says="The schema was never migrated: nothing that needs the database works.",
+            fix=("docs/operations.md, “A migration failed”, says what to do.",),
+        )
+        return
+    deployed = stack.template(patient.cloudformation, patient.stack.name)
+    version = deployed["Resources"]["SchemaMigration"]["Properties"]["SchemaVersion"]
+    clusters = patient.resources_of("AWS::RDS::DBCluster")
+    if not clusters:
+        yield Finding(
+            check="database",
+            verdict=Verdict.GOOD,
+            says=f"The schema is at {version}, in a PostgreSQL of your own. {NOT_ASKED}",
+        )
+        return
+    found = patient.rds.describe_db_clusters(DBClusterIdentifier=clusters[0].physical_id)
+    cluster = found["DBClusters"][0]
+    if cluster["Status"] != "available":
+        yield Finding(
+            check="database",
+            verdict=Verdict.BAD,
+            says=f"The cluster {clusters[0].physical_id} is {cluster['Status']}.",
+            fix=("Look at its events in the RDS console; requests wait in their queues.",),
+        )
+    elif not cluster.get("DeletionProtection"):
+        yield Finding(
+            check="database",
+            verdict=Verdict.ADVICE,
+            says="The cluster is up, and anybody who may can delete it.",
+            fix=("Deploy with deletion protection on.",),
+        )
+    else:
+        days = cluster.get("BackupRetentionPeriod")
+        yield Finding(
+            check="database",
+            verdict=Verdict.GOOD,
+            says=f"The cluster is up, at schema {version}; it keeps {days} days of backups. "
+            f"{NOT_ASKED}",
+        )
+
+
+def alarms(patient: Patient) -> Iterator[Finding]:
+    """Look for somebody who hears the alarms: one that nobody hears is none."""
+    names = [each.physical_id for each in patient.resources_of("AWS::CloudWatch::Alarm")]
+    if not names:
+        yield Finding(
+            check="alarms",
+            verdict=Verdict.BAD,
+            says="The stack has no alarms.",
+            fix=("Deploy a newer version of it.",),
+        )
+        return
+    found = patient.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+    ringing = sorted(each["AlarmName"] for each in found if each.get("StateValue") == "ALARM")
+    silent = sorted(
+        each["AlarmName"]
+        for each in found
+        if not each.get("ActionsEnabled", True) or not each.get("AlarmActions")
+    )
+    topics = {
+        action for each in found for action in each.get("AlarmActions", []) if ":sns:" in action
+    }
+    listeners = [
+        each["SubscriptionArn"].startswith("arn:")  # else it says that it waits for its owner
+        for topic in sorted(topics)
+        for page in patient.sns.get_paginator("list_subscriptions_by_topic").paginate(
+            TopicArn=topic
+        )
+        for each in page["Subscriptions"]
+    ]
+    if patient.is_on_one_machine and not listeners:
+        yield Finding(
+            check="alarms",
+            verdict=Verdict.SKIPPED,
+            says="Alarms have nobody to tell: this stack is on one machine.",
+        )
+        return
+    if silent:
+        says, fix = f"Nobody is told of {', '.join(silent)}.", "Deploy with an operator's address."
+    elif not listeners:
+        says, fix = "Nobody hears the alarms.", "Deploy with an operator's address."
+    elif not any(listeners):
+        says = "The alarms go to an address that has not agreed to it."
+        fix = "Follow the link in the mail “AWS Notification - Subscription Confirmation” there."
+    elif ringing:
+        says = f"These alarms ring now: {', '.join(ringing)}."
+        fix = "docs/operations.md, “The alarms”, says what each means and what to do."
+    else:
+        yield Finding(
+            check="alarms", verdict=Verdict.GOOD, says=f"{len(found)} alarms are heard, and quiet."
+        )
+        return
+    yield Finding(check="alarms", verdict=Verdict.BAD, says=says, fix=(fix,))
+
+
+def dead_letters(patient: Patient) -> Iterator[Finding]:
+    """Look for what was put aside, which waits for a person for fourteen days."""
+    counts = {
+        name.lower(): int(
+            patient.sqs.get_queue_attributes(
+                QueueUrl=patient.stack.output(f"{name}DeadLetterQueueUrl"),
+                AttributeNames=["ApproximateNumberOfMessages"],
+            )["Attributes"]["ApproximateNumberOfMessages"]
+        )
+        for name in DEAD_LETTERS
+    }
+    if any(counts.values()):
+        lying = ", ".join(f"{count} of {name}" for name, count in counts.items() if count)
+        yield Finding(
+            check="dead letters",
+            verdict=Verdict.BAD,
+            says=f"Put aside for a person to look at: {lying}.",
+            fix=(
+                "See what and why, mend the cause, and bring them back:",
+                f"  make dead-letters STACK={patient.stack.name}",
+                f"  make dead-letters STACK={patient.stack.name} BACK=requests",
+            ),
+        )
+    else:
+        yield Finding(check="dead letters", verdict=Verdict.GOOD, says="Nothing was put aside.")
+
+
+def queues(patient: Patient) -> Iterator[Finding]:
+    """Look for queues that nobody works on: a smoke test that was killed leaves one stopped."""
+    stopped = [
+        source
+        for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
+        if not patient.functions.get_event_source_mapping(UUID=source.physical_id)[
+            "State"
+        ].startswith("Enabl")
+    ]
+    if stopped:
+        yield Finding(
+            check="queues",
+            verdict=Verdict.BAD,
+            says=f"Nobody works on {', '.join(source.logical_id for source in stopped)}.",
+            fix=tuple(
+                f"  aws lambda update-event-source-mapping --enabled --uuid {source.physical_id}"
+                for source in stopped
+            ),
+        )
+    else:
+        yield Finding(check="queues", verdict=Verdict.GOOD, says="All queues are worked on.")
+
+
+def authors(patient: Patient) -> Iterator[Finding]:
+    """Look for an author: without one nobody can publish."""
+    secret = patient.secrets.get_secret_value(SecretId=patient.stack.output("AuthorsSecretArn"))
+    count = len(json.loads(secret["SecretString"])["authors"])
+    if count:
+        yield Finding(check="authors", verdict=Verdict.GOOD, says=f"{count} may publish.")
+    else:
+        yield Finding(
+            check="authors",
+            verdict=Verdict.BAD,
+            says="Nobody may publish yet.",
+            fix=(f"  make author NAME=jo STACK={patient.stack.name}",),
+        )

@@ -1,0 +1,394 @@
+"""Walks the whole path of a deployed stack, with the addresses of SES's simulator for readers.
+
+    python -m operations.smoke --stack STACK
+
+Tells each step, and ends with an error as soon as anything is not as it should be. It works with
+the operator's own credentials: it makes an author for itself and revokes them, reads the signing
+keys to sign what a reader would be mailed, and looks at the queues.
+
+An issue goes to the whole list, so that one is published only on a stack that has never published
+another, and even there behind a closed door: deliver's queue is stopped, the audience is counted,
+and only if it is exactly this run's simulator addresses is the door opened; else the issue is
+canceled. On a stack with readers that part is left out, and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from http import HTTPStatus
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+import boto3
+import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet import signed_tokens
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
+from operations import authors
+from operations import stack as stacks
+from operations.stack import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_sqs import SQSClient
+
+    from operations.stack import DeployedStack
+
+TOKEN_VARIABLE = "AUTHOR_TOKEN"  # noqa: S105 - the name of a variable
+TITLE = "Smoke test"
+SIMULATED = ("success", "bounce", "complaint")  # what SES's simulator does with each
+PATIENCE_SECONDS = 150  # a database wakes in 30, the authorizer learns of an author in 60
+POLL_SECONDS = 1.0
+QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
+
+
+class SmokeFailed(Exception):
+    """Something is not as it should be."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the stack answered."""
+
+    status: int
+    text: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.text)
+        return parsed
+
+
+@dataclass(frozen=True)
+class Newsletter:
+    """The stack from outside, and from where its operator stands. ``run``: this run's own name."""
+
+    stack: DeployedStack
+    run: str
+    token: str = ""
+
+    @property
+    def url(self) -> str:
+        return self.stack.output("SignUpUrl").rstrip("/")
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return boto3.client("sqs")
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        return boto3.client("lambda")
+
+    def reader(self, fate: str) -> str:
+        """Give an address of the simulator's that no other run has."""
+        return f"{fate}+smoke-{self.run}@simulator.amazonses.com"
+
+    def ask(
+        self, method: str, path: str, document: object = None, headers: Mapping[str, str] = {}
+    ) -> Reply:
+        """Send one request, as JSON."""
+        body = None if document is None else json.dumps(document).encode()
+        response = urllib3.request(
+            method,
+            path if path.startswith("http") else self.url + path,
+            body=body,
+            headers={"Accept": "text/html", "Content-Type": "application/json"} | dict(headers),
+            redirect=False,
+            retries=urllib3.Retry(3, status=0, redirect=0),
+            timeout=35,  # API Gateway gives up after 29 s
+        )
+        return Reply(response.status, response.data.decode())
+
+    def ask_as_author(
+        self, method: str, path: str, document: object = None, key: str = ""
+    ) -> Reply:
+        """Send one request with the author's token."""
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        return self.ask(method, path, document, headers | ({"Idempotency-Key": key} if key else {}))
+
+    def dead_letters(self) -> int:
+        """Count what was put aside, in all queues."""
+        return sum(self._length(f"{name}DeadLetterQueueUrl") for name in QUEUES)
+
+    def await_readers_wishes(self) -> None:
+        """Wait until all that readers asked for has been applied."""
+        _wait_for(
+            "enroll to apply what was asked for (is the database there?)",
+            lambda: not self._length("RequestsQueueUrl"),
+            times=3,  # SQS's counts are of one of its servers
+        )
+
+    def _length(self, output: str) -> int:
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=self.stack.output(output),
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            ],
+        )["Attributes"]
+        return sum(map(int, attributes.values()))
+
+
+def walk(newsletter: Newsletter) -> None:
+    """Take every step. Raises ``SmokeFailed``."""
+    put_aside = newsletter.dead_letters()
+
+    _say("1. The pages answer.")
+    for path in ("/health", "/"):
+        _expect_status(newsletter.ask("GET", path), HTTPStatus.OK, f"GET {newsletter.url}{path}")
+
+    _say("2. A reader signs up, and SES takes the confirmation mail.")
+    reader = newsletter.reader("success")
+    signed_up = newsletter.ask("POST", "/subscriptions", {"name": "Smoke", "email": reader})
+    _expect_status(signed_up, HTTPStatus.ACCEPTED, f"signing {reader} up")
+    newsletter.await_readers_wishes()
+    _expect(newsletter.dead_letters() == put_aside, "the sign-up was put aside: make dead-letters")
+    _tell("the queue is empty, so that the mail is out, and nothing was put aside")
+
+    _say("3. Links are signed with keys that the pages know.")
+    signed_tokens.load_keys()
+    _expect_status(
+        newsletter.ask("GET", _confirmation_path(reader)), HTTPStatus.OK, "a confirmation link"
+    )
+    forged = _confirmation_path(reader)[:-4] + "AAAA"
+    _expect_status(newsletter.ask("GET", forged), HTTPStatus.UNAUTHORIZED, "a forged one")
+    nobody = _unsubscribe_path(uuid4(), uuid4())
+    _expect_status(newsletter.ask("GET", nobody), HTTPStatus.OK, "an unsubscribe link")
+
+    _say("4. Authors are told from others, and the database answers.")
+    refused = newsletter.ask("GET", "/issues")
+    _expect_status(refused, HTTPStatus.UNAUTHORIZED, "without a token")
+    issues = _wait_for(
+        "the author's token to be known and the database to answer",
+        lambda: reply if (reply := _issues(newsletter)).status == HTTPStatus.OK else None,
+    ).document["issues"]
+    _tell(f"with a token: 200, and the newest of {len(issues)} issues or more")
+
+    if all(issue["title"].startswith(TITLE) for issue in issues):
+        _send(newsletter)
+    else:
+        _say(
+            "5. Publishing is left out: this stack has published, and an issue goes to all readers."
+        )
+
+    _expect(newsletter.dead_letters() == put_aside, "something was put aside: make dead-letters")
+
+
+def _issues(newsletter: Newsletter) -> Reply:
+    return newsletter.ask_as_author("GET", "/issues?limit=100")
+
+
+def _send(newsletter: Newsletter) -> None:
+    readers = [newsletter.reader(fate) for fate in SIMULATED]
+
+    _say("5. Three readers confirm: one whose mail arrives, one whose bounces, one who complains.")
+    for reader in readers:
+        reply = newsletter.ask("POST", _confirmation_path(reader))
+        _expect_status(reply, HTTPStatus.ACCEPTED, reader)
+    newsletter.await_readers_wishes()
+
+    _say("6. An issue is published, and sent if they are all its audience.")
+    path = publish_to_none_but(newsletter, len(readers))
+    books = _wait_for(
+        "SES to take the three mails and tell what became of them",
+        lambda: books if (books := _settled(newsletter, path)) else None,
+    )
+    _tell(
+        f"{books['accepted']} accepted, {books['delivered']} delivered, "
+        f"{books['bounced']} bounced, {books['complained']} complained, none twice"
+    )
+
+    _say("7. The one who is left unsubscribes, by the link in the issue's mail.")
+    ledger = newsletter.ask_as_author("GET", f"{path}/deliveries").document["deliveries"]
+    (subscriber,) = [row["subscriber_id"] for row in ledger if row["email"] == readers[0]]
+    link = _unsubscribe_path(UUID(subscriber), UUID(path.rpartition("/")[2]))
+    left = newsletter.ask("POST", link)
+    _expect_status(left, HTTPStatus.ACCEPTED, readers[0])
+    newsletter.await_readers_wishes()
+
+    _say("8. Another issue is published, and has nobody to go to.")
+    path = publish_to_none_but(newsletter, 0)
+    _wait_for("the issue to be finished", lambda: _shown(newsletter, path)["status"] == "finished")
+    _tell("bounce, complaint and unsubscribe are honoured")
+
+
+def _settled(newsletter: Newsletter, path: str) -> dict[str, Any] | None:
+    """Give the books once every mail's end is known. Raises ``SmokeFailed`` when one went wrong."""
+    issue = _shown(newsletter, path)
+    _expect(issue["status"] in {"sending", "finished"}, f"the issue is {issue['status']}: {issue}")
+    books: dict[str, Any] = issue["books"]
+    _expect(not books["duplicates"], "SES took a mail twice")
+    is_settled = (
+        issue["status"] == "finished"
+        and books["accepted"] == len(SIMULATED)
+        and books["delivered"] >= len(SIMULATED) - 1  # the bounced one is not
+        and books["bounced"] == books["complained"] == 1
+    )
+    return books if is_settled else None
+
+
+def publish_to_none_but(newsletter: Newsletter, expected: int) -> str:
+    """Publish an issue that leaves only if its audience is the expected; return its path.
+
+    Raises ``SmokeFailed`` when it is not: then it is canceled, and nobody was mailed.
+    """
+    with _deliver_stopped(newsletter):
+        key = f"smoke-{newsletter.run}-{token_hex(4)}"
+        title = f"{TITLE} {newsletter.run}"
+        reply = newsletter.ask_as_author(
+            "POST", "/issues", {"title": title, "markdown": "It works, [[name]]."}, key
+        )
+        _expect_status(reply, HTTPStatus.ACCEPTED, f"publishing “{title}”")
+        path = f"/issues/{reply.document['id']}"
+        audience = _wait_for(
+            "dispatch to count the audience",
+            lambda: None if (size := _shown(newsletter, path)["audience"]) is None else (size,),
+        )[0]
+        if audience != expected:
+            canceled = newsletter.ask_as_author("POST", f"{path}/cancel")
+            _expect_status(canceled, HTTPStatus.ACCEPTED, "canceling it")
+            _wait_for(
+                "nobody to be waiting for it",
+                lambda: _shown(newsletter, path)["books"]["waiting"] == 0,
+            )
+            raise SmokeFailed(
+                f"the issue would have gone to {audience} readers and not to the {expected} of "
+                "the simulator: it was canceled before anybody was mailed"
+            )
+        _tell(f"its audience is {audience}, as expected: it may leave")
+    return path
+
+
+@contextmanager
+def _deliver_stopped(newsletter: Newsletter) -> Iterator[None]:
+    """Keep batches on their queue meanwhile, so that nothing can be sent."""
+    sources = [
+        each.physical_id
+        for each in stacks.resources(boto3.client("cloudformation"), newsletter.stack.name)
+        if each.logical_id == "DeliverFromDeliveryQueue"
+    ]
+    _expect(len(sources) == 1, "the stack's DeliverFromDeliveryQueue is not found")
+
+    def turn(*, on: bool) -> None:
+        newsletter.functions.update_event_source_mapping(UUID=sources[0], Enabled=on)
+        state = "Enabled" if on else "Disabled"
+        _wait_for(
+            f"deliver's queue to be {state.lower()}",
+            lambda: (
+                newsletter.functions.get_event_source_mapping(UUID=sources[0])["State"] == state
+            ),
+        )
+
+    try:
+        turn(on=False)
+        yield
+    finally:
+        turn(on=True)
+
+
+def _shown(newsletter: Newsletter, path: str) -> dict[str, Any]:
+    reply = newsletter.ask_as_author("GET", path)
+    _expect(reply.status == HTTPStatus.OK, f"{path} was answered {reply.status}: {reply.text}")
+    return reply.document
+
+
+def _confirmation_path(reader: str) -> str:
+    token = ConfirmationToken(email=EmailAddress(reader), name=SubscriberName("Smoke"))
+    query = urlencode({"token": signed_tokens.sign_confirmation(token)})
+    return f"/subscriptions/confirm?{query}"
+
+
+def _unsubscribe_path(subscriber: UUID, issue: UUID) -> str:
+    token = UnsubscribeToken(subscriber_id=SubscriberId(subscriber), issue_id=IssueId(issue))
+    query = urlencode({"token": signed_tokens.sign_unsubscribe(token)})
+    return f"/subscriptions/unsubscribe?{query}"
+
+
+def _wait_for[Found](what: str, look: Callable[[], Found | None], *, times: int = 1) -> Found:
+    """Look until something is found, ``times`` in a row."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    in_a_row = 0
+    while True:
+        found = look()
+        in_a_row = in_a_row + 1 if found else 0
+        if found and in_a_row >= times:
+            return found
+        if time.monotonic() > deadline:
+            raise SmokeFailed(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def _expect_status(reply: Reply, status: HTTPStatus, what: str) -> None:
+    _expect(reply.status == status, f"{what} was answered {reply.status}: {reply.text[:500]}")
+    _tell(f"{what}: {reply.status}")
+
+
+def _expect(condition: object, otherwise: str) -> None:
+    if not condition:
+        raise SmokeFailed(otherwise)
+
+
+def _say(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+def _tell(text: str) -> None:
+    print(f"   - {text}", flush=True)
+
+
+@contextmanager
+def _author(stack: DeployedStack, run: str) -> Iterator[str]:
+    """Give a token: the one in the environment, or a new author's, who is revoked at the end."""
+    if given := os.environ.get(TOKEN_VARIABLE):
+        yield given
+        return
+    client, arn = boto3.client("secretsmanager"), stack.output("AuthorsSecretArn")
+    name = f"smoke {run}"
+    token = authors.add(client, arn, name)
+    try:
+        yield token
+    finally:
+        authors.revoke(client, arn, name)
+
+
+def main() -> int:
+    """Run the command. Gives the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m operations.smoke", description="Walks the whole path of a stack."
+    )
+    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
+    chosen = parser.parse_args()
+    run = f"{datetime.now(UTC):%Y%m%d-%H%M}-{token_hex(2)}"
+    try:
+        stack = stacks.describe(boto3.client("cloudformation"), chosen.stack)
+        os.environ["SIGNING_KEYS_SECRET_ARN"] = stack.output("SigningKeysSecretArn")
+        with _author(stack, run) as token:
+            walk(Newsletter(stack, run, token))
+    except (SmokeFailed, StackError, urllib3.exceptions.HTTPError) as error:
+        print(f"\nNot as it should be: {error}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"\nAWS did not do as asked: {error}", file=sys.stderr)
+        return 1
+    print("\nEverything works.", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

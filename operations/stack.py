@@ -1,0 +1,92 @@
+"""A deployed stack, as CloudFormation tells of it: its parameters, its outputs, its resources."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+NESTED = "AWS::CloudFormation::Stack"
+
+
+class StackError(Exception):
+    """There is no such stack, or it is none of Broadsheet's; the message says which."""
+
+
+class Resource(NamedTuple):
+    """One thing that a stack made, or one of its nested stacks."""
+
+    logical_id: str
+    physical_id: str
+    kind: str
+    status: str
+
+
+class DeployedStack(BaseModel):
+    """What can be known of a stack without asking what is in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: str
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+
+    def output(self, name: str) -> str:
+        """Give an output. Raises ``StackError`` when the stack has none of this name."""
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise StackError(
+                f"The stack {self.name} has no output {name}: is it Broadsheet's?"
+            ) from None
+
+
+def describe(client: CloudFormationClient, name: str) -> DeployedStack:
+    """Look a stack up. Raises ``StackError``."""
+    try:
+        described: Any = client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # its way to say "none"
+            raise
+        raise StackError(
+            f"There is no stack {name} in {client.meta.region_name}, for these credentials."
+        ) from error
+    return DeployedStack(
+        name=name,
+        status=described["StackStatus"],
+        parameters={
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in described.get("Parameters", [])
+        },
+        outputs={each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])},
+    )
+
+
+def resources(client: CloudFormationClient, name: str) -> Iterator[Resource]:
+    """Give all that a stack made, its nested stacks' too."""
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
+        for each in page["StackResourceSummaries"]:
+            resource = Resource(
+                each["LogicalResourceId"],
+                each.get("PhysicalResourceId", ""),
+                each["ResourceType"],
+                each["ResourceStatus"],
+            )
+            yield resource
+            if resource.kind == NESTED and resource.physical_id:
+                yield from resources(client, resource.physical_id)
+
+
+def template(client: CloudFormationClient, name: str) -> dict[str, Any]:
+    """Give the template of a stack as it was deployed, after SAM's transform."""
+    body: Any = client.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
+    parsed: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+    return parsed

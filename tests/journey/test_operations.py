@@ -1,0 +1,83 @@
+"""What an operator runs against a stack, run against the journeys' own."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local import deployment
+from local.isolation import ACCOUNT
+from local.state import REPOSITORY
+from operations import smoke, stack
+from operations.smoke import Newsletter, SmokeFailed
+from tests.journey.people import Town
+
+
+def make(target: str, state_folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/usr/bin/env", "make", *target.split()],
+        cwd=REPOSITORY,
+        env=os.environ | {"BROADSHEET_STATE": str(state_folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def operator(town: Town, monkeypatch: pytest.MonkeyPatch) -> Newsletter:
+    """Whoever has the stack's credentials; SES's simulator confirmed nobody of theirs."""
+    for name, value in ACCOUNT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", town.stack.state.emulator_url)
+    monkeypatch.setattr(smoke, "POLL_SECONDS", 0.1)
+    described = stack.describe(boto3.client("cloudformation"), deployment.STACK)
+    return Newsletter(described, "test", town.stack.author_token)
+
+
+def test_the_doctor_finds_nothing_in_the_way_of_a_stack_on_one_machine(
+    town: Town, state_folder: Path
+) -> None:
+    ended = make("doctor LIST=10000 JSON=1", state_folder)
+
+    findings = json.loads(ended.stdout)["findings"]
+    verdicts = {finding["check"]: finding["verdict"] for finding in findings}
+    of_this_machine = {"dkim", "spf", "dmarc", "links", "alarms"}
+    assert {check for check in verdicts if verdicts[check] == "skipped"} <= of_this_machine
+    # Other journeys leave dead letters, and an alarm may ring of what they did.
+    assert {check for check in verdicts if verdicts[check] in {"bad", "unknown"}} <= {
+        "alarms",
+        "dead letters",
+    }
+
+
+def test_a_smoke_test_of_a_stack_with_readers_publishes_nothing(
+    town: Town, state_folder: Path
+) -> None:
+    reader = town.subscriber("Reads On")
+    before = town.ask_as_author("GET", "/issues").json()["issues"]
+
+    ended = make("smoke", state_folder)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Publishing is left out" in ended.stdout
+    assert "Everything works." in ended.stdout
+    assert town.ask_as_author("GET", "/issues").json()["issues"] == before
+    assert [mail.subject for mail in reader.mails()][1:] == []
+
+
+def test_an_issue_for_the_simulator_never_reaches_a_reader(
+    town: Town, operator: Newsletter
+) -> None:
+    reader = town.subscriber("Reads On")
+
+    with pytest.raises(SmokeFailed, match="canceled before anybody was mailed"):
+        smoke.publish_to_none_but(operator, 0)
+
+    town.await_length("DeliveryQueueUrl", 0)
+    issue = town.ask_as_author("GET", "/issues?limit=1").json()["issues"][0]
+    assert (issue["title"], issue["status"]) == ("Smoke test test", "canceled")
+    assert [mail for mail in reader.mails() if mail.subject == issue["title"]] == []

@@ -1,0 +1,615 @@
+"""What stands between a stack and sending is found, and said with the exact way to mend it.
+
+SES is our server of it, DNS a name server on this machine, the rest of AWS moto. Each test begins
+with a stack and an account where all is well, and takes one thing away.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local import ses_server
+from local.ses_server import Server
+from local.ses_server.account import dkim_tokens
+from operations.doctor import __main__ as doctor
+from operations.doctor import account_checks, dns
+from operations.doctor.dns import Dns
+from operations.doctor.findings import Finding, Verdict
+from operations.doctor.patient import Patient
+from operations.stack import DeployedStack, Resource
+from tests.operations import name_server
+from tests.operations.name_server import Zone
+
+REGION = "eu-central-1"
+DOMAIN = "page.press"
+SENDER = f"news@{DOMAIN}"
+QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
+EVENTS = sorted(account_checks.TOLD)
+
+
+def made(logical_id: str, kind: str, physical_id: str = "") -> Resource:
+    return Resource(logical_id, physical_id, kind, "CREATE_COMPLETE")
+
+
+def deploy() -> tuple[DeployedStack, list[Resource]]:
+    """Make what the doctor looks at; CloudFormation's word for it is given to the patient."""
+    sqs, sns, cloudwatch = boto3.client("sqs"), boto3.client("sns"), boto3.client("cloudwatch")
+    secret = boto3.client("secretsmanager").create_secret(
+        Name="authors", SecretString=json.dumps({"authors": [{"name": "Jo"}]})
+    )
+    operator = sns.create_topic(Name="news-operator")["TopicArn"]
+    sns.subscribe(TopicArn=operator, Protocol="email", Endpoint="operator@example.com")
+    cloudwatch.put_metric_alarm(
+        AlarmName="news-dead-letters",
+        AlarmActions=[operator],
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Namespace="AWS/SQS",
+        Period=60,
+        Statistic="Maximum",
+        Threshold=0,
+    )
+    cloudwatch.set_alarm_state(AlarmName="news-dead-letters", StateValue="OK", StateReason="a test")
+    stack = DeployedStack(
+        name="news",
+        status="CREATE_COMPLETE",
+        parameters={"SenderAddress": SENDER, "SendRateShare": "1"},
+        outputs={
+            **{
+                f"{name}DeadLetterQueueUrl": sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+                for name in QUEUES
+            },
+            "FeedbackQueueUrl": sqs.create_queue(QueueName="feedback")["QueueUrl"],
+            "SesEventsTopicArn": sns.create_topic(Name="news-ses-events")["TopicArn"],
+            "AuthorsSecretArn": secret["ARN"],
+            "SignUpUrl": f"https://news.{DOMAIN}/",
+            "IssueConfigurationSetName": "news-issues",
+            "ConfirmationConfigurationSetName": "news-confirmations",
+        },
+    )
+    return stack, [
+        made("SchemaMigration", "Custom::SchemaMigration"),
+        made("DeadLettersAlarm", "AWS::CloudWatch::Alarm", "news-dead-letters"),
+    ]
+
+
+@dataclass(frozen=True)
+class Practice:
+    """A stack where all is well, and what a test can take away from it."""
+
+    patient: Patient
+    ses: Server
+    zone: Zone
+
+    def findings(self, check: str) -> list[Finding]:
+        return doctor.made(check, self.patient)
+
+    def finding(self, check: str) -> Finding:
+        """Make one check."""
+        (found,) = self.findings(check)
+        assert found.check == check
+        return found
+
+    def bad(self, check: str) -> str:
+        """Make one check, which finds what is in the way; give all it says."""
+        found = self.finding(check)
+        assert found.verdict is Verdict.BAD
+        return "\n".join([found.says, *found.fix])
+
+    def of(self, stack: DeployedStack, list_size: int = 10_000) -> "Practice":
+        """Look at another stack, or with another list."""
+        patient = replace(self.patient, stack=stack, list_size=list_size)
+        for kept in ("cloudformation", "functions", "resources"):
+            patient.__dict__[kept] = self.patient.__dict__[kept]
+        return replace(self, patient=patient)
+
+    def with_parameters(self, **parameters: str) -> "Practice":
+        stack = self.patient.stack
+        return self.of(stack.model_copy(update={"parameters": stack.parameters | parameters}))
+
+    def with_links(self, url: str) -> "Practice":
+        stack = self.patient.stack
+        return self.of(stack.model_copy(update={"outputs": stack.outputs | {"SignUpUrl": url}}))
+
+
+def answer(client: Any, operation: str, reply: dict[str, Any]) -> None:  # noqa: ANN401
+    """Let a client be answered this, where moto has no state to answer from."""
+    client.meta.events.register(
+        f"before-call.*.{operation}", lambda **_: (SimpleNamespace(status_code=200), reply)
+    )
+
+
+@pytest.fixture
+def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practice]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setattr(dns, "PATIENCE_SECONDS", 1.0)
+    with (
+        mock_aws(config={"core": {"reset_boto3_session": False}}),  # its models take time to read
+        ses_server.running(tmp_path, verified=[DOMAIN]) as ses,
+        name_server.running() as zone,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
+        stack, resources = deploy()
+        patient = Patient(stack, Dns("127.0.0.1", zone.port), list_size=10_000)
+        patient.__dict__["resources"] = resources
+        topic = patient.stack.output("SesEventsTopicArn")
+        queue_arn = patient.sqs.get_queue_attributes(
+            QueueUrl=patient.stack.output("FeedbackQueueUrl"), AttributeNames=["QueueArn"]
+        )["Attributes"]["QueueArn"]
+        patient.sns.subscribe(
+            TopicArn=topic,
+            Protocol="sqs",
+            Endpoint=queue_arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        client = patient.ses
+        client.put_email_identity_mail_from_attributes(
+            EmailIdentity=DOMAIN, MailFromDomain=f"bounces.{DOMAIN}"
+        )
+        for name in ("news-issues", "news-confirmations"):
+            client.create_configuration_set(ConfigurationSetName=name)
+            tell(client, name, topic, EVENTS)
+        for token in dkim_tokens(DOMAIN):
+            zone.put(f"{token}._domainkey.{DOMAIN}", "CNAME", f"{token}.dkim.amazonses.com.")
+        zone.put(f"bounces.{DOMAIN}", "MX", f"10 feedback-smtp.{REGION}.amazonses.com.")
+        zone.put(f"bounces.{DOMAIN}", "TXT", '"v=spf1 include:amazonses.com -all"')
+        zone.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=quarantine"')
+        migrated = {"SchemaMigration": {"Properties": {"SchemaVersion": 2}}}
+        answer(patient.cloudformation, "GetTemplate", {"TemplateBody": {"Resources": migrated}})
+        answer(
+            patient.functions,
+            "GetAccountSettings",
+            {"AccountLimit": {"ConcurrentExecutions": 10}},
+        )
+        yield Practice(patient, ses, zone)
+
+
+def tell(client: Any, configuration_set: str, topic: str, types: list[str]) -> None:  # noqa: ANN401
+    client.create_configuration_set_event_destination(
+        ConfigurationSetName=configuration_set,
+        EventDestinationName="events",
+        EventDestination={
+            "Enabled": True,
+            "MatchingEventTypes": types,
+            "SnsDestination": {"TopicArn": topic},
+        },
+    )
+
+
+def test_where_all_is_well_nothing_stands_in_the_way(
+    practice: Practice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = doctor.examine(practice.patient)
+
+    assert {finding.verdict for finding in findings} == {Verdict.GOOD}
+    assert [finding.check for finding in findings] == list(doctor.CHECKS)
+    doctor.show(findings)
+    assert "Nothing stands between this stack and sending." in capsys.readouterr().out
+
+
+def test_a_program_reads_the_findings_and_the_exit_status(
+    practice: Practice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (
+        practice.finding("sandbox"),
+        Finding(check="quota", verdict=Verdict.UNKNOWN, says="It can't be known."),
+    )
+
+    assert json.loads(doctor.as_json([good]))["ready"] is True
+    told = json.loads(doctor.as_json([good, bad]))
+    assert told["ready"] is False
+    assert [finding["verdict"] for finding in told["findings"]] == ["good", "unknown"]
+    assert (doctor.status([good]), doctor.status([good, bad])) == (0, 1)
+    doctor.show([good, bad])
+    assert "One thing stands between" in capsys.readouterr().out
+
+
+def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practice) -> None:
+    practice.ses.control.refuse_calls(
+        "AccessDeniedException", operations=frozenset({"GetEmailIdentity"}), status=403
+    )
+
+    verdicts = {finding.check: finding for finding in doctor.examine(practice.patient)}
+
+    assert verdicts["identity"].verdict is Verdict.UNKNOWN
+    assert "GetEmailIdentity was refused: AccessDeniedException" in verdicts["identity"].says
+    assert verdicts["identity"].is_in_the_way
+    assert verdicts["sandbox"].verdict is Verdict.GOOD
+
+
+def test_a_name_server_that_does_not_answer_says_nothing_about_the_records(
+    practice: Practice,
+) -> None:
+    practice.zone.refuses = True
+
+    found = practice.finding("dmarc")
+
+    assert found.verdict is Verdict.UNKNOWN
+    assert "no name server answered" in found.says
+
+
+# The sender
+
+
+def test_a_sender_that_ses_does_not_know_is_to_be_made_an_identity(practice: Practice) -> None:
+    practice.patient.ses.delete_email_identity(EmailIdentity=DOMAIN)
+
+    assert f"create-email-identity --email-identity {DOMAIN}" in practice.bad("identity")
+    practice.bad("dkim")
+
+
+def test_a_domain_that_is_not_verified_waits_for_its_records(practice: Practice) -> None:
+    practice.ses.control.change_identity(DOMAIN, verification="PENDING")
+
+    assert "not verified yet; SES says: pending" in practice.bad("identity")
+
+
+def test_an_address_alone_is_not_enough(practice: Practice) -> None:
+    practice.patient.ses.delete_email_identity(EmailIdentity=DOMAIN)
+    practice.patient.ses.create_email_identity(EmailIdentity=SENDER)
+
+    assert "Only the address" in practice.bad("identity")
+    practice.bad("dkim")
+
+
+def test_a_domain_above_the_senders_is_enough(practice: Practice) -> None:
+    below = practice.with_parameters(SenderAddress=f"news@mail.{DOMAIN}")
+
+    assert below.finding("identity").verdict is Verdict.GOOD
+
+
+def test_the_missing_dkim_records_are_to_be_pasted(practice: Practice) -> None:
+    first, second, third = dkim_tokens(DOMAIN)
+    practice.zone.put(f"{second}._domainkey.{DOMAIN}", "CNAME", "elsewhere.example.com.")
+    del practice.zone.records[f"{third}._domainkey.{DOMAIN}", "CNAME"]
+
+    says = practice.bad("dkim")
+
+    assert "2 of 3 DKIM records" in says
+    assert f"  {third}._domainkey.{DOMAIN}.  CNAME  {third}.dkim.amazonses.com." in says
+    assert first not in says
+
+
+@pytest.mark.parametrize("status", ["PENDING", "FAILED"])
+def test_records_that_ses_has_not_seen_do_not_sign_yet(practice: Practice, status: str) -> None:
+    practice.ses.control.change_identity(DOMAIN, dkim=status)
+
+    assert f"SES has not seen the DKIM records; it says: {status}" in practice.bad("dkim")
+
+
+def test_bounces_to_sess_own_domain_are_advised_against(practice: Practice) -> None:
+    practice.patient.ses.put_email_identity_mail_from_attributes(
+        EmailIdentity=DOMAIN, MailFromDomain=""
+    )
+
+    found = practice.finding("spf")
+
+    assert found.verdict is Verdict.ADVICE
+    assert f"  bounces.{DOMAIN}.  MX   10 feedback-smtp.{REGION}.amazonses.com." in found.fix
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "says"),
+    [
+        ("MX", ["10 mail.page.press."], "as its one mail server"),
+        ("TXT", ['"v=spf1 -all"'], "SPF record that includes amazonses.com"),
+        ("TXT", ['"v=spf1 include:amazonses.com -all"'] * 2, "SPF record"),
+        ("TXT", [], "SPF record"),
+    ],
+)
+def test_a_mail_from_domain_needs_its_two_records(
+    practice: Practice, kind: str, values: list[str], says: str
+) -> None:
+    if len(values) == 2:  # a set has no value twice
+        values[1] = '"v=spf1 include:amazonses.com ~all"'
+    practice.zone.put(f"bounces.{DOMAIN}", kind, *values)
+
+    told = practice.bad("spf")
+
+    assert says in told
+    assert f'  bounces.{DOMAIN}.  TXT  "v=spf1 include:amazonses.com -all"' in told
+
+
+def test_a_mail_from_domain_that_ses_has_not_seen_is_not_used(practice: Practice) -> None:
+    practice.ses.control.change_identity(DOMAIN, mail_from="FAILED")
+
+    assert "it says: FAILED" in practice.bad("spf")
+
+
+def test_a_missing_dmarc_record_is_to_be_pasted(practice: Practice) -> None:
+    practice.zone.put(f"_dmarc.{DOMAIN}", "TXT")
+
+    assert f'  _dmarc.{DOMAIN}.  TXT  "v=DMARC1; p=none;' in practice.bad("dmarc")
+
+
+@pytest.mark.parametrize("record", ['"v=DMARC1"', '"v=DMARC1; p=maybe"', '"v=DMARC1; sp=none"'])
+def test_a_dmarc_record_without_a_policy_counts_for_nothing(
+    practice: Practice, record: str
+) -> None:
+    practice.zone.put(f"_dmarc.{DOMAIN}", "TXT", record)
+
+    assert "without a policy that counts" in practice.bad("dmarc")
+
+
+def test_two_dmarc_records_count_as_none(practice: Practice) -> None:
+    practice.zone.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=none"', '"v=DMARC1; p=reject"')
+
+    assert "2 DMARC records" in practice.bad("dmarc")
+
+
+def test_the_policy_of_a_domain_above_covers_the_sender(practice: Practice) -> None:
+    found = practice.with_parameters(SenderAddress=f"news@mail.{DOMAIN}").finding("dmarc")
+
+    assert found.verdict is Verdict.GOOD
+    assert found.says == f"_dmarc.{DOMAIN} has the policy quarantine."
+
+
+def test_links_without_tls_break_one_click(practice: Practice) -> None:
+    assert "one-click needs https" in practice.with_links(f"http://news.{DOMAIN}/").bad("links")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a1.execute-api.eu-central-1.amazonaws.com/prod", f"https://evil{DOMAIN}"]
+)
+def test_links_to_another_domain_are_advised_against(practice: Practice, url: str) -> None:
+    found = practice.with_links(url).finding("links")
+
+    assert found.verdict is Verdict.ADVICE
+    assert f"not in {DOMAIN}" in found.says
+
+
+def test_a_domain_for_examples_is_not_looked_for_in_dns(practice: Practice) -> None:
+    practice.patient.ses.create_email_identity(EmailIdentity="page.example")
+    local = practice.with_parameters(SenderAddress="news@page.example")
+
+    for check in ("dkim", "spf", "dmarc"):
+        assert local.finding(check).verdict is Verdict.SKIPPED, check
+    assert practice.with_links("http://localhost:1/").finding("links").verdict is Verdict.SKIPPED
+
+
+# The account
+
+
+def test_the_sandbox_is_left_by_a_request_whose_text_is_given(practice: Practice) -> None:
+    practice.ses.control.change_account(production_access=False)
+
+    says = practice.bad("sandbox")
+
+    assert "put-account-details --production-access-enabled" in says
+    assert "10000 subscribers" in says
+    assert f"https://news.{DOMAIN}/" in says
+
+
+def test_a_review_by_ses_is_told(practice: Practice) -> None:
+    practice.ses.control.change_account(enforcement_status="PROBATION")
+
+    assert "under review: PROBATION" in practice.bad("review")
+
+
+def test_a_paused_account_is_told_with_the_way_out(practice: Practice) -> None:
+    practice.ses.control.pause_sending()
+
+    assert "put-account-sending-attributes --sending-enabled" in practice.bad("review")
+
+
+def test_a_list_larger_than_a_days_quota_takes_days(practice: Practice) -> None:
+    practice.ses.control.change_account(max_24_hour_send=4000)
+
+    assert "An issue to 10,000 takes 3 days" in practice.bad("quota")
+
+
+def test_a_rate_too_low_for_a_day_is_told(practice: Practice) -> None:
+    practice.ses.control.change_account(max_24_hour_send=-1, max_send_rate=1)
+
+    larger = practice.of(practice.patient.stack, list_size=200_000)
+    assert "takes about 3 days" in larger.bad("quota")
+
+
+def test_the_time_of_an_issue_counts_the_stacks_share_of_the_rate(practice: Practice) -> None:
+    practice.ses.control.change_account(max_send_rate=14)
+    assert "takes about 13 minutes" in practice.finding("quota").says
+
+    halved = practice.with_parameters(SendRateShare="0.5")
+
+    assert "takes about 25 minutes" in halved.finding("quota").says
+
+
+@pytest.mark.parametrize("kept", [["COMPLAINT"], []])
+def test_a_suppression_list_that_is_not_honoured_is_told(
+    practice: Practice, kept: list[Any]
+) -> None:
+    practice.patient.ses.put_account_suppression_attributes(SuppressedReasons=kept)
+
+    assert "--suppressed-reasons BOUNCE COMPLAINT" in practice.bad("suppression")
+
+
+def test_the_issues_own_setting_goes_before_the_accounts(practice: Practice) -> None:
+    practice.patient.ses.put_configuration_set_suppression_options(
+        ConfigurationSetName="news-issues", SuppressedReasons=["COMPLAINT"]
+    )
+
+    assert "earlier bounce" in practice.bad("suppression")
+
+
+def test_events_that_are_not_told_are_named(practice: Practice) -> None:
+    ses, topic = practice.patient.ses, practice.patient.stack.output("SesEventsTopicArn")
+    ses.delete_configuration_set_event_destination(
+        ConfigurationSetName="news-issues", EventDestinationName="events"
+    )
+    assert "does not tell BOUNCE, COMPLAINT" in practice.bad("events")
+
+    tell(ses, "news-issues", topic, [kind for kind in EVENTS if kind != "SEND"])
+    assert "does not tell SEND to" in practice.bad("events")
+
+
+def test_events_to_another_topic_are_not_this_stacks(practice: Practice) -> None:
+    ses = practice.patient.ses
+    ses.delete_configuration_set_event_destination(
+        ConfigurationSetName="news-confirmations", EventDestinationName="events"
+    )
+    tell(ses, "news-confirmations", "arn:aws:sns:eu-central-1:1:another", EVENTS)
+
+    assert "news-confirmations does not tell" in practice.bad("events")
+
+
+def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> None:
+    sns, topic = practice.patient.sns, practice.patient.stack.output("SesEventsTopicArn")
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+
+    sns.set_subscription_attributes(
+        SubscriptionArn=subscription["SubscriptionArn"],
+        AttributeName="RawMessageDelivery",
+        AttributeValue="false",
+    )
+    assert "envelope" in practice.bad("events")
+
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    assert "is not subscribed" in practice.bad("events")
+
+
+def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) -> None:
+    source = made("Source", "AWS::Lambda::EventSourceMapping", str(uuid4()))
+    practice.patient.resources.extend([source] * 3)
+    answer(
+        practice.patient.functions,
+        "GetEventSourceMapping",
+        {"ScalingConfig": {"MaximumConcurrency": 2}},
+    )
+    assert "4 are left for the pages." in practice.finding("concurrency").says
+
+    practice.patient.resources.append(source)
+
+    assert "take up to 8 of them. Too few are left" in practice.bad("concurrency")
+
+
+# The stack
+
+
+def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice) -> None:
+    source = made("DeliverFromDeliveryQueue", "AWS::Lambda::EventSourceMapping", str(uuid4()))
+    practice.patient.resources.append(source)
+    answer(practice.patient.functions, "GetEventSourceMapping", {"State": "Disabled"})
+
+    says = practice.bad("queues")
+
+    assert "Nobody works on DeliverFromDeliveryQueue" in says
+    assert f"--enabled --uuid {source.physical_id}" in says
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ("UPDATE_COMPLETE", Verdict.GOOD),
+        ("UPDATE_ROLLBACK_COMPLETE", Verdict.ADVICE),
+        ("UPDATE_ROLLBACK_FAILED", Verdict.BAD),
+        ("ROLLBACK_COMPLETE", Verdict.BAD),
+        ("CREATE_IN_PROGRESS", Verdict.BAD),
+    ],
+)
+def test_a_deployment_that_failed_is_told(
+    practice: Practice, status: str, verdict: Verdict
+) -> None:
+    stack = practice.patient.stack.model_copy(update={"status": status})
+
+    assert practice.of(stack).finding("stack").verdict is verdict
+
+
+def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
+    practice.patient.resources.clear()
+
+    assert "never migrated" in practice.bad("database")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "verdict", "says"),
+    [
+        ({"Status": "available", "DeletionProtection": True}, Verdict.GOOD, "7 days of backups"),
+        ({"Status": "available", "DeletionProtection": False}, Verdict.ADVICE, "can delete it"),
+        ({"Status": "stopped", "DeletionProtection": True}, Verdict.BAD, "is stopped"),
+    ],
+)
+def test_a_cluster_is_judged_without_waking_it(
+    practice: Practice, cluster: dict[str, Any], verdict: Verdict, says: str
+) -> None:
+    practice.patient.resources.append(made("Cluster", "AWS::RDS::DBCluster", "news-db"))
+    answer(
+        practice.patient.rds,
+        "DescribeDBClusters",
+        {"DBClusters": [{"BackupRetentionPeriod": 7} | cluster]},
+    )
+
+    found = practice.finding("database")
+
+    assert (found.verdict, says in found.says) == (verdict, True)
+
+
+def test_a_stack_without_alarms_is_told(practice: Practice) -> None:
+    practice.patient.resources.clear()
+
+    assert "no alarms" in practice.bad("alarms")
+
+
+def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
+    practice.patient.cloudwatch.disable_alarm_actions(AlarmNames=["news-dead-letters"])
+
+    assert "Nobody is told of news-dead-letters" in practice.bad("alarms")
+
+
+def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
+    sns = practice.patient.sns
+    for subscription in sns.list_subscriptions()["Subscriptions"]:
+        if subscription["Protocol"] == "email":
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+
+    assert "Nobody hears the alarms" in practice.bad("alarms")
+    on_one_machine = practice.with_links("http://localhost:1/")
+    assert on_one_machine.finding("alarms").verdict is Verdict.SKIPPED
+
+
+def test_an_address_that_has_not_agreed_hears_no_alarms(practice: Practice) -> None:
+    answer(
+        practice.patient.sns,
+        "ListSubscriptionsByTopic",
+        {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]},
+    )
+
+    assert "has not agreed" in practice.bad("alarms")
+
+
+def test_an_alarm_that_rings_is_named(practice: Practice) -> None:
+    practice.patient.cloudwatch.set_alarm_state(
+        AlarmName="news-dead-letters", StateValue="ALARM", StateReason="a test"
+    )
+
+    assert "ring now: news-dead-letters" in practice.bad("alarms")
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_what_was_put_aside_is_counted(practice: Practice, name: str) -> None:
+    practice.patient.sqs.send_message(
+        QueueUrl=practice.patient.stack.output(f"{name}DeadLetterQueueUrl"), MessageBody="{}"
+    )
+
+    says = practice.bad("dead letters")
+
+    assert f"1 of {name.lower()}" in says
+    assert "make dead-letters STACK=news" in says
+
+
+def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> None:
+    practice.patient.secrets.put_secret_value(
+        SecretId=practice.patient.stack.output("AuthorsSecretArn"), SecretString='{"authors": []}'
+    )
+
+    assert "make author NAME=jo STACK=news" in practice.bad("authors")

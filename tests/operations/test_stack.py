@@ -1,0 +1,88 @@
+"""What CloudFormation tells of a stack is found, and another's stack is told apart."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from operations.stack import StackError, describe, resources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def client() -> "CloudFormationClient":
+    return boto3.client(
+        "cloudformation",
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@pytest.fixture
+def aws(client: "CloudFormationClient") -> "Iterator[Stubber]":
+    with Stubber(client) as stubber:
+        yield stubber
+
+
+def resource(logical_id: str, kind: str, physical_id: str = "") -> dict[str, Any]:
+    return {
+        "LogicalResourceId": logical_id,
+        "PhysicalResourceId": physical_id or logical_id,
+        "ResourceType": kind,
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": NOW,
+    }
+
+
+def test_parameters_and_outputs_are_found_by_name(client: "CloudFormationClient", aws: Stubber):
+    stack = {
+        "StackName": "news",
+        "CreationTime": NOW,
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "SenderAddress", "ParameterValue": "news@page.example"}],
+        "Outputs": [{"OutputKey": "ApiId", "OutputValue": "a1"}],
+    }
+    aws.add_response("describe_stacks", {"Stacks": [stack]})
+
+    found = describe(client, "news")
+
+    assert (found.status, found.output("ApiId")) == ("CREATE_COMPLETE", "a1")
+    assert found.parameters == {"SenderAddress": "news@page.example"}
+    with pytest.raises(StackError, match="is it Broadsheet's"):
+        found.output("AuthorsSecretArn")
+
+
+def test_a_stack_that_is_not_there_is_told_with_its_region(
+    client: "CloudFormationClient", aws: Stubber
+):
+    aws.add_client_error("describe_stacks", "ValidationError", "Stack with id x does not exist")
+
+    with pytest.raises(StackError, match="no stack other in eu-central-1"):
+        describe(client, "other")
+
+
+def test_the_resources_of_nested_stacks_are_among_the_stacks_own(
+    client: "CloudFormationClient", aws: Stubber
+):
+    outer = [
+        resource("Api", "AWS::ApiGateway::RestApi"),
+        resource("Database", "AWS::CloudFormation::Stack", "arn:nested"),
+    ]
+    inner = [resource("Cluster", "AWS::RDS::DBCluster", "news-db")]
+    for name, listed in (("news", outer), ("arn:nested", inner)):
+        aws.add_response(
+            "list_stack_resources", {"StackResourceSummaries": listed}, {"StackName": name}
+        )
+
+    found = {each.logical_id: each.physical_id for each in resources(client, "news")}
+
+    assert found == {"Api": "Api", "Database": "arn:nested", "Cluster": "news-db"}
