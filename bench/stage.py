@@ -23,6 +23,7 @@ from bench import aws, usage
 from bench.aws import Aws, Queue
 from bench.lambdas import Worker
 from bench.sink import Conditions, Record
+from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from local import clocks, isolation
 from local.clocks import Clocks
@@ -142,6 +143,8 @@ class Stage:
                     _add_subscribers(new, subscribers)
             connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)'.encode())
             connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE "{template}"'.encode())
+            with psycopg.connect(in_database(self.postgres, DATABASE), autocommit=True) as new:
+                application_role.set_timeouts(new, "postgres")
             connection.execute("CHECKPOINT")  # what was written here is not the run's to write
 
     def forget_traces(self) -> None:
@@ -207,6 +210,8 @@ def running(folder: Path) -> Iterator[Stage]:
             | {arn: arn for arn in cloud.secrets}
             | {
                 "NEWSLETTER_NAME": "The Daily Page",
+                "STACK_NAME": "news",
+                "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:dead",
                 "SENDER_ADDRESS": "news@page.example",
                 "SENDER_NAME": "Ada at The Daily Page",
                 "REPLY_TO": "editors@page.example",

@@ -19,7 +19,8 @@ def test_queues_are_polled_as_deployed(source: str, batch_size: int, workers: in
     properties = SOURCES[source]["Properties"]
 
     assert properties["BatchSize"] == batch_size
-    assert properties["ScalingConfig"]["MaximumConcurrency"] == workers
+    concurrency = properties["ScalingConfig"]["MaximumConcurrency"]["Ref"]
+    assert TEMPLATE["Parameters"][concurrency]["Default"] == workers
 
 
 @pytest.mark.parametrize("function", lambdas.LIMITS)
