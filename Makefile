@@ -2,6 +2,8 @@
 #   .venv/           the tools, the local stack and the tests
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
+#   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
+#   .venv-checks/    the scanner of the template's policies
 # Each is made anew when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
@@ -98,10 +100,10 @@ keys = exec $(python) -m $(if $(STACK),operations.keys,local keys)
 export RETIRE
 
 .PHONY: dead-letters
-dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back
+dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back, DROP= drops it
 	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
-		$(if $(BACK),--back "$$BACK") $(if $(BODIES),--bodies)
-export BACK
+		$(if $(BACK),--back "$$BACK") $(if $(DROP),--drop "$$DROP") $(if $(BODIES),--bodies)
+export BACK DROP
 
 .PHONY: doctor
 doctor: .venv/.installed ## Say what stands between a stack and sending; STACK= LIST=10000 JSON=1
@@ -131,18 +133,36 @@ test: check ## Run everything that a change must pass
 	@$(python) -m pytest --numprocesses auto $(PYTEST)
 
 .PHONY: test-faults
-test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times from SEED=1 on
-	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.faults \
+		--form $(FORM) --rounds $(ROUNDS) --audience $(AUDIENCE) --seed $(SEED)
+FORM ?= long
 ROUNDS ?= 200
+AUDIENCE ?= 100000
 SEED ?= 1
 
+.PHONY: bench
+bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=profile a part
+	@PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
+		$(if $(ONLY),--only $(ONLY)); \
+	.venv-bench/bin/python -m bench.plot
+
+.PHONY: model
+model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration
+	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
+
 .PHONY: check
-check: $(environments) ## Check format, lint, types, import directions and the template
+check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
 	@echo "ruff check"; $(python) -m ruff check --quiet .
 	@echo "mypy"; $(python) -m mypy --no-error-summary
 	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
+	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint infra/database.yaml infra/front.yaml)
+	@echo "checkov"; mkdir -p build/templates && cp infra/database.yaml infra/front.yaml build/templates
+	@$(call quietly,AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/python tests/template/transform.py \
+		template.yaml build/templates/template.json)
+	@$(call quietly,.venv-checks/bin/checkov --config-file infra/checkov.yaml --directory build/templates)
 
 .PHONY: format
 format: .venv/.installed ## Format the code, and fix what lint can fix
@@ -164,11 +184,13 @@ requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the new
 	compile requirements/dev.in requirements/dev.txt; \
 	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
 	compile requirements/sam.in requirements/sam.txt; \
-	compile requirements/emulator.in requirements/emulator.txt
+	compile requirements/emulator.in requirements/emulator.txt; \
+	compile requirements/bench.in requirements/bench.txt; \
+	compile requirements/checks.in requirements/checks.txt
 
 .PHONY: clean
 clean: down ## Remove all that make made, but for the local stack's data in .local/
-	@rm -rf .venv .venv-sam .venv-emulator .aws-sam build
+	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .venv-checks .aws-sam build
 
 # Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.
 define find_python

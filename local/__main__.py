@@ -102,7 +102,7 @@ def signing_keys(state: State, arguments: argparse.Namespace) -> None:
 
 
 def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
-    """Show what the running stack put aside, or bring it back."""
+    """Show what the running stack put aside, bring it back, or drop it."""
     running = Stack(state)
     described = describe(running.aws.cloudformation, deployment.STACK)
     dead_letters.carry_out(running.aws.sqs, running.aws.functions, described, arguments)

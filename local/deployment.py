@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 from botocore.exceptions import ClientError, WaiterError
+from psycopg.errors import DuplicateObject
 
 from local import isolation
 from local.aws import Aws
@@ -22,6 +24,7 @@ from local.state import Deployment, KeptSecrets, State
 from operations import authors
 
 STACK = "broadsheet"
+APPLICATION_ROLE = "broadsheet"
 FIRST_AUTHOR = "first author"
 SENDER = "newsletter@broadsheet.example"
 PARAMETERS = {
@@ -49,15 +52,15 @@ def deploy(
     A change that the emulator can't make to an existing stack is made by deleting the stack and
     deploying it anew; ``say`` tells so. The signing keys and authors stay those of the first time.
     """
-    parameters = PARAMETERS | {
-        "PublicUrl": state.public_url,
-        "DatabaseUrl": database_url,
-    }
+    _make_application_role(database_url)
+    parameters = PARAMETERS | database_parameters(aws, database_url)
+    parameters |= {"PublicUrl": state.public_url}
     _create_or_update(state, aws, template, parameters, say)
     outputs = _outputs(aws)
     stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
     resources = _deployed_resources(aws)
     _put_gateway_responses(aws, resources, outputs["ApiId"], stage)
+    _put_concurrencies(aws)
     _restore_secrets(state, aws, outputs)
     if state.author_token is None:
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
@@ -71,6 +74,30 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:
+    """Put the database's address into secrets beside the stack, and give their parameters."""
+    as_application = database_url.replace("//postgres@", f"//{APPLICATION_ROLE}@")
+    return {
+        "DatabaseUrlSecretArn": _put_secret(aws, "database", as_application),
+        "MigrationUrlSecretArn": _put_secret(aws, "database-of-migrations", database_url),
+    }
+
+
+def _make_application_role(database_url: str) -> None:
+    """Make what an operator's database has: a role for the functions that owns nothing."""
+    with psycopg.connect(database_url, autocommit=True) as connection, suppress(DuplicateObject):
+        connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
+
+
+def _put_secret(aws: Aws, name: str, value: str) -> str:
+    """Give the ARN of a secret that stands outside of the stack, as an operator's does."""
+    name = f"{STACK}-{name}"
+    try:
+        return aws.secrets.put_secret_value(SecretId=name, SecretString=value)["ARN"]
+    except aws.secrets.exceptions.ResourceNotFoundException:
+        return aws.secrets.create_secret(Name=name, SecretString=value)["ARN"]
 
 
 def keep_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
@@ -200,6 +227,17 @@ def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, sta
             **({"statusCode": str(answer["statusCode"])} if "statusCode" in answer else {}),
         )
     aws.apigateway.create_deployment(restApiId=api_id, stageName=stage)
+
+
+def _put_concurrencies(aws: Aws) -> None:
+    """Do what the emulator leaves out: take a parameter that is a number for a number."""
+    for source in aws.functions.list_event_source_mappings()["EventSourceMappings"]:
+        aws.functions.update_event_source_mapping(
+            UUID=source["UUID"],
+            ScalingConfig={
+                "MaximumConcurrency": int(source["ScalingConfig"]["MaximumConcurrency"])
+            },
+        )
 
 
 def _prepare_ses(

@@ -49,7 +49,9 @@ def start(state: State) -> Child:
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",
-        },
+        }
+        # Functions inherit this, too: waits that are not to be waited for here, settings.Waits.
+        | {name: value for name, value in os.environ.items() if name == "WAITS"},
         state_folder=state.folder,
     )
     try:

@@ -1,7 +1,8 @@
-"""What a stack put aside for a person to look at: shows it with its reason, and brings it back.
+"""What a stack put aside for a person: shows it with its reason, brings it back, or drops it.
 
     python -m operations.dead_letters --stack STACK
     python -m operations.dead_letters --stack STACK --back requests
+    python -m operations.dead_letters --stack STACK --drop feedback
 
 Uses the operator's own AWS credentials and region. They need ``sqs:ReceiveMessage``,
 ``DeleteMessage`` and ``ChangeMessageVisibility`` on the dead-letter queues, ``sqs:SendMessage`` on
@@ -10,6 +11,8 @@ the queues they belong to, ``lambda:InvokeFunction`` on dispatch, and
 
 A message holds a reader's address, so that it is shown only with ``--bodies``. Bringing back is
 harmless when it is broken off or repeated: everything that takes a message takes it twice, too.
+Dropping is for good, and for what can never be read: an event of SES's that lies here keeps
+unresolved mails from being sent again, since it may be about one of them.
 """
 
 import argparse
@@ -72,25 +75,46 @@ def bring_back(
 
     What is put aside anew meanwhile, since nothing was mended, is left there.
     """
-    dead_letters, began = stack.output(f"{queue.title()}DeadLetterQueueUrl"), datetime.now(UTC)
     brought = 0
-    for dead in _take(sqs, dead_letters):
-        if dead.put_aside_at > began:
-            sqs.change_message_visibility(
-                QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle, VisibilityTimeout=0
-            )
-            break
+    for dead in _take_away(sqs, _dead_letters_of(stack, queue)):
         if queue == "dispatch":
             functions.invoke(
                 FunctionName=stack.output("DispatchFunctionName"),
                 InvocationType="Event",
-                Payload=json.dumps(json.loads(dead.body)["requestPayload"]),
+                Payload=json.dumps(_call_in(dead)),
             )
         else:
             _send(sqs, stack.output(f"{queue.title()}QueueUrl"), dead)
-        sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=dead.receipt_handle)
         brought += 1
     return brought
+
+
+def drop(sqs: "SQSClient", stack: "DeployedStack", queue: QueueName, *, with_bodies: bool) -> int:
+    """Print what lies on a queue's dead letters, and delete just that; return how much."""
+    dropped = 0
+    for dead in _take_away(sqs, _dead_letters_of(stack, queue)):
+        _print(queue, dead, with_bodies=with_bodies)
+        dropped += 1
+    return dropped
+
+
+def _take_away(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
+    """Give what lies on a dead-letter queue by now, and delete each once it has been dealt with."""
+    began = datetime.now(UTC)
+    for dead in _take(sqs, queue_url):
+        if dead.put_aside_at > began:
+            sqs.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=dead.receipt_handle, VisibilityTimeout=0
+            )
+            break
+        yield dead
+        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=dead.receipt_handle)
+
+
+def _call_in(dead: DeadLetter) -> object:
+    """Return what dispatch was to be called with: Lambda wraps it, a clock doesn't."""
+    said = json.loads(dead.body)
+    return said.get("requestPayload", said)
 
 
 def _send(sqs: "SQSClient", queue_url: str, dead: DeadLetter) -> None:
@@ -120,7 +144,7 @@ def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
     sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     return DeadLetter(
         put_aside_at=datetime.fromtimestamp(sent, UTC),
-        reason=said.get("reason") or _reason_of_aws(message),
+        reason=said.get("reason") or said.get("ERROR_MESSAGE") or _reason_of_aws(message),
         correlation_id=said.get("correlation_id"),
         body=message["Body"],
         receipt_handle=message["ReceiptHandle"],
@@ -141,14 +165,18 @@ def show(sqs: "SQSClient", stack: "DeployedStack", *, with_bodies: bool) -> None
     """Print what lies on each dead-letter queue."""
     for queue in QUEUES:
         number = 0
-        for dead in look(sqs, stack.output(f"{queue.title()}DeadLetterQueueUrl")):
+        for dead in look(sqs, _dead_letters_of(stack, queue)):
             number += 1
-            when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
-            print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})")
-            if with_bodies:
-                print(f"          {dead.body}")
+            _print(queue, dead, with_bodies=with_bodies)
         if number == 0:
             print(f"{queue:9} nothing")
+
+
+def _print(queue: QueueName, dead: DeadLetter, *, with_bodies: bool) -> None:
+    when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
+    print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})", flush=True)
+    if with_bodies:
+        print(f"          {dead.body}", flush=True)
 
 
 def carry_out(
@@ -161,14 +189,23 @@ def carry_out(
     if arguments.back:
         brought = bring_back(sqs, functions, stack, arguments.back)
         print(f"Brought back from the dead letters of {arguments.back}: {brought}.")
+    elif arguments.drop:
+        dropped = drop(sqs, stack, arguments.drop, with_bodies=arguments.bodies)
+        print(f"Dropped from the dead letters of {arguments.drop}, for good: {dropped}.")
     else:
         show(sqs, stack, with_bodies=arguments.bodies)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
+    doing = parser.add_mutually_exclusive_group()
+    doing.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
+    doing.add_argument("--drop", choices=QUEUES, help="show these and drop them for good")
     parser.add_argument("--bodies", action="store_true", help="show the messages, addresses too")
+
+
+def _dead_letters_of(stack: "DeployedStack", queue: QueueName) -> str:
+    return stack.output(f"{queue.title()}DeadLetterQueueUrl")
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from broadsheet.domain.requests import Origin
 from broadsheet.domain.subscribers import SourceAddress
+from local.lambda_events import sqs_record
 from local.ses_server import Mail, Server
 
 if TYPE_CHECKING:
@@ -164,70 +165,23 @@ def _messages(queue_url: str) -> list[dict[str, Any]]:
         )
         if "Messages" not in answer:
             return records
-        records += [_record(message) for message in answer["Messages"]]
-
-
-def _record(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {
-            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
-            for name, value in message.get("MessageAttributes", {}).items()
-        },
-        "eventSource": "aws:sqs",
-    }
+        records += [sqs_record(message) for message in answer["Messages"]]
 
 
 def sqs_event(*bodies: str, receive_count: int = 1) -> dict[str, Any]:
     """An event with these messages, that no queue knows of."""
     return {
         "Records": [
-            {
-                "messageId": f"m{number}",
-                "receiptHandle": f"r{number}",
-                "body": body,
-                "attributes": {"ApproximateReceiveCount": str(receive_count)},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-            }
+            sqs_record(
+                {
+                    "MessageId": f"m{number}",
+                    "ReceiptHandle": f"r{number}",
+                    "Body": body,
+                    "Attributes": {"ApproximateReceiveCount": str(receive_count)},
+                }
+            )
             for number, body in enumerate(bodies)
         ]
-    }
-
-
-def api_event(  # noqa: PLR0913 - the parts of a request
-    method: str,
-    resource: str,
-    *,
-    body: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    query: Mapping[str, str] | None = None,
-    path_parameters: Mapping[str, str] | None = None,
-    author: str | None = None,
-    source: str = "192.0.2.7",
-) -> dict[str, Any]:
-    """What API Gateway hands to a function."""
-    path = resource
-    for name, value in (path_parameters or {}).items():
-        path = path.replace(f"{{{name}}}", value)
-    return {
-        "httpMethod": method,
-        "resource": resource,
-        "path": path,
-        "headers": dict(headers or {}),
-        "queryStringParameters": dict(query) if query else None,
-        "pathParameters": dict(path_parameters) if path_parameters else None,
-        "body": body,
-        "isBase64Encoded": False,
-        "requestContext": {
-            "requestId": str(uuid4()),
-            "identity": {"sourceIp": source},
-            "path": f"/prod{path}",
-            "authorizer": {"author": author} if author else None,
-        },
     }
 
 

@@ -16,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from broadsheet import secrets, settings
+from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
 from local import ses_server
@@ -53,8 +54,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server.start()
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE migrated")
+        connection.execute("CREATE ROLE broadsheet LOGIN")
     with psycopg.connect(in_database(server.url, "migrated"), autocommit=True) as connection:
         migrate(connection, MIGRATIONS)
+        application_role.admit(connection, "broadsheet")
     yield server
     server.close()
 
@@ -64,6 +67,8 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     """A fresh database with the newsletter's schema."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
+        with psycopg.connect(in_database(postgres.url, "newsletter"), autocommit=True) as fresh:
+            application_role.set_timeouts(fresh, "broadsheet")
         yield in_database(postgres.url, "newsletter")
         connection.execute("DROP DATABASE newsletter WITH (FORCE)")
 
@@ -88,7 +93,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         values = {
             "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "a key"}),
             "AUTHORS_SECRET_ARN": json.dumps({"authors": []}),
-            "DATABASE_URL_SECRET_ARN": database_url,
+            "DATABASE_URL_SECRET_ARN": as_application(database_url),
         }
         boto3.client("scheduler").create_schedule_group(Name="clocks")
         environment = {
@@ -98,6 +103,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 for name, value in values.items()
             },
             "NEWSLETTER_NAME": "The Daily Page",
+            "STACK_NAME": "news",
             "SENDER_ADDRESS": SENDER,
             "SENDER_NAME": "Ada at The Daily Page",
             "REPLY_TO": "editors@page.example",
@@ -106,6 +112,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "ISSUE_CONFIGURATION_SET": "issues",
             "ISSUE_CLOCK_GROUP": "clocks",
             "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+            "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
             "DISPATCH_FUNCTION_NAME": "dispatch",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
@@ -128,6 +135,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "NEWSLETTER_NAME": "The Daily Page",
+        "STACK_NAME": "news",
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -174,3 +182,8 @@ def _cached_functions(module: ModuleType) -> list["functools._lru_cache_wrapper[
 
 def in_database(url: str, name: str) -> str:
     return url.replace("/postgres?", f"/{name}?")
+
+
+def as_application(url: str) -> str:
+    """Enter the database as the functions do: by a role that owns nothing."""
+    return url.replace("//postgres@", "//broadsheet@")

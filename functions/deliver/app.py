@@ -17,7 +17,7 @@ _pointer = TypeAdapter(BatchPointer)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take SQS messages, each of which points to a batch; those of one issue go together."""
+    """Take SQS messages, each of which points to batches; those of one issue go together."""
     try:
         with session() as connections:
             invocation = Invocation(
@@ -27,9 +27,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             def deliver(
                 pointers: Sequence[BatchPointer], correlation_id: str
             ) -> Sequence[BatchPointer]:
-                numbers = sorted({pointer.number for pointer in pointers})
-                left = delivery.deliver(invocation, pointers[0].issue_id, numbers, correlation_id)
-                return [pointer for pointer in pointers if pointer.number in left]
+                numbers = sorted({number for pointer in pointers for number in pointer.numbers})
+                issue_id = pointers[0].issue_id
+                left = set(delivery.deliver(invocation, issue_id, numbers, correlation_id))
+                return [pointer for pointer in pointers if not left.isdisjoint(pointer.numbers)]
 
             return queue_worker.work_through(
                 event, _pointer, deliver, "DELIVERY", together=lambda pointer: pointer.issue_id

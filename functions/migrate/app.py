@@ -1,17 +1,20 @@
 """Applies the numbered migrations when the stack is deployed: a CloudFormation custom resource.
 
-Its property ``SchemaVersion`` is the last migration's number: a change of it is what makes
-CloudFormation call. A rollback calls with an older one and changes nothing, as does a delete.
+CloudFormation calls when one of its properties changes: ``SchemaVersion``, the last migration's
+number, or ``Database``, which tells one database from another. A rollback calls with an older
+version and changes nothing, as does a delete.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from broadsheet.database.connection import connected
+from broadsheet.database import application_role
+from broadsheet.database.connection import Connection, connect, connected
 from broadsheet.database.migrations import migrate, numbered_files
 from broadsheet.telemetry import kind_of, log_failure, logger
 
@@ -39,7 +42,25 @@ def _migrate_to(version: int) -> None:
         raise ValueError("SchemaVersion names a migration that is not in this package")
     with connected(SECONDS_FOR_A_DATABASE_TO_WAKE) as connection:
         applied = migrate(connection, MIGRATIONS)
+        _let_the_application_in(connection)
     logger.info("schema is up to date", version=last, applied=applied)
+
+
+def _let_the_application_in(connection: Connection) -> None:
+    """Let in the role that the functions use: made here in Aurora, else the operator's own."""
+    if role := os.environ.get("APPLICATION_ROLE"):
+        application_role.create(connection, role)
+        application_role.admit(connection, role)
+        timeouts = application_role.TIMEOUTS | application_role.IN_AURORA
+        application_role.set_timeouts(connection, role, timeouts)
+    elif secret_arn := os.environ.get("APPLICATION_URL_SECRET_ARN"):
+        with connect(SECONDS_FOR_A_DATABASE_TO_WAKE, secret_arn) as application:
+            role = application_role.name(application)
+            application_role.set_timeouts(application, role)
+        if role != application_role.name(connection):
+            application_role.admit(connection, role)
+    else:
+        application_role.set_timeouts(connection, application_role.name(connection))
 
 
 def _answer(event: dict[str, Any], status: str, reason: str) -> None:

@@ -71,7 +71,7 @@ class AccountChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    max_send_rate: float | None = Field(default=None, gt=0)
+    max_send_rate: float | None = Field(default=None, ge=0)
     max_24_hour_send: float | None = Field(default=None, ge=-1)
     enforces_rate: bool | None = None
     sending_enabled: bool | None = None

@@ -83,6 +83,8 @@ class Limits:
     def _limit_reached(self, size: int, quota_left: float) -> Limit | None:
         if size > quota_left:
             return Limit.QUOTA
+        if self.account.enforces_rate and self.account.max_send_rate == 0:
+            return Limit.RATE
         # A mail to more people than a second's worth goes out of a full bucket, and overdraws it.
         if self.account.enforces_rate and self._tokens < min(size, self._capacity):
             return Limit.RATE

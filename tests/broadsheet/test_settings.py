@@ -56,6 +56,24 @@ def test_no_wait_at_the_edge_is_longer_than_api_gateway_waits() -> None:
     assert waits.database_connect_timeout < waits.database_patience_of_publish
 
 
+@pytest.mark.parametrize(
+    ("function", "work"),
+    [
+        ("Enroll", 5 * Waits().ses_call_timeout),  # a batch of five, a mail each
+        ("Feedback", 20),
+        ("Dispatch", 240),  # a million recipients frozen by a database that has just woken
+    ],
+)
+def test_a_worker_that_waited_for_a_waking_database_has_time_for_its_work(
+    function: str, work: float
+) -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    declared = re.search(rf"\n  {function}Function:.*?\n      Timeout: (\d+)", template, re.DOTALL)
+    assert declared
+
+    assert Waits().database_patience_of_workers + work <= int(declared[1])
+
+
 def test_no_delay_is_longer_than_sqs_delays() -> None:
     waits = Waits()
 

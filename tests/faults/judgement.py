@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.breaker import Stop
 from tests.faults.plans import RoundPlan
 
 
@@ -14,7 +15,8 @@ class Evidence:
     ``taken``: how many mails SES took, by subscriber. ``gone``: who unsubscribed or bounced during
     the sending, and when it was known to be committed, by the wall clock; ``perhaps_gone``: of
     whom that never became known. ``reads``: whom each claim read as to be mailed, and when it
-    began to read. ``ledger``: our own, only to be compared.
+    began to read. ``ledger``: our own, only to be compared. ``throttles``: what SES's bucket, and
+    not a command, refused. ``open_batches``: at the end, when whatever was frozen has thawed.
     """
 
     issue_id: str = ""
@@ -33,7 +35,9 @@ class Evidence:
     has_finished: bool = False
     has_ended: bool = False
     is_drained: bool = False
+    stop: Stop | None = None
     throttles: int = 0
+    open_batches: int = 0
     scale: float = 1.0
     dead_letters: int = 0
     seconds: float = 0.0
@@ -44,7 +48,7 @@ class Evidence:
         self.looks += 1
         if not _adds_up(document):
             self.unbalanced.append(document)
-        self.has_finished = document["status"] == "finished"
+        self.has_finished = document["status"] in {"finished", "canceled"}
 
 
 @dataclass
@@ -63,16 +67,25 @@ class Verdict:
     struck: dict[str, int]
     wrong: list[str]
     folder: str
+    throttles: int = 0
+    stop: dict[str, float] = field(default_factory=dict)
+    sabotage: str | None = None
 
     @property
     def is_good(self) -> bool:
         return not self.wrong
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether a round that keeps the rules went well, or one that breaks one went wrong."""
+        return self.is_good == (self.sabotage is None)
+
 
 def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
     """Compare what was promised with SES's record."""
     absent = set(evidence.gone) | evidence.perhaps_gone
-    missing = [s for s in evidence.confirmed - absent if not evidence.taken[s]]
+    expected = set() if plan.ends_as == "canceled" else evidence.confirmed - absent
+    missing = [s for s in expected if not evidence.taken[s]]
     doubled = [s for s, count in evidence.taken.items() if count > 1]
     unexcused = [s for s in doubled if not (plan.loses_events and s in evidence.possibly_twice)]
     wrong = [
@@ -82,8 +95,15 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         *([f"{len(unexcused)} mailed twice: {sorted(unexcused)[:3]}"] if unexcused else []),
         *_mailed_wrongly(evidence),
         *_unbalanced(evidence),
+        *(evidence.stop.judge() if evidence.stop else []),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
+        *([f"{evidence.open_batches} batches open at the end"] if evidence.open_batches else []),
         *([f"{evidence.dead_letters} dead letters"] if evidence.dead_letters else []),
+        *(
+            [f"SES throttled {evidence.throttles} mails"]
+            if evidence.throttles and not plan.concerns_rate
+            else []
+        ),
     ]
     return Verdict(
         seed=plan.seed,
@@ -98,6 +118,9 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         struck=dict(evidence.struck),
         wrong=wrong,
         folder=folder,
+        throttles=evidence.throttles,
+        stop=evidence.stop.figures if evidence.stop else {},
+        sabotage=plan.sabotage,
     )
 
 
@@ -130,18 +153,13 @@ def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
         return ["the issue has no books"]
     books = document["books"]
     frozen = evidence.confirmed if document["audience"] == len(evidence.confirmed) else None
-    skipped = sum(books["skipped"].values())
-    wrong = []
-    if document["status"] != "finished" or books["waiting"] or books["unresolved"]:
-        wrong.append(f"it finished with {books['waiting']} waiting, {books['unresolved']} unknown")
+    wrong = [*_unfinished(plan, document), *_skipped_wrongly(plan, evidence)]
     if not _adds_up(document):
         wrong.append(f"the books don't balance at the end: {document}")
     if books["failed"]:
         wrong.append(f"some failed: {books['failed']}")
     if frozen is None and document["audience"] + len(evidence.gone) < len(evidence.confirmed):
         wrong.append(f"the audience is {document['audience']} of {len(evidence.confirmed)}")
-    if skipped > len(evidence.gone) + len(evidence.perhaps_gone):
-        wrong.append(f"{skipped} were skipped, {len(evidence.gone)} had gone")
     ledger = {row["subscriber_id"] for row in evidence.ledger if row["outcome"] == "accepted"}
     if books["accepted"] != len(ledger):
         wrong.append(f"the books say {books['accepted']} accepted, the ledger {len(ledger)}")
@@ -152,6 +170,22 @@ def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
     if not plan.loses_events:
         wrong += _disagreements_of_feedback(books, evidence)
     return wrong
+
+
+def _unfinished(plan: RoundPlan, document: dict[str, Any]) -> list[str]:
+    waiting, unknown = document["books"]["waiting"], document["books"]["unresolved"]
+    if document["status"] == plan.ends_as and not waiting and not unknown:
+        return []
+    return [f"it ended as {document['status']} with {waiting} waiting, {unknown} unknown"]
+
+
+def _skipped_wrongly(plan: RoundPlan, evidence: Evidence) -> list[str]:
+    skipped = sum(evidence.last["books"]["skipped"].values())
+    gone = len(evidence.gone) + len(evidence.perhaps_gone)
+    if plan.ends_as == "canceled":
+        not_mailed = evidence.last["audience"] - len(evidence.taken)
+        return [f"{skipped} were skipped of {not_mailed}"] if skipped != not_mailed else []
+    return [f"{skipped} were skipped, {gone} had gone"] if skipped > gone else []
 
 
 def _disagreements_of_feedback(books: dict[str, Any], evidence: Evidence) -> list[str]:

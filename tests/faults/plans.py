@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
 from local.ses_server.chance import chance as ses_chance
@@ -12,6 +12,15 @@ from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEI
 
 CLAIMS_IGNORED = "claims ignored"
 SDK_RETRIES = "the SDK retries"
+DEADLINE_IGNORED = "deadline ignored after signing"
+UNFENCED = "late writes not fenced"
+UNRESOLVED_DROPPED = "unresolved dropped"
+TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
+PAUSE_IGNORED = "claimed while paused"
+BREAKER = "breaker"
+ANSWER_LOST = "answers not heeded"
+SABOTAGED = "sabotaged"
+BIG = "big"
 
 KILL_POINTS = [point for of_function in POINTS.values() for point in of_function]
 FREEZE_POINTS = [
@@ -27,6 +36,14 @@ FREEZE_POINTS = [
 RATES = (40, 100, 200, 400)  # mails a second
 BIG_RATE = 1000
 SENDING_SECONDS = 2.0  # about: when what goes wrong at a time goes wrong
+
+CONCERNING_RATE = (
+    *("frozen", "PostgreSQL", "SES throttles", "SES hangs", "SES is slow"),
+    "SES's quota",
+)
+
+type Lever = Literal["resume", "cancel"]
+LEVERS: tuple[Lever, ...] = ("resume", "cancel")
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
@@ -45,7 +62,10 @@ class RoundPlan:
     unsubscribes: int = 0
     bounces: int = 0
     bouncing_mails: int = 0
+    bounce_share: float = 0.0  # of the mails, until a lever is pulled on the stopped issue
+    lever: Lever | None = None  # pulled when the breaker has stopped it
     overlapping_ticks: bool = False
+    thaws_when_sent: bool = False  # what is frozen: no earlier than everybody has their mail
     sabotage: str | None = None
     longest: float = timing.ROUND  # seconds, before the round is said not to finish
     drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
@@ -53,6 +73,15 @@ class RoundPlan:
     @property
     def loses_events(self) -> bool:
         return bool(self.travel.get("lost"))
+
+    @property
+    def concerns_rate(self) -> bool:
+        """Whether SES's bucket may refuse mails: calls come late, or others are throttled."""
+        return any(name.startswith(CONCERNING_RATE) for name in self.faults)
+
+    @property
+    def ends_as(self) -> str:
+        return "canceled" if self.lever == "cancel" else "finished"
 
     def strike(self, point: str, passing: int, deed: Deed) -> None:
         self.deeds.setdefault(point, {})[str(passing)] = deed
@@ -91,6 +120,12 @@ def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
 def _freeze_call(of_round: RoundPlan, chance: random.Random) -> None:
     """Freeze a call that is about to leave: its claim is another's when it is thawed."""
     of_round.strike("call signed", chance.randint(1, 2), "freeze")
+
+
+def _freeze_call_until_sent(of_round: RoundPlan, _: random.Random) -> None:
+    """Freeze a call that is about to leave until others have done all of its work."""
+    of_round.strike("call signed", 1, "freeze")
+    of_round.thaws_when_sent = True
 
 
 def _outage(of_round: RoundPlan, chance: random.Random) -> None:
@@ -172,6 +207,7 @@ FAULTS: Mapping[str, Fault] = {
     "killed at random": _repeated(_timed("kill"), 3),
     "frozen and thawed": _freeze,
     "frozen before a call": _freeze_call,
+    "frozen before a call until all is sent": _freeze_call_until_sent,
     "frozen at random": _timed("freeze"),
     "message delivered twice": _messages("double"),
     "message delivered late": _messages("delay"),
@@ -207,7 +243,6 @@ FAULTS: Mapping[str, Fault] = {
     "mails bounce": _bouncing_mails,
 }
 EVENTS_LOST = "events lost"
-PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
 PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
 LOST_EVERY = 10  # one round in so many loses events
 
@@ -314,6 +349,8 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
     planned = [combine(seed + number, faults) for number, faults in enumerate(SHORT)]
     for of_round in planned:
         of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
+        if "acceptances committed, batch held" in of_round.deeds:
+            of_round.rate, of_round.audience = 400, 450  # a claim is several calls to SES
         for point, passings in of_round.deeds.items():
             if point in KILL_POINTS:  # the first passing is sure to be
                 first = "2" if point == "between two pointers" else "1"
@@ -339,9 +376,58 @@ def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
     return [of_round]
 
 
+def with_an_answer_lost(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan rounds in which a rule is broken that is about answers which do not come."""
+    return [
+        _with_a_rule_broken(seed, UNRESOLVED_DROPPED, "SES drops, mails not taken"),
+        _with_a_rule_broken(seed, TIMEOUT_TAKEN_FOR_REFUSAL, "SES hangs, mails taken first"),
+    ]
+
+
+def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
+    of_round = combine(seed, [fault])
+    of_round.rate, of_round.audience = 100, 100
+    of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
+    if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
+        of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
+    of_round.sabotage = sabotage
+    return of_round
+
+
+def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
+    """Plan a round for each rule that is broken: all of them must go wrong."""
+    paused, _ = with_the_breaker(seed, rounds)
+    paused.sabotage = PAUSE_IGNORED
+    return [
+        *(
+            _with_a_rule_broken(seed, sabotage, "frozen before a call until all is sent")
+            for sabotage in (DEADLINE_IGNORED, UNFENCED)
+        ),
+        paused,
+        *with_an_answer_lost(seed, rounds),
+        *with_claims_ignored(seed, rounds),
+        *with_the_sdk_retrying(seed, rounds),
+    ]
+
+
+def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan two rounds that the breaker stops: one then goes on, the other is canceled."""
+    return [
+        RoundPlan(
+            seed=seed + number,
+            audience=2000,
+            rate=200,  # ten seconds, of which the breaker leaves two or three
+            faults=["20 % of the mails bounce"],
+            timed=[(0.0, "watch the breaker", {})],
+            bounce_share=0.2,
+            lever=lever,
+        )
+        for number, lever in enumerate(LEVERS)
+    ]
+
+
 def big(seed: int, audience: int) -> list[RoundPlan]:
-    """Plan a round of a large issue, with a kill every second or so and a database that goes."""
-    chance = random.Random(seed)  # noqa: S311 - for play
+    """Plan a round of a large issue, with a kill every second or so until its end."""
     of_round = RoundPlan(
         seed=seed,
         audience=audience,
@@ -350,10 +436,9 @@ def big(seed: int, audience: int) -> list[RoundPlan]:
     )
     sending = audience / BIG_RATE
     of_round.timed = [
-        (chance.uniform(0, 1.5 * sending), "kill", {}) for _ in range(int(1.5 * sending))
+        (0.0, "kill on and on", {"seconds": 1.0}),
+        *((part * sending, "kill postgres", {"seconds": 3.0}) for part in (0.2, 0.6)),
     ]
-    of_round.timed.append((sending / 2, "kill postgres", {"seconds": 3.0}))
-    of_round.timed.sort(key=lambda timed: timed[0])
     of_round.longest, of_round.drain = 120 + 12 * sending, 60 + 6 * sending
     return [of_round]
 
@@ -361,7 +446,10 @@ def big(seed: int, audience: int) -> list[RoundPlan]:
 FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     "long": long,
     "short": short,
-    "big": big,
+    BIG: big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
+    SABOTAGED: sabotaged,
+    ANSWER_LOST: with_an_answer_lost,
+    BREAKER: with_the_breaker,
 }

@@ -11,7 +11,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -29,8 +29,12 @@ from broadsheet.database import (
 from broadsheet.database.connection import Connection, Session
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.domain.feedback import SesEvent
+from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
-from broadsheet.services import delivery, dispatching, pacing
+from broadsheet.services import delivery, dispatching, feedback, pacing
+from broadsheet.settings import waits
+from tests.faults import breaker
 
 type Deed = Literal["kill", "freeze", "outage", "forget", "lose", "delay", "double"]
 type Plan = Mapping[str, Mapping[str, Deed]]  # by point, then by the number of its passing
@@ -62,6 +66,7 @@ POINTS = {
 DATABASE_ANSWERED = "answer of the database"
 POSTGRES = "postgres"  # the file that names its process
 OUTAGE = "outage"  # the file that tells the driver to start it again
+READS = "reads"  # the file of whom each claim read as to be mailed, and when
 POINTER_RECEIVED = "pointer"
 EVENT_RECEIVED = "event's message"
 DEEDS: Mapping[Deed, str] = {  # as the table calls them
@@ -126,10 +131,9 @@ class Points:
             os.killpg(int((self._folder / POSTGRES).read_text()), signal.SIGKILL)
         (self._folder / OUTAGE).touch()
 
-    def note_read(self, started: float, recipients: list[str]) -> None:
-        """Note whom a claim read as to be mailed, and since when that is known."""
-        line = json.dumps({"started": started, "recipients": recipients})
-        _append(self._folder / "reads", f"{line}\n".encode())
+    def note(self, name: str, **what: Any) -> None:  # noqa: ANN401 - whatever JSON can tell
+        """Note something in a file of the round, for its judge."""
+        _append(self._folder / name, f"{json.dumps(what)}\n".encode())
 
 
 def _append(path: Path, text: bytes) -> int:
@@ -155,6 +159,7 @@ def wrap(function: str, points: Points) -> None:
             _before(points, dispatch_kick, "kick", "issue committed, dispatch not kicked")
         case "feedback":
             _before(points, subscribers_table, "merge_harm", "ledger told, subscriber not")
+            _note_breaker(points)
         case _:
             raise ValueError(function)
 
@@ -165,13 +170,13 @@ def _wrap_deliver(points: Points) -> None:
     _note_reads(points)
     _after(points, deliveries_table, "read_recipients", "recipients read")
     _after(points, ses_mailer, "send_issue", "answer read, ledger uncommitted")
-    _after(points, delivery, "_record", "acceptances committed, batch held")
+    _after(points, delivery, "_record_meanwhile", "acceptances committed, batch held")
     _after(points, delivery, "_finish", "ledger committed, message not deleted")
     _wrap_calls(points)
 
 
 def _wrap_dispatch(points: Points) -> None:
-    queues.SEND_MESSAGE_BATCH_LIMIT = POINTERS_IN_A_CALL
+    queues.BATCH_LIMIT = POINTERS_IN_A_CALL
     _after(points, issues_table, "set_frozen", "frozen, uncommitted")
     _after(points, dispatching, "_freeze", "frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "released, uncommitted", bool)
@@ -205,10 +210,33 @@ def _note_reads(points: Points) -> None:
     def wrapped(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
         started = time.time()
         recipients, others = read(connection, claim)
-        points.note_read(started, [str(recipient.subscriber_id) for recipient in recipients])
+        points.note(
+            READS,
+            claimed=claim.deadline.timestamp() - waits().claim_deadline,
+            started=started,
+            recipients=[str(recipient.subscriber_id) for recipient in recipients],
+        )
         return recipients, others
 
     deliveries_table.read_recipients = wrapped
+
+
+def _note_breaker(points: Points) -> None:
+    """Note when bounces for good come to feedback, and when it has paused their issue."""
+    record, pause = feedback.record, issues_table.pause
+
+    def noting_bounces(connection: Connection, events: Sequence[SesEvent]) -> None:
+        bounced = [event.mail.message_id for event in events if event.permanent_bounce_at]
+        points.note(breaker.ARRIVALS, at=time.time(), bounced=bounced)
+        record(connection, events)
+
+    def noting_pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
+        is_paused = pause(connection, issue_id, because)
+        if is_paused:  # and committed: it is no part of a transaction
+            points.note(breaker.PAUSES, at=time.time())
+        return is_paused
+
+    feedback.record, issues_table.pause = noting_bounces, noting_pause
 
 
 def _wrap_calls(points: Points) -> None:

@@ -21,9 +21,11 @@ from uuid import UUID, uuid4
 import psycopg
 
 from functions.publish.app import handler as publish
+from local.lambda_events import api_event
 from local.ses_server import database as ses_database
-from tests.cloud import api_event, context, json_of
-from tests.faults import judgement, points, timing
+from tests.cloud import context, json_of
+from tests.faults import breaker, judgement, points, timing
+from tests.faults.breaker import Mail, Stop
 from tests.faults.judgement import Evidence, Verdict
 from tests.faults.plans import RoundPlan
 from tests.faults.stage import Stage
@@ -40,6 +42,8 @@ NAME = "Ursula"
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
 QUOTA = 1000  # mails a day, while it is to be spent
 QUOTA_LEFT = 20
+BOUNCE_SECONDS = 1.5
+FAST_RATE = 1500  # of what is left when the breaker's work has been seen
 
 
 @dataclass
@@ -100,8 +104,12 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     folder = stage.folder / name
     folder.mkdir()
     started = time.monotonic()
-    stage.make_database()
     control = stage.ses.control
+    # First of all: SES's bucket, which was of another size perhaps, is full again by the sending.
+    control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
+    control.resume_sending()
+    throttled_before = control.throttles().rate
+    stage.make_database()
     _find_pace(stage, plan, folder)
     with ExitStack() as ended, stage.queues(name) as variables:
         ended.callback(stage.zygote.kill_all)
@@ -109,7 +117,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         ended.callback(control.end_all_fates)
         ended.callback(control.let_events_travel)
         os.environ.update(variables)
-        evidence = Evidence()
+        evidence = Evidence(stop=Stop() if plan.lever else None)
         playing = Play(
             stage, plan, folder, variables, _add_subscribers(stage, plan, evidence), evidence
         )
@@ -126,6 +134,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         for thread in playing.background:
             thread.join()
         evidence.seconds = time.monotonic() - started
+        evidence.throttles = control.throttles().rate - throttled_before
         _gather(playing)
     verdict = judgement.judge(plan, evidence, str(folder))
     if verdict.is_good and not keep:
@@ -171,8 +180,6 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
 
 def _set_scene(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
-    control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
-    control.resume_sending()
     _name_postgres(playing)
     travel = plan.travel
     if "late" in travel:
@@ -181,6 +188,9 @@ def _set_scene(playing: Play) -> None:
     if plan.bouncing_mails:
         numbers = playing.chance.sample(range(7, plan.audience + 7), plan.bouncing_mails)
         control.bounce([f"reader{n}@example.com" for n in numbers], suppresses=False, after=0.2)
+    if plan.bounce_share:
+        # They bounce while the sending is well under way, with claims that follow on each other.
+        control.bounce(share=plan.bounce_share, suppresses=False, after=BOUNCE_SECONDS)
     for function, number in POLLERS.items():
         for _ in range(number):
             playing.pollers[playing.order(function)] = function
@@ -273,12 +283,18 @@ def _thaw(playing: Play, now: float) -> None:
             )
             playing.thaw_at[pid] = now + playing.pace.of(seconds)
             playing.struck["frozen at random"] += 1
-        elif now >= playing.thaw_at[pid]:
+        elif now >= playing.thaw_at[pid] and _may_thaw(playing, now):
             del playing.thaw_at[pid]
             marker.unlink()
             playing.calm_at = now + playing.pace.of(timing.AFTER_A_THAW) + STEP_SECONDS
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _may_thaw(playing: Play, now: float) -> bool:
+    """Tell whether all is sent, if that is to be awaited; at last whatever is frozen thaws."""
+    longest = playing.published_at + playing.pace.of(playing.plan.longest / 2)
+    return playing.evidence.has_finished or not playing.plan.thaws_when_sent or now >= longest
 
 
 class _Publisher(threading.Thread):
@@ -425,12 +441,18 @@ def _gather(playing: Play) -> None:
     evidence.possibly_twice = {
         row["id"] for row in stage.rows("SELECT subscriber_id::text AS id FROM resends")
     }
-    evidence.throttles = stage.ses.control.throttles().rate
+    evidence.open_batches = stage.rows(
+        "SELECT count(*) AS number FROM delivery_batches WHERE state <> 'closed'"
+    )[0]["number"]
     evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
-    reads = playing.folder / "reads"
+    reads = playing.folder / points.READS
     if reads.exists():
         evidence.reads = [json.loads(line) for line in reads.read_text().splitlines()]
+    if evidence.stop:
+        breaker.read_notes(playing.folder, evidence.stop)
+        evidence.stop.reads = evidence.reads
+        evidence.stop.mails = _mails(playing)
     struck = playing.folder / "struck"
     if struck.exists():
         by_plan = Counter(struck.read_text().splitlines())
@@ -440,6 +462,16 @@ def _gather(playing: Play) -> None:
     playing.struck["mails bounce"] = len(evidence.bounced)
     playing.struck.update(_travelled(playing))
     evidence.struck = +playing.struck
+
+
+def _mails(playing: Play) -> list[Mail]:
+    with closing(ses_database.connect(playing.stage.ses.directory)) as record:
+        rows = record.execute(
+            "SELECT received_at, json_extract(entry, '$.tags.subscriber') FROM mails"
+            " WHERE json_extract(entry, '$.tags.issue') = ?",
+            (playing.issue_id,),
+        ).fetchall()
+    return [Mail(received_at / 1000, subscriber_id) for received_at, subscriber_id in rows]
 
 
 def _travelled(playing: Play) -> dict[str, int]:
@@ -485,6 +517,19 @@ def _kill_one(playing: Play, _: dict[str, Any]) -> None:
         with suppress(ProcessLookupError):
             os.kill(playing.chance.choice(running), signal.SIGKILL)
             playing.struck["killed at random"] += 1
+
+
+def _kill_on_and_on(playing: Play, options: dict[str, Any]) -> None:
+    """Kill somebody about every so many seconds until the issue has ended."""
+
+    def run() -> None:
+        chance = random.Random(playing.plan.seed)  # noqa: S311 - for play
+        while not playing.over.wait(chance.uniform(0.5, 1.5) * options["seconds"]):
+            if playing.evidence.has_finished:
+                return
+            _kill_one(playing, {})
+
+    _in_background(playing, run)
 
 
 def _freeze_one(playing: Play, _: dict[str, Any]) -> None:
@@ -546,6 +591,36 @@ def _spend_quota(playing: Play, options: dict[str, Any]) -> None:
     _in_background(playing, run)
 
 
+def _watch_breaker(playing: Play, _: dict[str, Any]) -> None:
+    """Wait for the breaker to stop the issue and for all to settle; then pull the lever."""
+
+    def run() -> None:
+        stop, lever = playing.evidence.stop, playing.plan.lever
+        assert stop
+        assert lever
+        while not playing.over.wait(BOOKS_EVERY):
+            document = _shown(playing) if playing.issue_id else None
+            if document and document["status"] == "paused" and _is_settled(playing):
+                break
+        stop.shown = _shown(playing) or {}
+        stop.lever_pulled_at = time.time()
+        playing.stage.ses.control.end_all_fates()
+        playing.stage.ses.control.change_account(max_send_rate=FAST_RATE)
+        if _pull(playing, lever):
+            playing.struck[f"stopped by the breaker, then {lever}"] += 1
+
+    _in_background(playing, run)
+
+
+def _is_settled(playing: Play) -> bool:
+    """Tell whether nothing is claimed, and every event has arrived."""
+    claimed = playing.stage.rows(
+        "SELECT count(*) AS number FROM delivery_batches WHERE state = 'claimed'"
+    )[0]["number"]
+    due = playing.stage.ses.control.event_counts().get("due")
+    return not claimed and not due and not _messages(playing)
+
+
 def _in_background(playing: Play, run: Callable[[], None]) -> None:
     thread = threading.Thread(target=run, daemon=True)
     playing.background.append(thread)
@@ -590,8 +665,10 @@ def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, A
 
 _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "kill": _kill_one,
+    "kill on and on": _kill_on_and_on,
     "freeze": _freeze_one,
     "kill postgres": _kill_postgres,
+    "watch the breaker": _watch_breaker,
     "lose kicks": _lose_kicks,
     "lose clock": _lose_clock,
     "pause": _pause,

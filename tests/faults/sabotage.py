@@ -5,12 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from broadsheet.database import delivery_batches_table
 from broadsheet.database.connection import Connection
-from broadsheet.domain.deliveries import Claim
+from broadsheet.database.delivery_batches_table import Ending, LetGo
+from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses_mailer import PerhapsAccepted, Refusal, Refused
+from broadsheet.services import delivery
 from tests.faults import plans
 
 
@@ -20,6 +24,16 @@ def commit(sabotage: str) -> None:
             _ignore_claims()
         case plans.SDK_RETRIES:
             _let_the_sdk_retry()
+        case plans.DEADLINE_IGNORED:
+            _ignore_the_deadline()
+        case plans.UNFENCED:
+            _let_the_dead_write()
+        case plans.PAUSE_IGNORED:
+            _ignore_pauses()
+        case plans.UNRESOLVED_DROPPED:
+            _drop_unresolved()
+        case plans.TIMEOUT_TAKEN_FOR_REFUSAL:
+            _take_timeouts_for_refusals()
         case _:
             raise ValueError(sabotage)
 
@@ -30,7 +44,7 @@ def _ignore_claims() -> None:
 
     def greedy(
         connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
-    ) -> Claim | None:
+    ) -> tuple[Claim, int] | None:
         connection.execute(
             """
             UPDATE delivery_batches
@@ -52,3 +66,75 @@ def _let_the_sdk_retry() -> None:
 
     vars(ses_mailer)["Config"] = config
     ses_mailer._sending_client.cache_clear()
+
+
+def _ignore_the_deadline() -> None:
+    """Let a call leave after its claim's deadline."""
+    ses_mailer._sending_client().meta.events.unregister(
+        "before-send.sesv2", ses_mailer._check_deadline
+    )
+
+
+def _let_the_dead_write() -> None:
+    """Let a claim let go of batches that it does not hold any more."""
+    let_go = delivery_batches_table.let_go
+
+    def unfenced(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
+        connection.execute(
+            """
+            UPDATE delivery_batches SET state = 'claimed', claim_id = %(claim_id)s,
+                   claim_deadline = %(deadline)s
+            WHERE issue_id = %(issue_id)s AND number = ANY(%(numbers)s)
+            """,
+            {
+                "claim_id": claim.id,
+                "deadline": claim.deadline,
+                "issue_id": claim.issue_id.root,
+                "numbers": [ending.number for ending in endings],
+            },
+        )
+        return let_go(connection, claim, endings)
+
+    delivery_batches_table.let_go = unfenced
+
+
+def _ignore_pauses() -> None:
+    """Let a claim be made although the issue is paused."""
+    claim = delivery_batches_table.claim
+
+    def restless(
+        connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
+    ) -> Any:  # noqa: ANN401 - whatever the product's returns
+        connection.execute(
+            "UPDATE issues SET status = 'sending', paused_because = NULL"
+            " WHERE id = %(issue_id)s AND status = 'paused'",
+            {"issue_id": issue_id.root},
+        )
+        return claim(connection, issue_id, numbers, valid_for)
+
+    delivery_batches_table.claim = restless
+
+
+def _drop_unresolved() -> None:
+    """Write nothing of those whom SES may have taken."""
+    settled = delivery._settled
+
+    def forgetful(
+        recipient: Recipient, result: Refused | PerhapsAccepted, ending: Ending
+    ) -> Delivery | None:
+        is_unknown = isinstance(result, PerhapsAccepted)
+        return None if is_unknown else settled(recipient, result, ending)
+
+    vars(delivery)["_settled"] = forgetful
+
+
+def _take_timeouts_for_refusals() -> None:
+    """Take a call whose answer did not come in time for one that never began."""
+    result_of = ses_mailer._result_of
+
+    def hasty(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
+        if isinstance(error, ReadTimeoutError):
+            return Refused(refusal=Refusal.NOT_BEGUN, reason="TIMEOUT")
+        return result_of(error)
+
+    vars(ses_mailer)["_result_of"] = hasty

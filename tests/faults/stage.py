@@ -24,16 +24,17 @@ import boto3
 import psycopg
 from psycopg.rows import dict_row
 
+from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
-from local import isolation
+from local import clocks, isolation
+from local.clocks import Clocks
 from local.emulator import PROGRAM as EMULATOR
 from local.postgres import Postgres
 from local.processes import Child
 from local.ses_server import Server, Topic
 from local.state import REPOSITORY
-from tests.faults import clocks, timing
-from tests.faults.clocks import Clocks
+from tests.faults import timing
 from tests.faults.timing import Pace
 from tests.faults.worker import Order, Told
 
@@ -140,6 +141,8 @@ class Stage:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS newsletter WITH (FORCE)")
             connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
+        with psycopg.connect(_in_database(self.postgres, "newsletter"), autocommit=True) as fresh:
+            application_role.set_timeouts(fresh, "postgres")
 
     def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
         with psycopg.connect(
@@ -332,6 +335,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
             for name, value in values.items()
         },
         "NEWSLETTER_NAME": "The Daily Page",
+        "STACK_NAME": "news",
         "SENDER_ADDRESS": SENDER,
         "SENDER_NAME": "Ada at The Daily Page",
         "PUBLIC_URL": "https://news.page.example",
@@ -339,6 +343,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
         "ISSUE_CONFIGURATION_SET": "issues",
         "ISSUE_CLOCK_GROUP": "clocks",
         "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+        "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
         "DISPATCH_FUNCTION_NAME": "dispatch",
         "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
         "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",

@@ -34,3 +34,23 @@ def test_the_suite_sees_that_the_sdk_retries() -> None:
 
     assert verdict.duplicated
     assert any("mailed twice" in sentence for sentence in verdict.wrong)
+
+
+def test_the_suite_sees_that_a_lost_answer_is_not_heeded() -> None:
+    # What a frozen call does takes longer to show: make test-faults FORM=sabotaged
+    verdicts = play_in_lanes(plans.ANSWER_LOST, seed=3)
+
+    harm = {verdict.sabotage: (verdict.missing, verdict.duplicated) for verdict in verdicts}
+    assert harm[plans.UNRESOLVED_DROPPED][0]
+    assert harm[plans.TIMEOUT_TAKEN_FOR_REFUSAL][1]
+    assert all(verdict.wrong for verdict in verdicts)
+
+
+def test_the_breaker_stops_an_issue_within_the_claims_under_way() -> None:
+    verdicts = play_in_lanes(plans.BREAKER, seed=3)
+
+    assert len(verdicts) == len(plans.LEVERS)
+    assert [(verdict.seed, verdict.wrong) for verdict in verdicts if verdict.wrong] == []
+    for verdict in verdicts:
+        under_way = verdict.stop["claimed, unsent then"] + verdict.stop["claimed until the pause"]
+        assert verdict.stop["mails after"] <= under_way

@@ -37,6 +37,7 @@ WAITS = {
     "database_connect_timeout": 0.1,
     "database_patience_of_publish": 1.5,
     "database_patience_of_workers": 0.4,
+    "database_patience_of_deliver": 0.4,
     "aws_call_timeout": 1.0,
 }
 

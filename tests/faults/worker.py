@@ -31,6 +31,7 @@ from functions.deliver import app as deliver
 from functions.dispatch import app as dispatch
 from functions.feedback import app as feedback
 from functions.publish import app as publish
+from local.lambda_events import sqs_record
 from tests.faults import points, sabotage, timing
 from tests.faults.points import EVENT_RECEIVED, POINTER_RECEIVED, Points
 from tests.faults.timing import Pace
@@ -214,7 +215,7 @@ def _work(order: Order, passed: Points) -> None:
         messages = [message for message in messages if _arrives(url, message, order, passed)]
         if not messages:
             continue
-        answer = _invoke(order, {"Records": [_record(message) for message in messages]})
+        answer = _invoke(order, {"Records": [sqs_record(message) for message in messages]})
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         if order.function == "feedback":
             passed.passing("events committed, messages not deleted")
@@ -259,20 +260,6 @@ def _arrives(url: str, message: Mapping[str, Any], order: Order, passed: Points)
             return True
         case _:
             return True
-
-
-def _record(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {
-            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
-            for name, value in message.get("MessageAttributes", {}).items()
-        },
-        "eventSource": "aws:sqs",
-    }
 
 
 def _delete(url: str, messages: Sequence[Mapping[str, Any]]) -> None:

@@ -1,18 +1,20 @@
 """An issue's life as tests tell it: published, ticked, delivered, told of by SES, and shown."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import boto3
 
+from broadsheet.settings import CONFIRMATION_HEADROOM
 from functions.deliver.app import handler as deliver
 from functions.dispatch.app import handler as dispatch
 from functions.feedback.app import handler as feedback
 from functions.publish.app import handler as publish
-from tests.cloud import Cloud, api_event, context, json_of, sqs_event
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of, sqs_event
 
 MARKDOWN = "Dear [[name]], write `{{name}}` as it is."
 
@@ -37,7 +39,7 @@ def pointers(cloud: Cloud) -> list[dict[str, Any]]:
 
 def pointer(issue_id: str, number: int) -> dict[str, Any]:
     """A pointer to a batch, whether its turn has come or not."""
-    body = json.dumps({"issue_id": issue_id, "number": number})
+    body = json.dumps({"issue_id": issue_id, "numbers": [number]})
     record: dict[str, Any] = sqs_event(body)["Records"][0]
     return record | {"messageId": f"m{number}"}
 
@@ -52,6 +54,16 @@ def send(cloud: Cloud, issue_id: str) -> None:
     tick(issue_id)
     deliver_all(pointers(cloud))
     tick(issue_id)
+
+
+def slots_used(cloud: Cloud, work: Callable[[], None]) -> float:
+    """Return how many mails' slots some work takes from the governor."""
+    cloud.rows("UPDATE send_governor SET next_slot_at = now() + interval '0.5 seconds'")
+    query = "SELECT next_slot_at, account_rate * slowdown AS rate FROM send_governor"
+    before = cloud.row(query)
+    work()
+    taken = cloud.row(query)["next_slot_at"] - before["next_slot_at"]
+    return float(taken.total_seconds() * before["rate"] * (1 - CONFIRMATION_HEADROOM))
 
 
 def show(issue_id: str) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from functions.enroll.app import handler as enroll
 from functions.feedback.app import handler as feedback
 from functions.subscribe.app import handler as subscribe
 from functions.unsubscribe.app import handler as unsubscribe
+from local.lambda_events import api_event
 from operations.bill.awake import DAY_SECONDS, awake_seconds
-from tests.cloud import Cloud, api_event, context, sqs_event, token_in
+from tests.cloud import Cloud, context, sqs_event, token_in
 
 BUILD = Path(__file__).parents[2] / "build"
 WAKING_SECONDS = 15.0  # what the first session waits for a paused Aurora

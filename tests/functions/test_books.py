@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from functions.publish.app import handler as publish
-from tests.cloud import Cloud, api_event, context, json_of, problem_in
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of, problem_in
 from tests.functions.issues import (
     assert_balanced,
     books_of,

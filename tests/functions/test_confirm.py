@@ -19,7 +19,8 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 from functions.confirm.app import handler
-from tests.cloud import Edge, Page, api_event, context, json_of, problem_in
+from local.lambda_events import api_event
+from tests.cloud import Edge, Page, context, json_of, problem_in
 from tests.conftest import forget_what_was_read
 
 RESOURCE = "/subscriptions/confirm"

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from broadsheet import issue_clock
+from broadsheet.database import delivery_batches_table
 from broadsheet.mail import ses_mailer
 from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import (
@@ -204,6 +205,44 @@ def test_a_batch_that_returns_to_a_canceled_issue_is_closed(
 
     assert books_of(issue_id)["skipped"] == {"canceled": 1}
     assert cloud.rows("SELECT FROM delivery_batches WHERE state <> 'closed'") == []
+
+
+@pytest.fixture
+def returned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A canceled issue, to which a claimed batch has returned that nobody has closed yet."""
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = sending(cloud)
+    cloud.ses.control.throttle_entries(1)
+    while_ses_is_asked(monkeypatch, lambda: pull(issue_id, "cancel"))
+    deliver_all(pointers(cloud))
+    return issue_id
+
+
+def test_the_clock_of_a_canceled_issue_runs_until_what_returned_is_closed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, returned: str
+) -> None:
+    with monkeypatch.context() as patched:  # it returns just after dispatch has looked
+        patched.setattr(delivery_batches_table, "close_waiting", lambda *_: 0)
+        tick(returned)
+    assert clocks() == [returned]
+
+    tick(returned)
+
+    assert books_of(returned)["skipped"] == {"canceled": 1}
+    assert clocks() == []
+
+
+def test_the_daily_look_starts_the_clock_of_a_canceled_issue_of_which_something_is_open(
+    cloud: Cloud, returned: str
+) -> None:
+    boto3.client("scheduler").delete_schedule(Name=returned, GroupName="clocks")
+
+    tick(None)
+    assert clocks() == [returned]
+
+    tick(returned)
+    tick(None)
+    assert clocks() == []
 
 
 def test_pausing_lets_a_claim_run_out(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,3 +338,101 @@ def test_an_answer_that_s3_did_not_take_is_given_again(
 
     assert answer["Status"] == "SUCCESS"
     assert len(cloudformation.answers) == 1
+
+
+# Who may enter afterwards
+
+
+@pytest.fixture
+def aurora_role(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The role that the template names when the stack has an Aurora of its own."""
+    monkeypatch.setenv("APPLICATION_ROLE", "in_aurora")
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE rds_iam")  # Aurora's: who has it enters by IAM only
+        yield "in_aurora"
+        connection.execute("DROP ROLE in_aurora, rds_iam")
+
+
+def entered_as(database: Database, role: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(database.url.replace("//postgres@", f"//{role}@"), autocommit=True)
+
+
+def forget(database: Database, *roles: str) -> None:
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        for role in roles:
+            connection.execute(f"DROP OWNED BY {role}".encode())
+            connection.execute(f"ALTER ROLE {role} IN DATABASE empty RESET ALL".encode())
+
+
+def test_in_aurora_the_application_s_role_is_made_once_and_enters_by_iam(
+    database: Database, cloudformation: CloudFormation, aurora_role: str
+) -> None:
+    answers = [cloudformation.deploy("Create"), cloudformation.deploy("Update")]
+
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 2
+    with entered_as(database, aurora_role) as connection:
+        member = connection.execute("SELECT pg_has_role('rds_iam', 'MEMBER')").fetchall()
+        timeouts = connection.execute(
+            "SELECT current_setting('statement_timeout'), current_setting('idle_session_timeout')"
+        ).fetchall()
+        connection.execute("INSERT INTO send_governor DEFAULT VALUES ON CONFLICT DO NOTHING")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DROP TABLE send_governor")
+    assert (member, timeouts) == ([(True,)], [("30s", "1min")])
+    forget(database, aurora_role)
+
+
+def test_elsewhere_migrations_have_a_url_of_their_own_if_the_operator_wants(
+    database: Database, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = boto3.client("secretsmanager").create_secret(
+        Name="application", SecretString=database.url.replace("//postgres@", "//broadsheet@")
+    )
+    monkeypatch.setenv("APPLICATION_URL_SECRET_ARN", application["ARN"])
+
+    answer = cloudformation.deploy("Create")
+
+    assert answer["Status"] == "SUCCESS"
+    with entered_as(database, "broadsheet") as connection:
+        assert connection.execute("SHOW lock_timeout").fetchall() == [("10s",)]
+        assert connection.execute("SELECT count(*) FROM issues").fetchall() == [(0,)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT FROM schema_migrations")
+    forget(database, "broadsheet")
+
+
+def test_a_table_that_a_later_migration_makes_is_the_application_s_too(
+    database: Database,
+    cloudformation: CloudFormation,
+    aurora_role: str,
+    package: Callable[..., None],
+) -> None:
+    package(_0001_first=FIRST)
+    cloudformation.deploy("Create")
+
+    package(_0002_second=SECOND)
+    cloudformation.deploy("Update", "2")
+
+    with entered_as(database, aurora_role) as connection:
+        assert connection.execute("SELECT id FROM two").fetchall() == [(2,)]
+    forget(database, aurora_role)
+
+
+def test_a_migration_that_waits_for_a_table_gives_up_before_everybody_waits_with_it(
+    database: Database,
+    cloudformation: CloudFormation,
+    package: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("broadsheet.database.migrations.SECONDS_FOR_A_TABLE", 0.2)
+    package(_0001_first=FIRST)
+    cloudformation.deploy("Create")
+
+    package(_0002_change="ALTER TABLE one ADD COLUMN more text")
+    with psycopg.connect(database.url) as busy:
+        busy.execute("SELECT FROM one")
+        answer = cloudformation.deploy("Update", "2")
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith("DatabaseUnavailable")
+    assert database.applied() == [1]

@@ -10,7 +10,8 @@ import pytest
 
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
 from functions.publish.app import handler
-from tests.cloud import Cloud, api_event, context, json_of
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of
 from tests.conftest import forget_everything
 
 ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
@@ -223,3 +224,12 @@ def test_an_issue_is_shown_without_books_before_its_audience_is_fixed(cloud: Clo
 @pytest.mark.parametrize("issue_id", ["0b9e1a5e-0000-4000-8000-000000000000", "7", "../secrets"])
 def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, issue_id: str) -> None:
     assert get_issue(issue_id)["statusCode"] == 404
+
+
+def test_a_clock_that_could_not_call_dispatch_keeps_the_call(cloud: Cloud) -> None:
+    issue_id = json_of(post())["id"]
+
+    clock = boto3.client("scheduler").get_schedule(GroupName="clocks", Name=issue_id)
+
+    kept = cloud.environment["ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN"]
+    assert clock["Target"]["DeadLetterConfig"] == {"Arn": kept}

@@ -11,7 +11,8 @@ import pytest
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
 from functions.subscribe import app
 from functions.subscribe.app import handler
-from tests.cloud import Edge, Page, api_event, context, json_of, problem_in
+from local.lambda_events import api_event
+from tests.cloud import Edge, Page, context, json_of, problem_in
 
 URSULA = {"name": "Ursula Le Guin", "email": "ursula@example.com"}
 FORM = "application/x-www-form-urlencoded"

@@ -20,6 +20,7 @@ from tests.functions.issues import (
     send,
     ses_event,
     show,
+    slots_used,
     tell,
     tick,
 )
@@ -99,6 +100,19 @@ def test_an_issue_with_unresolved_mails_is_not_finished_and_its_clock_runs(
     assert show(issue_id)["status"] == "sending"
     assert mailed(cloud) == []
     assert boto3.client("scheduler").get_schedule(Name=issue_id, GroupName="clocks")
+
+
+def test_what_is_sent_again_takes_its_own_rate_and_no_more(
+    cloud: Cloud, readers: dict[str, UUID], issue_id: str
+) -> None:
+    tell(ses_event("Send", issue=issue_id, subscriber=readers[URSULA]))
+    grace_passes(cloud)
+    feedback_is_proved_current(cloud, issue_id)
+
+    used = slots_used(cloud, lambda: deliver_all(pointers(cloud)))
+
+    assert used == pytest.approx(1, abs=0.01)
+    assert mailed(cloud) == [OCTAVIA]
 
 
 def test_nothing_is_sent_again_before_the_grace_time(cloud: Cloud, issue_id: str) -> None:
@@ -307,7 +321,7 @@ def test_a_canceled_issue_sends_nothing_again_and_its_counts_end(
 
     books = books_of(issue_id)
     assert (books["waiting"], books["unresolved"], books["accepted"]) == (0, 0, 1)
-    assert books["skipped"] == {"canceled": 1}
+    assert books["skipped"] == {"canceled, perhaps mailed": 1}
     assert books["possibly_twice"] == 0
     assert mailed(cloud) == []
     assert boto3.client("scheduler").list_schedules()["Schedules"] == []
@@ -326,6 +340,28 @@ def test_who_left_meanwhile_is_not_sent_to_again(
 
     assert mailed(cloud) == [OCTAVIA]
     assert books_of(issue_id)["skipped"] == {"unsubscribed": 1}
+    assert books_of(issue_id)["possibly_twice"] == 2, "the lost call may have reached her"
+    row = cloud.row(
+        "SELECT outcome::text AS outcome FROM deliveries JOIN resends"
+        " USING (issue_id, subscriber_id, round) WHERE subscriber_id = %(id)s",
+        id=readers[URSULA],
+    )
+    assert row["outcome"] == "skipped"
+
+
+def test_an_event_still_tells_of_a_mail_that_was_given_up(
+    cloud: Cloud, readers: dict[str, UUID], issue_id: str
+) -> None:
+    pull(issue_id, "cancel")
+    tick(issue_id)
+    grace_passes(cloud)
+    feedback_is_proved_current(cloud, issue_id)
+    assert books_of(issue_id)["skipped"] == {"canceled, perhaps mailed": 2}
+
+    tell(ses_event("Send", issue=issue_id, subscriber=readers[URSULA]))
+
+    books = books_of(issue_id)
+    assert (books["accepted"], books["skipped"]) == (1, {"canceled, perhaps mailed": 1})
 
 
 def test_an_acceptance_that_was_read_late_and_another_mail_are_a_duplicate(
@@ -335,17 +371,17 @@ def test_an_acceptance_that_was_read_late_and_another_mail_are_a_duplicate(
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    record = delivery._record
+    finish = delivery._finish
 
     def frozen(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
-        monkeypatch.setattr(delivery, "_record", record)
+        monkeypatch.setattr(delivery, "_finish", finish)
         cloud.rows("UPDATE delivery_batches SET claim_deadline = now() - interval '40 minutes'")
         tick(issue_id)  # taken for dead
         feedback_is_proved_current(cloud, issue_id)
         send(cloud, issue_id)
-        record(*arguments, **named)
+        finish(*arguments, **named)
 
-    monkeypatch.setattr(delivery, "_record", frozen)
+    monkeypatch.setattr(delivery, "_finish", frozen)
     deliver_all(records)
 
     assert mailed(cloud) == [OCTAVIA, OCTAVIA, URSULA, URSULA]

@@ -8,10 +8,13 @@ import pytest
 
 from local.stack import Stack
 from local.state import State
+from tests.journey import outage as outages
+from tests.journey import power_cut as power_cuts
 from tests.journey import readme
 from tests.journey.bad_requests import BAD_REQUESTS, Refused
-from tests.journey.outage import Outage, suffer
+from tests.journey.outage import Outage
 from tests.journey.people import BROWSER, Issue, Reader, Town
+from tests.journey.power_cut import PowerCut
 
 
 @pytest.fixture(scope="session")
@@ -72,4 +75,10 @@ def refused(town: Town) -> dict[str, Refused]:
 @pytest.fixture(scope="session")
 def outage(town: Town) -> Outage:
     """A database that was away for a while, and what people asked for meanwhile."""
-    return suffer(town)
+    return outages.suffer(town)
+
+
+@pytest.fixture(scope="session")
+def power_cut(town: Town) -> PowerCut:
+    """A power cut in the middle of a sending, and what came of it."""
+    return power_cuts.suffer(town)

@@ -1,5 +1,6 @@
 """The README's commands, and what it says that they print."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+
+# The waits for what a power cut left, divided in their order, so that a journey can see them end:
+# an SES call < a claim's deadline < taken for dead < grace, and with the queues' pointers lost,
+# the release window < released long ago.
+WAITS = {
+    "ses_call_timeout": 5,
+    "claim_deadline": 10,
+    "slot_horizon": 2,
+    "quota_refresh": 1,
+    "claim_taken_for_dead": 16,
+    "grace": 20,
+    "queues_seen_empty_apart": 6,  # longer than the power cut's journey withholds SES's events
+    "probe_every": 5,
+    "release_window": 5,
+    "released_long_ago": 18,
+}
 
 # What differs from machine to machine and from run to run.
 _VARYING = [
@@ -38,7 +55,7 @@ def run(command: str, state_folder: Path) -> str:
     ended = subprocess.run(
         ["/bin/bash", "-c", command],
         cwd=REPOSITORY,
-        env=os.environ | {"BROADSHEET_STATE": str(state_folder)},
+        env=os.environ | {"BROADSHEET_STATE": str(state_folder), "WAITS": json.dumps(WAITS)},
         capture_output=True,
         text=True,
         check=False,

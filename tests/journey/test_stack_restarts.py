@@ -2,14 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable
-
-import pytest
 
 from local import processes
 from local.stack import Stack
 from tests.journey import readme
 from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town, until
+from tests.journey.power_cut import Mailbox, PowerCut
 
 
 def press_ctrl_c(stack: Stack) -> None:
@@ -20,33 +18,62 @@ def press_ctrl_c(stack: Stack) -> None:
     assert list(processes.of_stack(stack.state.folder)) == []
 
 
-def cut_the_power(stack: Stack) -> None:
-    stack.kill9()
+# A power cut comes first: after an orderly start the emulator lets every clock tick at once, and
+# the cut has taken those of all earlier issues, which have nothing to do any more.
 
 
-# In this order: after an orderly start the emulator lets every clock tick at once, and the power
-# cut has taken those of all earlier issues, which have nothing to do any more.
-@pytest.mark.parametrize("end", [cut_the_power, press_ctrl_c])
-def test_links_in_received_mails_and_all_data_outlive_the_stacks_processes(
-    town: Town, end: Callable[[Stack], None]
+def test_everybody_gets_an_issue_once_whose_sending_a_power_cut_broke_off(
+    power_cut: PowerCut,
 ):
-    staying, leaving = town.subscriber(), town.subscriber()
-    pending = town.reader()
-    pending.sign_up()
-    confirmation_link = pending.confirmation_link()
-    earlier = town.publish().sent()
-    one_click = leaving.the_copy(earlier).one_click
+    assert 0 < power_cut.taken_before.total() < len(power_cut.crowd), "cut in the middle"
 
-    end(town.stack)
+    assert {email: power_cut.taken[email] for email in power_cut.crowd} == dict.fromkeys(
+        power_cut.crowd, 1
+    )
+    assert max(power_cut.taken.values()) == 1
+
+
+def test_after_a_power_cut_whoever_may_have_their_mail_is_held_until_ses_has_told(
+    power_cut: PowerCut,
+):
+    assert power_cut.held["unresolved"] > 0
+    assert power_cut.issue["books"]["unresolved"] == 0
+
+
+def test_after_a_power_cut_the_books_agree_with_what_ses_took(
+    power_cut: PowerCut,
+):
+    books = power_cut.issue["books"]
+
+    assert power_cut.issue["status"] == "finished"
+    assert (books["waiting"], books["unresolved"], books["duplicates"]) == (0, 0, 0)
+    assert books["accepted"] == power_cut.taken.total()
+    others = sum([*books["failed"].values(), *books["skipped"].values()])
+    assert books["accepted"] + others == power_cut.issue["audience"]
+
+
+def test_links_in_received_mails_and_all_data_outlive_a_power_cut(town: Town, power_cut: PowerCut):
+    assert_all_works(town, power_cut.mailbox)
+
+
+def test_links_in_received_mails_and_all_data_outlive_an_orderly_end(town: Town):
+    mailbox = Mailbox.filled(town)
+
+    press_ctrl_c(town.stack)
     readme.run("make up DETACH=1", town.stack.state.folder)
     town.get_ready()
 
-    assert town.ask("GET", confirmation_link, headers=BROWSER).status == 200
+    assert_all_works(town, mailbox)
+
+
+def assert_all_works(town: Town, mailbox: Mailbox) -> None:
+    staying, leaving, pending = mailbox.staying, mailbox.leaving, mailbox.pending
+    assert town.ask("GET", mailbox.confirmation_link, headers=BROWSER).status == 200
     confirmed = pending.confirm()
-    unsubscribed = town.ask("POST", one_click, body=ONE_CLICK, headers=FORM)
+    unsubscribed = town.ask("POST", mailbox.one_click, body=ONE_CLICK, headers=FORM)
     town.await_readers_wishes()
     later = town.publish().sent()
     assert (confirmed.status, unsubscribed.status) == (202, 200)
     assert [len(reader.copies(later)) for reader in (staying, pending, leaving)] == [1, 1, 0]
-    assert len(leaving.copies(earlier)) == 1
-    assert earlier.shown()["status"] == "finished"
+    assert len(leaving.copies(mailbox.earlier)) == 1
+    assert mailbox.earlier.shown()["status"] == "finished"

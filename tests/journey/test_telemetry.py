@@ -186,7 +186,7 @@ def _poison_the_queues(town: Town) -> None:
     for queue, body in (
         ("RequestsQueueUrl", f"{reader.email} is no JSON"),
         ("RequestsQueueUrl", json.dumps(impossible)),
-        ("DeliveryQueueUrl", json.dumps({"issue_id": reader.email, "number": reader.name})),
+        ("DeliveryQueueUrl", json.dumps({"issue_id": reader.email, "numbers": [reader.name]})),
     ):
         town.sqs.send_message(QueueUrl=town.queue(queue), MessageBody=body)
 

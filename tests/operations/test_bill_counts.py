@@ -30,9 +30,10 @@ from functions.feedback.app import handler as feedback
 from functions.publish.app import handler as publish
 from functions.subscribe.app import handler as subscribe
 from functions.unsubscribe.app import handler as unsubscribe
+from local.lambda_events import api_event
 from operations.bill import model
 from operations.bill.model import Counted, Counts
-from tests.cloud import Cloud, api_event, context, json_of, sqs_event, token_in
+from tests.cloud import Cloud, context, json_of, sqs_event, token_in
 
 if TYPE_CHECKING:
     from local.ses_server import Event

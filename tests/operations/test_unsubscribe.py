@@ -12,9 +12,10 @@ import urllib3
 from broadsheet.domain.subscribers import SubscriberId
 from functions.enroll.app import handler as enroll
 from functions.unsubscribe.app import handler as unsubscribe_page
+from local.lambda_events import api_event
 from operations import unsubscribe
 from operations.unsubscribe import UnsubscribeFailed
-from tests.cloud import Cloud, api_event, context
+from tests.cloud import Cloud, context
 
 URL = "https://news.page.example"
 

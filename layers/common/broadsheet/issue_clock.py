@@ -61,6 +61,7 @@ def _clock(
             "RoleArn": required("ISSUE_CLOCK_ROLE_ARN"),
             "Input": Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
             "RetryPolicy": {"MaximumRetryAttempts": 0},  # the next minute is a retry
+            "DeadLetterConfig": {"Arn": required("ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN")},
         },
     }
     if starting_at > datetime.now(UTC):

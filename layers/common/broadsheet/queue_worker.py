@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import queues
 from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
+from broadsheet.queues import Return
 from broadsheet.settings import required, waits
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
 
@@ -24,6 +25,13 @@ class _Received[Message](NamedTuple):
 
     message: Message
     record: dict[str, Any]
+
+
+class _Again(NamedTuple):
+    """A message's record, and in how many seconds SQS is to send it again."""
+
+    record: dict[str, Any]
+    after: float
 
 
 def work_through[Message](
@@ -40,7 +48,7 @@ def work_through[Message](
     environment names the queue and its dead letters.
     """
     groups = _grouped(event, message_type, queue, together)
-    again: list[dict[str, Any]] = []
+    again: list[_Again] = []
     outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
 
     def attempt(messages: Sequence[Message], correlation_id: str) -> Sequence[Message]:
@@ -61,15 +69,19 @@ def work_through[Message](
                     _put_aside(each.record, correlation_id, queue, str(error))
             except Exception as error:  # noqa: BLE001 - told, and tried again
                 log_failure("messages failed, to be tried again", error, messages=len(received))
-                again += [_retry(each.record, queue) for each in received]
+                again += [_Again(each.record, _pause(each.record)) for each in received]
             else:
                 again += [
-                    _retry(each.record, queue, after=waits().left_message_retry)
+                    _Again(each.record, waits().left_message_retry)
                     for each in received
                     if each.message in left
                 ]
+    queues.retry_later(
+        required(f"{queue}_QUEUE_URL"),
+        [Return(record["receiptHandle"], after) for record, after in again],
+    )
     flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in again]}
+    return {"batchItemFailures": [{"itemIdentifier": each.record["messageId"]} for each in again]}
 
 
 def _grouped[Message](
@@ -105,14 +117,8 @@ def _put_aside(record: dict[str, Any], correlation_id: str, queue: str, reason: 
     logger.error("put to the dead letters", reason=reason)
 
 
-def _retry(record: dict[str, Any], queue: str, after: float | None = None) -> dict[str, Any]:
-    queues.retry_later(
-        required(f"{queue}_QUEUE_URL"),
-        record["receiptHandle"],
-        int(record["attributes"]["ApproximateReceiveCount"]),
-        after,
-    )
-    return record
+def _pause(record: dict[str, Any]) -> float:
+    return queues.pause_after_failure(int(record["attributes"]["ApproximateReceiveCount"]))
 
 
 def _correlation_id(record: dict[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import batched
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import BatchPointer
     from broadsheet.domain.requests import SubscriberRequest
 
-SEND_MESSAGE_BATCH_LIMIT = 10  # SQS's own
+BATCH_LIMIT = 10  # messages in one call; SQS's own
 LONGEST_DELAY = 900  # seconds; SQS's own
 
 
@@ -52,7 +52,7 @@ def send_pointers(pointers: Iterable[tuple[BatchPointer, float]], correlation_id
     Raises ``DependencyUnavailable`` when SQS did not take them all; those that it took are
     harmless, and the others are released again.
     """
-    for chunk in batched(pointers, SEND_MESSAGE_BATCH_LIMIT, strict=False):
+    for chunk in batched(pointers, BATCH_LIMIT, strict=False):
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(position),
@@ -100,23 +100,42 @@ def _count(queue_url: str) -> int:
     return sum(int(number) for number in attributes.values())
 
 
-def retry_later(
-    queue_url: str, receipt_handle: str, receive_count: int, after: float | None = None
-) -> None:
-    """Make a message visible again: 2 s after its first failure, doubling to 15 min.
+class Return(NamedTuple):
+    """A message that is to be visible again, so many seconds from now."""
 
-    ``after``: seconds, for a message that did not fail. Best effort: without it the message comes
-    back after the queue's own timeout.
+    receipt_handle: str
+    after: float
+
+
+def pause_after_failure(receive_count: int) -> float:
+    """Return how many seconds a message rests: 2 after its first failure, doubling to 15 min."""
+    doubled: float = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
+    return min(doubled, waits().message_retry_longest)
+
+
+def retry_later(queue_url: str, returns: Iterable[Return]) -> None:
+    """Make messages visible again.
+
+    Best effort: without it a message comes back after the queue's own timeout.
     """
-    if after is None:
-        doubled = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
-        after = min(doubled, waits().message_retry_longest)
-    try:
-        _client().change_message_visibility(
-            QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=round(after)
-        )
-    except (BotoCoreError, ClientError):
-        logger.warning("a message could not be made visible sooner")
+    for chunk in batched(returns, BATCH_LIMIT, strict=False):
+        try:
+            answer = _client().change_message_visibility_batch(
+                QueueUrl=queue_url,
+                Entries=[
+                    {
+                        "Id": str(position),
+                        "ReceiptHandle": message.receipt_handle,
+                        "VisibilityTimeout": round(message.after),
+                    }
+                    for position, message in enumerate(chunk)
+                ],
+            )
+        except (BotoCoreError, ClientError):
+            logger.warning("messages could not be made visible sooner")
+            return
+        if answer.get("Failed"):
+            logger.warning("some messages could not be made visible sooner")
 
 
 def send_to_dead_letters(queue_url: str, body: str, correlation_id: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from broadsheet.domain.newsletter import Newsletter
 
 CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
+BATCHES_IN_A_CLAIM = 50  # at most, of 50: what a crash can leave unresolved
 CONFIRMATION_HEADROOM = 0.02  # of the rate: left by the issues for confirmation mails
 SLOWDOWN = 0.7  # of the rate is left after SES has throttled
 SLOWDOWN_RECOVERY = 1.1  # times the rate, at each refresh, until it is whole again
@@ -49,7 +50,9 @@ class Waits(BaseModel):
     ses_connect_timeout: float = 3
     ses_call_timeout: float = 10  # SES answers in well under a second; later is as good as never
     claim_deadline: float = 40  # no call starts later; one that did ends before deliver's timeout
-    write_outcomes_every: float = 0.5  # what a crash can leave unresolved, in seconds of sending
+    write_outcomes_every: float = (
+        2.5  # once a claim, unless SES is slow; its events settle the rest
+    )
     slot_horizon: float = 5  # slots are reserved no further ahead: the rate may change
     slot_poll: float = 1  # between two questions for slots
     slot_jitter: float = 0.2  # how much later after its slot than another a call may reach SES
@@ -77,7 +80,8 @@ class Waits(BaseModel):
     # Edge and database.
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
-    database_patience_of_workers: float = 12  # the queue keeps the message: it is tried again
+    database_patience_of_workers: float = 30  # after a day's pause, waking takes as long
+    database_patience_of_deliver: float = 12  # a claim must fit after it; its queue keeps the rest
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
@@ -113,6 +117,11 @@ def newsletter() -> Newsletter:
     )
 
 
+def stack_name() -> str:
+    """Return the stack's name, which tells its metrics from another stack's."""
+    return required("STACK_NAME")
+
+
 @cache
 def newsletter_name() -> str:
     """Return what the pages call the newsletter."""
@@ -134,6 +143,11 @@ def budgets() -> Budgets:
 def send_rate_share() -> float:
     """Return the part of the account's sending rate that is this stack's, over 0 up to 1."""
     return float(required("SEND_RATE_SHARE"))
+
+
+def database_host() -> str:
+    """Return the stack's own Aurora; empty when a secret says where the database is."""
+    return os.environ.get("DATABASE_HOST", "")
 
 
 def public_url() -> str:

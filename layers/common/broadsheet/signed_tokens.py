@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from datetime import timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -79,9 +80,12 @@ def _unsign(purpose: str, text: str) -> bytes:
 
 def _signer(purpose: str) -> Signer:
     """Return a signer for one purpose, so that no token serves another."""
-    keys: dict[str, str] = json.loads(
-        secret(required("SIGNING_KEYS_SECRET_ARN"), stale_is_good=True)
-    )
+    return _signer_with(secret(required("SIGNING_KEYS_SECRET_ARN"), stale_is_good=True), purpose)
+
+
+@lru_cache(maxsize=4)  # two purposes, before and after a rotation
+def _signer_with(secret_value: str, purpose: str) -> Signer:
+    keys: dict[str, str] = json.loads(secret_value)
     signing = keys.pop("signing_key_id")
     newest_last = [key for key_id, key in keys.items() if key_id != signing] + [keys[signing]]
     return Signer(

@@ -12,6 +12,8 @@ from uuid import uuid4
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from broadsheet.settings import stack_name
+
 logger = Logger(log_uncaught_exceptions=False, utc=True)
 metrics = Metrics(namespace="Broadsheet")
 
@@ -36,9 +38,19 @@ def count(metric: str, number: float = 1) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=number)
 
 
+def count_percent(metric: str, share: float) -> None:
+    """Add a share, 1 being all, to a metric of this invocation."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Percent, value=100 * share)
+
+
 def flush_metrics() -> None:
-    """Write this invocation's metrics, if it has any, as one line of CloudWatch's EMF."""
+    """Write this invocation's metrics, if it has any, as one line of CloudWatch's EMF.
+
+    They are told apart by stack, and not by function: an alarm looks at a thing that happened,
+    wherever it did.
+    """
     if metrics.metric_set:
+        metrics.add_dimension(name="service", value=stack_name())
         metrics.flush_metrics()
 
 

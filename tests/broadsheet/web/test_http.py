@@ -13,7 +13,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.web.http import _PROBLEMS, Answer, Request, endpoints, invalid_fields
-from tests.cloud import Page, api_event, context, json_of, problem_in
+from local.lambda_events import api_event
+from tests.cloud import Page, context, json_of, problem_in
 
 BROWSER = {"accept": "text/html,*/*;q=0.8"}
 CANARY = "canary@example.com"

@@ -107,6 +107,14 @@ def test_a_changed_rate_counts_at_once_and_brings_no_burst(tmp_path: Path) -> No
     assert limits.admit([1] * 60).count(None) == 5
 
 
+def test_at_a_rate_of_nothing_nothing_is_taken(tmp_path: Path) -> None:
+    limits = Limits(Account(max_send_rate=10), database.connect(tmp_path), Clock())
+
+    limits.change(Account(max_send_rate=0))
+
+    assert limits.admit([1]) == [Limit.RATE]
+
+
 def test_the_rate_may_be_shown_and_not_enforced(tmp_path: Path) -> None:
     account = Account(max_send_rate=1, enforces_rate=False)
     with ses_server.running(tmp_path, account=account, verified=[SENDER]) as server:

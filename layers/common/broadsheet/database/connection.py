@@ -10,21 +10,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.errors import IdleInTransactionSessionTimeout
 
+from broadsheet.database.destination import conninfo
 from broadsheet.domain.errors import DatabaseUnavailable
-from broadsheet.secrets import secret
-from broadsheet.settings import required, waits
+from broadsheet.settings import waits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 type Connection = psycopg.Connection[tuple[object, ...]]
 
-# A lock or a statement that takes longer is stuck; a transaction left open blocks others.
-_SESSION = "-c lock_timeout=10s -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s"
-# Connection exceptions, shutdowns, too many connections; rollbacks by deadlock, lock timeouts.
-_PASSING = ("08", "57P0", "53300", "40", "55P03")
+# Connection exceptions, shutdowns, too many connections; rollbacks by deadlock, lock timeouts; a
+# session that was ended while its process was frozen.
+_PASSING = ("08", "57P0", "53300", "40", "55P03", "25P03")
 _SECONDS_BETWEEN_TRIES = 0.5
+_SHORTEST_CONNECT_TIMEOUT = 2  # seconds; libpq takes one for two
 
 
 class Session:
@@ -41,10 +42,10 @@ class Session:
         Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = _connect(patience)
+            self._connection = connect(patience)
         try:
             yield self._connection
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, IdleInTransactionSessionTimeout) as error:
             if not _passes(error):
                 raise
             self.close()
@@ -74,22 +75,28 @@ def connected(patience: float) -> Generator[Connection]:
         yield connection
 
 
-def _passes(error: psycopg.OperationalError) -> bool:
+def _passes(error: psycopg.Error) -> bool:
     """Tell whether it may go well the next time, as opposed to a statement that went wrong."""
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
-def _connect(patience: float) -> Connection:
-    url = secret(required("DATABASE_URL_SECRET_ARN"), stale_is_good=True)
+def connect(patience: float, secret_arn: str | None = None) -> Connection:
+    """Connect, again and again while the database wakes or fails over.
+
+    Nothing is asked of the session but what a pooler in front can give: no startup options, and
+    no prepared statements, since each transaction may get another one. Its timeouts are the
+    role's, see ``application_role``.
+    """
     give_up_at = time.monotonic() + patience
     while True:
+        left = give_up_at - time.monotonic()
+        attempt = min(waits().database_connect_timeout, left)
         try:
             return psycopg.connect(
-                url,
+                conninfo(secret_arn),
                 autocommit=True,
-                connect_timeout=max(2, int(waits().database_connect_timeout)),
-                options=_SESSION,
-                prepare_threshold=None,  # a pooler in front may give each statement a new session
+                connect_timeout=max(_SHORTEST_CONNECT_TIMEOUT, int(attempt)),
+                prepare_threshold=None,
             )
         except psycopg.OperationalError as error:
             if time.monotonic() + _SECONDS_BETWEEN_TRIES > give_up_at:

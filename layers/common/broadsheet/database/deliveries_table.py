@@ -6,25 +6,30 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import class_row, scalar_row
-from pydantic import BaseModel, ConfigDict, ValidationError
+from psycopg.rows import args_row, class_row, scalar_row
+from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
-from broadsheet.domain.feedback import LedgerKey
-from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
+from broadsheet.domain.subscribers import (
+    EmailAddress,
+    SubscriberId,
+    SubscriberName,
+    SubscriberStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.feedback import LedgerKey
     from broadsheet.domain.issues import IssueId
 
 
 class Books(BaseModel):
     """Where an issue's audience is; the first five always add up to it.
 
-    ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: sends repeated
-    after an unresolved one. ``rate``: mails accepted in the last minute, a second.
+    ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: unresolved
+    sends that were let go again. ``rate``: mails accepted in the last minute, a second.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +56,7 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
     still holds it, which the caller makes sure of by having let go of the batch in the same
     transaction. Rows go in one order, so that two writers can't lock each other out.
     """
-    ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root)
+    ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root.int)
     if not ordered:
         return 0
     written = connection.execute(
@@ -128,15 +133,15 @@ def _note_duplicates(connection: Connection, mails: Sequence[tuple[UUID, UUID, i
     ).rowcount
 
 
-class _Member(BaseModel):
-    """A member of a batch as the subscribers' table has it, not yet parsed; maybe no more there."""
+class _Member(NamedTuple):
+    """A member of a batch as the subscribers' table has it; maybe no more there."""
 
-    subscriber_id: SubscriberId
+    subscriber_id: UUID
     batch_number: int
     round: int
-    email: str | None
-    name: str | None
-    status: SubscriberStatus | None
+    email: str
+    name: str
+    status: str | None
 
 
 def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
@@ -145,11 +150,12 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
     To mail are those still confirmed. Nobody appears who has a row for this round, or was
     accepted in any.
     """
-    with connection.cursor(row_factory=class_row(_Member)) as cursor:
+    with connection.cursor(row_factory=args_row(_Member)) as cursor:
         members = cursor.execute(
             """
-            SELECT member.id AS subscriber_id, batch.number AS batch_number, batch.round,
-                   subscriber.email, subscriber.name, subscriber.status
+            SELECT member.id, batch.number, batch.round,
+                   coalesce(subscriber.email, ''), coalesce(subscriber.name, ''),
+                   subscriber.status::text
             FROM delivery_batches AS batch
             CROSS JOIN LATERAL unnest(batch.recipients) AS member (id)
             LEFT JOIN subscribers AS subscriber ON subscriber.id = member.id
@@ -177,22 +183,14 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
 
 
 def _parse(member: _Member) -> Recipient | Delivery:
-    if member.status is not SubscriberStatus.CONFIRMED:
-        return _not_sent(member, Outcome.SKIPPED, member.status or "deleted")
+    place = SubscriberId(member.subscriber_id), member.batch_number, member.round
+    if member.status != SubscriberStatus.CONFIRMED:
+        return Delivery(*place, Outcome.SKIPPED, reason=member.status or "deleted")
     try:
-        return Recipient.model_validate(member.model_dump(exclude={"status"}))
-    except ValidationError:  # stored by older rules, or by hand: it fails alone
-        return _not_sent(member, Outcome.FAILED, "INVALID_SUBSCRIBER")
-
-
-def _not_sent(member: _Member, outcome: Outcome, reason: str) -> Delivery:
-    return Delivery(
-        subscriber_id=member.subscriber_id,
-        batch_number=member.batch_number,
-        round=member.round,
-        outcome=outcome,
-        reason=reason,
-    )
+        email = EmailAddress.stored(member.email)
+    except ValueError:  # stored by older rules, or by hand: it fails alone
+        return Delivery(*place, Outcome.FAILED, reason="INVALID_SUBSCRIBER")
+    return Recipient(*place, email, SubscriberName.stored(member.name))
 
 
 def books(connection: Connection, issue_id: IssueId, audience: int, *, canceled: bool) -> Books:
@@ -412,17 +410,9 @@ def lock_unresolved_until(
 
 
 def delete_for_resend(
-    connection: Connection,
-    issue_id: IssueId,
-    round_number: int,
-    subscriber_ids: Sequence[UUID],
-    *,
-    is_sent_again: bool,
+    connection: Connection, issue_id: IssueId, round_number: int, subscriber_ids: Sequence[UUID]
 ) -> None:
-    """Remove locked unresolved rows, whose recipients wait again, and list them as resends.
-
-    ``is_sent_again``: false for a canceled issue, which lists none.
-    """
+    """Remove locked unresolved rows, whose recipients wait again, and list them as resends."""
     connection.execute(
         """
         WITH removed AS (
@@ -435,25 +425,37 @@ def delete_for_resend(
         )
         INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
         SELECT issue_id, subscriber_id, round, claim_id FROM removed
-        WHERE %(is_sent_again)s
         ON CONFLICT DO NOTHING
+        """,
+        {"issue_id": issue_id.root, "round": round_number, "ids": list(subscriber_ids)},
+    )
+
+
+def give_up(connection: Connection, issue_id: IssueId, unresolved: Sequence[Unresolved]) -> None:
+    """Count locked unresolved recipients of a canceled issue as skipped, unless an event tells."""
+    connection.execute(
+        """
+        UPDATE deliveries AS ledger
+        SET outcome = 'skipped', reason = 'canceled, perhaps mailed', recorded_at = now()
+        FROM unnest(%(ids)s::uuid[], %(rounds)s::integer[]) AS given_up (subscriber_id, round)
+        WHERE ledger.issue_id = %(issue_id)s
+          AND ledger.subscriber_id = given_up.subscriber_id
+          AND ledger.round = given_up.round
+          AND ledger.outcome = 'unresolved'
         """,
         {
             "issue_id": issue_id.root,
-            "round": round_number,
-            "ids": list(subscriber_ids),
-            "is_sent_again": is_sent_again,
+            "ids": [row.subscriber_id for row in unresolved],
+            "rounds": [row.round for row in unresolved],
         },
     )
 
 
-class Told(BaseModel):
+class Told(NamedTuple):
     """What SES's events say of one recipient in one round, taken together.
 
     ``message_ids``: in the order of their mails; more than one is a duplicate.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     key: LedgerKey
     outcome: Outcome
@@ -470,7 +472,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
 
     An event may come before deliver has written the row, and settles it for good.
     """
-    ordered = sorted(told, key=lambda each: (each.key.subscriber_id.root, each.key.round))
+    ordered = sorted(told, key=lambda each: (each.key.subscriber_id.root.int, each.key.round))
     if not ordered:
         return 0
     rows = connection.execute(
@@ -478,8 +480,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         INSERT INTO deliveries AS ledger
             (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
              bounced_at, complained_at, suppressed_as)
-        SELECT issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-               bounced_at, complained_at, suppressed_as
+        SELECT told.*
         FROM unnest(
             %(issue_ids)s::uuid[],
             %(subscriber_ids)s::uuid[],
@@ -493,7 +494,24 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             %(suppressed)s::text[]
         ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
                    bounced_at, complained_at, suppressed_as)
+        LEFT JOIN LATERAL (
+            SELECT * FROM deliveries AS ledger
+            WHERE ledger.issue_id = told.issue_id
+              AND ledger.subscriber_id = told.subscriber_id
+              AND ledger.round = told.round
+            LIMIT 1  -- row by row, by the index: there may be no statistics of a fast issue yet
+        ) AS known ON true
         WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
+          AND (
+              -- Half of all events say what is known. A row is written only for something new.
+              known.outcome IS NULL
+              OR told.outcome > known.outcome
+              OR told.message_id IS DISTINCT FROM known.message_id
+              OR (told.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
+              OR (told.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
+              OR (told.complained_at IS NOT NULL AND known.complained_at IS NULL)
+              OR (told.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
+          )
         ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
         SET outcome = greatest(ledger.outcome, excluded.outcome),
             reason = CASE
@@ -527,7 +545,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         (*place, message_id)
         for each in ordered
         for message_id in each.message_ids
-        if (place := _place(each.key)) in first and message_id != first[place]
+        if message_id != first.get(place := _place(each.key), each.message_ids[0])
     ]
     return _note_duplicates(connection, second)
 

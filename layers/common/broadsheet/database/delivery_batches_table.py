@@ -7,11 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, scalar_row, tuple_row
 from pydantic import BaseModel
 
-from broadsheet.domain.deliveries import BatchPointer, Claim, ClaimedBatch
-from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.deliveries import Claim, ClaimedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,8 @@ def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) 
             cursor.execute(
                 """
                 WITH audience AS (
-                    SELECT id, (row_number() OVER () - 1) / %(batch_size)s + 1 AS number
+                    -- In the order of the ledger's key: the rows of a claim are neighbours there.
+                    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
                     FROM subscribers
                     WHERE status = 'confirmed'
                 ), batches AS (
@@ -66,13 +66,13 @@ def count_released(connection: Connection, issue_id: IssueId, released_long_ago:
 
 def mark_released(
     connection: Connection, issue_id: IssueId, limit: int, released_long_ago: timedelta
-) -> Sequence[BatchPointer]:
-    """Mark up to ``limit`` waiting batches as released, and return their pointers in order.
+) -> Sequence[int]:
+    """Mark up to ``limit`` waiting batches as released, and return their numbers in order.
 
     A batch released long ago and still waiting lost its pointer: it is released again.
     """
-    with connection.cursor(row_factory=class_row(BatchPointer)) as cursor:
-        pointers = cursor.execute(
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        numbers = cursor.execute(
             """
             WITH next AS (
                 SELECT issue_id, number
@@ -89,7 +89,7 @@ def mark_released(
             SET released_at = now()
             FROM next
             WHERE batch.issue_id = next.issue_id AND batch.number = next.number
-            RETURNING batch.issue_id, batch.number
+            RETURNING batch.number
             """,
             {
                 "issue_id": issue_id.root,
@@ -97,20 +97,21 @@ def mark_released(
                 "released_long_ago": released_long_ago,
             },
         ).fetchall()
-    return sorted(pointers, key=lambda pointer: pointer.number)
+    return sorted(numbers)
 
 
 def claim(
     connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
-) -> Claim | None:
+) -> tuple[Claim, int] | None:
     """Take those of an issue's batches that are waiting, if the issue is sending.
 
-    None when there is none of them to take.
+    Return also how many of their members have no outcome yet, who may be sent to. None when there
+    is no batch to take.
     """
-    with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
+    with connection.cursor(row_factory=class_row(_TakenRow)) as cursor:
         rows = cursor.execute(
             """
-            UPDATE delivery_batches
+            UPDATE delivery_batches AS batch
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
                 claim_deadline = now() + %(valid_for)s
@@ -121,7 +122,21 @@ def claim(
               AND EXISTS (
                   SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
               )
-            RETURNING claim_id, claim_deadline, number, round, tries, recipients
+            RETURNING claim_id, claim_deadline, number, round, tries, CASE
+                -- Whoever had the batch before let it go until a time. Without one nobody had it,
+                -- and there is nothing to look up in the ledger.
+                WHEN not_before IS NULL THEN cardinality(recipients)
+                ELSE (
+                    SELECT count(*)
+                    FROM unnest(batch.recipients) AS member (id)
+                    WHERE NOT EXISTS (
+                        SELECT FROM deliveries AS ledger
+                        WHERE ledger.issue_id = batch.issue_id
+                          AND ledger.subscriber_id = member.id
+                          AND (ledger.round = batch.round OR ledger.outcome = 'accepted')
+                    )
+                )
+            END AS open_members
             """,
             {
                 "claim_id": uuid4(),
@@ -130,7 +145,7 @@ def claim(
                 "valid_for": valid_for,
             },
         ).fetchall()
-    return _claim_of(issue_id, rows) if rows else None
+    return (_claim_of(issue_id, rows), sum(row.open_members for row in rows)) if rows else None
 
 
 class _ClaimedRow(BaseModel):
@@ -139,7 +154,10 @@ class _ClaimedRow(BaseModel):
     number: int
     round: int
     tries: int
-    recipients: list[SubscriberId]
+
+
+class _TakenRow(_ClaimedRow):
+    open_members: int
 
 
 def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
@@ -147,12 +165,7 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
         id=rows[0].claim_id,
         issue_id=issue_id,
         deadline=rows[0].claim_deadline,
-        batches=[
-            ClaimedBatch(
-                number=row.number, round=row.round, tries=row.tries, recipients=row.recipients
-            )
-            for row in rows
-        ],
+        batches=[ClaimedBatch(number=row.number, round=row.round, tries=row.tries) for row in rows],
     )
 
 
@@ -182,9 +195,16 @@ class Ending(NamedTuple):
     pause: timedelta
 
 
-def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> set[int]:
-    """Let go of claimed batches; return the numbers of those that were still this claim's."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
+class LetGo(NamedTuple):
+    """The numbers of the batches that were still the claim's; whether others of the issue wait."""
+
+    ours: set[int]
+    others_wait: bool
+
+
+def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
+    """Let go of claimed batches, those that are still this claim's."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             """
             UPDATE delivery_batches AS batch
@@ -203,7 +223,12 @@ def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> s
             WHERE batch.issue_id = %(issue_id)s
               AND batch.number = ending.number
               AND batch.claim_id = %(claim_id)s
-            RETURNING batch.number
+            RETURNING batch.number, EXISTS (
+                SELECT FROM delivery_batches AS other
+                WHERE other.issue_id = %(issue_id)s
+                  AND other.state = 'waiting'
+                  AND other.number <> ALL(%(numbers)s)
+            )
             """,
             {
                 "issue_id": claim.issue_id.root,
@@ -214,7 +239,7 @@ def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> s
                 "pauses": [ending.pause for ending in endings],
             },
         ).fetchall()
-    return set(rows)
+    return LetGo({int(number) for number, _ in rows}, any(wait for _, wait in rows))
 
 
 def lock_dead_claims(
@@ -224,7 +249,7 @@ def lock_dead_claims(
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT claim_id, claim_deadline, number, round, tries, recipients
+            SELECT claim_id, claim_deadline, number, round, tries
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'
@@ -260,7 +285,7 @@ def reopen_for_resend(
                 FOR UPDATE OF batch
             ), reopened AS (
                 UPDATE delivery_batches AS batch
-                SET state = 'waiting', released_at = NULL, not_before = NULL, tries = 0
+                SET state = 'waiting', released_at = NULL, not_before = now(), tries = 0
                 FROM (SELECT DISTINCT number FROM member) AS mine
                 WHERE batch.issue_id = %(issue_id)s AND batch.number = mine.number
             )

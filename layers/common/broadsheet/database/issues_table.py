@@ -155,7 +155,7 @@ def find_newest(
 
 
 def find_open(connection: Connection) -> Sequence[Issue]:
-    """Return the issues that have not ended."""
+    """Return the issues that have not ended, and the canceled ones of which something is open."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(
             """
@@ -163,6 +163,17 @@ def find_open(connection: Connection) -> Sequence[Issue]:
                    finished_at, paused_because
             FROM issues
             WHERE status IN ('scheduled', 'sending', 'paused')
+               OR status = 'canceled'
+                  AND (
+                      EXISTS (
+                          SELECT FROM delivery_batches
+                          WHERE issue_id = issues.id AND state <> 'closed'
+                      )
+                      OR EXISTS (
+                          SELECT FROM deliveries
+                          WHERE issue_id = issues.id AND outcome = 'unresolved'
+                      )
+                  )
             """
         ).fetchall()
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
 
+SECONDS_FOR_A_TABLE = 10  # as long as everybody else waits for a lock
 _LOCK = 0x62726F6164736865  # "broadshe": only one migrates at a time
 
 
@@ -20,10 +21,8 @@ def migrate(connection: Connection, directory: Path) -> list[int]:
     Raises ``ValueError`` when a file's number is used twice.
     """
     files = numbered_files(directory)
-    connection.execute("SET lock_timeout = 0")
-    connection.execute("SET statement_timeout = 0")
-    connection.execute("SELECT pg_advisory_lock(%(lock)s)", {"lock": _LOCK})
-    try:
+    with connection.transaction():
+        alone(connection)
         connection.execute(
             """
             CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -33,19 +32,39 @@ def migrate(connection: Connection, directory: Path) -> list[int]:
             )
             """
         )
-        rows = connection.execute("SELECT number FROM schema_migrations").fetchall()
-        applied = {number for (number,) in rows}
-        missing = {number: file for number, file in files.items() if number not in applied}
-        for number, file in missing.items():
-            with connection.transaction():
-                connection.execute(file.read_bytes())
-                connection.execute(
-                    "INSERT INTO schema_migrations (number, name) VALUES (%(number)s, %(name)s)",
-                    {"number": number, "name": file.stem},
-                )
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%(lock)s)", {"lock": _LOCK})
-    return list(missing)
+    return [number for number, file in files.items() if _apply(connection, number, file)]
+
+
+def _apply(connection: Connection, number: int, file: Path) -> bool:
+    with connection.transaction():
+        alone(connection)
+        noted = connection.execute(
+            "SELECT FROM schema_migrations WHERE number = %(number)s", {"number": number}
+        ).fetchone()
+        if noted is not None:
+            return False
+        connection.execute(file.read_bytes())
+        connection.execute(
+            "INSERT INTO schema_migrations (number, name) VALUES (%(number)s, %(name)s)",
+            {"number": number, "name": file.stem},
+        )
+        return True
+
+
+def alone(connection: Connection) -> None:
+    """Wait until nobody else changes the schema or its roles, until this transaction's end.
+
+    The lock and the settings are the transaction's and not the session's, so that it goes through
+    a pooler. A statement may take its time; but behind one that waits for a table everybody else
+    waits as well, so that it gives up soon, and with it the deployment.
+    """
+    connection.execute("SET LOCAL statement_timeout = 0")
+    connection.execute("SET LOCAL lock_timeout = 0")
+    connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
+    connection.execute(
+        "SELECT set_config('lock_timeout', %(timeout)s, true)",
+        {"timeout": f"{SECONDS_FOR_A_TABLE}s"},
+    )
 
 
 def numbered_files(directory: Path) -> dict[int, Path]:

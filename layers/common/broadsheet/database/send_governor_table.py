@@ -18,20 +18,29 @@ if TYPE_CHECKING:
 
 
 class Pace(BaseModel):
-    """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom."""
+    """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
+
+    ``age``: seconds since a caller was to ask SES for it, infinite before the first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     account_rate: float | None
     slowdown: float
     is_quota_spent: bool
+    age: float
 
 
 def read(connection: Connection) -> Pace:
     """Return the pace as it is now."""
     with connection.cursor(row_factory=class_row(Pace)) as cursor:
         pace = cursor.execute(
-            "SELECT account_rate, slowdown, is_quota_spent FROM send_governor"
+            """
+            SELECT account_rate, slowdown, is_quota_spent,
+                   extract(epoch FROM clock_timestamp())::float8
+                       - extract(epoch FROM refreshed_at)::float8 AS age
+            FROM send_governor
+            """
         ).fetchone()
     if pace is None:
         raise LookupError("the governor has no row: the schema is not up to date")
@@ -54,11 +63,14 @@ def claim_refresh(connection: Connection, every: timedelta) -> bool:
 def set_quota(
     connection: Connection, account_rate: float, recovery: float, *, is_quota_spent: bool
 ) -> None:
-    """Take SES's quota as it is now, and recover a part of a slowdown."""
+    """Take SES's quota as it is now, and recover a part of a slowdown.
+
+    At a rate of 0 the last one stays known, to size batches by.
+    """
     connection.execute(
         """
         UPDATE send_governor
-        SET account_rate = %(account_rate)s,
+        SET account_rate = coalesce(nullif(%(account_rate)s, 0), account_rate),
             slowdown = least(1, slowdown * %(recovery)s),
             is_quota_spent = %(is_quota_spent)s
         """,
@@ -73,9 +85,11 @@ def set_quota(
 def reserve(
     connection: Connection, mails: int, rate: float, tolerance: timedelta, horizon: timedelta
 ) -> timedelta | None:
-    """Reserve the slots of a number of mails in a row; return how long to wait for the first.
+    """Reserve the slots of a number of mails in a row; return how far the first is.
 
-    None when the first would be beyond the horizon: nothing is reserved then.
+    Less than zero, by up to ``tolerance``, when it is past: mails that are late may leave at once,
+    each not before its own slot. None when the first would be beyond the horizon: nothing is
+    reserved then.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(
@@ -84,7 +98,7 @@ def reserve(
             SET next_slot_at = greatest(next_slot_at, clock_timestamp() - %(tolerance)s)
                                + %(length)s
             WHERE next_slot_at <= clock_timestamp() + %(horizon)s
-            RETURNING greatest(next_slot_at - %(length)s - clock_timestamp(), interval '0')
+            RETURNING next_slot_at - %(length)s - clock_timestamp()
             """,
             {
                 "tolerance": tolerance,

@@ -2,21 +2,22 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 
 
 class BatchPointer(BaseModel):
-    """What travels through DeliveryQueue: names a batch, holds nothing of it."""
+    """What travels through DeliveryQueue: names the batches of a claim, holds nothing of them."""
 
     model_config = ConfigDict(frozen=True)
 
     issue_id: IssueId
-    number: int = Field(gt=0)
+    numbers: tuple[PositiveInt, ...] = Field(min_length=1)
 
 
 class ClaimedBatch(BaseModel):
@@ -27,7 +28,6 @@ class ClaimedBatch(BaseModel):
     number: int
     round: int
     tries: int
-    recipients: list[SubscriberId]
 
 
 class Claim(BaseModel):
@@ -41,10 +41,8 @@ class Claim(BaseModel):
     batches: list[ClaimedBatch]
 
 
-class Recipient(BaseModel):
+class Recipient(NamedTuple):
     """A confirmed subscriber whose turn it is."""
-
-    model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
     batch_number: int
@@ -64,10 +62,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-class Delivery(BaseModel):
+class Delivery(NamedTuple):
     """A row of the ledger, without its issue and claim."""
-
-    model_config = ConfigDict(frozen=True)
 
     subscriber_id: SubscriberId
     batch_number: int

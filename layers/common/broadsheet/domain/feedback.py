@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import (
@@ -113,7 +114,7 @@ class SesEvent(BaseModel):
         except ValidationError:
             return None
 
-    @property
+    @cached_property
     def key(self) -> "LedgerKey | None":
         """The ledger's row that the mail belongs to; None for a mail that is of no issue."""
         try:

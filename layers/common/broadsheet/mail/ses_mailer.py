@@ -7,7 +7,6 @@ SES surely did not take is kept apart from what it may have taken.
 from __future__ import annotations
 
 import json
-import math
 import ssl
 import time
 from contextlib import contextmanager
@@ -26,12 +25,12 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
-    ParamValidationError,
     PartialCredentialsError,
     ProxyConnectionError,
 )
 from botocore.exceptions import SSLError as BotocoreSSLError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from broadsheet import settings
 from broadsheet.aws import call_config
@@ -45,13 +44,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_sesv2 import SESV2Client
-    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, MessageHeaderTypeDef
+    from mypy_boto3_sesv2.type_defs import (
+        BulkEmailEntryTypeDef,
+        MessageHeaderTypeDef,
+        MessageTagTypeDef,
+        SendBulkEmailRequestTypeDef,
+    )
 
     from broadsheet.domain.deliveries import Recipient
     from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 
 PROBE_ADDRESS = "success@simulator.amazonses.com"  # SES's own; costs no reputation
+_ONE_CLICK: MessageHeaderTypeDef = {  # RFC 8058
+    "Name": "List-Unsubscribe-Post",
+    "Value": "List-Unsubscribe=One-Click",
+}
 BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
 
 
@@ -133,14 +141,16 @@ class SendQuota(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_per_second: float = Field(gt=0)
+    max_per_second: float = Field(ge=0)
     max_per_day: float | None
     sent_last_day: float
 
     @property
     def is_spent(self) -> bool:
-        """Tell whether nothing more can be sent until mails of a day ago no longer count."""
-        return self.max_per_day is not None and self.sent_last_day >= self.max_per_day
+        """Tell whether SES takes nothing now: it allows none a second, or a day's are sent."""
+        return self.max_per_second == 0 or (
+            self.max_per_day is not None and self.sent_last_day >= self.max_per_day
+        )
 
 
 class MailNotTaken(DependencyUnavailable):
@@ -211,26 +221,10 @@ def send_issue(
     environment that was frozen on the way must not send what has been given to another.
     A call that is refused because of an entry is sent again by halves: the bad one fails alone.
     """
+    body = to_json(bulk_email(newsletter, letter, addressees))
     try:
-        with _not_after(deadline):
-            answer = _sending_client().send_bulk_email(
-                FromEmailAddress=_sender(newsletter),
-                **_reply_to(newsletter),
-                ConfigurationSetName=required("ISSUE_CONFIGURATION_SET"),
-                DefaultContent={
-                    "Template": {
-                        "TemplateContent": {
-                            "Subject": letter.rendered.subject,
-                            "Html": letter.rendered.html,
-                            "Text": letter.rendered.text,
-                        },
-                        "TemplateData": json.dumps(TEMPLATE_DEFAULTS),
-                    }
-                },
-                BulkEmailEntries=[
-                    _entry(newsletter, letter.issue_id, addressee) for addressee in addressees
-                ],
-            )
+        with _under_way(_BulkCall(deadline.timestamp(), body)):
+            answer = _sending_client().send_bulk_email(DefaultContent={}, BulkEmailEntries=[])
     except (ClientError, BotoCoreError) as error:
         result = _result_of(error)
         half = len(addressees) // 2
@@ -252,27 +246,54 @@ def send_issue(
     ]
 
 
+def bulk_email(
+    newsletter: Newsletter, letter: Letter, addressees: Sequence[Addressee]
+) -> SendBulkEmailRequestTypeDef:
+    """Return the parameters of SendBulkEmail, which are its body as well."""
+    list_id: MessageHeaderTypeDef = {"Name": "List-Id", "Value": newsletter.list_id}  # RFC 2919
+    issue: MessageTagTypeDef = {"Name": "issue", "Value": str(letter.issue_id)}
+    request: SendBulkEmailRequestTypeDef = {
+        "FromEmailAddress": _sender(newsletter),
+        "ConfigurationSetName": required("ISSUE_CONFIGURATION_SET"),
+        "DefaultContent": {
+            "Template": {
+                "TemplateContent": {
+                    "Subject": letter.rendered.subject,
+                    "Html": letter.rendered.html,
+                    "Text": letter.rendered.text,
+                },
+                "TemplateData": json.dumps(TEMPLATE_DEFAULTS),
+            }
+        },
+        "BulkEmailEntries": [_entry(list_id, issue, addressee) for addressee in addressees],
+    }
+    if newsletter.reply_to:
+        request["ReplyToAddresses"] = [str(newsletter.reply_to)]
+    return request
+
+
 def _entry(
-    newsletter: Newsletter, issue_id: IssueId, addressee: Addressee
+    list_id: MessageHeaderTypeDef, issue: MessageTagTypeDef, addressee: Addressee
 ) -> BulkEmailEntryTypeDef:
     recipient = addressee.recipient
     link = unsubscribe_link(addressee.unsubscribe_token)
-    headers: list[MessageHeaderTypeDef] = [
-        {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
-        {"Name": "List-Unsubscribe", "Value": f"<{link}>"},  # RFC 2369
-        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
-    ]
     return {
         "Destination": {"ToAddresses": [str(recipient.email)]},
-        "ReplacementHeaders": headers,
+        "ReplacementHeaders": [
+            list_id,
+            {"Name": "List-Unsubscribe", "Value": f"<{link}>"},  # RFC 2369
+            _ONE_CLICK,
+        ],
         "ReplacementTags": [
-            {"Name": "issue", "Value": str(issue_id)},
+            issue,
             {"Name": "subscriber", "Value": str(recipient.subscriber_id)},
             {"Name": "round", "Value": str(recipient.round)},
         ],
         "ReplacementEmailContent": {
             "ReplacementTemplate": {
-                "ReplacementTemplateData": json.dumps(recipient_variables(recipient.name, link))
+                "ReplacementTemplateData": to_json(
+                    recipient_variables(recipient.name, link)
+                ).decode()
             }
         },
     }
@@ -360,8 +381,6 @@ def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
         return Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
     if isinstance(error, _BEFORE_SENDING) or _is_about_certificate(error):
         return Refused(refusal=Refusal.NOT_BEGUN, reason=type(error).__name__)
-    if isinstance(error, ParamValidationError):
-        return Refused(refusal=Refusal.RECIPIENT, reason="INVALID_PARAMETER")
     if not isinstance(error, ClientError):
         return PerhapsAccepted(reason=type(error).__name__)
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -396,21 +415,36 @@ class _PastDeadline(BotoCoreError):
     fmt = "the claim's deadline passed before the call began"
 
 
-_call_deadline: ContextVar[float] = ContextVar("call_deadline")
+class _BulkCall(NamedTuple):
+    """One SendBulkEmail, as its thread makes it. ``deadline``: a POSIX time."""
+
+    deadline: float
+    body: bytes
+
+
+_bulk_call: ContextVar[_BulkCall] = ContextVar("bulk_call")
 
 
 @contextmanager
-def _not_after(deadline: datetime) -> Generator[None]:
-    """Stop a call of this thread that has been signed but not sent by the deadline."""
-    token = _call_deadline.set(deadline.timestamp())
+def _under_way(call: _BulkCall) -> Generator[None]:
+    token = _bulk_call.set(call)
     try:
         yield
     finally:
-        _call_deadline.reset(token)
+        _bulk_call.reset(token)
+
+
+def _set_body(params: dict[str, Any], **_: object) -> None:
+    """Give a call its body as it is: botocore would look at each entry's fields one by one.
+
+    That takes as long as all the rest of sending a mail.
+    """
+    params["body"] = _bulk_call.get().body
 
 
 def _check_deadline(**_: object) -> None:
-    if time.time() >= _call_deadline.get(math.inf):
+    """Stop a call that has been signed but not sent by its deadline."""
+    if time.time() >= _bulk_call.get().deadline:
         raise _PastDeadline
 
 
@@ -428,9 +462,11 @@ def _sending_client() -> SESV2Client:
             read_timeout=waits().ses_call_timeout,
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=settings.CALLS_AT_ONCE,
+            parameter_validation=False,
         ),
     )
-    client.meta.events.register("before-send.sesv2", _check_deadline)
+    client.meta.events.register("before-call.sesv2.SendBulkEmail", _set_body)
+    client.meta.events.register("before-send.sesv2.SendBulkEmail", _check_deadline)
     return client
 
 

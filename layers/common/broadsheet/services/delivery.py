@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
-from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,57 +87,81 @@ def deliver(
     has not been touched.
     """
     signed_tokens.load_keys()
-    patience = settings.waits().database_patience_of_workers
+    patience = settings.waits().database_patience_of_deliver
+    others_wait = False
     while numbers and invocation.has_time_for_a_claim:
         with invocation.session.connected(patience) as connection:
             rate = pacing.issue_rate(connection)
         if rate is None:
             return numbers
-        size = _batches_in_a_claim(rate)
+        size = pacing.batches_in_a_claim(rate)
         try:
-            _deliver_together(invocation, issue_id, numbers[:size], rate)
+            others_wait = _deliver_together(invocation, issue_id, numbers[:size], rate)
         except _NoSlots:
             time.sleep(random.uniform(0.5, 1) * settings.waits().slot_poll)  # noqa: S311
         else:
             numbers = numbers[size:]
-    with invocation.session.connected(patience) as connection:
-        is_all_sent = not delivery_batches_table.has_open(connection, issue_id)
-    if is_all_sent:
-        dispatch_kick.kick(issue_id, correlation_id)
+    if not others_wait:
+        with invocation.session.connected(patience) as connection:
+            is_all_sent = not delivery_batches_table.has_open(connection, issue_id)
+        if is_all_sent:
+            dispatch_kick.kick(issue_id, correlation_id)
     return numbers
-
-
-def _batches_in_a_claim(rate: float) -> int:
-    """Return how many batches are about two seconds of sending."""
-    return max(1, int(rate * settings.waits().batch_seconds) // pacing.batch_size(rate))
 
 
 def _deliver_together(
     invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], rate: float
-) -> None:
-    """Send some batches under one claim. Raises ``_NoSlots`` before anything is claimed."""
+) -> bool:
+    """Send some batches under one claim; tell whether others are known to wait.
+
+    Raises ``_NoSlots`` before anything is claimed.
+    """
     claim, starts_in = _claim(invocation, issue_id, numbers, rate)
     if claim is None:
         logger.info("nothing to claim", issue_id=str(issue_id), batches=list(numbers))
-        return
+        return False
     first_slot = time.monotonic() + starts_in.total_seconds()
-    time.sleep(starts_in.total_seconds())
+    time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, others, letter = invocation.in_database(
         lambda connection: (
             *deliveries_table.read_recipients(connection, claim),
-            Letter(issue_id=issue_id, rendered=issues_table.rendered(connection, issue_id)),
+            _letter(connection, issue_id),
         )
     )
-    results: dict[Recipient, SendResult] = {}
+    answers: list[_Answer] = []
+    accepted: list[Delivery] = []
     for answered in _send(letter, claim, recipients, rate, first_slot):
-        results |= answered
+        answers += answered
         accepted = [
-            _accepted(recipient, result)
-            for recipient, result in answered.items()
+            _delivery(recipient, Outcome.ACCEPTED, message_id=result.message_id)
+            for recipient, result in answered
             if isinstance(result, Accepted)
         ]
-        invocation.in_database(partial(_record, claim=claim, deliveries=accepted))
-    _finish(invocation, claim, results, others)
+        if len(answers) < len(recipients):  # the last ones are written as the claim ends
+            _record_meanwhile(invocation, claim, accepted)
+    return _finish(invocation, claim, answers, accepted, others)
+
+
+class _Answer(NamedTuple):
+    """What SES said of one recipient."""
+
+    recipient: Recipient
+    result: SendResult
+
+
+_letters: dict[IssueId, Letter] = {}  # the one that this environment sends; it never changes
+
+
+def _letter(connection: Connection, issue_id: IssueId) -> Letter:
+    if issue_id not in _letters:
+        rendered = issues_table.rendered(connection, issue_id)
+        _letters.clear()
+        _letters[issue_id] = Letter(issue_id=issue_id, rendered=rendered)
+    return _letters[issue_id]
+
+
+def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[Delivery]) -> None:
+    invocation.in_database(lambda connection: _record(connection, claim, accepted))
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
@@ -151,17 +174,17 @@ def _claim(
     """Claim batches and reserve their slots, both or neither; tell how far the first slot is."""
     waits = settings.waits()
     with (
-        invocation.session.connected(waits.database_patience_of_workers) as connection,
+        invocation.session.connected(waits.database_patience_of_deliver) as connection,
         connection.transaction(),
     ):
-        claim = delivery_batches_table.claim(
+        taken = delivery_batches_table.claim(
             connection, issue_id, numbers, timedelta(seconds=waits.claim_deadline)
         )
-        if claim is None:
+        if taken is None:
             delivery_batches_table.clear_release(connection, issue_id, numbers)
             return None, timedelta()
-        mails = sum(len(batch.recipients) for batch in claim.batches)
-        starts_in = pacing.reserve(connection, mails, rate)
+        claim, mails = taken
+        starts_in = pacing.reserve(connection, mails, rate) if mails else timedelta()
         if starts_in is None:
             raise _NoSlots
     return claim, starts_in
@@ -173,7 +196,7 @@ def _send(
     recipients: Sequence[Recipient],
     rate: float,
     first_slot: float,
-) -> Iterator[dict[Recipient, SendResult]]:
+) -> Iterator[list[_Answer]]:
     """Send in calls of half a second's worth, each at its slot; give the answers as they come.
 
     They are given at most every ``Waits.write_outcomes_every``. All calls have ended after it.
@@ -181,29 +204,24 @@ def _send(
     newsletter = settings.newsletter()
     size = pacing.call_size(rate)
 
-    def call(position: int, chunk: Sequence[Recipient]) -> dict[Recipient, SendResult]:
+    def call(position: int, chunk: Sequence[Recipient]) -> list[_Answer]:
         addressees = [Addressee(recipient, _token(claim, recipient)) for recipient in chunk]
         slot = first_slot + position * size / rate
         deadline = claim.deadline.timestamp() - time.time()  # later there is nothing to wait for
         time.sleep(max(0.0, min(slot - time.monotonic(), deadline)))
         results = ses_mailer.send_issue(newsletter, letter, addressees, claim.deadline)
-        return dict(zip(chunk, results, strict=True))
+        return list(map(_Answer, chunk, results))
 
     pause = settings.waits().write_outcomes_every
     with ThreadPoolExecutor(max_workers=settings.CALLS_AT_ONCE) as pool:
-        under_way: set[Future[dict[Recipient, SendResult]]] = {
+        under_way = {
             pool.submit(call, position, chunk)
             for position, chunk in enumerate(batched(recipients, size, strict=False))
         }
-        answered: dict[Recipient, SendResult] = {}
-        given_at = time.monotonic()
         while under_way:
-            ended, under_way = wait(under_way, timeout=pause, return_when=FIRST_COMPLETED)
-            for future in ended:
-                answered |= future.result()
-            if not under_way or time.monotonic() - given_at >= pause:
-                yield answered
-                answered, given_at = {}, time.monotonic()
+            ended, under_way = wait(under_way, timeout=pause)
+            if ended:
+                yield [answer for future in ended for answer in future.result()]
 
 
 def _token(claim: Claim, recipient: Recipient) -> str:
@@ -215,42 +233,43 @@ def _token(claim: Claim, recipient: Recipient) -> str:
 def _finish(
     invocation: Invocation,
     claim: Claim,
-    results: dict[Recipient, SendResult],
+    answers: Sequence[_Answer],
+    accepted: Sequence[Delivery],
     others: Sequence[Delivery],
-) -> None:
-    """Write the other outcomes, and let go of the batches.
+) -> bool:
+    """Write the outcomes that are not written yet, and let go; tell whether other batches wait.
 
-    Whoever has no outcome goes back to waiting with their batch. Acceptances were written whoever
+    Whoever has no outcome goes back to waiting with their batch. Acceptances are written whoever
     holds the claim; everything else is only while it is ours.
     """
-    endings = {batch.number: _ending(batch, results) for batch in claim.batches}
+    refused: dict[int, list[Refusal]] = defaultdict(list)
+    for recipient, result in answers:
+        if isinstance(result, Refused):
+            refused[recipient.batch_number].append(result.refusal)
+    endings = {batch.number: _ending(batch, set(refused[batch.number])) for batch in claim.batches}
     settled = [
         delivery
-        for recipient, result in results.items()
-        if (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
+        for recipient, result in answers
+        if not isinstance(result, Accepted)
+        and (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
     ]
 
-    def let_go(connection: Connection) -> None:
+    def let_go(connection: Connection) -> bool:
         with connection.transaction():
-            ours = delivery_batches_table.let_go(connection, claim, list(endings.values()))
-            deliveries_table.record(
-                connection,
-                claim,
-                [row for row in [*settled, *others] if row.batch_number in ours],
-            )
+            gone = delivery_batches_table.let_go(connection, claim, list(endings.values()))
+            not_accepted = [row for row in [*settled, *others] if row.batch_number in gone.ours]
+            _record(connection, claim, [*accepted, *not_accepted])
+        return gone.others_wait
 
-    invocation.in_database(let_go)
-    invocation.in_database(lambda connection: _heed(connection, claim, results))
-    _tell(claim, results, settled, others)
+    others_wait = invocation.in_database(let_go)
+    if refused:
+        invocation.in_database(lambda connection: _heed(connection, claim, answers))
+    _tell(claim, answers, settled, others)
+    return others_wait
 
 
-def _ending(batch: ClaimedBatch, results: dict[Recipient, SendResult]) -> Ending:
+def _ending(batch: ClaimedBatch, refusals: set[Refusal]) -> Ending:
     """Return how a batch is let go: closed when nobody of it is to be sent to again."""
-    refusals = {
-        result.refusal
-        for recipient, result in results.items()
-        if recipient.batch_number == batch.number and isinstance(result, Refused)
-    }
     tries = batch.tries + any(refusal in _ASKED for refusal in refusals)
     is_last_try = tries >= settings.waits().batch_tries
     returning = refusals - {Refusal.RECIPIENT} - (set(_ASKED) if is_last_try else set())
@@ -264,11 +283,9 @@ def _pause_before(tries: int) -> timedelta:
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
 
-def _accepted(recipient: Recipient, accepted: Accepted) -> Delivery:
-    return _delivery(recipient, Outcome.ACCEPTED, message_id=accepted.message_id)
-
-
-def _settled(recipient: Recipient, result: SendResult, ending: Ending) -> Delivery | None:
+def _settled(
+    recipient: Recipient, result: Refused | PerhapsAccepted, ending: Ending
+) -> Delivery | None:
     """Return an outcome that is not an acceptance; None for who goes back to waiting."""
     is_last_try = ending.tries >= settings.waits().batch_tries
     match result:
@@ -289,19 +306,17 @@ def _delivery(
     reason: str | None = None,
     message_id: str | None = None,
 ) -> Delivery:
-    return Delivery(
-        subscriber_id=recipient.subscriber_id,
-        batch_number=recipient.batch_number,
-        round=recipient.round,
-        outcome=outcome,
-        reason=reason,
-        message_id=message_id,
-    )
+    place = recipient.subscriber_id, recipient.batch_number, recipient.round
+    return Delivery(*place, outcome, reason, message_id)
 
 
-def _heed(connection: Connection, claim: Claim, results: dict[Recipient, SendResult]) -> None:
+def _heed(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> None:
     """Do what SES's refusals ask for: go slower, wait for the quota, or stop for a person."""
-    refused = {r.refusal: r.reason for r in results.values() if isinstance(r, Refused)}
+    refused = {
+        answer.result.refusal: answer.result.reason
+        for answer in answers
+        if isinstance(answer.result, Refused)
+    }
     if Refusal.THROTTLED in refused:
         pacing.slow_down(connection)
     if Refusal.QUOTA in refused:
@@ -312,11 +327,11 @@ def _heed(connection: Connection, claim: Claim, results: dict[Recipient, SendRes
 
 def _tell(
     claim: Claim,
-    results: dict[Recipient, SendResult],
+    answers: Sequence[_Answer],
     settled: Sequence[Delivery],
     others: Sequence[Delivery],
 ) -> None:
-    accepted = sum(isinstance(result, Accepted) for result in results.values())
+    accepted = sum(isinstance(answer.result, Accepted) for answer in answers)
     by_outcome = Counter(delivery.outcome for delivery in settled)
     count("MailsAccepted", accepted)
     count("MailsFailed", by_outcome[Outcome.FAILED])
@@ -329,5 +344,5 @@ def _tell(
         failed=by_outcome[Outcome.FAILED],
         unresolved=by_outcome[Outcome.UNRESOLVED],
         not_sent_to=len(others),
-        waiting=len(results) - accepted - len(settled),
+        waiting=len(answers) - accepted - len(settled),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, queues, settings
@@ -19,7 +19,7 @@ from broadsheet.database import (
     issues_table,
 )
 from broadsheet.database.delivery_batches_table import Ending
-from broadsheet.domain.deliveries import Delivery, Outcome
+from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.deliveries_table import Unresolved
     from broadsheet.database.issues_table import Issue
-    from broadsheet.domain.deliveries import Claim
+    from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import IssueId
 
 
@@ -112,18 +112,11 @@ def _dead_after_deadline() -> timedelta:
 def _hold(connection: Connection, claim: Claim) -> None:
     recipients, others = deliveries_table.read_recipients(connection, claim)
     # Who has unsubscribed since may have been mailed before, and is held as well.
-    died = {"outcome": Outcome.UNRESOLVED, "reason": "CLAIM_DIED"}
+    unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
+    held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
     unresolved = [
-        Delivery(
-            subscriber_id=recipient.subscriber_id,
-            batch_number=recipient.batch_number,
-            round=recipient.round,
-            **died,
-        )
-        for recipient in recipients
-    ]
-    unresolved += [
-        other.model_copy(update=died) for other in others if other.outcome is Outcome.SKIPPED
+        Delivery(of.subscriber_id, of.batch_number, of.round, Outcome.UNRESOLVED, "CLAIM_DIED")
+        for of in held
     ]
     failed = [other for other in others if other.outcome is Outcome.FAILED]
     deliveries_table.record(connection, claim, [*failed, *unresolved])
@@ -169,26 +162,24 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
         rows = deliveries_table.lock_unresolved_until(
             connection, issue_id, current_until - _dead_after_deadline()
         )
+        if rows and issue.status is IssueStatus.CANCELED:
+            deliveries_table.give_up(connection, issue_id, rows)
+            logger.warning("given up, since canceled", issue_id=str(issue_id), recipients=len(rows))
+            return
         by_round = groupby(sorted(rows, key=lambda row: row.round), key=lambda row: row.round)
         for round_number, unresolved in by_round:
-            _let_wait_again(connection, issue, round_number, list(unresolved))
+            _let_wait_again(connection, issue_id, round_number, list(unresolved))
 
 
 def _let_wait_again(
-    connection: Connection, issue: Issue, round_number: int, unresolved: Sequence[Unresolved]
+    connection: Connection, issue_id: IssueId, round_number: int, unresolved: Sequence[Unresolved]
 ) -> None:
     again = delivery_batches_table.reopen_for_resend(
-        connection, issue.id, round_number, [row.subscriber_id for row in unresolved]
+        connection, issue_id, round_number, [row.subscriber_id for row in unresolved]
     )
-    is_sent_again = issue.status is not IssueStatus.CANCELED
-    deliveries_table.delete_for_resend(
-        connection, issue.id, round_number, sorted(again), is_sent_again=is_sent_again
-    )
-    if not is_sent_again:
-        logger.warning("given up, since canceled", issue_id=str(issue.id), recipients=len(again))
-        return
+    deliveries_table.delete_for_resend(connection, issue_id, round_number, sorted(again))
     count("MailsSentAgain", len(again))
-    logger.warning("sent again, possibly twice", issue_id=str(issue.id), recipients=len(again))
+    logger.warning("sent again, possibly twice", issue_id=str(issue_id), recipients=len(again))
 
 
 def _prove_feedback_current(connection: Connection, later_than: datetime) -> None:
@@ -237,16 +228,20 @@ def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> 
         room = max(1, int(waits.release_window / seconds_a_batch)) - on_their_way
         if room <= 0:
             return
-        pointers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+        numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+    size = pacing.batches_in_a_claim(rate)
     queues.send_pointers(
         (
-            (pointer, (on_their_way + position) * seconds_a_batch)
-            for position, pointer in enumerate(pointers)
+            (
+                BatchPointer(issue_id=issue_id, numbers=of_a_claim),
+                (on_their_way + position * size) * seconds_a_batch,
+            )
+            for position, of_a_claim in enumerate(batched(numbers, size, strict=False))
         ),
         correlation_id,
     )
-    if pointers:
-        logger.info("batches released", issue_id=str(issue_id), batches=len(pointers))
+    if numbers:
+        logger.info("batches released", issue_id=str(issue_id), batches=len(numbers))
 
 
 def _finish(connection: Connection, issue_id: IssueId) -> None:
@@ -265,8 +260,13 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id) as issue:
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
             return
+        # A batch that a deliver has just let go waits to be closed, if the issue is canceled.
+        is_canceled = issue.status is IssueStatus.CANCELED
+        is_held = (
+            delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
+        )
         if issue.status is not IssueStatus.FINISHED and (
-            delivery_batches_table.has_claimed(connection, issue_id)
+            is_held(connection, issue_id)
             or deliveries_table.oldest_unresolved(connection, issue_id)
         ):
             return

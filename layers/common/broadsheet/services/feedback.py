@@ -25,12 +25,13 @@ from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.feedback import LedgerKey, SesEvent
     from broadsheet.domain.issues import IssueId
 
-_OUTCOMES = {
+_OUTCOMES: dict[str, Outcome] = {
     EventKind.REJECT: Outcome.REJECTED,
     EventKind.RENDERING_FAILURE: Outcome.RENDERING_FAILED,
 }
@@ -74,32 +75,27 @@ def _is_known(event: SesEvent) -> bool:
 
 
 def _told(events: Iterable[SesEvent]) -> list[Told]:
-    by_row: dict[LedgerKey, list[SesEvent]] = defaultdict(list)
+    by_row: dict[tuple[UUID, UUID, int], list[SesEvent]] = defaultdict(list)
     for event in events:
-        if event.key is not None:
-            by_row[event.key].append(event)
-    return [_told_of(key, of_row) for key, of_row in by_row.items()]
+        if key := event.key:
+            by_row[key.issue_id.root, key.subscriber_id.root, key.round].append(event)
+    return [_told_of(key, of_row) for of_row in by_row.values() if (key := of_row[0].key)]
 
 
 def _told_of(key: LedgerKey, events: list[SesEvent]) -> Told:
     events.sort(key=lambda event: event.mail.sent_at)
-    worst = max(events, key=lambda event: _rank(event.kind))
-    outcome = _OUTCOMES.get(EventKind(worst.kind), Outcome.ACCEPTED)
-    bounced = next((event for event in events if event.permanent_bounce_at), None)
+    kind = next((event.kind for event in events if event.kind in _OUTCOMES), "")
+    outcome = _OUTCOMES.get(kind, Outcome.ACCEPTED)
     return Told(
         key=key,
         outcome=outcome,
         message_ids=list(dict.fromkeys(event.mail.message_id for event in events)),
-        reason=None if outcome is Outcome.ACCEPTED else worst.kind.upper().replace(" ", "_"),
+        reason=kind.upper().replace(" ", "_") or None,
         delivered_at=min((e.delivery.at for e in events if e.delivery), default=None),
-        bounced_at=bounced and bounced.permanent_bounce_at,
+        bounced_at=next((e.permanent_bounce_at for e in events if e.permanent_bounce_at), None),
         complained_at=min((e.complaint.at for e in events if e.complaint), default=None),
         suppressed_as=next((e.suppressed_as for e in events if e.suppressed_as), None),
     )
-
-
-def _rank(kind: str) -> int:
-    return kind in _OUTCOMES
 
 
 def _harm(events: Iterable[SesEvent]) -> list[Harm]:
@@ -113,7 +109,7 @@ def _harm(events: Iterable[SesEvent]) -> list[Harm]:
             complained_at=event.complaint.at if event.complaint else None,
         )
         for event in events
-        if event.subscriber_id is not None and (event.permanent_bounce_at or event.complaint)
+        if (event.permanent_bounce_at or event.complaint) and event.subscriber_id is not None
     ]
 
 

@@ -9,22 +9,26 @@ from broadsheet import settings
 from broadsheet.database import send_governor_table
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.mail import ses_mailer
-from broadsheet.telemetry import count, log_failure, logger
+from broadsheet.telemetry import count, count_percent, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
+    from broadsheet.database.send_governor_table import Pace
 
 
 def issue_rate(connection: Connection) -> float | None:
     """Return how many mails of issues may leave a second; None while none may.
 
-    None is when the 24-hour quota is spent, and until SES has told its quota for the first time.
+    None is when the 24-hour quota is spent or SES allows none a second, and until SES has told its
+    quota for the first time.
     Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
-    waits = settings.waits()
-    if send_governor_table.claim_refresh(connection, timedelta(seconds=waits.quota_refresh)):
+    every = settings.waits().quota_refresh
+    pace = send_governor_table.read(connection)
+    if pace.age > every and send_governor_table.claim_refresh(connection, timedelta(seconds=every)):
         _refresh(connection)
-    return present_rate(connection)
+        pace = send_governor_table.read(connection)
+    return _rate_at(pace)
 
 
 def _refresh(connection: Connection) -> None:
@@ -33,6 +37,10 @@ def _refresh(connection: Connection) -> None:
     except DependencyUnavailable as error:
         log_failure("SES did not tell its quota: the last one known holds", error)
         return
+    if quota.is_spent:
+        logger.warning("SES allows no mail now", **quota.model_dump())
+    if quota.max_per_day:
+        count_percent("DailyQuotaUsed", quota.sent_last_day / quota.max_per_day)
     send_governor_table.set_quota(
         connection,
         quota.max_per_second,
@@ -43,7 +51,10 @@ def _refresh(connection: Connection) -> None:
 
 def present_rate(connection: Connection) -> float | None:
     """Return as ``issue_rate`` does, from what is known, asking nobody."""
-    pace = send_governor_table.read(connection)
+    return _rate_at(send_governor_table.read(connection))
+
+
+def _rate_at(pace: Pace) -> float | None:
     if pace.account_rate is None or pace.is_quota_spent:
         return None
     return _ours(pace.account_rate) * pace.slowdown
@@ -55,11 +66,15 @@ def usual_rate(connection: Connection) -> float:
     Raises ``DependencyUnavailable`` when SES has never told it and does not now.
     """
     issue_rate(connection)
-    return known_rate(connection) or _ours(ses_mailer.send_quota().max_per_second)
+    return (
+        known_rate(connection)
+        or _ours(ses_mailer.send_quota().max_per_second)
+        or ses_mailer.BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
+    )
 
 
 def known_rate(connection: Connection) -> float | None:
-    """Return as ``usual_rate`` does what SES told last; None before it ever did."""
+    """Return as ``usual_rate`` does what SES allowed last; None before it ever did."""
     account_rate = send_governor_table.read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 
@@ -78,10 +93,17 @@ def batch_size(rate: float) -> int:
     return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.waits().batch_seconds)))
 
 
-def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
-    """Reserve the slots of mails that leave at this rate; return how long to wait for the first.
+def batches_in_a_claim(rate: float) -> int:
+    """Return how many batches are about two seconds of sending, 1 to 50."""
+    batches = round(rate * settings.waits().batch_seconds / batch_size(rate))
+    return max(1, min(settings.BATCHES_IN_A_CLAIM, batches))
 
-    None when none is free within the horizon: nothing is reserved then.
+
+def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
+    """Reserve the slots of mails that leave at this rate; return how far the first is.
+
+    Less than zero when it is past, and there is something to catch up. None when none is free
+    within the horizon: nothing is reserved then.
     """
     waits = settings.waits()
     # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that

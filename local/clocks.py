@@ -1,7 +1,7 @@
 """Stands in for EventBridge Scheduler and for Lambda's asynchronous calls of dispatch.
 
-It keeps the issues' clocks and notes who was called; the round's driver lets the clocks tick, as
-fast as the other times are divided, or loses them.
+It keeps the issues' clocks and notes who was called; whoever drives the tests or the benchmarks
+lets the clocks tick, or loses them.
 """
 
 import json
@@ -86,6 +86,7 @@ class _Server(ThreadingHTTPServer):
 class _Api(BaseHTTPRequestHandler):
     clocks: Clocks
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path

@@ -1,0 +1,179 @@
+"""``python -m bench``: measures, prints tables, and writes build/bench.json.
+
+Each part can be run alone; what another run has written of the other parts stays in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import BaseModel
+
+from bench import (
+    delivery,
+    feedback,
+    governor,
+    profiling,
+    publishing,
+    signing_up,
+    sink_alone,
+    stage,
+    starting,
+)
+from bench.delivery import Conclusion
+from bench.feedback import Intake
+from bench.governor import Utilization
+from bench.profiling import Profile
+from bench.publishing import Publishing
+from bench.signing_up import SigningUp
+from bench.sink_alone import Capacity
+from bench.starting import ColdImport, LayerSize
+from bench.wire import Traffic
+from local.state import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench.stage import Stage
+
+RESULTS = REPOSITORY / "build" / "bench.json"
+SIZES = (10_000, 100_000, 1_000_000)  # subscribers
+LATENCIES = (0.0, 0.05)  # seconds
+WORKERS = 2  # deliver's MaximumConcurrency in template.yaml
+REPEATED = 3  # times a small delivery, which takes a second: the middle one counts
+PROFILED = 100_000  # mails, at most
+COUNTED = 10_000  # mails of the run whose statements are counted
+
+
+class Results(BaseModel):
+    """What the benchmarks showed; a part that was never run is empty."""
+
+    machine: str = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}"
+    began_at: float = 0.0
+    seconds: float = 0.0
+    sink_alone: Capacity | None = None
+    delivery: list[Conclusion] = []
+    traffic: Traffic | None = None
+    feedback: list[Intake] = []
+    publishing: list[Publishing] = []
+    signing_up: list[SigningUp] = []
+    starting: list[ColdImport] = []
+    layer: LayerSize | None = None
+    governor: list[Utilization] = []
+    profile: Profile | None = None
+
+
+def main() -> int:
+    """Measure what is asked for; 1 when the governor misses its target."""
+    arguments = _arguments()
+    results = Results.model_validate_json(RESULTS.read_bytes()) if RESULTS.exists() else Results()
+    results.began_at = time.time()
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as folder,
+        stage.running(Path(folder)) as here,
+    ):
+        for name in arguments.only:
+            part = PARTS[name]
+            part.measure(here, results, arguments.size)
+            sys.stdout.write(f"{part.tables(results)}\n\n")
+            sys.stdout.flush()
+    results.seconds = time.time() - results.began_at
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(results.model_dump_json(indent=1))
+    return 0 if all(each.is_good for each in results.governor) else 1
+
+
+def _measure_delivery(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.delivery, results.feedback = [], []
+    for size in sizes:
+        for latency in LATENCIES:
+            times = REPEATED if _is_small([size]) else 1
+            results.delivery.append(delivery.run(here, size, latency, WORKERS, times))
+            sys.stderr.write(f"{results.delivery[-1].summary}\n")
+        results.feedback.append(feedback.run(here))  # of the issue that has just been delivered
+    results.traffic = delivery.count(here, COUNTED, WORKERS)
+    results.sink_alone = sink_alone.measure(here)
+
+
+def _delivery_tables(results: Results) -> str:
+    tables = [delivery.table(results.delivery), delivery.steps_table(results.delivery)]
+    if results.traffic and results.sink_alone:
+        tables.append(delivery.traffic_table(results.traffic, COUNTED))
+        tables.append(sink_alone.table(results.sink_alone))
+    return "\n\n".join([*tables, feedback.table(results.feedback)])
+
+
+def _measure_publishing(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.publishing = publishing.run(here, sizes)
+
+
+def _measure_signing_up(here: Stage, results: Results, _sizes: Sequence[int]) -> None:
+    results.signing_up = signing_up.run(here)
+
+
+def _measure_starting(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    runs = 1 if _is_small(sizes) else 7
+    results.starting, results.layer = starting.measure(here.folder, runs)
+
+
+def _starting_tables(results: Results) -> str:
+    size = [starting.size_table(results.layer)] if results.layer else []
+    return "\n\n".join([starting.table(results.starting), *size])
+
+
+def _measure_governor(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    small = _is_small(sizes)
+    results.governor = [
+        governor.run(here, rate, workers, seconds=3 if small else 20)
+        for rate in governor.RATES
+        for workers in ((2,) if small else governor.WORKERS)
+    ]
+
+
+def _measure_profile(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    mails = min(max(sizes), PROFILED)
+    results.profile = profiling.run(here, mails, 0.0, WORKERS, RESULTS.parent / "profile")
+
+
+class Part(NamedTuple):
+    """Measures something, and shows what was measured."""
+
+    measure: Callable[[Stage, Results, Sequence[int]], None]
+    tables: Callable[[Results], str]
+
+
+PARTS = {
+    "delivery": Part(_measure_delivery, _delivery_tables),
+    "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
+    "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),
+    "starting": Part(_measure_starting, _starting_tables),
+    "governor": Part(_measure_governor, lambda results: governor.table(results.governor)),
+    "profile": Part(
+        _measure_profile,
+        lambda results: profiling.table(results.profile) if results.profile else "",
+    ),
+}
+USUAL = [name for name in PARTS if name != "profile"]
+
+
+def _is_small(sizes: Sequence[int]) -> bool:
+    """Tell whether this is a run that ends within two minutes."""
+    return max(sizes) <= SIZES[0]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--size", type=int, nargs="+", default=list(SIZES), help="subscribers")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=USUAL, help="parts")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

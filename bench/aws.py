@@ -1,0 +1,222 @@
+"""Stands in for SQS and Secrets Manager, as far as the functions call them.
+
+On AWS the polling of a queue, and the deleting of what was worked on, is not the function's work
+but Lambda's, so here it is done without HTTP (``Queue.take``, ``Queue.delete``). What the functions
+themselves ask of SQS comes over HTTP, from boto3.
+"""
+
+import heapq
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
+
+from local.lambda_events import sqs_record
+
+ACCOUNT = "http://sqs.local/123456789012"
+
+type Document = dict[str, Any]
+
+
+@dataclass
+class Message:
+    """A message; its id is its receipt handle, too."""
+
+    body: str
+    attributes: Document
+    visible_at: float
+    id: str = field(default_factory=lambda: str(uuid4()))
+    receive_count: int = 0
+
+    def record(self) -> Document:
+        """Return the message as Lambda hands it to a function."""
+        return sqs_record(
+            {
+                "MessageId": self.id,
+                "ReceiptHandle": self.id,
+                "Body": self.body,
+                "Attributes": {"ApproximateReceiveCount": str(self.receive_count)},
+                "MessageAttributes": self.attributes,
+            }
+        )
+
+
+class Queue:
+    """A queue in memory: delays, visibility timeouts and redelivery are as SQS has them."""
+
+    def __init__(self, visibility_timeout: float) -> None:
+        self._visibility_timeout = visibility_timeout
+        self._messages: dict[str, Message] = {}
+        self._turns: list[
+            tuple[float, int, str]
+        ] = []  # a message may have turns that no longer are
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+
+    def put(self, body: str, attributes: Document, delay: float = 0.0) -> str:
+        """Put a message on the queue; return its id."""
+        message = Message(body, attributes, time.monotonic() + delay)
+        with self._changed:
+            self._messages[message.id] = message
+            self._give_turn(message)
+            self._changed.notify()
+        return message.id
+
+    def take(self, at_most: int, seconds: float) -> list[Message]:
+        """Receive what is visible; when nothing is, what becomes so within ``seconds``."""
+        give_up_at = time.monotonic() + seconds
+        with self._changed:
+            while True:
+                taken = self._take_visible(at_most)
+                now = time.monotonic()
+                if taken or now >= give_up_at:
+                    return taken
+                next_turn = self._turns[0][0] if self._turns else give_up_at
+                self._changed.wait(max(0.0, min(next_turn, give_up_at) - now))
+
+    def delete(self, message_ids: Sequence[str]) -> None:
+        """Delete messages that were worked on."""
+        with self._changed:
+            for message_id in message_ids:
+                self._messages.pop(message_id, None)
+
+    def change_visibility(self, message_id: str, seconds: float) -> None:
+        """Let a received message be visible again at another time."""
+        with self._changed:
+            if message := self._messages.get(message_id):
+                message.visible_at = time.monotonic() + seconds
+                self._give_turn(message)
+                self._changed.notify()
+
+    def __len__(self) -> int:
+        """Count what is waiting, delayed or in flight."""
+        return len(self._messages)
+
+    def _give_turn(self, message: Message) -> None:
+        heapq.heappush(self._turns, (message.visible_at, next(self._numbers), message.id))
+
+    def _take_visible(self, at_most: int) -> list[Message]:
+        now = time.monotonic()
+        taken: list[Message] = []
+        while self._turns and self._turns[0][0] <= now and len(taken) < at_most:
+            turn, _, message_id = heapq.heappop(self._turns)
+            message = self._messages.get(message_id)
+            if message is None or message.visible_at != turn:
+                continue
+            message.receive_count += 1
+            taken.append(message)
+        for message in taken:
+            message.visible_at = now + self._visibility_timeout
+            self._give_turn(message)
+        return taken
+
+
+@dataclass
+class Aws:
+    """The queues by name and the secrets by ARN; ``latency``: of each call, in seconds."""
+
+    queues: Mapping[str, Queue]
+    secrets: Mapping[str, str]
+    latency: float = 0.0
+    url: str = ""
+
+    def queue_url(self, name: str) -> str:
+        """Return what the functions call a queue by."""
+        return f"{ACCOUNT}/{name}"
+
+    def answer(self, operation: str, asked: Document) -> Document:
+        """Answer one call. Raises ``KeyError`` for an operation that no function uses."""
+        return self._operations[operation](asked)
+
+    @property
+    def _operations(self) -> Mapping[str, Callable[[Document], Document]]:
+        return {
+            "AmazonSQS.SendMessage": self._send_message,
+            "AmazonSQS.SendMessageBatch": self._send_message_batch,
+            "AmazonSQS.ChangeMessageVisibilityBatch": self._change_message_visibility_batch,
+            "AmazonSQS.GetQueueAttributes": self._get_queue_attributes,
+            "secretsmanager.GetSecretValue": self._get_secret_value,
+        }
+
+    def _queue(self, asked: Document) -> Queue:
+        return self.queues[asked["QueueUrl"].rpartition("/")[2]]
+
+    def _send_message(self, asked: Document) -> Document:
+        return {
+            "MessageId": self._queue(asked).put(
+                asked["MessageBody"],
+                asked.get("MessageAttributes", {}),
+                asked.get("DelaySeconds", 0),
+            )
+        }
+
+    def _send_message_batch(self, asked: Document) -> Document:
+        sent = [
+            {"Id": entry["Id"]} | self._send_message(entry | {"QueueUrl": asked["QueueUrl"]})
+            for entry in asked["Entries"]
+        ]
+        return {"Successful": sent, "Failed": []}
+
+    def _change_message_visibility_batch(self, asked: Document) -> Document:
+        for entry in asked["Entries"]:
+            self._queue(asked).change_visibility(entry["ReceiptHandle"], entry["VisibilityTimeout"])
+        return {"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]], "Failed": []}
+
+    def _get_queue_attributes(self, asked: Document) -> Document:
+        number = {"ApproximateNumberOfMessages": str(len(self._queue(asked)))}
+        return {
+            "Attributes": {name: number.get(name, "0") for name in asked.get("AttributeNames", [])}
+        }
+
+    def _get_secret_value(self, asked: Document) -> Document:
+        arn = asked["SecretId"]
+        return {"ARN": arn, "Name": arn, "VersionId": "1", "SecretString": self.secrets[arn]}
+
+
+@contextmanager
+def serving(aws: Aws) -> Iterator[Aws]:
+    """Serve the API on a free port."""
+
+    class Api(_Api):
+        pass
+
+    Api.aws = aws
+    server = _Server(("127.0.0.1", 0), Api)
+    aws.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield aws
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class _Api(BaseHTTPRequestHandler):
+    aws: Aws
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = json.dumps(self.aws.answer(self.headers["X-Amz-Target"], asked)).encode()
+        time.sleep(self.aws.latency)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's
+        """Say nothing."""

@@ -1,0 +1,384 @@
+"""An issue's whole delivery, from publishing to its finish: how fast, at what cost, and all of it.
+
+Every run ends by comparing what the sink received with who was to get the issue. A run in which
+anybody is missing, or was mailed twice, is no result but an error.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from bench import wire
+from bench.draining import percentiles
+from bench.events import call
+from bench.lambdas import AsynchronousCalls, EventSource
+from bench.sink import Conditions
+from bench.tables import table as table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.lambdas import Worker
+    from bench.sink import Record
+    from bench.stage import Stage
+    from bench.wire import Traffic
+
+BATCH_SIZE = 2  # DeliveryQueue's event source in template.yaml
+UNBOUND = 1_000_000.0  # mails a second: a governor in use that never makes anybody wait
+WARM_UP = 1_000  # subscribers; whatever is made once in a worker's life has been made then
+LONGEST = 1800.0  # seconds
+QUEUE_LATENCY = 0.2  # of SES's: SQS, in the same region, answers in about ten milliseconds
+LOOK_SECONDS = 0.02  # between two looks at whether the issue has finished
+FIRST_LOOK_AT_BOOKS = 0.5  # seconds after publishing; then each time after twice as long
+PARAGRAPH = """\
+When it changed too fast, too much, [[name]], we sat down and read: the *old* letters first, then
+those that came this week, and then the [archive](https://news.page.example/archive/{number}),
+which somebody had put in order without telling anyone. Nothing was missing, and nothing was there
+twice, which is all that can be asked of an archive, and of a post office too.
+"""
+MARKDOWN = "\n".join(PARAGRAPH.format(number=number) for number in range(12))
+
+
+class WrongDelivery(Exception):
+    """Somebody was not mailed exactly once, or the books don't balance."""
+
+
+class Conclusion(BaseModel):
+    """What one run showed. Times in seconds; ``cpu_…``: processor seconds per 100,000 mails.
+
+    ``mails_per_second`` is from the first call's arrival at the sink to the last one's;
+    ``to_finish`` from the request to publish until the issue says it has finished.
+    ``show_…``: the slowest ``GET /issues/{id}``: while it was sent, right after, and when
+    PostgreSQL had fresh statistics.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    mails: int
+    workers: int
+    latency: float
+    mails_per_second: float
+    to_finish: float
+    to_first_mail: float
+    publish: float
+    freeze: float
+    release: float
+    invocations: int
+    invocation_p50: float
+    invocation_p99: float
+    cpu_workers: float
+    cpu_dispatch: float
+    cpu_database: float
+    cpu_sink: float
+    cpu_queues: float
+    peak_memory: int
+    bytes_to_ses: float
+    show_mid_send: float
+    show_at_end: float
+    show_after_analyze: float
+
+    @property
+    def summary(self) -> str:
+        """Say in a line how it went."""
+        return (
+            f"{self.mails:,} mails at {self.latency * 1000:.0f} ms:"
+            f" {self.mails_per_second:,.0f}/s, {self.cpu:.1f} processor seconds for 100,000"
+        )
+
+    @property
+    def cpu(self) -> float:
+        """What is ours of it."""
+        return self.cpu_workers + self.cpu_dispatch + self.cpu_database
+
+
+class Sending(NamedTuple):
+    """An issue that has been sent, and what the sink saw of it.
+
+    ``cpu``: processor seconds that it took, by who used them.
+    """
+
+    issue_id: str
+    published_at: float
+    publish: float
+    finished_at: float
+    record: Record
+    show_mid_send: float
+    cpu: dict[str, float]
+
+
+class Cast:
+    """The environments that an issue needs, warm."""
+
+    def __init__(self, stage: Stage, workers: int, *, traced: bool = False) -> None:
+        self._stage = stage
+        self.publish = stage.start_workers("publish", 1)[0]
+        self.dispatch = stage.start_workers("dispatch", 1, traced=traced)[0]
+        self.deliver: Sequence[Worker] = stage.start_workers("deliver", workers, traced=traced)
+
+    def __enter__(self) -> Self:
+        """Send a small issue, so that everything that is made once is there."""
+        self._stage.seed(WARM_UP)
+        self._stage.sink.set(Conditions(max_send_rate=UNBOUND))
+        for worker in self.deliver:
+            worker.invoke({"Records": []})
+        self.send(WARM_UP)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End them."""
+        for worker in (self.publish, self.dispatch, *self.deliver):
+            worker.close()
+
+    def send(self, mails: int, *, looks_at_books: bool = False) -> Sending:
+        """Publish an issue and see it through. Raises ``WrongDelivery``.
+
+        ``looks_at_books``: whether its author looks at it meanwhile, which the database pays for.
+        """
+        stage = self._stage
+        list(stage.clocks.taken_kicks())  # those of an issue that has finished
+        source = EventSource(stage.aws.queues["DELIVERY"], self.deliver, BATCH_SIZE)
+        calls = AsynchronousCalls(stage.clocks, self.dispatch)
+        before = self._cpu()
+        try:
+            published_at = time.time()
+            published = self.publish.invoke(
+                call("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
+            )
+            issue_id = str(_document(published.answer)["id"])
+            began = time.monotonic()
+            deadline = began + LONGEST
+            shown: list[float] = []
+            while stage.clocks.running():  # dispatch stops an issue's clock as it finishes it
+                looks_at = began + FIRST_LOOK_AT_BOOKS * 2 ** len(shown)
+                if looks_at_books and time.monotonic() > looks_at:
+                    self.books(issue_id)
+                    shown.append(self.publish.invocations[-1].seconds)
+                for part in (source, calls):
+                    if part.failure:
+                        raise part.failure
+                if time.monotonic() > deadline:
+                    raise WrongDelivery(f"not finished after {LONGEST} s")
+                time.sleep(LOOK_SECONDS)
+            finished_at = time.time()
+        finally:
+            source.close()
+            calls.close()
+        after = self._cpu()
+        self.check(issue_id, mails)
+        return Sending(
+            issue_id,
+            published_at,
+            published.seconds,
+            finished_at,
+            stage.sink.record(),
+            max(shown, default=0.0),
+            {name: after[name] - before[name] for name in after},
+        )
+
+    def _cpu(self) -> dict[str, float]:
+        own = psutil.Process().cpu_times()
+        return {
+            "workers": sum(worker.cpu for worker in self.deliver),
+            "dispatch": self.dispatch.cpu,
+            "database": self._stage.postgres_cpu,
+            "sink": self._stage.sink.cpu,
+            "queues": own.user + own.system,
+        }
+
+    def books(self, issue_id: str) -> dict[str, Any]:
+        """Return the issue as its author sees it. Raises ``WrongDelivery`` for unbalanced books."""
+        event = call("GET", "/issues/{id}", path_parameters={"id": issue_id})
+        shown = _document(self.publish.invoke(event).answer)
+        books = shown["books"]
+        if books is None:  # not frozen yet
+            return shown
+        parts = [books["waiting"], books["accepted"], books["unresolved"]]
+        parts += [*books["failed"].values(), *books["skipped"].values()]
+        if sum(parts) != shown["audience"] or min(parts) < 0:
+            raise WrongDelivery(f"the books don't balance: {shown}")
+        return shown
+
+    def time_to_show(self, issue_id: str) -> float:
+        """Return how many seconds ``GET /issues/{id}`` takes, the median of three."""
+        for _ in range(3):
+            self.books(issue_id)
+        return median(one.seconds for one in self.publish.invocations[-3:])
+
+    def check(self, issue_id: str, mails: int) -> None:
+        """See that everybody who was to get the issue got it once. Raises ``WrongDelivery``."""
+        shown = self.books(issue_id)
+        if shown["status"] != "finished":
+            raise WrongDelivery(f"it has not finished: {shown}")
+        if (shown["audience"], shown["books"]["accepted"]) != (mails, mails):
+            raise WrongDelivery(f"not all of {mails} were accepted: {shown}")
+        rows = self._stage.rows("SELECT email FROM subscribers WHERE status = 'confirmed'")
+        expected = {row["email"] for row in rows}
+        received = self._stage.sink.received()
+        missing = expected - received.keys()
+        others = received.keys() - expected
+        twice = sum(number > 1 for number in received.values())
+        if missing or others or twice or len(expected) != mails:
+            raise WrongDelivery(
+                f"of {mails}: {len(missing)} missing, {twice} mailed twice,"
+                f" {len(others)} mailed who were not to be"
+            )
+
+
+def run(stage: Stage, mails: int, latency: float, workers: int, times: int = 1) -> Conclusion:
+    """Deliver an issue to so many subscribers, and tell what it took.
+
+    Of several ``times``, the one of middling cost counts.
+    """
+    with Cast(stage, workers) as cast:
+        conclusions = [_run(stage, cast, mails, latency) for _ in range(times)]
+    return sorted(conclusions, key=lambda one: one.cpu)[times // 2]
+
+
+def _run(stage: Stage, cast: Cast, mails: int, latency: float) -> Conclusion:
+    stage.seed(mails)
+    stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
+    stage.aws.latency = latency * QUEUE_LATENCY
+    invoked_before = [len(worker.invocations) for worker in cast.deliver]
+    sending = cast.send(mails, looks_at_books=latency > 0)
+    stage.aws.latency = 0.0
+    invoked = [
+        one
+        for worker, before in zip(cast.deliver, invoked_before, strict=True)
+        for one in worker.invocations[before:]
+    ]
+    show_at_end = cast.time_to_show(sending.issue_id)
+    stage.rows("ANALYZE deliveries")
+    p50, p99 = percentiles(invoked)
+    record = sending.record
+    return Conclusion(
+        mails=mails,
+        workers=len(cast.deliver),
+        latency=latency,
+        mails_per_second=(mails - record.calls[-1].accepted) / record.seconds,
+        to_finish=sending.finished_at - sending.published_at,
+        to_first_mail=record.calls[0].at - sending.published_at,
+        publish=sending.publish,
+        **_freeze_and_release(stage, sending),
+        invocations=len(invoked),
+        invocation_p50=p50,
+        invocation_p99=p99,
+        **{f"cpu_{who}": seconds / mails * 100_000 for who, seconds in sending.cpu.items()},
+        peak_memory=max(one.peak_memory for one in invoked),
+        bytes_to_ses=record.bytes / mails,
+        show_mid_send=sending.show_mid_send,
+        show_at_end=show_at_end,
+        show_after_analyze=cast.time_to_show(sending.issue_id),
+    )
+
+
+def count(stage: Stage, mails: int, workers: int) -> Traffic:
+    """Deliver an issue while libpq writes down what goes to PostgreSQL and comes from it.
+
+    That is slow: nothing of such a run is timed.
+    """
+    with Cast(stage, workers, traced=True) as cast:
+        stage.seed(mails)
+        stage.sink.set(Conditions(max_send_rate=UNBOUND))
+        stage.forget_traces()
+        cast.send(mails)
+    return wire.read(stage.traces.iterdir())
+
+
+def _freeze_and_release(stage: Stage, sending: Sending) -> dict[str, float]:
+    """Return how long both took, from the times in dispatch's log."""
+    at: dict[str, float] = {}
+    for line in (stage.folder / "logs" / "dispatch.log").read_text().splitlines():
+        if sending.issue_id not in line:
+            continue
+        told = _json(line)
+        moment = datetime.strptime(told["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+        at.setdefault(told["message"], moment)
+    frozen_at, released_at = at["audience frozen"], at["batches released"]
+    began_at = sending.published_at + sending.publish
+    return {"freeze": frozen_at - began_at, "release": released_at - frozen_at}
+
+
+def _document(answer: dict[str, Any]) -> dict[str, Any]:
+    return _json(answer["body"])
+
+
+def _json(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def table(conclusions: Sequence[Conclusion]) -> str:
+    """Show runs, one a line: how fast, and at what cost."""
+    headings = (
+        *("mails", "latency ms", "mails/s", "to finish s"),
+        *("CPU s / 100,000: deliver", "database", "with dispatch", "sink", "queues"),
+        *("p50 ms", "p99 ms", "peak MB", "bytes/mail to SES"),
+    )
+    return table_of(
+        headings,
+        [
+            (
+                one.mails,
+                int(one.latency * 1000),
+                one.mails_per_second,
+                one.to_finish,
+                one.cpu_workers,
+                one.cpu_database,
+                one.cpu,
+                one.cpu_sink,
+                one.cpu_queues,
+                one.invocation_p50 * 1000,
+                one.invocation_p99 * 1000,
+                one.peak_memory / 1_000_000,
+                one.bytes_to_ses,
+            )
+            for one in conclusions
+        ],
+    )
+
+
+def steps_table(conclusions: Sequence[Conclusion]) -> str:
+    """Show runs, one a line: what an author waits for."""
+    headings = (
+        *("mails", "latency ms", "POST /issues ms", "freeze s", "release s", "first mail s"),
+        *("GET /issues/{id} mid-send ms", "at the end", "after ANALYZE"),
+    )
+    return table_of(
+        headings,
+        [
+            (
+                one.mails,
+                int(one.latency * 1000),
+                one.publish * 1000,
+                one.freeze,
+                one.release,
+                one.to_first_mail,
+                one.show_mid_send * 1000,
+                one.show_at_end * 1000,
+                one.show_after_analyze * 1000,
+            )
+            for one in conclusions
+        ],
+    )
+
+
+def traffic_table(traffic: Traffic, mails: int) -> str:
+    """Show what went between the functions and PostgreSQL, for a mail."""
+    return table_of(
+        ("to PostgreSQL, a mail", "number"),
+        [
+            ("statements", traffic.statements / mails),
+            ("transaction control", traffic.transaction_control / mails),
+            ("SET", traffic.settings / mails),
+            ("bytes sent", traffic.bytes_sent / mails),
+            ("bytes received", traffic.bytes_received / mails),
+            ("connections", traffic.connections / mails),
+        ],
+    )

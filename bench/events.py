@@ -1,0 +1,30 @@
+"""What an author and a reader ask for, as API Gateway hands it to a function."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from local.lambda_events import api_event
+
+
+def call(
+    method: str,
+    resource: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return a call with a JSON body, or none; each is a new one to whoever asks for a key."""
+    return api_event(
+        method,
+        resource,
+        body=json.dumps(body) if body is not None else None,
+        headers={
+            "accept": "application/json",
+            "content-type": "application/json",
+            "idempotency-key": str(uuid4()),
+        },
+        path_parameters=path_parameters,
+        author="ada",
+    )

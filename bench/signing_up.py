@@ -1,0 +1,118 @@
+"""How many sign-ups a second the edge takes, and how many enroll applies, each with its mail."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from bench import draining
+from bench.draining import percentiles
+from bench.events import call
+from bench.sink import Conditions
+from bench.tables import table as table_of
+
+if TYPE_CHECKING:
+    from bench.lambdas import Worker
+    from bench.stage import Stage
+
+SIGN_UPS = 2_000
+BATCH_SIZE = 5  # RequestsQueue's event source in template.yaml
+WORKERS = 2  # its MaximumConcurrency
+SUBSCRIBERS = 10_000  # who are there already
+
+
+class WrongSignUps(Exception):
+    """Somebody who signed up was not sent exactly one mail."""
+
+
+class SigningUp(BaseModel):
+    """What it took; times in seconds, ``cpu``: processor seconds per 1,000 sign-ups."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str
+    workers: int
+    per_second: float
+    cpu: float
+    cpu_database: float
+    p50: float
+    p99: float
+
+
+def run(stage: Stage) -> list[SigningUp]:
+    """Let people sign up, and apply what they asked for."""
+    stage.seed(SUBSCRIBERS)
+    stage.sink.set(Conditions(max_send_rate=SIGN_UPS))
+    requests = stage.aws.queues["REQUESTS"]
+    (edge,) = stage.start_workers("subscribe", 1)
+    _sign_up(edge, "warm")
+    cpu, began = edge.cpu, time.monotonic()
+    for number in range(SIGN_UPS):
+        _sign_up(edge, str(number))
+    seconds = time.monotonic() - began
+    p50, p99 = percentiles(edge.invocations[1:])
+    at_edge = SigningUp(
+        step="subscribe",
+        workers=1,
+        per_second=SIGN_UPS / seconds,
+        cpu=(edge.cpu - cpu) / SIGN_UPS * 1000,
+        cpu_database=0.0,
+        p50=p50,
+        p99=p99,
+    )
+    edge.close()
+    workers = stage.start_workers("enroll", WORKERS)
+    (warming,) = requests.take(1, seconds=1)
+    for worker in workers:
+        draining.warm(worker, [warming.body])
+    requests.delete([warming.id])
+    drained = draining.drain(stage, "REQUESTS", workers, [], BATCH_SIZE)
+    for worker in workers:
+        worker.close()
+    _check(stage)
+    return [
+        at_edge,
+        SigningUp(
+            step="enroll",
+            workers=WORKERS,
+            per_second=SIGN_UPS / drained.seconds,
+            cpu=drained.cpu_workers / SIGN_UPS * 1000,
+            cpu_database=drained.cpu_database / SIGN_UPS * 1000,
+            p50=drained.invocation_p50,
+            p99=drained.invocation_p99,
+        ),
+    ]
+
+
+def _sign_up(edge: Worker, who: str) -> None:
+    body = {"name": "Ursula", "email": f"new-{who}@page.example"}
+    answer = edge.invoke(call("POST", "/subscriptions", body=body)).answer
+    if answer["statusCode"] != 202:  # noqa: PLR2004 - HTTP's own
+        raise RuntimeError(f"subscribe answered {answer['statusCode']}")
+
+
+def _check(stage: Stage) -> None:
+    expected = {f"new-{who}@page.example": 1 for who in ("warm", *range(SIGN_UPS))}
+    rows = stage.rows("SELECT email FROM subscribers WHERE status = 'pending' AND due_mail IS NULL")
+    if {row["email"] for row in rows} != expected.keys() or stage.sink.received() != expected:
+        raise WrongSignUps(f"of {len(expected)}, {len(rows)} are pending without a due mail")
+
+
+def table(steps: list[SigningUp]) -> str:
+    """Show the two functions."""
+    headings = (
+        *("sign-ups through", "workers", "a second", "CPU s / 1,000", "database", "p50 ms"),
+        "p99 ms",
+    )
+    return table_of(
+        headings,
+        [
+            (
+                *(one.step, one.workers, one.per_second, one.cpu, one.cpu_database),
+                *(one.p50 * 1000, one.p99 * 1000),
+            )
+            for one in steps
+        ],
+    )

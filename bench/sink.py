@@ -1,0 +1,166 @@
+"""Answers like SES's v2 API and counts mails per recipient: all it does with a mail.
+
+``python -m bench.sink`` serves on a free port, whose address it prints. Under ``/bench`` it is told
+how to answer, and tells what it has seen.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections import Counter
+from uuid import uuid4
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict
+
+from local.ses_server.account import Account
+from local.ses_server.limits import UNLIMITED, Limits
+
+
+class Conditions(BaseModel):
+    """How the sink answers. ``latency`` in seconds, ``max_send_rate`` in mails a second."""
+
+    model_config = ConfigDict(frozen=True)
+
+    latency: float = 0.0
+    max_send_rate: float
+    enforces_rate: bool = False
+
+
+class Call(BaseModel):
+    """One call that sent mail, by the wall clock."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: float
+    accepted: int
+    throttled: int
+
+
+class Record(BaseModel):
+    """What the sink has seen since its conditions were last set. ``bytes``: of requests."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bytes: int
+    calls: list[Call]
+
+    @property
+    def accepted(self) -> int:
+        """How many mails were accepted."""
+        return sum(call.accepted for call in self.calls)
+
+    @property
+    def throttled(self) -> int:
+        """How many mails were refused for the rate."""
+        return sum(call.throttled for call in self.calls)
+
+    @property
+    def seconds(self) -> float:
+        """From the first call to the last."""
+        return self.calls[-1].at - self.calls[0].at if self.calls else 0.0
+
+
+class Sink:
+    """The mails since the conditions were last set, and the rate's bucket."""
+
+    def __init__(self) -> None:
+        self.set(Conditions(max_send_rate=1))
+
+    def set(self, conditions: Conditions) -> None:
+        """Begin anew under these conditions."""
+        self.conditions = conditions
+        account = Account(
+            max_send_rate=conditions.max_send_rate,
+            max_24_hour_send=UNLIMITED,
+            enforces_rate=conditions.enforces_rate,
+        )
+        # The quota's mails would be counted in a database; there is no quota.
+        self._limits = Limits(account, sqlite3.connect(":memory:"))
+        self._message_suffix = f"{uuid4()}-000000"
+        self._messages = 0
+        self.received: Counter[str] = Counter()
+        self.calls: list[Call] = []
+        self.bytes = 0
+        self._last_call = b""
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request, of SES's API or of ours."""
+        body = await request.read()
+        match request.method, request.path:
+            case "POST", "/v2/email/outbound-bulk-emails":
+                self._last_call = body
+                entries = json.loads(body)["BulkEmailEntries"]
+                results = self._take([entry["Destination"]["ToAddresses"] for entry in entries])
+                return await self._sent(request, body, {"BulkEmailEntryResults": results})
+            case "POST", "/v2/email/outbound-emails":
+                (result,) = self._take([json.loads(body)["Destination"]["ToAddresses"]])
+                return await self._sent(request, body, {"MessageId": result["MessageId"]})
+            case "GET", "/v2/email/account":
+                return web.json_response({"SendQuota": self._quota(), "SendingEnabled": True})
+            case _:
+                return self._tell(request, body)
+
+    def _tell(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        """Answer what only the benchmarks ask."""
+        match request.method, request.path:
+            case "PUT", "/bench/conditions":
+                self.set(Conditions.model_validate_json(body))
+                return web.Response()
+            case "GET", "/bench/record":
+                record = Record(bytes=self.bytes, calls=self.calls)
+                return web.Response(text=record.model_dump_json())
+            case "GET", "/bench/received":
+                return web.json_response(self.received)
+            case "GET", "/bench/last-call":
+                return web.Response(body=self._last_call)
+            case _:
+                return web.Response(status=404)
+
+    def _quota(self) -> dict[str, float]:
+        return {
+            "Max24HourSend": UNLIMITED,
+            "MaxSendRate": self.conditions.max_send_rate,
+            "SentLast24Hours": sum(self.received.values()),
+        }
+
+    def _take(self, messages: list[list[str]]) -> list[dict[str, str]]:
+        limits = self._limits.admit([len(recipients) for recipients in messages])
+        results = []
+        for recipients, limit in zip(messages, limits, strict=True):
+            if limit:
+                results.append({"Status": limit.value, "Error": limit.message})
+                continue
+            self.received.update(recipients)
+            self._messages += 1
+            message_id = f"0100{self._messages:012x}-{self._message_suffix}"
+            results.append({"Status": "SUCCESS", "MessageId": message_id})
+        throttled = sum(limit is not None for limit in limits)
+        self.calls.append(
+            Call(at=time.time(), accepted=len(messages) - throttled, throttled=throttled)
+        )
+        return results
+
+    async def _sent(
+        self, request: web.BaseRequest, body: bytes, answer: dict[str, object]
+    ) -> web.Response:
+        self.bytes += len(body) + sum(len(name) + len(value) for name, value in request.raw_headers)
+        if self.conditions.latency:
+            await asyncio.sleep(self.conditions.latency)
+        return web.json_response(answer)
+
+
+async def serve() -> None:
+    """Serve until the process is ended."""
+    runner = web.ServerRunner(web.Server(Sink().answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    print(f"listening on http://{host}:{port}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,235 @@
+"""What is measured, and what it is measured against: each a process of its own.
+
+PostgreSQL is real. The sink stands in for SES; the queues, secrets, clocks and asynchronous calls
+live in this process.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import urllib3
+from psycopg.rows import dict_row
+
+from bench import aws, usage
+from bench.aws import Aws, Queue
+from bench.lambdas import Worker
+from bench.sink import Conditions, Record
+from broadsheet.database.migrations import migrate
+from local import clocks, isolation
+from local.clocks import Clocks
+from local.postgres import Postgres
+from local.processes import Child
+from local.state import REPOSITORY
+
+MIGRATIONS = REPOSITORY / "functions" / "migrate" / "migrations"
+QUEUES = ("REQUESTS", "DELIVERY", "FEEDBACK")
+DATABASE = "newsletter"
+START_SECONDS = 30.0
+CALLERS = 2  # threads that speak to the sink at once
+# The queues' visibility timeouts in template.yaml, in seconds.
+VISIBILITY = {"REQUESTS": 540, "DELIVERY": 360, "FEEDBACK": 360}
+
+
+class Sink:
+    """The sink's process, and what it tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.child = Child.start(
+            "sink",
+            [sys.executable, "-m", "bench.sink"],
+            environment=_environment(),
+            state_folder=folder,
+            cwd=REPOSITORY,
+        )
+        found: list[str] = []
+
+        def is_ready() -> bool:
+            found[:] = re.findall(r"listening on (\S+)", self.child.log.read_text())
+            return bool(found)
+
+        self.child.wait_until(is_ready, seconds=START_SECONDS)
+        self.url = found[0]
+        self._http = urllib3.PoolManager(maxsize=CALLERS)
+
+    def set(self, conditions: Conditions) -> None:
+        """Let it forget what it has seen, and answer like this from now on."""
+        self._call("PUT", "/bench/conditions", conditions.model_dump_json().encode())
+
+    def record(self) -> Record:
+        """Return what it has seen."""
+        return Record.model_validate_json(self._call("GET", "/bench/record"))
+
+    def received(self) -> dict[str, int]:
+        """Return how many mails each address got."""
+        received: dict[str, int] = json.loads(self._call("GET", "/bench/received"))
+        return received
+
+    def last_call(self) -> bytes:
+        """Return the body of the last SendBulkEmail."""
+        return self._call("GET", "/bench/last-call")
+
+    def send(self, call: bytes) -> None:
+        """Send what a SendBulkEmail had sent."""
+        self._call("POST", "/v2/email/outbound-bulk-emails", call)
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds used so far."""
+        return usage.of_process(self.child.process.pid)
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        answer = self._http.request(method, f"{self.url}{path}", body=body)
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(f"the sink answered {answer.status}: see {self.child.log}")
+        return answer.data
+
+
+@dataclass
+class Stage:
+    """All of it, running. ``environment``: what the functions are given."""
+
+    folder: Path
+    postgres: Postgres
+    sink: Sink
+    aws: Aws
+    clocks: Clocks
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def traces(self) -> Path:
+        """The folder of libpq's traces."""
+        return self.folder / "traces"
+
+    @property
+    def postgres_cpu(self) -> float:
+        """Processor seconds that PostgreSQL has used so far, all its processes together."""
+        child = self.postgres.child
+        return usage.of_tree(child.process.pid) if child else 0.0
+
+    def start_workers(self, function: str, number: int, *, traced: bool = False) -> list[Worker]:
+        """Start environments of a function."""
+        tracing = {"BENCH_TRACES": str(self.traces)} if traced else {}
+        environment = self.environment | tracing | {"POWERTOOLS_SERVICE_NAME": function}
+        log = self.folder / "logs" / f"{function}.log"
+        return [Worker(function, environment, log) for _ in range(number)]
+
+    def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
+        """Ask the newsletter's database."""
+        url = in_database(self.postgres, DATABASE)
+        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(query.encode(), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def seed(self, subscribers: int) -> None:
+        """Have a fresh database with so many confirmed subscribers, and a hundredth of others."""
+        template = f"seeded_{subscribers}"
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            found = connection.execute(
+                "SELECT FROM pg_database WHERE datname = %(name)s", {"name": template}
+            ).fetchone()
+            if found is None:
+                connection.execute(f'CREATE DATABASE "{template}" TEMPLATE migrated'.encode())
+                with psycopg.connect(in_database(self.postgres, template), autocommit=True) as new:
+                    _add_subscribers(new, subscribers)
+            connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)'.encode())
+            connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE "{template}"'.encode())
+            connection.execute("CHECKPOINT")  # what was written here is not the run's to write
+
+    def forget_traces(self) -> None:
+        """Empty the traces; what was connected before goes on in them."""
+        for trace in self.traces.iterdir():
+            os.truncate(trace, 0)
+
+
+def _add_subscribers(connection: psycopg.Connection[Any], number: int) -> None:
+    connection.execute(
+        """
+        INSERT INTO subscribers
+            (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at,
+             unsubscribed_at)
+        SELECT gen_random_uuid(), 'reader-' || number || '@page.example',
+               'Reader Number ' || number, 'en', at, at, at,
+               CASE WHEN number > %(number)s THEN now() END
+        FROM generate_series(1, %(number)s + %(number)s / 100) AS number,
+             (SELECT now() - interval '1 day' AS at)
+        """,
+        {"number": number},
+    )
+    connection.execute("VACUUM (ANALYZE) subscribers")
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stage]:
+    """Start everything in a folder, and end it."""
+    for name in ("logs", "traces"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as ended:
+        postgres = Postgres(folder)
+        ended.callback(postgres.close)
+        postgres.start()
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE migrated")
+        with psycopg.connect(in_database(postgres, "migrated"), autocommit=True) as connection:
+            migrate(connection, MIGRATIONS)
+        sink = Sink(folder)
+        ended.callback(sink.child.stop)
+        running_clocks = ended.enter_context(clocks.serving())
+        cloud = Aws(
+            queues={
+                name: Queue(VISIBILITY[queue])
+                for queue in QUEUES
+                for name in (queue, f"{queue}_DEAD_LETTER")
+            },
+            secrets={
+                "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "k" * 64}),
+                "DATABASE_URL_SECRET_ARN": in_database(postgres, DATABASE),
+            },
+        )
+        ended.enter_context(aws.serving(cloud))
+        environment = (
+            _environment()
+            | {
+                "AWS_ENDPOINT_URL": cloud.url,
+                "AWS_ENDPOINT_URL_SESV2": sink.url,
+                "AWS_ENDPOINT_URL_SCHEDULER": running_clocks.url,
+                "AWS_ENDPOINT_URL_LAMBDA": running_clocks.url,
+            }
+            | {f"{name}_QUEUE_URL": cloud.queue_url(name) for name in cloud.queues}
+            | {arn: arn for arn in cloud.secrets}
+            | {
+                "NEWSLETTER_NAME": "The Daily Page",
+                "SENDER_ADDRESS": "news@page.example",
+                "SENDER_NAME": "Ada at The Daily Page",
+                "REPLY_TO": "editors@page.example",
+                "PUBLIC_URL": "https://news.page.example",
+                "CONFIRMATION_CONFIGURATION_SET": "confirmations",
+                "ISSUE_CONFIGURATION_SET": "issues",
+                "ISSUE_CLOCK_GROUP": "clocks",
+                "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+                "DISPATCH_FUNCTION_NAME": "dispatch",
+                "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
+                "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
+                "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "1000000",  # all sign-ups come from here
+                "SEND_RATE_SHARE": "1",
+            }
+        )
+        yield Stage(folder, postgres, sink, cloud, running_clocks, environment)
+
+
+def _environment() -> dict[str, str]:
+    paths = os.pathsep.join([str(REPOSITORY / "layers" / "common"), str(REPOSITORY)])
+    return isolation.bare(dict(os.environ)) | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+
+
+def in_database(postgres: Postgres, name: str) -> str:
+    """Return the connection URL of one of the server's databases."""
+    return postgres.url.replace("/postgres?", f"/{name}?")

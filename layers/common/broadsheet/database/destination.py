@@ -1,0 +1,89 @@
+"""Where the database is: the stack's own Aurora, entered by IAM, or one that a secret's URL names.
+
+A password is never in a variable: Aurora takes a token that is signed here, without a call.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from broadsheet.secrets import secret
+from broadsheet.settings import database_host, required
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+
+DATABASE = "broadsheet"  # the stack's own; infra/database.yaml makes it
+PORT = 5432
+
+# Those that sign the certificates of RDS and Aurora, by region, as AWS publishes them; those that
+# sign everybody else's.
+_AUTHORITIES_OF_AWS = Path(__file__).parent / "certificates"
+_PUBLIC_AUTHORITIES = Path(botocore.__file__).parent / "cacert.pem"
+
+_TOKEN_VALID = 900  # seconds, for connecting; a session lives on
+
+
+def conninfo(secret_arn: str | None = None) -> str:
+    """Return how to connect, in libpq's words, good for the next 15 minutes.
+
+    ``secret_arn``: of a secret with a URL; unsaid, the environment names the destination. A URL
+    that says nothing of TLS is connected to with ``verify-full``.
+    Raises ``DependencyUnavailable``, and ``LookupError`` for a region without known authorities.
+    """
+    if host := "" if secret_arn else database_host():
+        user = required("DATABASE_USER")
+        return make_conninfo(
+            host=host,
+            port=PORT,
+            dbname=DATABASE,
+            user=user,
+            password=_token(host, user),
+            sslmode="verify-full",
+            sslrootcert=_authorities(host),
+        )
+    url = secret(secret_arn or required("DATABASE_URL_SECRET_ARN"), stale_is_good=True)
+    said = conninfo_to_dict(url)
+    tls = {"sslmode": str(said.get("sslmode") or "verify-full")}
+    if tls["sslmode"].startswith("verify") and "sslrootcert" not in said:
+        tls["sslrootcert"] = _authorities(str(said.get("host") or ""))
+    return make_conninfo(url, **tls)
+
+
+def _authorities(host: str) -> str:
+    labels = host.split(".")
+    if labels[-3:] != ["rds", "amazonaws", "com"]:
+        return str(_PUBLIC_AUTHORITIES)
+    of_region = _AUTHORITIES_OF_AWS / f"{labels[-4]}.pem"
+    if not of_region.exists():
+        raise LookupError(f"there is no {of_region.name} in {_AUTHORITIES_OF_AWS}")
+    return str(of_region)
+
+
+def _token(host: str, user: str) -> str:
+    """Sign a token as ``rds.generate_db_auth_token`` does, without RDS's description to read."""
+    region = host.split(".")[-4]  # NAME.cluster-ID.REGION.rds.amazonaws.com
+    request = AWSRequest(
+        method="GET", url=f"https://{host}:{PORT}/", params={"Action": "connect", "DBUser": user}
+    )
+    signer = SigV4QueryAuth(
+        _credentials().get_frozen_credentials(), "rds-db", region, expires=_TOKEN_VALID
+    )
+    signer.add_auth(request)
+    return str(request.prepare().url).removeprefix("https://")
+
+
+@cache
+def _credentials() -> Credentials:
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise LookupError("there are no AWS credentials to sign with")
+    return credentials

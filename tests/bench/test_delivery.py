@@ -1,0 +1,93 @@
+"""A measured delivery is the real one, and counts only when all of it is right."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench import delivery, governor, stage
+from bench.delivery import Cast, WrongDelivery
+from bench.sink import Conditions
+from bench.stage import Stage
+
+MAILS = 200
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage.running(tmp_path_factory.mktemp("bench")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cast(here: Stage) -> Iterator[Cast]:
+    with Cast(here, workers=1) as warm:
+        yield warm
+
+
+@pytest.fixture
+def issue_id(here: Stage, cast: Cast) -> str:
+    """An issue that was delivered to everybody."""
+    here.seed(MAILS)
+    here.sink.set(Conditions(max_send_rate=delivery.UNBOUND))
+    return cast.send(MAILS).issue_id
+
+
+def test_a_run_tells_its_speed_and_its_cost(here: Stage) -> None:
+    conclusion = delivery.run(here, MAILS, 0.0, workers=1)
+
+    assert conclusion.mails_per_second > 0
+    assert 0 < conclusion.to_first_mail < conclusion.to_finish
+    assert conclusion.cpu_workers > 0
+    assert conclusion.bytes_to_ses > 500, "a link, headers and tags for each"
+
+
+def test_statements_are_counted_on_the_wire(here: Stage) -> None:
+    traffic = delivery.count(here, MAILS, workers=1)
+
+    assert sum("INSERT INTO deliveries" in text for text in traffic.by_text) == 1
+    assert traffic.by_text["BEGIN"] + traffic.by_text["COMMIT"] == traffic.transaction_control
+    assert traffic.bytes_sent > MAILS * 16, "an id for each"
+
+
+def test_who_was_mailed_twice_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+    here.sink.send(here.sink.last_call())
+
+    with pytest.raises(WrongDelivery, match="0 missing, 50 mailed twice"):
+        cast.check(issue_id, MAILS)
+
+
+def test_who_is_missing_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+    here.sink.set(Conditions(max_send_rate=delivery.UNBOUND))
+
+    with pytest.raises(WrongDelivery, match=f"{MAILS} missing, 0 mailed twice"):
+        cast.check(issue_id, MAILS)
+
+
+def test_who_was_not_to_be_mailed_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+    here.rows("UPDATE subscribers SET complained_at = now() WHERE email = 'reader-1@page.example'")
+
+    with pytest.raises(WrongDelivery, match="1 mailed who were not to be"):
+        cast.check(issue_id, MAILS)
+
+
+def test_an_issue_that_leaves_somebody_out_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+    with pytest.raises(WrongDelivery, match=f"not all of {MAILS + 1} were accepted"):
+        cast.check(issue_id, MAILS + 1)
+
+
+def test_throttles_of_a_rate_that_is_exceeded_are_counted(here: Stage, issue_id: str) -> None:
+    call = here.sink.last_call()
+    here.sink.set(Conditions(max_send_rate=60, enforces_rate=True))
+
+    here.sink.send(call)
+    here.sink.send(call)
+
+    assert here.sink.record().accepted == pytest.approx(60, abs=2)
+    assert here.sink.record().throttled == pytest.approx(40, abs=2)
+
+
+def test_the_used_rate_is_that_after_the_start(here: Stage) -> None:
+    utilization = governor.run(here, 100, workers=1, seconds=3)
+
+    assert utilization.throttles == 0
+    assert 0.9 < utilization.used < 1.3

@@ -1,0 +1,27 @@
+"""A sample of a profile belongs to the innermost frame that is known."""
+
+import pytest
+
+from bench.profiling import OTHER, area_of
+
+
+@pytest.mark.parametrize(
+    ("stack", "area"),
+    [
+        (
+            ["_send (broadsheet/services/delivery.py)", "_sign (broadsheet/signed_tokens.py)"],
+            "links: signing tokens",
+        ),
+        (
+            [
+                "send_issue (broadsheet/mail/ses_mailer.py)",
+                "serialize (botocore/serialize.py)",
+                "dumps (json/__init__.py)",
+            ],
+            "SES: writing JSON",
+        ),
+        (["main (bench/worker.py)", "loads (json/__init__.py)"], OTHER),
+    ],
+)
+def test_a_sample_belongs_to_its_innermost_known_frame(stack: list[str], area: str) -> None:
+    assert area_of(stack) == area

@@ -1,0 +1,481 @@
+"""What CloudFormation is given, whatever the operator asks for: tested after SAM's transform."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from tests.template.transformation import ROOT, transformed, under
+
+type Node = Any  # a piece of a template: mapping, list or scalar
+type Resources = dict[str, Node]
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf"
+OWN_DATABASE: dict[str, str] = {}
+EXISTING = {"DatabaseUrlSecretArn": SECRET}
+IN_SUBNETS = EXISTING | {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
+EVERYTHING = {
+    "OperatorAddress": "ada@page.example",
+    "SenderDomain": "page.example",
+    "DomainName": "news.page.example",
+    "FirewallRequestsPerFiveMinutes": "1000",
+}
+
+EDGE = {"SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"}
+WITH_DATABASE = {
+    f"{name}Function"
+    for name in ("Enroll", "Publish", "Dispatch", "Deliver", "Feedback", "Migrate")
+}
+NESTED = {"Database": "infra/database.yaml", "Front": "infra/front.yaml"}
+
+# What SAM adds to every role, AWS's own policies. The last lets Lambda put a function into a
+# network; the code is denied the use of it, tested below.
+LOGS, TRACES, NETWORK = (
+    "service-role/AWSLambdaBasicExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+    "service-role/AWSLambdaVPCAccessExecutionRole",
+)
+# Each permission that is not for one named resource, with its reason.
+ON_ANY_RESOURCE = {
+    "ses:GetAccount": "the account has no ARN",
+    "ses:GetSuppressedDestination": "the account's suppression list has no ARN",
+    "ses:DeleteSuppressedDestination": "the account's suppression list has no ARN",
+}
+ON_RESOURCES_LIKE = {
+    ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
+    ":identity/*": "only as our sender, see test_template",
+}
+HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
+    "AWS::SecretsManager::Secret",
+    "AWS::RDS::DBCluster",
+    "AWS::SES::EmailIdentity",
+}
+RESERVES = {"Authors": "a token is made anew in a moment"}
+
+each_edge_function = pytest.mark.parametrize("name", sorted(EDGE))
+each_function_with_database = pytest.mark.parametrize("name", sorted(WITH_DATABASE))
+each_nested = pytest.mark.parametrize("name", sorted(NESTED))
+wherever_the_database_is = pytest.mark.parametrize(
+    "parameters", [OWN_DATABASE, EXISTING, IN_SUBNETS], ids=["own", "existing", "in subnets"]
+)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    return transformed(tmp_path_factory.mktemp("transformed"))
+
+
+@pytest.fixture(scope="module")
+def deploy(template: Node) -> Callable[[dict[str, str]], Resources]:
+    return lambda parameters: under(template, **parameters)
+
+
+def of_type(resources: Resources, kind: str) -> Resources:
+    return {name: node["Properties"] for name, node in resources.items() if node["Type"] == kind}
+
+
+def functions(resources: Resources) -> Resources:
+    return of_type(resources, "AWS::Lambda::Function")
+
+
+def as_list(node: Node) -> list[Node]:
+    return node if isinstance(node, list) else [node]
+
+
+def statements(resources: Resources, function: str) -> Iterator[Node]:
+    for policy in resources[f"{function}Role"]["Properties"].get("Policies", []):
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def allowed(resources: Resources, function: str, action: str) -> list[Node]:
+    return [
+        statement["Resource"]
+        for statement in statements(resources, function)
+        if statement["Effect"] == "Allow" and action in as_list(statement["Action"])
+    ]
+
+
+def variables(resources: Resources, function: str) -> dict[str, Node]:
+    given: dict[str, Node] = functions(resources)[function]["Environment"]["Variables"]
+    return given
+
+
+def nested_template(name: str) -> Node:
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        pass
+
+    def construct(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Node:
+        kinds = {
+            yaml.ScalarNode: loader.construct_scalar,
+            yaml.SequenceNode: lambda it: loader.construct_sequence(it, deep=True),
+            yaml.MappingNode: lambda it: loader.construct_mapping(it, deep=True),
+        }
+        return {tag: kinds[type(node)](node)}
+
+    Loader.add_multi_constructor("!", construct)
+    return yaml.load((ROOT / NESTED[name]).read_text(), Loader=Loader)  # noqa: S506 - a SafeLoader
+
+
+# Every function
+
+
+@wherever_the_database_is
+def test_every_function_has_a_log_group_an_architecture_and_a_role_of_its_own(
+    deploy: Callable[[dict[str, str]], Resources], parameters: dict[str, str]
+) -> None:
+    resources = deploy(parameters)
+
+    assert functions(resources).keys() == EDGE | WITH_DATABASE
+    for name, function in functions(resources).items():
+        group = resources[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["Properties"]["RetentionInDays"] == "30"
+        assert function["Architectures"] == ["arm64"]
+        assert function["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+
+
+@wherever_the_database_is
+def test_every_role_is_narrow(
+    deploy: Callable[[dict[str, str]], Resources], parameters: dict[str, str]
+) -> None:
+    resources = deploy(parameters)
+
+    for name in functions(resources):
+        for statement in statements(resources, name):
+            if statement["Effect"] == "Deny":
+                continue
+            actions = as_list(statement["Action"])
+            assert not [action for action in actions if "*" in action]
+            for resource in as_list(statement["Resource"]):
+                if resource == "*":
+                    assert set(actions) <= ON_ANY_RESOURCE.keys()
+                elif "*" in json.dumps(resource):
+                    assert resource["Fn::Sub"].endswith(tuple(ON_RESOURCES_LIKE))
+
+
+@wherever_the_database_is
+def test_no_role_has_more_of_aws_s_own_policies_than_sam_adds(
+    deploy: Callable[[dict[str, str]], Resources], parameters: dict[str, str]
+) -> None:
+    resources = deploy(parameters)
+
+    for name in functions(resources):
+        managed = resources[f"{name}Role"]["Properties"]["ManagedPolicyArns"]
+        kinds = {arn.partition(":policy/")[2] for arn in managed}
+        assert kinds == {LOGS, TRACES} | ({NETWORK} if name in WITH_DATABASE else set())
+
+
+@each_function_with_database
+def test_code_that_is_in_a_network_can_make_no_interfaces_itself(
+    deploy: Callable[[dict[str, str]], Resources], name: str
+) -> None:
+    (denied,) = [
+        statement
+        for statement in statements(deploy(OWN_DATABASE), name)
+        if statement["Effect"] == "Deny"
+    ]
+
+    assert {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"} <= set(denied["Action"])
+    assert denied["Resource"] == "*"
+    assert denied["Condition"]["ArnLike"].keys() == {"lambda:SourceFunctionArn"}
+
+
+# Where the database is
+
+
+@wherever_the_database_is
+@each_edge_function
+def test_the_edge_has_neither_network_nor_database(
+    deploy: Callable[[dict[str, str]], Resources], parameters: dict[str, str], name: str
+) -> None:
+    resources = deploy(parameters | EVERYTHING)
+
+    assert "VpcConfig" not in functions(resources)[name]
+    assert allowed(resources, name, "rds-db:connect") == []
+    assert SECRET not in json.dumps([resources[name], resources[f"{name}Role"]])
+    assert not [variable for variable in variables(resources, name) if "DATABASE" in variable]
+
+
+@each_function_with_database
+def test_the_stack_s_own_database_is_entered_by_iam_as_exactly_one_user(
+    deploy: Callable[[dict[str, str]], Resources], name: str
+) -> None:
+    resources = deploy(OWN_DATABASE)
+    user = "broadsheet_owner" if name == "MigrateFunction" else "broadsheet"
+
+    (database,) = allowed(resources, name, "rds-db:connect")
+    assert database["Fn::Sub"].endswith(f":dbuser:${{Database.Outputs.ResourceId}}/{user}")
+    given = variables(resources, name)
+    assert given["DATABASE_USER"] == user
+    assert given["DATABASE_HOST"] == {"Fn::GetAtt": ["Database", "Outputs.Host"]}
+    assert given["DATABASE_URL_SECRET_ARN"] == ""
+    assert given["AWS_USE_DUALSTACK_ENDPOINT"] == "true"
+    network = functions(resources)[name]["VpcConfig"]
+    assert network["Ipv6AllowedForDualStack"] is True
+    assert network["SecurityGroupIds"] == [{"Fn::GetAtt": ["Database", "Outputs.SecurityGroupId"]}]
+
+
+@each_function_with_database
+def test_an_existing_database_is_reached_from_nowhere_in_particular(
+    deploy: Callable[[dict[str, str]], Resources], name: str
+) -> None:
+    resources = deploy(EXISTING)
+
+    assert "Database" not in resources
+    assert "VpcConfig" not in functions(resources)[name]
+    assert allowed(resources, name, "rds-db:connect") == []
+    assert [SECRET] in [
+        as_list(each) for each in allowed(resources, name, "secretsmanager:GetSecretValue")
+    ]
+    given = variables(resources, name)
+    assert (given["DATABASE_HOST"], given["DATABASE_URL_SECRET_ARN"]) == ("", SECRET)
+    assert given["AWS_USE_DUALSTACK_ENDPOINT"] == "false"
+
+
+@each_function_with_database
+def test_or_from_the_operator_s_own_subnets(
+    deploy: Callable[[dict[str, str]], Resources], name: str
+) -> None:
+    over_ipv4 = functions(deploy(IN_SUBNETS))[name]["VpcConfig"]
+    over_ipv6 = functions(deploy(IN_SUBNETS | {"SubnetsAreDualStack": "true"}))[name]["VpcConfig"]
+
+    assert over_ipv4["SubnetIds"] == IN_SUBNETS["SubnetIds"]
+    assert over_ipv4["SecurityGroupIds"] == IN_SUBNETS["SecurityGroupIds"]
+    assert over_ipv4["Ipv6AllowedForDualStack"] is False
+    assert over_ipv6["Ipv6AllowedForDualStack"] is True
+
+
+def test_migrations_may_have_a_secret_of_their_own(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    owner = f"{SECRET}-owner"
+    resources = deploy(EXISTING | {"MigrationUrlSecretArn": owner})
+
+    given = variables(resources, "MigrateFunction")
+    assert given["DATABASE_URL_SECRET_ARN"] == owner
+    assert given["APPLICATION_URL_SECRET_ARN"] == SECRET
+    assert given["APPLICATION_ROLE"] == ""
+    for name in WITH_DATABASE - {"MigrateFunction"}:
+        assert owner not in json.dumps([resources[name], resources[f"{name}Role"]])
+
+
+def test_another_database_calls_the_migration(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    own, existing, another = (
+        deploy(parameters)["SchemaMigration"]["Properties"]
+        for parameters in (OWN_DATABASE, EXISTING, {"DatabaseUrlSecretArn": f"{SECRET}2"})
+    )
+
+    assert own["SchemaVersion"] == existing["SchemaVersion"] == another["SchemaVersion"]
+    assert own["Database"] != existing["Database"] != another["Database"]
+
+
+@wherever_the_database_is
+def test_no_secret_is_in_a_variable(
+    deploy: Callable[[dict[str, str]], Resources], template: Node, parameters: dict[str, str]
+) -> None:
+    resources = deploy(parameters)
+
+    assert "{{resolve:" not in json.dumps(template)
+    assert not [name for name, node in template["Parameters"].items() if node.get("NoEcho")]
+    for name in functions(resources):
+        for variable, value in variables(resources, name).items():
+            if variable.endswith("_SECRET_ARN"):
+                assert value in {"", SECRET} if isinstance(value, str) else value.keys() == {"Ref"}
+            else:
+                assert "Secret" not in json.dumps(value)
+
+
+# What must outlive a mistake
+
+
+@pytest.mark.parametrize("parameters", [OWN_DATABASE | EVERYTHING], ids=["everything"])
+def test_what_can_t_be_made_again_is_kept(
+    deploy: Callable[[dict[str, str]], Resources], parameters: dict[str, str]
+) -> None:
+    resources = deploy(parameters) | nested_template("Database")["Resources"]
+
+    precious = {
+        name: node
+        for name, node in resources.items()
+        if node["Type"] in HOLDS_WHAT_CANT_BE_MADE_AGAIN and name not in RESERVES
+    }
+
+    assert precious.keys() == {"SigningKeys", "Cluster", "SenderIdentity"}
+    for node in precious.values():
+        assert node["DeletionPolicy"] in {"Retain", "Snapshot"}
+        assert node["UpdateReplacePolicy"] in {"Retain", "Snapshot"}
+
+
+def test_nothing_that_would_regenerate_the_signing_keys_has_changed(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    assert deploy(OWN_DATABASE)["SigningKeys"] == {
+        "Type": "AWS::SecretsManager::Secret",
+        "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
+        "Properties": {
+            "Description": "Keys by id that sign the links in mails, and the id of the one that"
+            " signs now",
+            "GenerateSecretString": {
+                "SecretStringTemplate": '{"signing_key_id": "1"}',
+                "GenerateStringKey": "1",
+                "PasswordLength": 64,
+                "ExcludePunctuation": True,
+            },
+        },
+    }
+
+
+# Queues and topics
+
+
+def test_every_queue_and_topic_speaks_tls_only(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(OWN_DATABASE)
+    spoken_to = {
+        *of_type(resources, "AWS::SQS::Queue"),
+        *of_type(resources, "AWS::SNS::Topic"),
+    }
+
+    refused = {
+        target["Ref"]
+        for kind, targets in (("SQS::Queue", "Queues"), ("SNS::Topic", "Topics"))
+        for policy in of_type(resources, f"AWS::{kind}Policy").values()
+        for target in policy[targets]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Principal"] == "*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+
+    assert refused == spoken_to
+
+
+def test_only_the_topic_of_ses_s_events_may_send_from_outside(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    policies = of_type(deploy(OWN_DATABASE), "AWS::SQS::QueuePolicy").values()
+
+    allowances = {
+        policy["Queues"][0]["Ref"]: statement
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+
+    assert allowances.keys() == {"FeedbackQueue", "FeedbackDeadLetterQueue"}
+    for allowance in allowances.values():
+        assert allowance["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "SesEvents"}}}
+
+
+def test_whatever_calls_and_is_not_answered_keeps_what_it_could_not_hand_over(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(OWN_DATABASE | EVERYTHING)
+
+    queues = {
+        "subscription": resources["SesEventsToFeedbackQueue"]["Properties"]["RedrivePolicy"][
+            "deadLetterTargetArn"
+        ],
+        "schedule": resources["DailyLook"]["Properties"]["Target"]["DeadLetterConfig"]["Arn"],
+        "clocks": variables(resources, "PublishFunction")["ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN"],
+        "calls": resources["DispatchFunctionEventInvokeConfig"]["Properties"]["DestinationConfig"][
+            "OnFailure"
+        ]["Destination"],
+    }
+
+    assert queues == {
+        "subscription": {"Fn::GetAtt": ["FeedbackDeadLetterQueue", "Arn"]},
+        "schedule": {"Fn::GetAtt": ["DispatchDeadLetterQueue", "Arn"]},
+        "clocks": {"Fn::GetAtt": ["DispatchDeadLetterQueue", "Arn"]},
+        "calls": {"Fn::GetAtt": ["DispatchDeadLetterQueue", "Arn"]},
+    }
+
+
+# Alarms
+
+
+def test_every_alarm_reaches_the_operator_and_says_what_it_means(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(EVERYTHING)
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+
+    assert len(alarms) == 14  # of which ten are free
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
+        assert alarm["AlarmDescription"].endswith((".", "?"))
+        assert alarm["TreatMissingData"] == "notBreaching"  # an idle newsletter publishes nothing
+    to_operator = resources["AlarmsToOperator"]["Properties"]
+    assert to_operator["Endpoint"] == EVERYTHING["OperatorAddress"]
+    assert "AlarmsToOperator" not in deploy(OWN_DATABASE)
+
+
+def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Node) -> None:
+    code = "".join(file.read_text() for file in (ROOT / "layers").rglob("*.py"))
+    counted = set(re.findall(r'count(?:_percent)?\(\s*"(\w+)"', code))
+    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm").values()
+    dashboard = json.loads(
+        template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    )
+
+    looked_at = {alarm["MetricName"] for alarm in alarms if alarm.get("Namespace") == "Broadsheet"}
+    shown = {
+        metric[1]
+        for widget in dashboard["widgets"]
+        for metric in widget["properties"].get("metrics", [])
+        if widget["properties"]["metrics"][0][0] == "Broadsheet"
+    }
+
+    assert looked_at == {"IssuesPaused", "DuplicateMails", "UnresolvedPastGrace", "DailyQuotaUsed"}
+    assert looked_at | shown <= counted
+
+
+def test_the_dashboard_shows_every_alarm(template: Node) -> None:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm")
+
+    shown = json.loads(body)["widgets"][0]["properties"]["alarms"]
+
+    assert {f"${{{name}.Arn}}" for name in alarms} == set(shown)
+
+
+# Nested stacks
+
+
+@each_nested
+def test_a_nested_stack_is_given_just_what_it_asks_for_and_gives_what_is_taken(
+    template: Node, name: str
+) -> None:
+    nested = nested_template(name)
+    text = json.dumps(template)
+
+    given = template["Resources"][name]["Properties"]["Parameters"]
+    taken = set(re.findall(rf'\["{name}", "Outputs\.(\w+)"\]', text))
+    taken |= set(re.findall(rf"\$\{{{name}\.Outputs\.(\w+)\}}", text))
+
+    assert given.keys() == nested["Parameters"].keys()
+    assert taken == nested["Outputs"].keys()
+
+
+def test_neither_is_made_unless_it_is_asked_for(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    made = {
+        frozenset(of_type(deploy(parameters), "AWS::CloudFormation::Stack"))
+        for parameters in (EXISTING, EXISTING | EVERYTHING, OWN_DATABASE)
+    }
+
+    assert made == {frozenset(), frozenset({"Front"}), frozenset({"Database"})}
+
+
+def test_an_error_of_the_database_quotes_no_rows() -> None:
+    settings = nested_template("Database")["Resources"]["Settings"]["Properties"]["Parameters"]
+
+    assert settings["log_error_verbosity"] == "terse"
+    assert settings["rds.force_ssl"] == "1"
