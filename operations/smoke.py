@@ -386,6 +386,8 @@ def main() -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"\nAWS did not do as asked: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # what was stopped was started again on the way out
+        return 130
     print("\nEverything works.", flush=True)
     return 0
 

@@ -1,0 +1,55 @@
+"""The operator's guide names what there is: alarms, parameters, outputs and commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from operations import template_file
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "operations.md").read_text()
+TEMPLATE = template_file.read(ROOT / "template.yaml")
+ALARMS = [
+    resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+    for resource in TEMPLATE["Resources"].values()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+]
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_alarm_is_explained(alarm: str) -> None:
+    (table,) = re.findall(r"^## The alarms\n(.*?)^## ", GUIDE, re.MULTILINE | re.DOTALL)
+
+    assert f"`{alarm}`" in table
+
+
+def test_every_alarm_that_is_explained_is_there() -> None:
+    rows = re.findall(r"^\| (`[a-z`, -]+`) \|", GUIDE, re.MULTILINE)
+
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)} == set(ALARMS)
+
+
+def test_every_command_is_one_of_the_makefiles() -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    named = set(re.findall(r"(?:^|`|\$ |\| )make ([a-z-]+)", GUIDE, re.MULTILINE))
+    assert named
+    assert named <= set(targets)
+
+
+def test_every_parameter_is_one_of_the_templates() -> None:
+    named = set(re.findall(r"\b([A-Z][a-z][A-Za-z]+)=[\w.@-]", GUIDE))
+    in_the_table = set(re.findall(r"^\| `([A-Z][a-z]\w+)`", GUIDE, re.MULTILINE))
+    others = {"Name", "Value"}  # of a metric's dimension
+
+    assert named | in_the_table
+    assert (named | in_the_table) - others <= TEMPLATE["Parameters"].keys()
+
+
+def test_every_output_is_one_of_the_templates() -> None:
+    named = set(re.findall(r"outputs? `(\w+)`|OutputKey=='(\w+)'", GUIDE))
+
+    outputs = {name for pair in named for name in pair if name}
+    assert outputs
+    assert outputs <= TEMPLATE["Outputs"].keys()
