@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
 from local.ses_server.chance import chance as ses_chance
+from local.ses_server.fates import EventType
 from tests.faults import timing
 from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
 
@@ -243,7 +244,7 @@ FAULTS: Mapping[str, Fault] = {
     "mails bounce": _bouncing_mails,
 }
 EVENTS_LOST = "events lost"
-PROBE_TOLD = (PROBE_ADDRESS, None, None, "Delivery")
+PROBE_TOLD = (PROBE_ADDRESS, None, None, EventType.DELIVERY)
 LOST_EVERY = 10  # one round in so many loses events
 
 
