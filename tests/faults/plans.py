@@ -351,7 +351,7 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
     for of_round in planned:
         of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
         if "acceptances committed, batch held" in of_round.deeds:
-            of_round.rate, of_round.audience = 400, 450  # a claim is several calls to SES
+            of_round.rate, of_round.audience = 400, 900  # a claim is several calls to SES
         for point, passings in of_round.deeds.items():
             if point in KILL_POINTS:  # the first passing is sure to be
                 first = "2" if point == "between two pointers" else "1"
@@ -416,8 +416,8 @@ def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
     return [
         RoundPlan(
             seed=seed + number,
-            audience=2000,
-            rate=200,  # ten seconds, of which the breaker leaves two or three
+            audience=1200,
+            rate=100,  # twelve seconds, of which the breaker leaves two or three
             faults=["20 % of the mails bounce"],
             timed=[(0.0, "watch the breaker", {})],
             bounce_share=0.2,

@@ -38,7 +38,7 @@ from tests.faults.timing import Pace
 
 REAPING_SECONDS = 0.02
 POLL_SECONDS = 1  # SQS's long poll
-RECEIVES_AT_ONCE = {"deliver": 1, "feedback": 4}
+RECEIVES_AT_ONCE = {"deliver": 1, "feedback": 10}
 
 type FunctionName = Literal["deliver", "dispatch", "feedback", "publish"]
 
