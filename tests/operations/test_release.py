@@ -49,16 +49,17 @@ def release(tmp_path: Path) -> Callable[..., str]:
     }
 
     def run(*variables: str) -> str:
-        command = ["make", "-f", ROOT / "Makefile", *(f"-o{file}" for file in installed)]
+        command: list[str | Path] = ["make", "-f", ROOT / "Makefile", *(f"-o{file}" for file in installed)]
         ran = subprocess.run(
             [*command, "release", *variables],
             check=False,
             cwd=tmp_path,
             env=os.environ | without_aws,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
-        return ran.stdout + ran.stderr
+        return str(ran.stdout)
 
     return run
 
