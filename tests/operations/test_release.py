@@ -49,7 +49,12 @@ def release(tmp_path: Path) -> Callable[..., str]:
     }
 
     def run(*variables: str) -> str:
-        command: list[str | Path] = ["make", "-f", ROOT / "Makefile", *(f"-o{file}" for file in installed)]
+        command: list[str | Path] = [
+            "make",
+            "-f",
+            ROOT / "Makefile",
+            *(f"-o{file}" for file in installed),
+        ]
         ran = subprocess.run(
             [*command, "release", *variables],
             check=False,
