@@ -33,6 +33,7 @@ class Message:
     visible_at: float
     id: str = field(default_factory=lambda: str(uuid4()))
     receive_count: int = 0
+    sent_at: float = field(default_factory=time.time)
 
     def record(self) -> Document:
         """Return the message as Lambda hands it to a function."""
@@ -41,7 +42,10 @@ class Message:
                 "MessageId": self.id,
                 "ReceiptHandle": self.id,
                 "Body": self.body,
-                "Attributes": {"ApproximateReceiveCount": str(self.receive_count)},
+                "Attributes": {
+                    "ApproximateReceiveCount": str(self.receive_count),
+                    "SentTimestamp": str(int(self.sent_at * 1000)),
+                },
                 "MessageAttributes": self.attributes,
             }
         )

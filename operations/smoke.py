@@ -181,7 +181,7 @@ def walk(newsletter: Newsletter) -> None:
     _tell(f"with a token: 200, and the newest of {len(issues)} issues or more")
 
     if all(issue["title"].startswith(TITLE) for issue in issues):
-        _send(newsletter)
+        _send(newsletter, put_aside)
     else:
         _say(
             "5. Publishing is left out: this stack has published, and an issue goes to all readers."
@@ -194,7 +194,7 @@ def _issues(newsletter: Newsletter) -> Reply:
     return newsletter.ask_as_author("GET", "/issues?limit=100")
 
 
-def _send(newsletter: Newsletter) -> None:
+def _send(newsletter: Newsletter, put_aside: int) -> None:
     readers = [newsletter.reader(fate) for fate in SIMULATED]
 
     _say("5. Three readers confirm: one whose mail arrives, one whose bounces, one who complains.")
@@ -202,6 +202,8 @@ def _send(newsletter: Newsletter) -> None:
         reply = newsletter.ask("POST", _confirmation_path(reader))
         _expect_status(reply, HTTPStatus.ACCEPTED, reader)
     newsletter.await_readers_wishes()
+    # With one of them missing, an audience of three could hold somebody else.
+    _expect(newsletter.dead_letters() == put_aside, "a reader was put aside: make dead-letters")
 
     _say("6. An issue is published, and sent if they are all its audience.")
     path = publish_to_none_but(newsletter, len(readers))

@@ -177,7 +177,10 @@ def sqs_event(*bodies: str, receive_count: int = 1) -> dict[str, Any]:
                     "MessageId": f"m{number}",
                     "ReceiptHandle": f"r{number}",
                     "Body": body,
-                    "Attributes": {"ApproximateReceiveCount": str(receive_count)},
+                    "Attributes": {
+                        "ApproximateReceiveCount": str(receive_count),
+                        "SentTimestamp": str(int(datetime.now(UTC).timestamp() * 1000)),
+                    },
                 }
             )
             for number, body in enumerate(bodies)

@@ -37,13 +37,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _migrate_to(version: int) -> None:
-    last = max(numbered_files(MIGRATIONS))
-    if version > last:
+    if version > max(numbered_files(MIGRATIONS)):
         raise ValueError("SchemaVersion names a migration that is not in this package")
     with connected(SECONDS_FOR_A_DATABASE_TO_WAKE) as connection:
-        applied = migrate(connection, MIGRATIONS)
+        # Not above it: a rollback may still find the newer code, with the migration that failed.
+        applied = migrate(connection, MIGRATIONS, version)
         _let_the_application_in(connection)
-    logger.info("schema is up to date", version=last, applied=applied)
+    logger.info("schema is up to date", version=version, applied=applied)
 
 
 def _let_the_application_in(connection: Connection) -> None:

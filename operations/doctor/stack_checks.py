@@ -100,11 +100,7 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         return
     found = patient.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
     ringing = sorted(each["AlarmName"] for each in found if each.get("StateValue") == "ALARM")
-    silent = sorted(
-        each["AlarmName"]
-        for each in found
-        if not each.get("ActionsEnabled", True) or not each.get("AlarmActions")
-    )
+    silent = sorted(each["AlarmName"] for each in found if not each.get("ActionsEnabled", True))
     topics = {
         action for each in found for action in each.get("AlarmActions", []) if ":sns:" in action
     }
@@ -124,7 +120,8 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         )
         return
     if silent:
-        says, fix = f"Nobody is told of {', '.join(silent)}.", "Deploy with an operator's address."
+        says = f"Nobody is told of {', '.join(silent)}: somebody turned that off."
+        fix = f"  aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}"
     elif not listeners:
         says, fix = "Nobody hears the alarms.", "Deploy with an operator's address."
     elif not any(listeners):

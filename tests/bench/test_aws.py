@@ -45,10 +45,9 @@ def test_a_message_that_is_not_deleted_comes_again(queue: Queue) -> None:
 
     assert bodies(queue) == []
     (second,) = queue.take(1, 1)
-    assert (second.id, second.record()["attributes"]) == (
-        first.id,
-        {"ApproximateReceiveCount": "2"},
-    )
+    attributes = second.record()["attributes"]
+    assert (second.id, attributes["ApproximateReceiveCount"]) == (first.id, "2")
+    assert attributes["SentTimestamp"] == first.record()["attributes"]["SentTimestamp"]
 
 
 def test_a_deleted_message_never_comes_again(queue: Queue) -> None:

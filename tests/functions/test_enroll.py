@@ -1,6 +1,7 @@
 """What readers ask for, applied: each request may come twice, late, or in another order."""
 
-from datetime import datetime
+import json
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -327,6 +328,27 @@ def test_while_the_database_is_down_requests_wait_and_are_applied_after(
     assert handler(event, context())["batchItemFailures"] == []
     assert cloud.status_of(URSULA) == "pending"
     assert len(cloud.mails_to(URSULA)) == 1
+
+
+def test_what_has_failed_for_an_hour_is_told_to_the_alarms(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAITS", '{"database_patience_of_workers": 0}')
+    event = sqs_event(sign_up(at(0)).model_dump_json(), receive_count=9)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(int(an_hour_ago.timestamp() * 1000))
+
+    with cloud.database_down():
+        handler(event, context())
+
+    (told,) = [
+        line
+        for line in map(json.loads, capsys.readouterr().out.splitlines())
+        if "OldestFailure" in line
+    ]
+    assert 3600 <= told["OldestFailure"][0] < 3660
+    handler(event, context())
+    assert "OldestFailure" not in capsys.readouterr().out
 
 
 def test_a_request_survives_its_journey_through_json() -> None:

@@ -18,6 +18,7 @@ from local.postgres import Postgres
 from tests.cloud import Cloud, context
 from tests.conftest import in_database
 
+LAST = str(max(numbered_files(MIGRATIONS)))
 FIRST = "CREATE TABLE one (id integer); INSERT INTO one VALUES (1);"
 SECOND = "CREATE TABLE two (id integer); INSERT INTO two VALUES (2);"
 HALF_GOOD = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES ('canary@example.com');"
@@ -135,9 +136,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 def test_a_first_deployment_makes_the_schema(
     database: Database, cloudformation: CloudFormation
 ) -> None:
-    last = max(numbered_files(MIGRATIONS))
-
-    answer = cloudformation.deploy("Create", str(last))
+    answer = cloudformation.deploy("Create", LAST)
 
     assert answer == {
         "Status": "SUCCESS",
@@ -148,7 +147,7 @@ def test_a_first_deployment_makes_the_schema(
         "LogicalResourceId": "SchemaMigration",
     }
     assert cloudformation.content_types == [""]  # the URL is signed without one
-    assert database.applied() == list(range(1, last + 1))
+    assert database.applied() == list(range(1, int(LAST) + 1))
     assert {"subscribers", "issues", "deliveries"} <= database.tables()
 
 
@@ -193,6 +192,20 @@ def test_a_rollback_to_an_older_version_is_success_and_changes_nothing(
     assert answer["Status"] == "SUCCESS"
     assert database.applied() == [1, 2]
     assert database.count("two") == 1
+
+
+def test_a_rollback_that_finds_the_newer_code_does_not_try_its_failing_migration_again(
+    database: Database, cloudformation: CloudFormation, package: Callable[..., None]
+) -> None:
+    package(_0001_first=FIRST)
+    cloudformation.deploy("Create", "1")
+    package(_0002_half_good=HALF_GOOD)
+    failed = cloudformation.deploy("Update", "2")
+
+    undone = cloudformation.deploy("Update", "1", OldResourceProperties={"SchemaVersion": "2"})
+
+    assert (failed["Status"], undone["Status"]) == ("FAILED", "SUCCESS")
+    assert database.applied() == [1]
 
 
 def test_deleting_the_stack_leaves_the_data(
@@ -367,7 +380,7 @@ def forget(database: Database, *roles: str) -> None:
 def test_in_aurora_the_application_s_role_is_made_once_and_enters_by_iam(
     database: Database, cloudformation: CloudFormation, aurora_role: str
 ) -> None:
-    answers = [cloudformation.deploy("Create"), cloudformation.deploy("Update")]
+    answers = [cloudformation.deploy("Create", LAST), cloudformation.deploy("Update", LAST)]
 
     assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 2
     with entered_as(database, aurora_role) as connection:
@@ -390,7 +403,7 @@ def test_elsewhere_migrations_have_a_url_of_their_own_if_the_operator_wants(
     )
     monkeypatch.setenv("APPLICATION_URL_SECRET_ARN", application["ARN"])
 
-    answer = cloudformation.deploy("Create")
+    answer = cloudformation.deploy("Create", LAST)
 
     assert answer["Status"] == "SUCCESS"
     with entered_as(database, "broadsheet") as connection:

@@ -563,7 +563,10 @@ def test_a_stack_without_alarms_is_told(practice: Practice) -> None:
 def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
     practice.patient.cloudwatch.disable_alarm_actions(AlarmNames=["news-dead-letters"])
 
-    assert "Nobody is told of news-dead-letters" in practice.bad("alarms")
+    told = practice.bad("alarms")
+
+    assert "Nobody is told of news-dead-letters" in told
+    assert "aws cloudwatch enable-alarm-actions --alarm-names news-dead-letters" in told
 
 
 def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:

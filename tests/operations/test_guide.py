@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jmespath  # type: ignore[import-untyped]
 import pytest
 
 from operations import template_file
@@ -53,3 +54,14 @@ def test_every_output_is_one_of_the_templates() -> None:
     outputs = {name for pair in named for name in pair if name}
     assert outputs
     assert outputs <= TEMPLATE["Outputs"].keys()
+
+
+def test_every_question_to_aws_can_be_asked() -> None:
+    log = [[{"field": "subscriber_id", "value": "1"}, {"field": "@ptr", "value": "x"}]] * 2
+    queries = re.findall(r"--query (\"[^\"]+\"|[\w.]+)", GUIDE)
+
+    assert len(queries) > 5
+    for query in queries:
+        jmespath.compile(query.strip('"'))
+    (of_the_log,) = [query.strip('"') for query in queries if "results" in query]
+    assert jmespath.search(of_the_log, {"results": log}) == ["1", "1"]

@@ -406,7 +406,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
     resources = deploy(EVERYTHING)
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
 
-    assert len(alarms) == 14  # of which ten are free
+    assert len(alarms) == 15  # of which ten are free
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
         assert alarm["AlarmDescription"].endswith((".", "?"))
@@ -418,7 +418,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
 
 def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Node) -> None:
     code = "".join(file.read_text() for file in (ROOT / "layers").rglob("*.py"))
-    counted = set(re.findall(r'count(?:_percent)?\(\s*"(\w+)"', code))
+    counted = set(re.findall(r'count(?:_percent|_seconds)?\(\s*"(\w+)"', code))
     alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm").values()
     dashboard = json.loads(
         template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
@@ -432,7 +432,10 @@ def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Nod
         if widget["properties"]["metrics"][0][0] == "Broadsheet"
     }
 
-    assert looked_at == {"IssuesPaused", "DuplicateMails", "UnresolvedPastGrace", "DailyQuotaUsed"}
+    assert looked_at == {
+        *("IssuesPaused", "DuplicateMails", "UnresolvedPastGrace", "DailyQuotaUsed"),
+        "OldestFailure",
+    }
     assert looked_at | shown <= counted
 
 

@@ -6,6 +6,7 @@ never succeed goes to the dead letters with its reason, and only that.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +15,7 @@ from broadsheet import queues
 from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
 from broadsheet.queues import Return
 from broadsheet.settings import required, waits
-from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
+from broadsheet.telemetry import correlated, count_seconds, flush_metrics, log_failure, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -49,6 +50,7 @@ def work_through[Message](
     """
     groups = _grouped(event, message_type, queue, together)
     again: list[_Again] = []
+    oldest_failure = 0.0  # seconds since it was sent; SQS's own metric leaves out what fails often
     outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
 
     def attempt(messages: Sequence[Message], correlation_id: str) -> Sequence[Message]:
@@ -70,6 +72,7 @@ def work_through[Message](
             except Exception as error:  # noqa: BLE001 - told, and tried again
                 log_failure("messages failed, to be tried again", error, messages=len(received))
                 again += [_Again(each.record, _pause(each.record)) for each in received]
+                oldest_failure = max(oldest_failure, *(_age(each.record) for each in received))
             else:
                 again += [
                     _Again(each.record, waits().left_message_retry)
@@ -80,6 +83,8 @@ def work_through[Message](
         required(f"{queue}_QUEUE_URL"),
         [Return(record["receiptHandle"], after) for record, after in again],
     )
+    if oldest_failure:
+        count_seconds("OldestFailure", oldest_failure)
     flush_metrics()
     return {"batchItemFailures": [{"itemIdentifier": each.record["messageId"]} for each in again]}
 
@@ -119,6 +124,10 @@ def _put_aside(record: dict[str, Any], correlation_id: str, queue: str, reason: 
 
 def _pause(record: dict[str, Any]) -> float:
     return queues.pause_after_failure(int(record["attributes"]["ApproximateReceiveCount"]))
+
+
+def _age(record: dict[str, Any]) -> float:
+    return time.time() - int(record["attributes"]["SentTimestamp"]) / 1000
 
 
 def _correlation_id(record: dict[str, Any]) -> str | None:

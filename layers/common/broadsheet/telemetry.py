@@ -43,6 +43,11 @@ def count_percent(metric: str, share: float) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Percent, value=100 * share)
 
 
+def count_seconds(metric: str, seconds: float) -> None:
+    """Add a time to a metric of this invocation."""
+    metrics.add_metric(name=metric, unit=MetricUnit.Seconds, value=seconds)
+
+
 def flush_metrics() -> None:
     """Write this invocation's metrics, if it has any, as one line of CloudWatch's EMF.
 

@@ -14,10 +14,11 @@ SECONDS_FOR_A_TABLE = 10  # as long as everybody else waits for a lock
 _LOCK = 0x62726F6164736865  # "broadshe": only one migrates at a time
 
 
-def migrate(connection: Connection, directory: Path) -> list[int]:
+def migrate(connection: Connection, directory: Path, up_to: int | None = None) -> list[int]:
     """Apply what ``directory`` has and the database has not; return the numbers applied.
 
-    Files are named ``0001_what_it_does.sql``. Two that migrate at once wait for each other.
+    Files are named ``0001_what_it_does.sql``; those numbered above ``up_to`` are left. Two that
+    migrate at once wait for each other.
     Raises ``ValueError`` when a file's number is used twice.
     """
     files = numbered_files(directory)
@@ -32,7 +33,8 @@ def migrate(connection: Connection, directory: Path) -> list[int]:
             )
             """
         )
-    return [number for number, file in files.items() if _apply(connection, number, file)]
+    wanted = {number: file for number, file in files.items() if up_to is None or number <= up_to}
+    return [number for number, file in wanted.items() if _apply(connection, number, file)]
 
 
 def _apply(connection: Connection, number: int, file: Path) -> bool:
