@@ -130,11 +130,10 @@ unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one
 
 # --- Checks ---------------------------------------------------------------------------------------
 
-# Three processes on two cores: they wait for half of their time.
 .PHONY: test
 test: check ## Run everything that a change must pass
 	@echo "pytest"
-	@$(python) -m pytest --numprocesses 3 $(PYTEST)
+	@$(python) -m pytest --numprocesses auto $(PYTEST)
 
 .PHONY: test-faults
 test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue
