@@ -14,6 +14,8 @@ import pytest
 from broadsheet import signed_tokens
 from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
+from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.settings import Waits
 from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver
 from tests.cloud import SENDER, Cloud, context, sqs_event, token_in
@@ -382,6 +384,31 @@ def test_what_a_frozen_deliver_had_begun_to_write_is_written_after_its_thaw(
     assert len(cloud.ses.mails()) == 1
     assert books_of(issue_id)["accepted"] == 1
     assert show(issue_id)["status"] == "finished"
+
+
+def test_no_call_outlives_a_deliver_that_loses_the_database(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(20)])
+    issue_id = publish_issue()
+    tick(issue_id)
+    records = pointers(cloud)
+    waits = Waits(
+        claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05
+    )
+    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    forget_everything()
+
+    def lose(*_: object) -> int:
+        raise DatabaseUnavailable("as commanded")
+
+    monkeypatch.setattr(deliveries_table, "record", lose)
+    failures = deliver({"Records": records}, context(seconds_left=4))["batchItemFailures"]
+    mailed = len(cloud.ses.mails())
+    time.sleep(0.5)  # when the next call would leave
+
+    assert len(failures) == 1
+    assert len(cloud.ses.mails()) == mailed
 
 
 def test_a_pointer_to_nothing_is_dropped(cloud: Cloud) -> None:
