@@ -393,9 +393,7 @@ def test_no_call_outlives_a_deliver_that_loses_the_database(
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    waits = Waits(
-        claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05
-    )
+    waits = Waits(claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05)
     monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
     forget_everything()
 
