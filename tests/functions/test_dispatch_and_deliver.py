@@ -15,6 +15,7 @@ from broadsheet import signed_tokens
 from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.services import pacing
 from broadsheet.settings import Waits
 from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver
@@ -427,6 +428,27 @@ def test_a_pointer_too_late_in_an_invocation_is_left_for_another(cloud: Cloud) -
     assert cloud.ses.mails() == []
     deliver_all(records)
     assert len(cloud.ses.mails()) == 1
+
+
+def test_nothing_is_claimed_when_the_database_took_the_time_that_a_claim_needs(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    records = pointers(cloud)
+    invocation = context(seconds_left=60)
+    issue_rate = pacing.issue_rate
+
+    def wake(connection: Connection) -> float | None:
+        invocation.get_remaining_time_in_millis = lambda: 50_000
+        return issue_rate(connection)
+
+    monkeypatch.setattr(pacing, "issue_rate", wake)
+    failures = deliver({"Records": records}, invocation)["batchItemFailures"]
+
+    assert len(failures) == 1
+    assert cloud.row("SELECT state FROM delivery_batches") == {"state": "waiting"}
 
 
 def test_an_issue_that_may_not_send_gets_its_batch_back(cloud: Cloud) -> None:

@@ -95,6 +95,8 @@ def deliver(
             rate = pacing.issue_rate(connection)
         if rate is None:
             return numbers
+        if not invocation.has_time_for_a_claim:  # the database was long in waking
+            break
         size = pacing.batches_in_a_claim(rate)
         try:
             others_wait = _deliver_together(invocation, issue_id, numbers[:size], rate)
