@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import Any
 from uuid import UUID, uuid4
 
+import boto3
 import psycopg
 import pytest
 
@@ -14,7 +15,9 @@ from broadsheet.domain.requests import ConfirmationToken, ConfirmRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.settings import Waits
 from functions.enroll.app import handler as enroll
+from functions.feedback.app import handler as feedback
 from tests.cloud import ORIGIN, Cloud, context, sqs_event
+from tests.conftest import forget_what_was_read
 from tests.functions.issues import (
     SesEvent,
     books_of,
@@ -407,6 +410,29 @@ def test_a_database_that_is_away_loses_no_event(
 
 def _impatient() -> Waits:
     return Waits(database_patience_of_workers=0)
+
+
+def test_all_that_failed_come_back_soon_but_what_the_queue_does_not_know(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    waits = Waits(database_patience_of_workers=0, message_retry_first=0)
+    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    forget_what_was_read()
+    sqs, queue_url = boto3.client("sqs"), cloud.queues["FEEDBACK"]
+    for number in range(25):
+        body = json.dumps(ses_event("Send", message_id=f"0100-{number}"))
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body)
+    records = cloud.messages("FEEDBACK")
+    assert (len(records), cloud.messages("FEEDBACK")) == (25, [])
+    records[3] |= {"receiptHandle": "of another"}
+
+    with cloud.database_down():
+        failures = feedback({"Records": records}, context())["batchItemFailures"]
+
+    assert len(failures) == 25
+    again = {record["messageId"] for record in cloud.messages("FEEDBACK")}
+    assert again == {record["messageId"] for record in records} - {records[3]["messageId"]}
+    assert "some messages could not be made visible sooner" in output()
 
 
 def test_a_complaint_from_the_suppression_list_is_recorded_as_such(
