@@ -1,6 +1,8 @@
 """What SES tells of its mails, in the ledger and in the subscribers' state."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -375,6 +377,35 @@ def test_a_confirmation_mail_that_bounces_stops_a_pending_subscriber(cloud: Clou
     assert cloud.status_of("pending@example.com") == "bounced"
     assert cloud.rows("SELECT change FROM consents") == [{"change": "bounced"}]
     assert cloud.rows("SELECT FROM deliveries") == []
+
+
+def test_events_of_two_issues_never_lock_each_other_out(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    first, second = publish_issue(), publish_issue()
+    for issue_id in (first, second):
+        send(cloud, issue_id)
+    in_any_order = [
+        [ses_event("Complaint", issue=issue_id, subscriber=ursula) for issue_id in order]
+        for order in ((first, second), (second, first))
+    ]
+    tellers = [threading.Thread(target=tell, args=events) for events in in_any_order]
+
+    with psycopg.connect(cloud.database_url) as another:
+        another.execute("SELECT FROM deliveries WHERE issue_id = %s FOR UPDATE", [first])
+        for number, teller in enumerate(tellers, start=1):
+            teller.start()
+            while len(waiting_for_a_lock(cloud)) < number:
+                time.sleep(0.01)
+    for teller in tellers:
+        teller.join()
+
+    assert "DatabaseUnavailable" not in output()
+    assert [books_of(issue_id)["complained"] for issue_id in (first, second)] == [1, 1]
+
+
+def waiting_for_a_lock(cloud: Cloud) -> list[dict[str, Any]]:
+    return cloud.rows("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
 
 def test_each_change_of_state_is_in_the_consent_log_once(cloud: Cloud, ursula: UUID) -> None:
