@@ -1,6 +1,6 @@
 """Draws build/bench.svg from build/bench.json; run by the environment that has pygal.
 
-Processor seconds per 100,000 mails, by who used them: for each size, at no latency.
+Processor seconds per 100,000 mails, by who used them: for each size and latency.
 """
 
 import json

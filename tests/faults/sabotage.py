@@ -71,7 +71,7 @@ def _let_the_sdk_retry() -> None:
 def _ignore_the_deadline() -> None:
     """Let a call leave after its claim's deadline."""
     ses_mailer._sending_client().meta.events.unregister(
-        "before-send.sesv2", ses_mailer._check_deadline
+        "before-send.sesv2.SendBulkEmail", ses_mailer._check_deadline
     )
 
 

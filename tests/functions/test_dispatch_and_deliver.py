@@ -14,6 +14,9 @@ import pytest
 from broadsheet import signed_tokens
 from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
+from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.services import pacing
+from broadsheet.settings import Waits
 from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver
 from tests.cloud import SENDER, Cloud, context, sqs_event, token_in
@@ -384,6 +387,29 @@ def test_what_a_frozen_deliver_had_begun_to_write_is_written_after_its_thaw(
     assert show(issue_id)["status"] == "finished"
 
 
+def test_no_call_outlives_a_deliver_that_loses_the_database(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(20)])
+    issue_id = publish_issue()
+    tick(issue_id)
+    records = pointers(cloud)
+    waits = Waits(claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05)
+    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    forget_everything()
+
+    def lose(*_: object) -> int:
+        raise DatabaseUnavailable("as commanded")
+
+    monkeypatch.setattr(deliveries_table, "record", lose)
+    failures = deliver({"Records": records}, context(seconds_left=4))["batchItemFailures"]
+    mailed = len(cloud.ses.mails())
+    time.sleep(0.5)  # when the next call would leave
+
+    assert len(failures) == 1
+    assert len(cloud.ses.mails()) == mailed
+
+
 def test_a_pointer_to_nothing_is_dropped(cloud: Cloud) -> None:
     body = json.dumps({"issue_id": str(uuid4()), "numbers": [1]})
 
@@ -402,6 +428,27 @@ def test_a_pointer_too_late_in_an_invocation_is_left_for_another(cloud: Cloud) -
     assert cloud.ses.mails() == []
     deliver_all(records)
     assert len(cloud.ses.mails()) == 1
+
+
+def test_nothing_is_claimed_when_the_database_took_the_time_that_a_claim_needs(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    records = pointers(cloud)
+    invocation = context(seconds_left=60)
+    issue_rate = pacing.issue_rate
+
+    def wake(connection: Connection) -> float | None:
+        invocation.get_remaining_time_in_millis = lambda: 50_000
+        return issue_rate(connection)
+
+    monkeypatch.setattr(pacing, "issue_rate", wake)
+    failures = deliver({"Records": records}, invocation)["batchItemFailures"]
+
+    assert len(failures) == 1
+    assert cloud.row("SELECT state FROM delivery_batches") == {"state": "waiting"}
 
 
 def test_an_issue_that_may_not_send_gets_its_batch_back(cloud: Cloud) -> None:

@@ -1,12 +1,15 @@
 """What SES tells of its mails, in the ledger and in the subscribers' state."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 from uuid import UUID, uuid4
 
+import boto3
 import psycopg
 import pytest
 
@@ -14,7 +17,9 @@ from broadsheet.domain.requests import ConfirmationToken, ConfirmRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.settings import Waits
 from functions.enroll.app import handler as enroll
+from functions.feedback.app import handler as feedback
 from tests.cloud import ORIGIN, Cloud, context, sqs_event
+from tests.conftest import forget_what_was_read
 from tests.functions.issues import (
     SesEvent,
     books_of,
@@ -374,6 +379,35 @@ def test_a_confirmation_mail_that_bounces_stops_a_pending_subscriber(cloud: Clou
     assert cloud.rows("SELECT FROM deliveries") == []
 
 
+def test_events_of_two_issues_never_lock_each_other_out(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    first, second = publish_issue(), publish_issue()
+    for issue_id in (first, second):
+        send(cloud, issue_id)
+    in_any_order = [
+        [ses_event("Complaint", issue=issue_id, subscriber=ursula) for issue_id in order]
+        for order in ((first, second), (second, first))
+    ]
+    tellers = [threading.Thread(target=tell, args=events) for events in in_any_order]
+
+    with psycopg.connect(cloud.database_url) as another:
+        another.execute("SELECT FROM deliveries WHERE issue_id = %s FOR UPDATE", [first])
+        for number, teller in enumerate(tellers, start=1):
+            teller.start()
+            while len(waiting_for_a_lock(cloud)) < number:
+                time.sleep(0.01)
+    for teller in tellers:
+        teller.join()
+
+    assert "DatabaseUnavailable" not in output()
+    assert [books_of(issue_id)["complained"] for issue_id in (first, second)] == [1, 1]
+
+
+def waiting_for_a_lock(cloud: Cloud) -> list[dict[str, Any]]:
+    return cloud.rows("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+
 def test_each_change_of_state_is_in_the_consent_log_once(cloud: Cloud, ursula: UUID) -> None:
     issue_id, message_id = sent(cloud)
     events = [
@@ -407,6 +441,29 @@ def test_a_database_that_is_away_loses_no_event(
 
 def _impatient() -> Waits:
     return Waits(database_patience_of_workers=0)
+
+
+def test_all_that_failed_come_back_soon_but_what_the_queue_does_not_know(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    waits = Waits(database_patience_of_workers=0, message_retry_first=0)
+    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    forget_what_was_read()
+    sqs, queue_url = boto3.client("sqs"), cloud.queues["FEEDBACK"]
+    for number in range(25):
+        body = json.dumps(ses_event("Send", message_id=f"0100-{number}"))
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body)
+    records = cloud.messages("FEEDBACK")
+    assert (len(records), cloud.messages("FEEDBACK")) == (25, [])
+    records[3] |= {"receiptHandle": "of another"}
+
+    with cloud.database_down():
+        failures = feedback({"Records": records}, context())["batchItemFailures"]
+
+    assert len(failures) == 25
+    again = {record["messageId"] for record in cloud.messages("FEEDBACK")}
+    assert again == {record["messageId"] for record in records} - {records[3]["messageId"]}
+    assert "some messages could not be made visible sooner" in output()
 
 
 def test_a_complaint_from_the_suppression_list_is_recorded_as_such(

@@ -293,6 +293,21 @@ def test_an_answer_that_can_not_be_read_is_a_lost_one(
     assert books_of(issue_id)["unresolved"] == 5
 
 
+@pytest.mark.parametrize("lost", ["MessageId", "Status"])
+def test_an_entrys_answer_that_can_not_be_read_is_a_lost_one_of_that_entry_alone(
+    cloud: Cloud, issue_id: str, lost: str
+) -> None:
+    def garbled(parsed: dict[str, Any], **_: object) -> None:
+        parsed["BulkEmailEntryResults"][2].pop(lost)
+
+    client = ses_mailer._sending_client()
+    client.meta.events.register("after-call.sesv2.SendBulkEmail", garbled)
+
+    deliver_all(pointers(cloud))
+
+    assert (books_of(issue_id)["accepted"], books_of(issue_id)["unresolved"]) == (4, 1)
+
+
 @pytest.fixture
 def untrusted(tmp_path: Path) -> Iterator[str]:
     """A server whose certificate nobody vouches for."""

@@ -50,9 +50,7 @@ class Waits(BaseModel):
     ses_connect_timeout: float = 3
     ses_call_timeout: float = 10  # SES answers in well under a second; later is as good as never
     claim_deadline: float = 40  # no call starts later; one that did ends before deliver's timeout
-    write_outcomes_every: float = (
-        2.5  # once a claim, unless SES is slow; its events settle the rest
-    )
+    write_outcomes_every: float = 2.5  # a usual claim is over: its outcomes are written once
     slot_horizon: float = 5  # slots are reserved no further ahead: the rate may change
     slot_poll: float = 1  # between two questions for slots
     slot_jitter: float = 0.2  # how much later after its slot than another a call may reach SES
@@ -81,7 +79,7 @@ class Waits(BaseModel):
     database_connect_timeout: float = 5
     database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
     database_patience_of_workers: float = 30  # after a day's pause, waking takes as long
-    database_patience_of_deliver: float = 12  # a claim must fit after it; its queue keeps the rest
+    database_patience_of_deliver: float = 12  # longer, its queue waits, which costs nothing
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600

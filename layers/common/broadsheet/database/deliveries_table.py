@@ -470,9 +470,10 @@ class Told(NamedTuple):
 def merge_told(connection: Connection, told: Iterable[Told]) -> int:
     """Merge what SES tells into the ledger, by precedence; return how many duplicates it shows.
 
-    An event may come before deliver has written the row, and settles it for good.
+    An event may come before deliver has written the row, and settles it for good. Rows go in the
+    order of their key, so that two writers can't lock each other out, whatever issues they tell of.
     """
-    ordered = sorted(told, key=lambda each: (each.key.subscriber_id.root.int, each.key.round))
+    ordered = sorted(told, key=lambda each: _order(each.key))
     if not ordered:
         return 0
     rows = connection.execute(
@@ -548,6 +549,10 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
         if message_id != first.get(place := _place(each.key), each.message_ids[0])
     ]
     return _note_duplicates(connection, second)
+
+
+def _order(key: LedgerKey) -> tuple[int, int, int]:
+    return key.issue_id.root.int, key.subscriber_id.root.int, key.round  # as PostgreSQL sorts them
 
 
 def _place(key: LedgerKey) -> tuple[UUID, UUID, int]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import (
+        BulkEmailEntryResultTypeDef,
         BulkEmailEntryTypeDef,
         MessageHeaderTypeDef,
         MessageTagTypeDef,
@@ -236,14 +237,17 @@ def send_issue(
         return [result] * len(addressees)
     if len(answer.get("BulkEmailEntryResults", [])) != len(addressees):
         return [PerhapsAccepted(reason="UNREADABLE_ANSWER")] * len(addressees)
-    return [
-        Accepted(message_id=result["MessageId"])
-        if result["Status"] == "SUCCESS"
-        else Refused(
-            refusal=_REFUSALS.get(result["Status"], Refusal.RETRY), reason=result["Status"]
-        )
-        for result in answer["BulkEmailEntryResults"]
-    ]
+    return [_result_of_entry(result) for result in answer["BulkEmailEntryResults"]]
+
+
+def _result_of_entry(result: BulkEmailEntryResultTypeDef) -> SendResult:
+    match result:
+        case {"Status": "SUCCESS", "MessageId": message_id}:
+            return Accepted(message_id=message_id)
+        case {"Status": status} if status != "SUCCESS":
+            return Refused(refusal=_REFUSALS.get(status, Refusal.RETRY), reason=status)
+        case _:
+            return PerhapsAccepted(reason="UNREADABLE_ANSWER")
 
 
 def bulk_email(

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from datetime import timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +35,7 @@ from broadsheet.services import feedback, levers, pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from broadsheet.database.connection import Connection, Session
     from broadsheet.domain.deliveries import Claim, ClaimedBatch, Recipient
@@ -94,6 +95,8 @@ def deliver(
             rate = pacing.issue_rate(connection)
         if rate is None:
             return numbers
+        if not invocation.has_time_for_a_claim:  # the database was long in waking
+            break
         size = pacing.batches_in_a_claim(rate)
         try:
             others_wait = _deliver_together(invocation, issue_id, numbers[:size], rate)
@@ -130,15 +133,17 @@ def _deliver_together(
     )
     answers: list[_Answer] = []
     accepted: list[Delivery] = []
-    for answered in _send(letter, claim, recipients, rate, first_slot):
-        answers += answered
-        accepted = [
-            _delivery(recipient, Outcome.ACCEPTED, message_id=result.message_id)
-            for recipient, result in answered
-            if isinstance(result, Accepted)
-        ]
-        if len(answers) < len(recipients):  # the last ones are written as the claim ends
-            _record_meanwhile(invocation, claim, accepted)
+    # Closed here, so that its calls have ended also when their outcomes can't be written.
+    with closing(_send(letter, claim, recipients, rate, first_slot)) as sending:
+        for answered in sending:
+            answers += answered
+            accepted = [
+                _delivery(recipient, Outcome.ACCEPTED, message_id=result.message_id)
+                for recipient, result in answered
+                if isinstance(result, Accepted)
+            ]
+            if len(answers) < len(recipients):  # the last ones are written as the claim ends
+                _record_meanwhile(invocation, claim, accepted)
     return _finish(invocation, claim, answers, accepted, others)
 
 
@@ -196,10 +201,11 @@ def _send(
     recipients: Sequence[Recipient],
     rate: float,
     first_slot: float,
-) -> Iterator[list[_Answer]]:
+) -> Generator[list[_Answer]]:
     """Send in calls of half a second's worth, each at its slot; give the answers as they come.
 
-    They are given at most every ``Waits.write_outcomes_every``. All calls have ended after it.
+    They are given at most every ``Waits.write_outcomes_every``. All calls have ended after it,
+    and when it is closed before.
     """
     newsletter = settings.newsletter()
     size = pacing.call_size(rate)
