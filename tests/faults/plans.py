@@ -351,7 +351,10 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
     for of_round in planned:
         of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
         if "acceptances committed, batch held" in of_round.deeds:
-            of_round.rate, of_round.audience = 400, 900  # a claim is several calls to SES
+            # A claim is several calls to SES, and the first one's answer is waited for.
+            of_round.rate, of_round.audience = 400, 450
+            hanging = {"seconds": timing.LONGEST_HANG, "take": "late", "count": 6}
+            of_round.timed.insert(0, (0.0, "hang", hanging))
         for point, passings in of_round.deeds.items():
             if point in KILL_POINTS:  # the first passing is sure to be
                 first = "2" if point == "between two pointers" else "1"
