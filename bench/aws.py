@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
+from local import http_api
+from local.http_api import HttpServer, JsonApi
 from local.lambda_events import sqs_record
 
 ACCOUNT = "http://sqs.local/123456789012"
@@ -191,36 +192,16 @@ def serving(aws: Aws) -> Iterator[Aws]:
         pass
 
     Api.aws = aws
-    server = _Server(("127.0.0.1", 0), Api)
-    aws.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with http_api.serving(HttpServer(("127.0.0.1", 0), Api)) as port:
+        aws.url = f"http://127.0.0.1:{port}"
         yield aws
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-
-class _Api(BaseHTTPRequestHandler):
+class _Api(JsonApi):
     aws: Aws
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back
+    content_type = "application/x-amz-json-1.0"
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = json.dumps(self.aws.answer(self.headers["X-Amz-Target"], asked)).encode()
+        document = self.aws.answer(self.headers["X-Amz-Target"], json.loads(self.body()))
         time.sleep(self.aws.latency)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's
-        """Say nothing."""
+        self.answer(200, document)

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from local import http_api
+from local.http_api import HttpServer, JsonApi
 
 
 class Clocks:
@@ -64,68 +66,40 @@ def serving() -> Iterator[Clocks]:
         pass
 
     Api.clocks = clocks
-    server = _Server(("127.0.0.1", 0), Api)
-    clocks.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with http_api.serving(HttpServer(("127.0.0.1", 0), Api)) as port:
+        clocks.url = f"http://127.0.0.1:{port}"
         yield clocks
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: who called was killed meanwhile."""
-
-
-class _Api(BaseHTTPRequestHandler):
+class _Api(JsonApi):
     clocks: Clocks
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         if path.endswith("/invocations"):
             self.clocks.kicks.put(json.loads(body))
-            self._answer(202)
+            self.answer(202)
         elif self.clocks.create(_name(path), json.loads(body)["Target"]["Input"]):
-            self._answer(200, {"ScheduleArn": f"arn:aws:scheduler:::{path}"})
+            self.answer(200, {"ScheduleArn": f"arn:aws:scheduler:::{path}"})
         else:
-            self._answer(409, {"Message": "it exists"}, "ConflictException")
+            self._refuse(409, "ConflictException")
 
     def do_GET(self) -> None:
         created_at = self.clocks.created_at(_name(urlsplit(self.path).path))
         if created_at is None:
-            self._answer(404, {"Message": "there is none"}, "ResourceNotFoundException")
+            self._refuse(404, "ResourceNotFoundException")
         else:
-            self._answer(200, {"CreationDate": created_at})
+            self.answer(200, {"CreationDate": created_at})
 
     def do_DELETE(self) -> None:
         if self.clocks.delete(_name(urlsplit(self.path).path)):
-            self._answer(200, {})
+            self.answer(200, {})
         else:
-            self._answer(404, {"Message": "there is none"}, "ResourceNotFoundException")
+            self._refuse(404, "ResourceNotFoundException")
 
-    def _answer(
-        self, status: int, document: dict[str, Any] | None = None, error: str | None = None
-    ) -> None:
-        body = b"" if document is None else json.dumps(document).encode()
-        self.send_response(status)
-        if error:
-            self.send_header("x-amzn-ErrorType", error)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - its parent's
-        """Say nothing."""
+    def _refuse(self, status: int, error: str) -> None:
+        self.answer(status, {"Message": error}, {"x-amzn-ErrorType": error})
 
 
 def _name(path: str) -> str:

@@ -17,7 +17,6 @@ import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from socket import AF_INET, AF_UNIX, SHUT_WR, SOCK_STREAM, socket
 from socketserver import BaseRequestHandler, ThreadingTCPServer
@@ -26,8 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import urllib3
 from psycopg.conninfo import conninfo_to_dict
 
-from local import deployment, isolation
+from local import deployment, http_api, isolation
 from local.build import SAM
+from local.http_api import HttpServer, JsonApi
 from local.postgres import SOCKET_NAME
 from local.processes import tail
 from local.stack import Stack
@@ -272,7 +272,7 @@ def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
     ports, secrets = stack.state.ports(), stack.aws.secrets
     with ExitStack() as ending:
         emulator, ses, database = (
-            ending.enter_context(_serving(ThreadingTCPServer((here.address, 0), _relay(to))))
+            ending.enter_context(http_api.serving(_Relays((here.address, 0), _relay(to))))
             for to in (
                 ("127.0.0.1", ports.emulator),
                 ("127.0.0.1", ports.ses),
@@ -283,6 +283,10 @@ def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
         secret = secrets.create_secret(Name=f"sam-local-{os.getpid()}", SecretString=url)["ARN"]
         ending.callback(secrets.delete_secret, SecretId=secret, ForceDeleteWithoutRecovery=True)
         yield Lent(f"http://{here.name}:{emulator}", f"http://{here.name}:{ses}", secret)
+
+
+class _Relays(ThreadingTCPServer):
+    daemon_threads = True
 
 
 def _relay(to: tuple[str, int] | str) -> type[BaseRequestHandler]:
@@ -318,27 +322,11 @@ def _answers_of_migrate(here: Here) -> Iterator[_Answers]:
     """Stand where CloudFormation waits for migrate's answer."""
     answers = _Answers()
 
-    class Bucket(BaseHTTPRequestHandler):
+    class Bucket(JsonApi):
         def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            answers.told.append(json.loads(body))
-            self.send_response(HTTPStatus.OK)
-            self.end_headers()
+            answers.told.append(json.loads(self.body()))
+            self.answer(HTTPStatus.OK)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with _serving(ThreadingHTTPServer((here.address, 0), Bucket)) as port:
+    with http_api.serving(HttpServer((here.address, 0), Bucket)) as port:
         answers.url = f"http://{here.name}:{port}/"
         yield answers
-
-
-@contextmanager
-def _serving(server: ThreadingTCPServer | ThreadingHTTPServer) -> Iterator[int]:
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -6,11 +6,10 @@ That they run in it is shown by ``make sam-local``, which needs a Docker engine.
 import socket
 import threading
 from pathlib import Path
-from socketserver import ThreadingTCPServer
 
 import pytest
 
-from local import sam_local
+from local import http_api, sam_local
 from local.sam_local import IMAGE, SamLocalError
 
 
@@ -98,9 +97,9 @@ def test_a_database_on_a_unix_socket_is_reached_over_tcp(tmp_path: Path):
                 client.sendall(client.recv(100).upper())
 
         threading.Thread(target=echo, daemon=True).start()
-        relay = ThreadingTCPServer(("127.0.0.1", 0), sam_local._relay(path))
+        relay = sam_local._Relays(("127.0.0.1", 0), sam_local._relay(path))
         with (
-            sam_local._serving(relay) as port,
+            http_api.serving(relay) as port,
             socket.create_connection(("127.0.0.1", port)) as client,
         ):
             client.sendall(b"hello")
