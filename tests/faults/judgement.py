@@ -11,6 +11,10 @@ from tests.faults.plans import RoundPlan
 # is throttled on a quiet one is what `make bench ONLY=governor` shows.
 LATE_SHARE = 0.02
 
+# What an environment may log as an error: that somebody it depends on was not there. All else is
+# its own fault.
+OF_OTHERS = {"DatabaseUnavailable", "DependencyUnavailable", "MailNotTaken"}
+
 
 @dataclass
 class Evidence:
@@ -21,6 +25,7 @@ class Evidence:
     whom that never became known. ``reads``: whom each claim read as to be mailed, and when it
     began to read. ``ledger``: our own, only to be compared. ``throttles``: what SES's bucket, and
     not a command, refused. ``open_batches``: at the end, when whatever was frozen has thawed.
+    ``errors``: what the environments logged as errors: function, kind, and where it was raised.
     """
 
     issue_id: str = ""
@@ -42,6 +47,7 @@ class Evidence:
     stop: Stop | None = None
     throttles: int = 0
     open_batches: int = 0
+    errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     scale: float = 1.0
     dead_letters: int = 0
     seconds: float = 0.0
@@ -99,6 +105,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         *([f"{len(unexcused)} mailed twice: {sorted(unexcused)[:3]}"] if unexcused else []),
         *_mailed_wrongly(evidence),
         *_unbalanced(evidence),
+        *_raised(evidence),
         *(evidence.stop.judge() if evidence.stop else []),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
         *([f"{evidence.open_batches} batches open at the end"] if evidence.open_batches else []),
@@ -148,6 +155,15 @@ def _unbalanced(evidence: Evidence) -> list[str]:
     if not evidence.looks:
         wrong.append("nobody looked at the books")
     return wrong
+
+
+def _raised(evidence: Evidence) -> list[str]:
+    """Tell what went wrong in an environment that is not another's fault."""
+    return [
+        f"{function} raised {kind} at {place}" + (f", {count} times" if count > 1 else "")
+        for (function, kind, place), count in evidence.errors.items()
+        if kind.partition(" ")[0] not in OF_OTHERS
+    ]
 
 
 def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:

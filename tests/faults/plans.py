@@ -18,6 +18,7 @@ UNFENCED = "late writes not fenced"
 UNRESOLVED_DROPPED = "unresolved dropped"
 TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
 PAUSE_IGNORED = "claimed while paused"
+HANDLER_RAISES = "a handler raises"
 BREAKER = "breaker"
 ANSWER_LOST = "answers not heeded"
 SABOTAGED = "sabotaged"
@@ -327,7 +328,6 @@ SHORT = (
     ),
     (
         "killed: call signed",
-        "killed: acceptances committed, batch held",
         "killed: ledger committed, message not deleted",
         "killed: finished, uncommitted",
         "killed: finished, clock running",
@@ -342,6 +342,7 @@ SHORT = (
         "clock lost",
         "pointer lost",
     ),
+    ("killed: acceptances committed, batch held",),
 )
 
 
@@ -351,10 +352,7 @@ def short(seed: int, _rounds: int) -> list[RoundPlan]:
     for of_round in planned:
         of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
         if "acceptances committed, batch held" in of_round.deeds:
-            # A claim is several calls to SES, and the first one's answer is waited for.
-            of_round.rate, of_round.audience = 400, 450
-            hanging = {"seconds": timing.LONGEST_HANG, "take": "late", "count": 6}
-            of_round.timed.insert(0, (0.0, "hang", hanging))
+            of_round.rate, of_round.audience = 400, 450  # a claim is several calls, one by one
         for point, passings in of_round.deeds.items():
             if point in KILL_POINTS:  # the first passing is sure to be
                 first = "2" if point == "between two pointers" else "1"
@@ -407,6 +405,7 @@ def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
             _with_a_rule_broken(seed, sabotage, "frozen before a call until all is sent")
             for sabotage in (DEADLINE_IGNORED, UNFENCED)
         ),
+        _with_a_rule_broken(seed, HANDLER_RAISES, "events twice"),
         paused,
         *with_an_answer_lost(seed, rounds),
         *with_claims_ignored(seed, rounds),

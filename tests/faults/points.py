@@ -66,6 +66,7 @@ POINTS = {
 DATABASE_ANSWERED = "answer of the database"
 POSTGRES = "postgres"  # the file that names its process
 OUTAGE = "outage"  # the file that tells the driver to start it again
+LOG = "log"  # the file that all its environments log to
 READS = "reads"  # the file of whom each claim read as to be mailed, and when
 POINTER_RECEIVED = "pointer"
 EVENT_RECEIVED = "event's message"

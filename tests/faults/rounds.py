@@ -111,7 +111,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     throttled_before = control.throttles().rate
     stage.make_database()
     _find_pace(stage, plan, folder)
-    with ExitStack() as ended, stage.queues(name) as variables:
+    with stage.queues(name) as variables, ExitStack() as ended:
         ended.callback(stage.zygote.kill_all)
         ended.callback(control.end_all)
         ended.callback(control.end_all_fates)
@@ -446,6 +446,7 @@ def _gather(playing: Play) -> None:
     )[0]["number"]
     evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
+    evidence.errors = _errors(playing.folder / points.LOG)
     reads = playing.folder / points.READS
     if reads.exists():
         evidence.reads = [json.loads(line) for line in reads.read_text().splitlines()]
@@ -494,6 +495,17 @@ def _travelled(playing: Play) -> dict[str, int]:
         "event out of order": round(mails * travel.get("out_of_order", 0)),
         "event lost": lost,
     }
+
+
+def _errors(log: Path) -> Counter[tuple[str, str, str]]:
+    """Count what environments logged of exceptions, those that ended with one among them."""
+    errors: Counter[tuple[str, str, str]] = Counter()
+    for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
+        with suppress(ValueError):  # a kill may have cut it off
+            told = json.loads(line)
+            if raised_at := told.get("raised_at"):
+                errors[told["function"], told["error"], raised_at[-1]] += 1
+    return errors
 
 
 def _dead_letters(playing: Play) -> int:

@@ -34,6 +34,8 @@ def commit(sabotage: str) -> None:
             _drop_unresolved()
         case plans.TIMEOUT_TAKEN_FOR_REFUSAL:
             _take_timeouts_for_refusals()
+        case plans.HANDLER_RAISES:
+            _raise_once()
         case _:
             raise ValueError(sabotage)
 
@@ -138,3 +140,14 @@ def _take_timeouts_for_refusals() -> None:
         return result_of(error)
 
     vars(ses_mailer)["_result_of"] = hasty
+
+
+def _raise_once() -> None:
+    """Fail with an error of our own after the first claim's answers; the protocol mends it."""
+    finish = delivery._finish
+
+    def failing(*_: object) -> bool:
+        vars(delivery)["_finish"] = finish
+        raise TypeError
+
+    vars(delivery)["_finish"] = failing

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, queues, secrets
 from broadsheet.mail import ses_mailer
-from broadsheet.telemetry import logger
+from broadsheet.telemetry import InvocationFailed, log_failure, logger
 from functions.deliver import app as deliver
 from functions.dispatch import app as dispatch
 from functions.feedback import app as feedback
@@ -163,7 +163,7 @@ def _be(order: Order) -> None:
     """Be the environment, and end with it."""
     code = 1
     try:
-        log = os.open(order.folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        log = os.open(order.folder / points.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.dup2(log, 1)
@@ -181,8 +181,10 @@ def _be(order: Order) -> None:
         else:
             _answer(order, order.event)
         code = 0
-    except BaseException:  # noqa: BLE001 - it ends here, whatever it is
-        logger.exception("the environment failed")
+    except InvocationFailed:
+        pass  # it has told why
+    except BaseException as error:  # noqa: BLE001 - it ends here, whatever it is
+        log_failure("the environment failed", error)
     finally:
         sys.stdout.flush()
         os._exit(code)
