@@ -46,12 +46,18 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--audience", type=int, default=100_000, help="of the form big")
+    parser.add_argument("--rounds", type=_one_or_more, default=20)
+    parser.add_argument("--audience", type=_one_or_more, default=100_000, help="of the form big")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--form", choices=list(plans.FORMS), default="long")
     parser.add_argument("--lane", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def _one_or_more(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
 
 
 def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
