@@ -89,17 +89,22 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
                 say(line_of(verdict))
 
     readers = [threading.Thread(target=read, args=(lane,)) for lane in lanes]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    for lane in lanes:
-        lane.wait()
+    try:
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+    finally:
+        for lane in lanes:
+            lane.terminate()  # unless it has ended, which it has if nothing interrupted
+        for lane in lanes:
+            lane.wait()
     return sorted(verdicts, key=lambda verdict: verdict.seed)
 
 
 def _play_lane(planned: Sequence[RoundPlan]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that runs is ended in order
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _end_in_order)
     KEPT.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder,
@@ -111,6 +116,13 @@ def _play_lane(planned: Sequence[RoundPlan]) -> None:
                 kept = KEPT / Path(verdict.folder).name
                 verdict.folder = str(shutil.move(verdict.folder, kept))
             say(json.dumps(asdict(verdict)))
+
+
+def _end_in_order(*_: object) -> None:
+    """End all that runs, and hear no second Ctrl-C meanwhile."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: None)
+    sys.exit(1)
 
 
 def say(text: str) -> None:
@@ -155,4 +167,7 @@ def _row(name: str, struck: int, verdicts: Sequence[Verdict]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("Interrupted.")

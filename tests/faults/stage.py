@@ -27,7 +27,7 @@ from psycopg.rows import dict_row
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
-from local import clocks, isolation
+from local import clocks, isolation, processes
 from local.clocks import Clocks
 from local.emulator import PROGRAM as EMULATOR
 from local.postgres import Postgres
@@ -243,6 +243,7 @@ def running(folder: Path) -> Iterator[Stage]:
         for child in reversed(children):
             child.stop()
         postgres.close()
+        processes.end_leftovers(folder)  # of a start that was interrupted
 
 
 def _make_zygote(folder: Path, environment: dict[str, str]) -> Zygote:
