@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.template.transformation import ROOT, transformed, under
+from tests.template.transformation import ROOT, refusals, transformed, under
 
 type Node = Any  # a piece of a template: mapping, list or scalar
 type Resources = dict[str, Node]
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
 OWN_DATABASE: dict[str, str] = {}
 EXISTING = {"DatabaseUrlSecretArn": SECRET}
 IN_SUBNETS = EXISTING | {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
@@ -21,6 +22,7 @@ EVERYTHING = {
     "OperatorAddress": "ada@page.example",
     "SenderDomain": "page.example",
     "DomainName": "news.page.example",
+    "HostedZoneId": "Z0123456789",
     "FirewallRequestsPerFiveMinutes": "1000",
 }
 
@@ -287,6 +289,32 @@ def test_no_secret_is_in_a_variable(
                 assert value in {"", SECRET} if isinstance(value, str) else value.keys() == {"Ref"}
             else:
                 assert "Secret" not in json.dumps(value)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"DomainName": "news.page.example", "HostedZoneId": "Z0123456789"},
+        {"DomainName": "news.page.example", "CertificateArn": CERTIFICATE},
+        EVERYTHING,
+    ],
+    ids=["no domain", "a zone", "a certificate", "everything"],
+)
+def test_a_domain_that_can_be_proved_is_taken(template: Node, parameters: dict[str, str]) -> None:
+    assert refusals(template, **parameters) == []
+
+
+def test_a_domain_whose_certificate_nothing_could_prove_is_refused_with_what_to_give(
+    template: Node,
+) -> None:
+    (said,) = refusals(template, DomainName="news.page.example")
+
+    assert said.startswith("DomainName needs HostedZoneId, ")
+    assert "CertificateArn" in said
 
 
 # What must outlive a mistake
