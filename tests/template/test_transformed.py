@@ -334,8 +334,19 @@ def test_what_can_t_be_made_again_is_kept(
 
     assert precious.keys() == {"SigningKeys", "Cluster", "SenderIdentity"}
     for node in precious.values():
-        assert node["DeletionPolicy"] in {"Retain", "Snapshot"}
+        assert node["DeletionPolicy"] in {"RetainExceptOnCreate", "Snapshot"}
         assert node["UpdateReplacePolicy"] in {"Retain", "Snapshot"}
+
+
+def test_what_a_failed_first_deployment_leaves_collides_with_nothing_in_the_next(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(OWN_DATABASE | EVERYTHING)
+
+    left = {name for name, node in resources.items() if node.get("DeletionPolicy") == "Retain"}
+
+    assert left == {"ApiGatewayLogging", "ApiGatewayLoggingRole"}  # one an account, and no name
+    assert "RoleName" not in resources["ApiGatewayLoggingRole"]["Properties"]
 
 
 def test_nothing_that_would_regenerate_the_signing_keys_has_changed(
@@ -343,7 +354,7 @@ def test_nothing_that_would_regenerate_the_signing_keys_has_changed(
 ) -> None:
     assert deploy(OWN_DATABASE)["SigningKeys"] == {
         "Type": "AWS::SecretsManager::Secret",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "Description": "Keys by id that sign the links in mails, and the id of the one that"
