@@ -616,3 +616,35 @@ def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> N
     )
 
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--list-size", "-5"], "'-5' is no whole number of 0 or more"),
+        (["--list-size", "many"], "'many' is no whole number of 0 or more"),
+        (["--dns", "resolver.example"], "'resolver.example' is no name server's address"),
+        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is no name server's address"),
+    ],
+)
+def test_what_can_t_be_asked_about_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "news", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        doctor.main()
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [("1.1.1.1", Dns("1.1.1.1", 53)), ("127.0.0.1:5353", Dns("127.0.0.1", 5353))],
+)
+def test_a_name_server_is_its_address_with_or_without_a_port(text: str, server: Dns) -> None:
+    assert doctor.name_server(text) == server
