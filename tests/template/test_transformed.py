@@ -2,7 +2,9 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -521,3 +523,29 @@ def test_an_error_of_the_database_quotes_no_rows() -> None:
 
     assert settings["log_error_verbosity"] == "terse"
     assert settings["rds.force_ssl"] == "1"
+
+
+def test_the_database_s_version_is_one_that_aws_has_for_its_settings(
+    template: Node, tmp_path: Path
+) -> None:
+    parameter = template["Parameters"]["DatabaseEngineVersion"]
+    unknown = "E3690"  # cfn-lint's rule about the versions of an engine
+    as_written = (ROOT / NESTED["Database"]).read_text()
+
+    def lint(version: str) -> str:
+        file = tmp_path / "database.yaml"
+        file.write_text(as_written.replace("!Ref EngineVersion", f'"{version}"'))
+        linted = subprocess.run(
+            [ROOT / ".venv-sam" / "bin" / "cfn-lint", file],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return linted.stdout
+
+    assert unknown in lint("17.99")
+    assert unknown not in lint(parameter["Default"])
+    major = parameter["Default"].partition(".")[0]
+    assert re.match(parameter["AllowedPattern"], f"{major}.1")
+    settings = nested_template("Database")["Resources"]["Settings"]["Properties"]
+    assert settings["Family"] == f"aurora-postgresql{major}"
