@@ -1,5 +1,6 @@
 """A month's bill is what its parts cost, and an idle month costs less than two dollars."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ PRICES = Prices.read()
 
 def test_what_is_free_is_not_paid_and_what_is_over_is() -> None:
     prices = Prices(
-        "2026-11", "us-east-1", {"secrets": Price(0.4, 0, ""), "traces": Price(5, 10, "")}
+        "2026-11", "us-east-1", {"secrets": Price(0.4, 0, "", ""), "traces": Price(5, 10, "", "")}
     )
 
     items = bill({"secrets": 3, "traces": 8}, prices)
@@ -38,6 +39,10 @@ def test_every_price_has_a_source_and_every_use_a_price_and_a_name() -> None:
 
     assert uses.keys() == PRICES.of.keys() == command.NAMES.keys()
     assert all(price.source.startswith("https://aws.amazon.com/") for price in PRICES.of.values())
+    for price in PRICES.of.values():
+        day, _, against = price.checked.partition(": ")
+        assert date.fromisoformat(day) <= datetime.now(UTC).date()
+        assert against
 
 
 def test_an_idle_month_costs_less_than_two_dollars() -> None:
