@@ -39,6 +39,15 @@ class DeployedStack(BaseModel):
     parameters: dict[str, str]
     outputs: dict[str, str]
 
+    def parameter(self, name: str) -> str:
+        """Give a parameter. Raises ``StackError`` when the stack has none of this name."""
+        try:
+            return self.parameters[name]
+        except KeyError:
+            raise StackError(
+                f"The stack {self.name} has no parameter {name}: is it Broadsheet's?"
+            ) from None
+
     def output(self, name: str) -> str:
         """Give an output. Raises ``StackError`` when the stack has none of this name."""
         try:

@@ -54,6 +54,8 @@ def made(name: str, patient: Patient) -> list[Finding]:
         fix = "Run this with credentials that may read, ReadOnlyAccess for example."
     except BotoCoreError as error:
         says, fix = str(error), "Look at your credentials, your region and your network."
+    except StackError as error:  # what never came up has no outputs
+        says, fix = str(error), "See first what is said of the stack."
     except DnsError as error:
         says, fix = f"{error}.", "Look at your network, or name another server: DNS=1.1.1.1"
     return [Finding(check=name, verdict=Verdict.UNKNOWN, says=says, fix=(fix,))]
@@ -94,6 +96,7 @@ def carry_out(stack: str, arguments: argparse.Namespace) -> int:
         dns=arguments.dns,
         list_size=arguments.list_size,
     )
+    _ = patient.sender  # else it is another's stack
     findings = examine(patient)
     print(as_json(findings)) if arguments.json else show(findings)
     return status(findings)

@@ -618,6 +618,34 @@ def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> N
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
 
 
+def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
+    practice: Practice,
+) -> None:
+    failed = {"status": "ROLLBACK_COMPLETE", "outputs": {}}
+    of_it = practice.of(practice.patient.stack.model_copy(update=failed))
+
+    assert "news is ROLLBACK_COMPLETE" in of_it.bad("stack")
+    links = of_it.finding("links")
+    assert (links.verdict, links.says) == (
+        Verdict.UNKNOWN,
+        "The stack news has no output SignUpUrl: is it Broadsheet's?",
+    )
+
+
+def test_another_s_stack_is_told_apart(
+    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another = practice.patient.stack.model_copy(update={"name": "other", "parameters": {}})
+    monkeypatch.setattr(doctor, "describe", lambda _client, _name: another)
+    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "other"])
+
+    assert doctor.main() == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
