@@ -628,7 +628,7 @@ def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
     links = of_it.finding("links")
     assert (links.verdict, links.says) == (
         Verdict.UNKNOWN,
-        "The stack news has no output SignUpUrl: is it Broadsheet's?",
+        "The stack news has no output SignUpUrl: is it Broadsheet's? It is ROLLBACK_COMPLETE.",
     )
 
 
