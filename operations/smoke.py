@@ -54,6 +54,7 @@ TITLE = "Smoke test"
 SIMULATED = ("success", "bounce", "complaint")  # what SES's simulator does with each
 PATIENCE_SECONDS = 150  # a database wakes in 30, the authorizer learns of an author in 60
 POLL_SECONDS = 1.0
+PROBLEM = "application/problem+json"  # RFC 9457
 QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
 
 
@@ -67,10 +68,15 @@ class Reply:
 
     status: int
     text: str
+    content_type: str
 
     @property
     def document(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.text)
+        """Give the JSON. Raises ``SmokeFailed`` when it is none."""
+        try:
+            parsed: dict[str, Any] = json.loads(self.text)
+        except ValueError as error:
+            raise SmokeFailed(f"this was to be JSON: {self.text[:500]}") from error
         return parsed
 
 
@@ -112,7 +118,8 @@ class Newsletter:
             retries=urllib3.Retry(3, status=0, redirect=0),
             timeout=35,  # API Gateway gives up after 29 s
         )
-        return Reply(response.status, response.data.decode())
+        content_type = response.headers.get("Content-Type", "")
+        return Reply(response.status, response.data.decode(), content_type)
 
     def ask_as_author(
         self, method: str, path: str, document: object = None, key: str = ""
@@ -171,9 +178,17 @@ def walk(newsletter: Newsletter) -> None:
     nobody = _unsubscribe_path(uuid4(), uuid4())
     _expect_status(newsletter.ask("GET", nobody), HTTPStatus.OK, "an unsubscribe link")
 
-    _say("4. Authors are told from others, and the database answers.")
-    refused = newsletter.ask("GET", "/issues")
-    _expect_status(refused, HTTPStatus.UNAUTHORIZED, "without a token")
+    _say("4. Authors are told from others, errors are problems, and the database answers.")
+    stranger = {"Authorization": f"Bearer smoke-{newsletter.run}"}
+    as_json = {"Accept": "application/json"}
+    reply = newsletter.ask("GET", "/issues")
+    expect_problem(reply, HTTPStatus.UNAUTHORIZED, "without a token")
+    reply = newsletter.ask("GET", "/issues", headers=stranger)
+    expect_problem(reply, HTTPStatus.FORBIDDEN, "with a token that is nobody's")
+    reply = newsletter.ask("DELETE", "/there/is/nothing")
+    expect_problem(reply, HTTPStatus.NOT_FOUND, "where there is nothing")
+    reply = newsletter.ask("POST", "/subscriptions", {"name": "Smoke"}, as_json)
+    expect_problem(reply, HTTPStatus.BAD_REQUEST, "signing up without an address")
     issues = _wait_for(
         "the author's token to be known and the database to answer",
         lambda: reply if (reply := _issues(newsletter)).status == HTTPStatus.OK else None,
@@ -339,6 +354,16 @@ def _wait_for[Found](what: str, look: Callable[[], Found | None], *, times: int 
 def _expect_status(reply: Reply, status: HTTPStatus, what: str) -> None:
     _expect(reply.status == status, f"{what} was answered {reply.status}: {reply.text[:500]}")
     _tell(f"{what}: {reply.status}")
+
+
+def expect_problem(reply: Reply, status: HTTPStatus, what: str) -> None:
+    """Look whether an error is told as RFC 9457 has it. Raises ``SmokeFailed``."""
+    _expect_status(reply, status, what)
+    _expect(
+        reply.content_type.partition(";")[0] == PROBLEM and reply.document.get("status") == status,
+        f"{what} was answered with no problem document but {reply.content_type}: "
+        f"{reply.text[:500]}",
+    )
 
 
 def _expect(condition: object, otherwise: str) -> None:

@@ -39,14 +39,24 @@ class DeployedStack(BaseModel):
     parameters: dict[str, str]
     outputs: dict[str, str]
 
+    def parameter(self, name: str) -> str:
+        """Give a parameter. Raises ``StackError`` when the stack has none of this name."""
+        try:
+            return self.parameters[name]
+        except KeyError:
+            raise self._lacks("parameter", name) from None
+
     def output(self, name: str) -> str:
         """Give an output. Raises ``StackError`` when the stack has none of this name."""
         try:
             return self.outputs[name]
         except KeyError:
-            raise StackError(
-                f"The stack {self.name} has no output {name}: is it Broadsheet's?"
-            ) from None
+            raise self._lacks("output", name) from None
+
+    def _lacks(self, what: str, name: str) -> StackError:
+        return StackError(
+            f"The stack {self.name} has no {what} {name}: is it Broadsheet's? It is {self.status}."
+        )
 
 
 def describe(client: CloudFormationClient, name: str) -> DeployedStack:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from operations.arguments import count, price, rate
 from operations.bill.model import Counted, Item, Month, Prices, Standing, bill, used
 
 NAMES = {
@@ -44,13 +45,13 @@ def main() -> int:
         prog="python -m operations.bill", description="A month's bill."
     )
     parser.add_argument(
-        "--list", type=int, default=10_000, dest="readers", help="confirmed readers"
+        "--list", type=count, default=10_000, dest="readers", help="confirmed readers"
     )
-    parser.add_argument("--issues", type=int, default=4, help="a month")
-    parser.add_argument("--sign-ups", type=int, help="a month; else 5 %% of the list")
-    parser.add_argument("--visits", type=int, help="of pages, a month; else 100 a day")
-    parser.add_argument("--rate", type=float, help="mails a second that SES allows; else 14")
-    parser.add_argument("--mail-price", type=float, help="dollars a mail; else a la carte")
+    parser.add_argument("--issues", type=count, default=4, help="a month")
+    parser.add_argument("--sign-ups", type=count, help="a month; else 5 %% of the list")
+    parser.add_argument("--visits", type=count, help="of pages, a month; else 100 a day")
+    parser.add_argument("--rate", type=rate, help="mails a second that SES allows; else 14")
+    parser.add_argument("--mail-price", type=price, help="dollars a mail; else a la carte")
     chosen = parser.parse_args()
     given = {
         name: value

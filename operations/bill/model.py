@@ -75,11 +75,15 @@ class Counted(BaseModel):
 
 
 class Price(NamedTuple):
-    """A unit's price in dollars, and how many a month are free for ever."""
+    """A unit's price in dollars, and how many a month are free for ever.
+
+    ``source``: AWS's own page. ``checked``: when, and against which public copy or account of it.
+    """
 
     each: float
     free: float
     source: str
+    checked: str
 
 
 class Prices(NamedTuple):

@@ -4,10 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from operations.arguments import count
 from operations.doctor import account_checks, sender_checks, stack_checks
 from operations.doctor.dns import Dns, DnsError
 from operations.doctor.findings import Finding, Verdict
@@ -52,6 +54,8 @@ def made(name: str, patient: Patient) -> list[Finding]:
         fix = "Run this with credentials that may read, ReadOnlyAccess for example."
     except BotoCoreError as error:
         says, fix = str(error), "Look at your credentials, your region and your network."
+    except StackError as error:  # what never came up has no outputs
+        says, fix = str(error), "See first what is said of the stack."
     except DnsError as error:
         says, fix = f"{error}.", "Look at your network, or name another server: DNS=1.1.1.1"
     return [Finding(check=name, verdict=Verdict.UNKNOWN, says=says, fix=(fix,))]
@@ -87,12 +91,12 @@ def as_json(findings: list[Finding]) -> str:
 
 def carry_out(stack: str, arguments: argparse.Namespace) -> int:
     """Do what the command line says; give the exit status."""
-    address, _, port = (arguments.dns or "").partition(":")
     patient = Patient(
         stack=describe(boto3.client("cloudformation"), stack),
-        dns=Dns(address, int(port or 53)) if address else Dns(),
+        dns=arguments.dns,
         list_size=arguments.list_size,
     )
+    _ = patient.sender  # else it is another's stack
     findings = examine(patient)
     print(as_json(findings)) if arguments.json else show(findings)
     return status(findings)
@@ -105,9 +109,26 @@ def status(findings: list[Finding]) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("--list-size", type=int, help="how many subscribers an issue goes to")
+    parser.add_argument("--list-size", type=count, help="how many subscribers an issue goes to")
     parser.add_argument("--json", action="store_true", help="for a program to read")
-    parser.add_argument("--dns", metavar="ADDRESS[:PORT]", help="the name server to ask")
+    parser.add_argument(
+        "--dns",
+        type=name_server,
+        default=Dns(),
+        metavar="ADDRESS[:PORT]",
+        help="the name server to ask",
+    )
+
+
+def name_server(text: str) -> Dns:
+    """Parse an address with or without a port. Raises ``ArgumentTypeError``."""
+    address, _, port = text.partition(":")
+    try:
+        return Dns(str(ip_address(address)), int(port or 53))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name server's address, as 1.1.1.1 or 127.0.0.1:5353"
+        ) from None
 
 
 def main() -> int:

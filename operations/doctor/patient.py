@@ -55,7 +55,7 @@ class Patient:
 
     @property
     def sender(self) -> str:
-        return self.stack.parameters["SenderAddress"]
+        return self.stack.parameter("SenderAddress")
 
     @property
     def sender_domain(self) -> str:

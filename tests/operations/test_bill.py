@@ -1,5 +1,6 @@
 """A month's bill is what its parts cost, and an idle month costs less than two dollars."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ PRICES = Prices.read()
 
 def test_what_is_free_is_not_paid_and_what_is_over_is() -> None:
     prices = Prices(
-        "2026-11", "us-east-1", {"secrets": Price(0.4, 0, ""), "traces": Price(5, 10, "")}
+        "2026-11", "us-east-1", {"secrets": Price(0.4, 0, "", ""), "traces": Price(5, 10, "", "")}
     )
 
     items = bill({"secrets": 3, "traces": 8}, prices)
@@ -38,6 +39,10 @@ def test_every_price_has_a_source_and_every_use_a_price_and_a_name() -> None:
 
     assert uses.keys() == PRICES.of.keys() == command.NAMES.keys()
     assert all(price.source.startswith("https://aws.amazon.com/") for price in PRICES.of.values())
+    for price in PRICES.of.values():
+        day, _, against = price.checked.partition(": ")
+        assert date.fromisoformat(day) <= datetime.now(UTC).date()
+        assert against
 
 
 def test_an_idle_month_costs_less_than_two_dollars() -> None:
@@ -138,3 +143,41 @@ def test_the_command_prints_every_line(
     assert "10,000 readers, 4 issues, 500 sign-ups" in printed
     assert printed.count("SES, mails") == 2
     assert "A month in which nothing happens:" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--list", "-5"], "argument --list: '-5' is no whole number of 0 or more"),
+        (["--list", "abc"], "argument --list: 'abc' is no whole number of 0 or more"),
+        (["--issues", "-1"], "argument --issues: '-1' is no whole number of 0 or more"),
+        (["--visits", "1.5"], "argument --visits: '1.5' is no whole number of 0 or more"),
+        (["--rate", "0"], "argument --rate: '0' is no number above 0"),
+        (["--rate", "nan"], "argument --rate: 'nan' is no number above 0"),
+        (["--mail-price", "-1"], "argument --mail-price: '-1' is no number of 0 or more"),
+        (["--mail-price", "free"], "argument --mail-price: 'free' is no number of 0 or more"),
+    ],
+)
+def test_what_is_no_number_of_anything_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bill", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_newsletter_without_readers_pays_for_what_stands_and_for_its_visits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bill", "--list", "0", "--issues", "0"])
+
+    assert command.main() == 0
+
+    assert "0 readers, 0 issues, 0 sign-ups, 3,000 visits" in capsys.readouterr().out

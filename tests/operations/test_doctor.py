@@ -616,3 +616,63 @@ def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> N
     )
 
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
+
+
+def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
+    practice: Practice,
+) -> None:
+    failed = {"status": "ROLLBACK_COMPLETE", "outputs": {}}
+    of_it = practice.of(practice.patient.stack.model_copy(update=failed))
+
+    assert "news is ROLLBACK_COMPLETE" in of_it.bad("stack")
+    links = of_it.finding("links")
+    assert (links.verdict, links.says) == (
+        Verdict.UNKNOWN,
+        "The stack news has no output SignUpUrl: is it Broadsheet's? It is ROLLBACK_COMPLETE.",
+    )
+
+
+def test_another_s_stack_is_told_apart(
+    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another = practice.patient.stack.model_copy(update={"name": "other", "parameters": {}})
+    monkeypatch.setattr(doctor, "describe", lambda _client, _name: another)
+    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "other"])
+
+    assert doctor.main() == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--list-size", "-5"], "'-5' is no whole number of 0 or more"),
+        (["--list-size", "many"], "'many' is no whole number of 0 or more"),
+        (["--dns", "resolver.example"], "'resolver.example' is no name server's address"),
+        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is no name server's address"),
+    ],
+)
+def test_what_can_t_be_asked_about_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "news", *arguments])
+
+    with pytest.raises(SystemExit) as ended:
+        doctor.main()
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [("1.1.1.1", Dns("1.1.1.1", 53)), ("127.0.0.1:5353", Dns("127.0.0.1", 5353))],
+)
+def test_a_name_server_is_its_address_with_or_without_a_port(text: str, server: Dns) -> None:
+    assert doctor.name_server(text) == server

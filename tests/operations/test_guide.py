@@ -9,6 +9,7 @@ import pytest
 from operations import template_file
 
 ROOT = Path(__file__).parents[2]
+LAYER = ROOT / "layers" / "common" / "broadsheet"
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 TEMPLATE = template_file.read(ROOT / "template.yaml")
 ALARMS = [
@@ -65,3 +66,13 @@ def test_every_question_to_aws_can_be_asked() -> None:
         jmespath.compile(query.strip('"'))
     (of_the_log,) = [query.strip('"') for query in queries if "results" in query]
     assert jmespath.search(of_the_log, {"results": log}) == ["1", "1"]
+
+
+def test_every_region_whose_authorities_are_said_to_be_missing_is_without_them() -> None:
+    (section,) = re.findall(r"^### In a new region\n(.*?)^## ", GUIDE, re.MULTILINE | re.DOTALL)
+    missing = set(re.findall(r"`([a-z]{2}-[a-z]+-\d)`", section))
+    shipped = {file.stem for file in (LAYER / "database" / "certificates").glob("*.pem")}
+
+    assert missing
+    assert shipped
+    assert not missing & shipped

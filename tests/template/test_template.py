@@ -495,7 +495,8 @@ def test_nothing_that_would_regenerate_the_signing_keys_has_changed() -> None:
         "PasswordLength": 64,
         "ExcludePunctuation": True,
     }
-    assert keys["DeletionPolicy"] == keys["UpdateReplacePolicy"] == "Retain"
+    assert keys["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert keys["UpdateReplacePolicy"] == "Retain"
 
 
 def test_nothing_that_would_overwrite_the_authors_has_changed() -> None:

@@ -2,18 +2,21 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from tests.template.transformation import ROOT, transformed, under
+from tests.template.transformation import ROOT, refusals, transformed, under
 
 type Node = Any  # a piece of a template: mapping, list or scalar
 type Resources = dict[str, Node]
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
 OWN_DATABASE: dict[str, str] = {}
 EXISTING = {"DatabaseUrlSecretArn": SECRET}
 IN_SUBNETS = EXISTING | {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
@@ -21,6 +24,7 @@ EVERYTHING = {
     "OperatorAddress": "ada@page.example",
     "SenderDomain": "page.example",
     "DomainName": "news.page.example",
+    "HostedZoneId": "Z0123456789",
     "FirewallRequestsPerFiveMinutes": "1000",
 }
 
@@ -289,6 +293,32 @@ def test_no_secret_is_in_a_variable(
                 assert "Secret" not in json.dumps(value)
 
 
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"DomainName": "news.page.example", "HostedZoneId": "Z0123456789"},
+        {"DomainName": "news.page.example", "CertificateArn": CERTIFICATE},
+        EVERYTHING,
+    ],
+    ids=["no domain", "a zone", "a certificate", "everything"],
+)
+def test_a_domain_that_can_be_proved_is_taken(template: Node, parameters: dict[str, str]) -> None:
+    assert refusals(template, **parameters) == []
+
+
+def test_a_domain_whose_certificate_nothing_could_prove_is_refused_with_what_to_give(
+    template: Node,
+) -> None:
+    (said,) = refusals(template, DomainName="news.page.example")
+
+    assert said.startswith("DomainName needs HostedZoneId, ")
+    assert "CertificateArn" in said
+
+
 # What must outlive a mistake
 
 
@@ -306,8 +336,19 @@ def test_what_can_t_be_made_again_is_kept(
 
     assert precious.keys() == {"SigningKeys", "Cluster", "SenderIdentity"}
     for node in precious.values():
-        assert node["DeletionPolicy"] in {"Retain", "Snapshot"}
+        assert node["DeletionPolicy"] in {"RetainExceptOnCreate", "Snapshot"}
         assert node["UpdateReplacePolicy"] in {"Retain", "Snapshot"}
+
+
+def test_what_a_failed_first_deployment_leaves_collides_with_nothing_in_the_next(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(OWN_DATABASE | EVERYTHING)
+
+    left = {name for name, node in resources.items() if node.get("DeletionPolicy") == "Retain"}
+
+    assert left == {"ApiGatewayLogging", "ApiGatewayLoggingRole"}  # one an account, and no name
+    assert "RoleName" not in resources["ApiGatewayLoggingRole"]["Properties"]
 
 
 def test_nothing_that_would_regenerate_the_signing_keys_has_changed(
@@ -315,7 +356,7 @@ def test_nothing_that_would_regenerate_the_signing_keys_has_changed(
 ) -> None:
     assert deploy(OWN_DATABASE)["SigningKeys"] == {
         "Type": "AWS::SecretsManager::Secret",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "Description": "Keys by id that sign the links in mails, and the id of the one that"
@@ -482,3 +523,29 @@ def test_an_error_of_the_database_quotes_no_rows() -> None:
 
     assert settings["log_error_verbosity"] == "terse"
     assert settings["rds.force_ssl"] == "1"
+
+
+def test_the_database_s_version_is_one_that_aws_has_for_its_settings(
+    template: Node, tmp_path: Path
+) -> None:
+    parameter = template["Parameters"]["DatabaseEngineVersion"]
+    unknown = "E3690"  # cfn-lint's rule about the versions of an engine
+    as_written = (ROOT / NESTED["Database"]).read_text()
+
+    def lint(version: str) -> str:
+        file = tmp_path / "database.yaml"
+        file.write_text(as_written.replace("!Ref EngineVersion", f'"{version}"'))
+        linted = subprocess.run(
+            [ROOT / ".venv-sam" / "bin" / "cfn-lint", file],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return linted.stdout
+
+    assert unknown in lint("17.99")
+    assert unknown not in lint(parameter["Default"])
+    major = parameter["Default"].partition(".")[0]
+    assert re.match(parameter["AllowedPattern"], f"{major}.1")
+    settings = nested_template("Database")["Resources"]["Settings"]["Properties"]
+    assert settings["Family"] == f"aurora-postgresql{major}"

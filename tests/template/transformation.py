@@ -1,5 +1,7 @@
 """The template as CloudFormation gets it: transformed by SAM, under an operator's parameters."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 from dataclasses import dataclass
@@ -34,14 +36,30 @@ def under(template: dict[str, Node], **parameters: str) -> dict[str, Node]:
 
     What the parameters don't decide, as a reference to a resource, stays as it is.
     """
-    defaults = {name: node.get("Default", "given") for name, node in template["Parameters"].items()}
-    values = {name: str(value) for name, value in (defaults | parameters).items()}
-    decision = Decision(values, template["Conditions"])
+    decision = _decision(template, parameters)
     return {
         name: decision.of(node)
         for name, node in template["Resources"].items()
         if decision.holds(node.get("Condition"))
     }
+
+
+def refusals(template: dict[str, Node], **parameters: str) -> list[str]:
+    """Give what CloudFormation says of these parameters instead of making anything."""
+    decision = _decision(template, parameters)
+    return [
+        assertion["AssertDescription"]
+        for rule in template["Rules"].values()
+        if decision.holds(rule.get("RuleCondition"))
+        for assertion in rule["Assertions"]
+        if not decision.holds(assertion["Assert"])
+    ]
+
+
+def _decision(template: dict[str, Node], parameters: dict[str, str]) -> Decision:
+    defaults = {name: node.get("Default", "given") for name, node in template["Parameters"].items()}
+    values = {name: str(value) for name, value in (defaults | parameters).items()}
+    return Decision(values, template["Conditions"])
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,8 @@ class Decision:
                 return self.holds(self.conditions[name])
             case {"Fn::Not": [negated]}:
                 return not self.holds(negated)
+            case {"Fn::And": parts}:
+                return all(map(self.holds, parts))
             case {"Fn::Or": alternatives}:
                 return any(map(self.holds, alternatives))
             case {"Fn::Equals": [left, right]}:

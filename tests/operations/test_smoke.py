@@ -1,0 +1,33 @@
+"""What a smoke test takes for good; that it walks a stack is shown by a journey."""
+
+import json
+from http import HTTPStatus
+
+import pytest
+
+from operations.smoke import Reply, SmokeFailed, expect_problem
+
+PROBLEM = json.dumps({"type": "about:blank", "title": "Unauthorized", "status": 401})
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/problem+json", "application/problem+json; charset=utf-8"]
+)
+def test_an_error_is_a_problem_document(content_type: str) -> None:
+    expect_problem(Reply(401, PROBLEM, content_type), HTTPStatus.UNAUTHORIZED, "asking")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(403, PROBLEM, "application/problem+json"), "was answered 403"),
+        (Reply(401, PROBLEM, "application/json"), "no problem document but application/json"),
+        (Reply(401, PROBLEM, ""), "no problem document"),
+        (Reply(401, '{"message": "no"}', "application/problem+json"), "no problem document"),
+        (Reply(401, "<html>", "application/problem+json"), "was to be JSON"),
+    ],
+    ids=["another status", "as plain JSON", "as nothing", "without a status", "a page"],
+)
+def test_what_is_none_ends_the_smoke_test(reply: Reply, said: str) -> None:
+    with pytest.raises(SmokeFailed, match=said):
+        expect_problem(reply, HTTPStatus.UNAUTHORIZED, "asking")
