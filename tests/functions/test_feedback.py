@@ -101,7 +101,7 @@ def test_a_mail_that_ses_took_and_then_did_not_send_has_failed(
     assert books_of(issue_id)["failed"] == {reason: 1}
 
 
-@pytest.mark.parametrize("order", permutations(["Send", "Rendering Failure", "Reject"]))
+@pytest.mark.parametrize("order", [*permutations(["Send", "Rendering Failure", "Reject"])])
 def test_of_what_one_batch_tells_of_a_mail_the_last_word_holds_in_any_order(
     cloud: Cloud, ursula: UUID, order: tuple[str, ...]
 ) -> None:
