@@ -61,6 +61,7 @@ class Worker:
                 env=dict(environment),
                 cwd=REPOSITORY,
                 text=True,
+                start_new_session=True,  # a Ctrl-C is ours, and we end it
             )
         self.pid = self._process.pid
         self._log = log
@@ -71,8 +72,9 @@ class Worker:
         asking, answering = self._process.stdin, self._process.stdout
         if asking is None or answering is None:
             raise InvocationError("the worker has no pipes")
-        asking.write(json.dumps(event) + "\n")
-        asking.flush()
+        with suppress(BrokenPipeError):  # then it answers nothing
+            asking.write(json.dumps(event) + "\n")
+            asking.flush()
         line = answering.readline()
         if not line:
             raise InvocationError(f"a worker ended: see {self._log}")
@@ -88,6 +90,11 @@ class Worker:
     def close(self) -> None:
         """End the process, after what it is doing."""
         self._process.communicate()
+
+    def kill(self) -> None:
+        """End the process at once; whoever waits for its answer is told that it ended."""
+        self._process.kill()
+        self._process.wait()
 
 
 class EventSource:

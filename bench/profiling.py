@@ -31,10 +31,7 @@ LONGEST = 3600  # seconds; it ends with the process that it looks into
 AREAS: Mapping[str, tuple[str, ...]] = {
     "links: signing tokens": ("broadsheet/signed_tokens.py", "itsdangerous/"),
     "links: escaping, variables": ("broadsheet/mail/rendering.py", "broadsheet/settings.py"),
-    "addresses: email-validator": ("email_validator/", "idna/"),
-    "names: graphemes": ("regex/",),
     "pydantic": ("pydantic/", "broadsheet/domain/"),
-    "SES: checking parameters": ("botocore/validate.py",),
     "SES: writing JSON": ("botocore/serialize.py",),
     "SES: signing the request": ("botocore/auth.py",),
     "SES: reading the answer": ("botocore/parsers.py",),

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bench.lambdas import Worker
     from bench.stage import Stage
 
-SIGN_UPS = 2_000
 BATCH_SIZE = 5  # RequestsQueue's event source in template.yaml
 WORKERS = 2  # its MaximumConcurrency
 SUBSCRIBERS = 10_000  # who are there already
@@ -41,23 +40,23 @@ class SigningUp(BaseModel):
     p99: float
 
 
-def run(stage: Stage) -> list[SigningUp]:
-    """Let people sign up, and apply what they asked for."""
+def run(stage: Stage, sign_ups: int) -> list[SigningUp]:
+    """Let so many people sign up, and apply what they asked for."""
     stage.seed(SUBSCRIBERS)
-    stage.sink.set(Conditions(max_send_rate=SIGN_UPS))
+    stage.sink.set(Conditions(max_send_rate=sign_ups))
     requests = stage.aws.queues["REQUESTS"]
     (edge,) = stage.start_workers("subscribe", 1)
     _sign_up(edge, "warm")
     cpu, began = edge.cpu, time.monotonic()
-    for number in range(SIGN_UPS):
+    for number in range(sign_ups):
         _sign_up(edge, str(number))
     seconds = time.monotonic() - began
     p50, p99 = percentiles(edge.invocations[1:])
     at_edge = SigningUp(
         step="subscribe",
         workers=1,
-        per_second=SIGN_UPS / seconds,
-        cpu=(edge.cpu - cpu) / SIGN_UPS * 1000,
+        per_second=sign_ups / seconds,
+        cpu=(edge.cpu - cpu) / sign_ups * 1000,
         cpu_database=0.0,
         p50=p50,
         p99=p99,
@@ -71,15 +70,15 @@ def run(stage: Stage) -> list[SigningUp]:
     drained = draining.drain(stage, "REQUESTS", workers, [], BATCH_SIZE)
     for worker in workers:
         worker.close()
-    _check(stage)
+    _check(stage, sign_ups)
     return [
         at_edge,
         SigningUp(
             step="enroll",
             workers=WORKERS,
-            per_second=SIGN_UPS / drained.seconds,
-            cpu=drained.cpu_workers / SIGN_UPS * 1000,
-            cpu_database=drained.cpu_database / SIGN_UPS * 1000,
+            per_second=sign_ups / drained.seconds,
+            cpu=drained.cpu_workers / sign_ups * 1000,
+            cpu_database=drained.cpu_database / sign_ups * 1000,
             p50=drained.invocation_p50,
             p99=drained.invocation_p99,
         ),
@@ -93,8 +92,8 @@ def _sign_up(edge: Worker, who: str) -> None:
         raise RuntimeError(f"subscribe answered {answer['statusCode']}")
 
 
-def _check(stage: Stage) -> None:
-    expected = {f"new-{who}@page.example": 1 for who in ("warm", *range(SIGN_UPS))}
+def _check(stage: Stage, sign_ups: int) -> None:
+    expected = {f"new-{who}@page.example": 1 for who in ("warm", *range(sign_ups))}
     rows = stage.rows("SELECT email FROM subscribers WHERE status = 'pending' AND due_mail IS NULL")
     if {row["email"] for row in rows} != expected.keys() or stage.sink.received() != expected:
         raise WrongSignUps(f"of {len(expected)}, {len(rows)} are pending without a due mail")

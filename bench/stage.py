@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -43,14 +43,8 @@ VISIBILITY = {"REQUESTS": 540, "DELIVERY": 360, "FEEDBACK": 360}
 class Sink:
     """The sink's process, and what it tells."""
 
-    def __init__(self, folder: Path) -> None:
-        self.child = Child.start(
-            "sink",
-            [sys.executable, "-m", "bench.sink"],
-            environment=_environment(),
-            state_folder=folder,
-            cwd=REPOSITORY,
-        )
+    def __init__(self, child: Child) -> None:
+        self.child = child
         found: list[str] = []
 
         def is_ready() -> bool:
@@ -104,11 +98,17 @@ class Stage:
     aws: Aws
     clocks: Clocks
     environment: dict[str, str] = field(repr=False)
+    workers: list[Worker] = field(default_factory=list)
 
     @property
     def traces(self) -> Path:
         """The folder of libpq's traces."""
         return self.folder / "traces"
+
+    def traces_of(self, workers: Sequence[Worker]) -> list[Path]:
+        """Return the traces of those that have connected."""
+        files = [self.traces / f"{worker.pid}.trace" for worker in workers]
+        return [file for file in files if file.exists()]
 
     @property
     def postgres_cpu(self) -> float:
@@ -121,7 +121,14 @@ class Stage:
         tracing = {"BENCH_TRACES": str(self.traces)} if traced else {}
         environment = self.environment | tracing | {"POWERTOOLS_SERVICE_NAME": function}
         log = self.folder / "logs" / f"{function}.log"
-        return [Worker(function, environment, log) for _ in range(number)]
+        started = [Worker(function, environment, log) for _ in range(number)]
+        self.workers += started
+        return started
+
+    def kill_workers(self) -> None:
+        """End what is left of the functions' environments."""
+        for worker in self.workers:
+            worker.kill()
 
     def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
         """Ask the newsletter's database."""
@@ -183,8 +190,15 @@ def running(folder: Path) -> Iterator[Stage]:
             connection.execute("CREATE DATABASE migrated")
         with psycopg.connect(in_database(postgres, "migrated"), autocommit=True) as connection:
             migrate(connection, MIGRATIONS)
-        sink = Sink(folder)
-        ended.callback(sink.child.stop)
+        child = Child.start(
+            "sink",
+            [sys.executable, "-m", "bench.sink"],
+            environment=_environment(),
+            state_folder=folder,
+            cwd=REPOSITORY,
+        )
+        ended.callback(child.stop)
+        sink = Sink(child)
         running_clocks = ended.enter_context(clocks.serving())
         cloud = Aws(
             queues={
@@ -227,7 +241,9 @@ def running(folder: Path) -> Iterator[Stage]:
                 "SEND_RATE_SHARE": "1",
             }
         )
-        yield Stage(folder, postgres, sink, cloud, running_clocks, environment)
+        stage = Stage(folder, postgres, sink, cloud, running_clocks, environment)
+        ended.callback(stage.kill_workers)
+        yield stage
 
 
 def _environment() -> dict[str, str]:

@@ -228,7 +228,7 @@ def _note_breaker(points: Points) -> None:
     record, pause = feedback.record, issues_table.pause
 
     def noting_bounces(connection: Connection, events: Sequence[SesEvent]) -> None:
-        bounced = [event.mail.message_id for event in events if event.permanent_bounce_at]
+        bounced = [event.message_id for event in events if event.permanent_bounce_at]
         points.note(breaker.ARRIVALS, at=time.time(), bounced=bounced)
         record(connection, events)
 

@@ -101,6 +101,23 @@ def test_a_mail_that_ses_took_and_then_did_not_send_has_failed(
     assert books_of(issue_id)["failed"] == {reason: 1}
 
 
+@pytest.mark.parametrize("order", [*permutations(["Send", "Rendering Failure", "Reject"])])
+def test_of_what_one_batch_tells_of_a_mail_the_last_word_holds_in_any_order(
+    cloud: Cloud, ursula: UUID, order: tuple[str, ...]
+) -> None:
+    issue_id, message_id = sent(cloud)
+
+    tell(
+        *[
+            ses_event(kind, issue=issue_id, subscriber=ursula, message_id=message_id)
+            for kind in order
+        ]
+    )
+
+    assert ledger(cloud)["outcome"] == "rejected"
+    assert books_of(issue_id)["failed"] == {"REJECT": 1}
+
+
 def test_events_of_one_mail_come_in_any_order_twice_and_together(
     cloud: Cloud, ursula: UUID
 ) -> None:

@@ -10,6 +10,7 @@ from psycopg.rows import args_row, class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
+from broadsheet.domain.feedback import LedgerKey
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SubscriberId,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.feedback import LedgerKey
     from broadsheet.domain.issues import IssueId
 
 
@@ -59,6 +59,7 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
     ordered = sorted(deliveries, key=lambda delivery: delivery.subscriber_id.root.int)
     if not ordered:
         return 0
+    # Arrays are sent in binary (b): as text, psycopg looks into each element for what to quote.
     written = connection.execute(
         """
         INSERT INTO deliveries AS ledger
@@ -67,11 +68,11 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
         SELECT %(issue_id)s, subscriber_id, round, outcome, reason, message_id, %(claim_id)s,
                %(claim_deadline)s
         FROM unnest(
-            %(subscriber_ids)s::uuid[],
-            %(rounds)s::integer[],
-            %(outcomes)s::delivery_outcome[],
-            %(reasons)s::text[],
-            %(message_ids)s::text[]
+            %(subscriber_ids)b::uuid[],
+            %(rounds)b::integer[],
+            %(outcomes)b::delivery_outcome[],
+            %(reasons)b::text[],
+            %(message_ids)b::text[]
         ) AS row (subscriber_id, round, outcome, reason, message_id)
         ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
         SET outcome = excluded.outcome,
@@ -451,6 +452,9 @@ def give_up(connection: Connection, issue_id: IssueId, unresolved: Sequence[Unre
     )
 
 
+_PRECEDENCE = list(Outcome)
+
+
 class Told(NamedTuple):
     """What SES's events say of one recipient in one round, taken together.
 
@@ -466,6 +470,24 @@ class Told(NamedTuple):
     complained_at: datetime | None = None
     suppressed_as: str | None = None
 
+    def merged_with(self, later: Told) -> Told:
+        """Take together what is told of two mails of this row, or of one mail; this one first."""
+        last = max(self, later, key=lambda told: _PRECEDENCE.index(told.outcome))
+        return Told(
+            self.key,
+            last.outcome,
+            list(dict.fromkeys([*self.message_ids, *later.message_ids])),
+            last.reason,
+            _earliest(self.delivered_at, later.delivered_at),
+            self.bounced_at or later.bounced_at,
+            _earliest(self.complained_at, later.complained_at),
+            self.suppressed_as or later.suppressed_as,
+        )
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)
+
 
 def merge_told(connection: Connection, told: Iterable[Told]) -> int:
     """Merge what SES tells into the ledger, by precedence; return how many duplicates it shows.
@@ -476,87 +498,90 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
     ordered = sorted(told, key=lambda each: _order(each.key))
     if not ordered:
         return 0
-    rows = connection.execute(
-        """
-        INSERT INTO deliveries AS ledger
-            (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-             bounced_at, complained_at, suppressed_as)
-        SELECT told.*
-        FROM unnest(
-            %(issue_ids)s::uuid[],
-            %(subscriber_ids)s::uuid[],
-            %(rounds)s::integer[],
-            %(outcomes)s::delivery_outcome[],
-            %(reasons)s::text[],
-            %(message_ids)s::text[],
-            %(delivered)s::timestamptz[],
-            %(bounced)s::timestamptz[],
-            %(complained)s::timestamptz[],
-            %(suppressed)s::text[]
-        ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
-                   bounced_at, complained_at, suppressed_as)
-        LEFT JOIN LATERAL (
-            SELECT * FROM deliveries AS ledger
-            WHERE ledger.issue_id = told.issue_id
-              AND ledger.subscriber_id = told.subscriber_id
-              AND ledger.round = told.round
-            LIMIT 1  -- row by row, by the index: there may be no statistics of a fast issue yet
-        ) AS known ON true
-        WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
-          AND (
-              -- Half of all events say what is known. A row is written only for something new.
-              known.outcome IS NULL
-              OR told.outcome > known.outcome
-              OR told.message_id IS DISTINCT FROM known.message_id
-              OR (told.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
-              OR (told.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
-              OR (told.complained_at IS NOT NULL AND known.complained_at IS NULL)
-              OR (told.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
-          )
-        ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
-        SET outcome = greatest(ledger.outcome, excluded.outcome),
-            reason = CASE
-                WHEN excluded.outcome > ledger.outcome THEN excluded.reason ELSE ledger.reason
-            END,
-            recorded_at = CASE
-                WHEN excluded.outcome > ledger.outcome THEN now() ELSE ledger.recorded_at
-            END,
-            message_id = coalesce(ledger.message_id, excluded.message_id),
-            delivered_at = coalesce(ledger.delivered_at, excluded.delivered_at),
-            bounced_at = coalesce(ledger.bounced_at, excluded.bounced_at),
-            complained_at = coalesce(ledger.complained_at, excluded.complained_at),
-            suppressed_as = coalesce(ledger.suppressed_as, excluded.suppressed_as)
-        RETURNING issue_id, subscriber_id, round, message_id
-        """,
-        {
-            "issue_ids": [each.key.issue_id.root for each in ordered],
-            "subscriber_ids": [each.key.subscriber_id.root for each in ordered],
-            "rounds": [each.key.round for each in ordered],
-            "outcomes": [each.outcome.value for each in ordered],
-            "reasons": [each.reason for each in ordered],
-            "message_ids": [each.message_ids[0] for each in ordered],
-            "delivered": [each.delivered_at for each in ordered],
-            "bounced": [each.bounced_at for each in ordered],
-            "complained": [each.complained_at for each in ordered],
-            "suppressed": [each.suppressed_as for each in ordered],
-        },
-    ).fetchall()
-    first = {(row[0], row[1], row[2]): row[3] for row in rows}
+    with connection.cursor(row_factory=args_row(_first_mail), binary=True) as cursor:
+        rows = cursor.execute(
+            """
+            INSERT INTO deliveries AS ledger
+                (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
+                 bounced_at, complained_at, suppressed_as)
+            SELECT told.*
+            FROM unnest(
+                %(issue_ids)b::uuid[],
+                %(subscriber_ids)b::uuid[],
+                %(rounds)b::integer[],
+                %(outcomes)b::delivery_outcome[],
+                %(reasons)b::text[],
+                %(message_ids)b::text[],
+                %(delivered)b::timestamptz[],
+                %(bounced)b::timestamptz[],
+                %(complained)b::timestamptz[],
+                %(suppressed)b::text[]
+            ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
+                       bounced_at, complained_at, suppressed_as)
+            LEFT JOIN LATERAL (
+                SELECT * FROM deliveries AS ledger
+                WHERE ledger.issue_id = told.issue_id
+                  AND ledger.subscriber_id = told.subscriber_id
+                  AND ledger.round = told.round
+                LIMIT 1  -- row by row, by the index: there may be no statistics of a fast issue yet
+            ) AS known ON true
+            WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
+              AND (
+                  -- Half of all events say what is known. A row is written only for something new.
+                  known.outcome IS NULL
+                  OR told.outcome > known.outcome
+                  OR told.message_id IS DISTINCT FROM known.message_id
+                  OR (told.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
+                  OR (told.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
+                  OR (told.complained_at IS NOT NULL AND known.complained_at IS NULL)
+                  OR (told.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
+              )
+            ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
+            SET outcome = greatest(ledger.outcome, excluded.outcome),
+                reason = CASE
+                    WHEN excluded.outcome > ledger.outcome THEN excluded.reason ELSE ledger.reason
+                END,
+                recorded_at = CASE
+                    WHEN excluded.outcome > ledger.outcome THEN now() ELSE ledger.recorded_at
+                END,
+                message_id = coalesce(ledger.message_id, excluded.message_id),
+                delivered_at = coalesce(ledger.delivered_at, excluded.delivered_at),
+                bounced_at = coalesce(ledger.bounced_at, excluded.bounced_at),
+                complained_at = coalesce(ledger.complained_at, excluded.complained_at),
+                suppressed_as = coalesce(ledger.suppressed_as, excluded.suppressed_as)
+            RETURNING issue_id, subscriber_id, round, message_id
+            """,
+            {
+                "issue_ids": [each.key.issue_id for each in ordered],
+                "subscriber_ids": [each.key.subscriber_id for each in ordered],
+                "rounds": [each.key.round for each in ordered],
+                "outcomes": [each.outcome.value for each in ordered],
+                "reasons": [each.reason for each in ordered],
+                "message_ids": [each.message_ids[0] for each in ordered],
+                "delivered": [each.delivered_at for each in ordered],
+                "bounced": [each.bounced_at for each in ordered],
+                "complained": [each.complained_at for each in ordered],
+                "suppressed": [each.suppressed_as for each in ordered],
+            },
+        ).fetchall()
+    first = dict(rows)
     second = [
-        (*place, message_id)
+        (*each.key, message_id)
         for each in ordered
         for message_id in each.message_ids
-        if message_id != first.get(place := _place(each.key), each.message_ids[0])
+        if message_id != first.get(each.key, each.message_ids[0])
     ]
     return _note_duplicates(connection, second)
 
 
+def _first_mail(
+    issue_id: UUID, subscriber_id: UUID, round_number: int, message_id: str
+) -> tuple[LedgerKey, str]:
+    return LedgerKey(issue_id, subscriber_id, round_number), message_id
+
+
 def _order(key: LedgerKey) -> tuple[int, int, int]:
-    return key.issue_id.root.int, key.subscriber_id.root.int, key.round  # as PostgreSQL sorts them
-
-
-def _place(key: LedgerKey) -> tuple[UUID, UUID, int]:
-    return key.issue_id.root, key.subscriber_id.root, key.round
+    return key.issue_id.int, key.subscriber_id.int, key.round  # as PostgreSQL sorts them
 
 
 class Complaints(BaseModel):

@@ -2,16 +2,16 @@
 
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from uuid import UUID
 
 from pydantic import (
+    AliasPath,
     AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
 )
 
 from broadsheet.domain.issues import IssueId
@@ -50,16 +50,6 @@ SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedR
 MessageId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
 
-class Mail(BaseModel):
-    """The mail that an event is about. ``tags``: ours, and SES's own with a ``ses:`` prefix."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-    message_id: MessageId = Field(alias="messageId")
-    sent_at: AwareDatetime = Field(alias="timestamp")
-    tags: dict[str, list[str]] = {}
-
-
 class Bounce(BaseModel):
     """A bounce is ``Permanent``, ``Transient`` or ``Undetermined``; the subtype says why."""
 
@@ -84,49 +74,63 @@ class Complaint(BaseModel):
     at: AwareDatetime = Field(alias="timestamp")
 
 
-class Delivery(BaseModel):
-    """The mailbox's server took the mail."""
+def _tag(name: str) -> AliasPath:
+    """Name the first value of a tag; SES's own are beside ours, with a ``ses:`` prefix."""
+    return AliasPath("mail", "tags", name, 0)
 
-    model_config = ConfigDict(frozen=True)
 
-    at: AwareDatetime = Field(alias="timestamp")
+class LedgerKey(NamedTuple):
+    """Names one row of the ledger."""
+
+    issue_id: UUID
+    subscriber_id: UUID
+    round: int
+
+
+# Ours, if a mail has it in our form; a mail that isn't ours may have anything.
+type _Id = Annotated[UUID | str | None, Field(union_mode="left_to_right")]
+type _Round = Annotated[
+    Annotated[int, Field(ge=1, le=2**31 - 1)] | str | None, Field(union_mode="left_to_right")
+]
 
 
 class SesEvent(BaseModel):
-    """An event in SES's own shape, as far as it is read.
+    """An event in SES's own shape, as far as it is read; flat, since there are two for each mail.
 
-    ``kind`` is any text: a type that we don't know changes nothing.
+    ``kind`` is any text: a type that we don't know changes nothing. ``sent_at``: its mail.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     kind: str = Field(alias="eventType")
-    mail: Mail
+    message_id: MessageId = Field(validation_alias=AliasPath("mail", "messageId"))
+    sent_at: AwareDatetime = Field(validation_alias=AliasPath("mail", "timestamp"))
+    issue_tag: _Id = Field(validation_alias=_tag("issue"), default=None)
+    subscriber_tag: _Id = Field(validation_alias=_tag("subscriber"), default=None)
+    round_tag: _Round = Field(validation_alias=_tag("round"), default=None)
     bounce: Bounce | None = None
     complaint: Complaint | None = None
-    delivery: Delivery | None = None
+    delivered_at: AwareDatetime | None = Field(
+        validation_alias=AliasPath("delivery", "timestamp"), default=None
+    )
 
     @property
     def subscriber_id(self) -> SubscriberId | None:
         """Whom the mail went to, by our tag."""
-        try:
-            return SubscriberId.model_validate(self._tag("subscriber"))
-        except ValidationError:
-            return None
+        return SubscriberId(self.subscriber_tag) if isinstance(self.subscriber_tag, UUID) else None
 
-    @cached_property
-    def key(self) -> "LedgerKey | None":
+    @property
+    def issue_id(self) -> IssueId | None:
+        """The issue that the mail is of, by our tags; None for any other mail."""
+        return IssueId(key.issue_id) if (key := self.key) else None
+
+    @property
+    def key(self) -> LedgerKey | None:
         """The ledger's row that the mail belongs to; None for a mail that is of no issue."""
-        try:
-            return LedgerKey.model_validate(
-                {
-                    "issue_id": self._tag("issue"),
-                    "subscriber_id": self._tag("subscriber"),
-                    "round": self._tag("round"),
-                }
-            )
-        except ValidationError:
-            return None
+        issue, subscriber, in_round = self.issue_tag, self.subscriber_tag, self.round_tag
+        if isinstance(issue, UUID) and isinstance(subscriber, UUID) and isinstance(in_round, int):
+            return LedgerKey(issue, subscriber, in_round)
+        return None
 
     @property
     def permanent_bounce_at(self) -> datetime | None:
@@ -135,20 +139,12 @@ class SesEvent(BaseModel):
         return self.bounce.at if self.bounce and is_permanent else None
 
     @property
+    def is_harmful(self) -> bool:
+        """Whether it harms the sender's name, and ends what the subscriber gets."""
+        return self.complaint is not None or self.permanent_bounce_at is not None
+
+    @property
     def suppressed_as(self) -> str | None:
         """The subtype by which SES says that it did not send the mail, knowing its end before."""
         told = self.bounce or self.complaint
         return told.subtype if told and told.subtype in SUPPRESSED else None
-
-    def _tag(self, name: str) -> str | None:
-        return next(iter(self.mail.tags.get(name, [])), None)
-
-
-class LedgerKey(BaseModel):
-    """Names one row of the ledger."""
-
-    model_config = ConfigDict(frozen=True)
-
-    issue_id: IssueId
-    subscriber_id: SubscriberId
-    round: int = Field(ge=1, le=2**31 - 1)

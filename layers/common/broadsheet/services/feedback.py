@@ -6,7 +6,6 @@ row, twice, late, or out of order: everything is merged by precedence and by tim
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from broadsheet import settings
@@ -25,7 +24,6 @@ from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.feedback import LedgerKey, SesEvent
@@ -45,7 +43,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         duplicates = deliveries_table.merge_told(connection, _told(known))
         harmed = subscribers_table.merge_harm(connection, _harm(known))
         if known:
-            latest = max(event.mail.sent_at for event in known)
+            latest = max(event.sent_at for event in known)
             feedback_progress_table.note_mail(connection, latest)
     tell_of_duplicates(duplicates)
     for change, number in harmed.items():
@@ -74,27 +72,28 @@ def _is_known(event: SesEvent) -> bool:
     return is_known
 
 
-def _told(events: Iterable[SesEvent]) -> list[Told]:
-    by_row: dict[tuple[UUID, UUID, int], list[SesEvent]] = defaultdict(list)
-    for event in events:
+def _told(events: Iterable[SesEvent]) -> Iterable[Told]:
+    """Take together what several events say of one row, in the order of their mails."""
+    by_row: dict[LedgerKey, Told] = {}
+    for event in sorted(events, key=lambda event: event.sent_at):
         if key := event.key:
-            by_row[key.issue_id.root, key.subscriber_id.root, key.round].append(event)
-    return [_told_of(key, of_row) for of_row in by_row.values() if (key := of_row[0].key)]
+            told = _told_by(event, key)
+            earlier = by_row.get(key)
+            by_row[key] = earlier.merged_with(told) if earlier else told
+    return by_row.values()
 
 
-def _told_of(key: LedgerKey, events: list[SesEvent]) -> Told:
-    events.sort(key=lambda event: event.mail.sent_at)
-    kind = next((event.kind for event in events if event.kind in _OUTCOMES), "")
-    outcome = _OUTCOMES.get(kind, Outcome.ACCEPTED)
+def _told_by(event: SesEvent, key: LedgerKey) -> Told:
+    outcome = _OUTCOMES.get(event.kind)
     return Told(
-        key=key,
-        outcome=outcome,
-        message_ids=list(dict.fromkeys(event.mail.message_id for event in events)),
-        reason=kind.upper().replace(" ", "_") or None,
-        delivered_at=min((e.delivery.at for e in events if e.delivery), default=None),
-        bounced_at=next((e.permanent_bounce_at for e in events if e.permanent_bounce_at), None),
-        complained_at=min((e.complaint.at for e in events if e.complaint), default=None),
-        suppressed_as=next((e.suppressed_as for e in events if e.suppressed_as), None),
+        key,
+        outcome or Outcome.ACCEPTED,
+        [event.message_id],
+        reason=event.kind.upper().replace(" ", "_") if outcome else None,
+        delivered_at=event.delivered_at,
+        bounced_at=event.permanent_bounce_at,
+        complained_at=event.complaint.at if event.complaint else None,
+        suppressed_as=event.suppressed_as,
     )
 
 
@@ -103,22 +102,18 @@ def _harm(events: Iterable[SesEvent]) -> list[Harm]:
     return [
         Harm(
             subscriber_id=event.subscriber_id,
-            message_id=event.mail.message_id,
-            issue_id=event.key.issue_id if event.key else None,
-            bounced_at=event.mail.sent_at if event.permanent_bounce_at else None,
+            message_id=event.message_id,
+            issue_id=event.issue_id,
+            bounced_at=event.sent_at if event.permanent_bounce_at else None,
             complained_at=event.complaint.at if event.complaint else None,
         )
         for event in events
-        if (event.permanent_bounce_at or event.complaint) and event.subscriber_id is not None
+        if event.is_harmful and event.subscriber_id is not None
     ]
 
 
 def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
-    return {
-        event.key.issue_id
-        for event in events
-        if event.key is not None and (event.permanent_bounce_at or event.complaint)
-    }
+    return {event.issue_id for event in events if event.is_harmful and event.issue_id is not None}
 
 
 def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
