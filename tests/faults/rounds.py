@@ -133,6 +133,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         playing.over.set()
         for thread in playing.background:
             thread.join()
+        _let_stand_still(playing)
         evidence.seconds = time.monotonic() - started
         evidence.throttles = control.throttles().rate - throttled_before
         _gather(playing)
@@ -412,6 +413,16 @@ def _messages(playing: Play) -> int:
         ],
     )["Attributes"]
     return sum(map(int, attributes.values()))
+
+
+def _let_stand_still(playing: Play) -> None:
+    """End what still runs, and have the database back if its last deed was to kill it."""
+    playing.stage.zygote.kill_all()
+    outage = playing.folder / points.OUTAGE
+    if playing.postgres_back_at or outage.exists():
+        playing.stage.kill_postgres()
+        playing.stage.start_postgres()
+        outage.unlink(missing_ok=True)
 
 
 def _gather(playing: Play) -> None:
