@@ -12,6 +12,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Where it is set, as in many container images, each program would compile anew all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # As pip does: a company's proxy is trusted where the machine trusts it.
 export UV_SYSTEM_CERTS := 1
 
@@ -130,10 +132,15 @@ unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one
 
 # --- Checks ---------------------------------------------------------------------------------------
 
+# Beside each other: the tests wait for half of their time.
 .PHONY: test
-test: check ## Run everything that a change must pass
+test: ## Run everything that a change must pass
+	@$(MAKE) --jobs=2 check tests
+
+.PHONY: tests
+tests: $(environments)
 	@echo "pytest"
-	@$(python) -m pytest --numprocesses auto $(PYTEST)
+	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses auto $(PYTEST) # it calls make, too
 
 .PHONY: test-faults
 test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -149,14 +150,17 @@ def _sam_deploy(state: State, template: Path, parameters: dict[str, str], log: P
         "--parameter-overrides",
         *(f'{name}="{value}"' for name, value in parameters.items()),
     ]
-    with log.open("ab") as output:
+    with (
+        tempfile.TemporaryDirectory(prefix="deploy-", dir=state.folder) as temporary,
+        log.open("ab") as output,
+    ):
         ended = subprocess.run(
             command,
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=environment | {"TMPDIR": temporary},  # sam leaves a folder there for each function
         )
     return ended.returncode == 0
 

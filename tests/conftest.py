@@ -1,14 +1,19 @@
 """A whole small cloud in one process: real PostgreSQL, our SES server, moto for the rest of AWS."""
 
 import functools
+import gc
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
 import boto3
+import botocore.session
 import psycopg
 import pytest
 from moto import mock_aws
@@ -24,15 +29,24 @@ from local.postgres import Postgres
 from tests.cloud import SENDER, Cloud, Edge
 
 JOURNEYS = "tests/journey/"
+# The journeys take longest and begin. The fault suite waits as much as the later journeys do, and
+# comes beside them; the smallest files come last, so that the processes end at the same time.
+ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/local/test_")
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+ROOM = 1 << 30  # bytes; a test run's server takes 200 MB of it
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Gives each file to one process, and all journeys to the one that has the stack.
 
-    They are the most tests, so that they begin first. (``--dist loadgroup`` groups nothing with
-    pytest 9.2: xdist 3.8 marks the groups in a field that pytest reads no more.)
+    (``--dist loadgroup`` groups nothing with pytest 9.2: xdist 3.8 marks the groups in a field
+    that pytest reads no more.)
     """
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # by their number; ORDER says better what takes long
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -45,21 +59,64 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files in their order."""
+
+    def place(item: pytest.Item) -> int:
+        places = (place for place, start in enumerate(ORDER) if item.nodeid.startswith(start))
+        return next(places, len(ORDER))
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all that was imported: it stays until the end."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_of_aws() -> Iterator[None]:
+    """Let botocore read what it knows of AWS once: moto has each test begin with a new session."""
+    with pytest.MonkeyPatch.context() as patch:
+        shared = functools.cache(botocore.session.create_loader)
+        patch.setattr(botocore.session, "create_loader", shared)
+        yield
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server of this test run's own, with the schema in the database `template`."""
-    folder = tmp_path_factory.mktemp("pg")
-    (folder / "logs").mkdir()
-    server = Postgres(folder)
-    server.start()
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this test run's own, with the schema in the database `migrated`."""
+    with in_memory() as folder:
+        server = Postgres(folder)
+        try:
+            server.start()
+            _make_template(server)
+            yield server
+        finally:
+            server.close()
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """Give a folder for the 300 files of each test's database: in memory, where there is room."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    with tempfile.TemporaryDirectory(
+        prefix="broadsheet-", dir=MEMORY if has_room else None
+    ) as folder:
+        yield Path(folder)
+
+
+def _make_template(server: Postgres) -> None:
     with psycopg.connect(server.url, autocommit=True) as connection:
+        # No machine loses its power here.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET max_wal_size = '64MB'")
+        connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE migrated")
         connection.execute("CREATE ROLE broadsheet LOGIN")
     with psycopg.connect(in_database(server.url, "migrated"), autocommit=True) as connection:
         migrate(connection, MIGRATIONS)
         application_role.admit(connection, "broadsheet")
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ WAITS = {
     "probe_every": 5,
     "release_window": 5,
     "released_long_ago": 18,
+    # An author's wait for a database that is away.
+    "database_patience_of_publish": 8,
 }
 
 # What differs from machine to machine and from run to run.

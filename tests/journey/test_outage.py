@@ -2,9 +2,14 @@
 
 import pytest
 
+from tests.journey import readme
 from tests.journey.outage import Outage
 
 AT_ONCE = 5  # seconds; a busy machine's cold function, and far less than any wait for a database
+
+# What publish may take beside its wait for a database: in production, where it waits for 22 s, its
+# answer then comes within API Gateway's 29.
+BESIDE_THE_WAIT = 7
 
 
 @pytest.mark.parametrize("wish", ["signed_up", "confirmed", "unsubscribed"])
@@ -22,7 +27,8 @@ def test_an_author_is_told_to_come_back(outage: Outage):
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json()["status"] == 503
-    assert outage.published.seconds < 29  # API Gateway's limit
+    waited = readme.WAITS["database_patience_of_publish"]
+    assert outage.published.seconds < waited + BESIDE_THE_WAIT
 
 
 def test_what_readers_asked_for_is_applied_when_it_is_back(outage: Outage):

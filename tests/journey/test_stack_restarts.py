@@ -4,7 +4,7 @@ import os
 import signal
 
 from local import processes
-from local.stack import Stack
+from local.stack import STOP_SECONDS, Stack
 from tests.journey import readme
 from tests.journey.people import BROWSER, FORM, ONE_CLICK, Town, until
 from tests.journey.power_cut import Mailbox, PowerCut
@@ -14,7 +14,8 @@ def press_ctrl_c(stack: Stack) -> None:
     supervisor = stack.state.holder()
     assert supervisor is not None
     os.kill(supervisor, signal.SIGINT)
-    until(lambda: stack.state.holder() is None, what="the stack's end", seconds=60)
+    # As long as `make down` waits for it.
+    until(lambda: stack.state.holder() is None, what="the stack's end", seconds=STOP_SECONDS)
     assert list(processes.of_stack(stack.state.folder)) == []
 
 

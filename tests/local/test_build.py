@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -66,44 +63,3 @@ def test_a_failing_build_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(build.BuildError, match=r"(?s)sam build failed.*template"):
         build.build(tmp_path / "built", tmp_path / "log", template=template)
-
-
-@pytest.fixture(scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    build.build(folder, folder.with_suffix(".log"))
-    return folder / build.LAYER / "python"
-
-
-def test_the_built_layer_holds_all_that_its_package_imports(layer: Path):
-    """Alone: the emulator's functions see its own packages too, which hides what is missing."""
-    import_all = """
-import importlib, pkgutil, sys
-sys.path.append(sys.argv[1])
-import broadsheet
-for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
-    importlib.import_module(module.name)
-strangers = {
-    name for name, module in sys.modules.items()
-    if "site-packages" in (getattr(module, "__file__", None) or "")
-}
-assert not strangers, strangers
-"""
-
-    # -I and -S: no site-packages, no folder of this repository.
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", import_all, layer],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "eu-central-1"},
-    )
-
-    assert run.returncode == 0, run.stderr
-
-
-def test_the_layer_ships_no_tests_and_no_other_machines_code(layer: Path):
-    names = [str(path.relative_to(layer)) for path in layer.rglob("*")]
-
-    assert not [name for name in names if "aarch64" in name and os.uname().machine != "aarch64"]
-    assert not [name for name in names if name.startswith(("broadsheet/test", "tests/"))]

@@ -1,5 +1,6 @@
 """The built layer on its own, without the packages that the emulator's functions happen to see."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -71,6 +72,13 @@ def test_a_dependency_that_is_missing_shows(built: Path, tmp_path: Path):
 
     assert "ModuleNotFoundError: No module named 'itsdangerous'" in imported.stderr
     assert imported.returncode == 1
+
+
+def test_the_layer_ships_no_tests_and_no_other_machines_code(built: Path):
+    names = [str(path.relative_to(built)) for path in built.rglob("*")]
+
+    assert not [name for name in names if "aarch64" in name and os.uname().machine != "aarch64"]
+    assert not [name for name in names if name.startswith(("broadsheet/test", "tests/"))]
 
 
 def test_the_layer_describes_the_services_that_the_functions_call_and_no_others(built: Path):
