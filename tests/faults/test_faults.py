@@ -2,12 +2,8 @@
 
 from collections import Counter
 
-import pytest
-
 from tests.faults import plans
 from tests.faults.__main__ import play_in_lanes, say, table
-
-pytestmark = pytest.mark.xdist_group("faults")  # one after the other: each is many processes
 
 
 def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
