@@ -20,7 +20,8 @@ class Account:
     The defaults are those of an account out of the sandbox. ``max_24_hour_send`` may be -1:
     no limit. The rate need not be enforced, only shown. The template's configuration sets are
     made in the AWS emulator, not here, so one that is unknown here is taken for a plain one,
-    unless ``strict_configuration_sets``.
+    unless ``strict_configuration_sets``. ``signature_seconds``: how long after it was signed a
+    request is taken; AWS's services give five minutes.
     """
 
     max_send_rate: float = 14.0
@@ -29,6 +30,7 @@ class Account:
     production_access: bool = True
     strict_configuration_sets: bool = False
     enforcement_status: str = "HEALTHY"  # or PROBATION, SHUTDOWN: a review by SES
+    signature_seconds: float = 300.0
 
 
 @dataclass(frozen=True)

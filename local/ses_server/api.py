@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -244,6 +246,7 @@ def _handler(operation: Operation, caller_from: Callable[[str], Caller]) -> Hand
     async def answer(request: web.Request) -> web.Response:
         try:
             caller = caller_from(_region(request))
+            _check_age(request, caller.account.signature_seconds)
             call = Call(caller, request, await _body(request))
             await caller.faults.delay(operation.name, call.body)
             breaking = caller.faults.breaking(operation.name, call.body)
@@ -291,6 +294,14 @@ def _region(request: web.Request) -> str:
             HTTPStatus.FORBIDDEN,
         )
     return signed["region"]
+
+
+def _check_age(request: web.Request, signature_seconds: float) -> None:
+    """Refuse what was signed too long ago: an old signature may be somebody else's by now."""
+    with suppress(ValueError):  # no date, or none of its form: then nobody signed it
+        signed_at = datetime.strptime(request.headers.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
+        if (datetime.now(UTC) - signed_at).total_seconds() > signature_seconds:
+            raise SesError("InvalidSignatureException", "Signature expired", HTTPStatus.FORBIDDEN)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -66,6 +66,7 @@ class Control:
         sent_last_24_hours: int | None = None,
         production_access: bool | None = None,
         enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None,
+        signature_seconds: float | None = None,
     ) -> None:
         """Change the limits from now on; what is not given stays.
 
@@ -81,6 +82,7 @@ class Control:
                 "sent_last_24_hours": sent_last_24_hours,
                 "production_access": production_access,
                 "enforcement_status": enforcement_status,
+                "signature_seconds": signature_seconds,
             },
         )
 

@@ -8,7 +8,8 @@ a ``message``. ``control.Control`` speaks it for Python.
 ``PATCH /control/account``
     any of ``max_send_rate``, ``max_24_hour_send`` (-1: none), ``enforces_rate``,
     ``sending_enabled``, and ``sent_last_24_hours`` (a number, for the quota to count from).
-    Also ``production_access`` (false: the sandbox) and ``enforcement_status``.
+    Also ``production_access`` (false: the sandbox), ``enforcement_status`` and
+    ``signature_seconds`` (how long after it was signed a request is taken).
 ``PATCH /control/identities/example.com``
     how far an identity is proved: any of ``verification``, ``dkim``, ``mail_from_domain`` and
     ``mail_from``, in SES's words (``PENDING``, ``SUCCESS``, ``FAILED``).
@@ -78,6 +79,7 @@ class AccountChange(BaseModel):
     sent_last_24_hours: int | None = Field(default=None, ge=0)
     production_access: bool | None = None
     enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None
+    signature_seconds: float | None = Field(default=None, ge=0)
 
 
 type ProofStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED"]
@@ -192,7 +194,7 @@ class ControlApi:
         limits = change.model_dump(
             include={
                 *("max_send_rate", "max_24_hour_send", "enforces_rate"),
-                *("production_access", "enforcement_status"),
+                *("production_access", "enforcement_status", "signature_seconds"),
             },
             exclude_none=True,
         )

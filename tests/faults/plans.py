@@ -68,6 +68,7 @@ class RoundPlan:
     lever: Lever | None = None  # pulled when the breaker has stopped it
     overlapping_ticks: bool = False
     thaws_when_sent: bool = False  # what is frozen: no earlier than everybody has their mail
+    signatures_expire: bool = True
     sabotage: str | None = None
     longest: float = timing.ROUND  # seconds, before the round is said not to finish
     drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
@@ -392,6 +393,8 @@ def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
     of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
     if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
         of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
+    # SES itself would refuse what leaves that late, for its signature.
+    of_round.signatures_expire = sabotage != DEADLINE_IGNORED
     of_round.sabotage = sabotage
     return of_round
 

@@ -42,6 +42,8 @@ NAME = "Ursula"
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
 QUOTA = 1000  # mails a day, while it is to be spent
 QUOTA_LEFT = 20
+BUCKET_SECONDS = 1.0  # until SES's bucket, which was of another size perhaps, is full
+FOREVER = 3600.0
 BOUNCE_SECONDS = 1.5
 FAST_RATE = 1500  # of what is left when the breaker's work has been seen
 
@@ -105,8 +107,8 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     folder.mkdir()
     started = time.monotonic()
     control = stage.ses.control
-    # First of all: SES's bucket, which was of another size perhaps, is full again by the sending.
     control.change_account(max_send_rate=plan.rate, enforces_rate=True, max_24_hour_send=-1)
+    bucket_full_at = time.monotonic() + BUCKET_SECONDS
     control.resume_sending()
     throttled_before = control.throttles().rate
     stage.make_database()
@@ -123,6 +125,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         )
         playing.chance.seed(plan.seed)
         _set_scene(playing)
+        time.sleep(max(0.0, bucket_full_at - time.monotonic()))
         watcher = threading.Thread(target=_watch_books, args=(playing,))
         changer = threading.Thread(target=_change_subscribers, args=(playing,))
         ended.callback(watcher.join)
@@ -182,6 +185,9 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
 def _set_scene(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
     _name_postgres(playing)
+    # The date of a signature has whole seconds.
+    seconds = playing.pace.of(timing.SIGNATURE) + 1 if plan.signatures_expire else FOREVER
+    control.change_account(signature_seconds=seconds)
     travel = plan.travel
     if "late" in travel:
         travel = travel | {"late": tuple(map(playing.pace.of, travel["late"]))}

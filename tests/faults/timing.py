@@ -53,6 +53,7 @@ DRAIN = 12.0
 
 LATEST_EVENT = 3.2  # below the grace time: SES's events are overtaken no more than that
 VERY_LATE = (2.7, LATEST_EVENT)  # after their claim was taken for dead
+SIGNATURE = 2.0  # after it was signed, which is no later than a claim's deadline, SES takes nothing
 LONGEST_HANG = 0.8  # nothing is taken by SES after its claim was taken for dead
 FROZEN = (2.2, 3.4)  # a claim is taken for dead meanwhile
 LONG_FROZEN = (7.0, 10.0)  # what it was to send is sent again meanwhile

@@ -211,6 +211,27 @@ def test_a_call_refused_because_of_us_pauses_the_issue(
     assert all_were_mailed_once(cloud)
 
 
+def test_a_call_that_was_frozen_until_its_signature_was_old_pauses_nothing(
+    cloud: Cloud, issue_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAITS", '{"claim_deadline": 0.3}')
+    forget_everything()
+    cloud.ses.control.slow_down(0.5)  # the environment's sleep, which is over after the deadline
+    cloud.ses.control.refuse_calls("InvalidSignatureException")
+
+    deliver_all(pointers(cloud))
+
+    document = show(issue_id)
+    assert (document["status"], document["books"]["waiting"]) == ("sending", 5)
+    assert batch(cloud)["tries"] == 0
+    monkeypatch.delenv("WAITS")
+    forget_everything()
+    cloud.ses.control.end_all()
+    cloud.rows("UPDATE delivery_batches SET not_before = now()")
+    send(cloud, issue_id)
+    assert all_were_mailed_once(cloud)
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [("BadRequestException", "Bad."), ("MessageRejected", "Bad content."), ("Unheard", "Of")],

@@ -16,7 +16,11 @@ SENDER = "news@example.com"
 REGION = "eu-central-1"
 
 # Errors that every AWS service knows and no service's model lists.
-COMMON_ERRORS = {"SerializationException", "MissingAuthenticationTokenException"}
+COMMON_ERRORS = {
+    "SerializationException",
+    "MissingAuthenticationTokenException",
+    "InvalidSignatureException",
+}
 KINDS: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,

@@ -1,8 +1,9 @@
 """The account: its quota, identities, suppressions and configuration sets."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -244,3 +245,19 @@ def test_event_destinations_are_made_shown_and_deleted(client: "Client") -> None
     assert answer["EventDestinations"] == []
     with pytest.raises(client.exceptions.NotFoundException):
         client.get_configuration_set_event_destinations(ConfigurationSetName="none")
+
+
+@pytest.mark.parametrize(("minutes", "taken"), [(4, 1), (6, 0)])
+def test_what_was_signed_more_than_five_minutes_ago_is_refused(
+    client: "Client", server: Server, minutes: int, taken: int
+) -> None:
+    def be_late(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+        signed_at = datetime.now(UTC) - timedelta(minutes=minutes)
+        request.headers["X-Amz-Date"] = f"{signed_at:%Y%m%dT%H%M%SZ}"
+
+    client.meta.events.register("before-send.sesv2.SendEmail", be_late)
+
+    with nullcontext() if taken else pytest.raises(ClientError, match="Signature expired"):
+        send(client, SENDER)
+
+    assert len(server.mails()) == taken

@@ -11,6 +11,7 @@ import ssl
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from email.utils import formataddr
 from enum import StrEnum
 from functools import cache
@@ -41,7 +42,6 @@ from broadsheet.settings import required, unsubscribe_link, waits
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from datetime import datetime
 
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import (
@@ -219,7 +219,8 @@ def send_issue(
     """Send an issue to 1 to 50 addressees in one call; one result for each, in their order.
 
     ``deadline``: the call does not start later, by the wall clock, looked at after signing: an
-    environment that was frozen on the way must not send what has been given to another.
+    environment that was frozen on the way must not send what has been given to another. Frozen
+    later still, it is refused for its old signature, which says nothing of the account.
     A call that is refused because of an entry is sent again by halves: the bad one fails alone.
     """
     body = to_json(bulk_email(newsletter, letter, addressees))
@@ -228,8 +229,11 @@ def send_issue(
             answer = _sending_client().send_bulk_email(DefaultContent={}, BulkEmailEntries=[])
     except (ClientError, BotoCoreError) as error:
         result = _result_of(error)
+        refusal = result.refusal if isinstance(result, Refused) else None
+        if refusal is Refusal.ACCOUNT and datetime.now(UTC) >= deadline:
+            result = _PAST_DEADLINE
         half = len(addressees) // 2
-        if half and isinstance(result, Refused) and result.refusal is Refusal.RECIPIENT:
+        if half and refusal is Refusal.RECIPIENT:
             return [
                 *send_issue(newsletter, letter, addressees[:half], deadline),
                 *send_issue(newsletter, letter, addressees[half:], deadline),
@@ -379,10 +383,13 @@ def _is_about_certificate(error: Exception) -> bool:
     )
 
 
+_PAST_DEADLINE = Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
+
+
 def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
     """Tell what a whole call's failure says about its mails."""
     if isinstance(error, _PastDeadline):
-        return Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
+        return _PAST_DEADLINE
     if isinstance(error, _BEFORE_SENDING) or _is_about_certificate(error):
         return Refused(refusal=Refusal.NOT_BEGUN, reason=type(error).__name__)
     if not isinstance(error, ClientError):
