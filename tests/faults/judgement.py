@@ -11,9 +11,9 @@ from tests.faults.plans import RoundPlan
 # is throttled on a quiet one is what `make bench ONLY=governor` shows.
 LATE_SHARE = 0.02
 
-# What an environment may log as an error: that somebody it depends on was not there. All else is
-# its own fault.
-OF_OTHERS = {"DatabaseUnavailable", "DependencyUnavailable", "MailNotTaken"}
+# What an environment may raise: that PostgreSQL or SES did not answer. All else is its own fault.
+OF_OTHERS = {"DatabaseUnavailable", "MailNotTaken"}
+OF_SES = "ses_mailer.py"  # where DependencyUnavailable is of SES's quota
 
 
 @dataclass
@@ -158,12 +158,16 @@ def _unbalanced(evidence: Evidence) -> list[str]:
 
 
 def _raised(evidence: Evidence) -> list[str]:
-    """Tell what went wrong in an environment that is not another's fault."""
+    """Tell what was raised in an environment that is not another's fault."""
     return [
         f"{function} raised {kind} at {place}" + (f", {count} times" if count > 1 else "")
         for (function, kind, place), count in evidence.errors.items()
-        if kind.partition(" ")[0] not in OF_OTHERS
+        if not _is_of_others(kind.partition(" ")[0], place)
     ]
+
+
+def _is_of_others(kind: str, place: str) -> bool:
+    return kind in OF_OTHERS or (kind == "DependencyUnavailable" and place.startswith(OF_SES))
 
 
 def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
