@@ -15,6 +15,7 @@ PARTS = {
     "database": "cpu_database",
     "dispatch": "cpu_dispatch",
 }
+READABLE = 0.5  # a lower part of a bar has no room for its figure
 
 
 def main() -> None:
@@ -28,10 +29,12 @@ def main() -> None:
         style=Style(background="white", plot_background="white"),
         js=[],
         print_values=True,
-        value_formatter=lambda value: f"{value:.1f}" if value else "",
+        value_formatter=lambda value: f"{value:.1f}" if value >= READABLE else "",
         width=1200,
         height=500,
         legend_at_bottom=True,
+        legend_at_bottom_columns=3,
+        truncate_label=-1,
     )
     chart.x_labels = [
         f"{run['mails']:,} at {run['latency'] * 1000:.0f} ms: {run['mails_per_second']:,.0f}/s"
