@@ -63,9 +63,11 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 release: $(environments) ## Build and deploy this version to STACK=, with its parameters but for SET="Name=value"
 	@[[ -n "$${STACK:-}" ]] || { echo "Say where: make release STACK=your-stack" >&2; exit 1; }
 	@export PATH="$$PWD/.venv/bin:$$PWD/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0; \
+	TMPDIR=$$(mktemp -d); export TMPDIR; trap 'rm -rf "$$TMPDIR"' EXIT; \
 	sam build --cached && sam deploy --config-env $(no_arguments) --stack-name "$$STACK" --resolve-s3 \
 		--no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar \
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $(if $(SET),--parameter-overrides "$$SET")
+# In TMPDIR sam leaves a folder for each function.
 # What samconfig.toml keeps is what one stack was given at first, not what this one has by now.
 no_arguments := none
 export SET
