@@ -137,7 +137,8 @@ unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one
 # Beside each other: the tests wait for half of their time.
 .PHONY: test
 test: ## Run everything that a change must pass
-	@$(MAKE) --jobs=2 check tests
+	@$(MAKE) --jobs=2 check tests || { \
+		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
 .PHONY: tests
 tests: $(environments)
