@@ -156,9 +156,10 @@ SEED ?= 1
 
 .PHONY: bench
 bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=profile a part
-	@PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
-		$(if $(ONLY),--only $(ONLY)); \
-	.venv-bench/bin/python -m bench.plot
+	@status=0; PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
+		$(if $(ONLY),--only $(ONLY)) || status=$$?; \
+	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
+	exit $$status # a missed target's run is drawn, too
 
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration
