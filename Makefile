@@ -63,9 +63,11 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 release: $(environments) ## Build and deploy this version to STACK=, with its parameters but for SET="Name=value"
 	@[[ -n "$${STACK:-}" ]] || { echo "Say where: make release STACK=your-stack" >&2; exit 1; }
 	@export PATH="$$PWD/.venv/bin:$$PWD/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0; \
+	TMPDIR=$$(mktemp -d); export TMPDIR; trap 'rm -rf "$$TMPDIR"' EXIT; \
 	sam build --cached && sam deploy --config-env $(no_arguments) --stack-name "$$STACK" --resolve-s3 \
 		--no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar \
 		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $(if $(SET),--parameter-overrides "$$SET")
+# In TMPDIR sam leaves a folder for each function.
 # What samconfig.toml keeps is what one stack was given at first, not what this one has by now.
 no_arguments := none
 export SET
@@ -135,7 +137,8 @@ unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one
 # Beside each other: the tests wait for half of their time.
 .PHONY: test
 test: ## Run everything that a change must pass
-	@$(MAKE) --jobs=2 check tests
+	@$(MAKE) --jobs=2 check tests || { \
+		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
 .PHONY: tests
 tests: $(environments)
@@ -153,9 +156,10 @@ SEED ?= 1
 
 .PHONY: bench
 bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=profile a part
-	@PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
-		$(if $(ONLY),--only $(ONLY)); \
-	.venv-bench/bin/python -m bench.plot
+	@status=0; PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
+		$(if $(ONLY),--only $(ONLY)) || status=$$?; \
+	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
+	exit $$status # a missed target's run is drawn, too
 
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration

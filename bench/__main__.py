@@ -74,7 +74,7 @@ class Results(BaseModel):
 
 
 def main() -> int:
-    """Measure what is asked for; 1 when the governor misses its target."""
+    """Measure what is asked for; 1 when the governor was, and misses its target."""
     arguments = _arguments()
     results = _earlier_results()
     results.began_at = time.time()
@@ -91,7 +91,8 @@ def main() -> int:
     results.seconds = time.time() - results.began_at
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(results.model_dump_json(indent=1))
-    return 0 if all(each.is_good for each in results.governor) else 1
+    measured = results.governor if "governor" in arguments.only else []  # else an earlier run's
+    return 0 if all(each.is_good for each in measured) else 1
 
 
 def _earlier_results() -> Results:
@@ -149,7 +150,7 @@ def _starting_tables(results: Results) -> str:
 def _measure_governor(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     small = _is_small(sizes)
     results.governor = [
-        governor.run(here, rate, workers, 3 if small else governor.seconds(rate, workers))
+        governor.run(here, rate, workers, 3 if small else governor.seconds(rate))
         for rate in (governor.RATES[1:] if small else governor.RATES)  # 14 a second takes a while
         for workers in ((2,) if small else governor.WORKERS)
     ]

@@ -20,6 +20,7 @@ from bench.draining import percentiles
 from bench.events import call
 from bench.lambdas import AsynchronousCalls, EventSource
 from bench.sink import Conditions
+from bench.tables import NOT_MEASURED
 from bench.tables import table as table_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class Conclusion(BaseModel):
 
     ``mails_per_second`` is from the first call's arrival at the sink to the last one's;
     ``to_finish`` from the request to publish until the issue says it has finished.
-    ``show_…``: the slowest ``GET /issues/{id}``: while it was sent, right after, and when
-    PostgreSQL had fresh statistics.
+    ``show_…``: the slowest ``GET /issues/{id}``: while it was sent, if its author looked then,
+    right after, and when PostgreSQL had fresh statistics.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,7 +81,7 @@ class Conclusion(BaseModel):
     cpu_queues: float
     peak_memory: int
     bytes_to_ses: float
-    show_mid_send: float
+    show_mid_send: float | None = None
     show_at_end: float
     show_after_analyze: float
 
@@ -109,7 +110,7 @@ class Sending(NamedTuple):
     publish: float
     finished_at: float
     record: Record
-    show_mid_send: float
+    show_mid_send: float | None
     cpu: dict[str, float]
 
 
@@ -178,7 +179,7 @@ class Cast:
             published.seconds,
             finished_at,
             stage.sink.record(),
-            max(shown, default=0.0),
+            max(shown, default=None),
             {name: after[name] - before[name] for name in after},
         )
 
@@ -360,7 +361,7 @@ def steps_table(conclusions: Sequence[Conclusion]) -> str:
                 one.freeze,
                 one.release,
                 one.to_first_mail,
-                one.show_mid_send * 1000,
+                NOT_MEASURED if one.show_mid_send is None else one.show_mid_send * 1000,
                 one.show_at_end * 1000,
                 one.show_after_analyze * 1000,
             )

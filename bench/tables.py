@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+NOT_MEASURED = "\N{EN DASH}"
+
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a Markdown table, aligned; the first column to the left, numbers to the right."""

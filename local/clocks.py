@@ -99,7 +99,7 @@ class _Api(JsonApi):
             self._refuse(404, "ResourceNotFoundException")
 
     def _refuse(self, status: int, error: str) -> None:
-        self.answer(status, {"Message": error}, {"x-amzn-ErrorType": error})
+        self.answer(status, headers={"x-amzn-ErrorType": error})
 
 
 def _name(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Serves what answers on a free port, from threads of this process."""
+"""Small HTTP stand-ins, served from a thread of this process."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ STOP_SECONDS = 0.05  # how long an ended server may go on listening
 
 
 class JsonApi(BaseHTTPRequestHandler):
-    """One request of an API, which says nothing of it on the terminal."""
+    """Answers one request of a JSON API, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # an answer leaves in one piece: Nagle's algorithm would hold a second one back

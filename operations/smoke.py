@@ -182,13 +182,13 @@ def walk(newsletter: Newsletter) -> None:
     stranger = {"Authorization": f"Bearer smoke-{newsletter.run}"}
     as_json = {"Accept": "application/json"}
     reply = newsletter.ask("GET", "/issues")
-    expect_problem(reply, HTTPStatus.UNAUTHORIZED, "without a token")
+    _expect_problem(reply, HTTPStatus.UNAUTHORIZED, "without a token")
     reply = newsletter.ask("GET", "/issues", headers=stranger)
-    expect_problem(reply, HTTPStatus.FORBIDDEN, "with a token that is nobody's")
+    _expect_problem(reply, HTTPStatus.FORBIDDEN, "with a token that is nobody's")
     reply = newsletter.ask("DELETE", "/there/is/nothing")
-    expect_problem(reply, HTTPStatus.NOT_FOUND, "where there is nothing")
+    _expect_problem(reply, HTTPStatus.NOT_FOUND, "where there is nothing")
     reply = newsletter.ask("POST", "/subscriptions", {"name": "Smoke"}, as_json)
-    expect_problem(reply, HTTPStatus.BAD_REQUEST, "signing up without an address")
+    _expect_problem(reply, HTTPStatus.BAD_REQUEST, "signing up without an address")
     issues = _wait_for(
         "the author's token to be known and the database to answer",
         lambda: reply if (reply := _issues(newsletter)).status == HTTPStatus.OK else None,
@@ -356,7 +356,7 @@ def _expect_status(reply: Reply, status: HTTPStatus, what: str) -> None:
     _tell(f"{what}: {reply.status}")
 
 
-def expect_problem(reply: Reply, status: HTTPStatus, what: str) -> None:
+def _expect_problem(reply: Reply, status: HTTPStatus, what: str) -> None:
     """Look whether an error is told as RFC 9457 has it. Raises ``SmokeFailed``."""
     _expect_status(reply, status, what)
     _expect(

@@ -3,6 +3,7 @@
 import functools
 import gc
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from types import ModuleType
 
 import boto3
 import botocore.session
+import psutil
 import psycopg
 import pytest
 from moto import mock_aws
@@ -24,17 +26,18 @@ from broadsheet import secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
-from local import ses_server
+from local import processes, ses_server
 from local.postgres import Postgres
 from tests.cloud import SENDER, Cloud, Edge
 
 JOURNEYS = "tests/journey/"
-# The journeys take longest and begin. The fault suite waits as much as the later journeys do, and
-# comes beside them; the smallest files come last, so that the processes end at the same time.
+# The journeys take longest and begin. The fault suite mostly waits, so it runs beside the later
+# journeys; the smallest files come last, so that the processes end at the same time.
 ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/local/test_")
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-ROOM = 1 << 30  # bytes; a test run's server takes 200 MB of it
+ROOM = 500_000_000  # bytes for a server: it takes up to 200 MB, and others need some, too
+PREFIX = "broadsheet-"
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -99,17 +102,29 @@ def postgres() -> Iterator[Postgres]:
 @contextmanager
 def in_memory() -> Iterator[Path]:
     """Give a folder for the 300 files of each test's database: in memory, where there is room."""
-    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    _remove_leftovers()
+    servers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # each looks before any writes
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM * servers
     with tempfile.TemporaryDirectory(
-        prefix="broadsheet-", dir=MEMORY if has_room else None
+        prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY if has_room else None
     ) as folder:
         yield Path(folder)
+
+
+def _remove_leftovers() -> None:
+    """End the servers of test runs that were killed, and give back their memory."""
+    for folder in (*MEMORY.glob(f"{PREFIX}*-*"), *Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*")):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            processes.end_leftovers(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it, too
 
 
 def _make_template(server: Postgres) -> None:
     with psycopg.connect(server.url, autocommit=True) as connection:
         # No machine loses its power here.
         connection.execute("ALTER SYSTEM SET fsync = off")
+        # The log is in memory, too: by default a gigabyte of it may gather before it is recycled.
         connection.execute("ALTER SYSTEM SET max_wal_size = '64MB'")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE migrated")

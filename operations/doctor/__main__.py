@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 
 import boto3
@@ -38,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "authors": stack_checks.authors,
 }
 WIDTH = 13  # of the longest name
+PORTS = range(1, 1 << 16)  # UDP's and TCP's; 0 is none to send to
 
 
 def examine(patient: Patient) -> list[Finding]:
@@ -96,7 +98,7 @@ def carry_out(stack: str, arguments: argparse.Namespace) -> int:
         dns=arguments.dns,
         list_size=arguments.list_size,
     )
-    _ = patient.sender  # else it is another's stack
+    patient.stack.parameter("SenderAddress")  # else it is another's stack
     findings = examine(patient)
     print(as_json(findings)) if arguments.json else show(findings)
     return status(findings)
@@ -123,12 +125,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def name_server(text: str) -> Dns:
     """Parse an address with or without a port. Raises ``ArgumentTypeError``."""
     address, _, port = text.partition(":")
-    try:
-        return Dns(str(ip_address(address)), int(port or 53))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no name server's address, as 1.1.1.1 or 127.0.0.1:5353"
-        ) from None
+    with suppress(ValueError):
+        server = Dns(str(ip_address(address)), int(port or 53))
+        if server.port in PORTS:
+            return server
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no name server's address, as 1.1.1.1 or 127.0.0.1:5353"
+    )
 
 
 def main() -> int:

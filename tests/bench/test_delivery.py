@@ -8,6 +8,7 @@ from bench import delivery, governor, stage
 from bench.delivery import Cast, WrongDelivery
 from bench.sink import Conditions
 from bench.stage import Stage
+from bench.tables import NOT_MEASURED
 
 MAILS = 200
 
@@ -39,6 +40,7 @@ def test_a_run_tells_its_speed_and_its_cost(here: Stage) -> None:
     assert 0 < conclusion.to_first_mail < conclusion.to_finish
     assert conclusion.cpu_workers > 0
     assert conclusion.bytes_to_ses > 500, "a link, headers and tags for each"
+    assert NOT_MEASURED in delivery.steps_table([conclusion]), "nobody looks at it meanwhile"
 
 
 def test_statements_are_counted_on_the_wire(here: Stage) -> None:

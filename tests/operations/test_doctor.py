@@ -653,6 +653,8 @@ def test_another_s_stack_is_told_apart(
         (["--list-size", "many"], "'many' is no whole number of 0 or more"),
         (["--dns", "resolver.example"], "'resolver.example' is no name server's address"),
         (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is no name server's address"),
+        (["--dns", "1.1.1.1:0"], "'1.1.1.1:0' is no name server's address"),
+        (["--dns", "1.1.1.1:65536"], "'1.1.1.1:65536' is no name server's address"),
     ],
 )
 def test_what_can_t_be_asked_about_is_refused_in_words(

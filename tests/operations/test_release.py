@@ -24,8 +24,10 @@ version = 0.1
 stack_name = "news"
 parameter_overrides = 'NewsletterName="The News"'
 """
-# The real sam, which tells what it was given, and then finds no AWS.
+# The real sam, which tells what it was given, and then finds no AWS. What it would leave among the
+# temporary files, had it found one, is left here.
 SAM = """#!/usr/bin/env bash
+mktemp -d >/dev/null
 if [[ $1 == deploy ]]; then exec {sam} "${{@/#--resolve-s3/--s3-bucket=bucket}}"; fi
 """
 
@@ -47,6 +49,8 @@ def release(tmp_path: Path) -> Callable[..., str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_MAX_ATTEMPTS": "1",
     }
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
 
     def run(*variables: str) -> str:
         command: list[str | Path] = [
@@ -59,7 +63,7 @@ def release(tmp_path: Path) -> Callable[..., str]:
             [*command, "release", *variables],
             check=False,
             cwd=tmp_path,
-            env=os.environ | without_aws,
+            env=os.environ | without_aws | {"TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -81,6 +85,14 @@ def test_but_the_ones_it_is_told(release: Callable[..., str]) -> None:
 
     given = '{"NewsletterName": "The Other News", "SenderName": "Ada"}'
     assert f"Parameter overrides          : {given}" in said
+
+
+def test_it_leaves_nothing_among_the_temporary_files(
+    release: Callable[..., str], tmp_path: Path
+) -> None:
+    release("STACK=other")
+
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_it_wants_to_know_where(release: Callable[..., str]) -> None:

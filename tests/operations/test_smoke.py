@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 import pytest
 
-from operations.smoke import Reply, SmokeFailed, expect_problem
+from operations import smoke
+from operations.smoke import Reply, SmokeFailed
 
 PROBLEM = json.dumps({"type": "about:blank", "title": "Unauthorized", "status": 401})
 
@@ -14,7 +15,7 @@ PROBLEM = json.dumps({"type": "about:blank", "title": "Unauthorized", "status": 
     "content_type", ["application/problem+json", "application/problem+json; charset=utf-8"]
 )
 def test_an_error_is_a_problem_document(content_type: str) -> None:
-    expect_problem(Reply(401, PROBLEM, content_type), HTTPStatus.UNAUTHORIZED, "asking")
+    smoke._expect_problem(Reply(401, PROBLEM, content_type), HTTPStatus.UNAUTHORIZED, "asking")
 
 
 @pytest.mark.parametrize(
@@ -30,4 +31,4 @@ def test_an_error_is_a_problem_document(content_type: str) -> None:
 )
 def test_what_is_none_ends_the_smoke_test(reply: Reply, said: str) -> None:
     with pytest.raises(SmokeFailed, match=said):
-        expect_problem(reply, HTTPStatus.UNAUTHORIZED, "asking")
+        smoke._expect_problem(reply, HTTPStatus.UNAUTHORIZED, "asking")
