@@ -45,6 +45,7 @@ QUOTA_LEFT = 20
 BUCKET_SECONDS = 1.0  # until SES's bucket, which was of another size perhaps, is full
 FOREVER = 3600.0
 BOUNCE_SECONDS = 1.5
+LONGEST_QUEUE, SHORT_QUEUE = 3000, 1000  # messages in FeedbackQueue
 FAST_RATE = 1500  # of what is left when the breaker's work has been seen
 
 
@@ -68,6 +69,7 @@ class Play:
     look_at: float | None = None
     kicks_lost_until: float = 0.0
     postgres_back_at: float | None = None
+    holds_events: bool = False
     chance: random.Random = field(default_factory=random.Random)
     struck: Counter[str] = field(default_factory=Counter)
     ses_faults: dict[int, str] = field(default_factory=dict)
@@ -246,6 +248,8 @@ def _step(playing: Play, now: float) -> None:
         else:
             playing.struck["kick lost"] += 1
     _let_clocks_tick(playing, now)
+    if playing.plan.audience > LONGEST_QUEUE:
+        _keep_feedback_short(playing)
     if playing.postgres_back_at and now >= playing.postgres_back_at:
         playing.postgres_back_at = None
         _start_postgres(playing)
@@ -267,6 +271,17 @@ def _let_clocks_tick(playing: Play, now: float) -> None:
     if playing.look_at and now >= playing.look_at:
         playing.look_at = now + playing.pace.of(timing.DAILY_LOOK)
         playing.order("dispatch", {})
+
+
+def _keep_feedback_short(playing: Play) -> None:
+    """Hold events back while many wait: for each call the emulator looks at every message."""
+    waiting = _messages(playing)
+    if not playing.holds_events and waiting > LONGEST_QUEUE:
+        playing.stage.hold_events()
+        playing.holds_events = True
+    elif playing.holds_events and waiting < SHORT_QUEUE:
+        playing.stage.publish_events()
+        playing.holds_events = False
 
 
 def _start_postgres(playing: Play) -> None:

@@ -119,6 +119,7 @@ class Stage:
     zygote: Zygote
     environment: dict[str, str]
     pace: Pace = timing.PACES[0]
+    topic: str = ""
 
     def set_pace(self, pace: Pace) -> None:
         """Play at another pace: the environments are made with other waits from now on."""
@@ -162,21 +163,28 @@ class Stage:
             dead = self._make_queue(f"{name}-{queue}-dead".lower())
             urls[f"{queue}_DEAD_LETTER_QUEUE_URL"] = dead
             urls[f"{queue}_QUEUE_URL"] = self._make_queue(f"{name}-{queue}".lower())
-        topic = self._make_topic(name, urls["FEEDBACK_QUEUE_URL"])
+        self.topic = self._make_topic(name, urls["FEEDBACK_QUEUE_URL"])
+        self.publish_events()
+        try:
+            yield urls
+        finally:
+            self.hold_events()
+            self.sns.delete_topic(TopicArn=self.topic)
+            for url in urls.values():
+                self.sqs.delete_queue(QueueUrl=url)
+
+    def publish_events(self) -> None:
         self.ses.control.publish_to(
             Topic(
-                topic_arn=topic,
+                topic_arn=self.topic,
                 endpoint_url=self.environment["AWS_ENDPOINT_URL"],
                 region=isolation.REGION,
             )
         )
-        try:
-            yield urls
-        finally:
-            self.ses.control.publish_nowhere()
-            self.sns.delete_topic(TopicArn=topic)
-            for url in urls.values():
-                self.sqs.delete_queue(QueueUrl=url)
+
+    def hold_events(self) -> None:
+        """Let SES keep its events, in their order, until it may publish them again."""
+        self.ses.control.publish_nowhere()
 
     def _make_queue(self, name: str) -> str:
         seconds = str(self.pace.whole(timing.VISIBILITY))
