@@ -237,6 +237,7 @@ def test_what_passes_by_itself_changes_nobodys_state(
         ("Open", {}),
         ("Bounce", {"bounceType": "Sudden", "bounceSubType": "General"}),
         ("Bounce", {"bounceType": "Permanent", "bounceSubType": "NeverHeardOf"}),
+        ("Complaint", {"complaintSubType": "NeverHeardOf"}),
     ],
 )
 def test_types_and_subtypes_that_we_dont_know_are_logged_and_change_nothing(
