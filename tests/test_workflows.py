@@ -48,9 +48,7 @@ def test_ci_runs_the_same_command_as_everybody() -> None:
     assert [commands(job) for job in jobs(ci).values()] == [[".ci/run"]]
 
 
-def test_a_deployment_waits_for_that_command_and_then_for_somebody_in_a_protected_environment() -> (
-    None
-):
+def test_a_deployment_waits_for_that_command_and_then_for_somebody() -> None:
     _, deploy = WORKFLOWS
     job = jobs(deploy)["deploy"]
 
