@@ -12,8 +12,13 @@ WORKFLOWS = sorted(Path(__file__).parents[1].glob(".github/workflows/*.yml"))
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 
 
-def jobs(path: Path) -> list[Any]:
-    return list(yaml.safe_load(path.read_text())["jobs"].values())
+def jobs(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())["jobs"]
+    return found
+
+
+def commands(job: Any) -> list[str]:  # noqa: ANN401 - as YAML has it
+    return [step["run"] for step in job["steps"] if "run" in step]
 
 
 def test_there_is_one_to_check_and_one_to_deploy() -> None:
@@ -32,21 +37,22 @@ def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(path: Pat
 @each_workflow
 def test_nothing_is_permitted_but_what_a_job_asks_for(path: Path) -> None:
     assert yaml.safe_load(path.read_text())["permissions"] == {}
-    for job in jobs(path):
-        asked = {"contents": "read", "id-token": "write"}
-        assert job["permissions"].items() <= asked.items()
-        assert ("id-token" in job["permissions"]) == (path.stem == "deploy")
+    for name, job in jobs(path).items():
+        asked = {"contents": "read"} | ({"id-token": "write"} if name == "deploy" else {})
+        assert job["permissions"] == asked
 
 
 def test_ci_runs_the_same_command_as_everybody() -> None:
     ci, _ = WORKFLOWS
 
-    assert ".ci/run" in [step.get("run") for step in jobs(ci)[0]["steps"]]
+    assert [commands(job) for job in jobs(ci).values()] == [[".ci/run"]]
 
 
-def test_a_deployment_waits_for_somebody_in_a_protected_environment() -> None:
+def test_a_deployment_waits_for_that_command_and_then_for_somebody() -> None:
     _, deploy = WORKFLOWS
-    (job,) = jobs(deploy)
+    job = jobs(deploy)["deploy"]
 
+    assert commands(jobs(deploy)[job["needs"]]) == [".ci/run"]
+    assert "if" not in job  # as ``always()`` would be: then a failure is no hindrance
     assert job["environment"] == "production"
     assert "AWS_SECRET_ACCESS_KEY" not in deploy.read_text()

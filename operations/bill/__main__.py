@@ -63,8 +63,10 @@ def main() -> int:
     print(
         f"{month.readers:,} readers, {month.issues} issues, {month.sign_ups:,} sign-ups, "
         f"{month.visits:,} visits, {month.unsubscribes:,} unsubscribes, {month.rate:g} mails a "
-        f"second.\nPrices of {prices.as_of} in {prices.region}, after what is free for ever; "
-        f"counted on {counted.counted_on}.\n"
+        f"second.\nPrices of {prices.as_of} in {prices.region}, after what is free for ever.\n"
+        f"What each of these asks for was counted on {counted.counted_on}, by a test of the "
+        "functions with PostgreSQL,\nthe local stack's SES server, and moto for SQS; the calls of "
+        "Lambda's own pollers are reckoned.\n"
     )
     show("This month:", bill(used(month, counted, standing), prices, month.mail_price))
     show("A month in which nothing happens:", bill(used(Month.idle(), counted, standing), prices))

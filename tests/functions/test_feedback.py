@@ -34,6 +34,8 @@ from tests.functions.issues import (
 )
 
 URSULA = "ursula@example.com"
+EARLIER = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = EARLIER + timedelta(minutes=1)
 OF_A_MAIL_THAT_SES_TOOK = ["Send", "Delivery", "DeliveryDelay", "Bounce", "Complaint"]
 
 
@@ -237,6 +239,7 @@ def test_what_passes_by_itself_changes_nobodys_state(
         ("Open", {}),
         ("Bounce", {"bounceType": "Sudden", "bounceSubType": "General"}),
         ("Bounce", {"bounceType": "Permanent", "bounceSubType": "NeverHeardOf"}),
+        ("Complaint", {"complaintSubType": "NeverHeardOf"}),
     ],
 )
 def test_types_and_subtypes_that_we_dont_know_are_logged_and_change_nothing(
@@ -378,6 +381,55 @@ def test_two_mails_told_of_in_one_batch_are_a_duplicate(cloud: Cloud, ursula: UU
     tell(*events)
 
     assert books_of(issue_id)["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "first", "second"),
+    [
+        (
+            {"suppressed_as": "OnAccountSuppressionList", "bounced_at": EARLIER},
+            ("Bounce", {"bounceSubType": "OnAccountSuppressionList"}),
+            ("Bounce", {"bounceSubType": "Suppressed"}),
+        ),
+        (
+            {"suppressed_as": None, "bounced_at": LATER, "delivered_at": EARLIER},
+            ("Delivery", {}),
+            ("Bounce", {}),
+        ),
+        ({"delivered_at": EARLIER}, ("Delivery", {}), ("Delivery", {})),
+        ({"complained_at": EARLIER}, ("Complaint", {}), ("Complaint", {})),
+    ],
+    ids=["both suppressed", "one bounced", "both delivered", "both complained of"],
+)
+def test_of_two_mails_in_one_batch_what_is_told_of_the_earlier_stays_in_any_order(
+    cloud: Cloud,
+    ursula: UUID,
+    told: dict[str, Any],
+    first: tuple[str, dict[str, str]],
+    second: tuple[str, dict[str, str]],
+) -> None:
+    issue_id = publish_issue()
+    tick(issue_id)
+    events = [
+        ses_event(
+            kind, issue=issue_id, subscriber=ursula, message_id=mail, sent_at=sent_at, **detail
+        )
+        for mail, sent_at, (kind, detail) in (
+            ("0100-second", LATER, second),
+            ("0100-second", LATER, ("Send", {})),
+            ("0100-first", EARLIER, first),
+            ("0100-first", EARLIER, ("Send", {})),
+        )
+    ]
+
+    for order in permutations(events):
+        tell(*order)
+
+        row, duplicate = ledger(cloud), cloud.row("SELECT message_id FROM duplicate_mails")
+        assert (row["message_id"], duplicate["message_id"]) == ("0100-first", "0100-second")
+        assert {name: row[name] for name in told} == told
+        cloud.rows("DELETE FROM deliveries")
+        cloud.rows("DELETE FROM duplicate_mails")
 
 
 def test_a_confirmation_mail_that_bounces_stops_a_pending_subscriber(cloud: Cloud) -> None:

@@ -471,22 +471,21 @@ class Told(NamedTuple):
     suppressed_as: str | None = None
 
     def merged_with(self, later: Told) -> Told:
-        """Take together what is told of two mails of this row, or of one mail; this one first."""
-        last = max(self, later, key=lambda told: _PRECEDENCE.index(told.outcome))
+        """Merge what is told of this row's later mail, or later of the same one.
+
+        What was told first stays, as in the ledger, but the graver outcome wins.
+        """
+        graver = max(self, later, key=lambda told: _PRECEDENCE.index(told.outcome))
         return Told(
             self.key,
-            last.outcome,
+            graver.outcome,
             list(dict.fromkeys([*self.message_ids, *later.message_ids])),
-            last.reason,
-            _earliest(self.delivered_at, later.delivered_at),
+            graver.reason,
+            self.delivered_at or later.delivered_at,
             self.bounced_at or later.bounced_at,
-            _earliest(self.complained_at, later.complained_at),
+            self.complained_at or later.complained_at,
             self.suppressed_as or later.suppressed_as,
         )
-
-
-def _earliest(*moments: datetime | None) -> datetime | None:
-    return min((moment for moment in moments if moment), default=None)
 
 
 def merge_told(connection: Connection, told: Iterable[Told]) -> int:

@@ -43,6 +43,7 @@ BOUNCE_SUBTYPES = {
     ),
     "Undetermined": frozenset({"Undetermined"}),
 }
+COMPLAINT_SUBTYPES = frozenset({None, "OnAccountSuppressionList"})  # its "Complaint object"
 # Of bounces and complaints: SES knew before, and did not send.
 SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedRecipient"})
 
@@ -73,6 +74,11 @@ class Complaint(BaseModel):
     subtype: str | None = Field(alias="complaintSubType", default=None)
     at: AwareDatetime = Field(alias="timestamp")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether SES's guide has such a complaint."""
+        return self.subtype in COMPLAINT_SUBTYPES
+
 
 def _tag(name: str) -> AliasPath:
     """Name the first value of a tag; SES's own are beside ours, with a ``ses:`` prefix."""
@@ -80,7 +86,7 @@ def _tag(name: str) -> AliasPath:
 
 
 class LedgerKey(NamedTuple):
-    """Names one row of the ledger."""
+    """Names one row of the ledger, by bare ids: there are two of these for each mail."""
 
     issue_id: UUID
     subscriber_id: UUID

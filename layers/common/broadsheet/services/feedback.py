@@ -61,13 +61,14 @@ def tell_of_duplicates(duplicates: int) -> None:
 
 
 def _is_known(event: SesEvent) -> bool:
-    is_known = event.kind in _KNOWN and (event.bounce is None or event.bounce.is_known)
+    told = event.bounce or event.complaint
+    is_known = event.kind in _KNOWN and (told is None or told.is_known)
     if not is_known:
         logger.warning(
             "an event that we don't know",
             kind=event.kind[:40],
             bounce=event.bounce.kind[:40] if event.bounce else None,
-            subtype=event.bounce.subtype[:40] if event.bounce else None,
+            subtype=(told.subtype or "")[:40] if told else None,
         )
     return is_known
 
