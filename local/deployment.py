@@ -250,6 +250,10 @@ def _prepare_ses(
     """Tell the SES server what the emulator's own SES was told, and verify the sender."""
     with suppress(aws.ses.exceptions.AlreadyExistsException):  # the SES server verifies at once
         aws.ses.create_email_identity(EmailIdentity=SENDER.rpartition("@")[2])
+    # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
+    events = Topic(
+        topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION
+    )
     for resource, output in CONFIGURATION_SETS.items():
         options = resources[resource]["Properties"].get("SuppressionOptions")
         with suppress(aws.ses.exceptions.AlreadyExistsException):
@@ -257,14 +261,10 @@ def _prepare_ses(
                 ConfigurationSetName=outputs[output],
                 **({"SuppressionOptions": options} if options else {}),
             )
+        Control(state.ses_url).publish_to(events, outputs[output])
     for resource in resources.values():
         if resource["Type"] == "AWS::SES::ConfigurationSetEventDestination":
             _show_event_destination(aws, resource["Properties"], outputs)
-    # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
-    events = Topic(
-        topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION
-    )
-    Control(state.ses_url).publish_to(events)
 
 
 def _show_event_destination(aws: Aws, properties: dict[str, Any], outputs: dict[str, str]) -> None:

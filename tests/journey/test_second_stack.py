@@ -1,95 +1,264 @@
-"""A second newsletter beside the first, and a deployment of it that fails."""
+"""A second newsletter beside the first, upgrades of it, and a deployment that fails."""
 
+import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import psycopg
 import pytest
 
-from local import deployment
-from operations import authors
+from local import deployment, isolation
+from local.processes import Child
+from local.ses_server import Topic
+from local.stack import START_SECONDS, Stack
+from local.state import REPOSITORY, State, write_private
 from tests.conftest import in_database
-from tests.journey.people import Answer, Town
+from tests.journey import readme
+from tests.journey.people import Town, until
+from tests.journey.sending import clock_of, gather, record, taken, tick
 
 STACK = "second"
 # What an operator on AWS gives too, as far as the emulator knows what comes of it: an identity of
 # SES has no DNS records there, and the types of network, Aurora, domain and firewall are unknown.
 PARAMETERS = {
+    "NewsletterName": "The Second",
+    "SenderName": "The Second",
     "SendRateShare": "0.5",
     "OperatorAddress": "operator@second.example",
     "DeliverConcurrency": "3",
 }
 BROKEN = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES (1);"
+GUIDE = REPOSITORY / "docs" / "operations.md"
 
-
-@dataclass(frozen=True)
-class Second:
-    """A stack of its own, on the same emulator, in another database of the same server."""
-
-    town: Town
-    database_url: str
-    author_token: str
-
-    @property
-    def outputs(self) -> dict[str, str]:
-        return deployment._outputs(self.town.stack.aws)
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: object = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        api = f"_aws/execute-api/{self.outputs['ApiId']}/prod"
-        url = f"{self.town.stack.state.emulator_url}/{api}{path}"
-        return self.town.http.request(method, url, json=json, headers=headers)
-
-    def publish(self) -> Answer:
-        return self.ask(
-            "POST",
-            "/issues",
-            json={"title": "Second", "markdown": "Hello."},
-            headers={
-                "Authorization": f"Bearer {self.author_token}",
-                "Idempotency-Key": str(uuid4()),
-            },
-        )
-
-    def deploy(self, template: Path, **parameters: str) -> bool:
-        return _deploy(self.town, template, self.database_url, **parameters)
-
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.database_url) as connection:
-            return connection.execute(query.encode()).fetchall()
-
-
-def _deploy(town: Town, template: Path, database_url: str, **parameters: str) -> bool:
-    state, aws = town.stack.state, town.stack.aws
-    deployment._make_application_role(database_url)
-    given = deployment.PARAMETERS | PARAMETERS | deployment.database_parameters(aws, database_url)
-    return deployment._sam_deploy(state, template, given | parameters, state.logs / "second.log")
+ACCOUNT_RATE = 20
+CROWD = 120  # twelve seconds at half of that rate: an upgrade takes about eight
+SENT_BEFORE = 10
 
 
 @pytest.fixture(scope="module")
-def second(town: Town) -> Iterator[Second]:
-    """A second newsletter, with half of the account's sending rate."""
+def second(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Those who use a second newsletter: on the same emulator, in a database of its own."""
     with psycopg.connect(town.stack.database_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE second")
-    url = in_database(town.stack.database_url, "second")
-    aws, template = town.stack.aws, town.stack.state.build / "template.yaml"
-    with pytest.MonkeyPatch.context() as patch:
+    state = beside(town.stack.state, tmp_path_factory.mktemp("second"))
+    with pytest.MonkeyPatch.context() as patch, front(state):
         patch.setattr(deployment, "STACK", STACK)
-        assert _deploy(town, template, url, NewsletterName="The Second")
-        secret = deployment._outputs(aws)["AuthorsSecretArn"]
-        token = authors.add(aws.secrets, secret, "second's author")
-        town.private.add(token)
-        yield Second(town, url, token)
-        deployment._delete(aws)
+        patch.setattr(deployment, "PARAMETERS", deployment.PARAMETERS | PARAMETERS)
+        deploy(state, town, in_database(town.stack.database_url, "second"))
+        second = Town(Stack(state), town.private)
+        town.private.add(second.stack.author_token)
+        yield second
+        # As on AWS, where a configuration set ends with its stack: what SES still tells is unheard.
+        outputs = second.stack.deployment.outputs
+        nobody = Topic(topic_arn=outputs["SesEventsTopicArn"], types=frozenset())
+        for output in deployment.CONFIGURATION_SETS.values():
+            town.ses.publish_to(nobody, outputs[output])
+        deployment._delete(second.stack.aws)
+
+
+def beside(first: State, folder: Path) -> State:
+    """Make a state folder for a stack on another's emulator and SES server."""
+    (folder / "mailbox").symlink_to(first.mailbox)
+    state = State.at(folder)
+    ports = first.ports().model_copy(update={"front": state.ports().front})
+    write_private(folder / "ports.json", ports.model_dump_json())
+    return state
+
+
+@contextmanager
+def front(state: State) -> Iterator[None]:
+    """Give a stack its public address."""
+    child = Child.start(
+        "front",
+        [sys.executable, "-m", "local.front", "--state", state.folder],
+        environment=isolation.bare(dict(os.environ)),
+        state_folder=state.folder,
+        cwd=REPOSITORY,
+    )
+    try:
+        child.wait_until(lambda: "listening" in child.last_words(), seconds=START_SECONDS)
+        yield
+    finally:
+        child.stop()
+
+
+def deploy(state: State, town: Town, database_url: str) -> None:
+    """Deploy what the first stack's build made, as ``make up`` and ``make deploy`` do."""
+    template = town.stack.state.build / "template.yaml"
+    deployed = deployment.deploy(
+        state, town.stack.aws, template, database_url=database_url, say=print
+    )
+    state.publish_deployment(deployed)
+
+
+def rows(town: Town, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(town.stack.database_url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+# --- Before anything was published there ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def smoke_test(second: Town) -> str:
+    """What the operator's command prints, with the credentials of an account."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in isolation.without_aws({}).items():
+            patch.setenv(name, value)
+        patch.setenv("AWS_ENDPOINT_URL", second.stack.state.emulator_url)
+        return readme.run(f"make smoke STACK={STACK}", second.stack.state.folder)
+
+
+def test_a_smoke_test_of_a_new_stack_walks_the_path_that_the_guide_shows(smoke_test: str) -> None:
+    (shown,) = re.findall(
+        r"^`make smoke` on a new stack .*?^```\n(.*?)^```$",
+        GUIDE.read_text(),
+        re.MULTILINE | re.DOTALL,
+    )
+
+    printed = iter(of_any_run(smoke_test))
+
+    for line in of_any_run(shown):
+        if line != "...":
+            assert line in printed, f"not printed, or not in this place: {line}"
+
+
+def of_any_run(output: str) -> list[str]:
+    return readme.unvarying(re.sub(r"\d{8}-\d{4}-[0-9a-f]{4}", "RUN", output))
+
+
+def test_a_smoke_test_leaves_nobody_who_would_be_mailed_or_could_publish(
+    second: Town, smoke_test: str
+) -> None:
+    (run,) = set(re.findall(r"\d{8}-\d{4}-[0-9a-f]{4}", smoke_test))
+    arn = second.stack.deployment.outputs["AuthorsSecretArn"]
+    authors = second.stack.aws.secrets.get_secret_value(SecretId=arn)["SecretString"]
+
+    assert rows(second, "SELECT email, status::text FROM subscribers ORDER BY email") == [
+        (f"{fate}+smoke-{run}@simulator.amazonses.com", status)
+        for fate, status in [
+            ("bounce", "bounced"),
+            ("complaint", "complained"),
+            ("success", "unsubscribed"),
+        ]
+    ]
+    assert rows(second, "SELECT status::text, audience FROM issues ORDER BY audience DESC") == [
+        ("finished", 3),
+        ("finished", 0),
+    ]
+    assert deployment.FIRST_AUTHOR in authors
+    assert f"smoke {run}" not in authors
+
+
+# --- Beside the first -----------------------------------------------------------------------------
+
+
+def test_a_second_stack_shares_nothing_with_the_first(town: Town, second: Town) -> None:
+    first, own = town.stack.deployment.outputs, second.stack.deployment.outputs
+
+    assert not {name for name, value in own.items() if value == first.get(name)}
+    assert "The Second" in second.ask("GET", "/").data.decode()
+    assert "The Local Broadsheet" in town.ask("GET", "/").data.decode()
+    issue = second.publish()
+    assert issue.shown()["title"] == issue.title
+    titles = [each["title"] for each in town.ask_as_author("GET", "/issues").json()["issues"]]
+    assert issue.title not in titles
+    refused = second.ask("POST", "/issues", body="{}", headers=town.as_author)
+    assert refused.status == 403
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """An upgrade while an issue was being sent.
+
+    ``crowd``: whom it is for. ``pace``: mails a second, as the author sees it before. ``taken``:
+    how many mails SES has taken for each address at the end, ``senders``: from whom, ``moments``:
+    when. ``issue``: as its author sees it at the end.
+    """
+
+    crowd: set[str]
+    pace: float
+    taken: Counter[str]
+    senders: set[str]
+    moments: list[datetime]
+    issue: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def upgrade(town: Town, second: Town) -> Upgrade:
+    """A new sender's name, deployed in the middle of a sending."""
+    town.ses.change_account(max_send_rate=ACCOUNT_RATE)
+    crowd = gather(second, CROWD)
+    time.sleep(readme.WAITS["quota_refresh"])  # the governor asks for the rate anew
+    issue = second.publish()
+    issue_id = str(issue.answer.json()["id"])
+    until(lambda: taken(second, issue_id).total() >= SENT_BEFORE, what="the first mails")
+    before = issue.shown()
+    clock = until(lambda: clock_of(second, issue_id), what="the issue's clock")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as pool:
+        patch.setattr(
+            deployment, "PARAMETERS", deployment.PARAMETERS | {"SenderName": "The New Second"}
+        )
+        upgrading = pool.submit(deploy, second.stack.state, town, second.stack.database_url)
+        tick(second, clock, until=upgrading.done)
+        upgrading.result()
+    tick(second, clock, until=lambda: issue.shown()["status"] == "finished")
+    town.get_ready()
+    mails = [mail for mail in record(second).mails() if mail.tags.get("issue") == issue_id]
+    return Upgrade(
+        crowd=crowd,
+        pace=before["books"]["waiting"] / before["seconds_to_go"],
+        taken=taken(second, issue_id),
+        senders={mail.sender for mail in mails},
+        moments=[mail.received_at for mail in mails],
+        issue=issue.shown(),
+    )
+
+
+def test_a_stack_sends_at_its_share_of_the_accounts_rate(town: Town, upgrade: Upgrade) -> None:
+    shares = {
+        stack: town.stack.aws.functions.get_function_configuration(FunctionName=f"{stack}-deliver")[
+            "Environment"
+        ]["Variables"]["SEND_RATE_SHARE"]
+        for stack in ("broadsheet", STACK)
+    }
+    assert shares == {"broadsheet": "1", STACK: "0.5"}
+
+    half = ACCOUNT_RATE / 2
+    assert upgrade.pace == pytest.approx(half, rel=0.05)  # but for the confirmations' headroom
+    window, burst = timedelta(seconds=3), 1  # SES's bucket holds one second's worth
+    busiest = max(
+        sum(begun <= moment < begun + window for moment in upgrade.moments)
+        for begun in upgrade.moments
+    )
+    assert busiest <= (window.total_seconds() + burst) * half
+
+
+def test_everybody_gets_an_issue_once_that_is_being_sent_during_an_upgrade(
+    upgrade: Upgrade,
+) -> None:
+    assert {sender.partition(" <")[0] for sender in upgrade.senders} == {
+        "The Second",
+        "The New Second",
+    }
+    assert upgrade.taken == Counter(upgrade.crowd)
+    books = upgrade.issue["books"]
+    assert upgrade.issue["status"] == "finished"
+    assert (upgrade.issue["audience"], books["accepted"]) == (CROWD, CROWD)
+    assert (books["unresolved"], books["duplicates"], books["possibly_twice"]) == (0, 0, 0)
+
+
+# --- A deployment that fails ----------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -111,30 +280,22 @@ def broken_build(town: Town, tmp_path: Path) -> Callable[[], Path]:
     return build
 
 
-def test_a_second_stack_shares_nothing_with_the_first(town: Town, second: Second) -> None:
-    first = town.stack.deployment.outputs
-
-    assert not {name for name, value in second.outputs.items() if value == first.get(name)}
-    assert "The Second" in second.ask("GET", "/").data.decode()
-    assert "The Local Broadsheet" in town.ask("GET", "/").data.decode()
-    published = second.publish()
-    assert published.status == 202, published.data
-    assert second.rows("SELECT author, title FROM issues") == [("second's author", "Second")]
-    refused = second.ask("POST", "/issues", json={}, headers=town.as_author)
-    assert refused.status == 403
-
-
 def test_a_deployment_whose_migration_fails_leaves_all_as_it_was(
-    second: Second, broken_build: Callable[[], Path]
+    second: Town, broken_build: Callable[[], Path]
 ) -> None:
-    tables = "SELECT number FROM schema_migrations ORDER BY number"
-    before, outputs = second.rows(tables), second.outputs
+    stack, tables = second.stack, "SELECT number FROM schema_migrations ORDER BY number"
+    before, outputs = rows(second, tables), deployment._outputs(stack.aws)
+    parameters = deployment.PARAMETERS | {"NewsletterName": "The Broken"}
+    parameters |= deployment.database_parameters(stack.aws, stack.database_url)
+    parameters |= {"PublicUrl": stack.public_url}
 
-    succeeded = second.deploy(broken_build(), NewsletterName="The Broken")
+    succeeded = deployment._sam_deploy(
+        stack.state, broken_build(), parameters, stack.state.logs / "deploy.log"
+    )
 
     assert not succeeded
-    assert deployment._status(second.town.stack.aws) == "UPDATE_ROLLBACK_COMPLETE"
-    assert (second.rows(tables), second.outputs) == (before, outputs)
-    assert second.rows("SELECT to_regclass('half')") == [(None,)]
+    assert deployment._status(stack.aws) == "UPDATE_ROLLBACK_COMPLETE"
+    assert (rows(second, tables), deployment._outputs(stack.aws)) == (before, outputs)
+    assert rows(second, "SELECT to_regclass('half')") == [(None,)]
     assert "The Second" in second.ask("GET", "/").data.decode()
-    assert second.publish().status == 202
+    second.publish().sent()
