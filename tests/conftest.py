@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +37,7 @@ ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/l
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
 ROOM = 500_000_000  # bytes for a server: it takes up to 200 MB, and others need some, too
-PREFIX = "broadsheet-"
+PREFIX = "broadsheet-tests-of-"  # and the process, and what tempfile adds
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -102,7 +102,8 @@ def postgres() -> Iterator[Postgres]:
 @contextmanager
 def in_memory() -> Iterator[Path]:
     """Give a folder for the 300 files of each test's database: in memory, where there is room."""
-    _remove_leftovers()
+    for parent in (MEMORY, Path(tempfile.gettempdir())):
+        remove_leftovers(parent)
     servers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # each looks before any writes
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM * servers
     with tempfile.TemporaryDirectory(
@@ -111,13 +112,15 @@ def in_memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _remove_leftovers() -> None:
-    """End the servers of test runs that were killed, and give back their memory."""
-    for folder in (*MEMORY.glob(f"{PREFIX}*-*"), *Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*")):
+def remove_leftovers(parent: Path) -> None:
+    """End the servers of this user's test runs that were killed, and give back their memory."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
         pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            processes.end_leftovers(folder)
-            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it, too
+        with suppress(FileNotFoundError):  # another process is at it, too
+            is_ours = pid.isdecimal() and folder.stat().st_uid == os.getuid()
+            if is_ours and not psutil.pid_exists(int(pid)):
+                processes.end_leftovers(folder)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_template(server: Postgres) -> None:

@@ -297,7 +297,7 @@ def _region(request: web.Request) -> str:
 
 
 def _check_age(request: web.Request, signature_seconds: float) -> None:
-    """Refuse what was signed too long ago: an old signature may be somebody else's by now."""
+    """Refuse, as AWS does, what was signed too long ago: who overheard it must not repeat it."""
     with suppress(ValueError):  # no date, or none of its form: then nobody signed it
         signed_at = datetime.strptime(request.headers.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
         if (datetime.now(UTC) - signed_at).total_seconds() > signature_seconds:

@@ -256,7 +256,7 @@ def long(seed: int, rounds: int) -> list[RoundPlan]:
 
 
 def draw(seed: int) -> RoundPlan:
-    """Draw a round: one fault by turns, so that all occur, and up to five others."""
+    """Draw a round: one fault by turns, so that all are planned, and up to five others."""
     chance = random.Random(seed)  # noqa: S311 - for play
     names = list(FAULTS)
     chosen = [names[seed % len(names)]]

@@ -239,7 +239,6 @@ def test_what_passes_by_itself_changes_nobodys_state(
         ("Open", {}),
         ("Bounce", {"bounceType": "Sudden", "bounceSubType": "General"}),
         ("Bounce", {"bounceType": "Permanent", "bounceSubType": "NeverHeardOf"}),
-        ("Complaint", {"complaintSubType": "NeverHeardOf"}),
     ],
 )
 def test_types_and_subtypes_that_we_dont_know_are_logged_and_change_nothing(
@@ -254,6 +253,26 @@ def test_types_and_subtypes_that_we_dont_know_are_logged_and_change_nothing(
     assert cloud.rows("SELECT FROM deliveries") == []
     assert cloud.status_of(URSULA) == "confirmed"
     assert cloud.messages("FEEDBACK_DEAD_LETTER") == []
+    assert "an event that we don't know" in output()
+
+
+def test_a_complaint_of_a_subtype_that_we_dont_know_is_logged_and_applies(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    issue_id, message_id = sent(cloud)
+
+    tell(
+        ses_event(
+            "Complaint",
+            issue=issue_id,
+            subscriber=ursula,
+            message_id=message_id,
+            complaintSubType="NeverHeardOf",
+        )
+    )
+
+    assert cloud.status_of(URSULA) == "complained"
+    assert books_of(issue_id)["complained"] == 1
     assert "an event that we don't know" in output()
 
 

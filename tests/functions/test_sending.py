@@ -217,10 +217,11 @@ def test_a_call_that_was_frozen_until_its_signature_was_old_pauses_nothing(
     monkeypatch.setenv("WAITS", '{"claim_deadline": 0.3}')
     forget_everything()
     cloud.ses.control.slow_down(0.5)  # the environment's sleep, which is over after the deadline
-    cloud.ses.control.refuse_calls("InvalidSignatureException")
+    refusal = cloud.ses.control.refuse_calls("InvalidSignatureException")
 
     deliver_all(pointers(cloud))
 
+    assert cloud.ses.control.struck(refusal) == 1
     document = show(issue_id)
     assert (document["status"], document["books"]["waiting"]) == ("sending", 5)
     assert batch(cloud)["tries"] == 0

@@ -43,7 +43,7 @@ GUIDE = REPOSITORY / "docs" / "operations.md"
 ACCOUNT_RATE = 20
 CROWD = 120  # of whom some are left when the slower rate is known, `quota_refresh` later
 SENT_BEFORE = 10
-SLOW_RATE = 2  # while the upgrade is made, however long it takes
+SLOW_RATE = 2  # while the upgrade is made: what is left then lasts more than a minute
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,8 @@ def test_a_stack_sends_at_its_share_of_the_accounts_rate(town: Town, upgrade: Up
 
     half = ACCOUNT_RATE / 2
     assert upgrade.pace == pytest.approx(half, rel=0.05)  # but for the confirmations' headroom
-    window, burst = timedelta(seconds=3), 1  # SES's bucket holds one second's worth
+    # SES's bucket holds one second's worth, and a busy machine sends late what was due before.
+    window, burst = timedelta(seconds=3), 2
     busiest = max(
         sum(begun <= moment < begun + window for moment in upgrade.moments)
         for begun in upgrade.moments

@@ -43,7 +43,8 @@ BOUNCE_SUBTYPES = {
     ),
     "Undetermined": frozenset({"Undetermined"}),
 }
-COMPLAINT_SUBTYPES = frozenset({None, "OnAccountSuppressionList"})  # its "Complaint object"
+# SES's guide, "Complaint object".
+COMPLAINT_SUBTYPES = frozenset({None, "OnAccountSuppressionList"})
 # Of bounces and complaints: SES knew before, and did not send.
 SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedRecipient"})
 
@@ -86,7 +87,7 @@ def _tag(name: str) -> AliasPath:
 
 
 class LedgerKey(NamedTuple):
-    """Names one row of the ledger, by bare ids: there are two of these for each mail."""
+    """Names one row of the ledger, by bare ids: two are made for each mail, and parsing costs."""
 
     issue_id: UUID
     subscriber_id: UUID

@@ -69,7 +69,7 @@ class Refusal(StrEnum):
 
     THROTTLED = "throttled"  # too fast: again later, and more slowly
     RETRY = "retry"  # it passes by itself
-    NOT_BEGUN = "not begun"  # SES was not asked
+    NOT_BEGUN = "not begun"  # SES was not asked, or too late to mean us
     QUOTA = "quota"  # the 24-hour quota is spent: wait until it has room
     ACCOUNT = "account"  # it is about us, not about the recipient: wait until a person mends it
     RECIPIENT = "recipient"  # it is about this mail: it fails for good
@@ -230,6 +230,7 @@ def send_issue(
     except (ClientError, BotoCoreError) as error:
         result = _result_of(error)
         refusal = result.refusal if isinstance(result, Refused) else None
+        # A refusal that does mean us is met again by the next claim.
         if refusal is Refusal.ACCOUNT and datetime.now(UTC) >= deadline:
             result = _PAST_DEADLINE
         half = len(addressees) // 2

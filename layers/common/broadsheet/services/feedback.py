@@ -61,14 +61,18 @@ def tell_of_duplicates(duplicates: int) -> None:
 
 
 def _is_known(event: SesEvent) -> bool:
-    told = event.bounce or event.complaint
-    is_known = event.kind in _KNOWN and (told is None or told.is_known)
-    if not is_known:
+    """Tell whether an event may change something; log what we don't know.
+
+    A complaint of a new subtype is a complaint: it applies.
+    """
+    harm = event.bounce or event.complaint
+    is_known = event.kind in _KNOWN and (event.bounce is None or event.bounce.is_known)
+    if not is_known or (event.complaint and not event.complaint.is_known):
         logger.warning(
             "an event that we don't know",
             kind=event.kind[:40],
             bounce=event.bounce.kind[:40] if event.bounce else None,
-            subtype=(told.subtype or "")[:40] if told else None,
+            subtype=(harm.subtype or "")[:40] if harm else None,
         )
     return is_known
 
