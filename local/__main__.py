@@ -104,6 +104,7 @@ def signing_keys(state: State, arguments: argparse.Namespace) -> None:
 def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
     """Show what the running stack put aside, bring it back, or drop it."""
     running = Stack(state)
+    _ = running.deployment  # else it is not up
     described = describe(running.aws.cloudformation, deployment.STACK)
     dead_letters.carry_out(running.aws.sqs, running.aws.functions, described, arguments)
 

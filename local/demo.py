@@ -114,6 +114,7 @@ def main() -> int:
         finally:
             if is_ours:
                 running.stop()
+                print("The stack that was started for it is down again.", flush=True)
     except (DemoFailed, urllib3.exceptions.HTTPError) as error:
         print(f"\nNot as it should be: {error}", file=sys.stderr)
         return 1
@@ -123,6 +124,8 @@ def main() -> int:
     except AlreadyRunningError:
         print("A stack is just starting: try again when it is up.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

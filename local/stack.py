@@ -223,7 +223,7 @@ class Stack:
         """What is deployed. Raises ``ChildError`` when the stack is not up."""
         deployed = self.state.deployment
         if deployed is None:
-            raise ChildError("The stack is not up.")
+            raise ChildError("The stack is not up: `make up` starts it.")
         return deployed
 
     @property
@@ -271,7 +271,7 @@ class Stack:
     def _ask(self, what: signal.Signals, *, until: Callable[[], bool]) -> None:
         supervisor = self.state.holder()
         if supervisor is None:
-            raise ChildError("The stack is not up.")
+            raise ChildError("The stack is not up: `make up` starts it.")
         os.kill(supervisor, what)
         deadline = time.monotonic() + DATABASE_SECONDS
         while not until():

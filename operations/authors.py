@@ -89,7 +89,7 @@ def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
     def with_author(authors: tuple[Author, ...]) -> tuple[Author, ...]:
         if any(other.name == author.name for other in authors):
             raise AuthorError(
-                f"There is an author {author.name} already. Renew their token, or add another name."
+                f"There is an author {author.name} already. `make renew` gives them a new token."
             )
         return (*authors, author)
 

@@ -103,6 +103,8 @@ def _csv(documents: list[dict[str, Any]]) -> str:
 
 def _harmless(cell: object) -> object:
     """Keep a spreadsheet from taking a reader's address for a formula (OWASP, CSV injection)."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"  # as in JSON
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 

@@ -198,6 +198,7 @@ def test_the_ledger_is_exported_as_csv_with_a_link_to_the_next_page(issue_id: st
     assert len({row["subscriber_id"] for row in rows}) == 7
     assert rows[0].keys() == json_of(ledger(issue_id))["deliveries"][0].keys()
     assert {row["outcome"] for row in rows} == {"accepted"}
+    assert {row["possibly_twice"] for row in rows} == {"false"}  # as in JSON
 
 
 def test_an_address_is_no_formula_in_a_spreadsheet(cloud: Cloud) -> None:
