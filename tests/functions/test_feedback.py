@@ -256,20 +256,25 @@ def test_types_and_subtypes_that_we_dont_know_are_logged_and_change_nothing(
     assert "an event that we don't know" in output()
 
 
-def test_a_complaint_of_a_subtype_that_we_dont_know_is_logged_and_applies(
-    cloud: Cloud, ursula: UUID, output: Callable[[], str]
-) -> None:
+def complain(cloud: Cloud, subscriber: UUID, subtype: str) -> str:
+    """Send an issue, and let its reader complain of it; return the issue's id."""
     issue_id, message_id = sent(cloud)
-
     tell(
         ses_event(
             "Complaint",
             issue=issue_id,
-            subscriber=ursula,
+            subscriber=subscriber,
             message_id=message_id,
-            complaintSubType="NeverHeardOf",
+            complaintSubType=subtype,
         )
     )
+    return issue_id
+
+
+def test_a_complaint_of_a_subtype_that_we_dont_know_is_logged_and_applies(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    issue_id = complain(cloud, ursula, "NeverHeardOf")
 
     assert cloud.status_of(URSULA) == "complained"
     assert books_of(issue_id)["complained"] == 1
@@ -557,17 +562,7 @@ def test_all_that_failed_come_back_soon_but_what_the_queue_does_not_know(
 def test_a_complaint_from_the_suppression_list_is_recorded_as_such(
     cloud: Cloud, ursula: UUID
 ) -> None:
-    issue_id, message_id = sent(cloud)
-
-    tell(
-        ses_event(
-            "Complaint",
-            issue=issue_id,
-            subscriber=ursula,
-            message_id=message_id,
-            complaintSubType="OnAccountSuppressionList",
-        )
-    )
+    complain(cloud, ursula, "OnAccountSuppressionList")
 
     assert cloud.status_of(URSULA) == "complained"
     assert ledger(cloud)["suppressed_as"] == "OnAccountSuppressionList"
