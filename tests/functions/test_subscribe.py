@@ -500,6 +500,7 @@ def test_head_is_answered_where_get_is_and_without_a_body(
 body_of_anything = st.binary(max_size=300) | st.text(max_size=300).map(
     lambda text: text.encode(errors="surrogatepass")
 )
+body_of_anything |= st.sampled_from([b"u*", b"name*0*=x", b'name="\xff"', b"name*=utf-8'x"])
 content_types = st.sampled_from(
     [
         *(FORM, JSON, f"{JSON}; charset=latin-1", "multipart/form-data; boundary=b"),
