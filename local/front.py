@@ -121,6 +121,8 @@ class Front:
             for name, value in answer.headers.items():
                 if name.lower() not in OF_THIS_HOP:
                     response.headers.add(name, value)
+            if request.method == "HEAD" and "Content-Length" in answer.headers:
+                response.headers["Content-Length"] = answer.headers["Content-Length"]  # GET's
             return response
 
 

@@ -232,7 +232,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._unseen:
-            self.words += data
+            self.words += data.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 def context(seconds_left: float = 60) -> Any:  # noqa: ANN401 - stands in for Lambda's own

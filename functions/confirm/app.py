@@ -30,7 +30,8 @@ def confirm(request: Request) -> Answer:
     queues.send_request(wanted, request.correlation_id)
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
-        return Answer.page(HTTPStatus.ACCEPTED, pages.confirmed(settings.newsletter_name()))
+        page = pages.confirmed(settings.newsletter_name(), sign_up_url=request.link("/"))
+        return Answer.page(HTTPStatus.ACCEPTED, page)
     return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +25,25 @@ from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
 PAGE_LIMIT = 100
-LEDGER_PAGE_LIMIT = 10_000  # rows; API Gateway answers at most 10 MB
+LEDGER_PAGE_LIMIT = 10_000  # rows
+# Lambda hands over 6 MB at most, in which an answer's body is a JSON string. The rest is for its
+# headers, and for what else stands in the body.
+LEDGER_PAGE_BYTES = 5_900_000
+
+NOBODY_TO_SEND_TO = {
+    "code": "nobody-to-send-to",
+    "severity": "warning",
+    "message": "This issue goes to 0 readers now: nobody has confirmed a subscription.",
+    "where": None,
+}
 
 
 def publish(request: Request) -> Answer:
-    """Publish an issue; the same key and request give the first answer again."""
+    """Publish an issue; the same key and request answer with the same issue again.
+
+    ``audience_now`` says how many readers it would have at this moment; a scheduled one may find
+    others. Nobody is worth a warning.
+    """
     key = _idempotency_key(request)
     try:
         wanted = PublishRequest.model_validate(request.document(LARGEST_BODY))
@@ -36,9 +51,14 @@ def publish(request: Request) -> Answer:
         raise invalid_fields(error) from None
     with connected(settings.waits().database_patience_of_publish) as connection:
         issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
+        audience = publication.audience_now(connection)
     location = request.link(f"/issues/{issue.id}")
-    constant = {"id", "author", "title", "publish_at", "created_at"}  # the first answer, always
-    answer = issue.model_dump(mode="json", include=constant) | {"href": location}
+    constant = {"id", "author", "title", "publish_at", "created_at"}  # as in the first answer
+    answer = issue.model_dump(mode="json", include=constant) | {
+        "href": location,
+        "audience_now": audience,
+        "warnings": [] if audience else [NOBODY_TO_SEND_TO],
+    }
     return Answer.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
 
 
@@ -75,7 +95,9 @@ def show_deliveries(request: Request) -> Answer:
     after = _read_ledger_cursor(request.query.get("after"))
     with connected(settings.waits().database_patience_of_publish) as connection:
         rows = publication.ledger(connection, issue_id, limit + 1, after)
-    page, more = rows[:limit], rows[limit:]
+    as_csv = "text/csv" in request.headers.get("accept", "")
+    documents = _fitting([row.model_dump(mode="json") for row in rows[:limit]], as_csv=as_csv)
+    page, more = rows[: len(documents)], rows[len(documents) :]
     following = (
         request.link(
             f"/issues/{issue_id}/deliveries?limit={limit}"
@@ -84,17 +106,30 @@ def show_deliveries(request: Request) -> Answer:
         if more
         else None
     )
-    documents = [row.model_dump(mode="json") for row in page]
-    if "text/csv" not in request.headers.get("accept", ""):
+    if not as_csv:
         return Answer.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
     link = {"Link": f'<{following}>; rel="next"'} if following else {}  # RFC 8288
     return Answer(HTTPStatus.OK, _csv(documents), "text/csv; charset=utf-8", link)
 
 
-def _csv(documents: list[dict[str, Any]]) -> str:
+def _fitting(documents: list[dict[str, Any]], *, as_csv: bool) -> list[dict[str, Any]]:
+    """Return as many of a page's rows as one answer holds, in their order; the first in any case.
+
+    Rows are measured as they stand in the answer, inside of a JSON string.
+    """
+    sizes = (
+        len(json.dumps(_csv([document], header=False) if as_csv else f", {json.dumps(document)}"))
+        for document in documents
+    )
+    fitting = sum(total <= LEDGER_PAGE_BYTES for total in accumulate(sizes))
+    return documents[: max(fitting, 1)]
+
+
+def _csv(documents: list[dict[str, Any]], *, header: bool = True) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(LedgerRow.model_fields), lineterminator="\r\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(
         {name: _harmless(value) for name, value in document.items()} for document in documents
     )
@@ -209,7 +244,7 @@ def _read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
     try:
         created_at, issue_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return datetime.fromisoformat(created_at), UUID(issue_id)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise InvalidRequest("before must be taken from the next link of a page") from None
 
 

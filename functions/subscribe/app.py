@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from broadsheet import queues, settings
+from broadsheet import __version__, queues, settings
 from broadsheet.domain.errors import InvalidRequest, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.telemetry import logger
@@ -15,14 +15,19 @@ LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 
 
 def show_health(_request: Request) -> Answer:
-    """Say that the edge is up; touches nothing else."""
-    return Answer.json(HTTPStatus.OK, {"status": "ok"})
+    """Say that the edge is up, and which version it is; touches nothing else."""
+    return Answer.json(HTTPStatus.OK, {"status": "ok", "version": __version__})
 
 
 def show_sign_up(request: Request) -> Answer:
     """Show the form."""
     page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
     return Answer.page(HTTPStatus.OK, page)
+
+
+def lead_to_sign_up(request: Request) -> Answer:
+    """Lead a reader to the form who asks again for the page that answered theirs."""
+    return Answer.redirect(request.link("/"))
 
 
 def subscribe(request: Request) -> Answer:
@@ -37,7 +42,8 @@ def subscribe(request: Request) -> Answer:
     queues.send_request(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
-        return Answer.page(HTTPStatus.ACCEPTED, pages.check_your_inbox(settings.newsletter_name()))
+        page = pages.check_your_inbox(settings.newsletter_name(), sign_up_url=request.link("/"))
+        return Answer.page(HTTPStatus.ACCEPTED, page)
     return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
@@ -64,6 +70,7 @@ handler = endpoints(
     {
         "GET /": show_sign_up,
         "GET /health": show_health,
+        "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,
         "GET /{proxy+}": show_nothing,
     }

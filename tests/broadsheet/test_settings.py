@@ -159,6 +159,16 @@ def test_a_link_in_a_mail_has_one_slash_between_its_parts(
     assert settings.unsubscribe_link("a.b") == link.replace("confirm", "unsubscribe")
 
 
+@pytest.mark.parametrize("url", ["https://münchen.example", "https://news.example.com/ausgabe-ü"])
+def test_an_address_that_no_mail_could_carry_is_said_and_not_sent(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", url)
+
+    with pytest.raises(ValueError, match="xn--"):
+        settings.unsubscribe_link("a.b")
+
+
 def test_nothing_else_in_the_layer_reads_the_environment() -> None:
     readers = {
         file.name

@@ -113,9 +113,9 @@ def test_a_token_with_any_character_changed_never_says_anything_else(
 
 @given(st.text() | st.binary().map(lambda data: base64.urlsafe_b64encode(data).decode()))
 def test_whatever_is_sent_as_a_token_is_refused_in_the_same_words(text: str) -> None:
-    with pytest.raises(InvalidToken, match=r"^this confirmation link is not valid$"):
+    with pytest.raises(InvalidToken, match=r"^this confirmation link is not valid: "):
         signed_tokens.read_confirmation(text)
-    with pytest.raises(InvalidToken, match=r"^this unsubscribe link is not valid$"):
+    with pytest.raises(InvalidToken, match=r"^this unsubscribe link is not valid: "):
         signed_tokens.read_unsubscribe(text)
 
 

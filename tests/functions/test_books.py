@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -199,6 +200,60 @@ def test_the_ledger_is_exported_as_csv_with_a_link_to_the_next_page(issue_id: st
     assert rows[0].keys() == json_of(ledger(issue_id))["deliveries"][0].keys()
     assert {row["outcome"] for row in rows} == {"accepted"}
     assert {row["possibly_twice"] for row in rows} == {"false"}  # as in JSON
+
+
+LAMBDAS_LIMIT = 6 * 1024 * 1024  # bytes of a function's answer
+
+
+@pytest.fixture
+def enormous(cloud: Cloud) -> str:
+    """An issue whose largest page is more than Lambda hands over: with it, 10,000 rows."""
+    issue_id = publish_issue()
+    cloud.rows(
+        """
+        WITH readers AS (
+            INSERT INTO subscribers (id, email, name, language, signed_up_at)
+            SELECT gen_random_uuid(), repeat('x', 230) || number || '@example.com', 'Ursula', 'en',
+                   now()
+            FROM generate_series(1, 10050) AS number
+            RETURNING id
+        )
+        INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, reason, message_id)
+        SELECT %(issue)s, id, 1, 'failed', repeat('"ü"', 60), repeat('m', 255)
+        FROM readers
+        """,
+        issue=issue_id,
+    )
+    return issue_id
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_a_page_of_the_ledger_ends_before_it_is_more_than_lambda_hands_over(
+    enormous: str, accept: str
+) -> None:
+    seen: list[str] = []
+    pages = 0
+    query = {"limit": "10000"}
+
+    while query:
+        answer = ledger(enormous, accept, **query)
+        assert answer["statusCode"] == 200
+        assert len(json.dumps(answer)) < LAMBDAS_LIMIT
+        pages += 1
+        if accept == "text/csv":
+            rows = list(csv.DictReader(io.StringIO(answer["body"])))
+            link = re.fullmatch(r'<(.+)>; rel="next"', answer["headers"].get("Link", ""))
+            following = link[1] if link else None
+        else:
+            document = json_of(answer)
+            rows, following = document["deliveries"], document["next"]
+        assert rows
+        seen += [row["subscriber_id"] for row in rows]
+        query = query_of(following) if following else {}
+
+    assert len(seen) == len(set(seen)) == 10_050
+    assert seen == sorted(seen)
+    assert pages > 1
 
 
 def test_an_address_is_no_formula_in_a_spreadsheet(cloud: Cloud) -> None:

@@ -271,3 +271,26 @@ def test_no_log_line_holds_address_name_or_token_whatever_happens(
     assert len([line for line in written.splitlines() if json.loads(line)]) > len(statuses)
     for secret in (good[:20], good[-20:], expired[-20:], "ursula", "a key"):
         assert secret.lower() not in written.lower()
+
+
+def test_who_has_left_since_is_shown_the_way_back(edge: Edge) -> None:
+    page = Page(call("POST", link()))
+
+    assert "Have you unsubscribed since we sent this link?" in page.words
+    assert "sign up again" in page.words
+
+
+def test_a_link_that_is_too_old_says_so_and_what_to_do(edge: Edge) -> None:
+    page = Page(call("GET", link(age=timedelta(days=8))))
+
+    assert "This link doesn't work any more" in page.words
+    assert "sign up again" in page.words
+    assert "Go to the sign-up page" in page.words
+
+
+def test_a_link_scanner_that_asks_by_head_changes_nothing(edge: Edge) -> None:
+    head = call("HEAD", link())
+
+    assert (head["statusCode"], head["body"]) == (200, "")
+    assert call("HEAD", "x")["statusCode"] == 401
+    assert edge.requests() == []

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from broadsheet.database import subscribers_table
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
 from functions.publish.app import handler
 from local.lambda_events import api_event
@@ -77,6 +78,58 @@ def test_another_request_with_the_same_key_is_refused(cloud: Cloud) -> None:
     assert len(cloud.rows("SELECT 1 FROM issues")) == 1
 
 
+def test_published_with_nobody_confirmed_the_answer_says_so(cloud: Cloud) -> None:
+    cloud.rows(
+        "INSERT INTO subscribers (id, email, name, language, signed_up_at)"
+        " SELECT gen_random_uuid(), 'u@example.com', 'Ursula', 'en', now()"
+    )
+
+    document = json_of(post())
+
+    assert document["audience_now"] == 0
+    (warning,) = document["warnings"]
+    assert warning["code"] == "nobody-to-send-to"
+    assert "to 0 readers now" in warning["message"]
+
+
+def test_the_answer_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
+    cloud.add_confirmed("u@example.com", "v@example.com")
+    gone = cloud.add_confirmed("w@example.com")
+    cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = ANY(%(i)s)", i=gone)
+
+    document = json_of(post())
+
+    assert document["audience_now"] == 2
+    assert document["warnings"] == []
+
+
+def test_the_readers_are_counted_in_a_time_that_their_number_does_not_change(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscribers_table, "COUNTED_EXACTLY", 100)
+    cloud.rows(
+        """
+        INSERT INTO subscribers
+            (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at)
+        SELECT gen_random_uuid(), number || '@example.com', 'Ursula', 'en', now(), at, at
+        FROM generate_series(1, 20000) AS number,
+             LATERAL (SELECT CASE WHEN mod(number, 4) = 0 THEN now() END AS at) AS confirmation
+        """
+    )
+    cloud.rows("ANALYZE subscribers")
+
+    document = json_of(post())
+
+    assert document["audience_now"] == pytest.approx(5000, rel=0.3)
+    assert document["audience_now"] % 1000 == 0
+    cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE status = 'confirmed'")
+    cloud.rows("ANALYZE subscribers")
+    assert json_of(post(key="second"))["audience_now"] == 0
+    plan = cloud.rows("EXPLAIN SELECT FROM subscribers WHERE status = 'confirmed' LIMIT 101")
+    assert "subscribers_confirmed" in str(plan)
+    assert "Seq Scan" not in str(plan)
+
+
 def test_two_authors_may_use_the_same_key(cloud: Cloud) -> None:
     post(author="ada")
     post(author="grace")
@@ -138,6 +191,16 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         ({"title": "One", "content": {"html": "<p>a</p>", "text": "\x1b[31m"}}, "content"),
         (ISSUE | {"publish_at": "tomorrow"}, "publish_at"),
         (ISSUE | {"publish_at": "2026-12-24T10:00:00"}, "publish_at"),
+        (ISSUE | {"publish_at": 20261224}, "publish_at"),
+        (ISSUE | {"publish_at": "20261224"}, "publish_at"),
+        (ISSUE | {"publish_at": "2026"}, "publish_at"),
+        (ISSUE | {"publish_at": 0}, "publish_at"),
+        (ISSUE | {"publish_at": 1.5}, "publish_at"),
+        (ISSUE | {"publish_at": -1}, "publish_at"),
+        (ISSUE | {"publish_at": True}, "publish_at"),
+        ({"title": "Zo\ufffd", "markdown": "x"}, "title"),
+        ({"title": "One", "markdown": "Zo\ufffd"}, "markdown"),
+        ({"title": "One", "content": {"html": "<p>\ufffd</p>", "text": "b"}}, "content"),
         (ISSUE | {"subtitle": "?"}, "subtitle"),
     ],
 )

@@ -1,5 +1,6 @@
 """Leaving: a link with one button, or a mail client's one click (RFC 8058)."""
 
+import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,6 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from broadsheet import signed_tokens
 from broadsheet.domain.issues import IssueId
@@ -151,6 +154,34 @@ def test_no_body_is_so_wrong_that_a_reader_could_not_leave(
     answer = call("POST", link(), "*/*", body=body, content_type=content_type)
 
     assert answer["statusCode"] == 202
+    assert taken(edge).token == TOKEN
+
+
+@settings(
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # one queue will do for all
+)
+@given(
+    part=st.binary(max_size=200) | st.sampled_from([b"u*", b'name*0="x"; name*', b'name="\xff"']),
+    content_type=st.sampled_from(
+        ["multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary"]
+    )
+    | st.text(max_size=40),
+    accept=st.sampled_from(["*/*", BROWSER]),
+)
+def test_whatever_form_a_mail_client_sends_its_reader_leaves(
+    edge: Edge, part: bytes, content_type: str, accept: str
+) -> None:
+    body = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n\r\nOne-Click\r\n--b--\r\n"
+    headers = {"Accept": accept, "Content-Type": content_type}
+    event = api_event("POST", RESOURCE, query={"token": link()}, headers=headers)
+    event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+
+    answer = handler(event, context())
+
+    assert answer["statusCode"] == (200 if b"List-Unsubscribe" in body else 202)
     assert taken(edge).token == TOKEN
 
 
@@ -334,3 +365,19 @@ def test_no_log_line_holds_a_token_whatever_happens(
     assert len([line for line in written.splitlines() if json.loads(line)]) > len(statuses)
     for secret in (good[:20], good[-20:], "a key"):
         assert secret not in written
+
+
+def test_nobody_who_wants_to_leave_is_asked_to_sign_up(edge: Edge) -> None:
+    page = Page(call("GET", "x"))
+
+    assert "This link doesn't work" in page.words
+    assert "use the one in any other issue" in page.words
+    assert "sign" not in page.words.lower()
+
+
+def test_a_link_scanner_that_asks_by_head_changes_nothing(edge: Edge) -> None:
+    head = call("HEAD", link())
+
+    assert (head["statusCode"], head["body"]) == (200, "")
+    assert call("HEAD", "x")["statusCode"] == 401
+    assert edge.requests() == []

@@ -99,7 +99,17 @@ BAD_REQUESTS = {
     "endlessly nested JSON": _sign_up(7000 * "[" + "{email}", JSON),
     "form that is not UTF-8": _sign_up("name=%FF{name}&email={email}"),
     "form with too many fields": _sign_up(20 * "x=1&" + "name={name}&email={email}"),
-    "multipart without its parts": _sign_up("name={name}&email={email}", MULTIPART),
+    "multipart, which no page of ours sends": _sign_up(
+        '--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n{email}\r\n--b--\r\n',
+        MULTIPART,
+        status=415,
+    ),
+    "multipart that can't be read": _sign_up(
+        "--b\r\nContent-Disposition: form-data; u*\r\n\r\n{email}\r\n--b--\r\n",
+        MULTIPART,
+        status=415,
+    ),
+    "name of which a character was lost": _sign_up("name={name}%EF%BF%BD&email={email}"),
     "form called text": _sign_up(
         "name={name}&email={email}", {"Content-Type": "text/plain"}, status=415
     ),
@@ -116,8 +126,10 @@ BAD_REQUESTS = {
     "PUT of a sign-up": _closed("PUT", "/subscriptions", "name={name}&email={email}"),
     "DELETE of a sign-up": _closed("DELETE", "/subscriptions"),
     "PATCH of an issue": _closed("PATCH", "/issues"),
-    "HEAD of the page": _closed("HEAD", "/"),
-    "HEAD of a confirmation": _closed("HEAD", "/subscriptions/confirm?token=x"),
+    "HEAD of an unknown path": BadRequest(404, "HEAD", "/{email}"),
+    "HEAD of a confirmation": BadRequest(401, "HEAD", "/subscriptions/confirm?token=x"),
+    "HEAD of the issues without a token": BadRequest(401, "HEAD", "/issues", for_browsers=False),
+    "HEAD of what is only posted": _closed("HEAD", "/issues/1/pause"),
     # Tokens that we did not make.
     **{
         f"{method} {purpose} {what}": BadRequest(401, method, f"/subscriptions/{purpose}{query}")
@@ -166,6 +178,8 @@ BAD_REQUESTS = {
     "time without a zone": _issue(
         '{"title": "x", "markdown": "x", "publish_at": "2030-01-01T00:00:00"}'
     ),
+    "time that is a number": _issue('{"title": "x", "markdown": "x", "publish_at": 20261224}'),
+    "time that is a year": _issue('{"title": "x", "markdown": "x", "publish_at": "2026"}'),
     "time that is a word": _issue('{"title": "x", "markdown": "x", "publish_at": "{name}"}'),
     "field that nobody knows": _issue('{"title": "x", "markdown": "x", "to": "{email}"}'),
     "oversized issue": _issue('{"title": "x", "markdown": "' + 2_200_000 * "x" + '"}', status=413),

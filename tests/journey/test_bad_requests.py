@@ -27,7 +27,8 @@ def test_a_browser_gets_a_page(refused: dict[str, Refused], name: str):
 
     assert answer.status == BAD_REQUESTS[name].status
     assert answer.headers["Content-Type"].startswith("text/html")
-    assert "<h1" in answer.data.decode()
+    if BAD_REQUESTS[name].method != "HEAD":
+        assert "<h1" in answer.data.decode()
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)

@@ -22,27 +22,57 @@ def test_the_sign_up_page_signs_a_reader_up(town: Town):
     assert reader.confirmation_link().startswith(f"{town.stack.public_url}/subscriptions/confirm?")
 
 
-def test_a_program_may_sign_up_by_json_and_a_form_may_be_multipart(town: Town):
-    by_json, by_multipart = town.reader(), town.reader()
+def test_a_program_may_sign_up_by_json(town: Town):
+    reader = town.reader()
+
+    answer = town.http.request(
+        "POST",
+        f"{town.stack.public_url}/subscriptions",
+        json={"name": reader.name, "email": reader.email},
+    )
+
+    assert (answer.status, answer.json()) == (202, {"status": "received"})
+    assert reader.confirmation_link()
+
+
+def test_a_reader_who_reloads_the_answer_to_the_form_comes_to_the_form(town: Town):
+    answer = town.ask("GET", "/subscriptions", headers=BROWSER)
+
+    assert answer.status == 303
+    assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", BROWSER),
+        ("/health", {}),
+        ("/nowhere", BROWSER),
+        ("/subscriptions/confirm?token=x", {}),
+        ("/subscriptions/unsubscribe?token=x", BROWSER),
+    ],
+)
+def test_head_is_answered_where_get_is_and_without_a_body(
+    town: Town, path: str, headers: dict[str, str]
+):
+    got, head = (town.ask(method, path, headers=headers) for method in ("GET", "HEAD"))
+
+    assert head.status == got.status
+    assert head.data == b""
+    for header in ("Content-Type", "Content-Length", "Cache-Control"):
+        assert head.headers[header] == got.headers[header]
+
+
+def test_head_is_answered_to_an_author_whose_program_shouts_its_scheme(town: Town):
+    issue = town.publish()
+    shouted = {"Authorization": town.as_author["Authorization"].replace("Bearer", "BEARER")}
 
     answers = [
-        town.http.request(
-            "POST",
-            f"{town.stack.public_url}/subscriptions",
-            json={"name": by_json.name, "email": by_json.email},
-        ),
-        town.http.request(
-            "POST",
-            f"{town.stack.public_url}/subscriptions",
-            fields={"name": by_multipart.name, "email": by_multipart.email},
-        ),
+        town.ask("HEAD", path, headers=shouted)
+        for path in ("/issues", issue.href, f"{issue.href}/deliveries")
     ]
 
-    assert [(answer.status, answer.json()) for answer in answers] == [
-        (202, {"status": "received"})
-    ] * 2
-    assert by_json.confirmation_link()
-    assert by_multipart.confirmation_link()
+    assert [(answer.status, answer.data) for answer in answers] == [(200, b"")] * 3
 
 
 def test_only_the_button_confirms_and_only_the_confirmed_get_an_issue_each_of_them_once(
@@ -58,7 +88,9 @@ def test_only_the_button_confirms_and_only_the_confirmed_get_an_issue_each_of_th
     again = town.publish(title="Once for each")
 
     assert [page.status for page in pages] == [200, 200]
-    assert (again.answer.data, again.href) == (issue.answer.data, issue.href)
+    assert again.answer.json()["id"] == issue.answer.json()["id"]
+    assert again.href == issue.href
+    assert issue.answer.json()["audience_now"] >= len(confirmed)
     issue.sent()
     assert [len(reader.copies(issue)) for reader in confirmed] == [1, 1]
     assert pending.copies(issue) == []

@@ -76,6 +76,17 @@ def test_method_path_query_and_body_arrive_unchanged(state: State):
     check(state, test)
 
 
+def test_head_is_answered_with_the_length_that_get_has(state: State):
+    async def test(client: Client) -> None:
+        answer = await client.head("/subscriptions/confirm")
+
+        assert int(answer.headers["Content-Length"]) > 100
+        assert await answer.read() == b""
+
+    up(state)
+    check(state, test)
+
+
 def test_headers_arrive_and_no_other_is_added(state: State):
     async def test(client: Client) -> None:
         async with ClientSession(skip_auto_headers=["User-Agent", "Accept"]) as plain:

@@ -54,6 +54,7 @@ ASYNCHRONOUS = {
 OPEN_ROUTES = {
     "GET /",
     "GET /health",
+    "GET /subscriptions",
     "POST /subscriptions",
     "GET /subscriptions/confirm",
     "POST /subscriptions/confirm",
@@ -108,7 +109,7 @@ def statements(name: str) -> Iterator[Node]:
     for policy in FUNCTIONS[name]["Properties"]["Policies"]:
         for statement in policy["Statement"]:
             for either in statement["Fn::If"][1:] if "Fn::If" in statement else [statement]:
-                if either["Effect"] == "Allow":
+                if either.get("Effect") == "Allow":  # a condition may leave nothing
                     yield either
 
 
@@ -251,7 +252,10 @@ def test_an_edge_function_reaches_neither_database_nor_mail(name: str) -> None:
 
 @each_function
 def test_only_functions_that_are_told_of_a_secret_may_read_it(name: str) -> None:
-    secrets = {"SigningKeys", "Authors", "DatabaseUrlSecretArn", "MigrationUrlSecretArn"}
+    secrets = {
+        *("SigningKeys", "Authors", "DatabaseUrlSecretArn", "MigrationUrlSecretArn"),
+        "ProxySecretArn",
+    }
     readable = [
         statement["Resource"]
         for statement in statements(name)
@@ -283,6 +287,105 @@ def test_an_asynchronous_call_that_fails_is_kept(name: str) -> None:
     assert on_failure["Destination"]["Fn::GetAtt"].removesuffix(".Arn") in QUEUES
 
 
+# Parameters
+
+
+def is_taken(parameter: str, value: str) -> bool:
+    """Tell whether CloudFormation takes a parameter's value; its patterns are Java's."""
+    declared = TEMPLATE["Parameters"][parameter]
+    longest = declared.get("MaxLength", 4096)
+    pattern = declared["AllowedPattern"]
+    return len(value) <= longest and re.search(pattern, value) is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("", True),
+        ("https://news.example.com", True),
+        ("https://example.com/the/letter", True),
+        ("http://127.0.0.1:8080", True),
+        ("https://xn--mnchen-3ya.example", True),
+        ("https://münchen.example", False),
+        ("https://news.example.com/ausgabe-ü", False),
+        ("https://news.example.com/a b", False),
+        ("https://news.example.com/", False),
+        ("https://news.example.com?x=1", False),
+        ("https://jo@news.example.com", False),
+        ("news.example.com", False),
+        (f"https://{250 * 'x'}.example", False),
+    ],
+)
+def test_a_public_url_that_a_mail_s_header_could_not_carry_is_refused(
+    url: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    assert is_taken("PublicUrl", url) == taken
+
+
+@pytest.mark.parametrize("parameter", ["DomainName", "SenderDomain"])
+@pytest.mark.parametrize(
+    ("domain", "taken"),
+    [
+        ("news.example.com", True),
+        ("xn--mnchen-3ya.de", True),
+        ("news.xn--p1ai", True),
+        ("xn--e1afmkfd.xn--80ak6aa92e", True),
+        ("münchen.de", False),
+        ("News.example.com", False),
+        ("example", False),
+        ("news.example.c-m", False),
+    ],
+)
+def test_an_international_domain_is_taken_as_punycode_only(
+    parameter: str,
+    domain: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    assert is_taken(parameter, domain) == taken
+
+
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("News.Letter+1@news.example.com", True),
+        ("o'neil_%&$#!*-/=?^`{|}~@example.com", True),
+        ("news@xn--mnchen-3ya.de", True),
+        ("news@münchen.de", False),
+        ("zoë@example.com", False),
+        ("Ada <news@example.com>", False),
+        ("news@example.com,ada@example.com", False),
+        ('"news"@example.com', False),
+        ("news", False),
+    ],
+)
+def test_a_sender_that_iam_would_compare_with_another_spelling_is_refused(
+    address: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    assert is_taken("SenderAddress", address) == taken
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        ("", True),
+        ("CloudFront-Viewer-Address", True),
+        ("CF-Connecting-IP", True),
+        ("X-Real-IP", True),
+        ("X-Forwarded-For", False),
+        ("X-FORWARDED-FOR", False),
+        ("Forwarded", False),
+        ("two words", False),
+    ],
+)
+def test_no_header_that_readers_write_in_can_state_their_address(
+    header: str,
+    taken: bool,  # noqa: FBT001
+) -> None:
+    assert is_taken("ProxyAddressHeader", header) == taken
+
+
 # Routes
 
 
@@ -290,9 +393,14 @@ def test_every_route_is_closed_but_the_ones_listed_here() -> None:
     opened = {route for route, authorizer in routes() if authorizer == "NONE"}
     closed = {route for route, authorizer in routes() if authorizer is None}
 
-    assert opened == OPEN_ROUTES
-    assert closed == AUTHORS_ROUTES
-    assert len(list(routes())) == len(OPEN_ROUTES) + len(AUTHORS_ROUTES)
+    assert opened == with_head(OPEN_ROUTES)
+    assert closed == with_head(AUTHORS_ROUTES)
+    assert len(list(routes())) == len(opened) + len(closed)
+
+
+def with_head(paths: set[str]) -> set[str]:
+    """Add the HEAD of each GET (RFC 9110 §9.1: a server supports both)."""
+    return paths | {f"HEAD {path[4:]}" for path in paths if path.startswith("GET ")}
 
 
 def test_the_default_authorizer_asks_the_authorize_function_and_caches_nothing() -> None:
@@ -309,6 +417,8 @@ def test_the_default_authorizer_asks_the_authorize_function_and_caches_nothing()
     [
         ("Bearer bs_abc-DEF_123", True),
         ("bearer bs_abc", True),
+        ("BEARER bs_abc", True),
+        ("bEaReR bs_abc", True),
         ("", False),
         ("Bearer", False),
         ("Bearer ", False),
@@ -331,7 +441,10 @@ def test_every_route_is_throttled_and_signing_up_more_tightly() -> None:
         f"{each['HttpMethod']} {each['ResourcePath'].replace('~1', '/')}" for each in others
     }
     # API Gateway's way of writing a path: a slash, and then the path with its slashes as ~1.
-    assert throttled == {"POST //subscriptions", "POST //issues", "GET //{proxy+}"}
+    assert throttled == {
+        *("POST //subscriptions", "POST //issues"),
+        *("GET //{proxy+}", "HEAD //{proxy+}"),
+    }
     for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
         assert all(0 < each[limit] < everything[limit] for each in others)
 
@@ -372,6 +485,7 @@ def test_api_gateways_own_errors_are_problem_documents(name: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem.get("status") == response.get("StatusCode")
+    assert next(iter(problem)) == "detail"  # what a reader sees first, whose browser shows it
 
 
 def test_an_unknown_path_or_a_wrong_method_is_404() -> None:

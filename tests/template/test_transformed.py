@@ -319,6 +319,20 @@ def test_a_domain_whose_certificate_nothing_could_prove_is_refused_with_what_to_
     assert "CertificateArn" in said
 
 
+PROXY = {"ProxySecretArn": SECRET, "ProxyAddressHeader": "CloudFront-Viewer-Address"}
+
+
+@pytest.mark.parametrize("parameter", PROXY)
+def test_a_proxy_without_its_secret_or_its_header_is_refused(
+    template: Node, parameter: str
+) -> None:
+    assert refusals(template, **PROXY) == refusals(template) == []
+
+    (said,) = refusals(template, **PROXY | {parameter: ""})
+
+    assert said.startswith("ProxySecretArn and ProxyAddressHeader go together")
+
+
 # What must outlive a mistake
 
 

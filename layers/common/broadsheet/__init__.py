@@ -1,0 +1,3 @@
+"""The package that every function imports."""
+
+__version__ = "0.1.0"

@@ -44,7 +44,7 @@ class Waits(BaseModel):
     ``WAITS`` in the environment, a JSON object of field names, overrides any of them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     # Sending: call timeout < claim deadline < deliver's own timeout < claim taken for dead.
     ses_connect_timeout: float = 3
@@ -152,8 +152,32 @@ def public_url() -> str:
     """Return where readers reach the newsletter, without a slash at the end.
 
     Empty at the edge when the operator gave none: the request itself says where it came in.
+    Raises ``ValueError`` if no mail could carry it.
     """
-    return os.environ.get("PUBLIC_URL", "").rstrip("/")
+    url = os.environ.get("PUBLIC_URL", "").rstrip("/")
+    if not url.isascii():
+        raise ValueError("PUBLIC_URL must be ASCII, as mail headers are: write its host as xn--…")
+    return url
+
+
+class TrustedProxy(BaseModel):
+    """A proxy before the API: where its secret is, and its header with the reader's address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    secret_arn: str
+    address_header: str
+
+
+@cache
+def trusted_proxy() -> TrustedProxy | None:
+    """Return the proxy that states readers' addresses; None, unless the operator named one."""
+    arn, header = (
+        os.environ.get(name, "") for name in ("PROXY_SECRET_ARN", "PROXY_ADDRESS_HEADER")
+    )
+    if not arn or not header:
+        return None
+    return TrustedProxy(secret_arn=arn, address_header=header.lower())
 
 
 def confirmation_link(token: str) -> str:

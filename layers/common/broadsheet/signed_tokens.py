@@ -23,6 +23,10 @@ from broadsheet.secrets import secret
 from broadsheet.settings import required, waits
 
 _UUID_BYTES = 16
+_WAYS_OUT = {
+    "confirmation": "open it from our mail again, or sign up again to get a new one",
+    "unsubscribe": "open it from our mail again, or use the one in any other issue",
+}
 
 
 def sign_confirmation(token: ConfirmationToken) -> str:
@@ -38,7 +42,7 @@ def read_confirmation(text: str) -> ConfirmationToken:
     try:
         token = ConfirmationToken.model_validate_json(_unsign("confirmation", text))
     except ValidationError:
-        raise InvalidToken("this confirmation link is not valid") from None
+        raise _invalid("confirmation") from None
     if now() - token.issued_at > timedelta(seconds=waits().confirmation_valid):
         raise ExpiredToken("this confirmation link has expired: please sign up again")
     return token
@@ -53,7 +57,7 @@ def read_unsubscribe(text: str) -> UnsubscribeToken:
     """Return what ``sign_unsubscribe`` signed, however long ago. Raises ``InvalidToken``."""
     payload = _unsign("unsubscribe", text)
     if len(payload) != 2 * _UUID_BYTES:
-        raise InvalidToken("this unsubscribe link is not valid")
+        raise _invalid("unsubscribe")
     return UnsubscribeToken(
         subscriber_id=SubscriberId(UUID(bytes=payload[:_UUID_BYTES])),
         issue_id=IssueId(UUID(bytes=payload[_UUID_BYTES:])),
@@ -75,7 +79,11 @@ def _unsign(purpose: str, text: str) -> bytes:
         payload = _signer(purpose).unsign(text.encode())
         return base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
     except (BadSignature, ValueError):
-        raise InvalidToken(f"this {purpose} link is not valid") from None
+        raise _invalid(purpose) from None
+
+
+def _invalid(purpose: str) -> InvalidToken:
+    return InvalidToken(f"this {purpose} link is not valid: {_WAYS_OUT[purpose]}")
 
 
 def _signer(purpose: str) -> Signer:

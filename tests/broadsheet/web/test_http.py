@@ -1,6 +1,8 @@
 """Requests in, answers out: what an event says, and what becomes of every error."""
 
+import importlib
 import json
+import pkgutil
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -10,19 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+import broadsheet
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.mail import ses_mailer
 from broadsheet.web.http import _PROBLEMS, Answer, Request, endpoints, invalid_fields
 from local.lambda_events import api_event
 from tests.cloud import Page, context, json_of, problem_in
 
 BROWSER = {"accept": "text/html,*/*;q=0.8"}
 CANARY = "canary@example.com"
-# These are about a queue's message, and no endpoint raises them.
-OF_QUEUES = {errors.CanNeverSucceed}
-OF_ENDPOINTS = sorted(
-    set(errors.BroadsheetError.__subclasses__()) - OF_QUEUES, key=lambda error: error.__name__
-)
 
 pytestmark = pytest.mark.usefixtures("edge")
 
@@ -46,6 +45,7 @@ def fail(raised: Exception, headers: dict[str, str] | None = None) -> dict[str, 
         (errors.InvalidToken("do it so"), 401),
         (errors.PageNotFound("do it so"), 404),
         (errors.IssueNotFound("do it so"), 404),
+        (errors.WrongState("do it so"), 409),
         (errors.ExpiredToken("do it so"), 410),
         (errors.RequestTooLarge("do it so"), 413),
         (errors.UnsupportedContentType("do it so"), 415),
@@ -66,16 +66,49 @@ def test_an_error_of_ours_is_told_with_its_own_words(
         "detail": "do it so",
     }
     assert problem_in(in_program)
-    assert "do it so" in Page(in_browser).words.lower()
+    words = Page(in_browser).words
+    assert "do it so" in words.lower()
+    assert HTTPStatus(status).phrase not in words  # a reader's heading, not HTTP's
     for answer in (in_program, in_browser):
         assert ("Retry-After" in answer["headers"]) == (status == 503)
 
 
-@pytest.mark.parametrize("error", OF_ENDPOINTS)
-def test_every_error_that_an_endpoint_can_raise_has_its_answer(
+def every_error() -> list[type[errors.BroadsheetError]]:
+    """Return all classes of errors, wherever in the layer they are defined.
+
+    Those about a queue's message are raised by no endpoint.
+    """
+    for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
+        importlib.import_module(module.name)
+    found, rest = set[type[errors.BroadsheetError]](), [errors.BroadsheetError]
+    while rest:
+        rest += (subclasses := rest.pop().__subclasses__())
+        found.update(subclasses)
+    of_endpoints = [kind for kind in found if not issubclass(kind, errors.CanNeverSucceed)]
+    return sorted(of_endpoints, key=lambda error: error.__name__)
+
+
+@pytest.mark.parametrize("error", every_error())
+def test_an_error_is_answered_as_the_nearest_class_that_it_inherits_from(
     error: type[errors.BroadsheetError],
 ) -> None:
-    assert _PROBLEMS[error].is_client_error or _PROBLEMS[error] == HTTPStatus.SERVICE_UNAVAILABLE
+    class Later(error):  # type: ignore[misc,valid-type]
+        """Somebody adds it and thinks of no answer."""
+
+    parent = next(kind for kind in error.__mro__ if kind in _PROBLEMS)
+
+    answer = fail(Later("do it so"))
+
+    assert answer["statusCode"] == fail(error("do it so"))["statusCode"] == _PROBLEMS[parent].status
+    assert 400 <= answer["statusCode"] < 500 or answer["statusCode"] == 503
+    assert problem_in(answer)["detail"] == "do it so"
+
+
+def test_a_mail_that_was_not_taken_is_answered_as_an_outage() -> None:
+    answer = fail(ses_mailer.MailNotTaken("do it so"))
+
+    assert answer["statusCode"] == 503
+    assert answer["headers"]["Retry-After"]
 
 
 def test_a_field_by_field_error_names_the_fields() -> None:
@@ -86,7 +119,13 @@ def test_a_field_by_field_error_names_the_fields() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError(CANARY), KeyError(CANARY), RecursionError(CANARY), ValueError(CANARY, CANARY)],
+    [
+        errors.CanNeverSucceed(CANARY),
+        RuntimeError(CANARY),
+        KeyError(CANARY),
+        RecursionError(CANARY),
+        ValueError(CANARY, CANARY),
+    ],
 )
 @pytest.mark.parametrize("headers", [{}, BROWSER])
 def test_an_unexpected_error_is_answered_500_and_logged_without_its_message(
@@ -171,6 +210,7 @@ def test_what_api_gateway_leaves_out_is_empty() -> None:
         ("*/*", False),
         ("application/json", False),
         ("application/problem+json, application/json", False),
+        ("application/json, text/html;q=0.5", False),
         ("", False),
     ],
 )
@@ -251,6 +291,80 @@ def test_a_page_may_do_nothing_but_post_its_own_form() -> None:
     assert "unsafe" not in policy
 
 
+READERS_WORDS = {
+    errors.InvalidToken("x"): ("This link doesn't work", True),
+    errors.ExpiredToken("x"): ("This link doesn't work any more", True),
+    errors.PageNotFound("x"): ("This page doesn't exist", True),
+    errors.DependencyUnavailable("x"): ("This doesn't work just now", False),
+    errors.InvalidRequest("x"): ("We can't take this as it is", False),
+    RuntimeError("x"): ("Something went wrong on our side", False),
+}
+
+
+@pytest.mark.parametrize("error", READERS_WORDS, ids=lambda error: type(error).__name__)
+def test_an_error_page_speaks_to_readers_and_shows_the_way_on(error: Exception) -> None:
+    heading, leads_to_sign_up = READERS_WORDS[error]
+
+    page = Page(fail(error, BROWSER))
+
+    assert heading in page.words
+    assert ("Go to the sign-up page" in page.words) == leads_to_sign_up
+
+
+HEADED = {"a page": BROWSER, "JSON": {}}
+
+
+@pytest.mark.parametrize("headers", HEADED.values(), ids=HEADED)
+@pytest.mark.parametrize("resource", ["/", "/broken", "/gone"])
+def test_head_is_answered_as_get_is_but_for_the_body(
+    headers: dict[str, str], resource: str
+) -> None:
+    def show(request: Request) -> Answer:
+        words = "Zoë"
+        if request.wants_page:
+            return Answer.page(HTTPStatus.OK, words, {"X-Made-By": "us"})
+        return Answer.json(HTTPStatus.OK, words)
+
+    def fail_for_good(_request: Request) -> Answer:
+        raise errors.ExpiredToken("do it so")
+
+    def fail_by_fault(_request: Request) -> Answer:
+        raise RuntimeError
+
+    handler = endpoints({"GET /": show, "GET /gone": fail_for_good, "GET /broken": fail_by_fault})
+
+    got = handler(api_event("GET", resource, headers=headers), context())
+    head = handler(api_event("HEAD", resource, headers=headers), context())
+
+    assert head["body"] == ""
+    assert head["statusCode"] == got["statusCode"]
+    assert head["headers"] == got["headers"] | {"Content-Length": str(len(got["body"].encode()))}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "fields"),
+    [
+        ('{"name": "Zo\ufffd", "email": "zoe@example.com"}', "application/json", {"name"}),
+        (r'{"name": "Zo\ufffd", "email": "zo\uFFFD"}', "application/json", {"name", "email"}),
+        ('{"content": {"html": "<p>\ufffd</p>", "text": "x"}}', "application/json", {"content"}),
+        ('{"to": ["x", {"deep": "\ufffd"}]}', "application/json", {"to"}),
+        ('{"\ufffd": "x"}', "application/json", {"request"}),
+        ("name=Zo%EF%BF%BD&email=x", "application/x-www-form-urlencoded", {"name"}),
+        ("name=Zo\ufffd&email=x", "application/x-www-form-urlencoded", {"name"}),
+    ],
+)
+def test_text_of_which_a_character_was_lost_on_the_way_is_refused(
+    body: str, content_type: str, fields: set[str]
+) -> None:
+    event = api_event("POST", "/", body=body, headers={"content-type": content_type})
+
+    with pytest.raises(errors.InvalidRequest) as refusal:
+        Request.parse(event).fields(1000)
+
+    assert refusal.value.errors.keys() == fields
+    assert all("a character was lost" in said for said in refusal.value.errors.values())
+
+
 class Form(BaseModel):
     name: SubscriberName
     email: EmailAddress
@@ -287,30 +401,15 @@ body_bytes = st.binary(max_size=200) | st.text(max_size=200).map(
 )
 
 
-@given(
-    body_bytes,
-    st.sampled_from(
-        [
-            "application/json",
-            "application/x-www-form-urlencoded",
-            "multipart/form-data; boundary=b",
-            'multipart/form-data; boundary="b\'"; charset=x',
-            "multipart/form-data; boundary",
-        ]
-    ),
-)
+@given(body_bytes, st.sampled_from(["application/json", "application/x-www-form-urlencoded"]))
 def test_whatever_the_body_it_is_read_or_refused_and_never_our_fault(
     body: bytes, content_type: str
 ) -> None:
     request = Request.parse(api_event("POST", "/", headers={"content-type": content_type}))
 
-    for sent in (
-        body,
-        b'{"name": "' + body + b'"}',
-        b'--b\r\nContent-Disposition: form-data; name="a"\r\n' + body + b"\r\n--b--",
-    ):
+    for sent in (body, b'{"name": "' + body + b'"}', b"name=" + body):
         try:
             fields = Request(**(vars(request) | {"body": sent})).fields(1000)
         except errors.InvalidRequest:
             continue
-        assert json.dumps(fields, ensure_ascii=False).encode() is not None
+        assert "\ufffd" not in json.dumps(fields, ensure_ascii=False).encode().decode()

@@ -14,12 +14,12 @@ from broadsheet.web import pages
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {
     "sign_up": pages.sign_up("The Harbour Letter", "subscriptions"),
-    "check_your_inbox": pages.check_your_inbox("The Harbour Letter"),
+    "check_your_inbox": pages.check_your_inbox("The Harbour Letter", sign_up_url="./"),
     "confirm": pages.confirm("The Harbour Letter", "confirm?token=t"),
-    "confirmed": pages.confirmed("The Harbour Letter"),
+    "confirmed": pages.confirmed("The Harbour Letter", sign_up_url="./"),
     "unsubscribe": pages.unsubscribe("The Harbour Letter", "unsubscribe?token=t"),
     "unsubscribed": pages.unsubscribed("The Harbour Letter", sign_up_url="./"),
-    "error": pages.error("The Harbour Letter", 410, "Expired", "Too old.", what_to_do="Sign up."),
+    "error": pages.error("The Harbour Letter", 410, "Expired", "Too old."),
 }
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
@@ -92,7 +92,7 @@ def test_only_the_sign_up_page_may_be_indexed() -> None:
 
 
 def test_the_newsletters_name_is_marked_with_its_language() -> None:
-    page = pages.check_your_inbox("Hafenbrief", language="de")
+    page = pages.check_your_inbox("Hafenbrief", sign_up_url="./", language="de")
     assert '<header class="masthead" lang="de">Hafenbrief</header>' in page
 
 
@@ -164,26 +164,34 @@ def test_nothing_that_was_typed_becomes_markup() -> None:
 
 @given(text=st.text())
 def test_an_error_page_shows_any_text_as_it_is(text: str) -> None:
-    page = pages.error(text, 400, text, text, what_to_do=text, sign_up_url=text)
+    page = pages.error(text, 400, text, text, sign_up_url=text)
     tags = [tag for tag, _ in Elements(page).all]
-    usual = pages.error("W", 400, "t", "d", what_to_do="w" if text else "", sign_up_url=text)
+    usual = pages.error("W", 400, "t", "d", sign_up_url=text)
     assert tags == [tag for tag, _ in Elements(usual).all]
 
 
 def test_an_error_page_says_what_can_be_done() -> None:
-    page = pages.error(
-        "W", 410, "Expired", "Too old.", what_to_do="Sign up again.", sign_up_url="../?a=1&b=2"
-    )
+    page = pages.error("W", 410, "Expired", "Too old.", sign_up_url="../?a=1&b=2")
     elements = Elements(page)
-    assert "Sign up again." in elements.text
     assert "Error 410" in elements.text
     assert elements.named("a") == [{"href": "../?a=1&b=2"}]
+
+
+@pytest.mark.parametrize("name", ["check_your_inbox", "confirmed", "unsubscribed"])
+def test_who_mistyped_an_address_or_clicked_by_mistake_finds_the_way_back(name: str) -> None:
+    assert Elements(PAGES[name]).named("a") == [{"href": "./"}]
 
 
 def test_what_the_edge_has_is_called_received_and_not_done() -> None:
     assert "We have your confirmation" in PAGES["confirmed"]
     assert "We have your request" in PAGES["check_your_inbox"]
     assert "We have your request" in PAGES["unsubscribed"]
+
+
+def test_who_left_after_the_link_was_made_reads_that_it_does_not_bring_them_back() -> None:
+    page = Elements(PAGES["confirmed"])
+    assert "Have you unsubscribed since we sent this link?" in page.text
+    assert page.named("a") == [{"href": "./"}]
 
 
 def test_pages_import_nothing_heavy() -> None:

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
@@ -17,7 +17,7 @@ class BatchPointer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     issue_id: IssueId
-    numbers: tuple[PositiveInt, ...] = Field(min_length=1)
+    numbers: tuple[Annotated[StrictInt, Field(gt=0)], ...] = Field(min_length=1)
 
 
 class ClaimedBatch(BaseModel):

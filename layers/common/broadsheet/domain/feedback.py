@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import (
     AliasPath,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -16,6 +16,7 @@ from pydantic import (
 
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.times import Timestamp
 
 
 class EventKind(StrEnum):
@@ -59,7 +60,7 @@ class Bounce(BaseModel):
 
     kind: str = Field(alias="bounceType")
     subtype: str = Field(alias="bounceSubType", default="")
-    at: AwareDatetime = Field(alias="timestamp")
+    at: Timestamp = Field(alias="timestamp")
 
     @property
     def is_known(self) -> bool:
@@ -73,7 +74,7 @@ class Complaint(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     subtype: str | None = Field(alias="complaintSubType", default=None)
-    at: AwareDatetime = Field(alias="timestamp")
+    at: Timestamp = Field(alias="timestamp")
 
     @property
     def is_known(self) -> bool:
@@ -94,10 +95,18 @@ class LedgerKey(NamedTuple):
     round: int
 
 
-# Ours, if a mail has it in our form; a mail that isn't ours may have anything.
+def _number(text: object) -> int:
+    """Read a number from a tag, which is text; a number that isn't text is no tag of SES's."""
+    if isinstance(text, str) and text.isascii() and text.isdecimal():
+        return int(text)
+    raise ValueError("this is no number as text")
+
+
+# Ours, if a mail has it in our form; a mail that isn't ours may have any text.
 type _Id = Annotated[UUID | str | None, Field(union_mode="left_to_right")]
 type _Round = Annotated[
-    Annotated[int, Field(ge=1, le=2**31 - 1)] | str | None, Field(union_mode="left_to_right")
+    Annotated[int, BeforeValidator(_number), Field(ge=1, le=2**31 - 1)] | str | None,
+    Field(union_mode="left_to_right"),
 ]
 
 
@@ -111,13 +120,13 @@ class SesEvent(BaseModel):
 
     kind: str = Field(alias="eventType")
     message_id: MessageId = Field(validation_alias=AliasPath("mail", "messageId"))
-    sent_at: AwareDatetime = Field(validation_alias=AliasPath("mail", "timestamp"))
+    sent_at: Timestamp = Field(validation_alias=AliasPath("mail", "timestamp"))
     issue_tag: _Id = Field(validation_alias=_tag("issue"), default=None)
     subscriber_tag: _Id = Field(validation_alias=_tag("subscriber"), default=None)
     round_tag: _Round = Field(validation_alias=_tag("round"), default=None)
     bounce: Bounce | None = None
     complaint: Complaint | None = None
-    delivered_at: AwareDatetime | None = Field(
+    delivered_at: Timestamp | None = Field(
         validation_alias=AliasPath("delivery", "timestamp"), default=None
     )
 

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -20,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
 MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
@@ -111,7 +111,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("give a year from 2 to 9998") from None
 
 
-PublishAt = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+PublishAt = Annotated[Timestamp, AfterValidator(_in_utc)]
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -25,6 +24,7 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberName,
 )
+from broadsheet.domain.times import Timestamp
 
 MAX_USER_AGENT_CHARACTERS = 256
 
@@ -33,7 +33,7 @@ def _in_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-type Moment = Annotated[AwareDatetime, AfterValidator(_in_milliseconds)]
+type Moment = Annotated[Timestamp, AfterValidator(_in_milliseconds)]
 
 
 def now() -> datetime:

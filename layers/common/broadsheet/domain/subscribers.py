@@ -140,6 +140,8 @@ class SourceAddress(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
+        if "%" in text:  # an interface of the machine that wrote it
+            raise ValueError("an address without a zone is needed")
         return str(ipaddress.ip_address(text))
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, settings
-from broadsheet.database import deliveries_table, issues_table
+from broadsheet.database import deliveries_table, issues_table, subscribers_table
 from broadsheet.database.deliveries_table import Books, LedgerRow
 from broadsheet.database.issues_table import Issue, NewIssue
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
@@ -78,6 +78,11 @@ def publish(
     if keyed.issue.publish_at <= datetime.now(UTC):
         dispatch_kick.kick(keyed.issue.id, correlation_id)
     return keyed.issue
+
+
+def audience_now(connection: Connection) -> int:
+    """Return how many readers an issue would have now; above 10,000, about how many."""
+    return subscribers_table.count_confirmed(connection)
 
 
 def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.policy import HTTP
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from broadsheet import settings
@@ -20,7 +18,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
 from broadsheet.domain.subscribers import SourceAddress
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
-from broadsheet.web import pages
+from broadsheet.web import pages, trusted_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,23 +26,43 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from pydantic import ValidationError
 
-_PROBLEMS: dict[type[errors.BroadsheetError], HTTPStatus] = {
-    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
-    errors.UnsendableIssue: HTTPStatus.BAD_REQUEST,
-    errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
-    errors.PageNotFound: HTTPStatus.NOT_FOUND,
-    errors.IssueNotFound: HTTPStatus.NOT_FOUND,
-    errors.WrongState: HTTPStatus.CONFLICT,
-    errors.ExpiredToken: HTTPStatus.GONE,
-    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.UnsupportedContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+
+class _Problem(NamedTuple):
+    """How an error is answered: its status, and the heading of the page that a reader gets."""
+
+    status: HTTPStatus
+    heading: str
+
+
+# An error whose class is not here is answered as its nearest parent is.
+_PROBLEMS: dict[type[errors.BroadsheetError], _Problem] = {
+    errors.InvalidRequest: _Problem(HTTPStatus.BAD_REQUEST, "We can't take this as it is"),
+    errors.InvalidToken: _Problem(HTTPStatus.UNAUTHORIZED, "This link doesn't work"),
+    errors.PageNotFound: _Problem(HTTPStatus.NOT_FOUND, "This page doesn't exist"),
+    errors.IssueNotFound: _Problem(HTTPStatus.NOT_FOUND, "This issue doesn't exist"),
+    errors.WrongState: _Problem(HTTPStatus.CONFLICT, "This can't be done now"),
+    errors.ExpiredToken: _Problem(HTTPStatus.GONE, "This link doesn't work any more"),
+    errors.RequestTooLarge: _Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This is too long"),
+    errors.UnsupportedContentType: _Problem(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "We can't read this form"
+    ),
+    errors.IdempotencyKeyReused: _Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "This key is used already"
+    ),
+    errors.DependencyUnavailable: _Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "This doesn't work just now"
+    ),
+    errors.DatabaseUnavailable: _Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "This doesn't work just now"
+    ),
 }
-# A reader who ends here can start anew.
-_LEADING_NOWHERE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_OUR_FAULT = _Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side")
+# A reader who ends here can sign up.
+_DEAD_ENDS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
+_LOST_CHARACTER = (
+    "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
+)
 _UNREADABLE_FORM = "the form can't be read: send it as UTF-8"
 _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",  # tokens are in URLs
@@ -82,7 +100,9 @@ class Request:
             headers=headers,
             body=base64.b64decode(body) if event.get("isBase64Encoded") else body,
             origin=Origin(
-                source_address=SourceAddress(context["identity"]["sourceIp"]),
+                source_address=trusted_proxy.reader_address(
+                    headers, SourceAddress(context["identity"]["sourceIp"])
+                ),
                 user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT_CHARACTERS],
             ),
             author=(context.get("authorizer") or {}).get("author", ""),
@@ -92,8 +112,9 @@ class Request:
 
     @property
     def wants_page(self) -> bool:
-        """Tell whether a browser asks, which names HTML among what it accepts."""
-        return "text/html" in self.headers.get("accept", "")
+        """Tell whether a browser asks: it names HTML among what it accepts, and not JSON."""
+        accepted = self.headers.get("accept", "")
+        return "text/html" in accepted and "application/json" not in accepted
 
     def link(self, path: str) -> str:
         """Return the URL path, seen from outside, of one of our own paths."""
@@ -107,24 +128,24 @@ class Request:
         """
         if len(self.body) > limit:
             raise errors.RequestTooLarge(f"the body may have at most {limit:,} bytes")
-        content_type = self.headers.get("content-type", "")
-        match content_type.partition(";")[0].strip().lower():
+        match self._media_type:
             case "application/json":
-                return _json_object(self.body)
+                return _unharmed(_json_object(self.body))
             case "application/x-www-form-urlencoded":
-                return _form(self.body)
-            case "multipart/form-data":
-                return _multipart(content_type, self.body)
+                return _unharmed(_form(self.body))
         raise errors.UnsupportedContentType(
-            "send application/json, application/x-www-form-urlencoded or multipart/form-data"
+            "send application/json or application/x-www-form-urlencoded"
         )
 
     def document(self, limit: int) -> dict[str, Any]:
         """Return a JSON object's fields; as ``fields``, but of JSON only."""
-        content_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != "application/json":
+        if self._media_type != "application/json":
             raise errors.UnsupportedContentType("send application/json")
         return self.fields(limit)
+
+    @property
+    def _media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _mount(event: Mapping[str, Any]) -> str:
@@ -158,25 +179,16 @@ def _form(body: bytes) -> dict[str, Any]:
         raise errors.InvalidRequest(_UNREADABLE_FORM) from None
 
 
-def _multipart(content_type: str, body: bytes) -> dict[str, Any]:
-    message = message_from_bytes(
-        b"Content-Type: " + content_type.encode("ascii", "replace") + b"\r\n\r\n" + body,
-        policy=HTTP,
-    )
-    parts = message.iter_parts() if message.is_multipart() else ()
-    contents = {
-        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
-        for part in parts
+def _unharmed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields none of which has U+FFFD, by which bytes that are no UTF-8 were replaced."""
+    harmed = {
+        "request" if "\ufffd" in name else name: _LOST_CHARACTER
+        for name, value in fields.items()
+        if "\ufffd" in json.dumps({name: value}, ensure_ascii=False)
     }
-    try:
-        # Always UTF-8, the page's encoding: browsers name none in the parts (RFC 7578 §5.1.2).
-        return {
-            name: content.decode()
-            for name, content in contents.items()
-            if isinstance(content, bytes)
-        }
-    except ValueError:
-        raise errors.InvalidRequest(_UNREADABLE_FORM) from None
+    if harmed:
+        raise _naming_fields(harmed)
+    return fields
 
 
 @dataclass(frozen=True)
@@ -207,16 +219,20 @@ class Answer:
         """Answer a program."""
         return cls(status, json.dumps(document), headers=headers or {})
 
-    def as_event(self) -> dict[str, Any]:
-        """Return it as API Gateway takes it."""
+    @classmethod
+    def redirect(cls, location: str) -> Answer:
+        """Send a browser to another page of ours, to be asked for by GET (RFC 9110 §15.4.4)."""
+        return cls(HTTPStatus.SEE_OTHER, headers={"Location": location})
+
+    def as_event(self, method: str = "GET") -> dict[str, Any]:
+        """Return it as API Gateway takes it; of HEAD, GET's headers alone (RFC 9110 §9.3.2)."""
+        headers = {"Content-Type": self.content_type, **_SECURITY_HEADERS, **self.headers}
+        if method == "HEAD":
+            headers["Content-Length"] = str(len(self.body.encode()))
         return {
             "statusCode": int(self.status),
-            "headers": {
-                "Content-Type": self.content_type,
-                **_SECURITY_HEADERS,
-                **self.headers,
-            },
-            "body": self.body,
+            "headers": headers,
+            "body": "" if method == "HEAD" else self.body,
         }
 
 
@@ -228,6 +244,7 @@ def endpoints(
 ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """Make a function's handler of its routes, each named as in ``POST /subscriptions``.
 
+    HEAD is answered as GET is, without the body.
     An error that nobody expected is logged without its message and answered as 500.
     """
 
@@ -250,35 +267,47 @@ def endpoints(
                     "application/problem+json",
                 )
             flush_metrics()
-        return answer.as_event()
+        return answer.as_event(event["httpMethod"])
 
     return handler
 
 
 def _answer(routes: Mapping[str, Endpoint], request: Request) -> Answer:
+    method = "GET" if request.method == "HEAD" else request.method
     try:
-        return routes[f"{request.method} {request.resource}"](request)
+        return routes[f"{method} {request.resource}"](request)
     except errors.BroadsheetError as error:
-        return problem(request, _PROBLEMS[type(error)], error)
-    except Exception as error:  # noqa: BLE001 - an error of ours: told and answered
+        answered_as = _answered_as(error)
+        if answered_as is not None:
+            return _problem(request, answered_as, error)
         log_failure("unexpected error", error)
-        return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    except Exception as error:  # noqa: BLE001 - the last place: logged and answered
+        log_failure("unexpected error", error)
+    return _problem(request, _OUR_FAULT)
 
 
-def problem(
-    request: Request, status: HTTPStatus, error: errors.BroadsheetError | None = None
+def _answered_as(error: errors.BroadsheetError) -> _Problem | None:
+    """Return how the nearest class that an error inherits from is answered; None if none is."""
+    return next((_PROBLEMS[kind] for kind in type(error).__mro__ if kind in _PROBLEMS), None)
+
+
+def _problem(
+    request: Request, problem: _Problem, error: errors.BroadsheetError | None = None
 ) -> Answer:
     """Answer an error: a problem document (RFC 9457), or a page for a browser."""
+    status = problem.status
     detail = str(error) if error else "this is our fault: please try again in a minute"
     unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
     if request.wants_page:
+        # Nobody who wants to leave is asked to sign up.
+        leaving = request.resource.endswith("/unsubscribe")
         html = pages.error(
             settings.newsletter_name(),
             status,
-            status.phrase,
-            f"{detail[:1].upper()}{detail[1:]}.",
-            sign_up_url=request.link("/") if status in _LEADING_NOWHERE else "",
+            problem.heading,
+            f"{detail}.",
+            sign_up_url=request.link("/") if status in _DEAD_ENDS and not leaving else "",
         )
         return Answer.page(status, html, headers)
     document: dict[str, Any] = {"title": status.phrase, "status": int(status), "detail": detail}
@@ -293,6 +322,10 @@ def invalid_fields(error: ValidationError) -> errors.InvalidRequest:
         _field(detail["loc"]): _sentence(detail["type"], detail["msg"])
         for detail in error.errors(include_url=False, include_input=False)
     }
+    return _naming_fields(sentences)
+
+
+def _naming_fields(sentences: dict[str, str]) -> errors.InvalidRequest:
     named = "; ".join(f"{name}: {sentence}" for name, sentence in sentences.items())
     return errors.InvalidRequest(named, sentences)
 

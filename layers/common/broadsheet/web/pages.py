@@ -63,9 +63,12 @@ def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, wh
     )
 
 
-def check_your_inbox(newsletter_name: str, *, language: str = "en") -> str:
-    """Answer a sign-up: the same for an address that is new, pending, confirmed or blocked."""
-    return _render("check_your_inbox.html", newsletter_name, language)
+def check_your_inbox(newsletter_name: str, *, sign_up_url: str, language: str = "en") -> str:
+    """Answer a sign-up: the same for an address that is new, pending, confirmed or blocked.
+
+    ``sign_up_url``: for a reader who mistyped theirs.
+    """
+    return _render("check_your_inbox.html", newsletter_name, language, sign_up_url=sign_up_url)
 
 
 def confirm(newsletter_name: str, action: str, *, language: str = "en") -> str:
@@ -73,9 +76,13 @@ def confirm(newsletter_name: str, action: str, *, language: str = "en") -> str:
     return _render("confirm.html", newsletter_name, language, action=action)
 
 
-def confirmed(newsletter_name: str, *, language: str = "en") -> str:
-    """Say that the confirmation is here, which is what the edge knows: it is applied later."""
-    return _render("confirmed.html", newsletter_name, language)
+def confirmed(newsletter_name: str, *, sign_up_url: str, language: str = "en") -> str:
+    """Say that the confirmation is here, and what it does not do; the edge can't see the result.
+
+    It does nothing for a reader who has unsubscribed since the link was made: ``sign_up_url`` is
+    their way back.
+    """
+    return _render("confirmed.html", newsletter_name, language, sign_up_url=sign_up_url)
 
 
 def unsubscribe(newsletter_name: str, action: str, *, language: str = "en") -> str:
@@ -94,13 +101,12 @@ def error(  # noqa: PLR0913 - the parts of an error, each its own
     title: str,
     detail: str,
     *,
-    what_to_do: str = "",
     sign_up_url: str = "",
     language: str = "en",
 ) -> str:
-    """Tell a person what went wrong and what they can do about it.
+    """Say what went wrong and what a person can do about it.
 
-    ``title``, ``detail`` and ``what_to_do`` are shown as they are: a short heading, then sentences.
+    ``title`` is a short heading, ``detail`` a sentence or more.
     """
     return _render(
         "error.html",
@@ -109,7 +115,6 @@ def error(  # noqa: PLR0913 - the parts of an error, each its own
         status=status,
         title=title,
         detail=detail,
-        what_to_do=what_to_do,
         sign_up_url=sign_up_url,
     )
 
@@ -142,4 +147,5 @@ def _environment() -> "Environment":
 
 
 def _as_sentence(message: str) -> str:
-    return message[:1].upper() + message[1:]
+    """Write a message as a sentence of a page: with a capital, and the apostrophe of print."""
+    return (message[:1].upper() + message[1:]).replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")

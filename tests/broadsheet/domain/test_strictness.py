@@ -1,0 +1,261 @@
+"""No number is taken for text, no text for a number, no truth for either, wherever one is read."""
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import broadsheet
+from broadsheet.domain.deliveries import BatchPointer
+from broadsheet.domain.feedback import SesEvent
+from broadsheet.domain.issues import PublishRequest, RescheduleRequest
+from broadsheet.domain.requests import (
+    ConfirmationToken,
+    subscriber_request,
+)
+from broadsheet.issue_clock import Tick
+from broadsheet.settings import Waits
+from functions.authorize.app import Author
+
+FUNCTIONS = Path(__file__).parents[3] / "functions"
+ID = "0b9e1a5e-0000-4000-8000-000000000001"
+AT = "2026-11-22T12:00:00.123000Z"
+ORIGIN = {"source_address": "2001:db8::7", "user_agent": "Firefox"}
+TOKEN = {"email": "zoe@example.com", "name": "Zoë", "language": "en", "issued_at": AT}
+ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
+MAIL = {
+    "messageId": "0100018f-sample",
+    "timestamp": "2026-11-22T12:00:00.000Z",
+    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"]},
+}
+
+type Parse = Callable[[str], BaseModel]
+
+
+def of_fields(model: type[BaseModel]) -> Parse:
+    """A request's fields and an event's are parsed from JSON before the model gets them."""
+    return lambda text: model.model_validate(json.loads(text))
+
+
+# All that is parsed from requests, messages, events and secrets: how, and as it is sent.
+READ: dict[str, tuple[Parse, dict[str, Any]]] = {
+    "PublishRequest": (
+        of_fields(PublishRequest),
+        {"title": "One", "markdown": "Hello", "publish_at": AT},
+    ),
+    "PublishRequest with HTML": (
+        of_fields(PublishRequest),
+        {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
+    ),
+    "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
+    "SubscribeRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"},
+    ),
+    "ConfirmRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "confirm", "token": TOKEN},
+    ),
+    "UnsubscribeRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
+    ),
+    "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
+    "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
+    "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
+    "SesEvent": (
+        SesEvent.model_validate_json,
+        {"eventType": "Delivery", "mail": MAIL, "delivery": {"timestamp": AT}},
+    ),
+    "SesEvent of a bounce": (
+        SesEvent.model_validate_json,
+        {
+            "eventType": "Bounce",
+            "mail": MAIL,
+            "bounce": {"bounceType": "Permanent", "bounceSubType": "General", "timestamp": AT},
+        },
+    ),
+    "SesEvent of a complaint": (
+        SesEvent.model_validate_json,
+        {
+            "eventType": "Complaint",
+            "mail": MAIL,
+            "complaint": {"complaintSubType": "OnAccountSuppressionList", "timestamp": AT},
+        },
+    ),
+    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f"}),
+    "Waits": (Waits.model_validate_json, {"secrets_cached": 0.5}),
+}
+# Models that are read as a part of these.
+PARTS = {
+    *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
+    *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
+    "_Request",
+}
+# Other models of the domain and the edge: nothing of them is read from outside as JSON.
+OUR_OWN = {
+    "a header, which is text": {"IdempotencyKey"},
+    "the environment, which is text": {"Newsletter", "Budgets", "TrustedProxy"},
+    "constants": {"Breaker"},
+    "the database's": {"Claim", "ClaimedBatch", "RenderedIssue"},
+}
+# What they read is a row of ours, or an answer that botocore has parsed.
+INSIDE = ("broadsheet.database.", "broadsheet.services.", "broadsheet.mail.")
+WRONG = {
+    str: [5, 0, 1.5, -1, True, [], ["x"], {}, {"x": 1}],
+    int: ["5", "", 1.5, True, [], {}, None],
+    float: ["0.5", True, [], {}, None],
+}
+
+
+def every_model() -> set[str]:
+    """Name each pydantic model of the domain, the edge and the functions."""
+    for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
+        importlib.import_module(module.name)
+    for app in FUNCTIONS.glob("*/app.py"):
+        importlib.import_module(f"functions.{app.parent.name}.app")
+    found, rest = set[type[BaseModel]](), [BaseModel]
+    while rest:
+        rest += (subclasses := rest.pop().__subclasses__())
+        found.update(subclasses)
+    return {
+        model.__name__
+        for model in found
+        if model.__module__.startswith(("broadsheet.", "functions."))
+        and not model.__module__.startswith(INSIDE)
+        and "[" not in model.__name__  # RootModel[str], which is no model of ours
+    }
+
+
+def places(document: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Name the place of each text and number in a document."""
+    match document:
+        case dict():
+            for name, value in document.items():
+                yield from places(value, (*path, name))
+        case list():
+            for index, value in enumerate(document):
+                yield from places(value, (*path, index))
+        case _:
+            yield path
+
+
+def at_place(document: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - a JSON value
+    for step in path:
+        document = document[step]
+    return document
+
+
+def with_value(document: Any, path: tuple[str | int, ...], value: object) -> str:  # noqa: ANN401
+    changed = deepcopy(document)
+    at_place(changed, path[:-1])[path[-1]] = value
+    return json.dumps(changed)
+
+
+EACH_FIELD = [(name, path) for name, (_, document) in READ.items() for path in places(document)]
+
+
+def test_every_model_is_tried_here_or_reads_nothing_from_outside() -> None:
+    tried = {name.split(" ")[0] for name in READ}
+
+    assert every_model() == tried | PARTS | set[str]().union(*OUR_OWN.values())
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_sent_is_read(name: str) -> None:
+    parse, document = READ[name]
+
+    assert parse(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    EACH_FIELD,
+    ids=[f"{name}: {'.'.join(map(str, path))}" for name, path in EACH_FIELD],
+)
+def test_a_value_of_another_type_is_refused(name: str, path: tuple[str | int, ...]) -> None:
+    parse, document = READ[name]
+
+    for wrong in WRONG[type(at_place(document, path))]:
+        with pytest.raises(ValidationError):
+            parse(with_value(document, path, wrong))
+
+
+TIMES = [(name, path) for name, path in EACH_FIELD if path[-1] in {"publish_at", "received_at"}]
+TIMES += [(name, path) for name, path in EACH_FIELD if path[-1] in {"issued_at", "timestamp"}]
+
+
+@pytest.mark.parametrize(("name", "path"), TIMES)
+@pytest.mark.parametrize(
+    "time",
+    [
+        *("20261224", "2026", "0", "-1", "1.5", "1798070400", "1e9", "inf", ""),
+        *("2026-12-24", "2026-12-24T10:00:00", "2026-12-24T10:00Z", "20261224T100000Z"),
+        *("2026-12-24T10:00:00 Z", "2026-12-24T10:00:00+1", "2026-W52-4T10:00:00Z"),
+        *("2026-12-24T25:00:00Z", "2026-13-24T10:00:00Z", "٢٠٢٦-12-24T10:00:00Z", "tomorrow"),
+    ],
+)
+def test_a_time_is_rfc_3339_with_its_zone_and_nothing_else(
+    name: str, path: tuple[str | int, ...], time: str
+) -> None:
+    parse, document = READ[name]
+
+    with pytest.raises(ValidationError):
+        parse(with_value(document, path, time))
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *("2026-12-24T10:00:00Z", "2026-12-24T11:00:00+01:00", "2026-12-24t10:00:00z"),
+        *("2026-12-24 10:00:00.000000Z", "2026-12-24T04:30:00-05:30"),
+    ],
+)
+def test_a_time_may_be_written_in_any_zone(time: str) -> None:
+    wanted = RescheduleRequest.model_validate({"publish_at": time})
+
+    assert wanted.publish_at == datetime(2026, 12, 24, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("parse", "message"),
+    [
+        (
+            subscriber_request.validate_json,
+            (
+                '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T13:00:00+01:00",'
+                '"origin":{"source_address":"192.0.2.7","user_agent":""},"kind":"subscribe",'
+                '"name":"Zo\ufffd","email":"u@example.com","language":"en"}'
+            ),
+        ),
+        (
+            subscriber_request.validate_json,
+            (
+                '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T12:00:00Z",'
+                '"origin":{"source_address":"2001:db8::7","user_agent":"Firefox"},"kind":"confirm",'
+                '"token":{"email":"u@example.com","name":"Zo\ufffd","language":"en",'
+                '"issued_at":"2026-11-22T12:00:00.123000Z"}}'
+            ),
+        ),
+        (
+            BatchPointer.model_validate_json,
+            '{"issue_id":"0b9e1a5e-0000-4000-8000-000000000001","numbers":[1,2]}',
+        ),
+        (
+            of_fields(Tick),
+            '{"issue_id":"0b9e1a5e-0000-4000-8000-000000000001","correlation_id":"x"}',
+        ),
+        (of_fields(Tick), "{}"),
+    ],
+)
+def test_what_older_code_put_on_a_queue_or_a_clock_is_still_read(
+    parse: Parse, message: str
+) -> None:
+    assert parse(message)
