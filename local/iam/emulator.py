@@ -4,20 +4,21 @@
 """
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-# Its functions inherit the environment, so that the path to this package can't be in there.
-sys.path[0] = str(Path(__file__).resolve().parents[2])
+if __name__ == "__main__":
+    # Its functions inherit the environment, so that the path to this package can't be in there.
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from local.iam.calls import HttpCall  # noqa: E402 - by the path above
-from local.iam.gate import Gate  # noqa: E402
+from local.iam.calls import HttpCall
+from local.iam.gate import Gate
 
 type Message = dict[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
-type Application = Callable[[Message, Receive, Send], Awaitable[None]]
+type Application = Callable[[Message, Receive, Send], Coroutine[Any, Any, None]]
 
 
 def guarded(application: Application, gate: Gate) -> Application:

@@ -25,6 +25,7 @@ from tests.template.transformation import ROOT, transformed, under
 
 STORE = Path(roles.__file__).with_name("calls.json")
 HOW = "IAM_CALLS=write .venv/bin/pytest tests/functions"
+WRITES = os.environ.get("IAM_CALLS") == "write"
 FUNCTION = re.compile(rf"{re.escape(str(ROOT))}/functions/(\w+)/app\.py")
 TEST = re.compile(rf"{re.escape(str(ROOT))}/tests/")
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,7 +59,7 @@ class Roles:
             }
             if entry not in self.made.setdefault(function, []):
                 self.made[function].append(entry)
-            if os.environ.get("IAM_CALLS") != "write" and entry not in self.stored.get(function, []):
+            if not WRITES and entry not in self.stored.get(function, []):
                 return f"{function} calls what {STORE.name} doesn't have: run {HOW}"
         return None
 
@@ -121,7 +122,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
     stored: Calls = json.loads(STORE.read_text()) if STORE.exists() else {}
     known = Roles(under(template, **roles.EXISTING), stored, {})
     yield known
-    if os.environ.get("IAM_CALLS") == "write":
+    if WRITES:
         ordered = {
             name: sorted(calls, key=json.dumps) for name, calls in sorted(known.made.items())
         }

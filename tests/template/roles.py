@@ -3,10 +3,13 @@
 A resource stands as ``<RequestsQueue.Arn>``, whatever it is called where a function runs.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from operations import template_file
 from tests.cloud import SENDER
 
 type Node = Any  # a piece of a template: mapping, list or scalar
@@ -70,3 +73,42 @@ def documents(resources: Mapping[str, Node]) -> Iterator[tuple[str, Node]]:
                 yield f"{name}.{key}", resolved(properties[key])
         for policy in properties.get("Policies", []):
             yield f"{name}.{policy['PolicyName']}", resolved(policy["PolicyDocument"])
+
+
+def written(file: Path) -> dict[str, Node]:
+    """Return the resources of a template that SAM doesn't transform, with conditions as met."""
+    resources: dict[str, Node] = template_file.read(file)["Resources"]
+    return {name: _as_met(node) for name, node in resources.items()}
+
+
+def _as_met(node: Node) -> Node:
+    match node:
+        case {"Fn::If": [_, met, _]}:
+            return _as_met(met)
+        case dict():
+            return {name: _as_met(child) for name, child in node.items()}
+        case list():
+            return [_as_met(child) for child in node]
+    return node
+
+
+def with_arns(document: Node, resources: Mapping[str, Node]) -> Node:
+    """Put an ARN of its kind in the place of each resource's name."""
+
+    def arn(found: re.Match[str]) -> str:
+        name = found["name"]
+        kind = resources.get(name, {}).get("Type", "AWS::SecretsManager::Secret")
+        return _ARNS[kind].format(name=name)
+
+    text = json.dumps(document)
+    return json.loads(re.sub(r'(?<=")<(?P<name>\w+)(\.Arn)?>(?=")', arn, text))
+
+
+_HERE = f"{REGION}:{ACCOUNT}"
+_ARNS = {
+    "AWS::SQS::Queue": f"arn:aws:sqs:{_HERE}:{{name}}",
+    "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:{{name}}",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
+    "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{name}}",
+    "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{_HERE}:secret:{{name}}",
+}
