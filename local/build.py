@@ -52,7 +52,8 @@ def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
 
 def with_app_ids(template: str) -> str:
     """Have each function of a template name itself in its calls of AWS, for ``local.iam.gate``."""
-    return re.sub(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n", rf"\g<0>\1{gate.APP_ID}: \2\n", template)
+    app_id = rf"\g<0>\1{gate.APP_ID}: !Sub ${{AWS::StackName}}-\2\n"
+    return re.sub(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n", app_id, template)
 
 
 def dependencies(requirements: Path, log: Path) -> Path:

@@ -249,7 +249,7 @@ def _put_concurrencies(aws: Aws) -> None:
 def roles(aws: Aws) -> dict[str, Any]:
     """Return what each function may do by its own policies, for ``local.iam.gate``."""
     return {
-        name.removeprefix(f"{STACK}-"): _role(aws, function["Role"], name)
+        name: _role(aws, function["Role"], name)
         for function in aws.functions.list_functions()["Functions"]
         if (name := function["FunctionName"]).startswith(f"{STACK}-")
     }

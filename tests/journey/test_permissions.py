@@ -7,12 +7,15 @@ from tests.journey.people import Town
 def test_what_a_role_does_not_allow_is_refused_as_on_aws(town: Town) -> None:
     reader = town.reader()
 
-    with permissions.without(town.stack, "subscribe", "sqs:SendMessage"):
+    with permissions.without(town.stack, "broadsheet-subscribe", "sqs:SendMessage"):
         refused = reader.sign_up()
         (call,) = [one for one in permissions.calls(town.stack) if not one["allowed"]]
 
     assert refused.status == 503
-    assert (call["function"], call["action"]) == ("subscribe", "sqs:SendMessage")
+    assert (call["function"], call["action"]) == (
+        "broadsheet-subscribe",
+        "sqs:SendMessage",
+    )
     assert reader.sign_up().status == 202
 
 
@@ -20,6 +23,8 @@ def test_every_function_s_calls_are_known_and_looked_at(town: Town) -> None:
     town.subscriber()
     town.publish()
 
-    callers = {call["function"] for call in permissions.calls(town.stack)}
+    callers = {
+        call["function"].removeprefix("broadsheet-") for call in permissions.calls(town.stack)
+    }
 
     assert callers >= {"subscribe", "confirm", "enroll", "authorize", "publish"}

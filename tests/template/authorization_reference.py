@@ -53,6 +53,14 @@ def faults(document: Node) -> list[str]:
     return [fault for one in document["Statement"] for fault in _faults_of(one)]
 
 
+def taken(name: str, resources: list[str]) -> list[str]:
+    """Return those of some resources that an action takes; ``*`` for one that takes none."""
+    action = actions(name)[name]
+    if not any(action["resource_types"]):
+        return ["*"]
+    return [one for one in resources if _takes(name, action, one)]
+
+
 def _faults_of(statement: Node) -> Iterator[str]:
     resources = as_list(statement.get("Resource", "*"))
     taken: set[str] = set()
@@ -91,7 +99,10 @@ def _takes(name: str, action: Node, resource: str) -> bool:
     if resource == "*":
         return True
     types = _services()[name.partition(":")[0]]["resources"]
-    forms = (types[kind]["arn"] for kind in action["resource_types"] if kind)
+    kinds: Any = action["resource_types"]
+    if name.startswith("apigateway:"):
+        kinds = types  # of the two APIs that share these actions, the data has one for each
+    forms = (types[kind]["arn"] for kind in kinds if kind)
     return any(_is_of(form, resource) for form in forms)
 
 
