@@ -3,7 +3,7 @@
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
 #   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
-#   .venv-checks/    the scanner of the template's policies
+#   .venv-checks/    the scanner of the template's policies, and AWS's reference of permissions
 # Each is made anew when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
@@ -141,7 +141,7 @@ test: ## Run everything that a change must pass
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
 .PHONY: tests
-tests: $(environments)
+tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
 	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses auto $(PYTEST) # it calls make, too
 

@@ -11,6 +11,7 @@ from local.isolation import ACCOUNT, REGION
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -54,6 +55,13 @@ class Aws:
         """The emulator's Lambda."""
         return self._session.client(
             "lambda", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
+        )
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        """The emulator's IAM."""
+        return self._session.client(
+            "iam", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
         )
 
     @cached_property

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local import isolation
+from local.iam import gate
 from local.processes import tail
 from local.state import REPOSITORY
 
@@ -41,7 +43,17 @@ def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(built, folder, copy_function=_link)
         overlay(folder / LAYER / "python", installed)
-    return folder / "template.yaml"
+        built_template = folder / "template.yaml"
+        named = with_app_ids(built_template.read_text())
+        built_template.unlink()  # it is the cache's, too
+        built_template.write_text(named)
+    return built_template
+
+
+def with_app_ids(template: str) -> str:
+    """Have each function of a template name itself in its calls of AWS, for ``local.iam.gate``."""
+    app_id = rf"\g<0>\1{gate.APP_ID}: !Sub ${{AWS::StackName}}-\2\n"
+    return re.sub(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n", app_id, template)
 
 
 def dependencies(requirements: Path, log: Path) -> Path:

@@ -21,7 +21,7 @@ from local.isolation import REGION
 from local.processes import tail
 from local.ses_server.control import Control
 from local.ses_server.publishing import Topic
-from local.state import Deployment, KeptSecrets, State
+from local.state import Deployment, KeptSecrets, State, write_private
 from operations import authors
 
 STACK = "broadsheet"
@@ -56,7 +56,9 @@ def deploy(
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
     parameters |= {"PublicUrl": state.public_url}
+    state.roles.unlink(missing_ok=True)  # what is deployed now may need what the last one didn't
     _create_or_update(state, aws, template, parameters, say)
+    write_private(state.roles, json.dumps(roles(aws)))
     outputs = _outputs(aws)
     stage = outputs["ApiUrl"].rsplit("/", 1)[-1]
     resources = _deployed_resources(aws)
@@ -242,6 +244,30 @@ def _put_concurrencies(aws: Aws) -> None:
                 "MaximumConcurrency": int(source["ScalingConfig"]["MaximumConcurrency"])
             },
         )
+
+
+def roles(aws: Aws) -> dict[str, Any]:
+    """Return what each function may do by its own policies, for ``local.iam.gate``."""
+    return {
+        name: _role(aws, function["Role"], name)
+        for function in aws.functions.list_functions()["Functions"]
+        if (name := function["FunctionName"]).startswith(f"{STACK}-")
+    }
+
+
+def _role(aws: Aws, arn: str, function: str) -> dict[str, Any]:
+    account, name = arn.split(":")[4], arn.rpartition("/")[2]
+    documents = [
+        cast(
+            "dict[str, Any]",
+            aws.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"],
+        )
+        for policy in aws.iam.list_role_policies(RoleName=name)["PolicyNames"]
+    ]
+    return {
+        "arn": f"arn:aws:sts::{account}:assumed-role/{name}/{function}",
+        "statements": [one for document in documents for one in document["Statement"]],
+    }
 
 
 def _prepare_ses(

@@ -11,6 +11,7 @@ from local.processes import Child, ChildError
 from local.state import REPOSITORY, State
 
 PROGRAM = REPOSITORY / ".venv-emulator" / "bin" / "python"
+GUARDED = REPOSITORY / "local" / "iam" / "emulator.py"
 
 # The emulator saves its state only when it ends in order. What it saved before a crash is older
 # than the database, so it is used once, and only after an orderly end.
@@ -29,7 +30,7 @@ def start(state: State) -> Child:
     temporary = tempfile.mkdtemp(prefix="tmp-", dir=folder)
     child = Child.start(
         "emulator",
-        [PROGRAM, "-m", "ministack"],
+        [PROGRAM, GUARDED, state.roles, state.calls],
         environment=isolation.bare(dict(os.environ))
         | {
             "GATEWAY_PORT": str(state.ports().emulator),

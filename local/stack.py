@@ -90,6 +90,7 @@ class Supervisor:
             self._start_python(
                 *("ses", "local.ses_server", "--mailbox", self._state.mailbox),
                 *("--port", str(self._state.ports().ses)),
+                *("--roles", self._state.roles, "--calls", self._state.calls),
                 ending=ending,
                 port=self._state.ports().ses,
             )

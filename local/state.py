@@ -103,6 +103,16 @@ class State:
         return self.folder / "build"
 
     @property
+    def roles(self) -> Path:
+        """What each deployed function may do; absent while the stack is being deployed."""
+        return self.folder / "roles.json"
+
+    @property
+    def calls(self) -> Path:
+        """Each kind of call that a function made of AWS, and whether its role allows it."""
+        return self.logs / "calls.jsonl"
+
+    @property
     def public_url(self) -> str:
         """Where readers and authors reach the stack."""
         return f"http://localhost:{self.ports().front}"

@@ -5,6 +5,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+from local.iam.gate import Gate
 from local.ses_server.account import Account
 from local.ses_server.server import REPUBLISHED_HOURS, serve
 
@@ -26,6 +27,7 @@ async def _main(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         verified=arguments.verified,
         republished_hours=arguments.republished_hours,
+        gate=Gate(arguments.roles, arguments.calls) if arguments.roles else None,
         started=lambda url: print(f"listening on {url}", flush=True),
         stop=stop,
     )
@@ -45,6 +47,8 @@ def _arguments() -> argparse.Namespace:
         metavar="IDENTITY",
         help="an address or domain that may send from the start; may be repeated",
     )
+    parser.add_argument("--roles", type=Path, help="file with what known callers may do")
+    parser.add_argument("--calls", type=Path, help="file to write their calls to; with --roles")
     parser.add_argument("--max-send-rate", type=float, default=Account.max_send_rate)
     parser.add_argument("--any-rate", action="store_true", help="show the rate, enforce none")
     parser.add_argument(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from local.iam.gate import Gate
 from local.ses_server import (
     account,
     addresses,
@@ -47,6 +48,7 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
     port: int,
     verified: Iterable[str],
     republished_hours: float,
+    gate: Gate | None = None,
     started: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
@@ -70,7 +72,7 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
             plan=Plan(),
             publish=publisher.wake,
         )
-        app.add_routes(api.routes(lambda region: replace(caller, region=region)))
+        app.add_routes(api.routes(lambda region: replace(caller, region=region), gate))
         app.add_routes(control_api.routes(caller, publisher, directory))
         app.add_routes(inbox.routes(connection))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
@@ -126,16 +128,18 @@ class Server:
 
 
 @contextmanager
-def running(
+def running(  # noqa: PLR0913 — as ``serve``
     directory: Path,
     *,
     port: int = 0,
     account: Account = Account(enforces_rate=False),  # noqa: B008 — frozen
     verified: Iterable[str] = (),
     republished_hours: float = REPUBLISHED_HOURS,
+    gate: Gate | None = None,
 ) -> Iterator[Server]:
     """Run the server in a thread of this process, its mails kept in ``directory``.
 
+    ``gate`` refuses what its callers' policies don't allow.
     ``port`` 0 takes a free one. ``verified`` are identities that may send from the start. A test
     that is about the sending rate says so by its ``account``.
     """
@@ -152,6 +156,7 @@ def running(
                     port=port,
                     verified=verified,
                     republished_hours=republished_hours,
+                    gate=gate,
                     started=url.set_result,
                     stop=stop,
                 )

@@ -416,6 +416,16 @@ def test_a_pointer_to_nothing_is_dropped(cloud: Cloud) -> None:
     assert deliver(sqs_event(body), context())["batchItemFailures"] == []
 
 
+def test_a_pointer_that_can_never_be_read_goes_to_the_dead_letters_with_its_reason(
+    cloud: Cloud,
+) -> None:
+    assert deliver(sqs_event("no pointer"), context())["batchItemFailures"] == []
+
+    (dead,) = cloud.messages("DELIVERY_DEAD_LETTER")
+    assert dead["body"] == "no pointer"
+    assert dead["messageAttributes"]["reason"]["stringValue"] == "the message can't be read"
+
+
 def test_a_pointer_too_late_in_an_invocation_is_left_for_another(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = publish_issue()

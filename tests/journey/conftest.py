@@ -9,8 +9,8 @@ import pytest
 from local.stack import Stack
 from local.state import State
 from tests.journey import outage as outages
+from tests.journey import permissions, readme
 from tests.journey import power_cut as power_cuts
-from tests.journey import readme
 from tests.journey.bad_requests import BAD_REQUESTS, Refused
 from tests.journey.outage import Outage
 from tests.journey.people import BROWSER, Issue, Reader, Town
@@ -34,9 +34,14 @@ def printed_by_up(state_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def running_stack(printed_by_up: str, state_folder: Path) -> Stack:
-    """A stack with a state folder of its own; no process of it is left, whatever happens."""
-    return Stack(State.at(state_folder))
+def running_stack(printed_by_up: str, state_folder: Path) -> Iterator[Stack]:
+    """A stack with a state folder of its own; no process of it is left, whatever happens.
+
+    All that its functions called of AWS until the end must be what their roles allow.
+    """
+    stack = Stack(State.at(state_folder))
+    yield stack
+    assert [call for call in permissions.calls(stack) if not call["allowed"]] == []
 
 
 @pytest.fixture(scope="session")

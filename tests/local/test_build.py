@@ -63,3 +63,14 @@ def test_a_failing_build_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(build.BuildError, match=r"(?s)sam build failed.*template"):
         build.build(tmp_path / "built", tmp_path / "log", template=template)
+
+
+def test_each_function_of_a_built_template_names_itself_to_the_local_stack() -> None:
+    built = "      Variables:\n        POWERTOOLS_SERVICE_NAME: deliver\n        X: y\n"
+
+    assert build.with_app_ids(built) == (
+        "      Variables:\n"
+        "        POWERTOOLS_SERVICE_NAME: deliver\n"
+        "        AWS_SDK_UA_APP_ID: !Sub ${AWS::StackName}-deliver\n"
+        "        X: y\n"
+    )

@@ -50,7 +50,8 @@ ON_ANY_RESOURCE = {
 }
 ON_RESOURCES_LIKE = {
     ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
-    ":identity/*": "only as our sender, see test_template",
+    ":identity/*": "SES authorizes on whichever identity covers an address",
+    ":template/*": "a bulk mail's template, also one that has no name",
 }
 HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::SecretsManager::Secret",
