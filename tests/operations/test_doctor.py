@@ -19,13 +19,15 @@ from moto import mock_aws
 from local import ses_server
 from local.ses_server import Server
 from local.ses_server.account import dkim_tokens
-from operations.doctor import __main__ as doctor
+from operations import console, options
 from operations.doctor import account_checks, dns
+from operations.doctor import command as doctor
 from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
 from operations.stack import DeployedStack, Resource
 from tests.operations import name_server
+from tests.operations.command_line import run
 from tests.operations.name_server import Zone
 
 REGION = "eu-central-1"
@@ -195,10 +197,10 @@ def test_where_all_is_well_nothing_stands_in_the_way(
     assert {finding.verdict for finding in findings} == {Verdict.GOOD}
     assert [finding.check for finding in findings] == list(doctor.CHECKS)
     doctor.show(findings)
-    assert "Nothing stands between this stack and sending." in capsys.readouterr().out
+    assert "This stack is ready to send." in capsys.readouterr().out
 
 
-def test_a_program_reads_the_findings_and_the_exit_status(
+def test_a_program_reads_the_findings(
     practice: Practice, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = (
@@ -206,13 +208,41 @@ def test_a_program_reads_the_findings_and_the_exit_status(
         Finding(check="quota", verdict=Verdict.UNKNOWN, says="It can't be known."),
     )
 
-    assert json.loads(doctor.as_json([good]))["ready"] is True
-    told = json.loads(doctor.as_json([good, bad]))
-    assert told["ready"] is False
-    assert [finding["verdict"] for finding in told["findings"]] == ["good", "unknown"]
-    assert (doctor.status([good]), doctor.status([good, bad])) == (0, 1)
+    assert doctor.document([good])["ready"] is True
+    found = doctor.document([good, bad])
+    assert found["ready"] is False
+    assert [finding["verdict"] for finding in found["findings"]] == ["good", "unknown"]
     doctor.show([good, bad])
-    assert "One thing stands between" in capsys.readouterr().out
+    assert "One thing is left to do before this stack can send." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_the_exit_status_says_whether_a_stack_is_ready(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch, *, verified: bool
+) -> None:
+    monkeypatch.setattr(options, "chosen", lambda *_: practice.patient.stack)
+    monkeypatch.setattr(doctor, "Patient", lambda *_: practice.patient)
+    if not verified:
+        practice.ses.control.change_identity(DOMAIN, verification="PENDING")
+
+    result = run("doctor", "--stack", "news", "--json")
+
+    assert json.loads(result.stdout)["ready"] is verified
+    assert result.exit_code == (0 if verified else 1)
+
+
+def test_a_fix_can_be_copied_from_a_narrow_terminal(
+    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "PIPED_WIDTH", 60)
+    practice.zone.put(f"_dmarc.{DOMAIN}", "TXT")
+
+    doctor.show([found := practice.finding("dmarc")])
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("to do   dmarc        ")
+    assert all(len(line) <= 60 for line in printed.split(found.fix[0])[0].splitlines())
+    assert all(line in printed for line in found.fix)
 
 
 def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practice) -> None:
@@ -223,7 +253,7 @@ def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practi
     verdicts = {finding.check: finding for finding in doctor.examine(practice.patient)}
 
     assert verdicts["identity"].verdict is Verdict.UNKNOWN
-    assert "GetEmailIdentity was refused: AccessDeniedException" in verdicts["identity"].says
+    assert "may not call GetEmailIdentity" in verdicts["identity"].says
     assert verdicts["identity"].is_in_the_way
     assert verdicts["sandbox"].verdict is Verdict.GOOD
 
@@ -632,44 +662,32 @@ def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
     )
 
 
-def test_another_s_stack_is_told_apart(
-    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    another = practice.patient.stack.model_copy(update={"name": "other", "parameters": {}})
-    monkeypatch.setattr(doctor, "describe", lambda _client, _name: another)
-    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "other"])
+def test_another_s_stack_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    another = DeployedStack(name="other", status="CREATE_COMPLETE", parameters={}, outputs={})
+    monkeypatch.setattr(options, "chosen", lambda *_: another)
 
-    assert doctor.main() == 2
+    result = run("doctor", "--stack", "other")
 
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in printed.err
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "says"),
     [
-        (["--list-size", "-5"], "'-5' is no whole number of 0 or more"),
-        (["--list-size", "many"], "'many' is no whole number of 0 or more"),
-        (["--dns", "resolver.example"], "'resolver.example' is no name server's address"),
-        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is no name server's address"),
-        (["--dns", "1.1.1.1:0"], "'1.1.1.1:0' is no name server's address"),
-        (["--dns", "1.1.1.1:65536"], "'1.1.1.1:65536' is no name server's address"),
+        (["--list", "-5"], "should be greater than or equal to 0"),
+        (["--list", "many"], "unable to parse string as an integer"),
+        (["--dns", "resolver.example"], "'resolver.example' is not an address"),
+        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is not an address"),
+        (["--dns", "1.1.1.1:0"], "'1.1.1.1:0' is not an address"),
+        (["--dns", "1.1.1.1:65536"], "'1.1.1.1:65536' is not an address"),
     ],
 )
-def test_what_can_t_be_asked_about_is_refused_in_words(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    said: str,
-) -> None:
-    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "news", *arguments])
+def test_what_can_t_be_asked_about_is_refused_in_words(arguments: list[str], says: str) -> None:
+    result = run("doctor", "--stack", "news", *arguments)
 
-    with pytest.raises(SystemExit) as ended:
-        doctor.main()
-
-    assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", "").split())
 
 
 @pytest.mark.parametrize(
