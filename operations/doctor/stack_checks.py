@@ -129,7 +129,7 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         fix = "Follow the link in the mail “AWS Notification - Subscription Confirmation” there."
     elif ringing:
         says = f"These alarms ring now: {', '.join(ringing)}."
-        fix = "docs/operations.md, “The alarms”, says what each means and what to do."
+        fix = "docs/operations.md, “When an alarm comes”, says what each means and what to do."
     else:
         yield Finding(
             check="alarms", verdict=Verdict.GOOD, says=f"{len(found)} alarms are heard, and quiet."
