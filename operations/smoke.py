@@ -65,7 +65,7 @@ class Reply:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Give the JSON. Raises ``SmokeFailed`` when it is none."""
+        """Return the JSON. Raises ``SmokeFailed`` when it isn't JSON."""
         try:
             parsed: dict[str, Any] = json.loads(self.text)
         except ValueError as error:
@@ -94,7 +94,7 @@ class Newsletter:
         return boto3.client("lambda")
 
     def reader(self, fate: str) -> str:
-        """Give an address of the simulator's that no other run has."""
+        """Return an address of the simulator that no other run has."""
         return f"{fate}+smoke-{self.run}@simulator.amazonses.com"
 
     def ask(
@@ -209,7 +209,7 @@ def _issues(newsletter: Newsletter) -> Reply:
 def _send(newsletter: Newsletter, put_aside: int) -> None:
     readers = [newsletter.reader(fate) for fate in SIMULATED]
 
-    _say("5. Three readers confirm: the mails of one arrive, one bounces, one complains.")
+    _say("5. Three readers confirm: one gets the mail, one bounces, one complains.")
     for reader in readers:
         reply = newsletter.ask("POST", _confirmation_path(reader))
         _expect_status(reply, HTTPStatus.ACCEPTED, reader)
@@ -246,7 +246,7 @@ def _send(newsletter: Newsletter, put_aside: int) -> None:
 
 
 def _settled(newsletter: Newsletter, path: str) -> dict[str, Any] | None:
-    """Give the books once every mail's end is known. Raises ``SmokeFailed`` when one went wrong."""
+    """Return the books once every outcome is known. Raises ``SmokeFailed`` on a wrong one."""
     issue = _shown(newsletter, path)
     _expect(issue["status"] in {"sending", "finished"}, f"the issue is {issue['status']}: {issue}")
     books: dict[str, Any] = issue["books"]
@@ -288,7 +288,7 @@ def publish_to_none_but(newsletter: Newsletter, expected: int) -> str:
                 f"the issue would have gone to {audience} readers and not to the {expected} of "
                 "the simulator: it was canceled before anybody was mailed"
             )
-        _tell(f"its audience is {audience}, as expected: it is sent")
+        _tell(f"its audience is {audience}, as expected")
     return path
 
 

@@ -63,7 +63,7 @@ def test_a_smoke_test_of_a_stack_with_readers_publishes_nothing(
     ended = make("smoke", state_folder)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "Publishing is left out" in ended.stdout
+    assert "Publishing is skipped" in ended.stdout
     assert "Everything works." in ended.stdout
     assert town.ask_as_author("GET", "/issues").json()["issues"] == before
     assert [mail.subject for mail in reader.mails()][1:] == []
