@@ -17,7 +17,15 @@ from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
 
-OPERATED = ("authors", "keys", "dead-letters", "doctor", "smoke", "unsubscribe")
+# The commands of ``python -m operations`` that this stack can be given, with their other names.
+OPERATED: dict[str, list[str]] = {
+    "authors": ["author"],
+    "keys": [],
+    "dead-letters": [],
+    "doctor": [],
+    "smoke": [],
+    "unsubscribe": [],
+}
 FAILURES = (
     *(BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
     *(PortTakenError, SamLocalError),
@@ -183,8 +191,9 @@ def _arguments() -> argparse.Namespace:
             added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
         if command is database:
             added.add_argument("action", choices=["stop", "start"])
-    for name in OPERATED:
-        added = commands.add_parser(name, help=f"python -m operations {name}", add_help=False)
+    for name, aliases in OPERATED.items():
+        explained = f"python -m operations {name}"
+        added = commands.add_parser(name, aliases=aliases, help=explained, add_help=False)
         added.set_defaults(command=operate, name=name)
     arguments, rest = parser.parse_known_args()
     if rest and arguments.command is not operate:
