@@ -28,9 +28,13 @@ class EventKind(StrEnum):
     COMPLAINT = "Complaint"
     REJECT = "Reject"
     RENDERING_FAILURE = "Rendering Failure"
+    OPEN = "Open"
+    CLICK = "Click"
+    SUBSCRIPTION = "Subscription"
 
 
-# SES's guide, "Contents of event data": the subtypes of each type of bounce.
+# SES's guide, "Contents of event data": the subtypes of each type of bounce. New ones appear
+# without notice, so that they are only compared with to log what is new.
 BOUNCE_SUBTYPES = {
     "Permanent": frozenset(
         {"General", "NoEmail", "Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"}
@@ -43,8 +47,11 @@ BOUNCE_SUBTYPES = {
     ),
     "Undetermined": frozenset({"Undetermined"}),
 }
-# SES's guide, "Complaint object".
+# SES's guide, "Complaint object"; the feedback types are RFC 5965's and RFC 6430's.
 COMPLAINT_SUBTYPES = frozenset({None, "OnAccountSuppressionList"})
+COMPLAINT_FEEDBACK_TYPES = frozenset(
+    {None, "abuse", "auth-failure", "fraud", "not-spam", "other", "virus"}
+)
 # Of bounces and complaints: SES knew before, and did not send.
 SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedRecipient"})
 
@@ -58,27 +65,36 @@ class Bounce(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     kind: str = Field(alias="bounceType")
-    subtype: str = Field(alias="bounceSubType", default="")
+    subtype: str | None = Field(alias="bounceSubType", default=None)
     at: AwareDatetime = Field(alias="timestamp")
 
     @property
-    def is_known(self) -> bool:
-        """Whether SES's guide has such a bounce."""
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists such a bounce."""
         return self.subtype in BOUNCE_SUBTYPES.get(self.kind, ())
 
 
 class Complaint(BaseModel):
-    """Somebody said that the mail is spam, or did so before: then the subtype says so."""
+    """A reader called the mail spam, or did so before: then the subtype says so.
+
+    With the feedback type ``not-spam`` (RFC 6430) the reader said the opposite.
+    """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     subtype: str | None = Field(alias="complaintSubType", default=None)
+    feedback_type: str | None = Field(alias="complaintFeedbackType", default=None)
     at: AwareDatetime = Field(alias="timestamp")
 
     @property
-    def is_known(self) -> bool:
-        """Whether SES's guide has such a complaint."""
-        return self.subtype in COMPLAINT_SUBTYPES
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists such a complaint."""
+        return self.subtype in COMPLAINT_SUBTYPES and self.feedback_type in COMPLAINT_FEEDBACK_TYPES
+
+    @property
+    def is_about_spam(self) -> bool:
+        """Whether the reader complained, and did not take the mail out of the spam folder."""
+        return self.feedback_type != "not-spam"
 
 
 def _tag(name: str) -> AliasPath:
@@ -140,18 +156,35 @@ class SesEvent(BaseModel):
         return None
 
     @property
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists an event of this type and subtype."""
+        harm = self.bounce or self.complaint
+        return self.kind in _KINDS and (harm is None or harm.is_listed)
+
+    @property
     def permanent_bounce_at(self) -> datetime | None:
-        """When the mail bounced for good; a transient bounce or an absence note is none."""
-        is_permanent = self.bounce is not None and self.bounce.kind == "Permanent"
-        return self.bounce.at if self.bounce and is_permanent else None
+        """When the mail bounced for good, whatever the subtype; None after any other bounce."""
+        if self.bounce is not None and self.bounce.kind == "Permanent":
+            return self.bounce.at
+        return None
+
+    @property
+    def complaint_at(self) -> datetime | None:
+        """When the reader called the mail spam."""
+        if self.complaint is not None and self.complaint.is_about_spam:
+            return self.complaint.at
+        return None
 
     @property
     def is_harmful(self) -> bool:
         """Whether it harms the sender's name, and ends what the subscriber gets."""
-        return self.complaint is not None or self.permanent_bounce_at is not None
+        return self.complaint_at is not None or self.permanent_bounce_at is not None
 
     @property
     def suppressed_as(self) -> str | None:
         """The subtype by which SES says that it did not send the mail, knowing its end before."""
-        told = self.bounce or self.complaint
-        return told.subtype if told and told.subtype in SUPPRESSED else None
+        harm = self.bounce or self.complaint
+        return harm.subtype if harm and harm.subtype in SUPPRESSED else None
+
+
+_KINDS = frozenset(EventKind)
