@@ -44,11 +44,10 @@ def record(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
 
 def _member(event_type: EventType, row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
     at = _iso(row["happened_at"])
+    member: dict[str, object] = detail
     match event_type:
-        case EventType.SEND:
-            return {}
         case EventType.DELIVERY:
-            return {
+            member = {
                 "timestamp": at,
                 "processingTimeMillis": row["happened_at"] - row["received_at"],
                 "recipients": [row["recipient"]],
@@ -56,20 +55,19 @@ def _member(event_type: EventType, row: sqlite3.Row, detail: dict[str, Any]) -> 
                 "reportingMTA": "local.ses-server",
             }
         case EventType.BOUNCE:
-            return _bounce(row, detail)
+            member = _bounce(row, detail)
         case EventType.COMPLAINT:
-            return _complaint(row, detail)
-        case EventType.REJECT:
-            return detail
+            member = _complaint(row, detail)
         case EventType.RENDERING_FAILURE:
-            return {**detail, "templateName": ""}
+            member = {**detail, "templateName": ""}
         case EventType.DELIVERY_DELAY:
-            return _delay(row, detail)
+            member = _delay(row, detail)
+        case EventType.OPEN | EventType.CLICK:
+            by_reader = {"ipAddress": "192.0.2.1", "userAgent": "Mozilla/5.0"}
+            member = {"timestamp": at, **by_reader, **detail}
         case EventType.SUBSCRIPTION:
-            return _subscription(at)
-        case _:  # what the reader's mail program does
-            reader = {"ipAddress": "192.0.2.1", "userAgent": "Mozilla/5.0"}
-            return {"timestamp": at, **reader, **detail}
+            member = _subscription(at)
+    return member
 
 
 def _feedback_id(row: sqlite3.Row) -> str:

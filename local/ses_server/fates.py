@@ -167,47 +167,41 @@ class FateRule(BaseModel):
         return Happening(self.event, self._detail(), self.after)
 
     def _detail(self) -> dict[str, object]:
-        match self.event:
-            case EventType.BOUNCE:
-                return {
-                    "bounceType": self.bounce_type,
-                    "bounceSubType": self.bounce_sub_type,
-                    "code": "smtp; 550 5.1.1 user unknown"
-                    if self.bounce_type == "Permanent"
-                    else "smtp; 450 4.2.0 try again later",
-                }
-            case EventType.COMPLAINT:
-                by_report = self.complaint_feedback_type
-                return {"complaintSubType": self.complaint_sub_type} | (
-                    {"complaintFeedbackType": by_report} if by_report else {}
-                )
-            case EventType.REJECT:
-                return {"reason": "Bad content"}
-            case EventType.RENDERING_FAILURE:
-                return {"errorMessage": "As commanded."}
-            case EventType.DELIVERY_DELAY:
-                return {"delayType": self.delay_type}
-            case EventType.CLICK:
-                return {"link": "https://example.com/", "linkTags": None}
-            case _:
-                return {}
+        details: dict[EventType, dict[str, object]] = {
+            EventType.BOUNCE: {
+                "bounceType": self.bounce_type,
+                "bounceSubType": self.bounce_sub_type,
+                "code": "smtp; 550 5.1.1 user unknown"
+                if self.bounce_type == "Permanent"
+                else "smtp; 450 4.2.0 try again later",
+            },
+            EventType.COMPLAINT: {"complaintSubType": self.complaint_sub_type},
+            EventType.REJECT: {"reason": "Bad content"},
+            EventType.RENDERING_FAILURE: {"errorMessage": "As commanded."},
+            EventType.DELIVERY_DELAY: {"delayType": self.delay_type},
+            EventType.CLICK: {"link": "https://example.com/", "linkTags": None},
+        }
+        if self.complaint_feedback_type:  # absent without a report of the mailbox provider's
+            details[EventType.COMPLAINT]["complaintFeedbackType"] = self.complaint_feedback_type
+        return details.get(self.event, {})
 
     def fate(self) -> Fate:
         happening, why = self.happening(), "As commanded."
         match self.event:
             case EventType.SEND | EventType.DELIVERY:
-                return DELIVERED
+                fate = DELIVERED
             case EventType.REJECT:
-                return Fate(Outcome.REJECTED, (happening,), why)
+                fate = Fate(Outcome.REJECTED, (happening,), why)
             case EventType.RENDERING_FAILURE:
-                return Fate(Outcome.RENDERING_FAILURE, (happening,), why)
+                fate = Fate(Outcome.RENDERING_FAILURE, (happening,), why)
             case EventType.BOUNCE:
-                return Fate(Outcome.BOUNCED, (happening,), why, self._listed())
+                fate = Fate(Outcome.BOUNCED, (happening,), why, self._listed())
             case EventType.DELIVERY_DELAY:
                 late = Happening(EventType.DELIVERY, after=self.after + 1)
-                return Fate(Outcome.DELIVERED, (happening, late))
+                fate = Fate(Outcome.DELIVERED, (happening, late))
             case _:
-                return Fate(Outcome.DELIVERED, (DELIVERY, happening), "", self._listed())
+                fate = Fate(Outcome.DELIVERED, (DELIVERY, happening), "", self._listed())
+        return fate
 
     def _listed(self) -> Suppressing:
         """Return as what the recipient is put on the account's suppression list, if at all."""

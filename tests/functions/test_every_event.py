@@ -111,16 +111,17 @@ def name_of(case: object) -> str:
     return "" if isinstance(case, Effect) else str(case)
 
 
+@pytest.fixture
+def breaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A breaker that one bounce or complaint trips."""
+    monkeypatch.setattr(settings, "BREAKER", Breaker(least_bounces=1, least_complaints=1))
+
+
+@pytest.mark.usefixtures("breaker")
 @pytest.mark.parametrize(("event", "detail", "effect"), TABLE, ids=name_of)
 def test_an_event_changes_the_ledger_the_reader_and_the_breaker_as_its_type_says(
-    cloud: Cloud,
-    monkeypatch: pytest.MonkeyPatch,
-    output: Callable[[], str],
-    event: EventType,
-    detail: Detail,
-    effect: Effect,
+    cloud: Cloud, output: Callable[[], str], event: EventType, detail: Detail, effect: Effect
 ) -> None:
-    monkeypatch.setattr(settings, "BREAKER", Breaker(least_bounces=1, least_complaints=1))
     cloud.add_confirmed(URSULA)
     issue_id = publish_issue()
     tick(issue_id)
