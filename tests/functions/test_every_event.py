@@ -48,7 +48,7 @@ def complaint(feedback_type: str | None, subtype: str | None = None) -> Detail:
     return {"complaint_feedback_type": feedback_type, "complaint_sub_type": subtype}
 
 
-TYPES = [
+TYPES: list[tuple[EventType, Detail, Effect]] = [
     (EventType.SEND, {}, HARMLESS),
     (EventType.DELIVERY, {}, Effect(marks=frozenset({"delivered_at"}))),
     (EventType.REJECT, {}, Effect(outcome="rejected")),

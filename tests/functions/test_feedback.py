@@ -303,6 +303,20 @@ def test_what_can_not_be_read_is_put_aside_and_the_others_are_recorded(
     }
 
 
+def test_what_is_surely_about_no_mail_is_logged_and_dropped(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    issue_id = publish_issue()
+    tick(issue_id)
+    validated = "Successfully validated SNS topic for Amazon SES event publishing."
+
+    assert tell(validated, "{}", ses_event("Send", issue=issue_id, subscriber=ursula)) == []
+
+    assert ledger(cloud)["message_id"] == "0100-first"
+    assert cloud.messages("FEEDBACK_DEAD_LETTER") == []
+    assert output().count("a message about no mail was dropped") == 2
+
+
 def test_an_event_that_is_not_ours_harms_nobody_in_its_batch(cloud: Cloud, ursula: UUID) -> None:
     issue_id = publish_issue()
     tick(issue_id)

@@ -21,6 +21,7 @@ from broadsheet.database import (
 from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
+from broadsheet.domain.feedback import about_no_mail
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import ses_mailer
 from broadsheet.services import pacing
@@ -200,10 +201,20 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
         feedback_progress_table.start_proof(connection)
     feedback_progress_table.see_queues(
         connection,
-        are_empty=queues.are_feedback_queues_empty(),
+        are_empty=_are_feedback_queues_empty(),
         apart=timedelta(seconds=waits.queues_seen_empty_apart),
         grace=timedelta(seconds=waits.grace),
     )
+
+
+def _are_feedback_queues_empty() -> bool:
+    """Return whether no event of a mail can be on the queues.
+
+    SNS may have put a message aside that is about no mail, before feedback could drop it.
+    """
+    if dropped := queues.drop_feedback_dead_letters(about_no_mail):
+        logger.info("dead letters were dropped, since they are about no mail", messages=dropped)
+    return queues.are_feedback_queues_empty()
 
 
 def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
