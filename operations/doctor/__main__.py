@@ -22,6 +22,7 @@ type Check = Callable[[Patient], Iterator[Finding]]
 CHECKS: dict[str, Check] = {
     "stack": stack_checks.deployment,
     "identity": sender_checks.identity,
+    "forwarding": sender_checks.forwarding,
     "dkim": sender_checks.dkim,
     "spf": sender_checks.spf,
     "dmarc": sender_checks.dmarc,
@@ -34,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "concurrency": account_checks.concurrency,
     "queues": stack_checks.queues,
     "database": stack_checks.database,
+    "issues": stack_checks.issues,
     "alarms": stack_checks.alarms,
     "dead letters": stack_checks.dead_letters,
     "authors": stack_checks.authors,
@@ -53,7 +55,10 @@ def made(name: str, patient: Patient) -> list[Finding]:
         return list(CHECKS[name](patient))
     except ClientError as error:
         says = f"{error.operation_name} was refused: {error.response['Error']['Code']}."
-        fix = "Run this with credentials that may read, ReadOnlyAccess for example."
+        fix = (
+            "Run this with credentials that may read, ReadOnlyAccess for example, and that may "
+            "call the function that ends in -dispatch."
+        )
     except BotoCoreError as error:
         says, fix = str(error), "Look at your credentials, your region and your network."
     except StackError as error:  # what never came up has no outputs

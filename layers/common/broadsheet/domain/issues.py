@@ -191,3 +191,26 @@ class RenderedIssue(BaseModel):
     subject: str
     html: str
     text: str
+
+
+class PausedIssue(BaseModel):
+    """An issue that stopped itself; ``because`` says why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issue_id: IssueId
+    because: str
+
+
+class Trouble(BaseModel):
+    """What needs the operator now, whatever the alarms say.
+
+    ``unresolved_mails``: those past the grace time. ``duplicate_mails``: those that SES took a
+    second time, as was seen in the last 14 days.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    paused: list[PausedIssue]
+    unresolved_mails: int
+    duplicate_mails: int

@@ -22,9 +22,9 @@ from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.feedback import about_no_mail
-from broadsheet.domain.issues import IssueStatus
+from broadsheet.domain.issues import IssueStatus, PausedIssue, Trouble
 from broadsheet.mail import ses_mailer
-from broadsheet.services import pacing
+from broadsheet.services import levers, pacing
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from broadsheet.database.issues_table import Issue
     from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import IssueId
+
+
+_FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
 
 
 class _LockedByAnother(Exception):
@@ -70,6 +73,23 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
         except DependencyUnavailable as error:  # the others have theirs all the same
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
+
+
+def report_trouble(connection: Connection) -> Trouble:
+    """Return what needs the operator; an alarm that rings once can't say that it still does."""
+    now = datetime.now(UTC)
+    grace = timedelta(seconds=settings.waits().grace)
+    return Trouble(
+        paused=[
+            PausedIssue(issue_id=issue.id, because=because)
+            for issue in issues_table.find_open(connection)
+            if (because := issue.paused_because) and because != levers.BY_AUTHOR
+        ],
+        unresolved_mails=deliveries_table.count_unresolved_until(
+            connection, now - grace - _dead_after_deadline()
+        ),
+        duplicate_mails=deliveries_table.count_duplicates_since(connection, now - _FORTNIGHT),
+    )
 
 
 @contextmanager
