@@ -27,6 +27,7 @@ from broadsheet.domain.subscribers import (
 )
 from functions.enroll.app import handler
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
+from tests.conftest import forget_what_was_read
 
 URSULA = "ursula@example.com"
 ISSUE = IssueId.new()
@@ -275,6 +276,23 @@ def test_a_complaints_suppression_is_not_lifted(cloud: Cloud) -> None:
     enroll(confirmation(at(0), at(1)))
 
     assert ses.get_suppressed_destination(EmailAddress=URSULA)
+
+
+def test_a_sender_s_address_keeps_its_case_by_which_ses_knows_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    for verified in ses.list_email_identities()["EmailIdentities"]:
+        ses.delete_email_identity(EmailIdentity=verified["IdentityName"])
+    ses.create_email_identity(EmailIdentity="News.Desk@page.example")
+    monkeypatch.setenv("SENDER_ADDRESS", "News.Desk@page.example")
+    monkeypatch.setenv("SENDER_NAME", "Die Zeitung für Köln, Bonn und die Dörfer drumherum")
+    forget_what_was_read()
+
+    assert enroll(sign_up(at(0))) == []
+
+    (mail,) = cloud.mails_to(URSULA)
+    assert mail.sender.endswith(" <News.Desk@page.example>")
 
 
 LIFTING = ["GetSuppressedDestination", "DeleteSuppressedDestination"]

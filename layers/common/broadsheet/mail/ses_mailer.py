@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from email.utils import formataddr
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -189,7 +188,7 @@ def _send_simple(
 ) -> str:
     try:
         answer = _sending_client().send_email(
-            FromEmailAddress=_sender(newsletter),
+            FromEmailAddress=newsletter.from_header,
             **_reply_to(newsletter),
             Destination={"ToAddresses": [to]},
             ConfigurationSetName=configuration_set,
@@ -263,7 +262,7 @@ def bulk_email(
     list_id: MessageHeaderTypeDef = {"Name": "List-Id", "Value": newsletter.list_id}  # RFC 2919
     issue: MessageTagTypeDef = {"Name": "issue", "Value": str(letter.issue_id)}
     request: SendBulkEmailRequestTypeDef = {
-        "FromEmailAddress": _sender(newsletter),
+        "FromEmailAddress": newsletter.from_header,
         "ConfigurationSetName": required("ISSUE_CONFIGURATION_SET"),
         "DefaultContent": {
             "Template": {
@@ -359,10 +358,6 @@ def lift_bounce_suppression(email: EmailAddress) -> None:
             raise DependencyUnavailable("SES's suppression list did not answer") from error
         reason = _result_of(error).reason
         logger.warning("SES refused to lift a suppression for good", reason=reason)
-
-
-def _sender(newsletter: Newsletter) -> str:
-    return formataddr((newsletter.sender_name, str(newsletter.sender)))
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
