@@ -15,7 +15,7 @@ from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, ki
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
     """Take ``{"issue_id": "..."}`` or ``{}``. What fails is tried again by Lambda.
 
-    ``{"report": true}`` changes nothing, and returns a ``Trouble``: the operator's doctor asks so.
+    ``{"report": true}`` changes nothing and returns ``OpenProblems``, for the operator's doctor.
 
     A database that is down is nobody's failure: the issue's clock calls again in a minute.
     """
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | 
         try:
             with connected(settings.waits().database_patience_of_workers) as connection:
                 if tick.report:
-                    return dispatching.report_trouble(connection).model_dump(mode="json")
+                    return dispatching.report_problems(connection).model_dump(mode="json")
                 if tick.issue_id is None:
                     dispatching.look_at_all(connection, correlation_id)
                 else:

@@ -1,10 +1,10 @@
 """Applies the numbered migrations when the stack is deployed: a CloudFormation custom resource.
 
 CloudFormation calls when one of its properties changes: ``SchemaVersion``, the last migration's
-number, ``Database``, which tells one database from another, or ``Newsletter``, whose parameters are
-refused before anything is changed when no mail could be sent by them: CloudFormation's own patterns
-can't reckon how long a name is as SES gets it. A rollback calls with an older version and changes
-nothing, as does a delete.
+number, ``Database``, which tells one database from another, or ``Newsletter``, the parameters of
+every mail. Parameters that SES would refuse fail the deployment before anything is changed:
+CloudFormation's own patterns can't compute how long an encoded name is. A rollback calls with an
+older version and changes nothing, as does a delete.
 """
 
 import json

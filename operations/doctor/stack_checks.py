@@ -14,7 +14,7 @@ WHOLE = {
     "IMPORT_COMPLETE",
 }
 DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
-ASK_FOR_TROUBLE = b'{"report": true}'  # of dispatch, which reads it from the database
+REPORT = b'{"report": true}'  # of dispatch, which reads it from the database
 
 
 def deployment(patient: Patient) -> Iterator[Finding]:
@@ -87,11 +87,11 @@ def database(patient: Patient) -> Iterator[Finding]:
 
 
 def issues(patient: Patient) -> Iterator[Finding]:
-    """Ask the database what still needs the operator: an alarm that rings once can't say so."""
+    """Ask the database which problems are still open: an alarm on a single event goes quiet."""
     function = patient.stack.output("DispatchFunctionName")
-    answer = patient.functions.invoke(FunctionName=function, Payload=ASK_FOR_TROUBLE)
-    trouble = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer or trouble is None:
+    answer = patient.functions.invoke(FunctionName=function, Payload=REPORT)
+    problems = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer or problems is None:
         yield Finding(
             check="issues",
             verdict=Verdict.UNKNOWN,
@@ -99,7 +99,7 @@ def issues(patient: Patient) -> Iterator[Finding]:
             fix=(f"See the newest lines of the log /aws/lambda/{function}.",),
         )
         return
-    found = [*_paused(trouble["paused"]), *_uncertain(patient, trouble)]
+    found = [*_paused(problems["paused"]), *_uncertain(patient, problems)]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
@@ -118,19 +118,19 @@ def _paused(paused: list[dict[str, str]]) -> Iterator[Finding]:
         )
 
 
-def _uncertain(patient: Patient, trouble: dict[str, int]) -> Iterator[Finding]:
-    """Name the mails that nobody knows the end of, and those that were sent twice."""
-    if unresolved := trouble["unresolved_mails"]:
+def _uncertain(patient: Patient, problems: dict[str, int]) -> Iterator[Finding]:
+    """Report the mails whose outcome is unknown, and those that were sent twice."""
+    if unresolved := problems["unresolved_mails"]:
         yield Finding(
             check="issues",
             verdict=Verdict.BAD,
-            says=f"It is unknown of {unresolved:,} mails whether they were sent, for too long.",
+            says=f"{unresolved:,} mails have been unresolved longer than the grace period.",
             fix=(
-                "They are settled within the hour, unless something is wrong with SES's events:",
+                "They settle within the hour, unless SES's events don't arrive or can't be read:",
                 f"  make dead-letters STACK={patient.stack.name}",
             ),
         )
-    if duplicates := trouble["duplicate_mails"]:
+    if duplicates := problems["duplicate_mails"]:
         yield Finding(
             check="issues",
             verdict=Verdict.ADVICE,

@@ -314,7 +314,7 @@ def test_a_suppression_that_ses_refuses_to_lift_for_good_ends_and_the_reader_is_
     assert enroll(confirmation(at(0), at(1))) == []
 
     assert cloud.status_of(URSULA) == "confirmed"
-    assert "SES refused to lift a suppression for good" in output()
+    assert "SES refused to lift a suppression" in output()
     assert URSULA not in output()
     assert cloud.messages("REQUESTS_DEAD_LETTER") == []
 

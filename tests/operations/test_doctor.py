@@ -93,9 +93,9 @@ class Practice:
     zone: Zone
     dispatch: dict[str, Any] = field(default_factory=dict)  # how a call of it is answered
 
-    def dispatch_reports(self, **trouble: Any) -> None:  # noqa: ANN401 - JSON
+    def dispatch_reports(self, **problems: Any) -> None:  # noqa: ANN401 - JSON
         """Let dispatch report this of the issues, and nothing else."""
-        report = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0} | trouble
+        report = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0} | problems
         self.dispatch["Payload"] = BytesIO(json.dumps(report).encode())
 
     def findings(self, check: str) -> list[Finding]:
@@ -582,7 +582,9 @@ def test_a_cluster_is_judged_by_what_rds_says_of_it(
     assert (found.verdict, says in found.says) == (verdict, True)
 
 
-def test_an_issue_that_stopped_itself_is_told_with_the_way_on(practice: Practice) -> None:
+def test_an_issue_that_stopped_itself_is_reported_with_the_way_to_resume(
+    practice: Practice,
+) -> None:
     because = "of 400 mails, 40 bounced and 0 were complained of"
     practice.dispatch_reports(paused=[{"issue_id": "1234", "because": because}])
 
@@ -592,7 +594,7 @@ def test_an_issue_that_stopped_itself_is_told_with_the_way_on(practice: Practice
     assert "POST /issues/1234/resume" in says
 
 
-def test_mails_that_nobody_knows_the_end_of_are_told(practice: Practice) -> None:
+def test_mails_that_are_unresolved_for_too_long_are_reported(practice: Practice) -> None:
     practice.dispatch_reports(unresolved_mails=1200)
 
     says = practice.bad("issues")
@@ -601,7 +603,7 @@ def test_mails_that_nobody_knows_the_end_of_are_told(practice: Practice) -> None
     assert "make dead-letters STACK=news" in says
 
 
-def test_mails_that_went_out_twice_are_told_and_stand_in_nothings_way(practice: Practice) -> None:
+def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) -> None:
     practice.dispatch_reports(duplicate_mails=3)
 
     found = practice.finding("issues")

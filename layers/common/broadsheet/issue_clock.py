@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Tick(BaseModel):
     """What dispatch is called with: an issue, or none for the look at all open ones.
 
-    ``report``: only return what needs the operator. ``correlation_id`` is that of the request that
-    published the issue, so that its whole delivery can be followed in the logs.
+    ``report``: only return what needs operator attention. ``correlation_id`` is that of the request
+    that published the issue, so that its whole delivery can be followed in the logs.
     """
 
     issue_id: IssueId | None = None

@@ -34,8 +34,8 @@ class EventKind(StrEnum):
     SUBSCRIPTION = "Subscription"
 
 
-# SES's guide, "Contents of event data": the subtypes of each type of bounce. New ones appear
-# without notice, so that they are only compared with to log what is new.
+# SES's guide, "Contents of event data": the subtypes of each type of bounce. SES adds
+# subtypes without notice: one that is missing here is logged, and changes nothing else.
 BOUNCE_SUBTYPES = {
     "Permanent": frozenset(
         {"General", "NoEmail", "Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"}
@@ -76,7 +76,7 @@ class Bounce(BaseModel):
 
 
 class Complaint(BaseModel):
-    """A reader called the mail spam, or did so before: then the subtype says so.
+    """A reader called the mail spam; the subtype says whether it was an earlier mail.
 
     With the feedback type ``not-spam`` (RFC 6430) the reader said the opposite.
     """
@@ -208,10 +208,10 @@ _LONGEST_WORD = 300  # characters; an address of AWS's is shorter, an encoded ev
 
 
 def about_no_mail(body: str) -> str | None:
-    """Return what an unreadable message is, if it is surely about no mail; else None.
+    """Return what an unreadable message is, if it is surely about no mail; otherwise None.
 
-    Such a message is dropped. Any other may be an event of a mail that nobody has recorded: it is
-    a dead letter, and keeps unresolved mails from being sent again.
+    The first kind is dropped. The second may be an event of a mail that is not recorded yet: it is
+    a dead letter, and no unresolved mail is sent again while it lies there.
     """
     try:
         return _about_no_mail(body)

@@ -202,11 +202,11 @@ class PausedIssue(BaseModel):
     because: str
 
 
-class Trouble(BaseModel):
-    """What needs the operator now, whatever the alarms say.
+class OpenProblems(BaseModel):
+    """What needs operator attention now, whatever the alarms say.
 
-    ``unresolved_mails``: those past the grace time. ``duplicate_mails``: those that SES took a
-    second time, as was seen in the last 14 days.
+    ``unresolved_mails``: past their grace time. ``duplicate_mails``: beyond one to a recipient in a
+    round, detected in the last 14 days.
     """
 
     model_config = ConfigDict(frozen=True)

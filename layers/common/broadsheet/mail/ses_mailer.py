@@ -343,8 +343,8 @@ def send_quota() -> SendQuota:
 def lift_bounce_suppression(email: EmailAddress) -> None:
     """Take an address off the account's suppression list, if a bounce put it there.
 
-    A complaint's entry stays, and so does one that SES refuses to look up for good: a stranger
-    chooses the address. Raises ``DependencyUnavailable`` for what passes, or is about us.
+    A complaint's entry stays. A refusal of SES's that does not pass is logged and ends it, since a
+    stranger chooses the address. Raises ``DependencyUnavailable`` for any other.
     """
     client = _asking_client()
     try:
@@ -357,7 +357,7 @@ def lift_bounce_suppression(email: EmailAddress) -> None:
         if not _would_be_refused_again(error):
             raise DependencyUnavailable("SES's suppression list did not answer") from error
         reason = _result_of(error).reason
-        logger.warning("SES refused to lift a suppression for good", reason=reason)
+        logger.warning("SES refused to lift a suppression", reason=reason)
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
@@ -434,15 +434,16 @@ def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
 
 
 def _would_be_refused_again(error: ClientError | BotoCoreError) -> bool:
-    """Return whether a call that is not counted in tries is to end: its refusal does not pass.
+    """Return whether SES would refuse the same call again, however often it is tried.
 
-    What is about us does pass, when the operator has corrected it.
+    A refusal that is about us passes once the operator has corrected its cause.
     """
     result = _result_of(error)
     if not isinstance(error, ClientError) or not isinstance(result, Refused):
         return False
-    if result.refusal is Refusal.RETRY:  # of a status that SES's guide does not name
-        return error.response["ResponseMetadata"]["HTTPStatusCode"] not in _PASSING
+    if result.refusal is Refusal.RETRY:  # a status that SES's reference does not list
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return status >= 400 and status not in _PASSING  # noqa: PLR2004 - HTTP's own
     return result.refusal is Refusal.RECIPIENT
 
 

@@ -22,7 +22,7 @@ from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.feedback import about_no_mail
-from broadsheet.domain.issues import IssueStatus, PausedIssue, Trouble
+from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
 from broadsheet.mail import ses_mailer
 from broadsheet.services import levers, pacing
 from broadsheet.telemetry import count, log_failure, logger
@@ -75,11 +75,11 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
 
 
-def report_trouble(connection: Connection) -> Trouble:
-    """Return what needs the operator; an alarm that rings once can't say that it still does."""
+def report_problems(connection: Connection) -> OpenProblems:
+    """Return what needs operator attention, also when its alarm has gone quiet."""
     now = datetime.now(UTC)
     grace = timedelta(seconds=settings.waits().grace)
-    return Trouble(
+    return OpenProblems(
         paused=[
             PausedIssue(issue_id=issue.id, because=because)
             for issue in issues_table.find_open(connection)
@@ -230,7 +230,7 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
 def _are_feedback_queues_empty() -> bool:
     """Return whether no event of a mail can be on the queues.
 
-    SNS may have put a message aside that is about no mail, before feedback could drop it.
+    SNS may have put a message about no mail into the dead letters, where feedback can't drop it.
     """
     if dropped := queues.drop_feedback_dead_letters(about_no_mail):
         logger.info("dead letters were dropped, since they are about no mail", messages=dropped)
