@@ -274,8 +274,12 @@ def _prepare_ses(
     state: State, aws: Aws, resources: dict[str, Any], outputs: dict[str, str]
 ) -> None:
     """Tell the SES server what the emulator's own SES was told, and verify the sender."""
+    domain = SENDER.rpartition("@")[2]
     with suppress(aws.ses.exceptions.AlreadyExistsException):  # the SES server verifies at once
-        aws.ses.create_email_identity(EmailIdentity=SENDER.rpartition("@")[2])
+        aws.ses.create_email_identity(EmailIdentity=domain)
+    aws.ses.put_email_identity_feedback_attributes(  # as the template has it
+        EmailIdentity=domain, EmailForwardingEnabled=False
+    )
     # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
     events = Topic(
         topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION

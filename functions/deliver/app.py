@@ -33,7 +33,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 return [pointer for pointer in pointers if not left.isdisjoint(pointer.numbers)]
 
             return queue_worker.work_through(
-                event, _pointer, deliver, "DELIVERY", together=lambda pointer: pointer.issue_id
+                event,
+                _pointer.validate_json,
+                deliver,
+                "DELIVERY",
+                together=lambda pointer: pointer.issue_id,
             )
     finally:
         ses_mailer.close_connections()

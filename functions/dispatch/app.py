@@ -12,8 +12,10 @@ from broadsheet.services import dispatching
 from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, kind_of, log_failure
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> None:
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
     """Take ``{"issue_id": "..."}`` or ``{}``. What fails is tried again by Lambda.
+
+    ``{"report": true}`` changes nothing and returns ``OpenProblems``, for the operator's doctor.
 
     A database that is down is nobody's failure: the issue's clock calls again in a minute.
     """
@@ -21,6 +23,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
     with correlated(tick.correlation_id) as correlation_id:
         try:
             with connected(settings.waits().database_patience_of_workers) as connection:
+                if tick.report:
+                    return dispatching.report_problems(connection).model_dump(mode="json")
                 if tick.issue_id is None:
                     dispatching.look_at_all(connection, correlation_id)
                 else:
@@ -34,3 +38,4 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> None:
             raise InvocationFailed(kind_of(error)) from None
         finally:
             flush_metrics()
+    return None

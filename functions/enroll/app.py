@@ -26,6 +26,8 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
                         enrollment.apply(connection, request)
                 return []
 
-            return queue_worker.work_through(event, subscriber_request, enroll, "REQUESTS")
+            return queue_worker.work_through(
+                event, subscriber_request.validate_json, enroll, "REQUESTS"
+            )
     finally:
         ses_mailer.close_connections()

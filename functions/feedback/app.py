@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import queue_worker, settings
 from broadsheet.database.connection import session
-from broadsheet.domain.feedback import SesEvent
+from broadsheet.domain.feedback import SesEvent, about_no_mail
 from broadsheet.services import feedback
+from broadsheet.telemetry import logger
 
 _event = TypeAdapter(SesEvent)
 
@@ -25,5 +26,17 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             return []
 
         return queue_worker.work_through(
-            event, _event, record, "FEEDBACK", together=lambda _event: "all"
+            event, _parse, record, "FEEDBACK", together=lambda _event: "all"
         )
+
+
+def _parse(body: str) -> SesEvent | None:
+    """Return the event, or None for a message that is surely about no mail."""
+    try:
+        return _event.validate_json(body)
+    except ValidationError:
+        what = about_no_mail(body)
+        if what is None:
+            raise
+        logger.info("a message about no mail was dropped", what=what)
+        return None

@@ -1,8 +1,10 @@
 """Applies the numbered migrations when the stack is deployed: a CloudFormation custom resource.
 
 CloudFormation calls when one of its properties changes: ``SchemaVersion``, the last migration's
-number, or ``Database``, which tells one database from another. A rollback calls with an older
-version and changes nothing, as does a delete.
+number, ``Database``, which tells one database from another, or ``Newsletter``, the parameters of
+every mail. Parameters that SES would refuse fail the deployment before anything is changed:
+CloudFormation's own patterns can't compute how long an encoded name is. A rollback calls with an
+older version and changes nothing, as does a delete.
 """
 
 import json
@@ -12,10 +14,13 @@ from typing import Any
 
 import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
 
 from broadsheet.database import application_role
 from broadsheet.database.connection import Connection, connect, connected
 from broadsheet.database.migrations import migrate, numbered_files
+from broadsheet.domain.errors import UnsendableNewsletter
+from broadsheet.domain.newsletter import Newsletter
 from broadsheet.telemetry import kind_of, log_failure, logger
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,12 +33,37 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Do what CloudFormation asks, and tell it the outcome, whatever it is."""
     try:
         if event["RequestType"] != "Delete":
-            _migrate_to(int(event["ResourceProperties"]["SchemaVersion"]))
+            properties = event["ResourceProperties"]
+            _check_newsletter(properties.get("Newsletter"))  # an older template has none
+            _migrate_to(int(properties["SchemaVersion"]))
+    except UnsendableNewsletter as error:
+        _answer(event, "FAILED", str(error))
     except Exception as error:  # noqa: BLE001 - unanswered, CloudFormation waits for an hour
         log_failure("migration failed", error)
         _answer(event, "FAILED", f"{kind_of(error)}: see the log {context.log_stream_name}")
     else:
         _answer(event, "SUCCESS", "")
+
+
+def _check_newsletter(parameters: dict[str, str] | None) -> None:
+    """Raise ``UnsendableNewsletter`` when SES would refuse every mail of this newsletter."""
+    if parameters is None:
+        return
+    try:
+        Newsletter.model_validate(
+            {
+                "name": parameters["Name"],
+                "sender": parameters["SenderAddress"],
+                "sender_name": parameters["SenderName"],
+                "reply_to": parameters["ReplyToAddress"] or None,
+            }
+        )
+    except ValidationError as error:
+        sentences = [
+            ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])
+            for detail in error.errors(include_url=False, include_input=False)
+        ]
+        raise UnsendableNewsletter("; ".join(sentences)) from None
 
 
 def _migrate_to(version: int) -> None:

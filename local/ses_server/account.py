@@ -35,12 +35,17 @@ class Account:
 
 @dataclass(frozen=True)
 class Proof:
-    """How far an identity is proved, in SES's words; by default, wholly."""
+    """How far an identity is proved, in SES's words; by default, wholly.
+
+    ``forwards_feedback``: SES also mails each bounce and complaint to the sender, unless it is
+    turned off.
+    """
 
     verification: str = "SUCCESS"
     dkim: str = "SUCCESS"
     mail_from_domain: str | None = None
     mail_from: str = "SUCCESS"
+    forwards_feedback: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import re
 
 from local.ses_server.errors import bad_request
 
-MAX_ADDRESS_CHARACTERS = 320  # SES: "The maximum length of an email address is 320 characters"
+MAX_ADDRESS_CHARACTERS = 320  # SES's, of the encoded name and the address together
 
 _NAMED = re.compile(r'\s*(?P<name>"(?:[^"\\]|\\.)*"|[^<>"]*)\s*<(?P<address>[^<>]*)>\s*')
 _ORDINARY = re.compile(
@@ -16,12 +16,14 @@ _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 
 def parse(text: str) -> str:
     """Return the bare address of ``text``; raises ``SesError`` with SES's words for its fault."""
+    if len(text) > MAX_ADDRESS_CHARACTERS:
+        raise bad_request(f"Address length is more than {MAX_ADDRESS_CHARACTERS} bytes long")
     named = _NAMED.fullmatch(text)
     if named and (not named["name"].isascii() or not named["name"].isprintable()):
         # SES's guide: a sender name outside of ASCII must come as an RFC 2047 encoded-word.
         raise bad_request("Friendly name contains characters that are not encoded as RFC 2047 asks")
     address = bare(text)
-    if len(address) > MAX_ADDRESS_CHARACTERS or not _ORDINARY.fullmatch(address):
+    if not _ORDINARY.fullmatch(address):
         _explain(address)
     return address
 
@@ -50,7 +52,7 @@ def _explain(address: str) -> None:
         raise bad_request(f"Invalid domain name: '{domain}'")
     if re.search(r"[\x00-\x20\x7f]", local) and not _QUOTED_LOCAL.fullmatch(local):
         raise bad_request("Local address contains control or whitespace")
-    if not _QUOTED_LOCAL.fullmatch(local) or len(address) > MAX_ADDRESS_CHARACTERS:
+    if not _QUOTED_LOCAL.fullmatch(local):
         raise bad_request("Illegal address")
 
 

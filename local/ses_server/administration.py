@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from local.ses_server import account, addresses, mails
 from local.ses_server.account import ALL_REASONS, ConfigurationSet, Proof
@@ -12,6 +13,7 @@ from local.ses_server.requests import (
     CreateEmailIdentity,
     CreateEventDestination,
     ListPage,
+    PutEmailIdentityFeedback,
     PutEmailIdentityMailFrom,
     PutSuppressedDestination,
     SendingOptions,
@@ -70,7 +72,7 @@ def get_email_identity(caller: Caller, identity: str) -> dict[str, object]:
     proof = account.proof_of(caller.connection, identity)
     answer: dict[str, object] = {
         "IdentityType": _identity_type(identity),
-        "FeedbackForwardingStatus": True,
+        "FeedbackForwardingStatus": proof.forwards_feedback,
         "VerifiedForSendingStatus": proof.verification == "SUCCESS",
         "VerificationStatus": proof.verification,
         "DkimAttributes": _dkim(identity, proof),
@@ -92,14 +94,22 @@ def put_mail_from(
     caller: Caller, identity: str, request: PutEmailIdentityMailFrom
 ) -> dict[str, object]:
     """Set the domain that bounces go to; like an identity, it is proved at once."""
+    domain = request.mail_from_domain or None
+    return _change_proof(caller, identity, mail_from_domain=domain, mail_from="SUCCESS")
+
+
+def put_feedback(
+    caller: Caller, identity: str, request: PutEmailIdentityFeedback
+) -> dict[str, object]:
+    """Set whether bounces and complaints are mailed to the sender as well; here, none ever is."""
+    return _change_proof(caller, identity, forwards_feedback=request.email_forwarding_enabled)
+
+
+def _change_proof(caller: Caller, identity: str, **changed: Any) -> dict[str, object]:  # noqa: ANN401
     if account.find_identity(caller.connection, identity) is None:
         raise not_found(f"Email identity {identity} does not exist.")
     proof = account.proof_of(caller.connection, identity)
-    account.put_proof(
-        caller.connection,
-        identity,
-        replace(proof, mail_from_domain=request.mail_from_domain or None, mail_from="SUCCESS"),
-    )
+    account.put_proof(caller.connection, identity, replace(proof, **changed))
     return {}
 
 

@@ -120,6 +120,16 @@ OPERATIONS = (
         ),
     ),
     Operation(
+        "PutEmailIdentityFeedbackAttributes",
+        "PUT",
+        f"{IDENTITIES}/{{EmailIdentity}}/feedback",
+        lambda call: administration.put_feedback(
+            call.caller,
+            call.path("EmailIdentity"),
+            requests.PutEmailIdentityFeedback.parse(call.body),
+        ),
+    ),
+    Operation(
         "PutSuppressedDestination",
         "PUT",
         SUPPRESSED,

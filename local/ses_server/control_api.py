@@ -32,7 +32,7 @@ a ``message``. ``control.Control`` speaks it for Python.
 ``PUT /control/destinations/issues``, ``DELETE /control/destinations``
     where a configuration set's events go: ``{"topic_arn": …, "endpoint_url": …}`` or
     ``{"queue_url": …, "endpoint_url": …}``, with ``types`` for some types only; ``*`` is any other
-    configuration set. It holds after a restart too.
+    configuration set. It holds after a restart too. A new one is sent ``publishing.VALIDATED``.
 
 ``GET /api/events``
     the events as SES writes them, and where each is; ``to``, ``type``, ``after``, ``limit``.

@@ -51,6 +51,8 @@ CREATE TABLE IF NOT EXISTS event_destinations (
   configuration_set TEXT PRIMARY KEY,
   destination TEXT NOT NULL         -- JSON
 );
+-- The configuration sets with a destination to which SES has not yet said that it found it valid.
+CREATE TABLE IF NOT EXISTS validations_due (configuration_set TEXT PRIMARY KEY);
 -- Recipients accepted, by minute: what the 24-hour quota is counted from.
 CREATE TABLE IF NOT EXISTS sent (minute INTEGER PRIMARY KEY, recipients INTEGER NOT NULL);
 

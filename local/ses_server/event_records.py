@@ -19,72 +19,115 @@ def _iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+# By type: the member that tells of it.
+_MEMBERS = {
+    EventType.SEND: "send",
+    EventType.DELIVERY: "delivery",
+    EventType.BOUNCE: "bounce",
+    EventType.COMPLAINT: "complaint",
+    EventType.REJECT: "reject",
+    EventType.RENDERING_FAILURE: "failure",
+    EventType.DELIVERY_DELAY: "deliveryDelay",
+    EventType.OPEN: "open",
+    EventType.CLICK: "click",
+    EventType.SUBSCRIPTION: "subscription",
+    EventType.UNLISTED: "unlisted",
+}
+
+
 def record(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
     """Write an event as SES's guide has it: "Contents of event data"."""
-    detail = json.loads(row["detail"])
+    event_type = EventType(row["type"])
+    member = _member(event_type, row, json.loads(row["detail"]))
+    return {"eventType": row["type"], "mail": _mail(row, entry), _MEMBERS[event_type]: member}
+
+
+def _member(event_type: EventType, row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
     at = _iso(row["happened_at"])
-    recipient = row["recipient"]
-    feedback_id = f"0100{row['happened_at']:012x}-{row['message_id'][17:53]}-{row['mail_id']:06d}"
-    told: dict[str, object]
-    match EventType(row["type"]):
-        case EventType.SEND:
-            name, told = "send", {}
+    member: dict[str, object] = detail
+    match event_type:
         case EventType.DELIVERY:
-            name = "delivery"
-            told = {
+            member = {
                 "timestamp": at,
                 "processingTimeMillis": row["happened_at"] - row["received_at"],
-                "recipients": [recipient],
+                "recipients": [row["recipient"]],
                 "smtpResponse": "250 2.6.0 Message received",
                 "reportingMTA": "local.ses-server",
             }
         case EventType.BOUNCE:
-            name = "bounce"
-            is_permanent = detail["bounceType"] == "Permanent"
-            bounced = {
-                "emailAddress": recipient,
-                "action": "failed",
-                "status": "5.1.1" if is_permanent else "4.2.0",
-                "diagnosticCode": detail["code"],
-            }
-            told = {
-                "feedbackId": feedback_id,
-                "bounceType": detail["bounceType"],
-                "bounceSubType": detail["bounceSubType"],
-                "bouncedRecipients": [bounced],
-                "timestamp": at,
-                "reportingMTA": "dns; local.ses-server",
-            }
+            member = _bounce(row, detail)
         case EventType.COMPLAINT:
-            name = "complaint"
-            told = {
-                "feedbackId": feedback_id,
-                "complaintSubType": None,
-                "complainedRecipients": [{"emailAddress": recipient}],
-                "timestamp": at,
-                "arrivalDate": at,
-                **detail,
-            }
-            if "complaintFeedbackType" in detail:
-                told["userAgent"] = "Amazon SES Mailbox Simulator"
-        case EventType.REJECT:
-            name, told = "reject", detail
+            member = _complaint(row, detail)
         case EventType.RENDERING_FAILURE:
-            name, told = "failure", {**detail, "templateName": ""}
+            member = {**detail, "templateName": ""}
         case EventType.DELIVERY_DELAY:
-            name = "deliveryDelay"
-            delayed = {
-                "emailAddress": recipient,
-                "status": "4.4.1",
-                "diagnosticCode": "smtp; 421 4.4.1 Unable to connect to remote host",
-            }
-            told = {
-                "timestamp": at,
-                "delayType": detail["delayType"],
-                "expirationTime": _iso(row["happened_at"] + _RETRYING_MILLISECONDS),
-                "delayedRecipients": [delayed],
-            }
-    return {"eventType": row["type"], "mail": _mail(row, entry), name: told}
+            member = _delay(row, detail)
+        case EventType.OPEN | EventType.CLICK:
+            by_reader = {"ipAddress": "192.0.2.1", "userAgent": "Mozilla/5.0"}
+            member = {"timestamp": at, **by_reader, **detail}
+        case EventType.SUBSCRIPTION:
+            member = _subscription(at)
+    return member
+
+
+def _feedback_id(row: sqlite3.Row) -> str:
+    return f"0100{row['happened_at']:012x}-{row['message_id'][17:53]}-{row['mail_id']:06d}"
+
+
+def _bounce(row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
+    bounced = {
+        "emailAddress": row["recipient"],
+        "action": "failed",
+        "status": "5.1.1" if detail["bounceType"] == "Permanent" else "4.2.0",
+        "diagnosticCode": detail["code"],
+    }
+    return {
+        "feedbackId": _feedback_id(row),
+        "bounceType": detail["bounceType"],
+        "bounceSubType": detail["bounceSubType"],
+        "bouncedRecipients": [bounced],
+        "timestamp": _iso(row["happened_at"]),
+        "reportingMTA": "dns; local.ses-server",
+    }
+
+
+def _complaint(row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
+    at = _iso(row["happened_at"])
+    by_report = {"userAgent": "Amazon SES Mailbox Simulator"}
+    return {
+        "feedbackId": _feedback_id(row),
+        "complaintSubType": None,
+        "complainedRecipients": [{"emailAddress": row["recipient"]}],
+        "timestamp": at,
+        "arrivalDate": at,
+        **detail,
+        **(by_report if "complaintFeedbackType" in detail else {}),
+    }
+
+
+def _delay(row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
+    delayed = {
+        "emailAddress": row["recipient"],
+        "status": "4.4.1",
+        "diagnosticCode": "smtp; 421 4.4.1 Unable to connect to remote host",
+    }
+    return {
+        "timestamp": _iso(row["happened_at"]),
+        "delayType": detail["delayType"],
+        "expirationTime": _iso(row["happened_at"] + _RETRYING_MILLISECONDS),
+        "delayedRecipients": [delayed],
+    }
+
+
+def _subscription(at: str) -> dict[str, object]:
+    """Say that a reader left by SES's own subscription management, which Broadsheet has not."""
+    return {
+        "contactList": "readers",
+        "timestamp": at,
+        "source": "UnsubscribeHeader",
+        "newTopicPreferences": {"unsubscribeAll": True, "topicSubscriptionStatus": []},
+        "oldTopicPreferences": {"unsubscribeAll": False, "topicSubscriptionStatus": []},
+    }
 
 
 def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:

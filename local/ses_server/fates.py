@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class EventType(StrEnum):
-    """SES's ``eventType``, those of them that a mail can bring about without its reader."""
+    """SES's ``eventType``; ``UNLISTED`` stands for one that SES may add."""
 
     SEND = "Send"
     DELIVERY = "Delivery"
@@ -39,6 +39,10 @@ class EventType(StrEnum):
     REJECT = "Reject"
     RENDERING_FAILURE = "Rendering Failure"
     DELIVERY_DELAY = "DeliveryDelay"
+    OPEN = "Open"
+    CLICK = "Click"
+    SUBSCRIPTION = "Subscription"
+    UNLISTED = "Unlisted"
 
 
 type Suppressing = Literal["BOUNCE", "COMPLAINT"] | None
@@ -130,26 +134,27 @@ _SIMULATED = {
 
 
 class FateRule(BaseModel):
-    """Let mails bounce, complain, be rejected or delayed.
+    """Decide what becomes of mails, and which event SES publishes of them.
 
     It holds for ``recipients``, or for all, and of these for a ``share``, which is drawn by
     ``seed`` and the recipient (and the mail's tags ``issue`` and ``round``): the same ones always.
     ``after`` is in seconds from when the mail would have been delivered. A permanent bounce and a
     complaint put the recipient on the account's suppression list, as with SES, when the mail is
-    taken, unless ``suppresses`` is off.
+    taken, unless ``suppresses`` is off. Types and subtypes may be any text: SES adds new ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    event: Literal[
-        EventType.BOUNCE, EventType.COMPLAINT, EventType.REJECT, EventType.DELIVERY_DELAY
-    ]
+    event: EventType
     recipients: Recipients | None = None
     share: float = Field(default=1.0, ge=0, le=1)
     seed: int = 0
     after: float = Field(default=0.0, ge=0)
-    bounce_type: Literal["Permanent", "Transient", "Undetermined"] = "Permanent"
+    bounce_type: str = "Permanent"
     bounce_sub_type: str = "General"
+    complaint_feedback_type: str | None = "abuse"
+    complaint_sub_type: str | None = None
+    delay_type: str = "TransientCommunicationFailure"
     suppresses: bool = True
 
     def concerns(self, recipient: str, tags: Mapping[str, str]) -> bool:
@@ -159,39 +164,53 @@ class FateRule(BaseModel):
         return self.share >= 1 or chance(self.seed, *about) < self.share
 
     def happening(self) -> Happening:
-        match self.event:
-            case EventType.BOUNCE:
-                detail: dict[str, object] = {
-                    "bounceType": self.bounce_type,
-                    "bounceSubType": self.bounce_sub_type,
-                    "code": "smtp; 550 5.1.1 user unknown"
-                    if self.bounce_type == "Permanent"
-                    else "smtp; 450 4.2.0 try again later",
-                }
-            case EventType.COMPLAINT:
-                detail = {"complaintFeedbackType": "abuse"}
-            case EventType.REJECT:
-                detail = {"reason": "Bad content"}
-            case _:
-                detail = {"delayType": "TransientCommunicationFailure"}
-        return Happening(self.event, detail, self.after)
+        return Happening(self.event, self._detail(), self.after)
+
+    def _detail(self) -> dict[str, object]:
+        details: dict[EventType, dict[str, object]] = {
+            EventType.BOUNCE: {
+                "bounceType": self.bounce_type,
+                "bounceSubType": self.bounce_sub_type,
+                "code": "smtp; 550 5.1.1 user unknown"
+                if self.bounce_type == "Permanent"
+                else "smtp; 450 4.2.0 try again later",
+            },
+            EventType.COMPLAINT: {"complaintSubType": self.complaint_sub_type},
+            EventType.REJECT: {"reason": "Bad content"},
+            EventType.RENDERING_FAILURE: {"errorMessage": "As commanded."},
+            EventType.DELIVERY_DELAY: {"delayType": self.delay_type},
+            EventType.CLICK: {"link": "https://example.com/", "linkTags": None},
+        }
+        if self.complaint_feedback_type:  # absent without a report of the mailbox provider's
+            details[EventType.COMPLAINT]["complaintFeedbackType"] = self.complaint_feedback_type
+        return details.get(self.event, {})
 
     def fate(self) -> Fate:
         happening, why = self.happening(), "As commanded."
         match self.event:
+            case EventType.SEND | EventType.DELIVERY:
+                fate = DELIVERED
             case EventType.REJECT:
-                return Fate(Outcome.REJECTED, (happening,), why)
+                fate = Fate(Outcome.REJECTED, (happening,), why)
+            case EventType.RENDERING_FAILURE:
+                fate = Fate(Outcome.RENDERING_FAILURE, (happening,), why)
             case EventType.BOUNCE:
-                is_permanent = self.bounce_type == "Permanent"
-                is_listed = self.suppresses and is_permanent
-                listed: Suppressing = "BOUNCE" if is_listed else None
-                return Fate(Outcome.BOUNCED, (happening,), why, listed)
-            case EventType.COMPLAINT:
-                listed = "COMPLAINT" if self.suppresses else None
-                return Fate(Outcome.DELIVERED, (DELIVERY, happening), "", listed)
-            case _:
+                fate = Fate(Outcome.BOUNCED, (happening,), why, self._listed())
+            case EventType.DELIVERY_DELAY:
                 late = Happening(EventType.DELIVERY, after=self.after + 1)
-                return Fate(Outcome.DELIVERED, (happening, late))
+                fate = Fate(Outcome.DELIVERED, (happening, late))
+            case _:
+                fate = Fate(Outcome.DELIVERED, (DELIVERY, happening), "", self._listed())
+        return fate
+
+    def _listed(self) -> Suppressing:
+        """Return as what the recipient is put on the account's suppression list, if at all."""
+        if not self.suppresses:
+            return None
+        if self.event is EventType.BOUNCE and self.bounce_type == "Permanent":
+            return "BOUNCE"
+        is_complaint = self.event is EventType.COMPLAINT
+        return "COMPLAINT" if is_complaint and self.complaint_feedback_type != "not-spam" else None
 
 
 class Fates:

@@ -27,6 +27,8 @@ from local.ses_server import database, events
 from local.ses_server.events import Event, EventState
 from local.ses_server.fates import EventType
 
+# What SES publishes when an event destination is made; no event, and no JSON.
+VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
 ANY = "*"  # the configuration set of a destination for all others, and for mail without one
 
 THREADS = 2  # calls under way at once
@@ -82,15 +84,31 @@ class NotTaken(Exception):
 def set_destination(
     connection: sqlite3.Connection, configuration_set: str, destination: AnyDestination
 ) -> None:
-    """Send a configuration set's events there from now on, also after a restart."""
-    connection.execute(
-        "INSERT OR REPLACE INTO event_destinations (configuration_set, destination) VALUES (?, ?)",
-        (configuration_set, destination.model_dump_json()),
-    )
+    """Send a configuration set's events there from now on, also after a restart.
+
+    A new destination is first sent ``VALIDATED``, as by SES.
+    """
+    with database.transaction(connection):
+        if destinations(connection).get(configuration_set) != destination:
+            connection.execute(
+                "INSERT OR REPLACE INTO validations_due VALUES (?)", (configuration_set,)
+            )
+        connection.execute(
+            "INSERT OR REPLACE INTO event_destinations (configuration_set, destination)"
+            " VALUES (?, ?)",
+            (configuration_set, destination.model_dump_json()),
+        )
 
 
 def delete_destinations(connection: sqlite3.Connection) -> None:
-    connection.execute("DELETE FROM event_destinations")
+    with database.transaction(connection):
+        connection.execute("DELETE FROM event_destinations")
+        connection.execute("DELETE FROM validations_due")
+
+
+def _unvalidated(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT configuration_set FROM validations_due").fetchall()
+    return [row["configuration_set"] for row in rows]
 
 
 def destinations(connection: sqlite3.Connection) -> dict[str, AnyDestination]:
@@ -131,14 +149,35 @@ class Publisher:
                 self._has_news.clear()
                 where = destinations(connection)
                 due = events.due(connection, datetime.now(UTC), AT_ONCE) if where else []
-                if not due:
+                is_validated = self._validate(connection, where)
+                if not due and is_validated:
                     self._has_news.wait(_seconds_to_next(connection) if where else None)
                     self._ends.wait(GATHERING_SECONDS)
-                elif self._publish(connection, pool, due, where):
+                elif self._publish(connection, pool, due, where) and is_validated:
                     pause = FIRST_PAUSE_SECONDS
                 else:
                     self._ends.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _validate(self, connection: sqlite3.Connection, where: dict[str, AnyDestination]) -> bool:
+        """Publish what SES says to a new destination; False when one did not take it."""
+        is_validated = True
+        for configuration_set in _unvalidated(connection):
+            destination = where[configuration_set]
+            client = self._client(destination)
+            try:
+                if isinstance(destination, Topic):
+                    client.publish(TopicArn=destination.topic_arn, Message=VALIDATED)
+                else:
+                    client.send_message(QueueUrl=destination.queue_url, MessageBody=VALIDATED)
+            except (BotoCoreError, ClientError) as error:
+                _log.warning("a destination was not validated, to be tried again: %s", error)
+                is_validated = False
+                continue
+            connection.execute(
+                "DELETE FROM validations_due WHERE configuration_set = ?", (configuration_set,)
+            )
+        return is_validated
 
     def _publish(
         self,

@@ -220,6 +220,10 @@ class PutEmailIdentityMailFrom(_Shape):
     mail_from_domain: str | None = None
 
 
+class PutEmailIdentityFeedback(_Shape):
+    email_forwarding_enabled: bool = False
+
+
 class SnsDestination(_Shape):
     topic_arn: NonEmpty
 

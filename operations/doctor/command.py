@@ -24,6 +24,7 @@ type Check = Callable[[Patient], Iterator[Finding]]
 CHECKS: dict[str, Check] = {
     "stack": stack_checks.deployment,
     "identity": sender_checks.identity,
+    "forwarding": sender_checks.forwarding,
     "dkim": sender_checks.dkim,
     "spf": sender_checks.spf,
     "dmarc": sender_checks.dmarc,
@@ -36,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "concurrency": account_checks.concurrency,
     "queues": stack_checks.queues,
     "database": stack_checks.database,
+    "issues": stack_checks.issues,
     "alarms": stack_checks.alarms,
     "dead letters": stack_checks.dead_letters,
     "authors": stack_checks.authors,
@@ -48,6 +50,9 @@ WORDS = {  # a verdict's word for a person, and its colour
     Verdict.SKIPPED: ("skipped", "dim"),
 }
 WORD_WIDTH, CHECK_WIDTH = 8, 13  # of the longest, and a space
+PERMISSIONS = (
+    "It needs the policy ReadOnlyAccess, and lambda:InvokeFunction on the stack's dispatch."
+)
 PORTS = range(1, 1 << 16)  # UDP's and TCP's; nothing listens on 0
 
 
@@ -61,7 +66,7 @@ def made(name: str, patient: Patient) -> list[Finding]:
     try:
         return list(CHECKS[name](patient))
     except (ClientError, BotoCoreError) as error:
-        says, fix = errors.explain(error), "Reading is enough: the policy ReadOnlyAccess allows it."
+        says, fix = errors.explain(error), PERMISSIONS
     except StackError as error:  # a stack that never came up has no outputs
         says, fix = str(error), "See first what is said of the stack."
     except DnsError as error:
@@ -125,7 +130,8 @@ def command(
 ) -> None:
     """Check what a stack still needs before it can send, and print each fix.
 
-    Reads only, and wakes no database. Exits with 0 when the stack is ready to send, else with 1.
+    Changes nothing; it asks the database too, which it wakes. Exits with 0 when the stack is ready
+    to send, else with 1.
     """
     patient = Patient(options.chosen(stack, region), dns or Dns(), list_size)
     patient.stack.parameter("SenderAddress")  # raises for a stack that isn't Broadsheet's

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from operations.stack import DeployedStack, Resource
 
 _CALLS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
+_WAKING = Config(read_timeout=60)  # dispatch gives a paused database 30 s to wake
 
 
 class Identity(NamedTuple):
@@ -112,7 +113,7 @@ class Patient:
 
     @cached_property
     def functions(self) -> LambdaClient:
-        return boto3.client("lambda", config=_CALLS)
+        return boto3.client("lambda", config=_CALLS.merge(_WAKING))
 
     @cached_property
     def rds(self) -> RDSClient:

@@ -58,6 +58,34 @@ def identity(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def forwarding(patient: Patient) -> Iterator[Finding]:
+    """Look whether SES also mails bounces and complaints to the sender, as it does by default."""
+    found = patient.identity
+    if found is None:
+        yield Finding(
+            check="forwarding", verdict=Verdict.SKIPPED, says="There is no identity to look at."
+        )
+    elif found.answer.get("FeedbackForwardingStatus"):
+        yield Finding(
+            check="forwarding",
+            verdict=Verdict.ADVICE,
+            says=f"SES also mails each bounce and complaint to {patient.sender}.",
+            fix=(
+                "The stack hears of them by SES's events. To be spared the mails:",
+                (
+                    "  aws sesv2 put-email-identity-feedback-attributes "
+                    f"--no-email-forwarding-enabled --email-identity {found.name}"
+                ),
+            ),
+        )
+    else:
+        yield Finding(
+            check="forwarding",
+            verdict=Verdict.GOOD,
+            says="Bounces and complaints come as SES's events alone.",
+        )
+
+
 def dkim(patient: Patient) -> Iterator[Finding]:
     """Check the DNS names that hold the domain's signing keys: aliases of SES's."""
     found = patient.identity

@@ -14,7 +14,7 @@ WHOLE = {
     "IMPORT_COMPLETE",
 }
 DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
-NOT_ASKED = "Whether it answers is not asked, as that would wake it: `make smoke` does."
+REPORT = b'{"report": true}'  # of dispatch, which reads it from the database
 
 
 def deployment(patient: Patient) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def database(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="database",
             verdict=Verdict.GOOD,
-            says=f"The schema is at {version}, in a PostgreSQL of your own. {NOT_ASKED}",
+            says=f"The schema is at {version}, in a PostgreSQL of your own.",
         )
         return
     found = patient.rds.describe_db_clusters(DBClusterIdentifier=clusters[0].physical_id)
@@ -84,8 +84,60 @@ def database(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="database",
             verdict=Verdict.GOOD,
-            says=f"The cluster is up, at schema {version}; it keeps {days} days of backups. "
-            f"{NOT_ASKED}",
+            says=f"The cluster is up, at schema {version}; it keeps {days} days of backups.",
+        )
+
+
+def issues(patient: Patient) -> Iterator[Finding]:
+    """Ask the database which problems are still open: an alarm on a single event goes quiet."""
+    function = patient.stack.output("DispatchFunctionName")
+    answer = patient.functions.invoke(FunctionName=function, Payload=REPORT)
+    problems = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer or problems is None:
+        yield Finding(
+            check="issues",
+            verdict=Verdict.UNKNOWN,
+            says="The database did not say whether an issue needs you.",
+            fix=(f"See the newest lines of the log /aws/lambda/{function}.",),
+        )
+        return
+    found = [*_paused(problems["paused"]), *_uncertain(patient, problems)]
+    yield from found or [
+        Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
+    ]
+
+
+def _paused(paused: list[dict[str, str]]) -> Iterator[Finding]:
+    for issue in paused:
+        yield Finding(
+            check="issues",
+            verdict=Verdict.BAD,
+            says=f"The issue {issue['issue_id']} stopped itself: {issue['because']}.",
+            fix=(
+                "Correct the cause; then, as an author:",
+                f"  POST /issues/{issue['issue_id']}/resume, or …/cancel",
+            ),
+        )
+
+
+def _uncertain(patient: Patient, problems: dict[str, int]) -> Iterator[Finding]:
+    """Report the mails whose outcome is unknown, and those that were sent twice."""
+    if unresolved := problems["unresolved_mails"]:
+        yield Finding(
+            check="issues",
+            verdict=Verdict.BAD,
+            says=f"{unresolved:,} mails have been unresolved longer than the grace period.",
+            fix=(
+                "They settle within the hour, unless SES's events don't arrive or can't be read:",
+                f"  make dead-letters STACK={patient.stack.name}",
+            ),
+        )
+    if duplicates := problems["duplicate_mails"]:
+        yield Finding(
+            check="issues",
+            verdict=Verdict.ADVICE,
+            says=f"SES took {duplicates:,} mails a second time in the last 14 days.",
+            fix=("docs/operations.md, “When an alarm comes”, says what that means.",),
         )
 
 

@@ -110,6 +110,15 @@ def test_the_newsletter_is_what_the_parameters_say(newsletter: pytest.MonkeyPatc
     assert str(described.reply_to) == "editors@page.example"
 
 
+def test_a_sender_that_ses_would_refuse_is_refused_with_a_sentence(
+    newsletter: pytest.MonkeyPatch,
+) -> None:
+    newsletter.setenv("SENDER_NAME", "新" * 100)
+
+    with pytest.raises(ValidationError, match="choose a shorter SenderName"):
+        settings.newsletter()
+
+
 def test_without_a_reply_address_answers_go_to_the_sender(
     newsletter: pytest.MonkeyPatch,
 ) -> None:

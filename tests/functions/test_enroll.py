@@ -1,9 +1,10 @@
 """What readers ask for, applied: each request may come twice, late, or in another order."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -26,9 +27,7 @@ from broadsheet.domain.subscribers import (
 )
 from functions.enroll.app import handler
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.conftest import forget_what_was_read
 
 URSULA = "ursula@example.com"
 ISSUE = IssueId.new()
@@ -277,6 +276,75 @@ def test_a_complaints_suppression_is_not_lifted(cloud: Cloud) -> None:
     enroll(confirmation(at(0), at(1)))
 
     assert ses.get_suppressed_destination(EmailAddress=URSULA)
+
+
+def test_a_sender_s_address_keeps_its_case_by_which_ses_knows_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    for verified in ses.list_email_identities()["EmailIdentities"]:
+        ses.delete_email_identity(EmailIdentity=verified["IdentityName"])
+    ses.create_email_identity(EmailIdentity="News.Desk@page.example")
+    monkeypatch.setenv("SENDER_ADDRESS", "News.Desk@page.example")
+    monkeypatch.setenv("SENDER_NAME", "Die Zeitung für Köln, Bonn und die Dörfer drumherum")
+    forget_what_was_read()
+
+    assert enroll(sign_up(at(0))) == []
+
+    (mail,) = cloud.mails_to(URSULA)
+    assert mail.sender.endswith(" <News.Desk@page.example>")
+
+
+LIFTING = ["GetSuppressedDestination", "DeleteSuppressedDestination"]
+
+
+@pytest.mark.parametrize("operation", LIFTING)
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [("BadRequestException", 400), ("UnknownOperationException", 404), ("TooLarge", 413)],
+)
+def test_a_suppression_that_ses_refuses_to_lift_for_good_ends_and_the_reader_is_confirmed(
+    cloud: Cloud, operation: str, error: str, status: int, output: Callable[[], str]
+) -> None:
+    boto3.client("sesv2", endpoint_url=cloud.ses.url).put_suppressed_destination(
+        EmailAddress=URSULA, Reason="BOUNCE"
+    )
+    cloud.ses.control.refuse_calls(error, operations={operation}, status=status)
+
+    assert enroll(confirmation(at(0), at(1))) == []
+
+    assert cloud.status_of(URSULA) == "confirmed"
+    assert "SES refused to lift a suppression" in output()
+    assert URSULA not in output()
+    assert cloud.messages("REQUESTS_DEAD_LETTER") == []
+
+
+@pytest.mark.parametrize("operation", LIFTING)
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("TooManyRequestsException", 429),
+        ("ThrottlingException", 400),
+        ("ConflictException", 409),
+        ("AccessDeniedException", 403),
+        ("ExpiredTokenException", 400),
+        ("InternalFailure", 500),
+        ("ServiceUnavailable", 503),
+    ],
+)
+def test_a_suppression_is_lifted_again_when_the_refusal_passes_or_is_about_us(
+    cloud: Cloud, operation: str, error: str, status: int
+) -> None:
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.put_suppressed_destination(EmailAddress=URSULA, Reason="BOUNCE")
+    refused = cloud.ses.control.refuse_calls(error, operations={operation}, status=status)
+
+    assert len(enroll(confirmation(at(0), at(1)))) == 1
+
+    cloud.ses.control.end(refused)
+    assert enroll(confirmation(at(0), at(1))) == []
+    with pytest.raises(ses.exceptions.NotFoundException):
+        ses.get_suppressed_destination(EmailAddress=URSULA)
 
 
 def test_unsubscribing_twice_and_unsubscribing_nobody_are_harmless(cloud: Cloud) -> None:

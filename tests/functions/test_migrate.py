@@ -61,6 +61,11 @@ class CloudFormation:
         handler(self.event(request_type, version, **more), context())
         return self.answers[-1]
 
+    def deploy_newsletter(self, newsletter: dict[str, str]) -> dict[str, Any]:
+        """Deploy the first time, with these parameters."""
+        properties = {"ServiceToken": "arn", "SchemaVersion": LAST, "Newsletter": newsletter}
+        return self.deploy(ResourceProperties=properties)
+
     def event(self, request_type: str, version: object = "1", **more: object) -> dict[str, Any]:
         return {
             "RequestType": request_type,
@@ -206,6 +211,37 @@ def test_a_rollback_that_finds_the_newer_code_does_not_try_its_failing_migration
 
     assert (failed["Status"], undone["Status"]) == ("FAILED", "SUCCESS")
     assert database.applied() == [1]
+
+
+NEWSLETTER = {
+    "Name": "The Daily Page",
+    "SenderName": "Ada at The Daily Page",
+    "SenderAddress": "News@page.example",
+    "ReplyToAddress": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        (
+            {"SenderName": "新" * 100},
+            "SenderName and SenderAddress are 510 characters as SES gets them, and it takes 320",
+        ),
+        ({"SenderAddress": "käthe@page.example"}, "sender: the part before the @ must be plain"),
+        ({"ReplyToAddress": "ada@localhost"}, "reply_to: the part after the @ must be a full"),
+    ],
+)
+def test_a_newsletter_that_could_send_nothing_is_refused_before_anything_is_changed(
+    database: Database, cloudformation: CloudFormation, changed: dict[str, str], reason: str
+) -> None:
+    answer = cloudformation.deploy_newsletter(NEWSLETTER | changed)
+
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].startswith(reason)
+    assert database.tables() == set()
+    assert cloudformation.deploy_newsletter(NEWSLETTER)["Status"] == "SUCCESS"
+    assert "subscribers" in database.tables()
 
 
 def test_deleting_the_stack_leaves_the_data(

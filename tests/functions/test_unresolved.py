@@ -188,8 +188,17 @@ def test_a_probe_that_ses_does_not_take_stops_nothing_else(cloud: Cloud, issue_i
     assert mailed(cloud) == ["late@example.com"]
 
 
-def sent_to(cloud: Cloud, name: str, **parameters: Any) -> None:  # noqa: ANN401 - as boto3's
-    boto3.client("sqs").send_message(QueueUrl=cloud.queues[name], MessageBody="{}", **parameters)
+VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
+UNREADABLE = '{"eventType": "Send"}'
+
+
+def sent_to(
+    cloud: Cloud,
+    name: str,
+    body: str = UNREADABLE,
+    **parameters: Any,  # noqa: ANN401 - as boto3's
+) -> None:
+    boto3.client("sqs").send_message(QueueUrl=cloud.queues[name], MessageBody=body, **parameters)
 
 
 def waiting(cloud: Cloud) -> None:
@@ -227,6 +236,35 @@ def test_nothing_is_sent_again_while_an_event_is_anywhere(
     boto3.client("sqs").purge_queue(QueueUrl=cloud.queues["FEEDBACK_DEAD_LETTER"])
     tick(issue_id)
     assert books_of(issue_id)["unresolved"] == 2, "seen empty once since then is not twice"
+
+
+def test_dead_letters_about_no_mail_are_dropped_and_keep_nothing_unresolved(
+    cloud: Cloud, issue_id: str, output: Callable[[], str]
+) -> None:
+    for body in (12 * (VALIDATED,)) + ('{"Type": "SubscriptionConfirmation"}', "{}"):
+        sent_to(cloud, "FEEDBACK_DEAD_LETTER", body)
+    grace_passes(cloud)
+
+    feedback_is_proved_current(cloud, issue_id)
+    send(cloud, issue_id)
+
+    assert mailed(cloud) == [OCTAVIA, URSULA]
+    assert cloud.messages("FEEDBACK_DEAD_LETTER") == []
+    assert "dead letters were dropped, since they are about no mail" in output()
+
+
+def test_a_dead_letter_that_could_be_about_a_mail_stays_and_can_be_looked_at_at_once(
+    cloud: Cloud, issue_id: str
+) -> None:
+    for body in (VALIDATED, UNREADABLE, VALIDATED):
+        sent_to(cloud, "FEEDBACK_DEAD_LETTER", body)
+    grace_passes(cloud)
+
+    for _ in range(3):
+        feedback_is_proved_current(cloud, issue_id)
+
+    assert books_of(issue_id)["unresolved"] == 2
+    assert UNREADABLE in [each["body"] for each in cloud.messages("FEEDBACK_DEAD_LETTER")]
 
 
 def test_the_queues_are_to_be_seen_empty_a_minute_apart(cloud: Cloud, issue_id: str) -> None:

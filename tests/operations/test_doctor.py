@@ -6,7 +6,8 @@ with a stack and an account where all is well, and takes one thing away.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,6 +71,7 @@ def deploy() -> tuple[DeployedStack, list[Resource]]:
                 f"{name}DeadLetterQueueUrl": sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
                 for name in QUEUES
             },
+            "DispatchFunctionName": "news-dispatch",
             "FeedbackQueueUrl": sqs.create_queue(QueueName="feedback")["QueueUrl"],
             "SesEventsTopicArn": sns.create_topic(Name="news-ses-events")["TopicArn"],
             "AuthorsSecretArn": secret["ARN"],
@@ -91,6 +93,12 @@ class Practice:
     patient: Patient
     ses: Server
     zone: Zone
+    dispatch: dict[str, Any] = field(default_factory=dict)  # how a call of it is answered
+
+    def dispatch_reports(self, **problems: Any) -> None:  # noqa: ANN401 - JSON
+        """Let dispatch report this of the issues, and nothing else."""
+        report = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0} | problems
+        self.dispatch["Payload"] = BytesIO(json.dumps(report).encode())
 
     def findings(self, check: str) -> list[Finding]:
         return doctor.made(check, self.patient)
@@ -156,6 +164,9 @@ def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practi
             Attributes={"RawMessageDelivery": "true"},
         )
         client = patient.ses
+        client.put_email_identity_feedback_attributes(
+            EmailIdentity=DOMAIN, EmailForwardingEnabled=False
+        )
         client.put_email_identity_mail_from_attributes(
             EmailIdentity=DOMAIN, MailFromDomain=f"bounces.{DOMAIN}"
         )
@@ -174,7 +185,10 @@ def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practi
             "GetAccountSettings",
             {"AccountLimit": {"ConcurrentExecutions": 10}},
         )
-        yield Practice(patient, ses, zone)
+        practice = Practice(patient, ses, zone)
+        practice.dispatch_reports()
+        answer(patient.functions, "Invoke", practice.dispatch)
+        yield practice
 
 
 def tell(client: Any, configuration_set: str, topic: str, types: list[str]) -> None:  # noqa: ANN401
@@ -408,6 +422,20 @@ def test_a_domain_for_examples_is_not_looked_for_in_dns(practice: Practice) -> N
     assert practice.with_links("http://localhost:1/").finding("links").verdict is Verdict.SKIPPED
 
 
+def test_feedback_that_is_also_mailed_to_the_sender_is_advised_against(practice: Practice) -> None:
+    practice.patient.ses.put_email_identity_feedback_attributes(
+        EmailIdentity=DOMAIN, EmailForwardingEnabled=True
+    )
+
+    found = practice.finding("forwarding")
+
+    assert found.verdict is Verdict.ADVICE
+    assert found.fix[-1] == (
+        "  aws sesv2 put-email-identity-feedback-attributes --no-email-forwarding-enabled"
+        f" --email-identity {DOMAIN}"
+    )
+
+
 # The account
 
 
@@ -573,7 +601,7 @@ def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
         ({"Status": "stopped", "DeletionProtection": True}, Verdict.BAD, "is stopped"),
     ],
 )
-def test_a_cluster_is_judged_without_waking_it(
+def test_a_cluster_is_judged_by_what_rds_says_of_it(
     practice: Practice, cluster: dict[str, Any], verdict: Verdict, says: str
 ) -> None:
     practice.patient.resources.append(made("Cluster", "AWS::RDS::DBCluster", "news-db"))
@@ -586,6 +614,47 @@ def test_a_cluster_is_judged_without_waking_it(
     found = practice.finding("database")
 
     assert (found.verdict, says in found.says) == (verdict, True)
+
+
+def test_an_issue_that_stopped_itself_is_reported_with_the_way_to_resume(
+    practice: Practice,
+) -> None:
+    because = "of 400 mails, 40 bounced and 0 were complained of"
+    practice.dispatch_reports(paused=[{"issue_id": "1234", "because": because}])
+
+    says = practice.bad("issues")
+
+    assert f"The issue 1234 stopped itself: {because}." in says
+    assert "POST /issues/1234/resume" in says
+
+
+def test_mails_that_are_unresolved_for_too_long_are_reported(practice: Practice) -> None:
+    practice.dispatch_reports(unresolved_mails=1200)
+
+    says = practice.bad("issues")
+
+    assert "1,200 mails" in says
+    assert "make dead-letters STACK=news" in says
+
+
+def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) -> None:
+    practice.dispatch_reports(duplicate_mails=3)
+
+    found = practice.finding("issues")
+
+    assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
+
+
+@pytest.mark.parametrize("reply", [{"FunctionError": "Unhandled"}, {}])
+def test_a_database_that_does_not_answer_leaves_the_issues_unknown(
+    practice: Practice, reply: dict[str, Any]
+) -> None:
+    practice.dispatch.update({"Payload": BytesIO(b"null")} | reply)
+
+    found = practice.finding("issues")
+
+    assert found.verdict is Verdict.UNKNOWN
+    assert "/aws/lambda/news-dispatch" in found.fix[0]
 
 
 def test_a_stack_without_alarms_is_told(practice: Practice) -> None:

@@ -600,6 +600,23 @@ def test_another_database_is_migrated_too() -> None:
     assert mentions(migration["Database"], "Database")
 
 
+def test_a_newsletter_that_could_send_nothing_is_refused_when_its_parameters_change() -> None:
+    newsletter = RESOURCES["SchemaMigration"]["Properties"]["Newsletter"]
+
+    assert newsletter == {
+        "Name": {"Ref": "NewsletterName"},
+        "SenderName": {"Ref": "SenderName"},
+        "SenderAddress": {"Ref": "SenderAddress"},
+        "ReplyToAddress": {"Ref": "ReplyToAddress"},
+    }
+
+
+def test_a_new_identity_does_not_mail_feedback_to_its_sender() -> None:
+    identity = RESOURCES["SenderIdentity"]["Properties"]
+
+    assert identity["FeedbackAttributes"] == {"EmailForwardingEnabled": False}
+
+
 def test_nothing_that_would_regenerate_the_signing_keys_has_changed() -> None:
     keys = RESOURCES["SigningKeys"]
 

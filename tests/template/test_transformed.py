@@ -464,12 +464,36 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
 
     assert len(alarms) == 15  # of which ten are free
     for alarm in alarms.values():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "Alarms"}]
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
         assert alarm["AlarmDescription"].endswith((".", "?"))
-        assert alarm["TreatMissingData"] == "notBreaching"  # an idle newsletter publishes nothing
     to_operator = resources["AlarmsToOperator"]["Properties"]
     assert to_operator["Endpoint"] == EVERYTHING["OperatorAddress"]
     assert "AlarmsToOperator" not in deploy(OWN_DATABASE)
+
+
+# Counted when it happens: that there are no data a period later says nothing.
+COUNTED_ONCE = {"IssuesPaused", "DuplicateMails", "DailyQuotaUsed"}
+# Measured while it lasts, or as often as it happens: no data is good news.
+COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure", "5XXError", "Errors"}
+# Measured only while the queue is used, or mails are sent: it is as it was last.
+LASTING = {
+    *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
+    *("Reputation.BounceRate", "Reputation.ComplaintRate"),
+}
+
+
+def test_an_alarm_says_ok_only_when_that_is_known(template: Node) -> None:
+    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm").values()
+
+    said = {
+        alarm["MetricName"]: (alarm["TreatMissingData"], "OKActions" in alarm) for alarm in alarms
+    }
+
+    assert said == {
+        **dict.fromkeys(COUNTED_ONCE, ("notBreaching", False)),
+        **dict.fromkeys(COUNTED_AGAIN, ("notBreaching", True)),
+        **dict.fromkeys(LASTING, ("ignore", True)),
+    }
 
 
 def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Node) -> None:

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 class Tick(BaseModel):
     """What dispatch is called with: an issue, or none for the look at all open ones.
 
-    ``correlation_id`` is that of the request that published the issue, so that its whole delivery
-    can be followed in the logs.
+    ``report``: only return what needs operator attention. ``correlation_id`` is that of the request
+    that published the issue, so that its whole delivery can be followed in the logs.
     """
 
     issue_id: IssueId | None = None
+    report: bool = False
     correlation_id: str | None = None
 
 

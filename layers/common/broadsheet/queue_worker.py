@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from broadsheet import queues
 from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
@@ -37,18 +37,20 @@ class _Again(NamedTuple):
 
 def work_through[Message](
     event: dict[str, Any],
-    message_type: TypeAdapter[Message],
+    parse: Callable[[str], Message | None],
     work: Callable[[Sequence[Message], str], Sequence[Message]],
     queue: str,
     together: Callable[[Message], Hashable] | None = None,
 ) -> dict[str, Any]:
     """Call ``work`` with messages and their correlation id; return what SQS is to send again.
 
-    ``work`` is given one message at a time or, with ``together``, those of one key; it returns
-    those it left for another invocation. ``queue``: REQUESTS, DELIVERY or FEEDBACK, as the
-    environment names the queue and its dead letters.
+    ``parse`` returns a body's message, or None for one to drop; what it can't read, and raises
+    ``ValidationError`` for, goes to the dead letters. ``work`` is given one message at a time or,
+    with ``together``, those of one key; it returns those it left for another invocation.
+    ``queue``: REQUESTS, DELIVERY or FEEDBACK, as the environment names the queue and its dead
+    letters.
     """
-    groups = _grouped(event, message_type, queue, together)
+    groups = _grouped(event, parse, queue, together)
     again: list[_Again] = []
     oldest_failure = 0.0  # seconds since it was sent; SQS's own metric leaves out what fails often
     outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
@@ -91,13 +93,13 @@ def work_through[Message](
 
 def _grouped[Message](
     event: dict[str, Any],
-    message_type: TypeAdapter[Message],
+    parse: Callable[[str], Message | None],
     queue: str,
     together: Callable[[Message], Hashable] | None,
 ) -> dict[Hashable, list[_Received[Message]]]:
     groups: dict[Hashable, list[_Received[Message]]] = {}
     for record in event["Records"]:
-        message = _parse(message_type, record, queue)
+        message = _parse(parse, record, queue)
         if message is not None:
             key = together(message) if together else record["messageId"]
             groups.setdefault(key, []).append(_Received(message, record))
@@ -105,10 +107,10 @@ def _grouped[Message](
 
 
 def _parse[Message](
-    message_type: TypeAdapter[Message], record: dict[str, Any], queue: str
+    parse: Callable[[str], Message | None], record: dict[str, Any], queue: str
 ) -> Message | None:
     try:
-        return message_type.validate_json(record["body"])
+        return parse(record["body"])
     except ValidationError:
         with correlated(_correlation_id(record)) as correlation_id:
             _put_aside(record, correlation_id, queue, "the message can't be read")

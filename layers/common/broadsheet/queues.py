@@ -15,7 +15,7 @@ from broadsheet.settings import required, waits
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -98,6 +98,35 @@ def _count(queue_url: str) -> int:
         ],
     )["Attributes"]
     return sum(int(number) for number in attributes.values())
+
+
+def drop_feedback_dead_letters(droppable: Callable[[str], str | None]) -> int:
+    """Delete the dead letters of feedback that may be dropped; return how many.
+
+    Ends at the first that may not: the queue isn't empty then, whatever else is on it. Raises
+    ``DependencyUnavailable``.
+    """
+    url = required("FEEDBACK_DEAD_LETTER_QUEUE_URL")
+    dropped = 0
+    try:
+        while _count(url):
+            messages = _client().receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=BATCH_LIMIT,
+                WaitTimeSeconds=1,  # any wait at all makes SQS ask all of its servers
+            )
+            received = messages.get("Messages", [])
+            drop = [message for message in received if droppable(message["Body"])]
+            for message in drop:
+                _client().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            dropped += len(drop)
+            if len(drop) < len(received) or not received:
+                kept = [message for message in received if message not in drop]
+                retry_later(url, [Return(message["ReceiptHandle"], 0) for message in kept])
+                break
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("SQS did not hand over the dead letters") from error
+    return dropped
 
 
 class Return(NamedTuple):

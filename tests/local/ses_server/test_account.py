@@ -98,6 +98,19 @@ def test_a_label_needs_no_verification_of_its_own(client: "Client") -> None:
     send(client, "news+7@example.com")
 
 
+def test_a_new_identity_forwards_feedback_until_that_is_turned_off(client: "Client") -> None:
+    client.create_email_identity(EmailIdentity="example.org")
+    assert client.get_email_identity(EmailIdentity="example.org")["FeedbackForwardingStatus"]
+
+    client.put_email_identity_feedback_attributes(
+        EmailIdentity="example.org", EmailForwardingEnabled=False
+    )
+
+    assert not client.get_email_identity(EmailIdentity="example.org")["FeedbackForwardingStatus"]
+    with pytest.raises(client.exceptions.NotFoundException):
+        client.put_email_identity_feedback_attributes(EmailIdentity="example.net")
+
+
 def test_an_identity_is_created_once(client: "Client") -> None:
     with pytest.raises(client.exceptions.AlreadyExistsException):
         client.create_email_identity(EmailIdentity="news@EXAMPLE.com")

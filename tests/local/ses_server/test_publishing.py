@@ -16,6 +16,7 @@ from moto import mock_aws
 from local import ses_server
 from local.isolation import ACCOUNT, REGION
 from local.ses_server import EventType, Queue, Server, Topic
+from local.ses_server.publishing import VALIDATED
 from tests.local.ses_server.clients import SENDER, client_of, entry, simple, template
 from tests.local.ses_server.test_process import process
 
@@ -37,12 +38,17 @@ class Feedback:
     sqs: "SQSClient"
 
     def received(self, count: int) -> list[dict[str, Any]]:
-        """Wait for that many messages and return all that are there, parsed."""
-        bodies: list[dict[str, Any]] = []
+        """Wait for that many events and return all that are there, parsed."""
+        return [json.loads(body) for body in self.bodies(count, lambda body: body != VALIDATED)]
+
+    def bodies(self, count: int, wanted: Callable[[str], bool]) -> list[str]:
+        """Wait for that many messages that are wanted; the others are taken off too."""
+        bodies: list[str] = []
 
         def are_there() -> bool:
             answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
-            bodies.extend(json.loads(message["Body"]) for message in answer.get("Messages", []))
+            received = [message["Body"] for message in answer.get("Messages", [])]
+            bodies.extend(filter(wanted, received))
             return len(bodies) >= count
 
         wait_until(are_there)
@@ -121,6 +127,40 @@ def test_a_queue_gets_the_same_without_a_topic(
 
     received = feedback.received(2)
     assert [one["mail"]["messageId"] for one in received] == [message_id] * 2
+
+
+def test_a_new_destination_is_sent_that_it_is_valid_once_and_before_the_first_event(
+    tmp_path: Path, feedback: Feedback
+) -> None:
+    to_topic = Topic(topic_arn=feedback.topic_arn)
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        server.control.publish_to(to_topic, "a")
+        assert feedback.bodies(1, lambda _: True) == [VALIDATED]
+
+        server.control.publish_to(to_topic, "a")  # a redeployment, which changes nothing
+        send(client_of(server))
+        assert VALIDATED not in feedback.bodies(2, lambda _: True)
+
+        server.control.publish_to(to_topic, "b")
+        assert feedback.bodies(1, lambda _: True) == [VALIDATED]
+    with ses_server.running(tmp_path, republished_hours=0) as server:
+        send(client_of(server))
+        assert VALIDATED not in feedback.bodies(2, lambda _: True)
+
+
+def test_a_destination_that_is_not_there_yet_is_sent_it_later_and_others_get_their_events(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    url = feedback.queue_url.replace("feedback", "later")
+    server.control.publish_to(Queue(queue_url=url), "later")
+    server.control.publish_to(Queue(queue_url=feedback.queue_url), "a")
+
+    send(client)
+    assert len(feedback.received(2)) == 2
+    feedback.sqs.create_queue(QueueName="later")
+
+    later = Feedback(feedback.topic_arn, url, feedback.sqs)
+    assert later.bodies(1, lambda _: True) == [VALIDATED]
 
 
 def test_a_configuration_set_s_destination_gets_its_own_events_of_the_types_it_wants(

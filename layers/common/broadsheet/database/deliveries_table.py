@@ -385,6 +385,33 @@ def oldest_unresolved(connection: Connection, issue_id: IssueId) -> datetime | N
         ).fetchone()
 
 
+def count_unresolved_until(connection: Connection, deadline: datetime) -> int:
+    """Count the unresolved sends of all issues whose claim had its deadline by then."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                """
+                SELECT count(*) FROM deliveries
+                WHERE outcome = 'unresolved' AND claim_deadline <= %(deadline)s
+                """,
+                {"deadline": deadline},
+            ).fetchone()
+            or 0
+        )
+
+
+def count_duplicates_since(connection: Connection, seen_at: datetime) -> int:
+    """Count the mails of all issues that were seen since then to be a reader's second one."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                "SELECT count(*) FROM duplicate_mails WHERE seen_at >= %(seen_at)s",
+                {"seen_at": seen_at},
+            ).fetchone()
+            or 0
+        )
+
+
 class Unresolved(NamedTuple):
     """A send that nobody knows the end of."""
 

@@ -1,8 +1,9 @@
 """What SES tells of mails after it took them, as it comes out of FeedbackQueue."""
 
+import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import (
@@ -29,9 +30,13 @@ class EventKind(StrEnum):
     COMPLAINT = "Complaint"
     REJECT = "Reject"
     RENDERING_FAILURE = "Rendering Failure"
+    OPEN = "Open"
+    CLICK = "Click"
+    SUBSCRIPTION = "Subscription"
 
 
-# SES's guide, "Contents of event data": the subtypes of each type of bounce.
+# SES's guide, "Contents of event data": the subtypes of each type of bounce. SES adds
+# subtypes without notice: one that is missing here is logged, and changes nothing else.
 BOUNCE_SUBTYPES = {
     "Permanent": frozenset(
         {"General", "NoEmail", "Suppressed", "OnAccountSuppressionList", "UnsubscribedRecipient"}
@@ -44,8 +49,11 @@ BOUNCE_SUBTYPES = {
     ),
     "Undetermined": frozenset({"Undetermined"}),
 }
-# SES's guide, "Complaint object".
+# SES's guide, "Complaint object"; the feedback types are RFC 5965's and RFC 6430's.
 COMPLAINT_SUBTYPES = frozenset({None, "OnAccountSuppressionList"})
+COMPLAINT_FEEDBACK_TYPES = frozenset(
+    {None, "abuse", "auth-failure", "fraud", "not-spam", "other", "virus"}
+)
 # Of bounces and complaints: SES knew before, and did not send.
 SUPPRESSED = frozenset({"OnAccountSuppressionList", "Suppressed", "UnsubscribedRecipient"})
 
@@ -59,27 +67,36 @@ class Bounce(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     kind: str = Field(alias="bounceType")
-    subtype: str = Field(alias="bounceSubType", default="")
+    subtype: str | None = Field(alias="bounceSubType", default=None)
     at: Timestamp = Field(alias="timestamp")
 
     @property
-    def is_known(self) -> bool:
-        """Whether SES's guide has such a bounce."""
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists such a bounce."""
         return self.subtype in BOUNCE_SUBTYPES.get(self.kind, ())
 
 
 class Complaint(BaseModel):
-    """Somebody said that the mail is spam, or did so before: then the subtype says so."""
+    """A reader called the mail spam; the subtype says whether it was an earlier mail.
+
+    With the feedback type ``not-spam`` (RFC 6430) the reader said the opposite.
+    """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     subtype: str | None = Field(alias="complaintSubType", default=None)
+    feedback_type: str | None = Field(alias="complaintFeedbackType", default=None)
     at: Timestamp = Field(alias="timestamp")
 
     @property
-    def is_known(self) -> bool:
-        """Whether SES's guide has such a complaint."""
-        return self.subtype in COMPLAINT_SUBTYPES
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists such a complaint."""
+        return self.subtype in COMPLAINT_SUBTYPES and self.feedback_type in COMPLAINT_FEEDBACK_TYPES
+
+    @property
+    def is_about_spam(self) -> bool:
+        """Whether the reader complained, and did not take the mail out of the spam folder."""
+        return self.feedback_type != "not-spam"
 
 
 def _tag(name: str) -> AliasPath:
@@ -149,18 +166,107 @@ class SesEvent(BaseModel):
         return None
 
     @property
+    def is_listed(self) -> bool:
+        """Whether SES's guide lists an event of this type and subtype."""
+        harm = self.bounce or self.complaint
+        return self.kind in _KINDS and (harm is None or harm.is_listed)
+
+    @property
     def permanent_bounce_at(self) -> datetime | None:
-        """When the mail bounced for good; a transient bounce or an absence note is none."""
-        is_permanent = self.bounce is not None and self.bounce.kind == "Permanent"
-        return self.bounce.at if self.bounce and is_permanent else None
+        """When the mail bounced for good, whatever the subtype; None after any other bounce."""
+        if self.bounce is not None and self.bounce.kind == "Permanent":
+            return self.bounce.at
+        return None
+
+    @property
+    def complaint_at(self) -> datetime | None:
+        """When the reader called the mail spam."""
+        if self.complaint is not None and self.complaint.is_about_spam:
+            return self.complaint.at
+        return None
 
     @property
     def is_harmful(self) -> bool:
         """Whether it harms the sender's name, and ends what the subscriber gets."""
-        return self.complaint is not None or self.permanent_bounce_at is not None
+        return self.complaint_at is not None or self.permanent_bounce_at is not None
 
     @property
     def suppressed_as(self) -> str | None:
         """The subtype by which SES says that it did not send the mail, knowing its end before."""
-        told = self.bounce or self.complaint
-        return told.subtype if told and told.subtype in SUPPRESSED else None
+        harm = self.bounce or self.complaint
+        return harm.subtype if harm and harm.subtype in SUPPRESSED else None
+
+
+_KINDS = frozenset(EventKind)
+
+
+# SNS's own messages about a subscription, by its ``Type``.
+_OF_SUBSCRIPTION = frozenset({"SubscriptionConfirmation", "UnsubscribeConfirmation"})
+# SES's own, when a topic is made an identity's, by its ``notificationType``.
+_TOPIC_IN_USE = "AmazonSnsSubscriptionSucceeded"
+# What an event of a mail is made of, in lower case: its members, and how it names a mail.
+_MEMBERS_OF_EVENTS = frozenset(
+    {
+        *("eventtype", "notificationtype", "mail", "messageid"),
+        *("send", "delivery", "deliverydelay", "bounce", "complaint", "reject", "failure"),
+        *("open", "click", "subscription"),
+    }
+)
+_BRACKETS_AND_QUOTES = frozenset('{}[]"')  # of which every event has some, and each part of one
+_LONGEST_WORD = 300  # characters; an address of AWS's is shorter, an encoded event longer
+
+
+def about_no_mail(body: str) -> str | None:
+    """Return what an unreadable message is, if it is surely about no mail; otherwise None.
+
+    The first kind is dropped. The second may be an event of a mail that is not recorded yet: it is
+    a dead letter, and no unresolved mail is sent again while it lies there.
+    """
+    try:
+        return _about_no_mail(body)
+    except RecursionError:  # nested beyond what is looked into
+        return None
+
+
+def _about_no_mail(body: str) -> str | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "a sentence" if _is_sentence(body) else None
+    if not isinstance(document, dict):
+        return None
+    if document.get("Type") in _OF_SUBSCRIPTION or (
+        document.get("notificationType") == _TOPIC_IN_USE and "mail" not in document
+    ):
+        return "about a subscription"
+    if document.get("Type") == "Notification":  # SNS's envelope: what matters is in it
+        return _about_no_mail(str(document.get("Message", "{")))
+    return None if _may_hold_event(document) else "an object without a mail"
+
+
+def _is_sentence(text: str) -> bool:
+    """Return whether a text is one line of words.
+
+    SES publishes "Successfully validated SNS topic for Amazon SES event publishing." when an event
+    destination is made.
+    """
+    return (
+        text.isprintable()
+        and not _BRACKETS_AND_QUOTES & set(text)
+        and all(len(word) <= _LONGEST_WORD for word in text.split())
+    )
+
+
+def _may_hold_event(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    match value:
+        case dict():
+            return any(
+                name.lower() in _MEMBERS_OF_EVENTS or _may_hold_event(member)
+                for name, member in value.items()
+            )
+        case list():
+            return any(_may_hold_event(element) for element in value)
+        case str():  # an envelope has its content as text
+            return _about_no_mail(value) is None
+        case _:
+            return False

@@ -191,3 +191,26 @@ class RenderedIssue(BaseModel):
     subject: str
     html: str
     text: str
+
+
+class PausedIssue(BaseModel):
+    """An issue that stopped itself; ``because`` says why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issue_id: IssueId
+    because: str
+
+
+class OpenProblems(BaseModel):
+    """What needs operator attention now, whatever the alarms say.
+
+    ``unresolved_mails``: past their grace time. ``duplicate_mails``: beyond one to a recipient in a
+    round, detected in the last 14 days.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    paused: list[PausedIssue]
+    unresolved_mails: int
+    duplicate_mails: int

@@ -2,23 +2,31 @@
 
 import re
 import unicodedata
+from email.header import Header
+from email.utils import formataddr
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from broadsheet.domain.subscribers import EmailAddress
+from broadsheet.domain.subscribers import MailAddress
 
+MAX_FROM_CHARACTERS = 320  # SES's, of the whole: the encoded name and the address
+MAX_ENCODED_WORD_CHARACTERS = 75  # RFC 2047 §2
 MAX_LABEL_CHARACTERS = 63  # of a host name's label (RFC 1035), whose form RFC 2919 asks for
 
 
 class Newsletter(BaseModel):
-    """The operator's newsletter, as the stack's parameters describe it."""
+    """The operator's newsletter, as the stack's parameters describe it.
+
+    Raises ``ValueError`` when SES would refuse every mail for its From.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    sender: EmailAddress
+    sender: MailAddress
     sender_name: str
-    reply_to: EmailAddress | None = None
+    reply_to: MailAddress | None = None
     language: str = "en"
 
     @property
@@ -27,3 +35,22 @@ class Newsletter(BaseModel):
         plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode()
         label = "-".join(re.findall(r"[a-z0-9]+", plain.lower()))[:MAX_LABEL_CHARACTERS]
         return f"<{label.strip('-') or 'newsletter'}.{self.sender.domain}>"
+
+    @property
+    def from_header(self) -> str:
+        """Return a mail's From; a name outside of ASCII is folded into encoded-words (RFC 2047)."""
+        if self.sender_name.isascii():
+            return formataddr((self.sender_name, str(self.sender)))
+        name = Header(self.sender_name, "utf-8", maxlinelen=MAX_ENCODED_WORD_CHARACTERS)
+        return f"{name.encode(linesep='', splitchars='')} <{self.sender}>"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        length = len(self.from_header)
+        if length > MAX_FROM_CHARACTERS:
+            raise ValueError(
+                f"SenderName and SenderAddress are {length} characters as SES gets them, and it"
+                f" takes {MAX_FROM_CHARACTERS}: choose a shorter SenderName, of which each"
+                " character outside of ASCII counts for up to six"
+            )
+        return self

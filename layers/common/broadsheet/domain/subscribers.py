@@ -17,25 +17,15 @@ MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 _STORED_ADDRESS = re.compile(r"[!-?\[-~]{1,64}@[!-?\[-~]+\.[!-?\[-~]+")
 
 
-class EmailAddress(RootModel[str]):
-    """An address that SES can send to, in the one form we store.
+class MailAddress(RootModel[str]):
+    """An address that SES can send to and from.
 
-    Case is folded whole, so that one mailbox is one subscriber; an international domain is kept
-    as punycode, which is what SES takes. Raises ``ValueError`` with a sentence for the person
-    who typed it.
+    The part before the @ keeps its case, by which SES tells one identity from another. An
+    international domain becomes punycode, which is what SES takes. Raises ``ValueError`` with a
+    sentence for the person who typed it.
     """
 
     model_config = ConfigDict(frozen=True)
-
-    @classmethod
-    def stored(cls, text: str) -> "EmailAddress":
-        """Return an address that was parsed before it was stored.
-
-        Parsing takes as long as sending does. Raises ``ValueError`` for what can't have been.
-        """
-        if not _STORED_ADDRESS.fullmatch(text):
-            raise ValueError("this was not stored as an email address")
-        return cls.model_construct(text)
 
     @field_validator("root")
     @classmethod
@@ -68,7 +58,7 @@ class EmailAddress(RootModel[str]):
             raise ValueError(
                 f"this is not a valid email address: {reason[:1].lower()}{reason[1:]}"
             ) from None
-        return (address.ascii_email or address.normalized).lower()
+        return address.ascii_email or address.normalized
 
     def __str__(self) -> str:
         return self.root
@@ -77,6 +67,25 @@ class EmailAddress(RootModel[str]):
     def domain(self) -> str:
         """The part after the @."""
         return self.root.rpartition("@")[2]
+
+
+class EmailAddress(MailAddress):
+    """A reader's address in the one form we store: case folded, so that one mailbox is one."""
+
+    @classmethod
+    def stored(cls, text: str) -> "EmailAddress":
+        """Return an address that was parsed before it was stored.
+
+        Parsing takes as long as sending does. Raises ``ValueError`` for what can't have been.
+        """
+        if not _STORED_ADDRESS.fullmatch(text):
+            raise ValueError("this was not stored as an email address")
+        return cls.model_construct(text)
+
+    @field_validator("root")
+    @classmethod
+    def _fold(cls, text: str) -> str:
+        return text.lower()
 
 
 class SubscriberName(RootModel[str]):

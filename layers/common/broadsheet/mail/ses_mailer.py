@@ -12,7 +12,6 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from email.utils import formataddr
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +38,7 @@ from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueId, RenderedIssue
 from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
 from broadsheet.settings import required, unsubscribe_link, waits
+from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -188,7 +188,7 @@ def _send_simple(
 ) -> str:
     try:
         answer = _sending_client().send_email(
-            FromEmailAddress=_sender(newsletter),
+            FromEmailAddress=newsletter.from_header,
             **_reply_to(newsletter),
             Destination={"ToAddresses": [to]},
             ConfigurationSetName=configuration_set,
@@ -206,10 +206,10 @@ def _send_simple(
             },
         )
     except (ClientError, BotoCoreError) as error:
-        result = _result_of(error)
-        if isinstance(result, Refused) and result.refusal is Refusal.RECIPIENT:
-            raise MailRefused(f"SES refused the mail: {result.reason}") from error
-        raise MailNotTaken(f"SES did not take the mail: {result.reason}") from error
+        reason = _result_of(error).reason
+        if _would_be_refused_again(error):
+            raise MailRefused(f"SES refused the mail: {reason}") from error
+        raise MailNotTaken(f"SES did not take the mail: {reason}") from error
     return answer["MessageId"]
 
 
@@ -262,7 +262,7 @@ def bulk_email(
     list_id: MessageHeaderTypeDef = {"Name": "List-Id", "Value": newsletter.list_id}  # RFC 2919
     issue: MessageTagTypeDef = {"Name": "issue", "Value": str(letter.issue_id)}
     request: SendBulkEmailRequestTypeDef = {
-        "FromEmailAddress": _sender(newsletter),
+        "FromEmailAddress": newsletter.from_header,
         "ConfigurationSetName": required("ISSUE_CONFIGURATION_SET"),
         "DefaultContent": {
             "Template": {
@@ -343,7 +343,8 @@ def send_quota() -> SendQuota:
 def lift_bounce_suppression(email: EmailAddress) -> None:
     """Take an address off the account's suppression list, if a bounce put it there.
 
-    A complaint's entry stays. Raises ``DependencyUnavailable``.
+    A complaint's entry stays. A refusal of SES's that does not pass is logged and ends it, since a
+    stranger chooses the address. Raises ``DependencyUnavailable`` for any other.
     """
     client = _asking_client()
     try:
@@ -353,11 +354,10 @@ def lift_bounce_suppression(email: EmailAddress) -> None:
     except client.exceptions.NotFoundException:
         return
     except (ClientError, BotoCoreError) as error:
-        raise DependencyUnavailable("SES's suppression list did not answer") from error
-
-
-def _sender(newsletter: Newsletter) -> str:
-    return formataddr((newsletter.sender_name, str(newsletter.sender)))
+        if not _would_be_refused_again(error):
+            raise DependencyUnavailable("SES's suppression list did not answer") from error
+        reason = _result_of(error).reason
+        logger.warning("SES refused to lift a suppression", reason=reason)
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
@@ -403,24 +403,48 @@ def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
     return Refused(refusal=_refusal_of_call(status, code, message), reason=code)
 
 
+# AWS's common errors about who asks; some services answer them with 400, not 403.
+_ABOUT_US = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException"),
+        *("IncompleteSignature", "IncompleteSignatureException", "InvalidClientTokenId"),
+        *("InvalidSignatureException", "SignatureDoesNotMatch", "UnrecognizedClientException"),
+        *("MissingAuthenticationToken", "MissingAuthenticationTokenException"),
+        *("NotAuthorized", "OptInRequired", "RequestExpired"),
+        *("SendingPausedException", "AccountSuspendedException"),
+        *("MailFromDomainNotVerifiedException", "NotFoundException"),
+    }
+)
+_TOO_FAST = frozenset(
+    {
+        *("TooManyRequestsException", "ThrottlingException", "Throttling"),
+        *("LimitExceededException", "RequestLimitExceeded"),
+    }
+)
+_PASSING = frozenset({408, 409, 425})  # of HTTP's 4xx: a timeout, a conflict, too early
+
+
 def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
-    if status == 403 or "not verified" in message:  # noqa: PLR2004 - HTTP's own
+    if status == 403 or code in _ABOUT_US or "not verified" in message:  # noqa: PLR2004 - HTTP's
         return Refusal.ACCOUNT
-    match code:
-        case "TooManyRequestsException" | "ThrottlingException" | "LimitExceededException":
-            # SES tells these two apart only in its sentence.
-            return Refusal.QUOTA if "Daily message quota" in message else Refusal.THROTTLED
-        case (
-            "SendingPausedException"
-            | "AccountSuspendedException"
-            | "MailFromDomainNotVerifiedException"
-            | "NotFoundException"
-        ):
-            return Refusal.ACCOUNT
-        case _ if status == 400:  # noqa: PLR2004 - HTTP's own
-            return Refusal.RECIPIENT
-        case _:
-            return Refusal.THROTTLED if status == 429 else Refusal.RETRY  # noqa: PLR2004
+    if code in _TOO_FAST or status == 429:  # noqa: PLR2004 - HTTP's own
+        # SES tells these two apart only in its sentence.
+        return Refusal.QUOTA if "Daily message quota" in message else Refusal.THROTTLED
+    return Refusal.RECIPIENT if status == 400 else Refusal.RETRY  # noqa: PLR2004 - HTTP's own
+
+
+def _would_be_refused_again(error: ClientError | BotoCoreError) -> bool:
+    """Return whether SES would refuse the same call again, however often it is tried.
+
+    A refusal that is about us passes once the operator has corrected its cause.
+    """
+    result = _result_of(error)
+    if not isinstance(error, ClientError) or not isinstance(result, Refused):
+        return False
+    if result.refusal is Refusal.RETRY:  # a status that SES's reference does not list
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return status >= 400 and status not in _PASSING  # noqa: PLR2004 - HTTP's own
+    return result.refusal is Refusal.RECIPIENT
 
 
 class _PastDeadline(BotoCoreError):

@@ -21,9 +21,10 @@ from broadsheet.database import (
 from broadsheet.database.delivery_batches_table import Ending
 from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
-from broadsheet.domain.issues import IssueStatus
+from broadsheet.domain.feedback import about_no_mail
+from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
 from broadsheet.mail import ses_mailer
-from broadsheet.services import pacing
+from broadsheet.services import levers, pacing
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from broadsheet.database.issues_table import Issue
     from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import IssueId
+
+
+_FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
 
 
 class _LockedByAnother(Exception):
@@ -69,6 +73,23 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
         except DependencyUnavailable as error:  # the others have theirs all the same
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
+
+
+def report_problems(connection: Connection) -> OpenProblems:
+    """Return what needs operator attention, also when its alarm has gone quiet."""
+    now = datetime.now(UTC)
+    grace = timedelta(seconds=settings.waits().grace)
+    return OpenProblems(
+        paused=[
+            PausedIssue(issue_id=issue.id, because=because)
+            for issue in issues_table.find_open(connection)
+            if (because := issue.paused_because) and because != levers.BY_AUTHOR
+        ],
+        unresolved_mails=deliveries_table.count_unresolved_until(
+            connection, now - grace - _dead_after_deadline()
+        ),
+        duplicate_mails=deliveries_table.count_duplicates_since(connection, now - _FORTNIGHT),
+    )
 
 
 @contextmanager
@@ -200,10 +221,20 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
         feedback_progress_table.start_proof(connection)
     feedback_progress_table.see_queues(
         connection,
-        are_empty=queues.are_feedback_queues_empty(),
+        are_empty=_are_feedback_queues_empty(),
         apart=timedelta(seconds=waits.queues_seen_empty_apart),
         grace=timedelta(seconds=waits.grace),
     )
+
+
+def _are_feedback_queues_empty() -> bool:
+    """Return whether no event of a mail can be on the queues.
+
+    SNS may have put a message about no mail into the dead letters, where feedback can't drop it.
+    """
+    if dropped := queues.drop_feedback_dead_letters(about_no_mail):
+        logger.info("dead letters were dropped, since they are about no mail", messages=dropped)
+    return queues.are_feedback_queues_empty()
 
 
 def _close_canceled(connection: Connection, issue_id: IssueId) -> None:

@@ -33,23 +33,31 @@ _OUTCOMES: dict[str, Outcome] = {
     EventKind.REJECT: Outcome.REJECTED,
     EventKind.RENDERING_FAILURE: Outcome.RENDERING_FAILED,
 }
-_KNOWN = frozenset(EventKind)
 
 
 def record(connection: Connection, events: Sequence[SesEvent]) -> None:
-    """Record a batch of events: all of it, or nothing. Harmless when repeated."""
-    known = [event for event in events if _is_known(event)]
+    """Record a batch of events: all of it, or nothing. Harmless when repeated.
+
+    An event of a type or subtype that SES's guide doesn't list says, as any other, that SES took
+    the mail; it is logged.
+    """
+    for event in events:
+        if not event.is_listed:
+            _log_unlisted(event)
     with connection.transaction():
-        duplicates = deliveries_table.merge_told(connection, _told(known))
-        harmed = subscribers_table.merge_harm(connection, _harm(known))
-        if known:
-            latest = max(event.sent_at for event in known)
-            feedback_progress_table.note_mail(connection, latest)
+        duplicates = deliveries_table.merge_told(connection, _told(events))
+        harmed = subscribers_table.merge_harm(connection, _harm(events))
+        latest = max(event.sent_at for event in events)
+        feedback_progress_table.note_mail(connection, latest)
     tell_of_duplicates(duplicates)
     for change, number in harmed.items():
         count(change, number)
-    logger.info("events recorded", events=len(known), unknown=len(events) - len(known))
-    for issue_id in _issues_with_harm(known):
+    logger.info(
+        "events recorded",
+        events=len(events),
+        not_spam=sum(event.complaint is not None and not event.is_harmful for event in events),
+    )
+    for issue_id in _issues_with_harm(events):
         _look_at_breaker(connection, issue_id)
 
 
@@ -60,21 +68,15 @@ def tell_of_duplicates(duplicates: int) -> None:
         logger.error("somebody was mailed twice", duplicates=duplicates)
 
 
-def _is_known(event: SesEvent) -> bool:
-    """Tell whether an event may change something; log what we don't know.
-
-    A complaint of a new subtype is a complaint: it applies.
-    """
+def _log_unlisted(event: SesEvent) -> None:
     harm = event.bounce or event.complaint
-    is_known = event.kind in _KNOWN and (event.bounce is None or event.bounce.is_known)
-    if not is_known or (event.complaint and not event.complaint.is_known):
-        logger.warning(
-            "an event that we don't know",
-            kind=event.kind[:40],
-            bounce=event.bounce.kind[:40] if event.bounce else None,
-            subtype=(harm.subtype or "")[:40] if harm else None,
-        )
-    return is_known
+    logger.warning(
+        "an event that SES's guide does not list",
+        kind=event.kind[:40],
+        bounce=event.bounce.kind[:40] if event.bounce else None,
+        complaint=(event.complaint.feedback_type or "")[:40] if event.complaint else None,
+        subtype=(harm.subtype or "")[:40] if harm else None,
+    )
 
 
 def _told(events: Iterable[SesEvent]) -> Iterable[Told]:
@@ -97,7 +99,7 @@ def _told_by(event: SesEvent, key: LedgerKey) -> Told:
         reason=event.kind.upper().replace(" ", "_") if outcome else None,
         delivered_at=event.delivered_at,
         bounced_at=event.permanent_bounce_at,
-        complained_at=event.complaint.at if event.complaint else None,
+        complained_at=event.complaint_at,
         suppressed_as=event.suppressed_as,
     )
 
@@ -110,7 +112,7 @@ def _harm(events: Iterable[SesEvent]) -> list[Harm]:
             message_id=event.message_id,
             issue_id=event.issue_id,
             bounced_at=event.sent_at if event.permanent_bounce_at else None,
-            complained_at=event.complaint.at if event.complaint else None,
+            complained_at=event.complaint_at,
         )
         for event in events
         if event.is_harmful and event.subscriber_id is not None

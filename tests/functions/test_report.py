@@ -1,0 +1,79 @@
+"""What dispatch reports to the operator's doctor: what is unsolved, whatever the alarms say."""
+
+from typing import Any
+
+import pytest
+
+from broadsheet.services import levers
+from broadsheet.telemetry import InvocationFailed
+from functions.dispatch.app import handler as dispatch
+from tests.cloud import Cloud, context
+from tests.conftest import forget_what_was_read
+from tests.functions.issues import publish_issue, pull, tick
+
+NOTHING = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0}
+
+
+def report() -> dict[str, Any] | None:
+    return dispatch({"report": True}, context())
+
+
+def test_a_quiet_newsletter_has_nothing_to_report(cloud: Cloud) -> None:
+    assert report() == NOTHING
+
+
+def test_an_issue_that_stopped_itself_is_reported_until_it_goes_on(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    stopped, paused = publish_issue(), publish_issue(title="Number two")
+    tick(stopped)
+    because = "of 400 mails, 40 bounced and 0 were complained of"
+    cloud.rows(
+        "UPDATE issues SET status = 'paused', paused_because = %(because)s WHERE id = %(id)s",
+        because=because,
+        id=stopped,
+    )
+    pull(paused, "pause")
+    assert cloud.rows("SELECT id FROM issues WHERE paused_because = %(by)s", by=levers.BY_AUTHOR)
+
+    assert report() == NOTHING | {"paused": [{"issue_id": stopped, "because": because}]}
+
+    pull(stopped, "resume")
+    assert report() == NOTHING
+
+
+def test_unresolved_mails_are_reported_once_their_grace_time_is_over(cloud: Cloud) -> None:
+    cloud.rows(
+        "INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, claim_deadline)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 1, 'unresolved', now() - age"
+        " FROM unnest(ARRAY[interval '31 minutes', interval '32 minutes', interval '1 day']) AS age"
+    )
+
+    assert report() == NOTHING | {"unresolved_mails": 2}
+
+
+def test_duplicates_of_the_last_fortnight_are_reported(cloud: Cloud) -> None:
+    cloud.rows(
+        "INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id, seen_at)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 1, '0100-second', now() - age"
+        " FROM unnest(ARRAY[interval '1 hour', interval '13 days', interval '15 days']) AS age"
+    )
+
+    assert report() == NOTHING | {"duplicate_mails": 2}
+
+
+def test_a_report_changes_nothing_and_starts_no_clock(cloud: Cloud) -> None:
+    publish_issue()
+    before = cloud.rows("SELECT id, status, publish_at, frozen_at FROM issues")
+
+    report()
+
+    assert cloud.rows("SELECT id, status, publish_at, frozen_at FROM issues") == before
+    assert cloud.messages("DELIVERY") == []
+
+
+def test_without_a_database_the_report_fails(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAITS", '{"database_patience_of_workers": 0}')
+    forget_what_was_read()
+
+    with cloud.database_down(), pytest.raises(InvocationFailed):
+        report()
