@@ -165,6 +165,8 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
+nested := infra/budget.yaml infra/database.yaml infra/front.yaml
+
 .PHONY: check
 check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
@@ -172,8 +174,8 @@ check: $(environments) .venv-checks/.installed ## Check format, lint, types, imp
 	@echo "mypy"; $(python) -m mypy --no-error-summary
 	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
-	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint infra/database.yaml infra/front.yaml)
-	@echo "checkov"; mkdir -p build/templates && cp infra/database.yaml infra/front.yaml build/templates
+	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint $(nested))
+	@echo "checkov"; mkdir -p build/templates && cp $(nested) build/templates
 	@$(call quietly,AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/python tests/template/transform.py \
 		template.yaml build/templates/template.json)
 	@$(call quietly,.venv-checks/bin/checkov --config-file infra/checkov.yaml --directory build/templates)

@@ -29,12 +29,14 @@ from tests.journey.sending import clock_of, gather, record, taken, tick
 
 STACK = "second"
 # What an operator on AWS gives too, as far as the emulator knows what comes of it: an identity of
-# SES has no DNS records there, and the types of network, Aurora, domain and firewall are unknown.
+# SES has no DNS records there, and the types of network, Aurora, domain, firewall and budget are
+# unknown.
 PARAMETERS = {
     "NewsletterName": "The Second",
     "SenderName": "The Second",
     "SendRateShare": "0.5",
     "OperatorAddress": "operator@second.example",
+    "MonthlyBudget": "0",
     "DeliverConcurrency": "3",
 }
 BROKEN = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES (1);"
