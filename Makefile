@@ -36,9 +36,13 @@ up: $(environments) ## Start the stack on this machine; DETACH=1 leaves it in th
 down: .venv/.installed ## End the stack; its data is kept
 	@exec $(python) -m local down
 
-.PHONY: deploy
-deploy: $(environments) ## Bring a change of code into the running stack
-	@exec $(python) -m local deploy
+.PHONY: status
+status: .venv/.installed ## Show where everything of the running stack is; exits with 1 when it isn't up
+	@exec $(python) -m local status
+
+.PHONY: reload
+reload: $(environments) ## Bring a change of code into the running stack
+	@exec $(python) -m local reload
 
 .PHONY: logs
 logs: .venv/.installed ## Show what the functions logged, and go on; FOLLOW= to stop at the end
@@ -59,17 +63,10 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 
 # --- Operating a stack ----------------------------------------------------------------------------
 
-.PHONY: release
-release: $(environments) ## Build and deploy this version to STACK=, with its parameters but for SET="Name=value"
-	@[[ -n "$${STACK:-}" ]] || { echo "Say where: make release STACK=your-stack" >&2; exit 1; }
-	@export PATH="$$PWD/.venv/bin:$$PWD/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0; \
-	TMPDIR=$$(mktemp -d); export TMPDIR; trap 'rm -rf "$$TMPDIR"' EXIT; \
-	sam build --cached && sam deploy --config-env $(no_arguments) --stack-name "$$STACK" --resolve-s3 \
-		--no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar \
-		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $(if $(SET),--parameter-overrides "$$SET")
-# In TMPDIR sam leaves a folder for each function.
-# What samconfig.toml keeps is what one stack was given at first, not what this one has by now.
-no_arguments := none
+.PHONY: deploy
+deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six questions at first, later an update with SET="Name=value"
+	@exec $(python) -m operations.deploy $(if $(STACK),--stack "$$STACK") $(if $(SET),--set "$$SET") $(ARGS)
+# ARGS="--help" lists a flag for each question.
 export SET
 
 .PHONY: author
@@ -203,6 +200,10 @@ requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the new
 	compile requirements/emulator.in requirements/emulator.txt; \
 	compile requirements/bench.in requirements/bench.txt; \
 	compile requirements/checks.in requirements/checks.txt
+
+.PHONY: tools
+tools: .venv/.installed .venv-sam/.installed ## Install sam and a Python 3.13 for it, and print how to put them on the path
+	@echo 'export PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv-sam/bin:$$PATH"'
 
 .PHONY: clean
 clean: down ## Remove all that make made, but for the local stack's data in .local/

@@ -23,6 +23,9 @@ from operations.keys import KeyRefused
 from operations.secret_value import SecretBusy
 from operations.stack import StackError, describe
 
+RUNS_ALREADY = (
+    "It runs already: `make reload` brings a change of code into it, `make down` ends it."
+)
 FAILURES = (
     *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
     *(KeyRefused, PortTakenError, SamLocalError, SecretBusy, StackError),
@@ -30,9 +33,16 @@ FAILURES = (
 
 
 def up(state: State, arguments: argparse.Namespace) -> None:
-    """Start the stack: in the foreground with its logs, or with --detach in the background."""
+    """Start the stack: in the foreground with its logs, or with --detach in the background.
+
+    Of a stack that is up, print where everything is, and leave it as it is.
+    """
     if state.holder() is not None:
-        raise AlreadyRunningError
+        if state.deployment is None:
+            raise AlreadyRunningError
+        welcome(state)
+        print(RUNS_ALREADY)
+        return
     print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
     if arguments.detach:
         stack.start(state)
@@ -54,10 +64,22 @@ def down(state: State, _: argparse.Namespace) -> None:
     print("The stack is down; its data is kept." if stack.down(state) else "No stack is running.")
 
 
-def deploy(state: State, _: argparse.Namespace) -> None:
+def status(state: State, _: argparse.Namespace) -> int:
+    """Print where everything of a running stack is. Exit with 0 when it is up, else with 1."""
+    if state.holder() is None:
+        print("The stack is down: `make up` starts it.")
+        return 1
+    if state.deployment is None:
+        print("The stack is starting.")
+        return 1
+    welcome(state)
+    return 0
+
+
+def reload(state: State, _: argparse.Namespace) -> None:
     """Build and deploy the code as it is now into the running stack."""
-    stack.redeploy(state)
-    print(f"Deployed: {state.public_url}/")
+    stack.reload(state)
+    print(f"Reloaded: {state.public_url}/")
 
 
 def show_logs(state: State, arguments: argparse.Namespace) -> None:
@@ -184,13 +206,10 @@ def main() -> int:
             del os.environ[name]
     state = State.from_environment()
     try:
-        status: int | None = arguments.command(state, arguments)
+        ended: int | None = arguments.command(state, arguments)
     except AlreadyRunningError:
         print(
-            "A stack is running already, or starting:\n\n"
-            f"  Sign-up page     {state.public_url}/\n"
-            f"  Inbox            {state.inbox_url}\n\n"
-            "`make deploy` brings a change of code into it, `make down` ends it.",
+            "The stack is starting already: `make status` says when it is up, `make down` ends it.",
             file=sys.stderr,
         )
         return 1
@@ -199,7 +218,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C ended
-    return status or 0
+    return ended or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -209,7 +228,8 @@ def _parser() -> argparse.ArgumentParser:
         (up, "up"),
         (supervise, "supervise"),
         (down, "down"),
-        (deploy, "deploy"),
+        (status, "status"),
+        (reload, "reload"),
         (show_logs, "logs"),
         (inbox, "inbox"),
         (author, "author"),

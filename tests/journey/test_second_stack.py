@@ -96,7 +96,7 @@ def front(state: State) -> Iterator[None]:
 
 
 def deploy(state: State, town: Town, database_url: str) -> None:
-    """Deploy what the first stack's build made, as ``make up`` and ``make deploy`` do."""
+    """Deploy what the first stack's build made, as ``make up`` and ``make reload`` do."""
     template = town.stack.state.build / "template.yaml"
     deployed = deployment.deploy(
         state, town.stack.aws, template, database_url=database_url, say=print
