@@ -85,11 +85,11 @@ def caller(region: str | None) -> Caller:
     return Caller(identity["Account"], identity["Arn"])
 
 
-def zone_of(domain: str) -> Zone | None:
-    """Return the account's most exact public zone for a domain. Raises ``Unchecked``."""
+def zones() -> list[Zone]:
+    """Return the account's public zones. Raises ``Unchecked``."""
     client = boto3.client("route53", region_name=ANY_REGION, config=_CALLS)
     try:
-        zones = [
+        return [
             Zone(each["Id"].rpartition("/")[2], each["Name"].rstrip("."))
             for page in client.get_paginator("list_hosted_zones").paginate()
             for each in page["HostedZones"]
@@ -97,6 +97,10 @@ def zone_of(domain: str) -> Zone | None:
         ]
     except ClientError as error:
         raise _unchecked(error) from error
+
+
+def most_exact(zones: list[Zone], domain: str) -> Zone | None:
+    """Return the zone that holds a domain."""
     holding = [each for each in zones if f".{domain}".endswith(f".{each.name}")]
     return max(holding, key=lambda zone: len(zone.name), default=None)
 
@@ -120,16 +124,20 @@ def require_secret(arn: str, region: str) -> None:
         raise _unchecked(error) from error
 
 
-def denied(who: Caller, stack: str, answers: Answers) -> list[str]:
+def denied(who: Caller, stack: str, answers: Answers, *, has_budget: bool) -> list[str]:
     """Return the actions of a deployment that IAM's simulation denies. Raises ``Unchecked``.
 
     What depends on more than the simulation knows, such as the calling service, is left out.
     """
     client = boto3.client("iam", region_name=ANY_REGION, config=_CALLS)
     refused = []
+    calls = [*_calls_of_a_deployment(who, stack, answers)]
+    if has_budget and answers.operator_address:
+        budget = f"arn:{who.partition}:budgets::{who.account}:budget/{stack}-{answers.region}"
+        calls.append(("budgets:ModifyBudget", budget))
     try:
         source = who.policy_source
-        for action, resource in _calls_of_a_deployment(who, stack, answers):
+        for action, resource in calls:
             simulated: Any = client.simulate_principal_policy(
                 PolicySourceArn=source, ActionNames=[action], ResourceArns=[resource]
             )
@@ -177,8 +185,6 @@ def _calls_of_a_deployment(who: Caller, stack: str, answers: Answers) -> Iterato
                 "route53:ChangeResourceRecordSets",
                 f"arn:{who.partition}:route53:::hostedzone/{zone}",
             )
-    if answers.operator_address:
-        yield "budgets:ModifyBudget", arn("budgets", f"budget/{stack}-{answers.region}", region="")
 
 
 def _unchecked(error: ClientError) -> Unchecked:

@@ -50,6 +50,9 @@ def deploy(  # noqa: PLR0913 - a flag for each question
     domain: Annotated[
         str | None, typer.Option(help="The domain of pages and links, or “none”.")
     ] = None,
+    hosted_zone_id: Annotated[
+        str | None, typer.Option(help="The domain's zone, where Route 53 can't be looked into.")
+    ] = None,
     certificate_arn: Annotated[
         str | None, typer.Option(help="The domain's certificate, unless Route 53 holds it.")
     ] = None,
@@ -87,6 +90,7 @@ def deploy(  # noqa: PLR0913 - a flag for each question
         sender_name=sender_name,
         sender_address=sender_address,
         domain=domain,
+        hosted_zone_id=hosted_zone_id,
         certificate_arn=certificate_arn,
         region=region,
         operator_address=operator_address,
@@ -205,7 +209,8 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
             f"There is a stack {stack} in {answers.region} already. To update it:\n"
             f'  make deploy STACK={stack} ARGS="--region {answers.region}"'
         )
-    _check_permissions(stack, answers, agreed=agreed)
+    has_budget = order.changes.get("MonthlyBudget") != "0"
+    _check_permissions(stack, answers, has_budget=has_budget, agreed=agreed)
     expected_bill.show(readers, makes_database=answers.makes_database)
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
@@ -223,14 +228,14 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
     aftermath.show(stack, dns=Dns())
 
 
-def _check_permissions(stack: str, answers: Answers, *, agreed: bool) -> None:
+def _check_permissions(stack: str, answers: Answers, *, has_budget: bool, agreed: bool) -> None:
     """Print whether the credentials may deploy. Raises ``Refused`` when nobody agrees to try."""
     who = account.caller(answers.region)
     if who.is_root:
         typer.echo("\nThe credentials are the account's root user's, who may do everything.")
         return
     try:
-        denied = account.denied(who, stack, answers)
+        denied = account.denied(who, stack, answers, has_budget=has_budget)
     except Unchecked as error:
         typer.echo(f"\nWhether these credentials may deploy could not be checked: {error}.")
         return

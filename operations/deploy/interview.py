@@ -18,6 +18,8 @@ from operations.deploy.questions import Question, ask, of_parameter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from operations.deploy.account import Zone
+
 NEW_DATABASE = "new"
 NO_DOMAIN = "none"
 PREFERRED_REGION = "eu-central-1"
@@ -31,6 +33,7 @@ class Given:
     sender_name: str | None = None
     sender_address: str | None = None
     domain: str | None = None
+    hosted_zone_id: str | None = None
     certificate_arn: str | None = None
     region: str | None = None
     operator_address: str | None = None
@@ -89,10 +92,16 @@ def _newsletter(given: Given, before: Mapping[str, str]) -> tuple[str, str]:
 
 def _sender_address(given: Given, before: Mapping[str, str]) -> str:
     _head(2, "The sender's address", "In a domain whose DNS you can edit, as letters@example.com.")
+
+    def parse(text: str) -> str:
+        address = checked("SenderAddress", text)
+        checked("SenderDomain", address.rpartition("@")[2].lower())
+        return address
+
     question = Question(
         "Which address does the mail come from?",
         "--sender-address",
-        of_parameter("SenderAddress"),
+        parse,
         before.get("SenderAddress", ""),
     )
     return ask(question, given.sender_address)
@@ -106,23 +115,21 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
         "Mail filters trust links to the sender's own domain. It needs a zone in Route 53, or a\n"
         f"certificate of ACM. “{NO_DOMAIN}” is API Gateway's own address, which can change later.",
     )
-    default = before.get("DomainName", NO_DOMAIN)
-    try:
-        if account.zone_of(sender_domain):
-            default = before.get("DomainName", f"news.{sender_domain}")
-    except Unchecked as error:
-        _warn(f"Zones in Route 53 could not be looked for: {error}.")
+    zones = _zones()
+    offered = f"news.{sender_domain}" if account.most_exact(zones, sender_domain) else NO_DOMAIN
 
     def parse(text: str) -> str:
         return checked("DomainName", "" if text == NO_DOMAIN else text)
 
-    domain = ask(Question("Which domain?", "--domain", parse, default), given.domain)
+    question = Question("Which domain?", "--domain", parse, before.get("DomainName", offered))
+    domain = ask(question, given.domain)
     if not domain:
         return "", "", ""
-    try:
-        zone = account.zone_of(domain)
-    except Unchecked:
-        zone = None
+    if given.hosted_zone_id is not None:
+        parse_id = of_parameter("HostedZoneId", is_required=True)
+        zone_id = ask(Question("", "--hosted-zone-id", parse_id), given.hosted_zone_id)
+        return domain, zone_id, ""
+    zone = account.most_exact(zones, domain)
     if zone and not given.certificate_arn:
         _good(
             f"The zone {zone.name} ({zone.zone_id}) is in this account: "
@@ -132,9 +139,17 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
     return domain, "", _certificate(given, before, domain)
 
 
+def _zones() -> list[Zone]:
+    try:
+        return account.zones()
+    except Unchecked as error:
+        _warn(f"Zones in Route 53 can't be looked for; --hosted-zone-id names one. {error}.")
+        return []
+
+
 def _certificate(given: Given, before: Mapping[str, str], domain: str) -> str:
     if given.certificate_arn is None:
-        _warn(f"No zone of this account holds {domain}, so that it needs a certificate of ACM.")
+        _warn(f"No zone that is known holds {domain}, so that it needs a certificate of ACM.")
     question = Question(
         "Which certificate (its ARN)?",
         "--certificate-arn",

@@ -41,6 +41,7 @@ def converse(
                 os.write(ours, f"{answer}\n".encode())
             while more := _read(ours):
                 shown += more
+            process.wait(SECONDS)
         finally:
             os.close(ours)
             process.kill()

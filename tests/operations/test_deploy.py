@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -151,7 +152,7 @@ def simulation(denied: list[str], missing: list[str] | None = None) -> Any:  # n
         decision = "implicitDeny" if action in denied else "allowed"
         result = {"EvalActionName": action, "EvalDecision": decision}
         return (
-            type("Reply", (), {"status_code": 200}),
+            SimpleNamespace(status_code=200),
             {"EvaluationResults": [result | {"MissingContextValues": missing or []}]},
         )
 
@@ -208,7 +209,7 @@ def test_a_question_that_nobody_answers_names_its_flag_and_makes_nothing(
 WRONG = {
     "--newsletter-name": "",
     "--sender-name": "x" * 101,
-    "--sender-address": "Ada <letters@page.press>",
+    "--sender-address": "letters@pâge.press",
     "--domain": "https://page.press",
     "--region": "ap-east-1",  # AWS has it, without SES
     "--operator-address": "ada",
@@ -352,6 +353,17 @@ def test_what_the_credentials_may_not_is_named_before_anything_is_made(operator:
     assert "nothing was made" in refused.output
 
 
+@pytest.mark.parametrize(("dollars", "is_asked"), [("25", True), ("0", False)])
+def test_a_budget_that_is_not_made_needs_no_permission(
+    operator: Operator, dollars: str, *, is_asked: bool
+) -> None:
+    simulate(simulation(["budgets:ModifyBudget"]))
+
+    said = operator.deploy_by_flags("--set", f"MonthlyBudget={dollars}")
+
+    assert ("budgets:ModifyBudget" in said.output) is is_asked
+
+
 def test_what_hangs_on_more_than_iam_s_simulation_knows_is_not_held_against_them(
     operator: Operator,
 ) -> None:
@@ -362,7 +374,7 @@ def test_what_hangs_on_more_than_iam_s_simulation_knows_is_not_held_against_them
 
 def test_what_could_not_be_checked_is_said(operator: Operator) -> None:
     def refuse(**_: object) -> tuple[Any, dict[str, Any]]:
-        reply = type("Reply", (), {"status_code": 403})
+        reply = SimpleNamespace(status_code=403)
         return reply, {"Error": {"Code": "AccessDenied", "Message": ""}}
 
     simulate(refuse)
@@ -438,6 +450,20 @@ def test_a_certificate_of_another_region_is_refused(operator: Operator) -> None:
 
     assert said.exit_code == 1
     assert "the certificate is in eu-central-1" in said.output
+
+
+def test_a_zone_that_can_t_be_looked_for_can_be_given(operator: Operator) -> None:
+    assert boto3.DEFAULT_SESSION
+    reply = SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": ""}}
+    hook: Any = lambda **_: reply  # noqa: E731 - a hook of botocore's
+    boto3.DEFAULT_SESSION.events.register_first("before-call.route53.ListHostedZones", hook)
+
+    said = operator.deploy_by_flags(domain="news.page.press", hosted_zone_id="Z0123456789")
+
+    assert said.exit_code == 0, said.output
+    assert "ListHostedZones was refused: AccessDenied" in said.output
+    domain = {"DomainName": "news.page.press", "HostedZoneId": "Z0123456789"}
+    assert operator.remembered() == GIVEN | domain
 
 
 # The sender
