@@ -6,6 +6,7 @@ one, which prints what it reads and then finds no AWS.
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -638,23 +639,20 @@ def test_a_section_of_another_stack_s_is_never_written_over(operator: Operator, 
     assert operator.config_file.read_text() == others
 
 
-def sam_says(operator: Operator, *arguments: str) -> str:
+def sam_says(operator: Operator, *arguments: str, template: Path | None = None) -> str:
     """What the real sam prints that it was given, before it finds no AWS."""
-    template = operator.folder / "template.yaml"
-    template.write_text(
-        json.dumps(
-            {
-                "Parameters": {name: {"Type": "String"} for name in TEMPLATE},
-                "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-            }
-        )
-    )
+    if template is None:
+        template = operator.folder / "template.yaml"
+        of_the_template = {name: {"Type": "String"} for name in TEMPLATE}
+        topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+        template.write_text(json.dumps({"Parameters": of_the_template, "Resources": topic}))
     command: list[str | Path] = [ROOT / ".venv-sam" / "bin" / "sam", "deploy"]
-    command += ["--template-file", template, "--s3-bucket", "bucket"]
+    command += ["--template-file", template]
     ended = subprocess.run(
         [*command, "--config-file", operator.config_file, *arguments],
         check=False,
         capture_output=True,
+        input="\n" * (len(TEMPLATE) + 20),  # to whatever it asks
         text=True,
         cwd=operator.folder,
         env=os.environ
@@ -667,6 +665,23 @@ def sam_says(operator: Operator, *arguments: str) -> str:
     return ended.stdout
 
 
+BUCKET = ("--no-resolve-s3", "--s3-bucket", "bucket")  # else it first asks AWS for one
+
+
+def test_sam_s_own_guide_offers_what_was_answered_and_the_template_s_defaults(
+    operator: Operator,
+) -> None:
+    operator.deploy_by_flags("--set", "MonthlyBudget=25")
+
+    said = sam_says(operator, "--guided", "--config-env", "news", template=ROOT / "template.yaml")
+
+    offered = dict(re.findall(r"Parameter (\w+) \[(.*?)\]: ", said))
+    defaults = {name: str(each.get("Default", "")) for name, each in TEMPLATE.items()}
+    assert offered == defaults | GIVEN | {"MonthlyBudget": "25"}
+    assert "Stack Name [news]: " in said
+    assert f"AWS Region [{REGION}]: " in said
+
+
 def test_sam_reads_what_samconfig_says_and_so_does_the_next_run(operator: Operator) -> None:
     hard = GIVEN | {
         "NewsletterName": 'Ada\'s "Page" = 1, two',
@@ -675,7 +690,7 @@ def test_sam_reads_what_samconfig_says_and_so_does_the_next_run(operator: Operat
     }
     samconfig.remember(operator.config_file, "news", REGION, hard)
 
-    said = sam_says(operator, "--config-env", "news", "--no-resolve-s3")
+    said = sam_says(operator, "--config-env", "news", *BUCKET)
 
     assert "Stack name                   : news" in said
     assert f"Region                       : {REGION}" in said
@@ -695,7 +710,7 @@ def test_an_update_gives_sam_the_changes_and_nothing_that_samconfig_says(
     ours = [each for each in update if each != "--resolve-s3"]
     at = ours.index("--template-file")
 
-    said = sam_says(operator, *ours[:at], *ours[at + 2 :])
+    said = sam_says(operator, *ours[:at], *ours[at + 2 :], *BUCKET)
 
     assert "Stack name                   : news" in said
     changes = '{"SenderName": "Jo \\"the\\" Press", "MonthlyBudget": "25"}'
