@@ -607,6 +607,39 @@ def test_a_name_that_no_stack_can_have_is_refused(operator: Operator, stack: str
     assert "stack" in said.output
 
 
+def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    installed = [f"-o{name}/.installed" for name in (".venv", ".venv-sam")]
+    return subprocess.run(
+        ["/usr/bin/env", "make", *installed, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_make_deploy_asks_for_the_stack_and_names_the_local_one_s_command() -> None:
+    said = make("deploy", "STACK=").stderr
+
+    assert "make deploy STACK=news" in said
+    assert "`make reload`" in said
+
+
+def test_make_tools_prints_what_puts_sam_on_the_path() -> None:
+    (line,) = make("tools").stdout.splitlines()
+
+    shown = subprocess.run(
+        ["/bin/bash", "-c", f"{line}; command -v sam python3.13"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stdout.splitlines() == [
+        str(ROOT / ".venv-sam" / "bin" / "sam"),
+        str(ROOT / ".venv" / "bin" / "python3.13"),
+    ]
+
+
 def test_it_leaves_nothing_among_the_temporary_files(operator: Operator) -> None:
     operator.deploy_by_flags()
 
