@@ -23,8 +23,9 @@ sam := .venv-sam/bin/sam
 environments := .venv/.installed .venv-sam/.installed .venv-emulator/.installed
 
 .PHONY: help
-help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List the commands
+	@awk -F ':.*## ' '/^# --- / { gsub(/^# --- | -+$$/, ""); printf "\n%s\n\n", $$0 } \
+		/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- The local stack ------------------------------------------------------------------------------
 
@@ -45,23 +46,23 @@ reload: $(environments) ## Bring a change of code into the running stack
 	@exec $(python) -m local reload
 
 .PHONY: logs
-logs: .venv/.installed ## Show what the functions logged, and go on; FOLLOW= to stop at the end
+logs: .venv/.installed ## Follow what the functions log; FOLLOW= stops at the end
 	@exec $(python) -m local logs $(if $(FOLLOW),--follow)
 FOLLOW ?= 1
 
 .PHONY: inbox
-inbox: .venv/.installed ## Open the page that shows the received mails
+inbox: .venv/.installed ## Open the inbox of the stack on this machine
 	@exec $(python) -m local inbox
 
 .PHONY: demo
-demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author would
+demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author do
 	@exec $(python) -m local.demo
 
 .PHONY: sam-local
 sam-local: $(environments) ## Run every function and the API in `sam local`; needs a Docker engine
 	@exec $(python) -m local sam-local
 
-# --- Operating a stack ----------------------------------------------------------------------------
+# --- Operating a stack: STACK=news REGION=eu-central-1, or without them the local one -------------
 
 .PHONY: deploy
 deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six questions at first, later an update with SET="Name=value"
@@ -69,71 +70,70 @@ deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six qu
 # ARGS="--help" lists a flag for each question.
 export SET
 
+# The same commands run against STACK= on AWS, and without it against the stack on this machine.
+operations = exec $(python) -m $(if $(STACK),operations,local)
+of_stack = $(if $(STACK),--stack "$$STACK" $(in_region))
+in_region = $(if $(REGION),--region "$$REGION")
+export NAME STACK REGION
+
 .PHONY: author
-author: .venv/.installed ## Give NAME= a token to publish with; STACK= for a stack on AWS
+author: .venv/.installed ## Add the author NAME= and print their token
 	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make author NAME=jo" >&2; exit 1; }
-	@$(authors) add "$$NAME" $(of_stack)
+	@$(operations) authors add "$$NAME" $(of_stack)
 
 .PHONY: authors
-authors: .venv/.installed ## List who may publish; STACK= for a stack on AWS
-	@$(authors) list $(of_stack)
+authors: .venv/.installed ## List who may publish
+	@$(operations) authors list $(of_stack)
 
 .PHONY: renew
-renew: .venv/.installed ## Give NAME= a new token beside the old one; STACK= for a stack on AWS
+renew: .venv/.installed ## Print a second token for the author NAME=
 	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make renew NAME=jo" >&2; exit 1; }
-	@$(authors) renew "$$NAME" $(of_stack)
+	@$(operations) authors renew "$$NAME" $(of_stack)
 
 .PHONY: revoke
-revoke: .venv/.installed ## Take NAME='s tokens back, with OLD=1 all but the newest; STACK=
+revoke: .venv/.installed ## Revoke the tokens of the author NAME=; with OLD=1 all but the newest
 	@[[ -n "$${NAME:-}" ]] || { echo "Say whose: make revoke NAME=jo" >&2; exit 1; }
-	@$(authors) revoke$(if $(OLD),-old) "$$NAME" $(of_stack)
-
-authors = exec $(python) -m $(if $(STACK),operations.authors,local author)
-of_stack = $(if $(STACK),--stack "$$STACK")
-export NAME STACK
+	@$(operations) authors revoke "$$NAME" $(if $(OLD),--old) $(of_stack)
 
 .PHONY: rotate-keys
-rotate-keys: .venv/.installed ## Add a signing key, and let it sign the second time; STACK=
-	@$(keys) $(if $(RETIRE),retire "$$RETIRE",rotate) $(of_stack)
-
-.PHONY: keys
-keys: .venv/.installed ## List the signing keys; STACK= for a stack on AWS
-	@$(keys) list $(of_stack)
-
-keys = exec $(python) -m $(if $(STACK),operations.keys,local keys)
+rotate-keys: .venv/.installed ## Add a signing key, and the second time let it sign; RETIRE=1 removes a leaked one
+	@$(operations) keys $(if $(RETIRE),retire "$$RETIRE",rotate) $(of_stack)
 export RETIRE
 
+.PHONY: keys
+keys: .venv/.installed ## List the signing keys
+	@$(operations) keys list $(of_stack)
+
 .PHONY: dead-letters
-dead-letters: .venv/.installed ## Show what was put aside and why; BACK=requests brings it back, DROP= drops it
-	@exec $(python) -m $(if $(STACK),operations.dead_letters --stack "$$STACK",local dead-letters) \
-		$(if $(BACK),--back "$$BACK") $(if $(DROP),--drop "$$DROP") $(if $(BODIES),--bodies)
+dead-letters: .venv/.installed ## Show messages that failed for good; BACK=requests retries them, DROP= deletes them
+	@$(operations) dead-letters \
+		$(if $(BACK),back "$$BACK",$(if $(DROP),drop "$$DROP",show) $(if $(BODIES),--bodies)) $(of_stack)
 export BACK DROP
 
 .PHONY: doctor
-doctor: .venv/.installed ## Say what stands between a stack and sending; STACK= LIST=10000 JSON=1
-	@exec $(python) -m $(if $(STACK),operations.doctor --stack "$$STACK",local doctor) \
-		$(if $(LIST),--list-size "$$LIST") $(if $(DNS),--dns "$$DNS") $(if $(JSON),--json)
+doctor: .venv/.installed ## Check what a stack still needs before it can send; LIST=10000 JSON=1
+	@$(operations) doctor $(if $(LIST),--list "$$LIST") $(if $(DNS),--dns "$$DNS") $(if $(JSON),--json) $(of_stack)
 export LIST DNS
 
 .PHONY: smoke
-smoke: .venv/.installed ## Walk a stack's whole path, with SES's simulator for readers; STACK=
-	@PYTHONPATH=layers/common:. exec $(python) -m $(if $(STACK),operations.smoke --stack "$$STACK",local smoke)
+smoke: .venv/.installed ## Test a stack end to end; SES's simulator plays the readers
+	@$(operations) smoke $(of_stack)
 
 .PHONY: bill
-bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=4
-	@exec $(python) -m operations.bill $(if $(LIST),--list "$$LIST") $(if $(ISSUES),--issues "$$ISSUES") $(BILL)
+bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=4 REGION=eu-central-1
+	@exec $(python) -m operations bill $(if $(LIST),--list "$$LIST") $(if $(ISSUES),--issues "$$ISSUES") \
+		$(in_region) $(if $(STACK),--stack "$$STACK") $(if $(JSON),--json) $(BILL)
 export ISSUES
 
 .PHONY: unsubscribe
-unsubscribe: .venv/.installed ## Unsubscribe readers of STACK= by their ids, one a line
-	@[[ -n "$${STACK:-}" ]] || { echo "Say of which: make unsubscribe STACK=your-stack < ids" >&2; exit 1; }
-	@PYTHONPATH=layers/common:. exec $(python) -m operations.unsubscribe --stack "$$STACK"
+unsubscribe: .venv/.installed ## Unsubscribe readers by their ids, one a line on standard input
+	@$(operations) unsubscribe $(of_stack)
 
 # --- Checks ---------------------------------------------------------------------------------------
 
 # Beside each other: the tests wait for half of their time.
 .PHONY: test
-test: ## Run everything that a change must pass
+test: ## Run every check and test
 	@$(MAKE) --jobs=2 check tests || { \
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
@@ -152,14 +152,14 @@ AUDIENCE ?= 100000
 SEED ?= 1
 
 .PHONY: bench
-bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 for a small run, ONLY=profile a part
+bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure speed and cost; SIZE=10000 makes it short, ONLY=profile runs one part
 	@status=0; PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
 		$(if $(ONLY),--only $(ONLY)) || status=$$?; \
 	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
 	exit $$status # a missed target's run is drawn, too
 
 .PHONY: model
-model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core one configuration
+model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
 nested := infra/budget.yaml infra/database.yaml infra/front.yaml
@@ -190,7 +190,7 @@ endef
 # --- Environments ---------------------------------------------------------------------------------
 
 .PHONY: requirements
-requirements: .venv/.installed ## Compile the pins anew; UPGRADE=1 takes the newest versions
+requirements: .venv/.installed ## Compile the pinned requirements; UPGRADE=1 takes the newest versions
 	@compile() { echo "requirements: $$2"; $(uv) pip compile --quiet --universal --python-version 3.13 \
 		--generate-hashes --no-header $(if $(UPGRADE),--upgrade) "$$1" --output-file "$$2" "$${@:3}"; }; \
 	compile layers/common/requirements.in layers/common/requirements.txt; \
@@ -206,7 +206,7 @@ tools: .venv/.installed .venv-sam/.installed ## Install sam and a Python 3.13 fo
 	@echo 'export PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv-sam/bin:$$PATH"'
 
 .PHONY: clean
-clean: down ## Remove all that make made, but for the local stack's data in .local/
+clean: down ## Remove everything that make installed and built; the stack's data in .local/ stays
 	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .venv-checks .aws-sam build
 
 # Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.

@@ -16,19 +16,22 @@ from local.processes import ChildError
 from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
-from operations import authors, dead_letters, keys
-from operations.authors import AuthorError
-from operations.doctor import __main__ as doctor
-from operations.keys import KeyRefused
-from operations.secret_value import SecretBusy
-from operations.stack import StackError, describe
 
 RUNS_ALREADY = (
     "It runs already: `make reload` brings a change of code into it, `make down` ends it."
 )
+# The commands of ``python -m operations`` that this stack can be given, with their other names.
+OPERATED: dict[str, list[str]] = {
+    "authors": ["author"],
+    "keys": [],
+    "dead-letters": [],
+    "doctor": [],
+    "smoke": [],
+    "unsubscribe": [],
+}
 FAILURES = (
-    *(AuthorError, BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(KeyRefused, PortTakenError, SamLocalError, SecretBusy, StackError),
+    *(BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
+    *(PortTakenError, SamLocalError),
 )
 
 
@@ -103,61 +106,26 @@ def inbox(state: State, _: argparse.Namespace) -> None:
         webbrowser.open(state.inbox_url)
 
 
-def author(state: State, arguments: argparse.Namespace) -> None:
-    """Add, list or revoke an author of the running stack."""
+def operate(state: State, arguments: argparse.Namespace) -> int:
+    """Run a command of ``python -m operations`` against the running stack."""
     running = Stack(state)
     outputs = running.deployment.outputs
-    authors.carry_out(
-        running.aws.secrets, outputs["AuthorsSecretArn"], arguments.action, arguments.name
-    )
-    deployment.keep_secrets(state, running.aws, outputs)
-
-
-def signing_keys(state: State, arguments: argparse.Namespace) -> None:
-    """Rotate, list or retire the running stack's signing keys."""
-    running = Stack(state)
-    outputs = running.deployment.outputs
-    keys.carry_out(
-        running.aws.secrets, outputs["SigningKeysSecretArn"], arguments.action, arguments.key_id
-    )
-    deployment.keep_secrets(state, running.aws, outputs)
-
-
-def show_dead_letters(state: State, arguments: argparse.Namespace) -> None:
-    """Show what the running stack put aside, bring it back, or drop it."""
-    running = Stack(state)
-    _ = running.deployment  # else it is not up
-    described = describe(running.aws.cloudformation, deployment.STACK)
-    dead_letters.carry_out(running.aws.sqs, running.aws.functions, described, arguments)
-
-
-def examine(state: State, arguments: argparse.Namespace) -> int:
-    """Say what stands between the running stack and sending."""
-    _enter(state)
-    return doctor.carry_out(deployment.STACK, arguments)
-
-
-def smoke(state: State, _: argparse.Namespace) -> int:
-    """Walk the running stack's whole path as the operator of one on AWS would."""
-    _enter(state)
     environment = os.environ | {
+        "AWS_ENDPOINT_URL": state.emulator_url,
+        "AWS_ENDPOINT_URL_SESV2": state.ses_url,
         "AUTHOR_TOKEN": state.author_token or "",
-        "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "layers" / "common"))),
     }
-    command = [sys.executable, "-m", "operations.smoke", "--stack", deployment.STACK]
-    return subprocess.run(command, env=environment, check=False).returncode
+    command = [sys.executable, "-m", "operations", arguments.name, *arguments.rest]
+    ended = subprocess.run(
+        [*command, "--stack", deployment.STACK], env=environment, cwd=REPOSITORY, check=False
+    )
+    deployment.keep_secrets(state, running.aws, outputs)  # authors and keys may have changed
+    return ended.returncode
 
 
 def run_sam_local(state: State, _: argparse.Namespace) -> None:
     """Run every function and the API in `sam local`, on the running stack."""
     sam_local.run(state)
-
-
-def _enter(state: State) -> None:
-    """Let boto3's clients of this process reach the running stack, where AWS would be."""
-    _ = Stack(state).deployment  # else it is not up
-    os.environ["AWS_ENDPOINT_URL"] = state.emulator_url
-    os.environ["AWS_ENDPOINT_URL_SESV2"] = state.ses_url
 
 
 def database(state: State, arguments: argparse.Namespace) -> None:
@@ -199,7 +167,7 @@ Try next:
 
 def main() -> int:
     """Run one command. Gives the exit status."""
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     os.environ |= isolation.without_aws(dict(os.environ))
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         if name not in isolation.ACCOUNT:
@@ -221,7 +189,7 @@ def main() -> int:
     return ended or 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description="The local stack.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command, name in (
@@ -232,11 +200,6 @@ def _parser() -> argparse.ArgumentParser:
         (reload, "reload"),
         (show_logs, "logs"),
         (inbox, "inbox"),
-        (author, "author"),
-        (signing_keys, "keys"),
-        (show_dead_letters, "dead-letters"),
-        (examine, "doctor"),
-        (smoke, "smoke"),
         (run_sam_local, "sam-local"),
         (database, "database"),
     ):
@@ -246,17 +209,17 @@ def _parser() -> argparse.ArgumentParser:
             added.add_argument("--detach", action="store_true", help="return when it is up")
         if command is show_logs:
             added.add_argument("--follow", action="store_true", help="go on until Ctrl-C")
-        if command is author:
-            authors.add_arguments(added)
-        if command is signing_keys:
-            keys.add_arguments(added)
-        if command is show_dead_letters:
-            dead_letters.add_arguments(added)
-        if command is examine:
-            doctor.add_arguments(added)
         if command is database:
             added.add_argument("action", choices=["stop", "start"])
-    return parser
+    for name, aliases in OPERATED.items():
+        explained = f"python -m operations {name}"
+        added = commands.add_parser(name, aliases=aliases, help=explained, add_help=False)
+        added.set_defaults(command=operate, name=name)
+    arguments, rest = parser.parse_known_args()
+    if rest and arguments.command is not operate:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.rest = rest
+    return arguments
 
 
 if __name__ == "__main__":

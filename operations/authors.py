@@ -1,33 +1,27 @@
-"""Who may publish: adds, lists, renews and revokes authors in a stack's authors secret.
+"""Authors, who may publish: lists, adds, renews and revokes them in a stack's authors secret.
 
-    python -m operations.authors add NAME --stack STACK
-    python -m operations.authors list --stack STACK
-    python -m operations.authors renew NAME --stack STACK
-    python -m operations.authors revoke NAME --stack STACK
-    python -m operations.authors revoke-old NAME --stack STACK
-
-Uses the operator's own AWS credentials and region. They need
-``secretsmanager:GetSecretValue``, ``PutSecretValue`` and ``UpdateSecretVersionStage`` on the
-secret, and ``cloudformation:DescribeStacks``. A revoked token is refused within a minute, which
-is how long the authorizer keeps the secret.
+Uses the operator's own AWS credentials. They need ``secretsmanager:GetSecretValue``,
+``PutSecretValue`` and ``UpdateSecretVersionStage`` on the secret, and
+``cloudformation:DescribeStacks``. A revoked token is refused within a minute, which is how long
+the authorizer keeps the secret.
 """
 
-import argparse
 import hashlib
 import secrets
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import boto3
 import regex
-from botocore.exceptions import BotoCoreError, ClientError
+import typer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
-from operations import secret_value
-from operations.secret_value import SecretBusy, Version
-from operations.stack import StackError, describe
+from operations import options, secret_value
+from operations.console import console, print_json, say, table
+from operations.errors import OperationFailed
+from operations.options import Json, Region, Stack
+from operations.secret_value import Version
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -37,8 +31,8 @@ TOKEN_BYTES = 32
 MAX_NAME_CHARACTERS = 64
 
 
-class AuthorError(Exception):
-    """What was asked can't be done; the message says why."""
+class AuthorError(OperationFailed):
+    """An author can't be added, renewed or revoked; the message says why."""
 
 
 class Author(BaseModel):
@@ -172,54 +166,74 @@ def _parse_name(name: str) -> str:
         raise AuthorError(f"{message[0].upper()}{message[1:]}.") from error
 
 
-def carry_out(
-    client: "SecretsManagerClient", secret_arn: str, action: str, name: str | None
+# Commands
+
+app = typer.Typer(no_args_is_help=True, help="List, add, renew and revoke authors.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The author's name.", show_default=False)]
+
+
+@app.command("list")
+def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
+    """List who may publish."""
+    client, arn = _secret_of(stack, region)
+    found = listed(client, arn)
+    if as_json:
+        print_json([author.model_dump(mode="json", exclude={"token_sha256"}) for author in found])
+    elif found:
+        rows = table("Author", "Token since (UTC)")
+        for author in found:
+            rows.add_row(author.name, f"{author.created_at:%Y-%m-%d %H:%M}")
+        console().print(rows)
+    else:
+        say("Nobody may publish yet. `make author NAME=jo` adds an author.")
+
+
+@app.command("add")
+def add_command(name: Name, stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
+    """Add an author and print their token, which is shown once."""
+    client, arn = _secret_of(stack, region)
+    token = add(client, arn, name)
+    if as_json:
+        print_json({"name": name, "token": token})
+        return
+    say(f"{name} may publish with this token. Keep it: it is shown only once.\n")
+    say(token)
+
+
+@app.command("renew")
+def renew_command(
+    name: Name, stack: Stack, region: Region = None, *, as_json: Json = False
 ) -> None:
-    """Do what the command line says and print the outcome."""
-    match action, name:
-        case "add", str():
-            token = add(client, secret_arn, name)
-            print(f"{name} may publish with this token. Keep it: it is not shown again.\n\n{token}")
-        case "renew", str():
-            token = renew(client, secret_arn, name)
-            print(
-                f"{name} may publish with this token, too. Keep it: it is not shown again.\n\n"
-                f"{token}\n\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1"
-            )
-        case "revoke-old", str():
-            revoke_old(client, secret_arn, name)
-            print(f"{name}'s older tokens are worth nothing, within a minute.")
-        case "revoke", str():
-            revoke(client, secret_arn, name)
-            print(f"{name} may publish no more, within a minute.")
-        case "list", _:
-            for author in listed(client, secret_arn):
-                print(f"{author.created_at:%Y-%m-%d %H:%M}  {author.name}")
-        case _:
-            raise AuthorError("Whose? Give a name.")
+    """Print a second token for an author; the first works until you revoke it."""
+    client, arn = _secret_of(stack, region)
+    token = renew(client, arn, name)
+    if as_json:
+        print_json({"name": name, "token": token})
+        return
+    say(f"{name} may publish with this token too. Keep it: it is shown only once.\n")
+    say(token)
+    say(f"\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("action", choices=["add", "list", "renew", "revoke", "revoke-old"])
-    parser.add_argument("name", nargs="?")
+@app.command("revoke")
+def revoke_command(
+    name: Name,
+    stack: Stack,
+    region: Region = None,
+    *,
+    old: Annotated[bool, typer.Option("--old", help="Leave the newest token valid.")] = False,
+) -> None:
+    """Revoke an author's tokens."""
+    client, arn = _secret_of(stack, region)
+    if old:
+        revoke_old(client, arn, name)
+        say(f"{name}'s older tokens stop working within a minute.")
+    else:
+        revoke(client, arn, name)
+        say(f"{name}'s tokens stop working within a minute.")
 
 
-def main() -> None:
-    """Run the command against a stack on AWS."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.authors", description="Who may publish."
-    )
-    add_arguments(parser)
-    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
-    chosen = parser.parse_args()
-    try:
-        stack = describe(boto3.client("cloudformation"), chosen.stack)
-        arn = stack.output("AuthorsSecretArn")
-        carry_out(boto3.client("secretsmanager"), arn, chosen.action, chosen.name)
-    except (AuthorError, SecretBusy, StackError, BotoCoreError, ClientError) as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
+def _secret_of(stack: str, region: str | None) -> tuple["SecretsManagerClient", str]:
+    arn = options.chosen(stack, region).output("AuthorsSecretArn")
+    return boto3.client("secretsmanager"), arn

@@ -1,32 +1,27 @@
-"""What a stack put aside for a person: shows it with its reason, brings it back, or drops it.
+"""Dead letters, messages that failed for good: shows them, brings them back, or drops them.
 
-    python -m operations.dead_letters --stack STACK
-    python -m operations.dead_letters --stack STACK --back requests
-    python -m operations.dead_letters --stack STACK --drop feedback
+Uses the operator's own AWS credentials. They need ``sqs:ReceiveMessage``, ``DeleteMessage`` and
+``ChangeMessageVisibility`` on the dead-letter queues, ``sqs:SendMessage`` on the queues they
+belong to, ``lambda:InvokeFunction`` on dispatch, and ``cloudformation:DescribeStacks``.
 
-Uses the operator's own AWS credentials and region. They need ``sqs:ReceiveMessage``,
-``DeleteMessage`` and ``ChangeMessageVisibility`` on the dead-letter queues, ``sqs:SendMessage`` on
-the queues they belong to, ``lambda:InvokeFunction`` on dispatch, and
-``cloudformation:DescribeStacks``.
-
-A message holds a reader's address, so that it is shown only with ``--bodies``. Bringing back is
-harmless when it is broken off or repeated: everything that takes a message takes it twice, too.
-Dropping is for good, and for what can never be read: an event of SES's that lies here keeps
-unresolved mails from being sent again, since it may be about one of them.
+A message holds a reader's address: it is shown only with ``--bodies``. Bringing messages back is
+harmless when it is interrupted or repeated: every function survives a message twice. Dropping is
+final, and for what can never be read: while an event of SES lies here, unresolved mails are not
+sent again, since the event may be about one of them.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+import typer
 from pydantic import BaseModel, ConfigDict
 
-from operations.stack import StackError, describe
+from operations import options
+from operations.console import console, print_json, say, table
+from operations.options import Json, Region, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
 
     from operations.stack import DeployedStack
 
-type QueueName = Literal["requests", "delivery", "feedback", "dispatch"]
+QueueName = Literal["requests", "delivery", "feedback", "dispatch"]
 
 QUEUES: tuple[QueueName, ...] = ("requests", "delivery", "feedback", "dispatch")
 HIDDEN_SECONDS = 120  # from others who look, while this one does
@@ -43,7 +38,7 @@ WAIT_SECONDS = 1  # any wait at all makes SQS ask all of its servers
 
 
 class DeadLetter(BaseModel):
-    """A message that was put aside. ``receipt_handle``: by which it is deleted."""
+    """A message that failed for good. ``receipt_handle`` deletes it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,7 +50,7 @@ class DeadLetter(BaseModel):
 
 
 def look(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
-    """Give what lies on a dead-letter queue; all of it is back there at the end."""
+    """Yield what lies on a dead-letter queue; all of it is back there at the end."""
     seen: list[str] = []
     try:
         for dead in _take(sqs, queue_url):
@@ -71,9 +66,9 @@ def look(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
 def bring_back(
     sqs: "SQSClient", functions: "LambdaClient", stack: "DeployedStack", queue: QueueName
 ) -> int:
-    """Put what lies on a queue's dead letters back to where it came from; return how much.
+    """Move a queue's dead letters back to where they came from; return how many.
 
-    What is put aside anew meanwhile, since nothing was mended, is left there.
+    Those that fail again meanwhile, because the cause isn't fixed, stay.
     """
     brought = 0
     for dead in _take_away(sqs, _dead_letters_of(stack, queue)):
@@ -99,7 +94,7 @@ def drop(sqs: "SQSClient", stack: "DeployedStack", queue: QueueName, *, with_bod
 
 
 def _take_away(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
-    """Give what lies on a dead-letter queue by now, and delete each once it has been dealt with."""
+    """Yield what lies on a dead-letter queue now, and delete each after the caller is done."""
     began = datetime.now(UTC)
     for dead in _take(sqs, queue_url):
         if dead.put_aside_at > began:
@@ -112,7 +107,7 @@ def _take_away(sqs: "SQSClient", queue_url: str) -> Iterator[DeadLetter]:
 
 
 def _call_in(dead: DeadLetter) -> object:
-    """Return what dispatch was to be called with: Lambda wraps it, a clock doesn't."""
+    """Return dispatch's original payload: Lambda wraps it, a clock doesn't."""
     said = json.loads(dead.body)
     return said.get("requestPayload", said)
 
@@ -152,76 +147,79 @@ def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
 
 
 def _reason_of_aws(message: "MessageTypeDef") -> str:
-    """Say why AWS itself put a message aside: SQS after many receives, Lambda after its tries."""
+    """Return why AWS itself gave a message up: SQS after many receives, Lambda after its tries."""
     if "DeadLetterQueueSourceArn" in message["Attributes"]:
-        return "it was received too often without success"
+        return "it failed every time it was received"
     try:
         return str(json.loads(message["Body"])["requestContext"]["condition"])
     except (ValueError, KeyError, TypeError):
         return "unknown"
 
 
-def show(sqs: "SQSClient", stack: "DeployedStack", *, with_bodies: bool) -> None:
-    """Print what lies on each dead-letter queue."""
-    for queue in QUEUES:
-        number = 0
-        for dead in look(sqs, _dead_letters_of(stack, queue)):
-            number += 1
-            _print(queue, dead, with_bodies=with_bodies)
-        if number == 0:
-            print(f"{queue:9} nothing")
-
-
 def _print(queue: QueueName, dead: DeadLetter, *, with_bodies: bool) -> None:
-    when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
-    print(f"{queue:9} {when}  {dead.reason}  (correlation id {dead.correlation_id})", flush=True)
+    correlation = f"  (correlation id {dead.correlation_id})" if dead.correlation_id else ""
+    say(f"{queue:9} {dead.put_aside_at:%Y-%m-%d %H:%M:%S}  {dead.reason}{correlation}")
     if with_bodies:
-        print(f"          {dead.body}", flush=True)
-
-
-def carry_out(
-    sqs: "SQSClient",
-    functions: "LambdaClient",
-    stack: "DeployedStack",
-    arguments: argparse.Namespace,
-) -> None:
-    """Do what the command line says and print the outcome."""
-    if arguments.back:
-        brought = bring_back(sqs, functions, stack, arguments.back)
-        print(f"Brought back from the dead letters of {arguments.back}: {brought}.")
-    elif arguments.drop:
-        dropped = drop(sqs, stack, arguments.drop, with_bodies=arguments.bodies)
-        print(f"Dropped from the dead letters of {arguments.drop}, for good: {dropped}.")
-    else:
-        show(sqs, stack, with_bodies=arguments.bodies)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    doing = parser.add_mutually_exclusive_group()
-    doing.add_argument("--back", choices=QUEUES, help="bring these back to their queue")
-    doing.add_argument("--drop", choices=QUEUES, help="show these and drop them for good")
-    parser.add_argument("--bodies", action="store_true", help="show the messages, addresses too")
+        say(f"          {dead.body}")
 
 
 def _dead_letters_of(stack: "DeployedStack", queue: QueueName) -> str:
     return stack.output(f"{queue.title()}DeadLetterQueueUrl")
 
 
-def main() -> None:
-    """Run the command against a stack on AWS."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.dead_letters", description="What was put aside, and why."
-    )
-    add_arguments(parser)
-    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
-    chosen = parser.parse_args()
-    try:
-        stack = describe(boto3.client("cloudformation"), chosen.stack)
-        carry_out(boto3.client("sqs"), boto3.client("lambda"), stack, chosen)
-    except (StackError, BotoCoreError, ClientError) as error:
-        sys.exit(str(error))
+# Commands
+
+app = typer.Typer(no_args_is_help=True, help="Show dead letters, bring them back, or drop them.")
+
+Queue = Annotated[QueueName, typer.Argument(help="Whose dead letters.", show_default=False)]
+Bodies = Annotated[
+    bool, typer.Option("--bodies", help="Show the messages too, which hold addresses.")
+]
 
 
-if __name__ == "__main__":
-    main()
+@app.command("show")
+def show_command(
+    stack: Stack, region: Region = None, *, bodies: Bodies = False, as_json: Json = False
+) -> None:
+    """Show the dead letters of every queue with their reasons, and leave them there."""
+    described, sqs = options.chosen(stack, region), boto3.client("sqs")
+    found = {queue: list(look(sqs, _dead_letters_of(described, queue))) for queue in QUEUES}
+    if as_json:
+        print_json({queue: [_document(each, bodies) for each in found[queue]] for queue in QUEUES})
+        return
+    rows = table("Queue", "Since (UTC)", "Reason", "Correlation id")
+    for queue in QUEUES:
+        for dead in found[queue]:
+            when = f"{dead.put_aside_at:%Y-%m-%d %H:%M:%S}"
+            rows.add_row(queue, when, dead.reason, dead.correlation_id or "-")
+        if not found[queue]:
+            rows.add_row(queue, "", "nothing", "")
+    console().print(rows)
+    for queue in QUEUES if bodies else ():
+        for dead in found[queue]:
+            say(f"\n{queue}  {dead.body}")
+    if any(found.values()):
+        say("\nFix the cause, then bring a queue's messages back: BACK=requests, for example.")
+
+
+@app.command("back")
+def back_command(queue: Queue, stack: Stack, region: Region = None) -> None:
+    """Move a queue's dead letters back to it, to be tried again."""
+    described = options.chosen(stack, region)
+    brought = bring_back(boto3.client("sqs"), boto3.client("lambda"), described, queue)
+    say(f"Brought back to {queue}: {brought}.")
+
+
+@app.command("drop")
+def drop_command(
+    queue: Queue, stack: Stack, region: Region = None, *, bodies: Bodies = False
+) -> None:
+    """Show a queue's dead letters and delete them for good."""
+    described = options.chosen(stack, region)
+    dropped = drop(boto3.client("sqs"), described, queue, with_bodies=bodies)
+    say(f"Dropped from the dead letters of {queue}, for good: {dropped}.")
+
+
+def _document(dead: DeadLetter, bodies: bool) -> dict[str, Any]:  # noqa: FBT001 - as the option
+    hidden = {"receipt_handle"} if bodies else {"receipt_handle", "body"}
+    return dead.model_dump(mode="json", exclude=hidden)

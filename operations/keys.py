@@ -1,33 +1,30 @@
-"""The keys that sign the links in mails: adds one, lets it sign, and takes a leaked one away.
+"""The keys that sign the links in mails: lists, rotates and retires them.
 
-    python -m operations.keys rotate --stack STACK      # twice, some minutes apart
-    python -m operations.keys list --stack STACK
-    python -m operations.keys retire KEY --stack STACK  # the links it signed break
+A function caches the keys for a minute, so that a key which signed at once would make links that
+other functions don't know yet. ``rotate`` therefore takes two steps, some minutes apart: the first
+adds a key, which verifies; the second, when every function has read it, lets it sign. The keys
+before it keep verifying: links in old mails work as long as the mails exist. ``retire`` removes a
+leaked key, and breaks the links that it signed.
 
-A function keeps the keys for a minute, so that a key which signed at once would make links that
-others don't know yet. ``rotate`` therefore takes two steps: the first adds a key, which verifies;
-the second, when every function has seen it, lets it sign. Keys before it verify on for ever: links
-in old mails work as long as the mails exist.
-
-Uses the operator's own AWS credentials and region. They need ``secretsmanager:GetSecretValue``,
+Uses the operator's own AWS credentials. They need ``secretsmanager:GetSecretValue``,
 ``PutSecretValue`` and ``UpdateSecretVersionStage`` on the secret, and
 ``cloudformation:DescribeStacks``.
 """
 
-import argparse
 import json
 import secrets
-import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+import typer
 from pydantic import BaseModel, ConfigDict
 
-from operations import secret_value
-from operations.secret_value import SecretBusy, Version
-from operations.stack import StackError, describe
+from operations import options, secret_value
+from operations.console import console, print_json, say, table
+from operations.errors import OperationFailed
+from operations.options import Json, Region, Stack
+from operations.secret_value import Version
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -37,8 +34,8 @@ KEY_BYTES = 48  # 64 characters, as the stack generates
 SEEN_BY_ALL_AFTER = timedelta(seconds=120)
 
 
-class KeyRefused(Exception):
-    """What was asked would break links, or can't be done; the message says why."""
+class KeyRefused(OperationFailed):
+    """The change would break links, or can't be made; the message says why."""
 
 
 class Keys(BaseModel):
@@ -71,7 +68,7 @@ class Keys(BaseModel):
 
 
 def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> str:
-    """Take the next of the two steps, and say what was done.
+    """Take the next of the two steps, and return what was done.
 
     Raises ``KeyRefused`` when the second is asked for before every function has seen the key.
     """
@@ -83,7 +80,7 @@ def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> st
             added = str(int(keys.newest) + 1)
             said.append(
                 f"Key {added} was added and verifies; key {keys.signing_key_id} still signs.\n"
-                f"Run this again in {SEEN_BY_ALL_AFTER.seconds // 60} minutes or later: then it "
+                f"Run this again in {SEEN_BY_ALL_AFTER.seconds // 60} minutes or later, so that it "
                 "signs."
             )
             more = {added: secrets.token_urlsafe(KEY_BYTES)}
@@ -91,11 +88,11 @@ def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> st
         left = before.since + SEEN_BY_ALL_AFTER - now
         if left > timedelta():
             raise KeyRefused(
-                f"Key {keys.newest} was added just now: functions that have not seen it would "
-                f"take its links for forged. Run this again in {left.seconds + 1} s."
+                f"Key {keys.newest} was added just now: functions that have not read it yet would "
+                f"refuse its links. Run this again in {left.seconds + 1} s."
             )
         said.append(
-            f"Key {keys.newest} signs from now on; links signed before go on to work.\n"
+            f"Key {keys.newest} signs from now on; links signed before keep working.\n"
             f"Key {keys.signing_key_id} stays to verify them."
         )
         return keys.model_copy(update={"signing_key_id": keys.newest}).text()
@@ -105,60 +102,63 @@ def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> st
 
 
 def retire(client: "SecretsManagerClient", secret_arn: str, key_id: str) -> None:
-    """Take a key away, and with it every link that it signed; for one that was leaked.
+    """Remove a leaked key, and break every link that it signed.
 
-    Raises ``KeyRefused`` for the one that signs, or that is none.
+    Raises ``KeyRefused`` for the key that signs, and for one that doesn't exist.
     """
 
     def without(before: Version) -> str:
         keys = Keys.parse(before.value)
         if key_id not in keys.keys:
-            raise KeyRefused(f"There is no key {key_id}.")
+            raise KeyRefused(f"There is no key {key_id}. `make keys` lists those that exist.")
         if key_id == keys.signing_key_id:
-            raise KeyRefused(f"Key {key_id} signs. Rotate first, so that another one does.")
+            raise KeyRefused(f"Key {key_id} signs. Rotate first, so that another key signs.")
         kept = {name: key for name, key in keys.keys.items() if name != key_id}
         return keys.model_copy(update={"keys": kept}).text()
 
     secret_value.change(client, secret_arn, without)
 
 
-def carry_out(
-    client: "SecretsManagerClient", secret_arn: str, action: str, key_id: str | None
+# Commands
+
+app = typer.Typer(no_args_is_help=True, help="List, rotate and retire the keys that sign links.")
+
+
+@app.command("list")
+def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
+    """List the signing keys by their ids; the keys themselves stay secret."""
+    client, arn = _secret_of(stack, region)
+    keys = Keys.parse(secret_value.current(client, arn).value)
+    uses = {
+        key_id: "signs and verifies" if key_id == keys.signing_key_id else "verifies"
+        for key_id in sorted(keys.keys, key=int)
+    }
+    if as_json:
+        print_json({"signing_key_id": keys.signing_key_id, "keys": list(uses)})
+        return
+    rows = table("Key", "Use")
+    for row in uses.items():
+        rows.add_row(*row)
+    console().print(rows)
+
+
+@app.command("rotate")
+def rotate_command(stack: Stack, region: Region = None) -> None:
+    """Add a signing key; the second time, some minutes later, let it sign."""
+    say(rotate(*_secret_of(stack, region), datetime.now(UTC)))
+
+
+@app.command("retire")
+def retire_command(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The id of a leaked key.")],
+    stack: Stack,
+    region: Region = None,
 ) -> None:
-    """Do what the command line says and print the outcome."""
-    match action, key_id:
-        case "rotate", None:
-            print(rotate(client, secret_arn, datetime.now(UTC)))
-        case "retire", str():
-            retire(client, secret_arn, key_id)
-            print(f"Key {key_id} is gone: links that it signed are refused, within a minute.")
-        case "list", None:
-            keys = Keys.parse(secret_value.current(client, secret_arn).value)
-            for name in sorted(keys.keys, key=int):
-                print(f"{name}  {'signs' if name == keys.signing_key_id else 'verifies'}")
-        case _:
-            raise KeyRefused("rotate and list take no key, retire takes one.")
+    """Remove a leaked key: every link that it signed breaks, old unsubscribe links too."""
+    retire(*_secret_of(stack, region), key_id)
+    say(f"Key {key_id} is gone: the links that it signed stop working within a minute.")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what ``carry_out`` needs; the local stack's command shares it."""
-    parser.add_argument("action", choices=["rotate", "list", "retire"])
-    parser.add_argument("key_id", nargs="?", metavar="key")
-
-
-def main() -> None:
-    """Run the command against a stack on AWS."""
-    parser = argparse.ArgumentParser(prog="python -m operations.keys", description="Signing keys.")
-    add_arguments(parser)
-    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
-    chosen = parser.parse_args()
-    try:
-        stack = describe(boto3.client("cloudformation"), chosen.stack)
-        arn = stack.output("SigningKeysSecretArn")
-        carry_out(boto3.client("secretsmanager"), arn, chosen.action, chosen.key_id)
-    except (KeyRefused, SecretBusy, StackError, BotoCoreError, ClientError) as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()
+def _secret_of(stack: str, region: str | None) -> tuple["SecretsManagerClient", str]:
+    arn = options.chosen(stack, region).output("SigningKeysSecretArn")
+    return boto3.client("secretsmanager"), arn

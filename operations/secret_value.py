@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from operations.errors import OperationFailed
+
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -11,8 +13,8 @@ PROPOSED = "BROADSHEET_PROPOSED"  # the staging label of a version that is not c
 ATTEMPTS = 5
 
 
-class SecretBusy(Exception):
-    """Others went on changing it."""
+class SecretBusy(OperationFailed):
+    """Others kept changing it."""
 
 
 class Version(NamedTuple):

@@ -1,24 +1,19 @@
-"""Walks the whole path of a deployed stack, with the addresses of SES's simulator for readers.
+"""Tests a deployed stack end to end, with the addresses of SES's simulator as its readers.
 
-    python -m operations.smoke --stack STACK
+It prints each step, and ends with an error at the first that fails. It works with the operator's
+own credentials: it adds an author for itself and revokes them, reads the signing keys to sign what
+a reader would get by mail, and looks at the queues.
 
-Tells each step, and ends with an error as soon as anything is not as it should be. It works with
-the operator's own credentials: it makes an author for itself and revokes them, reads the signing
-keys to sign what a reader would be mailed, and looks at the queues.
-
-An issue goes to the whole list, so that one is published only on a stack that has never published
-another, and even there behind a closed door: deliver's queue is stopped, the audience is counted,
-and only if it is exactly this run's simulator addresses is the door opened; else the issue is
-canceled. On a stack with readers that part is left out, and said so.
+An issue goes to the whole list. It is therefore published only on a stack that never published
+another one, and even there behind a closed door: deliver's queue is stopped, the audience is
+counted, and the door opens only if the audience is exactly this run's simulator addresses; else
+the issue is canceled. On a stack with readers that part is skipped, and the output says so.
 """
 
-from __future__ import annotations
-
-import argparse
 import json
 import os
-import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,23 +26,21 @@ from uuid import UUID, uuid4
 
 import boto3
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from broadsheet import signed_tokens
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
-from operations import authors
+from operations import authors, options
 from operations import stack as stacks
-from operations.stack import StackError
+from operations.console import say
+from operations.errors import OperationFailed
+from operations.options import Region, Stack
+from operations.stack import DeployedStack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
-
-    from operations.stack import DeployedStack
 
 TOKEN_VARIABLE = "AUTHOR_TOKEN"  # noqa: S105 - the name of a variable
 TITLE = "Smoke test"
@@ -58,8 +51,8 @@ PROBLEM = "application/problem+json"  # RFC 9457
 QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
 
 
-class SmokeFailed(Exception):
-    """Something is not as it should be."""
+class SmokeFailed(OperationFailed):
+    """A step of the smoke test failed; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +65,11 @@ class Reply:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Give the JSON. Raises ``SmokeFailed`` when it is none."""
+        """Return the JSON. Raises ``SmokeFailed`` when it isn't JSON."""
         try:
             parsed: dict[str, Any] = json.loads(self.text)
         except ValueError as error:
-            raise SmokeFailed(f"this was to be JSON: {self.text[:500]}") from error
+            raise SmokeFailed(f"this should be JSON: {self.text[:500]}") from error
         return parsed
 
 
@@ -93,15 +86,15 @@ class Newsletter:
         return self.stack.output("SignUpUrl").rstrip("/")
 
     @cached_property
-    def sqs(self) -> SQSClient:
+    def sqs(self) -> "SQSClient":
         return boto3.client("sqs")
 
     @cached_property
-    def functions(self) -> LambdaClient:
+    def functions(self) -> "LambdaClient":
         return boto3.client("lambda")
 
     def reader(self, fate: str) -> str:
-        """Give an address of the simulator's that no other run has."""
+        """Return an address of the simulator that no other run has."""
         return f"{fate}+smoke-{self.run}@simulator.amazonses.com"
 
     def ask(
@@ -160,15 +153,17 @@ def walk(newsletter: Newsletter) -> None:
     for path in ("/health", "/"):
         _expect_status(newsletter.ask("GET", path), HTTPStatus.OK, f"GET {newsletter.url}{path}")
 
-    _say("2. A reader signs up, and SES takes the confirmation mail.")
+    _say("2. A reader signs up, and SES accepts the confirmation mail.")
     reader = newsletter.reader("success")
     signed_up = newsletter.ask("POST", "/subscriptions", {"name": "Smoke", "email": reader})
-    _expect_status(signed_up, HTTPStatus.ACCEPTED, f"signing {reader} up")
+    _expect_status(signed_up, HTTPStatus.ACCEPTED, f"signing up {reader}")
     newsletter.await_readers_wishes()
-    _expect(newsletter.dead_letters() == put_aside, "the sign-up was put aside: make dead-letters")
-    _tell("the queue is empty, so that the mail is out, and nothing was put aside")
+    _expect(
+        newsletter.dead_letters() == put_aside, "the sign-up failed: `make dead-letters` says why"
+    )
+    _tell("the queue is empty: the mail is sent, and nothing failed")
 
-    _say("3. Links are signed with keys that the pages know.")
+    _say("3. The pages accept signed links and refuse forged ones.")
     signed_tokens.load_keys()
     _expect_status(
         newsletter.ask("GET", _confirmation_path(reader)), HTTPStatus.OK, "a confirmation link"
@@ -178,31 +173,33 @@ def walk(newsletter: Newsletter) -> None:
     nobody = _unsubscribe_path(uuid4(), uuid4())
     _expect_status(newsletter.ask("GET", nobody), HTTPStatus.OK, "an unsubscribe link")
 
-    _say("4. Authors are told from others, errors are problems, and the database answers.")
+    _say("4. Only authors may publish, errors are problem documents, and the database answers.")
     stranger = {"Authorization": f"Bearer smoke-{newsletter.run}"}
     as_json = {"Accept": "application/json"}
     reply = newsletter.ask("GET", "/issues")
     _expect_problem(reply, HTTPStatus.UNAUTHORIZED, "without a token")
     reply = newsletter.ask("GET", "/issues", headers=stranger)
-    _expect_problem(reply, HTTPStatus.FORBIDDEN, "with a token that is nobody's")
+    _expect_problem(reply, HTTPStatus.FORBIDDEN, "with an unknown token")
     reply = newsletter.ask("DELETE", "/there/is/nothing")
-    _expect_problem(reply, HTTPStatus.NOT_FOUND, "where there is nothing")
+    _expect_problem(reply, HTTPStatus.NOT_FOUND, "an unknown path")
     reply = newsletter.ask("POST", "/subscriptions", {"name": "Smoke"}, as_json)
     _expect_problem(reply, HTTPStatus.BAD_REQUEST, "signing up without an address")
     issues = _wait_for(
-        "the author's token to be known and the database to answer",
+        "the author's token to work and the database to answer",
         lambda: reply if (reply := _issues(newsletter)).status == HTTPStatus.OK else None,
     ).document["issues"]
-    _tell(f"with a token: 200, and the newest of {len(issues)} issues or more")
+    _tell(f"with the author's token: 200, {len(issues)} issues listed")
 
     if all(issue["title"].startswith(TITLE) for issue in issues):
         _send(newsletter, put_aside)
     else:
         _say(
-            "5. Publishing is left out: this stack has published, and an issue goes to all readers."
+            "5. Publishing is skipped: this stack has published, and an issue goes to all readers."
         )
 
-    _expect(newsletter.dead_letters() == put_aside, "something was put aside: make dead-letters")
+    _expect(
+        newsletter.dead_letters() == put_aside, "a message failed: `make dead-letters` says why"
+    )
 
 
 def _issues(newsletter: Newsletter) -> Reply:
@@ -212,26 +209,29 @@ def _issues(newsletter: Newsletter) -> Reply:
 def _send(newsletter: Newsletter, put_aside: int) -> None:
     readers = [newsletter.reader(fate) for fate in SIMULATED]
 
-    _say("5. Three readers confirm: one whose mail arrives, one whose bounces, one who complains.")
+    _say("5. Three readers confirm: one gets the mail, one bounces, one complains.")
     for reader in readers:
         reply = newsletter.ask("POST", _confirmation_path(reader))
         _expect_status(reply, HTTPStatus.ACCEPTED, reader)
     newsletter.await_readers_wishes()
     # With one of them missing, an audience of three could hold somebody else.
-    _expect(newsletter.dead_letters() == put_aside, "a reader was put aside: make dead-letters")
+    _expect(
+        newsletter.dead_letters() == put_aside,
+        "a confirmation failed: `make dead-letters` says why",
+    )
 
-    _say("6. An issue is published, and sent if they are all its audience.")
+    _say("6. An issue is published, and sent only if these three are its whole audience.")
     path = publish_to_none_but(newsletter, len(readers))
     books = _wait_for(
-        "SES to take the three mails and tell what became of them",
+        "SES to accept the three mails and report their outcomes",
         lambda: books if (books := _settled(newsletter, path)) else None,
     )
     _tell(
         f"{books['accepted']} accepted, {books['delivered']} delivered, "
-        f"{books['bounced']} bounced, {books['complained']} complained, none twice"
+        f"{books['bounced']} bounced, {books['complained']} complained, no duplicates"
     )
 
-    _say("7. The one who is left unsubscribes, by the link in the issue's mail.")
+    _say("7. The remaining reader unsubscribes with the link in the issue.")
     ledger = newsletter.ask_as_author("GET", f"{path}/deliveries").document["deliveries"]
     (subscriber,) = [row["subscriber_id"] for row in ledger if row["email"] == readers[0]]
     link = _unsubscribe_path(UUID(subscriber), UUID(path.rpartition("/")[2]))
@@ -239,18 +239,18 @@ def _send(newsletter: Newsletter, put_aside: int) -> None:
     _expect_status(left, HTTPStatus.ACCEPTED, readers[0])
     newsletter.await_readers_wishes()
 
-    _say("8. Another issue is published, and has nobody to go to.")
+    _say("8. Another issue is published, and has no audience.")
     path = publish_to_none_but(newsletter, 0)
     _wait_for("the issue to be finished", lambda: _shown(newsletter, path)["status"] == "finished")
-    _tell("bounce, complaint and unsubscribe are honoured")
+    _tell("nobody was mailed after a bounce, a complaint or an unsubscribe")
 
 
 def _settled(newsletter: Newsletter, path: str) -> dict[str, Any] | None:
-    """Give the books once every mail's end is known. Raises ``SmokeFailed`` when one went wrong."""
+    """Return the books once every outcome is known. Raises ``SmokeFailed`` on a wrong one."""
     issue = _shown(newsletter, path)
     _expect(issue["status"] in {"sending", "finished"}, f"the issue is {issue['status']}: {issue}")
     books: dict[str, Any] = issue["books"]
-    _expect(not books["duplicates"], "SES took a mail twice")
+    _expect(not books["duplicates"], "SES accepted a mail twice")
     is_settled = (
         issue["status"] == "finished"
         and books["accepted"] == len(SIMULATED)
@@ -281,14 +281,14 @@ def publish_to_none_but(newsletter: Newsletter, expected: int) -> str:
             canceled = newsletter.ask_as_author("POST", f"{path}/cancel")
             _expect_status(canceled, HTTPStatus.ACCEPTED, "canceling it")
             _wait_for(
-                "nobody to be waiting for it",
+                "its recipients to be released",
                 lambda: _shown(newsletter, path)["books"]["waiting"] == 0,
             )
             raise SmokeFailed(
                 f"the issue would have gone to {audience} readers and not to the {expected} of "
                 "the simulator: it was canceled before anybody was mailed"
             )
-        _tell(f"its audience is {audience}, as expected: it may leave")
+        _tell(f"its audience is {audience}, as expected")
     return path
 
 
@@ -300,7 +300,7 @@ def _deliver_stopped(newsletter: Newsletter) -> Iterator[None]:
         for each in stacks.resources(boto3.client("cloudformation"), newsletter.stack.name)
         if each.logical_id == "DeliverFromDeliveryQueue"
     ]
-    _expect(len(sources) == 1, "the stack's DeliverFromDeliveryQueue is not found")
+    _expect(len(sources) == 1, "the stack has no DeliverFromDeliveryQueue")
 
     def turn(*, on: bool) -> None:
         newsletter.functions.update_event_source_mapping(UUID=sources[0], Enabled=on)
@@ -321,7 +321,7 @@ def _deliver_stopped(newsletter: Newsletter) -> Iterator[None]:
 
 def _shown(newsletter: Newsletter, path: str) -> dict[str, Any]:
     reply = newsletter.ask_as_author("GET", path)
-    _expect(reply.status == HTTPStatus.OK, f"{path} was answered {reply.status}: {reply.text}")
+    _expect(reply.status == HTTPStatus.OK, f"{path} got the status {reply.status}: {reply.text}")
     return reply.document
 
 
@@ -347,22 +347,21 @@ def _wait_for[Found](what: str, look: Callable[[], Found | None], *, times: int 
         if found and in_a_row >= times:
             return found
         if time.monotonic() > deadline:
-            raise SmokeFailed(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+            raise SmokeFailed(f"waited {PATIENCE_SECONDS} s for {what}")
         time.sleep(POLL_SECONDS)
 
 
 def _expect_status(reply: Reply, status: HTTPStatus, what: str) -> None:
-    _expect(reply.status == status, f"{what} was answered {reply.status}: {reply.text[:500]}")
+    _expect(reply.status == status, f"{what} got the status {reply.status}: {reply.text[:500]}")
     _tell(f"{what}: {reply.status}")
 
 
 def _expect_problem(reply: Reply, status: HTTPStatus, what: str) -> None:
-    """Look whether an error is told as RFC 9457 has it. Raises ``SmokeFailed``."""
+    """Check that an error is a problem document (RFC 9457). Raises ``SmokeFailed``."""
     _expect_status(reply, status, what)
     _expect(
         reply.content_type.partition(";")[0] == PROBLEM and reply.document.get("status") == status,
-        f"{what} was answered with no problem document but {reply.content_type}: "
-        f"{reply.text[:500]}",
+        f"{what} got {reply.content_type} instead of a problem document: {reply.text[:500]}",
     )
 
 
@@ -372,16 +371,16 @@ def _expect(condition: object, otherwise: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"\n{text}", flush=True)
+    say(f"\n{text}", style="bold")
 
 
 def _tell(text: str) -> None:
-    print(f"   - {text}", flush=True)
+    say(f"   - {text}")
 
 
 @contextmanager
 def _author(stack: DeployedStack, run: str) -> Iterator[str]:
-    """Give a token: the one in the environment, or a new author's, who is revoked at the end."""
+    """Yield the token of the environment, or of a new author, who is revoked at the end."""
     if given := os.environ.get(TOKEN_VARIABLE):
         yield given
         return
@@ -394,30 +393,11 @@ def _author(stack: DeployedStack, run: str) -> Iterator[str]:
         authors.revoke(client, arn, name)
 
 
-def main() -> int:
-    """Run the command. Gives the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.smoke", description="Walks the whole path of a stack."
-    )
-    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
-    chosen = parser.parse_args()
+def command(stack: Stack, region: Region = None) -> None:
+    """Test a stack end to end, with SES's simulator as its readers; no reader gets a mail."""
     run = f"{datetime.now(UTC):%Y%m%d-%H%M}-{token_hex(2)}"
-    try:
-        stack = stacks.describe(boto3.client("cloudformation"), chosen.stack)
-        os.environ["SIGNING_KEYS_SECRET_ARN"] = stack.output("SigningKeysSecretArn")
-        with _author(stack, run) as token:
-            walk(Newsletter(stack, run, token))
-    except (SmokeFailed, StackError, urllib3.exceptions.HTTPError) as error:
-        print(f"\nNot as it should be: {error}", file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"\nAWS did not do as asked: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # what was stopped was started again on the way out
-        return 130
-    print("\nEverything works.", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    described = options.chosen(stack, region)
+    os.environ["SIGNING_KEYS_SECRET_ARN"] = described.output("SigningKeysSecretArn")
+    with _author(described, run) as token:
+        walk(Newsletter(described, run, token))
+    say("\nEverything works.", style="green")

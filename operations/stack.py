@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
+from operations.errors import OperationFailed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 NESTED = "AWS::CloudFormation::Stack"
 
 
-class StackError(Exception):
-    """There is no such stack, or it is none of Broadsheet's; the message says which."""
+class StackError(OperationFailed):
+    """There is no such stack, or it isn't one of Broadsheet's; the message says which."""
 
 
 class Resource(NamedTuple):
@@ -67,7 +69,9 @@ def describe(client: CloudFormationClient, name: str) -> DeployedStack:
         if error.response["Error"]["Code"] != "ValidationError":  # its way to say "none"
             raise
         raise StackError(
-            f"There is no stack {name} in {client.meta.region_name}, for these credentials."
+            f"There is no stack called {name} in {client.meta.region_name}, in this account. Its "
+            "name is the one you gave `sam deploy`; `aws cloudformation list-stacks --region "
+            f"{client.meta.region_name}` lists them."
         ) from error
     return DeployedStack(
         name=name,

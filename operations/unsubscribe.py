@@ -1,16 +1,13 @@
 """Unsubscribes readers by their ids, one a line on standard input.
 
-    python -m operations.unsubscribe --stack STACK < ids
+For readers who left after the moment that a backup was restored to: enroll's log has their ids
+(docs/operations.md). It sends what a mail client's one click sends, with links signed by the
+stack's key: the consent log records each, and repeating one changes nothing.
 
-For those whom a restored backup has forgotten to have left: the log of enroll names them
-(docs/operations.md). It takes the way that a mail client's one click takes, with links signed by
-the stack's key, so that the consent log tells of it, and so that it is harmless when repeated.
-
-Uses the operator's own AWS credentials and region. They need ``secretsmanager:GetSecretValue`` on
+Uses the operator's own AWS credentials. They need ``secretsmanager:GetSecretValue`` on
 the signing keys and ``cloudformation:DescribeStacks``.
 """
 
-import argparse
 import os
 import sys
 from collections.abc import Iterable
@@ -18,23 +15,24 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 from uuid import UUID
 
-import boto3
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from broadsheet import signed_tokens
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import UnsubscribeToken
 from broadsheet.domain.subscribers import SubscriberId
-from operations.stack import StackError, describe
+from operations import options
+from operations.console import say
+from operations.errors import OperationFailed
+from operations.options import Region, Stack
 
 OF_NO_ISSUE = UUID(int=0)
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 §3.1
 TRIES = urllib3.Retry(5, backoff_factor=1, status_forcelist=[429, 503], allowed_methods=None)
 
 
-class UnsubscribeFailed(Exception):
-    """Not all were unsubscribed; the message says with whom it ended."""
+class UnsubscribeFailed(OperationFailed):
+    """Not all were unsubscribed; the message says at which reader it stopped."""
 
 
 def read(lines: Iterable[str]) -> list[SubscriberId]:
@@ -44,12 +42,12 @@ def read(lines: Iterable[str]) -> list[SubscriberId]:
         try:
             ids.append(SubscriberId(UUID(line)))
         except ValueError:
-            raise UnsubscribeFailed(f"This is no subscriber's id: {line}") from None
+            raise UnsubscribeFailed(f"This is not a subscriber's id: {line}") from None
     return ids
 
 
 def unsubscribe(url: str, subscribers: Iterable[SubscriberId]) -> int:
-    """Ask the stack at ``url`` to unsubscribe each; give how many. Raises ``UnsubscribeFailed``."""
+    """Unsubscribe each at ``url``; return how many. Raises ``UnsubscribeFailed``."""
     done = 0
     for subscriber in subscribers:
         token = UnsubscribeToken(subscriber_id=subscriber, issue_id=IssueId(OF_NO_ISSUE))
@@ -65,30 +63,17 @@ def unsubscribe(url: str, subscribers: Iterable[SubscriberId]) -> int:
         )
         if answer.status != HTTPStatus.OK:
             raise UnsubscribeFailed(
-                f"{done} were unsubscribed; {subscriber.root} was answered {answer.status}."
+                f"{done} were unsubscribed; the stack answered {answer.status} for "
+                f"{subscriber.root}. Run the same command again: repeating it is harmless."
             )
         done += 1
     return done
 
 
-def main() -> None:
-    """Run the command against a stack on AWS, or where ``AWS_ENDPOINT_URL`` says."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.unsubscribe", description="Unsubscribes readers by their ids."
-    )
-    parser.add_argument("--stack", required=True, help="the CloudFormation stack's name")
-    chosen = parser.parse_args()
-    try:
-        subscribers = read(sys.stdin)
-        stack = describe(boto3.client("cloudformation"), chosen.stack)
-        os.environ["SIGNING_KEYS_SECRET_ARN"] = stack.output("SigningKeysSecretArn")
-        done = unsubscribe(stack.output("SignUpUrl").rstrip("/"), subscribers)
-    except (UnsubscribeFailed, StackError, BotoCoreError, ClientError) as error:
-        sys.exit(str(error))
-    except urllib3.exceptions.HTTPError as error:
-        sys.exit(f"The stack does not answer: {error}")
-    print(f"Asked to unsubscribe: {done}.")
-
-
-if __name__ == "__main__":
-    main()
+def command(stack: Stack, region: Region = None) -> None:
+    """Unsubscribe readers by their ids, one a line on standard input."""
+    subscribers = read(sys.stdin)
+    described = options.chosen(stack, region)
+    os.environ["SIGNING_KEYS_SECRET_ARN"] = described.output("SigningKeysSecretArn")
+    done = unsubscribe(described.output("SignUpUrl").rstrip("/"), subscribers)
+    say(f"Asked to unsubscribe: {done}.")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from operations import template_file
 from operations.bill.awake import expected_share
+from operations.errors import OperationFailed
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -29,6 +30,12 @@ SESSION_SECONDS = (
 SENDING_TAIL_SECONDS = 900.0  # deliveries are told of for some time after the last mail
 HEADROOM = 0.98  # of the sending rate is an issue's
 IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper bound, as rows share
+# Lookups of a zone by whoever receives a mail: DKIM, DMARC and the bounce domain's SPF. An upper
+# bound, as receivers cache them. Those of the pages' own name are alias queries, which are free.
+ZONE_QUERIES_A_MAIL = 3.0
+# What a CDN would serve: nobody can count it beforehand.
+IMAGES_A_READER, IMAGE_BYTES, PAGE_BYTES = 3, 150_000, 20_000
+DEFAULT_REGION = "us-east-1"
 
 
 class Counts(BaseModel):
@@ -74,10 +81,14 @@ class Counted(BaseModel):
         return cls.model_validate_json((HERE / "counts.json").read_text())
 
 
+class UnknownRegion(OperationFailed):
+    """No public source has this region's prices; the message names the regions that have some."""
+
+
 class Price(NamedTuple):
     """A unit's price in dollars, and how many a month are free for ever.
 
-    ``source``: AWS's own page. ``checked``: when, and against which public copy or account of it.
+    ``source``: AWS's own page or list. ``checked``: when, and against which public copy of it.
     """
 
     each: float
@@ -87,18 +98,38 @@ class Price(NamedTuple):
 
 
 class Prices(NamedTuple):
-    """``prices.json``."""
+    """A region's prices, as ``prices.json`` has them."""
 
     as_of: str
     region: str
     of: dict[str, Price]
 
     @classmethod
-    def read(cls) -> Self:
-        """Read the stored prices."""
-        stored: dict[str, Any] = json.loads((HERE / "prices.json").read_text())
-        of = {name: Price(**price) for name, price in stored["prices"].items()}
-        return cls(stored["as_of"], stored["region"], of)
+    def read(cls, region: str = DEFAULT_REGION) -> Self:
+        """Read the stored prices. Raises ``UnknownRegion``."""
+        stored = _stored_prices()
+        if region not in stored["regions"]:
+            raise UnknownRegion(
+                f"The prices of {region} are not known here, only those of {', '.join(regions())}. "
+                "Pass --region with the one that is nearest to yours."
+            )
+        free: dict[str, float] = stored["free_every_month"]
+        of = {
+            name: Price(each, free.get(name, 0), listed["source"], listed["checked"])
+            for listed in (*stored["everywhere"], *stored["regions"][region]["lists"])
+            for name, each in listed["prices"].items()
+        }
+        return cls(stored["as_of"], region, of)
+
+
+def regions() -> list[str]:
+    """Return the regions whose prices are known."""
+    return sorted(_stored_prices()["regions"])
+
+
+def _stored_prices() -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads((HERE / "prices.json").read_text())
+    return stored
 
 
 class Standing(NamedTuple):
@@ -108,11 +139,21 @@ class Standing(NamedTuple):
     alarm_metrics: int
     dashboards: int
     polled_queues: int
+    firewall_rules: int = 0
 
     @classmethod
-    def read(cls, template: Path = REPOSITORY / "template.yaml") -> Self:
-        """Count in the template."""
+    def read(
+        cls,
+        template: Path = REPOSITORY / "template.yaml",
+        front: Path = REPOSITORY / "infra" / "front.yaml",
+    ) -> Self:
+        """Count in the templates."""
         resources = template_file.read(template)["Resources"].values()
+        firewalls = [
+            each
+            for each in template_file.read(front)["Resources"].values()
+            if each["Type"] == "AWS::WAFv2::WebACL"
+        ]
         alarms = [
             each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"
         ]
@@ -129,11 +170,16 @@ class Standing(NamedTuple):
             ),
             dashboards=number("AWS::CloudWatch::Dashboard"),
             polled_queues=number("AWS::Lambda::EventSourceMapping"),
+            firewall_rules=sum(len(each["Properties"]["Rules"]) for each in firewalls),
         )
 
 
 class Month(BaseModel):
-    """What happens in a month. ``rate``: mails a second that SES allows."""
+    """What happens in a month. ``rate``: mails a second that SES allows.
+
+    ``firewall``, ``zone``: whether the stack has a WAF, and a zone in Route 53.
+    ``own_database``: whether it uses a PostgreSQL outside of the stack.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -143,10 +189,13 @@ class Month(BaseModel):
     visits: int = Field(ge=0)
     rate: float = Field(default=14, gt=0)
     mail_price: float | None = None
+    firewall: bool = False
+    zone: bool = False
+    own_database: bool = False
 
     @classmethod
     def idle(cls) -> Self:
-        """Give a month in which nobody comes and nothing is published."""
+        """Return a month in which nobody comes and nothing is published."""
         return cls(readers=0, issues=0, sign_ups=0, visits=0)
 
     @classmethod
@@ -175,19 +224,9 @@ class Item(NamedTuple):
 
 
 def used(month: Month, counted: Counted, standing: Standing) -> dict[str, float]:
-    """Give how much of everything a month uses, by the names that prices have."""
-    wishes = 2 * month.sign_ups + month.unsubscribes  # a sign-up, and its confirmation
-    happened = (
-        counted.visit.times(month.visits)
-        + counted.sign_up.times(month.sign_ups)
-        + counted.confirmation.times(month.sign_ups)
-        + counted.unsubscribe.times(month.unsubscribes)
-        + counted.issue.times(month.issues)
-        + counted.minute_of_sending.times(month.sending_seconds / 60)
-        + counted.mail.times(month.readers * month.issues)
-        + counted.daily_look.times(DAYS)
-    )
-    return {
+    """Return how much of everything a month uses, by the names that prices have."""
+    happened = _happened(month, counted)
+    amounts = {
         "api_requests": happened.api_requests,
         "lambda_requests": happened.invocations,
         "lambda_gb_seconds": happened.gigabyte_seconds,
@@ -202,11 +241,61 @@ def used(month: Month, counted: Counted, standing: Standing) -> dict[str, float]
         "metrics": _metrics(month),
         "log_gigabytes": happened.log_bytes / 1e9,
         "traces": happened.invocations,
-        "acu_hours": _acu_hours(month, wishes),
-        "database_gigabytes": DATABASE_GIGABYTES_EMPTY
-        + month.readers * (DATABASE_BYTES_A_READER + DATABASE_BYTES_A_MAIL * month.issues) / 1e9,
-        "database_io": IO_A_MAIL * happened.mails,
         "mails": happened.mails,
+    }
+    if not month.own_database:
+        amounts |= _database(month, happened)
+    if month.firewall:
+        amounts |= firewall(month, counted, standing)
+    if month.zone:
+        amounts |= zone(month, counted)
+    return amounts
+
+
+def firewall(month: Month, counted: Counted, standing: Standing) -> dict[str, float]:
+    """Return what the firewall (``FirewallRequestsPerFiveMinutes``) uses."""
+    return {
+        "firewall_acls": 1,
+        "firewall_rules": standing.firewall_rules,
+        "firewall_requests": _happened(month, counted).api_requests,
+    }
+
+
+def zone(month: Month, counted: Counted) -> dict[str, float]:
+    """Return what a zone in Route 53 (``HostedZoneId``) uses."""
+    queries = ZONE_QUERIES_A_MAIL * _happened(month, counted).mails
+    return {"zones": 1, "zone_queries": queries}
+
+
+def cdn(month: Month) -> dict[str, float]:
+    """Return what a CDN would serve: the images of all issues, and the pages."""
+    images = month.readers * month.issues * IMAGES_A_READER
+    return {
+        "cdn_requests": images + month.visits,
+        "cdn_gigabytes": (images * IMAGE_BYTES + month.visits * PAGE_BYTES) / 1e9,
+    }
+
+
+def _happened(month: Month, counted: Counted) -> Counts:
+    return (
+        counted.visit.times(month.visits)
+        + counted.sign_up.times(month.sign_ups)
+        + counted.confirmation.times(month.sign_ups)
+        + counted.unsubscribe.times(month.unsubscribes)
+        + counted.issue.times(month.issues)
+        + counted.minute_of_sending.times(month.sending_seconds / 60)
+        + counted.mail.times(month.readers * month.issues)
+        + counted.daily_look.times(DAYS)
+    )
+
+
+def _database(month: Month, happened: Counts) -> dict[str, float]:
+    wishes = 2 * month.sign_ups + month.unsubscribes  # a sign-up, and its confirmation
+    bytes_a_reader = DATABASE_BYTES_A_READER + DATABASE_BYTES_A_MAIL * month.issues
+    return {
+        "acu_hours": _acu_hours(month, wishes),
+        "database_gigabytes": DATABASE_GIGABYTES_EMPTY + month.readers * bytes_a_reader / 1e9,
+        "database_io": IO_A_MAIL * happened.mails,
     }
 
 

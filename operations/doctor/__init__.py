@@ -1,8 +1,5 @@
-"""What stands between a stack and sending, and how each of it is mended.
-
-    python -m operations.doctor --stack STACK --list-size 10000
+"""What a stack still needs before it can send, with the fix for each.
 
 Reads only, with the operator's own credentials: CloudFormation, SES, SNS, SQS, CloudWatch, Lambda,
 RDS and the names of the authors; and DNS, as the world sees it. It wakes no database.
-Ends with 0 when nothing is in the way, else with 1.
 """

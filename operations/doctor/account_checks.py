@@ -1,4 +1,4 @@
-"""The account: whether it may send, how much, and hears what becomes of its mails."""
+"""The account: whether it may send, how much, and whether SES's events arrive."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -8,13 +8,21 @@ from operations.doctor.patient import Patient
 
 HEADROOM = 0.98  # of the rate is an issue's; the rest is left to confirmation mails
 SECONDS_A_DAY = 24 * 60 * 60
-TOLD = {"SEND", "DELIVERY", "DELIVERY_DELAY", "BOUNCE", "COMPLAINT", "REJECT", "RENDERING_FAILURE"}
+PUBLISHED = {
+    "SEND",
+    "DELIVERY",
+    "DELIVERY_DELAY",
+    "BOUNCE",
+    "COMPLAINT",
+    "REJECT",
+    "RENDERING_FAILURE",
+}
 BOTH = {"BOUNCE", "COMPLAINT"}
 LEAST_FOR_THE_EDGE = 4  # a page, its authorizer, publish and dispatch at the same moment
 
 
 def sandbox(patient: Patient) -> Iterator[Finding]:
-    """Look for the sandbox, where SES sends to verified addresses only, 200 a day."""
+    """Check for the sandbox, where SES sends to verified addresses only, 200 a day."""
     if patient.account["ProductionAccessEnabled"]:
         yield Finding(
             check="sandbox", verdict=Verdict.GOOD, says="The account has production access."
@@ -24,9 +32,11 @@ def sandbox(patient: Patient) -> Iterator[Finding]:
     yield Finding(
         check="sandbox",
         verdict=Verdict.BAD,
-        says=f"The account is in SES's sandbox in {patient.region}: it mails to nobody but you.",
+        says=f"The account is in SES's sandbox in {patient.region}: it sends to verified addresses "
+        "only, 200 mails a day.",
         fix=(
-            "Ask for production access; people at AWS answer within about a day:",
+            "Ask for production access; correct in this text what isn't true of your newsletter.",
+            "People at AWS answer within about a day.",
             "  aws sesv2 put-account-details --production-access-enabled --mail-type MARKETING \\",
             f"    --website-url {patient.links} --contact-language EN --use-case-description \\",
             f"    'We send a newsletter from {patient.sender} to {size} subscribers. Each of them",
@@ -40,7 +50,7 @@ def sandbox(patient: Patient) -> Iterator[Finding]:
 
 
 def review(patient: Patient) -> Iterator[Finding]:
-    """Look for a review, which SES begins at many bounces or complaints, and for a pause."""
+    """Check for a review, which SES begins at many bounces or complaints, and for a pause."""
     status = patient.account["EnforcementStatus"]
     if not patient.account["SendingEnabled"]:
         yield Finding(
@@ -48,24 +58,26 @@ def review(patient: Patient) -> Iterator[Finding]:
             verdict=Verdict.BAD,
             says=f"Sending is paused for the whole account in {patient.region} ({status}).",
             fix=(
-                "If you paused it yourself, when nothing is in the way of sending:",
+                "If you paused it yourself, resume it:",
                 "  aws sesv2 put-account-sending-attributes --sending-enabled",
-                "If SES did, answer its case in the AWS Support Center.",
+                "If SES paused it, answer its case in the AWS Support Center.",
             ),
         )
     elif status != "HEALTHY":
         yield Finding(
             check="review",
             verdict=Verdict.BAD,
-            says=f"SES has the account under review: {status}.",
+            says=f"SES reviews the account: {status}.",
             fix=("Find the cause in the SES console, Account dashboard, and answer its case.",),
         )
     else:
-        yield Finding(check="review", verdict=Verdict.GOOD, says="SES finds the account healthy.")
+        yield Finding(
+            check="review", verdict=Verdict.GOOD, says="SES reports the account as healthy."
+        )
 
 
 def quota(patient: Patient) -> Iterator[Finding]:
-    """Tell how long an issue takes, by the account's rate and its quota for 24 hours."""
+    """Compute how long an issue takes, by the account's rate and its quota for 24 hours."""
     limits = patient.account["SendQuota"]
     share = float(patient.stack.parameters.get("SendRateShare") or 1)
     rate = limits["MaxSendRate"] * share * HEADROOM
@@ -79,7 +91,7 @@ def quota(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="quota",
             verdict=Verdict.GOOD,
-            says=f"{says} Say LIST= for how long an issue takes.",
+            says=f"{says} LIST=10000 shows how long an issue to so many takes.",
         )
         return
     seconds = size / rate
@@ -113,7 +125,7 @@ def quota(patient: Patient) -> Iterator[Finding]:
 
 
 def suppression(patient: Patient) -> Iterator[Finding]:
-    """Look whether issues honour SES's own list of addresses that bounced or complained."""
+    """Check that issues honour SES's own list of addresses that bounced or complained."""
     account = set(patient.account.get("SuppressionAttributes", {}).get("SuppressedReasons", []))
     issues = patient.ses.get_configuration_set(
         ConfigurationSetName=patient.stack.output("IssueConfigurationSetName")
@@ -124,14 +136,14 @@ def suppression(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="suppression",
             verdict=Verdict.GOOD,
-            says="Issues are kept from addresses that bounced or complained.",
+            says="SES sends no issue to addresses that bounced or complained.",
         )
         return
     missing = " and ".join(sorted(reason.lower() for reason in BOTH - honoured))
     yield Finding(
         check="suppression",
         verdict=Verdict.BAD,
-        says=f"SES does not keep issues from addresses with an earlier {missing}.",
+        says=f"SES sends issues also to addresses with an earlier {missing}.",
         fix=(
             "  aws sesv2 put-account-suppression-attributes --suppressed-reasons BOUNCE COMPLAINT",
         ),
@@ -139,22 +151,23 @@ def suppression(patient: Patient) -> Iterator[Finding]:
 
 
 def events(patient: Patient) -> Iterator[Finding]:
-    """Look whether SES's events arrive: without, no bounce is honoured, no crash settled."""
+    """Check that SES's events arrive: without them no bounce counts, and no crash is settled."""
     topic = patient.stack.output("SesEventsTopicArn")
     for output in ("IssueConfigurationSetName", "ConfirmationConfigurationSetName"):
         name = patient.stack.output(output)
         destinations = patient.ses.get_configuration_set_event_destinations(
             ConfigurationSetName=name
         )["EventDestinations"]
-        told = {
+        published = {
             kind
             for each in destinations
             if each.get("Enabled") and each.get("SnsDestination", {}).get("TopicArn") == topic
             for kind in each["MatchingEventTypes"]
         }
-        if TOLD - told:
+        if PUBLISHED - published:
             yield _deploy_again(
-                f"{name} does not tell {', '.join(sorted(TOLD - told))} to the stack's topic."
+                f"{name} does not publish {', '.join(sorted(PUBLISHED - published))} to the "
+                "stack's topic."
             )
             return
     queue = patient.stack.output("FeedbackQueueUrl")
@@ -172,15 +185,13 @@ def events(patient: Patient) -> Iterator[Finding]:
         return
     raw = patient.sns.get_subscription_attributes(SubscriptionArn=subscribed[0])["Attributes"]
     if raw.get("RawMessageDelivery", "").lower() != "true":
-        yield _deploy_again("SES's events come in SNS's envelope, which is not read.")
+        yield _deploy_again("SES's events arrive wrapped by SNS, which the stack can't read.")
         return
-    yield Finding(
-        check="events", verdict=Verdict.GOOD, says="SES tells this stack what becomes of mails."
-    )
+    yield Finding(check="events", verdict=Verdict.GOOD, says="SES's events reach this stack.")
 
 
 def concurrency(patient: Patient) -> Iterator[Finding]:
-    """Look whether the queues' functions leave room for the pages."""
+    """Check that the queues' functions leave room for the pages."""
     limit = patient.functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     by_queues = sum(
         patient.functions.get_event_source_mapping(UUID=source.physical_id)
@@ -189,7 +200,7 @@ def concurrency(patient: Patient) -> Iterator[Finding]:
         for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
     )
     left = limit - by_queues
-    says = f"{limit} functions may run at once; the queues' take up to {by_queues} of them."
+    says = f"{limit} functions may run at once; the queues use up to {by_queues} of them."
     if left < LEAST_FOR_THE_EDGE:
         yield Finding(
             check="concurrency",
@@ -212,7 +223,7 @@ def _deploy_again(says: str) -> Finding:
         check="events",
         verdict=Verdict.BAD,
         says=says,
-        fix=("Somebody changed what the stack made: see its drift, and deploy it again.",),
+        fix=("Somebody changed what the stack made: look at its drift, and deploy it again.",),
     )
 
 

@@ -6,17 +6,17 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Verdict(StrEnum):
-    """How it stands; ``BAD`` and ``UNKNOWN`` stand between the stack and sending."""
+    """The result of a check; ``BAD`` and ``UNKNOWN`` keep the stack from sending."""
 
     GOOD = "good"
-    ADVICE = "advice"  # it sends; it would be better otherwise
+    ADVICE = "advice"  # it sends, and could do better
     BAD = "bad"
-    UNKNOWN = "unknown"  # it could not be looked at
-    SKIPPED = "skipped"  # there is nothing of it here
+    UNKNOWN = "unknown"  # the check could not be made
+    SKIPPED = "skipped"  # it doesn't apply here
 
 
 class Finding(BaseModel):
-    """One thing that was looked at. ``fix``: the exact way to mend it, a line each."""
+    """What one check found. ``fix``: what to do, exactly, a line each."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,5 +27,5 @@ class Finding(BaseModel):
 
     @property
     def is_in_the_way(self) -> bool:
-        """Tell whether this is to be mended before sending."""
+        """Return whether this keeps the stack from sending."""
         return self.verdict in {Verdict.BAD, Verdict.UNKNOWN}

@@ -1,4 +1,4 @@
-"""The sender: whether the domain is proved to SES, and to those who receive its mail."""
+"""The sender: whether SES and those who receive its mail can verify the domain."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -11,16 +11,16 @@ SPF = "v=spf1 include:amazonses.com -all"
 
 
 def identity(patient: Patient) -> Iterator[Finding]:
-    """Look for the identity: SES sends only as one that was proved to it."""
+    """Check the identity: SES sends only as one that it verified."""
     found = patient.identity
     if found is None:
         yield Finding(
             check="identity",
             verdict=Verdict.BAD,
-            says=f"SES in {patient.region} knows neither {patient.sender_domain} nor its sender.",
+            says=f"SES in {patient.region} has no identity for {patient.sender_domain}.",
             fix=(
-                f"Deploy with SenderDomain={patient.sender_domain}, or make the identity yourself,",
-                "and run this again for its DNS records:",
+                f"Deploy with SenderDomain={patient.sender_domain}, or create the identity and",
+                "run this again for its DNS records:",
                 f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
             ),
         )
@@ -42,11 +42,11 @@ def identity(patient: Patient) -> Iterator[Finding]:
             check="identity",
             verdict=Verdict.BAD,
             says=(
-                f"Only the address {found.name} is verified, so that its mail carries no "
-                "signature of its domain, and Gmail and Yahoo refuse bulk mail without one."
+                f"Only the address {found.name} is verified: its mail isn't signed by its domain, "
+                "and Gmail and Yahoo refuse bulk mail without that signature."
             ),
             fix=(
-                "Make the whole domain an identity, and run this again for its DNS records:",
+                "Create an identity for the whole domain, and run this again for its DNS records:",
                 f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
             ),
         )
@@ -59,11 +59,13 @@ def identity(patient: Patient) -> Iterator[Finding]:
 
 
 def dkim(patient: Patient) -> Iterator[Finding]:
-    """Look for the names under which the domain's mail is signed: aliases of SES's."""
+    """Check the DNS names that hold the domain's signing keys: aliases of SES's."""
     found = patient.identity
     if found is None or not found.is_domain:
         yield Finding(
-            check="dkim", verdict=Verdict.BAD, says="There is no domain identity to sign."
+            check="dkim",
+            verdict=Verdict.BAD,
+            says="There is no identity of a domain that could sign.",
         )
         return
     attributes = found.answer["DkimAttributes"]
@@ -112,14 +114,14 @@ def dkim(patient: Patient) -> Iterator[Finding]:
             says=f"SES has not seen the DKIM records; it says: {attributes.get('Status')}.",
             fix=("They are in DNS now: wait for SES to look again, up to 72 hours.",)
             if attributes.get("Status") == "PENDING"
-            else ("Delete the identity and make it again, so that SES looks anew.",),
+            else ("Delete the identity and create it again, so that SES checks again.",),
         )
         return
-    yield Finding(check="dkim", verdict=Verdict.GOOD, says=f"Mail is signed as {found.name}.")
+    yield Finding(check="dkim", verdict=Verdict.GOOD, says=f"Mail is signed by {found.name}.")
 
 
 def spf(patient: Patient) -> Iterator[Finding]:
-    """Look at the domain that bounces go to, which SPF is about: SES's own, until one is set."""
+    """Check the domain that bounces go to, which SPF is about: SES's own, until one is set."""
     found = patient.identity
     domain = patient.signing_domain
     attributes = found.answer.get("MailFromAttributes", {}) if found else {}
@@ -133,7 +135,7 @@ def spf(patient: Patient) -> Iterator[Finding]:
             verdict=Verdict.ADVICE,
             says="Bounces go to amazonses.com: SPF passes for SES's domain and not for yours.",
             fix=(
-                "Give them a name of their own, used for nothing else:",
+                "Set a name of your own that is used for nothing else:",
                 (
                     "  aws sesv2 put-email-identity-mail-from-attributes "
                     f"--email-identity {domain} --mail-from-domain bounces.{domain}"
@@ -146,9 +148,9 @@ def spf(patient: Patient) -> Iterator[Finding]:
     server = f"feedback-smtp.{patient.region}.amazonses.com"
     senders = [text for text in patient.dns.texts(mail_from) if text.startswith("v=spf1")]
     if patient.dns.mail_servers(mail_from) != [server]:
-        says = f"{mail_from} has not {server} as its one mail server."
+        says = f"{mail_from} must have {server} as its only mail server."
     elif len(senders) != 1 or "include:amazonses.com" not in senders[0].split():
-        says = f"{mail_from} has not one SPF record that includes amazonses.com."
+        says = f"{mail_from} must have one SPF record, which includes amazonses.com."
     elif attributes.get("MailFromDomainStatus") != "SUCCESS":
         says = f"SES has not seen the records of {mail_from}; it says: {
             attributes.get('MailFromDomainStatus')
@@ -162,12 +164,15 @@ def spf(patient: Patient) -> Iterator[Finding]:
         check="spf",
         verdict=Verdict.BAD,
         says=says,
-        fix=("It is to have in DNS just:", *_mail_from_records(mail_from, patient.region)),
+        fix=(
+            "Set in DNS, and nothing else for this name:",
+            *_mail_from_records(mail_from, patient.region),
+        ),
     )
 
 
 def dmarc(patient: Patient) -> Iterator[Finding]:
-    """Look for a DMARC record: Gmail and Yahoo ask bulk senders for one, if only with p=none."""
+    """Check for a DMARC record, which Gmail and Yahoo require of bulk senders."""
     domain = patient.sender_domain
     if is_reserved(domain):
         yield _no_dns("dmarc", domain)
@@ -180,8 +185,8 @@ def dmarc(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 check="dmarc",
                 verdict=Verdict.BAD,
-                says=f"{name} has {len(records)} DMARC records, which counts as none.",
-                fix=("Leave one of:", *(f"  {name}.  TXT  {record!r}" for record in records)),
+                says=f"{name} has {len(records)} DMARC records, so that receivers ignore them all.",
+                fix=("Keep only one of:", *(f"  {name}.  TXT  {record!r}" for record in records)),
             )
             return
         if records:
@@ -192,7 +197,7 @@ def dmarc(patient: Patient) -> Iterator[Finding]:
         verdict=Verdict.BAD,
         says=f"{domain} has no DMARC record, and Gmail and Yahoo refuse bulk mail without one.",
         fix=(
-            "Add to DNS, and make it stricter when the reports show that nothing else sends:",
+            "Add to DNS; make it stricter when its reports show that nothing else sends as you:",
             f'  _dmarc.{domain}.  TXT  "v=DMARC1; p=none; rua=mailto:dmarc@{domain}"',
         ),
     )
@@ -205,9 +210,9 @@ def _judge_policy(name: str, record: str) -> Finding:
         return Finding(
             check="dmarc",
             verdict=Verdict.BAD,
-            says=f"{name} has a DMARC record without a policy that counts: {record}",
+            says=f"{name} has a DMARC record without a valid policy: {record}",
             fix=(
-                "It is to have p=none, p=quarantine or p=reject:",
+                "Set p=none, p=quarantine or p=reject:",
                 f'  {name}.  TXT  "v=DMARC1; p=none"',
             ),
         )
@@ -215,9 +220,11 @@ def _judge_policy(name: str, record: str) -> Finding:
 
 
 def links(patient: Patient) -> Iterator[Finding]:
-    """Look where links lead: filters trust the sender's own domain, and one-click needs TLS."""
+    """Check where links lead: filters trust the sender's own domain, and one-click needs TLS."""
     if patient.is_on_one_machine:
-        yield Finding(check="links", verdict=Verdict.SKIPPED, says="This stack is on one machine.")
+        yield Finding(
+            check="links", verdict=Verdict.SKIPPED, says="This stack runs on one machine."
+        )
         return
     address = urlsplit(patient.links)
     host, home = address.hostname or "", patient.signing_domain
@@ -235,7 +242,7 @@ def links(patient: Patient) -> Iterator[Finding]:
             says=f"Links in mails lead to {host}, which is not in {home}.",
             fix=(
                 f"Deploy with a DomainName in it, news.{home} for example, and its HostedZoneId or",
-                "CertificateArn. Links in mails already sent go on to work.",
+                "CertificateArn. Links in mails already sent keep working.",
             ),
         )
     else:
@@ -251,5 +258,7 @@ def _mail_from_records(domain: str, region: str) -> tuple[str, ...]:
 
 def _no_dns(check: str, domain: str) -> Finding:
     return Finding(
-        check=check, verdict=Verdict.SKIPPED, says=f"{domain} is a name for examples, in no DNS."
+        check=check,
+        verdict=Verdict.SKIPPED,
+        says=f"{domain} is a domain for examples, which has no DNS.",
     )

@@ -1,4 +1,4 @@
-"""The stack itself: whether it is whole, who may publish, and who hears its alarms."""
+"""The stack itself: whether it is complete, who may publish, and who gets its alarms."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NOT_ASKED = "Whether it answers is not asked, as that would wake it: `make smoke
 
 
 def deployment(patient: Patient) -> Iterator[Finding]:
-    """Look for a failed deployment: what was rolled back serves on, but as it was before."""
+    """Check for a failed deployment: after a rollback the version before keeps serving."""
     status = patient.stack.status
     if status in WHOLE:
         yield Finding(
@@ -28,7 +28,7 @@ def deployment(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="stack",
             verdict=Verdict.ADVICE,
-            says="The last deployment failed; the version before it serves.",
+            says="The last deployment failed; the version before it keeps serving.",
             fix=(f"  aws cloudformation describe-stack-events --stack-name {patient.stack.name}",),
         )
     else:
@@ -41,7 +41,7 @@ def deployment(patient: Patient) -> Iterator[Finding]:
 
 
 def database(patient: Patient) -> Iterator[Finding]:
-    """Look at the schema and the cluster, without waking it."""
+    """Check the schema and the cluster, without waking it."""
     migrations = [each for each in patient.resources if each.logical_id == "SchemaMigration"]
     if not migrations or not migrations[0].status.endswith("_COMPLETE"):
         yield Finding(
@@ -68,14 +68,16 @@ def database(patient: Patient) -> Iterator[Finding]:
             check="database",
             verdict=Verdict.BAD,
             says=f"The cluster {clusters[0].physical_id} is {cluster['Status']}.",
-            fix=("Look at its events in the RDS console; requests wait in their queues.",),
+            fix=(
+                "Look at its events in the RDS console; requests wait in their queues meanwhile.",
+            ),
         )
     elif not cluster.get("DeletionProtection"):
         yield Finding(
             check="database",
             verdict=Verdict.ADVICE,
-            says="The cluster is up, and anybody who may can delete it.",
-            fix=("Deploy with deletion protection on.",),
+            says="The cluster is up, and not protected from deletion.",
+            fix=("Deploy with DatabaseDeletionProtection=true.",),
         )
     else:
         days = cluster.get("BackupRetentionPeriod")
@@ -88,7 +90,7 @@ def database(patient: Patient) -> Iterator[Finding]:
 
 
 def alarms(patient: Patient) -> Iterator[Finding]:
-    """Look for somebody who hears the alarms: one that nobody hears is none."""
+    """Check that somebody gets the alarms, and that none rings."""
     names = [each.physical_id for each in patient.resources_of("AWS::CloudWatch::Alarm")]
     if not names:
         yield Finding(
@@ -116,30 +118,32 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="alarms",
             verdict=Verdict.SKIPPED,
-            says="Alarms have nobody to tell: this stack is on one machine.",
+            says="Nobody gets the alarms: this stack runs on one machine.",
         )
         return
     if silent:
-        says = f"Nobody is told of {', '.join(silent)}: somebody turned that off."
+        says = f"Somebody turned these alarms off: {', '.join(silent)}."
         fix = f"  aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}"
     elif not listeners:
-        says, fix = "Nobody hears the alarms.", "Deploy with an operator's address."
+        says, fix = "Nobody gets the alarms.", "Deploy with OperatorAddress=you@example.com."
     elif not any(listeners):
-        says = "The alarms go to an address that has not agreed to it."
-        fix = "Follow the link in the mail “AWS Notification - Subscription Confirmation” there."
+        says = "The address for the alarms isn't confirmed."
+        fix = "Follow the link in the mail “AWS Notification - Subscription Confirmation”."
     elif ringing:
         says = f"These alarms ring now: {', '.join(ringing)}."
-        fix = "docs/operations.md, “The alarms”, says what each means and what to do."
+        fix = "docs/operations.md, “When an alarm comes”, says what each means and what to do."
     else:
         yield Finding(
-            check="alarms", verdict=Verdict.GOOD, says=f"{len(found)} alarms are heard, and quiet."
+            check="alarms",
+            verdict=Verdict.GOOD,
+            says=f"Somebody gets the {len(found)} alarms, and none rings.",
         )
         return
     yield Finding(check="alarms", verdict=Verdict.BAD, says=says, fix=(fix,))
 
 
 def dead_letters(patient: Patient) -> Iterator[Finding]:
-    """Look for what was put aside, which waits for a person for fourteen days."""
+    """Check for messages that failed for good, which wait for an operator for 14 days."""
     counts = {
         name.lower(): int(
             patient.sqs.get_queue_attributes(
@@ -154,19 +158,19 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="dead letters",
             verdict=Verdict.BAD,
-            says=f"Put aside for a person to look at: {lying}.",
+            says=f"Messages failed for good: {lying}.",
             fix=(
-                "See what and why, mend the cause, and bring them back:",
+                "Look why, fix the cause, and retry them:",
                 f"  make dead-letters STACK={patient.stack.name}",
                 f"  make dead-letters STACK={patient.stack.name} BACK=requests",
             ),
         )
     else:
-        yield Finding(check="dead letters", verdict=Verdict.GOOD, says="Nothing was put aside.")
+        yield Finding(check="dead letters", verdict=Verdict.GOOD, says="No message failed.")
 
 
 def queues(patient: Patient) -> Iterator[Finding]:
-    """Look for queues that nobody works on: a smoke test that was killed leaves one stopped."""
+    """Check for queues without a function: a smoke test that was killed leaves one stopped."""
     stopped = [
         source
         for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
@@ -178,22 +182,24 @@ def queues(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="queues",
             verdict=Verdict.BAD,
-            says=f"Nobody works on {', '.join(source.logical_id for source in stopped)}.",
+            says=f"Stopped: {', '.join(source.logical_id for source in stopped)}.",
             fix=tuple(
                 f"  aws lambda update-event-source-mapping --enabled --uuid {source.physical_id}"
                 for source in stopped
             ),
         )
     else:
-        yield Finding(check="queues", verdict=Verdict.GOOD, says="All queues are worked on.")
+        yield Finding(check="queues", verdict=Verdict.GOOD, says="Every queue has its function.")
 
 
 def authors(patient: Patient) -> Iterator[Finding]:
-    """Look for an author: without one nobody can publish."""
+    """Check for an author: without one nobody can publish."""
     secret = patient.secrets.get_secret_value(SecretId=patient.stack.output("AuthorsSecretArn"))
     count = len(json.loads(secret["SecretString"])["authors"])
     if count:
-        yield Finding(check="authors", verdict=Verdict.GOOD, says=f"{count} may publish.")
+        yield Finding(
+            check="authors", verdict=Verdict.GOOD, says=f"Authors who may publish: {count}."
+        )
     else:
         yield Finding(
             check="authors",

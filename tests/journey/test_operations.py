@@ -63,10 +63,29 @@ def test_a_smoke_test_of_a_stack_with_readers_publishes_nothing(
     ended = make("smoke", state_folder)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "Publishing is left out" in ended.stdout
+    assert "Publishing is skipped" in ended.stdout
     assert "Everything works." in ended.stdout
     assert town.ask_as_author("GET", "/issues").json()["issues"] == before
     assert [mail.subject for mail in reader.mails()][1:] == []
+
+
+def test_authors_of_the_stack_on_one_machine_are_managed_as_on_aws(
+    town: Town, state_folder: Path
+) -> None:
+    def with_jo() -> bool:
+        kept = town.stack.state.secrets
+        assert kept is not None
+        return '"jo"' in kept.authors
+
+    added = make("author NAME=jo", state_folder)
+    assert "bs_" in added.stdout, added.stderr
+    assert " jo " in make("authors", state_folder).stdout
+    assert with_jo()  # or the next start of the stack would forget them
+
+    make("revoke NAME=jo", state_folder)
+
+    assert " jo " not in make("authors", state_folder).stdout
+    assert not with_jo()
 
 
 def test_an_issue_for_the_simulator_never_reaches_a_reader(

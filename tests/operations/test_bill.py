@@ -1,11 +1,13 @@
 """A month's bill is what its parts cost, and an idle month costs less than two dollars."""
 
+import json
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from operations.bill import __main__ as command
+from operations.bill import command, model
 from operations.bill.awake import awake_seconds, expected_share
 from operations.bill.model import (
     Counted,
@@ -14,9 +16,11 @@ from operations.bill.model import (
     Price,
     Prices,
     Standing,
+    UnknownRegion,
     bill,
     used,
 )
+from tests.operations.command_line import deploy, documented, ran, run
 
 MINUTE, DAY = 60.0, 86_400.0
 PRICES = Prices.read()
@@ -34,15 +38,94 @@ def test_what_is_free_is_not_paid_and_what_is_over_is() -> None:
     assert [item.dollars for item in more] == [pytest.approx(1.2), 10]
 
 
-def test_every_price_has_a_source_and_every_use_a_price_and_a_name() -> None:
-    uses = used(Month.usual(10, 1), Counted.read(), Standing.read())
+@pytest.mark.parametrize("region", model.regions())
+def test_every_price_of_every_region_has_a_source_and_a_date(region: str) -> None:
+    prices = Prices.read(region)
+    everything = Month.usual(10, 1).model_copy(update={"firewall": True, "zone": True})
+    uses = used(everything, Counted.read(), Standing.read()) | model.cdn(everything)
 
-    assert uses.keys() == PRICES.of.keys() == command.NAMES.keys()
-    assert all(price.source.startswith("https://aws.amazon.com/") for price in PRICES.of.values())
-    for price in PRICES.of.values():
+    assert uses.keys() == prices.of.keys() == command.NAMES.keys()
+    for name, price in prices.of.items():
+        assert price.each > 0, name
+        assert re.match(r"https://([a-z0-9.-]+\.)?(amazon|amazonaws|awsstatic)\.com/", price.source)
         day, _, against = price.checked.partition(": ")
         assert date.fromisoformat(day) <= datetime.now(UTC).date()
         assert against
+
+
+def test_no_price_is_stated_twice() -> None:
+    stored = json.loads((Path(model.__file__).parent / "prices.json").read_text())
+
+    for region in stored["regions"].values():
+        names = [
+            name
+            for listed in (*stored["everywhere"], *region["lists"])
+            for name in listed["prices"]
+        ]
+        assert len(names) == len(set(names))
+
+
+def test_five_regions_are_priced_and_differ_where_aws_does() -> None:
+    assert len(model.regions()) >= 5
+    virginia, frankfurt, tokyo = map(Prices.read, ("us-east-1", "eu-central-1", "ap-northeast-1"))
+
+    assert [prices.of["acu_hours"].each for prices in (virginia, frankfurt, tokyo)] == [
+        *(0.12, 0.14, 0.15)
+    ]
+    assert frankfurt.of["mails"].each == virginia.of["mails"].each == 0.0001
+
+
+def test_a_region_without_known_prices_is_not_guessed() -> None:
+    with pytest.raises(UnknownRegion, match="prices of eu-west-1 are not known here, only those"):
+        Prices.read("eu-west-1")
+
+    result = run("bill", "--region", "eu-west-1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Pass --region" in result.stderr
+
+
+def test_the_scheduler_never_uses_up_what_is_free() -> None:
+    # Its price is one region's: what is free must be enough for the busiest month.
+    busiest = Month(readers=1_000_000, issues=30, sign_ups=0, visits=0, rate=14)
+
+    calls = used(busiest, Counted.read(), Standing.read())["scheduler_calls"]
+
+    assert calls < PRICES.of["scheduler_calls"].free
+
+
+def test_a_firewall_costs_seven_dollars_and_its_requests() -> None:
+    month = Month(readers=0, issues=0, sign_ups=0, visits=1_000_000)
+
+    items = bill(model.firewall(month, Counted.read(), Standing.read()), PRICES)
+
+    assert [item.dollars for item in items] == [5, 2, pytest.approx(0.6)]
+
+
+def test_a_zone_costs_half_a_dollar_and_the_lookups_of_receivers() -> None:
+    month = Month(readers=10_000, issues=4, sign_ups=0, visits=1_000_000)
+
+    items = bill(model.zone(month, Counted.read()), PRICES)
+
+    # Three records a mail; whoever looks a page up asks for an alias, which is free.
+    assert [item.dollars for item in items] == [0.5, pytest.approx(40_000 * 3 * 0.4 / 1e6)]
+
+
+def test_a_cdn_is_free_for_a_small_list_and_cheap_for_a_large_one() -> None:
+    def dollars(readers: int) -> float:
+        month = Month(readers=readers, issues=4, sign_ups=0, visits=0)
+        return command.total(bill(model.cdn(month), PRICES))
+
+    assert dollars(10_000) == 0
+    # 3 x 4 million images of 150 kB: 2 million requests and 776 GB beyond what is free.
+    assert dollars(1_000_000) == pytest.approx(2 * 1.2 + 776 * 0.085)
+
+
+def test_a_database_of_ones_own_is_not_counted() -> None:
+    month = Month.usual(10_000, 4).model_copy(update={"own_database": True})
+
+    amounts = used(month, Counted.read(), Standing.read())
+
+    assert not [name for name in amounts if command.NAMES[name].startswith("Aurora")]
 
 
 def test_an_idle_month_costs_less_than_two_dollars() -> None:
@@ -110,9 +193,11 @@ Resources:
   Three: {Type: AWS::SecretsManager::Secret, Properties: {Name: !Sub "${AWS::StackName}"}}
 """
     )
+    front = tmp_path / "front.yaml"
+    front.write_text("Resources: {Wall: {Type: AWS::WAFv2::WebACL, Properties: {Rules: [1, 2]}}}")
 
-    assert Standing.read(template) == Standing(
-        secrets=1, alarm_metrics=3, dashboards=0, polled_queues=0
+    assert Standing.read(template, front) == Standing(
+        secrets=1, alarm_metrics=3, dashboards=0, polled_queues=0, firewall_rules=2
     )
 
 
@@ -132,52 +217,78 @@ def test_sessions_at_random_cover_what_overlaps_once() -> None:
     assert 15_000 < expected_share(55, 20) * DAY < 55 * 320
 
 
-def test_the_command_prints_every_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["bill", "--list", "10000", "--issues", "4"])
+def test_the_command_prints_every_line_and_a_total() -> None:
+    printed = ran("bill", "--list", "10000", "--issues", "4", "--region", "us-east-1")
 
-    assert command.main() == 0
-
-    printed = capsys.readouterr().out
     assert "10,000 readers, 4 issues, 500 sign-ups" in printed
     assert printed.count("SES, mails") == 2
-    assert "A month in which nothing happens:" in printed
+    assert "A month in which nothing happens" in printed
+    totals = [line.split() for line in printed.splitlines() if line.split()[:1] == ["Total"]]
+    assert totals == [["Total", "11.98"], ["Total", "1.94"]]
+
+
+def test_amounts_are_rounded_to_what_is_known_of_them() -> None:
+    lines = {
+        line.strip()[:26].strip(): line.split()
+        for line in ran("bill", "--region", "us-east-1").splitlines()
+    }
+
+    assert lines["Lambda, GB-seconds (Arm)"][-3:] == ["0.56", "400,000", "0.00"]
+    assert lines["CloudWatch, logs (GB)"][-3:] == ["<0.01", "5", "0.00"]
+    assert lines["Secrets Manager, reads"][-3:] == ["90", "-", "<0.01"]
+
+
+def test_what_a_stack_could_have_besides_is_priced_and_not_in_the_total() -> None:
+    without = documented("bill", "--region", "us-east-1")
+    with_both = documented("bill", "--region", "us-east-1", "--firewall", "--zone")
+
+    extra = {each["name"]: each["dollars"] for each in without["not_in_the_total"]}
+    assert extra == {"Firewall": 7.0, "Domain's zone": 0.55, "CDN": 0.0}
+    assert [each["name"] for each in with_both["not_in_the_total"]] == ["CDN"]
+    more = with_both["this_month"]["total"] - without["this_month"]["total"]
+    assert more == pytest.approx(7.55, abs=0.011)
+    assert with_both["idle_month"]["total"] - without["idle_month"]["total"] == pytest.approx(7.5)
+
+
+def test_a_stack_is_priced_with_its_own_region_and_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    parameters = {"FirewallRequestsPerFiveMinutes": "1000", "HostedZoneId": "Z1"}
+    deploy(monkeypatch, {}, parameters=parameters | {"DatabaseUrlSecretArn": "arn:aws:x"})
+
+    priced = documented("bill", "--stack", "news")
+
+    assert priced["region"] == "eu-central-1"
+    names = {item["name"] for item in priced["this_month"]["items"]}
+    assert {"firewall_acls", "zones"} <= names
+    assert "acu_hours" not in names
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "says"),
     [
-        (["--list", "-5"], "argument --list: '-5' is no whole number of 0 or more"),
-        (["--list", "abc"], "argument --list: 'abc' is no whole number of 0 or more"),
-        (["--issues", "-1"], "argument --issues: '-1' is no whole number of 0 or more"),
-        (["--visits", "1.5"], "argument --visits: '1.5' is no whole number of 0 or more"),
-        (["--rate", "0"], "argument --rate: '0' is no number above 0"),
-        (["--rate", "nan"], "argument --rate: 'nan' is no number above 0"),
-        (["--mail-price", "-1"], "argument --mail-price: '-1' is no number of 0 or more"),
-        (["--mail-price", "free"], "argument --mail-price: 'free' is no number of 0 or more"),
+        (["--list", "-5"], "greater than or equal to 0"),
+        (["--list", "abc"], "unable to parse string as an integer"),
+        (["--issues", "-1"], "greater than or equal to 0"),
+        (["--visits", "1.5"], "unable to parse string as an integer"),
+        (["--rate", "0"], "it must be above 0"),
+        (["--rate", "nan"], "it must be above 0"),
+        (["--mail-price", "-1"], "it must be 0 or more"),
+        (["--mail-price", "free"], "unable to parse string as a number"),
     ],
 )
-def test_what_is_no_number_of_anything_is_refused_in_words(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    said: str,
-) -> None:
-    monkeypatch.setattr("sys.argv", ["bill", *arguments])
+def test_what_is_no_number_of_anything_is_refused_in_words(arguments: list[str], says: str) -> None:
+    result = run("bill", *arguments)
 
-    with pytest.raises(SystemExit) as ended:
-        command.main()
-
-    assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", "").split())
+    assert arguments[0] in result.stderr
 
 
-def test_a_newsletter_without_readers_pays_for_what_stands_and_for_its_visits(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", ["bill", "--list", "0", "--issues", "0"])
+def test_a_newsletter_without_readers_pays_for_what_stands_and_for_its_visits() -> None:
+    printed = ran("bill", "--list", "0", "--issues", "0", "--region", "us-east-1")
 
-    assert command.main() == 0
-
-    assert "0 readers, 0 issues, 0 sign-ups, 3,000 visits" in capsys.readouterr().out
+    assert "0 readers, 0 issues, 0 sign-ups, 3,000 visits" in printed

@@ -1,6 +1,5 @@
 """What was put aside is shown with its reason and without what it holds, brought back, dropped."""
 
-import argparse
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from moto import mock_aws
 
 from broadsheet import queues
 from operations import dead_letters
-from operations.stack import DeployedStack, StackError
+from operations.stack import DeployedStack
+from tests.operations.command_line import deploy, documented, ran, run
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,13 +43,24 @@ def outputs(sqs: "SQSClient") -> dict[str, str]:
     return urls | {"DispatchFunctionName": "news-dispatch"}
 
 
-def carry_out(sqs: "SQSClient", outputs: dict[str, str], *options: str) -> Mock:
-    parser = argparse.ArgumentParser()
-    dead_letters.add_arguments(parser)
-    functions = Mock()
-    stack = DeployedStack(name="news", status="CREATE_COMPLETE", parameters={}, outputs=outputs)
-    dead_letters.carry_out(sqs, functions, stack, parser.parse_args(options))
-    return functions
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Lambda, where calls of dispatch would go."""
+    called = Mock()
+    real = boto3.client
+    monkeypatch.setattr(
+        boto3, "client", lambda name, **more: called if name == "lambda" else real(name, **more)
+    )
+    return called
+
+
+@pytest.fixture(autouse=True)
+def stack(outputs: dict[str, str], functions: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(monkeypatch, outputs)
+
+
+def dead_letter_command(*arguments: str) -> str:
+    return ran("dead-letters", *arguments, "--stack", "news")
 
 
 def on(sqs: "SQSClient", queue_url: str) -> list[Any]:
@@ -70,23 +81,25 @@ def put_aside(outputs: dict[str, str], queue: str = "Requests") -> None:
 
 
 def test_each_is_shown_with_its_reason_and_nothing_personal(
-    sqs: "SQSClient", outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
+    outputs: dict[str, str],
 ) -> None:
     put_aside(outputs)
 
-    carry_out(sqs, outputs)
-    carry_out(sqs, outputs)  # looking takes nothing away
-
-    shown = capsys.readouterr().out
-    assert shown.count("the message can't be read  (correlation id c-1)") == 2
-    assert "delivery  nothing" in shown
-    assert "ursula" not in shown
-    carry_out(sqs, outputs, "--bodies")
-    assert BODY in capsys.readouterr().out
+    for _ in range(2):  # looking takes nothing away
+        shown = dead_letter_command("show")
+        requests, delivery = shown.splitlines()[1:3]
+        assert "the message can't be read" in requests
+        assert requests.split()[-1] == "c-1"
+        assert delivery.split() == ["delivery", "nothing"]
+        assert "ursula" not in shown
+    assert BODY in dead_letter_command("show", "--bodies")
+    (dead,) = documented("dead-letters", "show", "--stack", "news")["requests"]
+    assert (dead["reason"], dead["correlation_id"]) == ("the message can't be read", "c-1")
+    assert dead.keys() == {"put_aside_at", "reason", "correlation_id"}
 
 
 def test_what_aws_put_aside_is_shown_with_its_reason(
-    sqs: "SQSClient", outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
+    sqs: "SQSClient", outputs: dict[str, str]
 ) -> None:
     failed = {"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {}}
     sqs.send_message(QueueUrl=outputs["DispatchDeadLetterQueueUrl"], MessageBody=json.dumps(failed))
@@ -103,11 +116,11 @@ def test_what_aws_put_aside_is_shown_with_its_reason(
     for _ in range(2):
         on(sqs, outputs["DeliveryQueueUrl"])
 
-    carry_out(sqs, outputs)
+    shown = dead_letter_command("show")
 
-    shown = capsys.readouterr().out
     assert "RetriesExhausted" in shown
-    assert shown.splitlines()[1].startswith("delivery")
+    (delivery,) = [line for line in shown.splitlines() if line.split()[:1] == ["delivery"]]
+    assert "nothing" not in delivery
 
 
 @pytest.mark.parametrize("queue", ["Requests", "Delivery", "Feedback"])
@@ -117,7 +130,7 @@ def test_what_is_brought_back_is_on_its_queue_and_no_more_among_the_dead(
     for _ in range(12):
         put_aside(outputs, queue)
 
-    carry_out(sqs, outputs, "--back", queue.lower())
+    assert f"Brought back to {queue.lower()}: 12." in dead_letter_command("back", queue.lower())
 
     assert on(sqs, outputs[f"{queue}DeadLetterQueueUrl"]) == []
     message = on(sqs, outputs[f"{queue}QueueUrl"])[0]
@@ -135,13 +148,16 @@ def test_what_is_brought_back_is_on_its_queue_and_no_more_among_the_dead(
     ids=["by Lambda", "by a clock"],
 )
 def test_a_failed_call_of_dispatch_is_made_again(
-    sqs: "SQSClient", outputs: dict[str, str], put_aside_as: dict[str, object]
+    sqs: "SQSClient",
+    outputs: dict[str, str],
+    functions: Mock,
+    put_aside_as: dict[str, object],
 ) -> None:
     sqs.send_message(
         QueueUrl=outputs["DispatchDeadLetterQueueUrl"], MessageBody=json.dumps(put_aside_as)
     )
 
-    functions = carry_out(sqs, outputs, "--back", "dispatch")
+    dead_letter_command("back", "dispatch")
 
     functions.invoke.assert_called_once_with(
         FunctionName="news-dispatch", InvocationType="Event", Payload='{"issue_id": "7"}'
@@ -149,18 +165,14 @@ def test_a_failed_call_of_dispatch_is_made_again(
     assert on(sqs, outputs["DispatchDeadLetterQueueUrl"]) == []
 
 
-def test_why_a_clock_could_not_call_is_shown(
-    sqs: "SQSClient", outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_why_a_clock_could_not_call_is_shown(sqs: "SQSClient", outputs: dict[str, str]) -> None:
     sqs.send_message(
         QueueUrl=outputs["DispatchDeadLetterQueueUrl"],
         MessageBody='{"issue_id": "7"}',
         MessageAttributes={"ERROR_MESSAGE": {"DataType": "String", "StringValue": "Rate exceeded"}},
     )
 
-    carry_out(sqs, outputs)
-
-    assert "Rate exceeded" in capsys.readouterr().out
+    assert "Rate exceeded" in dead_letter_command("show")
 
 
 def test_what_is_put_aside_again_at_once_is_not_brought_back_forever(
@@ -176,15 +188,14 @@ def test_what_is_put_aside_again_at_once_is_not_brought_back_forever(
 
 
 def test_what_is_dropped_is_shown_first_and_gone_then(
-    sqs: "SQSClient", outputs: dict[str, str], capsys: pytest.CaptureFixture[str]
+    sqs: "SQSClient", outputs: dict[str, str]
 ) -> None:
     for _ in range(12):
         put_aside(outputs, "Feedback")
     put_aside(outputs, "Delivery")
 
-    carry_out(sqs, outputs, "--drop", "feedback")
+    shown = dead_letter_command("drop", "feedback")
 
-    shown = capsys.readouterr().out
     assert shown.count("the message can't be read  (correlation id c-1)") == 12
     assert shown.splitlines()[-1] == "Dropped from the dead letters of feedback, for good: 12."
     assert "ursula" not in shown
@@ -200,8 +211,7 @@ def test_nothing_is_dropped_that_was_not_shown(
     monkeypatch.setattr(dead_letters, "HIDDEN_SECONDS", 0)
     monkeypatch.setattr(dead_letters, "_print", Mock(side_effect=BrokenPipeError))
 
-    with pytest.raises(BrokenPipeError):
-        carry_out(sqs, outputs, "--drop", "requests")
+    assert run("dead-letters", "drop", "requests", "--stack", "news").exit_code == 1
 
     assert len(on(sqs, outputs["RequestsDeadLetterQueueUrl"])) == 1
 
@@ -212,25 +222,26 @@ def test_what_is_put_aside_meanwhile_is_not_dropped(
     put_aside(outputs)
     monkeypatch.setattr(dead_letters, "_print", lambda *_, **__: put_aside(outputs))
 
-    carry_out(sqs, outputs, "--drop", "requests")
+    dead_letter_command("drop", "requests")
 
     assert len(on(sqs, outputs["RequestsDeadLetterQueueUrl"])) == 1
 
 
-@pytest.mark.parametrize(
-    "options", [["--drop"], ["--drop", "all"], ["--drop", "feedback", "--back", "feedback"]]
-)
+@pytest.mark.parametrize("queues", [[], ["all"], ["feedback", "requests"]])
 def test_nothing_is_dropped_unless_its_queue_is_named(
-    sqs: "SQSClient", outputs: dict[str, str], options: list[str]
+    sqs: "SQSClient", outputs: dict[str, str], queues: list[str]
 ) -> None:
     put_aside(outputs, "Feedback")
 
-    with pytest.raises(SystemExit):
-        carry_out(sqs, outputs, *options)
+    assert run("dead-letters", "drop", *queues, "--stack", "news").exit_code == 2
 
     assert len(on(sqs, outputs["FeedbackDeadLetterQueueUrl"])) == 1
 
 
-def test_another_stack_is_told_apart(sqs: "SQSClient") -> None:
-    with pytest.raises(StackError, match="is it Broadsheet's"):
-        carry_out(sqs, {})
+def test_another_stack_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(monkeypatch, {}, name="other")
+
+    result = run("dead-letters", "show", "--stack", "other")
+
+    assert result.exit_code == 1
+    assert "is it Broadsheet's?" in result.stderr

@@ -1,4 +1,4 @@
-"""What stands between a stack and sending is found, and said with the exact way to mend it.
+"""What a stack still needs before it can send is found, and said with its fix.
 
 SES is our server of it, DNS a name server on this machine, the rest of AWS moto. Each test begins
 with a stack and an account where all is well, and takes one thing away.
@@ -19,20 +19,22 @@ from moto import mock_aws
 from local import ses_server
 from local.ses_server import Server
 from local.ses_server.account import dkim_tokens
-from operations.doctor import __main__ as doctor
+from operations import console, options
 from operations.doctor import account_checks, dns
+from operations.doctor import command as doctor
 from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
 from operations.stack import DeployedStack, Resource
 from tests.operations import name_server
+from tests.operations.command_line import run
 from tests.operations.name_server import Zone
 
 REGION = "eu-central-1"
 DOMAIN = "page.press"
 SENDER = f"news@{DOMAIN}"
 QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
-EVENTS = sorted(account_checks.TOLD)
+EVENTS = sorted(account_checks.PUBLISHED)
 
 
 def made(logical_id: str, kind: str, physical_id: str = "") -> Resource:
@@ -195,10 +197,10 @@ def test_where_all_is_well_nothing_stands_in_the_way(
     assert {finding.verdict for finding in findings} == {Verdict.GOOD}
     assert [finding.check for finding in findings] == list(doctor.CHECKS)
     doctor.show(findings)
-    assert "Nothing stands between this stack and sending." in capsys.readouterr().out
+    assert "This stack is ready to send." in capsys.readouterr().out
 
 
-def test_a_program_reads_the_findings_and_the_exit_status(
+def test_a_program_reads_the_findings(
     practice: Practice, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = (
@@ -206,13 +208,41 @@ def test_a_program_reads_the_findings_and_the_exit_status(
         Finding(check="quota", verdict=Verdict.UNKNOWN, says="It can't be known."),
     )
 
-    assert json.loads(doctor.as_json([good]))["ready"] is True
-    told = json.loads(doctor.as_json([good, bad]))
-    assert told["ready"] is False
-    assert [finding["verdict"] for finding in told["findings"]] == ["good", "unknown"]
-    assert (doctor.status([good]), doctor.status([good, bad])) == (0, 1)
+    assert doctor.document([good])["ready"] is True
+    found = doctor.document([good, bad])
+    assert found["ready"] is False
+    assert [finding["verdict"] for finding in found["findings"]] == ["good", "unknown"]
     doctor.show([good, bad])
-    assert "One thing stands between" in capsys.readouterr().out
+    assert "One thing is left to do before this stack can send." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_the_exit_status_says_whether_a_stack_is_ready(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch, *, verified: bool
+) -> None:
+    monkeypatch.setattr(options, "chosen", lambda *_: practice.patient.stack)
+    monkeypatch.setattr(doctor, "Patient", lambda *_: practice.patient)
+    if not verified:
+        practice.ses.control.change_identity(DOMAIN, verification="PENDING")
+
+    result = run("doctor", "--stack", "news", "--json")
+
+    assert json.loads(result.stdout)["ready"] is verified
+    assert result.exit_code == (0 if verified else 1)
+
+
+def test_a_fix_can_be_copied_from_a_narrow_terminal(
+    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "PIPED_WIDTH", 60)
+    practice.zone.put(f"_dmarc.{DOMAIN}", "TXT")
+
+    doctor.show([found := practice.finding("dmarc")])
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("to do   dmarc        ")
+    assert all(len(line) <= 60 for line in printed.split(found.fix[0])[0].splitlines())
+    assert all(line in printed for line in found.fix)
 
 
 def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practice) -> None:
@@ -223,7 +253,7 @@ def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practi
     verdicts = {finding.check: finding for finding in doctor.examine(practice.patient)}
 
     assert verdicts["identity"].verdict is Verdict.UNKNOWN
-    assert "GetEmailIdentity was refused: AccessDeniedException" in verdicts["identity"].says
+    assert "may not call GetEmailIdentity" in verdicts["identity"].says
     assert verdicts["identity"].is_in_the_way
     assert verdicts["sandbox"].verdict is Verdict.GOOD
 
@@ -302,8 +332,8 @@ def test_bounces_to_sess_own_domain_are_advised_against(practice: Practice) -> N
 @pytest.mark.parametrize(
     ("kind", "values", "says"),
     [
-        ("MX", ["10 mail.page.press."], "as its one mail server"),
-        ("TXT", ['"v=spf1 -all"'], "SPF record that includes amazonses.com"),
+        ("MX", ["10 mail.page.press."], "as its only mail server"),
+        ("TXT", ['"v=spf1 -all"'], "one SPF record, which includes amazonses.com"),
         ("TXT", ['"v=spf1 include:amazonses.com -all"'] * 2, "SPF record"),
         ("TXT", [], "SPF record"),
     ],
@@ -339,7 +369,7 @@ def test_a_dmarc_record_without_a_policy_counts_for_nothing(
 ) -> None:
     practice.zone.put(f"_dmarc.{DOMAIN}", "TXT", record)
 
-    assert "without a policy that counts" in practice.bad("dmarc")
+    assert "without a valid policy" in practice.bad("dmarc")
 
 
 def test_two_dmarc_records_count_as_none(practice: Practice) -> None:
@@ -394,7 +424,7 @@ def test_the_sandbox_is_left_by_a_request_whose_text_is_given(practice: Practice
 def test_a_review_by_ses_is_told(practice: Practice) -> None:
     practice.ses.control.change_account(enforcement_status="PROBATION")
 
-    assert "under review: PROBATION" in practice.bad("review")
+    assert "SES reviews the account: PROBATION" in practice.bad("review")
 
 
 def test_a_paused_account_is_told_with_the_way_out(practice: Practice) -> None:
@@ -447,10 +477,10 @@ def test_events_that_are_not_told_are_named(practice: Practice) -> None:
     ses.delete_configuration_set_event_destination(
         ConfigurationSetName="news-issues", EventDestinationName="events"
     )
-    assert "does not tell BOUNCE, COMPLAINT" in practice.bad("events")
+    assert "does not publish BOUNCE, COMPLAINT" in practice.bad("events")
 
     tell(ses, "news-issues", topic, [kind for kind in EVENTS if kind != "SEND"])
-    assert "does not tell SEND to" in practice.bad("events")
+    assert "does not publish SEND to" in practice.bad("events")
 
 
 def test_events_to_another_topic_are_not_this_stacks(practice: Practice) -> None:
@@ -460,7 +490,7 @@ def test_events_to_another_topic_are_not_this_stacks(practice: Practice) -> None
     )
     tell(ses, "news-confirmations", "arn:aws:sns:eu-central-1:1:another", EVENTS)
 
-    assert "news-confirmations does not tell" in practice.bad("events")
+    assert "news-confirmations does not publish" in practice.bad("events")
 
 
 def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> None:
@@ -472,7 +502,7 @@ def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> N
         AttributeName="RawMessageDelivery",
         AttributeValue="false",
     )
-    assert "envelope" in practice.bad("events")
+    assert "wrapped by SNS" in practice.bad("events")
 
     sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     assert "is not subscribed" in practice.bad("events")
@@ -490,7 +520,7 @@ def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) ->
 
     practice.patient.resources.append(source)
 
-    assert "take up to 8 of them. Too few are left" in practice.bad("concurrency")
+    assert "use up to 8 of them. Too few are left" in practice.bad("concurrency")
 
 
 # The stack
@@ -503,7 +533,7 @@ def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice)
 
     says = practice.bad("queues")
 
-    assert "Nobody works on DeliverFromDeliveryQueue" in says
+    assert "Stopped: DeliverFromDeliveryQueue" in says
     assert f"--enabled --uuid {source.physical_id}" in says
 
 
@@ -535,7 +565,11 @@ def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
     ("cluster", "verdict", "says"),
     [
         ({"Status": "available", "DeletionProtection": True}, Verdict.GOOD, "7 days of backups"),
-        ({"Status": "available", "DeletionProtection": False}, Verdict.ADVICE, "can delete it"),
+        (
+            {"Status": "available", "DeletionProtection": False},
+            Verdict.ADVICE,
+            "not protected from deletion",
+        ),
         ({"Status": "stopped", "DeletionProtection": True}, Verdict.BAD, "is stopped"),
     ],
 )
@@ -565,7 +599,7 @@ def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
 
     told = practice.bad("alarms")
 
-    assert "Nobody is told of news-dead-letters" in told
+    assert "turned these alarms off: news-dead-letters" in told
     assert "aws cloudwatch enable-alarm-actions --alarm-names news-dead-letters" in told
 
 
@@ -575,7 +609,7 @@ def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
         if subscription["Protocol"] == "email":
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
 
-    assert "Nobody hears the alarms" in practice.bad("alarms")
+    assert "Nobody gets the alarms" in practice.bad("alarms")
     on_one_machine = practice.with_links("http://localhost:1/")
     assert on_one_machine.finding("alarms").verdict is Verdict.SKIPPED
 
@@ -587,7 +621,7 @@ def test_an_address_that_has_not_agreed_hears_no_alarms(practice: Practice) -> N
         {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]},
     )
 
-    assert "has not agreed" in practice.bad("alarms")
+    assert "isn't confirmed" in practice.bad("alarms")
 
 
 def test_an_alarm_that_rings_is_named(practice: Practice) -> None:
@@ -632,44 +666,32 @@ def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
     )
 
 
-def test_another_s_stack_is_told_apart(
-    practice: Practice, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    another = practice.patient.stack.model_copy(update={"name": "other", "parameters": {}})
-    monkeypatch.setattr(doctor, "describe", lambda _client, _name: another)
-    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "other"])
+def test_another_s_stack_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    another = DeployedStack(name="other", status="CREATE_COMPLETE", parameters={}, outputs={})
+    monkeypatch.setattr(options, "chosen", lambda *_: another)
 
-    assert doctor.main() == 2
+    result = run("doctor", "--stack", "other")
 
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in printed.err
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The stack other has no parameter SenderAddress: is it Broadsheet's?" in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "says"),
     [
-        (["--list-size", "-5"], "'-5' is no whole number of 0 or more"),
-        (["--list-size", "many"], "'many' is no whole number of 0 or more"),
-        (["--dns", "resolver.example"], "'resolver.example' is no name server's address"),
-        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is no name server's address"),
-        (["--dns", "1.1.1.1:0"], "'1.1.1.1:0' is no name server's address"),
-        (["--dns", "1.1.1.1:65536"], "'1.1.1.1:65536' is no name server's address"),
+        (["--list", "-5"], "should be greater than or equal to 0"),
+        (["--list", "many"], "unable to parse string as an integer"),
+        (["--dns", "resolver.example"], "'resolver.example' is not an address"),
+        (["--dns", "127.0.0.1:domain"], "'127.0.0.1:domain' is not an address"),
+        (["--dns", "1.1.1.1:0"], "'1.1.1.1:0' is not an address"),
+        (["--dns", "1.1.1.1:65536"], "'1.1.1.1:65536' is not an address"),
     ],
 )
-def test_what_can_t_be_asked_about_is_refused_in_words(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    said: str,
-) -> None:
-    monkeypatch.setattr("sys.argv", ["doctor", "--stack", "news", *arguments])
+def test_what_can_t_be_asked_about_is_refused_in_words(arguments: list[str], says: str) -> None:
+    result = run("doctor", "--stack", "news", *arguments)
 
-    with pytest.raises(SystemExit) as ended:
-        doctor.main()
-
-    assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", "").split())
 
 
 @pytest.mark.parametrize(

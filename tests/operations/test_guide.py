@@ -1,4 +1,4 @@
-"""The operator's guide names what there is: alarms, parameters, outputs and commands."""
+"""The operator's guide names what exists: alarms, parameters, outputs, commands and sections."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,10 @@ from operations import template_file
 
 ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "common" / "broadsheet"
-GUIDE = (ROOT / "docs" / "operations.md").read_text()
+PAGES = {
+    name: (ROOT / "docs" / name).read_text() for name in ("operations.md", "operations-appendix.md")
+}
+GUIDE = "\n".join(PAGES.values())
 TEMPLATE = template_file.read(ROOT / "template.yaml")
 ALARMS = [
     resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
@@ -19,17 +22,73 @@ ALARMS = [
 ]
 
 
-@pytest.mark.parametrize("alarm", ALARMS)
-def test_every_alarm_is_explained(alarm: str) -> None:
-    (table,) = re.findall(r"^## The alarms\n(.*?)^## ", GUIDE, re.MULTILINE | re.DOTALL)
+def sections(page: str, level: int) -> dict[str, str]:
+    """Return each heading of a level with what stands below it, up to the next heading."""
+    code = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    parts = re.split(rf"^#{{{level}}} (.+)$|^#+ .+$", code, flags=re.MULTILINE)
+    return {name: text for name, text in zip(parts[1::2], parts[2::2], strict=True) if name}
 
-    assert f"`{alarm}`" in table
+
+def test_the_guide_goes_by_day() -> None:
+    assert list(sections(PAGES["operations.md"], 2)) == [
+        "Before you begin",
+        "Deploy",
+        "The first day",
+        "The first week: DNS, production access, warm",
+        "Every month",
+        "When an alarm comes",
+        "Upgrades",
+        "Now and then: keys, authors, restoring",
+        "Leaving",
+    ]
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_every_alarm_has_a_section_that_says_what_it_means_and_what_to_do(alarm: str) -> None:
+    text = sections(PAGES["operations.md"], 3)[f"`{alarm}`"].strip()
+
+    assert len(text.splitlines()) >= 2, text
 
 
 def test_every_alarm_that_is_explained_is_there() -> None:
-    rows = re.findall(r"^\| (`[a-z`, -]+`) \|", GUIDE, re.MULTILINE)
+    named = {name.strip("`") for name in sections(GUIDE, 3) if name.startswith("`")}
 
-    assert {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)} == set(ALARMS)
+    assert named == set(ALARMS)
+
+
+def test_every_link_to_a_section_leads_to_one() -> None:
+    anchors = {
+        page: {
+            re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for level in (2, 3)
+            for heading in sections(text, level)
+        }
+        for page, text in PAGES.items()
+    }
+    links = [
+        (target or page, anchor)
+        for page, text in PAGES.items()
+        for target, anchor in re.findall(r"\]\((operations[\w-]*\.md)?#([\w-]+)\)", text)
+    ]
+
+    assert links
+    for page, anchor in links:
+        assert anchor in anchors[page], (page, anchor)
+
+
+def test_every_section_that_the_doctor_names_is_there() -> None:
+    checks = (ROOT / "operations" / "doctor").glob("*.py")
+    named = {
+        name
+        for file in checks
+        for name in re.findall(r"docs/operations\.md, “([^”]+)”", file.read_text())
+    }
+
+    assert named
+    assert (
+        named
+        <= sections(PAGES["operations.md"], 2).keys() | sections(PAGES["operations.md"], 3).keys()
+    )
 
 
 def test_every_command_is_one_of_the_makefiles() -> None:
@@ -69,7 +128,7 @@ def test_every_question_to_aws_can_be_asked() -> None:
 
 
 def test_every_region_whose_authorities_are_said_to_be_missing_is_without_them() -> None:
-    (section,) = re.findall(r"^### In a new region\n(.*?)^## ", GUIDE, re.MULTILINE | re.DOTALL)
+    (section,) = re.findall(r"^## In a new region\n(.*?)^## ", GUIDE, re.MULTILINE | re.DOTALL)
     missing = set(re.findall(r"`([a-z]{2}-[a-z]+-\d)`", section))
     shipped = {file.stem for file in (LAYER / "database" / "certificates").glob("*.pem")}
 

@@ -19,6 +19,7 @@ from broadsheet.settings import Waits
 from operations import keys
 from operations.keys import SEEN_BY_ALL_AFTER, KeyRefused, Keys
 from tests.conftest import forget_everything, forget_what_was_read
+from tests.operations.command_line import deploy, documented, ran, run
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -155,11 +156,30 @@ def test_two_operators_at_once_add_one_key_each_in_turn(
 
 
 def test_keys_are_listed_without_being_shown(
-    client: "SecretsManagerClient", secret: str, capsys: pytest.CaptureFixture[str]
+    client: "SecretsManagerClient", secret: str, monkeypatch: pytest.MonkeyPatch
 ):
     keys.rotate(client, secret, now())
-    capsys.readouterr()
+    deploy(monkeypatch, {"SigningKeysSecretArn": secret})
 
-    keys.carry_out(client, secret, "list", None)
+    shown = ran("keys", "list", "--stack", "news")
 
-    assert capsys.readouterr().out == "1  signs\n2  verifies\n"
+    assert [line.split() for line in shown.splitlines()[1:]] == [
+        ["1", "signs", "and", "verifies"],
+        ["2", "verifies"],
+    ]
+    listed = documented("keys", "list", "--stack", "news")
+    assert listed == {"signing_key_id": "1", "keys": ["1", "2"]}
+    assert not any(key in shown for key in stored(client, secret).keys.values())
+
+
+def test_a_key_is_rotated_and_retired_by_command(
+    client: "SecretsManagerClient", secret: str, monkeypatch: pytest.MonkeyPatch
+):
+    deploy(monkeypatch, {"SigningKeysSecretArn": secret})
+
+    assert "Run this again in 2 minutes" in ran("keys", "rotate", "--stack", "news")
+    early = run("keys", "rotate", "--stack", "news")
+    assert (early.exit_code, "was added just now" in early.stderr) == (1, True)
+    assert "Key 2 is gone" in ran("keys", "retire", "2", "--stack", "news")
+
+    assert stored(client, secret).keys.keys() == {"1"}

@@ -21,11 +21,14 @@ def test_an_error_is_a_problem_document(content_type: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (Reply(403, PROBLEM, "application/problem+json"), "was answered 403"),
-        (Reply(401, PROBLEM, "application/json"), "no problem document but application/json"),
-        (Reply(401, PROBLEM, ""), "no problem document"),
-        (Reply(401, '{"message": "no"}', "application/problem+json"), "no problem document"),
-        (Reply(401, "<html>", "application/problem+json"), "was to be JSON"),
+        (Reply(403, PROBLEM, "application/problem+json"), "got the status 403"),
+        (Reply(401, PROBLEM, "application/json"), "application/json instead of a problem document"),
+        (Reply(401, PROBLEM, ""), "instead of a problem document"),
+        (
+            Reply(401, '{"message": "no"}', "application/problem+json"),
+            "instead of a problem document",
+        ),
+        (Reply(401, "<html>", "application/problem+json"), "should be JSON"),
     ],
     ids=["another status", "as plain JSON", "as nothing", "without a status", "a page"],
 )

@@ -66,7 +66,7 @@ def test_a_stack_that_is_not_there_is_told_with_its_region(
 ):
     aws.add_client_error("describe_stacks", "ValidationError", "Stack with id x does not exist")
 
-    with pytest.raises(StackError, match="no stack other in eu-central-1"):
+    with pytest.raises(StackError, match="no stack called other in eu-central-1"):
         describe(client, "other")
 
 

@@ -59,8 +59,8 @@ def test_one_that_nobody_has_is_harmless(cloud: Cloud, edge: list[str]) -> None:
     assert cloud.messages("REQUESTS_DEAD_LETTER") == []
 
 
-def test_what_is_no_id_is_told_before_anybody_is_unsubscribed() -> None:
-    with pytest.raises(UnsubscribeFailed, match="no subscriber's id: ursula"):
+def test_what_is_no_id_is_refused_before_anybody_is_unsubscribed() -> None:
+    with pytest.raises(UnsubscribeFailed, match="not a subscriber's id: ursula"):
         unsubscribe.read([str(uuid4()), "ursula"])
 
 
@@ -70,5 +70,5 @@ def test_a_stack_that_refuses_ends_it_with_how_far_it_came(
     refused = SimpleNamespace(status=HTTPStatus.UNAUTHORIZED)
     monkeypatch.setattr(urllib3, "request", lambda *_, **__: refused)
 
-    with pytest.raises(UnsubscribeFailed, match=r"^0 were unsubscribed; .* was answered 401"):
+    with pytest.raises(UnsubscribeFailed, match=r"^0 were unsubscribed; the stack answered 401"):
         unsubscribe.unsubscribe(URL, [SubscriberId(uuid4())])

@@ -1,0 +1,62 @@
+"""``python -m operations``: everything that an operator runs, as one command.
+
+The Makefile's targets are short for it, and ``python -m local`` runs the same commands against the
+stack on this machine.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, override
+
+# The functions' own code, which smoke and unsubscribe sign links with.
+sys.path.append(str(Path(__file__).parents[1] / "layers" / "common"))
+
+import typer
+from typer.core import TyperGroup
+
+from operations import authors, dead_letters, errors, keys, smoke, unsubscribe
+from operations.bill import command as bill
+from operations.console import complain
+from operations.doctor import command as doctor
+
+REFUSED, AWS_FAILED, INTERRUPTED = 1, 3, 130
+STATUSES = """Exit status: 0 done; 1 refused, or not as it should be; 2 wrong arguments;
+3 AWS or the network failed; 130 interrupted."""
+
+
+class Commands(TyperGroup):
+    """The commands, with the errors that an operator can do something about as sentences."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errors.OperationFailed as error:
+            complain(str(error))
+            raise typer.Exit(REFUSED) from error
+        except errors.AWS_ERRORS as error:
+            complain(errors.explain(error))
+            raise typer.Exit(AWS_FAILED) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="python -m operations",
+    help="Operate a Broadsheet stack on AWS.",
+    epilog=STATUSES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("doctor")(doctor.command)
+app.command("smoke")(smoke.command)
+app.command("bill")(bill.command)
+app.add_typer(authors.app, name="authors")
+app.add_typer(keys.app, name="keys")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command("unsubscribe")(unsubscribe.command)
+
+if __name__ == "__main__":
+    app(prog_name="python -m operations")
