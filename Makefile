@@ -66,7 +66,8 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 
 .PHONY: deploy
 deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six questions at first, later an update with SET="Name=value"
-	@exec $(python) -m operations.deploy $(if $(STACK),--stack "$$STACK") $(if $(SET),--set "$$SET") $(ARGS)
+	@exec $(python) -m operations deploy $(if $(STACK),--stack "$$STACK" $(in_region)) \
+		$(if $(SET),--set "$$SET") $(if $(LIST),--list "$$LIST") $(ARGS)
 # ARGS="--help" lists a flag for each question.
 export SET
 

@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-)
+from botocore.exceptions import ClientError
 
 from operations.deploy.parameters import Refused
 from operations.doctor.patient import find_identity
@@ -66,22 +60,9 @@ class Zone(NamedTuple):
 
 
 def caller(region: str | None) -> Caller:
-    """Return who the credentials are. Raises ``Refused`` with how to get some."""
-    try:
-        client = boto3.client("sts", region_name=region or ANY_REGION, config=_CALLS)
-        identity = client.get_caller_identity()
-    except (NoCredentialsError, ProfileNotFound, TokenRetrievalError) as error:
-        raise Refused(
-            f"{error}.\nRun `aws configure` or `aws sso login`, or set AWS_PROFILE to a profile "
-            "that has credentials.".replace("..\n", ".\n")
-        ) from error
-    except ClientError as error:
-        raise Refused(
-            f"AWS refuses these credentials: {error.response['Error']['Code']}.\n"
-            "Run `aws sso login` or `aws configure` again, or set AWS_PROFILE to another profile."
-        ) from error
-    except BotoCoreError as error:
-        raise Refused(f"AWS can't be reached: {error}\nCheck your network and proxy.") from error
+    """Return who the credentials are. Raises what boto3 raises."""
+    client = boto3.client("sts", region_name=region or ANY_REGION, config=_CALLS)
+    identity = client.get_caller_identity()
     return Caller(identity["Account"], identity["Arn"])
 
 

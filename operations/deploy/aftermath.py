@@ -3,7 +3,7 @@
 import boto3
 
 from operations import stack as stacks
-from operations.doctor.__main__ import examine
+from operations.doctor.command import examine
 from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient

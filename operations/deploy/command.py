@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import boto3
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import ProfileNotFound
 
 from operations import stack as stacks
 from operations.deploy import (
@@ -96,18 +96,14 @@ def deploy(  # noqa: PLR0913 - a flag for each question
         operator_address=operator_address,
         database=database,
     )
-    try:
-        order = _Order(
-            _checked_name(stack), given, parameters.changes(changes), config_file, template_file
-        )
-        existing, region = _look_up(order)
-        if existing:
-            _update(order, existing)
-        else:
-            _create(order, region, readers, agreed=yes)
-    except (Refused, sam.SamFailed, StackError, BotoCoreError, ClientError) as error:
-        typer.echo(f"\n{error}", err=True)
-        raise typer.Exit(1) from error
+    order = _Order(
+        _checked_name(stack), given, parameters.changes(changes), config_file, template_file
+    )
+    existing, region = _look_up(order)
+    if existing:
+        _update(order, existing)
+    else:
+        _create(order, region, readers, agreed=yes)
 
 
 class _Order(NamedTuple):
@@ -203,7 +199,7 @@ def _update(order: _Order, existing: DeployedStack) -> None:
 def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) -> None:
     stack = order.stack
     before = samconfig.recall(order.config_file, stack).parameters
-    answers = interview(order.given, before, region)
+    answers = interview(order.given, before, region, readers)
     if _existing(stack, answers.region):
         raise Refused(
             f"There is a stack {stack} in {answers.region} already. To update it:\n"
@@ -211,7 +207,12 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
         )
     has_budget = order.changes.get("MonthlyBudget") != "0"
     _check_permissions(stack, answers, has_budget=has_budget, agreed=agreed)
-    expected_bill.show(readers, makes_database=answers.makes_database)
+    expected_bill.show(
+        readers,
+        answers.region,
+        makes_database=answers.makes_database,
+        has_zone=bool(answers.hosted_zone_id),
+    )
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
     beside = {name: before[name] for name in before if name not in QUESTIONED}

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from operations.deploy import account, regions
+from operations.console import console
+from operations.deploy import account, expected_bill, regions
 from operations.deploy.account import Unchecked
 from operations.deploy.answers import Answers
 from operations.deploy.parameters import Refused, checked
 from operations.deploy.questions import Question, ask, of_parameter
+from operations.deploy.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +41,16 @@ class Given:
     database: str | None = None
 
 
-def interview(given: Given, before: Mapping[str, str], region: str | None) -> Answers:
+def interview(given: Given, before: Mapping[str, str], region: str | None, readers: int) -> Answers:
     """Ask what ``given`` leaves open. Raises ``Refused``.
 
     ``before``: the parameters of an earlier attempt, which become the defaults; ``region``: the one
-    that the environment names.
+    that the environment names; ``readers``: whom the regions' prices are for.
     """
     newsletter, sender_name = _newsletter(given, before)
     address = _sender_address(given, before)
     domain, zone_id, certificate = _domain(given, before, address.rpartition("@")[2].lower())
-    region = _region(given, certificate, region)
+    region = _region(given, certificate, region, readers)
     sender_domain = _missing_identity(address, region)
     operator = _operator(given, before)
     secret = _database(given, before, region)
@@ -159,13 +160,13 @@ def _certificate(given: Given, before: Mapping[str, str], domain: str) -> str:
     return ask(question, given.certificate_arn)
 
 
-def _region(given: Given, certificate: str, environment: str | None) -> str:
+def _region(given: Given, certificate: str, environment: str | None, readers: int) -> str:
     _head(4, "The region", "Identities, quotas and production access of SES are a region's own.")
     at_hand = certificate.split(":")[3] if certificate else environment
     if at_hand not in regions.with_ses():
         at_hand = None
     if given.region is None:
-        _show_regions(at_hand)
+        _show_regions(at_hand, readers)
 
     def parse(text: str) -> str:
         region = regions.checked(text)
@@ -181,16 +182,16 @@ def _region(given: Given, certificate: str, environment: str | None) -> str:
     return region
 
 
-def _show_regions(at_hand: str | None) -> None:
-    table = Table(box=None, pad_edge=True, show_header=False)
+def _show_regions(at_hand: str | None, readers: int) -> None:
+    table = Table(box=None, show_header=False)
     reasons = {each.name: each for each in regions.WORTH_A_LOOK}
-    if at_hand:
-        known = reasons.pop(at_hand, None)
-        place, reason = (known.place, known.reason) if known else ("", "")
-        table.add_row(at_hand, place, "; ".join(filter(None, ["at hand", reason])))
-    for each in reasons.values():
-        table.add_row(*each)
-    Console().print(table)
+    first = reasons.pop(at_hand, Region(at_hand, "", "")) if at_hand else None
+    for each in filter(None, [first, *reasons.values()]):
+        reason = f"at hand; {each.reason}" if each is first else each.reason
+        table.add_row(
+            each.name, each.place, expected_bill.monthly(readers, each.name), reason.rstrip("; ")
+        )
+    console().print(table)
 
 
 def _missing_identity(address: str, region: str) -> str:

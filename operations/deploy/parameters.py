@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from operations import template_file
+from operations.errors import OperationFailed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEMPLATE = REPOSITORY / "template.yaml"
 
 
-class Refused(Exception):
+class Refused(OperationFailed):
     """An answer that can't be right; the text says why, or what to give instead."""
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from operations.deploy.parameters import REPOSITORY, override
 from operations.deploy.samconfig import CAPABILITIES
+from operations.errors import OperationFailed
 
 SAM = REPOSITORY / ".venv-sam" / "bin" / "sam"
 BUILT = REPOSITORY / ".aws-sam" / "build" / "template.yaml"
 NO_SECTION = "none"  # samconfig.toml keeps what a stack was given at first, not what it has by now
 
 
-class SamFailed(Exception):
+class SamFailed(OperationFailed):
     """``sam`` ended with an error, which it printed itself."""
 
 
