@@ -57,5 +57,5 @@ def require_certificates(region: str) -> None:
     if not (CERTIFICATES / f"{region}.pem").exists():
         raise Refused(
             f"Broadsheet has no certificates for databases in {region} yet: fetch them as "
-            "docs/operations.md says under “In a new region”, or give a database of yours"
+            "docs/operations-appendix.md says under “In a new region”, or give a database of yours"
         )
