@@ -1,28 +1,40 @@
 """Runs the operator's commands as a shell does, against moto for AWS."""
 
 import json
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from operations.__main__ import app
 
 REGION = "eu-central-1"
 
 
-def run(*arguments: str, given: str = "") -> Result:
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str, given: str = "") -> Ended:
     """Run ``python -m operations`` with these arguments; ``given`` is its standard input."""
-    return CliRunner().invoke(app, arguments, input=given, prog_name="python -m operations")
+    result = CliRunner().invoke(app, arguments, input=given, prog_name="python -m operations")
+    # Where GITHUB_ACTIONS is set, typer colours its help whatever it is written to.
+    plain = [re.sub(r"\x1b\[[\d;]*m", "", text) for text in (result.stdout, result.stderr)]
+    return Ended(result.exit_code, *plain)
 
 
 def ran(*arguments: str, given: str = "") -> str:
     """Run it, and return what it printed; it must succeed."""
     result = run(*arguments, given=given)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stdout + result.stderr
     return result.stdout
 
 
@@ -39,6 +51,7 @@ def deploy(
     parameters: dict[str, str] | None = None,
 ) -> None:
     """Let CloudFormation know one stack, in one region: moto's needs more than is installed."""
+    monkeypatch.delenv("AWS_REGION", raising=False)  # the developer's own
     real = BaseClient._make_api_call  # type: ignore[attr-defined]
     stack = {
         "StackName": name,
