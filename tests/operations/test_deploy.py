@@ -20,15 +20,15 @@ import pytest
 import typer
 from moto import mock_aws
 from moto.route53 import models as route53
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from operations import stack as stacks
 from operations import template_file
+from operations.__main__ import app
 from operations.deploy import account, aftermath, parameters, sam, samconfig
 from operations.deploy.answers import QUESTIONED
 from operations.doctor.findings import Finding, Verdict
 from operations.stack import DeployedStack, StackError
-from tests.operations import command_line
 
 REGION = "eu-central-1"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf"
@@ -75,8 +75,8 @@ class Operator:
         return self.folder / "samconfig.toml"
 
     def deploy(self, *arguments: str, typed: str = "", stack: str = "news") -> Result:
-        ours = ["--stack", stack, "--config-file", str(self.config_file)]
-        return command_line.run("deploy", *ours, *arguments, given=typed)
+        ours = ["deploy", "--stack", stack, "--config-file", str(self.config_file)]
+        return CliRunner().invoke(app, [*ours, *arguments], input=typed)
 
     def deploy_by_flags(self, *arguments: str, **changed: str) -> Result:
         flags = ANSWERS | {f"--{name.replace('_', '-')}": text for name, text in changed.items()}
