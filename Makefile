@@ -37,9 +37,13 @@ up: $(environments) ## Start the stack on this machine; DETACH=1 leaves it in th
 down: .venv/.installed ## End the stack; its data is kept
 	@exec $(python) -m local down
 
-.PHONY: deploy
-deploy: $(environments) ## Bring a change of code into the running stack
-	@exec $(python) -m local deploy
+.PHONY: status
+status: .venv/.installed ## Show where everything of the running stack is; exits with 1 when it isn't up
+	@exec $(python) -m local status
+
+.PHONY: reload
+reload: $(environments) ## Bring a change of code into the running stack
+	@exec $(python) -m local reload
 
 .PHONY: logs
 logs: .venv/.installed ## Follow what the functions log; FOLLOW= stops at the end
@@ -60,17 +64,11 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 
 # --- Operating a stack: STACK=news REGION=eu-central-1, or without them the local one -------------
 
-.PHONY: release
-release: $(environments) ## Build and deploy this version to STACK=, with its parameters but for SET="Name=value"
-	@[[ -n "$${STACK:-}" ]] || { echo "Say where: make release STACK=your-stack" >&2; exit 1; }
-	@export PATH="$$PWD/.venv/bin:$$PWD/.venv-sam/bin:$$PATH" SAM_CLI_TELEMETRY=0; \
-	TMPDIR=$$(mktemp -d); export TMPDIR; trap 'rm -rf "$$TMPDIR"' EXIT; \
-	sam build --cached && sam deploy --config-env $(no_arguments) --stack-name "$$STACK" --resolve-s3 \
-		--no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar \
-		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $(if $(SET),--parameter-overrides "$$SET")
-# In TMPDIR sam leaves a folder for each function.
-# What samconfig.toml keeps is what one stack was given at first, not what this one has by now.
-no_arguments := none
+.PHONY: deploy
+deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six questions at first, later an update with SET="Name=value"
+	@exec $(python) -m operations deploy $(if $(STACK),--stack "$$STACK" $(in_region)) \
+		$(if $(SET),--set "$$SET") $(if $(LIST),--list "$$LIST") $(ARGS)
+# ARGS="--help" lists a flag for each question.
 export SET
 
 # The same commands run against STACK= on AWS, and without it against the stack on this machine.
@@ -165,6 +163,8 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
+nested := infra/budget.yaml infra/database.yaml infra/front.yaml
+
 .PHONY: check
 check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
@@ -172,8 +172,8 @@ check: $(environments) .venv-checks/.installed ## Check format, lint, types, imp
 	@echo "mypy"; $(python) -m mypy --no-error-summary
 	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
-	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint infra/database.yaml infra/front.yaml)
-	@echo "checkov"; mkdir -p build/templates && cp infra/database.yaml infra/front.yaml build/templates
+	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint $(nested))
+	@echo "checkov"; mkdir -p build/templates && cp $(nested) build/templates
 	@$(call quietly,AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/python tests/template/transform.py \
 		template.yaml build/templates/template.json)
 	@$(call quietly,.venv-checks/bin/checkov --config-file infra/checkov.yaml --directory build/templates)
@@ -201,6 +201,10 @@ requirements: .venv/.installed ## Compile the pinned requirements; UPGRADE=1 tak
 	compile requirements/emulator.in requirements/emulator.txt; \
 	compile requirements/bench.in requirements/bench.txt; \
 	compile requirements/checks.in requirements/checks.txt
+
+.PHONY: tools
+tools: .venv/.installed .venv-sam/.installed ## Install sam and a Python 3.13 for it, and print how to put them on the path
+	@echo 'export PATH="$(CURDIR)/.venv/bin:$(CURDIR)/.venv-sam/bin:$$PATH"'
 
 .PHONY: clean
 clean: down ## Remove everything that make installed and built; the stack's data in .local/ stays

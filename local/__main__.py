@@ -17,6 +17,9 @@ from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
 
+RUNS_ALREADY = (
+    "It runs already: `make reload` brings a change of code into it, `make down` ends it."
+)
 # The commands of ``python -m operations`` that this stack can be given, with their other names.
 OPERATED: dict[str, list[str]] = {
     "authors": ["author"],
@@ -33,9 +36,16 @@ FAILURES = (
 
 
 def up(state: State, arguments: argparse.Namespace) -> None:
-    """Start the stack: in the foreground with its logs, or with --detach in the background."""
+    """Start the stack: in the foreground with its logs, or with --detach in the background.
+
+    Of a stack that is up, print where everything is, and leave it as it is.
+    """
     if state.holder() is not None:
-        raise AlreadyRunningError
+        if state.deployment is None:
+            raise AlreadyRunningError
+        welcome(state)
+        print(RUNS_ALREADY)
+        return
     print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
     if arguments.detach:
         stack.start(state)
@@ -57,10 +67,22 @@ def down(state: State, _: argparse.Namespace) -> None:
     print("The stack is down; its data is kept." if stack.down(state) else "No stack is running.")
 
 
-def deploy(state: State, _: argparse.Namespace) -> None:
+def status(state: State, _: argparse.Namespace) -> int:
+    """Print where everything of a running stack is. Exit with 0 when it is up, else with 1."""
+    if state.holder() is None:
+        print("The stack is down: `make up` starts it.")
+        return 1
+    if state.deployment is None:
+        print("The stack is starting.")
+        return 1
+    welcome(state)
+    return 0
+
+
+def reload(state: State, _: argparse.Namespace) -> None:
     """Build and deploy the code as it is now into the running stack."""
-    stack.redeploy(state)
-    print(f"Deployed: {state.public_url}/")
+    stack.reload(state)
+    print(f"Reloaded: {state.public_url}/")
 
 
 def show_logs(state: State, arguments: argparse.Namespace) -> None:
@@ -152,13 +174,10 @@ def main() -> int:
             del os.environ[name]
     state = State.from_environment()
     try:
-        status: int | None = arguments.command(state, arguments)
+        ended: int | None = arguments.command(state, arguments)
     except AlreadyRunningError:
         print(
-            "A stack is running already, or starting:\n\n"
-            f"  Sign-up page     {state.public_url}/\n"
-            f"  Inbox            {state.inbox_url}\n\n"
-            "`make deploy` brings a change of code into it, `make down` ends it.",
+            "The stack is starting already: `make status` says when it is up, `make down` ends it.",
             file=sys.stderr,
         )
         return 1
@@ -167,7 +186,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell says of a program that Ctrl-C ended
-    return status or 0
+    return ended or 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -177,7 +196,8 @@ def _arguments() -> argparse.Namespace:
         (up, "up"),
         (supervise, "supervise"),
         (down, "down"),
-        (deploy, "deploy"),
+        (status, "status"),
+        (reload, "reload"),
         (show_logs, "logs"),
         (inbox, "inbox"),
         (run_sam_local, "sam-local"),

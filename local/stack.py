@@ -350,7 +350,7 @@ def running(folder: Path) -> Iterator[Stack]:
         stack.stop()
 
 
-def redeploy(state: State) -> None:
+def reload(state: State) -> None:
     """Build and deploy the code as it is now into a stack that runs."""
     stack = Stack(state)
     database_url = stack.database_url

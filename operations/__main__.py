@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from operations import authors, dead_letters, errors, keys, smoke, unsubscribe
 from operations.bill import command as bill
 from operations.console import complain
+from operations.deploy import command as deploy
 from operations.doctor import command as doctor
 
 REFUSED, AWS_FAILED, INTERRUPTED = 1, 3, 130
@@ -50,6 +51,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("deploy")(deploy.deploy)
 app.command("doctor")(doctor.command)
 app.command("smoke")(smoke.command)
 app.command("bill")(bill.command)

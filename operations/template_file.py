@@ -16,7 +16,7 @@ def read(path: Path) -> dict[str, Any]:
     return template
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
     pass
 
 

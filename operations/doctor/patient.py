@@ -42,6 +42,21 @@ class Identity(NamedTuple):
         return "@" not in self.name
 
 
+def find_identity(ses: SESV2Client, sender: str) -> Identity | None:
+    """Return the identity that lets a sender send: the most exact one that there is."""
+    labels = sender.rpartition("@")[2].lower().split(".")
+    parents = [".".join(labels[level:]) for level in range(len(labels) - 1)]
+    for name in (*parents, sender):
+        try:
+            answer: Any = ses.get_email_identity(EmailIdentity=name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NotFoundException":
+                raise
+        else:
+            return Identity(name, answer)
+    return None
+
+
 @dataclass(frozen=True)
 class Patient:
     """A stack, its account and its domain. ``list_size``: subscribers, if they are known."""
@@ -74,17 +89,7 @@ class Patient:
     @cached_property
     def identity(self) -> Identity | None:
         """The identity that lets the sender send: the most exact one that there is."""
-        labels = self.sender_domain.split(".")
-        parents = [".".join(labels[level:]) for level in range(len(labels) - 1)]
-        for name in (*parents, self.sender):
-            try:
-                answer: Any = self.ses.get_email_identity(EmailIdentity=name)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "NotFoundException":
-                    raise
-            else:
-                return Identity(name, answer)
-        return None
+        return find_identity(self.ses, self.sender)
 
     @property
     def signing_domain(self) -> str:

@@ -29,12 +29,14 @@ from tests.journey.sending import clock_of, gather, record, taken, tick
 
 STACK = "second"
 # What an operator on AWS gives too, as far as the emulator knows what comes of it: an identity of
-# SES has no DNS records there, and the types of network, Aurora, domain and firewall are unknown.
+# SES has no DNS records there, and the types of network, Aurora, domain, firewall and budget are
+# unknown.
 PARAMETERS = {
     "NewsletterName": "The Second",
     "SenderName": "The Second",
     "SendRateShare": "0.5",
     "OperatorAddress": "operator@second.example",
+    "MonthlyBudget": "0",
     "DeliverConcurrency": "3",
 }
 BROKEN = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES (1);"
@@ -94,7 +96,7 @@ def front(state: State) -> Iterator[None]:
 
 
 def deploy(state: State, town: Town, database_url: str) -> None:
-    """Deploy what the first stack's build made, as ``make up`` and ``make deploy`` do."""
+    """Deploy what the first stack's build made, as ``make up`` and ``make reload`` do."""
     template = town.stack.state.build / "template.yaml"
     deployed = deployment.deploy(
         state, town.stack.aws, template, database_url=database_url, say=print

@@ -9,7 +9,7 @@ import pytest
 from local import stack
 from local.processes import ChildError
 from local.stack import Stack
-from local.state import REPOSITORY, STATE_VARIABLE, AlreadyRunningError, State
+from local.state import REPOSITORY, STATE_VARIABLE, AlreadyRunningError, Deployment, State
 
 
 @pytest.fixture
@@ -39,16 +39,49 @@ def run(state: State, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def up(held: State) -> State:
+    """A state folder whose stack is up."""
+    deployed = Deployment(api_id="a", stage="prod", database_url="postgresql:///", outputs={})
+    held.publish_deployment(deployed)
+    held.keep_author_token("bs_token")
+    return held
+
+
+@pytest.mark.parametrize("command", [["up"], ["up", "--detach"], ["status"]])
+def test_a_second_up_and_status_show_where_everything_is(up: State, command: list[str]):
+    second = run(up, *command)
+
+    assert second.returncode == 0
+    for shown in (up.public_url, up.inbox_url, "bs_token", "Try next:"):
+        assert shown in second.stdout
+    assert second.stderr == ""
+    assert up.holder() is not None
+
+
+def test_a_second_up_says_how_to_bring_a_change_in(up: State):
+    assert "`make reload`" in run(up, "up").stdout
+
+
 @pytest.mark.parametrize("flags", [[], ["--detach"]])
-def test_a_second_up_says_that_one_runs_and_where(held: State, flags: list[str]):
+def test_an_up_beside_one_that_is_starting_is_refused(held: State, flags: list[str]):
     second = run(held, "up", *flags)
 
     assert second.returncode == 1
-    assert "running already" in second.stderr
-    assert held.public_url in second.stderr
-    assert held.inbox_url in second.stderr
-    assert second.stdout == ""
+    assert "`make status` says when it is up" in second.stderr
     assert held.holder() is not None
+
+
+def test_status_says_that_a_stack_is_starting(held: State):
+    asked = run(held, "status")
+
+    assert (asked.returncode, asked.stdout) == (1, "The stack is starting.\n")
+
+
+def test_status_says_that_no_stack_is_up(tmp_path: Path):
+    asked = run(State.at(tmp_path), "status")
+
+    assert (asked.returncode, asked.stdout) == (1, "The stack is down: `make up` starts it.\n")
 
 
 def test_a_stack_is_not_started_twice_from_code(held: State):
@@ -64,7 +97,7 @@ def test_down_ends_the_process_that_runs_the_stack(held: State):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["logs"], ["inbox"], ["author", "add", "jo"], ["database", "stop"], ["deploy"]]
+    "arguments", [["logs"], ["inbox"], ["author", "add", "jo"], ["database", "stop"], ["reload"]]
 )
 def test_a_command_that_needs_a_stack_says_that_none_is_up(tmp_path: Path, arguments: list[str]):
     answer = run(State.at(tmp_path), *arguments)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from operations import template_file
 from tests.template.transformation import ROOT, refusals, transformed, under
 
 type Node = Any  # a piece of a template: mapping, list or scalar
@@ -33,7 +34,11 @@ WITH_DATABASE = {
     f"{name}Function"
     for name in ("Enroll", "Publish", "Dispatch", "Deliver", "Feedback", "Migrate")
 }
-NESTED = {"Database": "infra/database.yaml", "Front": "infra/front.yaml"}
+NESTED = {
+    "Budget": "infra/budget.yaml",
+    "Database": "infra/database.yaml",
+    "Front": "infra/front.yaml",
+}
 
 # What SAM adds to every role, AWS's own policies. The last lets Lambda put a function into a
 # network; the code is denied the use of it, tested below.
@@ -543,10 +548,10 @@ def test_a_nested_stack_is_given_just_what_it_asks_for_and_gives_what_is_taken(
     taken |= set(re.findall(rf"\$\{{{name}\.Outputs\.(\w+)\}}", text))
 
     assert given.keys() == nested["Parameters"].keys()
-    assert taken == nested["Outputs"].keys()
+    assert taken == nested.get("Outputs", {}).keys()
 
 
-def test_neither_is_made_unless_it_is_asked_for(
+def test_none_is_made_unless_it_is_asked_for(
     deploy: Callable[[dict[str, str]], Resources],
 ) -> None:
     made = {
@@ -554,7 +559,68 @@ def test_neither_is_made_unless_it_is_asked_for(
         for parameters in (EXISTING, EXISTING | EVERYTHING, OWN_DATABASE)
     }
 
-    assert made == {frozenset(), frozenset({"Front"}), frozenset({"Database"})}
+    assert made == {frozenset(), frozenset({"Budget", "Front"}), frozenset({"Database"})}
+
+
+@pytest.mark.parametrize(
+    ("operator", "dollars", "is_made"),
+    [("ada@page.example", "10", True), ("ada@page.example", "0", False), ("", "10", False)],
+)
+def test_a_budget_warns_an_operator_there_is_unless_it_is_turned_off(
+    deploy: Callable[[dict[str, str]], Resources], operator: str, dollars: str, *, is_made: bool
+) -> None:
+    resources = deploy(EXISTING | {"OperatorAddress": operator, "MonthlyBudget": dollars})
+
+    assert ("Budget" in resources) is is_made
+    if is_made:
+        assert resources["Budget"]["Properties"]["Parameters"] == {
+            "Name": {"Ref": "AWS::StackName"},
+            "Dollars": dollars,
+            "OperatorAddress": operator,
+        }
+
+
+def test_every_warning_of_the_budget_is_mailed_to_the_operator() -> None:
+    (budget,) = nested_template("Budget")["Resources"].values()
+    warnings = budget["Properties"]["NotificationsWithSubscribers"]
+
+    assert {each["Notification"]["NotificationType"] for each in warnings} == {
+        "ACTUAL",
+        "FORECASTED",
+    }
+    for each in warnings:
+        (subscriber,) = each["Subscribers"]
+        assert subscriber["SubscriptionType"] == "EMAIL"
+        assert list(subscriber["Address"].values()) == ["OperatorAddress"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", [{"Fn::Select": [number, {"Fn::GetAZs": ""}]} for number in (0, 1)]),
+        (
+            "eu-central-1b,eu-central-1c",
+            [{"Fn::Select": [number, "eu-central-1b,eu-central-1c"]} for number in (0, 1)],
+        ),
+    ],
+    ids=["by default", "when named"],
+)
+def test_the_network_is_in_the_zones_that_are_named(given: str, expected: list[Node]) -> None:
+    database = template_file.read(ROOT / NESTED["Database"])
+
+    subnets = of_type(under(database, AvailabilityZones=given), "AWS::EC2::Subnet")
+
+    assert [subnet["AvailabilityZone"] for subnet in subnets.values()] == expected
+
+
+@pytest.mark.parametrize("zone", ["", "eu-central-1a", "ap-southeast-2b", "us-gov-west-1c"])
+def test_a_zone_of_a_region_is_taken(template: Node, zone: str) -> None:
+    assert re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zone)
+
+
+@pytest.mark.parametrize("zone", ["eu-central-1", "euc1-az1", "a", "eu-central-1a "])
+def test_what_is_no_zone_is_refused(template: Node, zone: str) -> None:
+    assert not re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zone)
 
 
 def test_an_error_of_the_database_quotes_no_rows() -> None:
