@@ -172,11 +172,14 @@ check: $(environments) .venv-checks/.installed ## Check format, lint, types, imp
 	@echo "mypy"; $(python) -m mypy --no-error-summary
 	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
-	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint infra/database.yaml infra/front.yaml)
-	@echo "checkov"; mkdir -p build/templates && cp infra/database.yaml infra/front.yaml build/templates
+	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint $(written))
+	@echo "checkov"; mkdir -p build/templates && cp $(written) build/templates
 	@$(call quietly,AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/python tests/template/transform.py \
 		template.yaml build/templates/template.json)
 	@$(call quietly,.venv-checks/bin/checkov --config-file infra/checkov.yaml --directory build/templates)
+
+# Those that SAM doesn't transform.
+written := infra/database.yaml infra/front.yaml infra/deployer.yaml
 
 .PHONY: format
 format: .venv/.installed ## Format the code, and fix what lint can fix
