@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 type Statement = Mapping[str, Any]
@@ -50,10 +51,15 @@ def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - one value or a list of t
 
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text fits a pattern, in which ``*`` and ``?`` are wildcards."""
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     parts = (
         {"*": ".*", "?": "."}.get(part, re.escape(part)) for part in re.split(r"([*?])", pattern)
     )
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    return re.compile("".join(parts), re.DOTALL)
 
 
 def _applies(statement: Statement, request: Request) -> bool:

@@ -40,6 +40,7 @@ class Roles:
     resources: dict[str, Any]
     stored: Calls
     made: Calls
+    writes: bool = WRITES
 
     def complaint(self, function: str, http: HttpCall) -> str | None:
         """Write a call down; say what is wrong with it."""
@@ -59,7 +60,7 @@ class Roles:
             }
             if entry not in self.made.setdefault(function, []):
                 self.made[function].append(entry)
-            if not WRITES and entry not in self.stored.get(function, []):
+            if not self.writes and entry not in self.stored.get(function, []):
                 return f"{function} calls what {STORE.name} doesn't have: run {HOW}"
         return None
 

@@ -109,6 +109,7 @@ _ARNS = {
     "AWS::SQS::Queue": f"arn:aws:sqs:{_HERE}:{{name}}",
     "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
+    "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{{name}}",
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{name}}",
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{_HERE}:secret:{{name}}",
 }
