@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from broadsheet.database import application_role
 from broadsheet.database.connection import Connection, connect, connected
 from broadsheet.database.migrations import migrate, numbered_files
-from broadsheet.domain.errors import UnsendableNewsletter
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.telemetry import kind_of, log_failure, logger
 
@@ -27,6 +26,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 PHYSICAL_ID = "schema"  # fixed: another one would make CloudFormation delete the old
 SECONDS_FOR_A_DATABASE_TO_WAKE = 90
 S3_RETRIES = urllib3.Retry(5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+
+
+class UnsendableNewsletter(Exception):
+    """The stack's parameters are such that SES would refuse every mail."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:

@@ -50,7 +50,8 @@ class Roles:
             return f"{function} calls what local/iam/calls.py doesn't know: {error}"
         named = self._names(function)
         for each in needed:
-            request = Request(each.action, _renamed(each.resource, named), each.context)
+            context = {key: named.get(value, value) for key, value in each.context.items()}
+            request = Request(each.action, _renamed(each.resource, named), context)
             if decide(roles.statements(self.resources, function), request) is not Decision.ALLOW:
                 return f"{function}'s role doesn't allow {request}"
             entry = {

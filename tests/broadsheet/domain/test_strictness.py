@@ -102,9 +102,9 @@ PARTS = {
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
-    "the environment, which is text": {"Newsletter", "Budgets", "TrustedProxy"},
+    "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
     "constants": {"Breaker"},
-    "the database's": {"Claim", "ClaimedBatch", "RenderedIssue"},
+    "the database's": {"Claim", "ClaimedBatch", "OpenProblems", "PausedIssue", "RenderedIssue"},
 }
 # What they read is a row of ours, or an answer that botocore has parsed.
 INSIDE = ("broadsheet.database.", "broadsheet.services.", "broadsheet.mail.")

@@ -63,7 +63,3 @@ class DependencyUnavailable(BroadsheetError):
 
 class CanNeverSucceed(BroadsheetError):
     """A queue's message that no retry will help; its words are the reason a person reads."""
-
-
-class UnsendableNewsletter(BroadsheetError):
-    """The stack's parameters are such that SES would refuse every mail."""
