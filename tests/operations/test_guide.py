@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = ROOT / "layers" / "common" / "broadsheet"
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 TEMPLATE = template_file.read(ROOT / "template.yaml")
+DEPLOYER = template_file.read(ROOT / "infra" / "deployer.yaml")
 ALARMS = [
     resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
     for resource in TEMPLATE["Resources"].values()
@@ -46,7 +47,8 @@ def test_every_parameter_is_one_of_the_templates() -> None:
     others = {"Name", "Value"}  # of a metric's dimension
 
     assert named | in_the_table
-    assert (named | in_the_table) - others <= TEMPLATE["Parameters"].keys()
+    known = TEMPLATE["Parameters"].keys() | DEPLOYER["Parameters"].keys()
+    assert (named | in_the_table) - others <= known
 
 
 def test_every_output_is_one_of_the_templates() -> None:
@@ -54,7 +56,7 @@ def test_every_output_is_one_of_the_templates() -> None:
 
     outputs = {name for pair in named for name in pair if name}
     assert outputs
-    assert outputs <= TEMPLATE["Outputs"].keys()
+    assert outputs <= TEMPLATE["Outputs"].keys() | DEPLOYER["Outputs"].keys()
 
 
 def test_every_question_to_aws_can_be_asked() -> None:
