@@ -27,7 +27,9 @@ async def _main(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         verified=arguments.verified,
         republished_hours=arguments.republished_hours,
-        gate=Gate(arguments.roles, arguments.calls) if arguments.roles else None,
+        gate=Gate(arguments.roles, arguments.calls)
+        if arguments.roles and arguments.calls
+        else None,
         started=lambda url: print(f"listening on {url}", flush=True),
         stop=stop,
     )

@@ -15,6 +15,7 @@ PAGES = {
 }
 GUIDE = "\n".join(PAGES.values())
 TEMPLATE = template_file.read(ROOT / "template.yaml")
+DEPLOYER = template_file.read(ROOT / "infra" / "deployer.yaml")
 ALARMS = [
     resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
     for resource in TEMPLATE["Resources"].values()
@@ -105,7 +106,8 @@ def test_every_parameter_is_one_of_the_templates() -> None:
     others = {"Name", "Value"}  # of a metric's dimension
 
     assert named | in_the_table
-    assert (named | in_the_table) - others <= TEMPLATE["Parameters"].keys()
+    known = TEMPLATE["Parameters"].keys() | DEPLOYER["Parameters"].keys()
+    assert (named | in_the_table) - others <= known
 
 
 def test_every_output_is_one_of_the_templates() -> None:
@@ -113,7 +115,7 @@ def test_every_output_is_one_of_the_templates() -> None:
 
     outputs = {name for pair in named for name in pair if name}
     assert outputs
-    assert outputs <= TEMPLATE["Outputs"].keys()
+    assert outputs <= TEMPLATE["Outputs"].keys() | DEPLOYER["Outputs"].keys()
 
 
 def test_every_question_to_aws_can_be_asked() -> None:
