@@ -28,7 +28,10 @@ from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
 from local import processes, ses_server
 from local.postgres import Postgres
+from tests.browser import browser
 from tests.cloud import SENDER, Cloud, Edge
+
+__all__ = ["browser"]  # a fixture
 
 JOURNEYS = "tests/journey/"
 # The journeys take longest and begin. The fault suite mostly waits, so it runs beside the later

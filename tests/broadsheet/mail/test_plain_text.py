@@ -1,9 +1,11 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from broadsheet.mail.plain_text import LINE_WIDTH, plain_text, wrap
+from broadsheet.mail.plain_text import LINE_WIDTH, display_width, plain_text, wrap
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -62,10 +64,43 @@ def test_lines_in_lists_and_quotations_leave_room_for_their_marks() -> None:
     assert all(len(line) <= LINE_WIDTH for line in lines)
 
 
+def test_a_table_of_chinese_and_japanese_has_its_columns_below_each_other() -> None:
+    rows = "| ソルヴェイグ | 京都 | 4 |\n| Runa 😀 | Kiel | e\u0301 |"
+    table = f"| 船 | 港 | Quay |\n|---|--:|---|\n{rows}"
+    assert text(table) == (
+        "船           |   港 | Quay\n"
+        "-------------+------+-----\n"
+        "ソルヴェイグ | 京都 | 4\n"
+        "Runa 😀      | Kiel | e\u0301"
+    )
+
+
+@pytest.mark.parametrize("form", ["{}", "> - {}", "# {}", "| a | b |\n|---|---|\n| {} | {} |"])
+def test_chinese_and_japanese_lines_are_filled_though_they_have_no_spaces(form: str) -> None:
+    sentence = "「この手紙は、港の便りです。」毎週、船と潮と天気について書きます。"
+    lines = text(form.replace("{}", sentence * 20)).split("\n")
+    assert len(lines) > 15
+    assert all(display_width(line) <= LINE_WIDTH for line in lines)
+    assert not [line for line in lines if line.strip("> -")[:1] in "、。」" and "---" not in line]
+    assert not [line for line in lines if line.endswith("「")]
+
+
+def test_an_address_beside_chinese_is_never_cut() -> None:
+    url = "https://zh.example.com/wiki/" + "漢字" * 60
+    lines = text(f"{'参见' * 30}「{url} {'参见' * 30}").split("\n")
+    assert [line for line in lines if url in line]
+
+
+def test_no_line_under_a_heading_is_longer_than_a_line() -> None:
+    assert text(f"# {'a' * 300}").split("\n")[1] == "=" * LINE_WIDTH
+
+
 @given(words=st.lists(st.text(st.characters(exclude_characters=" \t\n"), min_size=1)))
 def test_wrapping_keeps_every_word_in_order(words: list[str]) -> None:
     wrapped = wrap(" ".join(words))
-    assert [word for line in wrapped.split("\n") for word in line.split(" ") if word] == words
+    assert re.sub("[ \n]", "", wrapped) == "".join(words)
+    spaced = [word for word in words if word.isascii()]
+    assert [word for word in re.split("[ \n]", wrapped) if word in spaced] == spaced
 
 
 @given(markdown=st.text(st.sampled_from("ab >-*_`~[]()!|#1.\n\\&<{}:\"'="), max_size=60))

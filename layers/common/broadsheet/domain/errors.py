@@ -18,7 +18,7 @@ class InvalidRequest(BroadsheetError):
 
 
 class UnsendableIssue(InvalidRequest):
-    """The issue can't become a mail: larger than SES takes, or nested beyond what is rendered."""
+    """The issue can't become a mail, or would mislead its readers; the message says where."""
 
 
 class UnsupportedContentType(BroadsheetError):

@@ -5,7 +5,7 @@ wrapped between words, so that an address is never cut.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
@@ -13,39 +13,78 @@ from markdown_it.tree import SyntaxTreeNode
 LINE_WIDTH = 78  # RFC 5322 §2.1.1
 _NARROWEST = 24  # however deep a list or a quotation is nested
 _SPACES = re.compile(r"[ \t\n]+")  # not the no-break space
+# Chinese and Japanese are written without spaces: a line may end at each of these characters.
+_IDEOGRAPH = (
+    "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff"
+)
+_NEVER_LAST = "「『（《〈【〔〖([{“‘"  # noqa: RUF001 - these are meant
+_NEVER_FIRST = (
+    "、。，．・：；？！ー々〜…」』）》〉】〕〗)]}”’,.;:?!ぁぃぅぇぉっゃゅょァィゥェォッャュョ"  # noqa: RUF001
+)
+_LINE_MAY_END = re.compile(
+    rf"(?:(?<=[{_IDEOGRAPH}])|(?=[{_IDEOGRAPH}]))"
+    rf"(?<![{re.escape(_NEVER_LAST)}])(?![{re.escape(_NEVER_FIRST)}])(?<=.)(?=.)"
+)
+_ADDRESS = re.compile(r"[(<]?[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
 _UNDERLINES = {"h1": "=", "h2": "-"}
 _EMPHASIS = {"em": "_", "strong": "*", "s": "~~"}
 
 type Width = Callable[[str], int]
 
 
-def plain_text(tokens: Sequence[Token], width: Width = len) -> str:
+def display_width(text: str) -> int:
+    """Return how many columns a text takes: a Chinese or Japanese character takes two."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import width  # noqa: PLC0415 - a tenth of a cold import, and publishing's alone
+
+    return width(text, control_codes="ignore")
+
+
+def plain_text(tokens: Sequence[Token], width: Width = display_width) -> str:
     """Render what markdown-it parsed; ``width`` says how many columns a text takes."""
     return _blocks(SyntaxTreeNode(tokens).children, LINE_WIDTH, width)
 
 
-def wrap(text: str, columns: int = LINE_WIDTH, width: Width = len) -> str:
+def wrap(text: str, columns: int = LINE_WIDTH, width: Width = display_width) -> str:
     """Fill lines of at most ``columns``, longer ones only where a single word is longer."""
     lines = []
     for paragraph in text.split("\n"):
-        line = ""
-        for word in _SPACES.split(paragraph.strip(" \t")):
-            if line and width(line) + 1 + width(word) > columns:
+        line, filled = "", 0
+        for space, word in _words(paragraph.strip(" \t")):
+            room = width(word)
+            if line and filled + len(space) + room > columns:
                 lines.append(line)
-                line = word
+                line, filled = word, room
             else:
-                line = f"{line} {word}" if line else word
+                line += space + word
+                filled += len(space) + room
         lines.append(line)
     return "\n".join(lines)
 
 
-def heading(text: str, tag: str, width: Width = len) -> str:
+def _words(paragraph: str) -> Iterator[tuple[str, str]]:
+    """Return what no line ends within, each with the space before it; an address is never cut."""
+    for number, word in enumerate(_SPACES.split(paragraph)):
+        space = " " if number else ""
+        if word.isascii():
+            yield space, word
+            continue
+        address = _ADDRESS.search(word)
+        end = address.start() if address else len(word)
+        parts = [*_LINE_MAY_END.split(word[:end]), word[end:]]
+        for part in filter(None, parts):
+            yield space, part
+            space = ""
+
+
+def heading(text: str, tag: str, width: Width = display_width) -> str:
     """Underline the headings of the first two levels; ``tag`` is ``h1`` to ``h6``."""
     lines = wrap(text, width=width)
     if tag not in _UNDERLINES:
         return lines
     longest = max(width(line) for line in lines.split("\n"))
-    return f"{lines}\n{_UNDERLINES[tag] * longest}"
+    return f"{lines}\n{_UNDERLINES[tag] * min(longest, LINE_WIDTH)}"
 
 
 def _blocks(
@@ -53,7 +92,7 @@ def _blocks(
 ) -> str:
     columns = max(columns, _NARROWEST)
     rendered = (_block(node, columns, width) for node in nodes)
-    return between.join(text for text in rendered if text)
+    return between.join(text for text in rendered if text.strip())
 
 
 def _block(  # noqa: PLR0911 - one answer a kind of block

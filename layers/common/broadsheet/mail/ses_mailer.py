@@ -36,6 +36,7 @@ from broadsheet import settings
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueId, RenderedIssue
+from broadsheet.mail import rendering
 from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
 from broadsheet.settings import required, unsubscribe_link, waits
 from broadsheet.telemetry import logger
@@ -261,6 +262,7 @@ def bulk_email(
     """Return the parameters of SendBulkEmail, which are its body as well."""
     list_id: MessageHeaderTypeDef = {"Name": "List-Id", "Value": newsletter.list_id}  # RFC 2919
     issue: MessageTagTypeDef = {"Name": "issue", "Value": str(letter.issue_id)}
+    has_name_in_addresses = rendering.has_name_in_addresses(letter.rendered)
     request: SendBulkEmailRequestTypeDef = {
         "FromEmailAddress": newsletter.from_header,
         "ConfigurationSetName": required("ISSUE_CONFIGURATION_SET"),
@@ -274,7 +276,10 @@ def bulk_email(
                 "TemplateData": json.dumps(TEMPLATE_DEFAULTS),
             }
         },
-        "BulkEmailEntries": [_entry(list_id, issue, addressee) for addressee in addressees],
+        "BulkEmailEntries": [
+            _entry(list_id, issue, addressee, has_name_in_addresses=has_name_in_addresses)
+            for addressee in addressees
+        ],
     }
     if newsletter.reply_to:
         request["ReplyToAddresses"] = [str(newsletter.reply_to)]
@@ -282,7 +287,11 @@ def bulk_email(
 
 
 def _entry(
-    list_id: MessageHeaderTypeDef, issue: MessageTagTypeDef, addressee: Addressee
+    list_id: MessageHeaderTypeDef,
+    issue: MessageTagTypeDef,
+    addressee: Addressee,
+    *,
+    has_name_in_addresses: bool,
 ) -> BulkEmailEntryTypeDef:
     recipient = addressee.recipient
     link = unsubscribe_link(addressee.unsubscribe_token)
@@ -301,7 +310,9 @@ def _entry(
         "ReplacementEmailContent": {
             "ReplacementTemplate": {
                 "ReplacementTemplateData": to_json(
-                    recipient_variables(recipient.name, link)
+                    recipient_variables(
+                        recipient.name, link, has_name_in_addresses=has_name_in_addresses
+                    )
                 ).decode()
             }
         },

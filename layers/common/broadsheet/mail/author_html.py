@@ -1,0 +1,187 @@
+"""An author's HTML, checked and with the marks set, otherwise as it was written."""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
+from broadsheet.mail.marks import Marks
+
+MAX_NESTING = 500  # far beyond any mail; the time to read HTML grows with it
+MAX_STYLED = 50_000_000  # characters of styles times elements; as much is written at worst
+_ADDRESSES = frozenset(
+    (
+        *("action", "background", "cite", "data", "formaction", "href", "longdesc", "ping"),
+        *("poster", "src", "srcset", "xlink:href"),
+    )
+)
+# What readers follow and see; what a mail program drops anyway may be of any form.
+_CHECKED = {"a": "href", "area": "href", "img": "src", "table": "background", "td": "background"}
+_SHOWN_AS_TYPED = frozenset(("code", "kbd", "pre", "samp"))
+_PROGRAMS = frozenset(("script", "style"))
+_NAME = re.compile(r"(?<!\\)\[\[name\]\]")
+_BEGINS_TAG_WITH_NAME = re.compile(r"<[/!?]?\[\[name\]\]")
+_ENDS_COMMENT_WITH_NAME = re.compile(r"(?<!\\)\[\[name\]\]-*!?>")
+_FOR_ALL_SCREENS = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
+
+
+class Edit(NamedTuple):
+    """What is put for a part of the source."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Fragment(NamedTuple):
+    """A fragment without its style elements, these as they were written, and what to inline."""
+
+    html: str
+    style_tags: str
+    stylesheet: str
+    has_headline: bool
+
+
+def document(source: Source, marks: Marks, footer: str) -> str:
+    """Return a whole document with the footer at the end of its body.
+
+    Raises ``UnsendableIssue``.
+    """
+    end = source.end_of_body
+    edits = [*_edits(source, source.pieces, marks), Edit(end, end, footer)]
+    return _edited(source.text, edits)
+
+
+def fragment(source: Source, marks: Marks) -> Fragment:
+    """Return a fragment with its style elements apart.
+
+    Raises ``UnsendableIssue``.
+    """
+    if source.depth > MAX_NESTING:
+        raise UnsendableIssue(f"the HTML is nested more than {MAX_NESTING} levels deep")
+    styles = list(_styles(source))
+    stylesheet = "\n".join(style for _, style in styles)
+    tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
+    if len(stylesheet) * len(tags) > MAX_STYLED:
+        raise UnsendableIssue("the HTML has too many styles for so many elements")
+    content = [piece for piece in source.pieces if piece.name != "style"]
+    edits = [*_edits(source, content, marks), *(cut for cut, _ in styles)]
+    return Fragment(
+        html=_edited(source.text, edits),
+        style_tags="\n".join(source.text[cut.start : cut.end] for cut, _ in styles),
+        stylesheet=stylesheet,
+        has_headline="h1" in tags,
+    )
+
+
+def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
+    """Return what takes each style element out, and what of it can be inlined."""
+    begin, style, is_inlined = -1, "", False
+    for piece in source.pieces:
+        if piece.name != "style":
+            continue
+        match piece.kind:
+            case Kind.START_TAG:
+                begin, style = piece.start, ""
+                media = {each.name: each.value for each in source.attributes(piece)}.get("media")
+                is_inlined = bool(_FOR_ALL_SCREENS.fullmatch(media or ""))
+            case Kind.RAW:
+                _refuse_name(source, piece, source.text[piece.start : piece.end])
+                style = source.text[piece.start : piece.end] if is_inlined else ""
+            case Kind.END_TAG if begin >= 0:
+                yield Edit(begin, piece.end, ""), style
+                begin = -1
+
+
+def _edited(text: str, edits: list[Edit]) -> str:
+    pieces, done = [], 0
+    for edit in sorted(edits):
+        pieces += [text[done : edit.start], edit.text]
+        done = edit.end
+    return "".join([*pieces, text[done:]])
+
+
+def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Edit]:
+    """Return the edits that set the marks.
+
+    Raises ``UnsendableIssue`` for what would mislead readers, or could be markup with a name.
+    """
+    typed = 0  # elements open in which nothing is taken for a misspelt placeholder
+    for piece in pieces:
+        text = source.text[piece.start : piece.end]
+        if piece.kind is not Kind.START_TAG and _BEGINS_TAG_WITH_NAME.search(text):
+            raise _not_here(source, piece)
+        match piece.kind:
+            case Kind.START_TAG:
+                yield from _edits_of_tag(source, piece, marks)
+                typed += piece.name in _SHOWN_AS_TYPED
+            case Kind.END_TAG:
+                typed -= typed > 0 and piece.name in _SHOWN_AS_TYPED
+            case Kind.RAW if piece.name in _PROGRAMS:
+                _refuse_name(source, piece, text)
+                yield Edit(piece.start, piece.end, marks.set_in(text))
+            case Kind.TEXT | Kind.RAW if "[[" in text:
+                yield Edit(
+                    piece.start,
+                    piece.end,
+                    marks.set_in(text) if typed else _prose(source, piece.start, text, marks),
+                )
+            case Kind.COMMENT | Kind.DECLARATION if "[[" in text:
+                if _ENDS_COMMENT_WITH_NAME.search(text):
+                    raise _not_here(source, piece)
+                yield Edit(piece.start, piece.end, marks.in_addresses(marks.set_in(text)))
+
+
+def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
+    checked = _CHECKED.get(tag.name)
+    outside = tag.start
+    is_marked = "[[" in source.text[tag.start : tag.end]
+    if not is_marked and not checked:
+        return
+    for attribute in source.attributes(tag):
+        value = attribute.value
+        if is_marked:
+            _refuse_name(source, tag, source.text[outside : attribute.start])
+            outside = attribute.start + len(value)
+            value = _marked_value(source, tag, attribute, marks)
+        if attribute.name == checked:
+            _check_address(source, tag, value, marks)
+        if value != attribute.value:
+            yield Edit(attribute.start, attribute.start + len(attribute.value), value)
+    _refuse_name(source, tag, source.text[outside : tag.end])
+
+
+def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks) -> str:
+    value = attribute.value
+    if attribute.name == "style" or attribute.name.startswith("on"):
+        _refuse_name(source, tag, value)
+        return marks.set_in(value)
+    if not attribute.is_quoted and source.is_document:
+        _refuse_name(source, tag, value)
+    value = _prose(source, attribute.start, value, marks)
+    return marks.in_address(value) if attribute.name in _ADDRESSES else value
+
+
+def _check_address(source: Source, tag: Piece, value: str, marks: Marks) -> None:
+    address = html.unescape(value).strip()
+    if not address.startswith("#") and (fault := marks.fault_of_address(address)):
+        what = "link" if _CHECKED[tag.name] == "href" else "image"
+        raise UnsendableIssue(f"the {what} in line {source.line(tag.start)} of the HTML {fault}")
+
+
+def _prose(source: Source, start: int, text: str, marks: Marks) -> str:
+    return marks.set_in_prose(text, lambda place: f"line {source.line(start + place)} of the HTML")
+
+
+def _refuse_name(source: Source, piece: Piece, text: str) -> None:
+    if _NAME.search(text):
+        raise _not_here(source, piece)
+
+
+def _not_here(source: Source, piece: Piece) -> UnsendableIssue:
+    return UnsendableIssue(
+        f"[[name]] in line {source.line(piece.start)} of the HTML can stand in a text and in an "
+        "attribute's quotes, not elsewhere in a tag, in styles or in scripts"
+    )

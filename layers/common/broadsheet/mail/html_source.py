@@ -1,0 +1,215 @@
+"""An author's HTML as it is written: its tags, texts and comments, with their places.
+
+A document goes out as its author wrote it, but for what is put in. Parsers that build a tree keep
+no places, and Python's own ``html.parser`` ends comments and raw text differently in each of its
+3.13 versions. This follows the HTML standard's tokenization (§13.2.5) in one pass, so that the
+work grows with the length alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
+
+from broadsheet.domain.errors import UnsendableIssue
+
+# What stands in these is no markup. A mail program without scripts reads a noscript's content,
+# one with scripts skips it: nothing is put in there.
+_RAW = frozenset(
+    (
+        *("iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style"),
+        *("textarea", "title", "xmp"),
+    )
+)
+# What stands in these is not shown. (A block ends an svg or math that was left open.)
+_HIDING = frozenset(("audio", "canvas", "object", "select", "template", "video"))
+_TAGS_LEFT_OPEN = frozenset(
+    (
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source"),
+        *("track", "wbr"),
+        *("p", "li", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup"),
+        "caption",
+    )
+)
+_DOCUMENT = frozenset(("html", "head", "body"))
+
+_ATTRIBUTE = r"""
+    [\t\n\f\r\ /]*+
+    (?P<name> [^\t\n\f\r\ />] [^\t\n\f\r\ />=]*+ )
+    (?:
+        [\t\n\f\r\ ]*+ = [\t\n\f\r\ ]*+
+        (?P<value> "[^"]*+" | '[^']*+' | (?!["']) [^\t\n\f\r\ >]*+ )
+      | (?! [\t\n\f\r\ ]*+ = )
+    )
+"""
+_ATTRIBUTE_OF_TAG = re.compile(_ATTRIBUTE, re.VERBOSE)
+_TAG = re.compile(
+    rf"<(?P<slash>/?)(?P<tag>[a-zA-Z][^\t\n\f\r\ />]*+)"
+    rf"(?:{re.sub(r'\?P<\w+>', '?:', _ATTRIBUTE)})*+ [\t\n\f\r\ /]*+ >",
+    re.VERBOSE,
+)
+_COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
+_OTHER_MARKUP = re.compile(r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>")  # a doctype, or what is skipped
+_BEGINS_MARKUP = re.compile(r"<(?:[!?]|/?[a-zA-Z]|/.)", re.DOTALL)
+
+
+class Kind(Enum):
+    """What a piece of HTML is. ``RAW`` is a text in which tags are no tags, as in a style."""
+
+    TEXT = auto()
+    START_TAG = auto()
+    END_TAG = auto()
+    RAW = auto()
+    COMMENT = auto()
+    DECLARATION = auto()
+
+
+class Piece(NamedTuple):
+    """A piece of the source. ``name``: of the tag, or of the element that holds the raw text."""
+
+    kind: Kind
+    start: int
+    end: int
+    name: str = ""
+
+
+class Attribute(NamedTuple):
+    """An attribute. ``value`` is as written, without its quotes, and ``start`` its place."""
+
+    name: str
+    value: str
+    start: int
+    is_quoted: bool
+
+
+class Source:
+    """A text of HTML, and its pieces in their order.
+
+    Raises ``UnsendableIssue`` for a tag, a comment or a raw text that never ends: mail programs
+    show nothing of what follows.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.pieces: Sequence[Piece] = list(self._read())
+
+    def line(self, place: int) -> int:
+        """Return the number of a place's line, from 1."""
+        return self.text.count("\n", 0, place) + 1
+
+    def attributes(self, tag: Piece) -> Iterator[Attribute]:
+        """Return a start tag's attributes."""
+        begin = tag.start + 1 + len(tag.name)
+        for found in _ATTRIBUTE_OF_TAG.finditer(self.text, begin, tag.end - 1):
+            written = found["value"] or ""
+            is_quoted = written[:1] in {'"', "'"}
+            yield Attribute(
+                found["name"].lower(),
+                written[1:-1] if is_quoted else written,
+                found.end() - len(written) + is_quoted,
+                is_quoted,
+            )
+
+    @property
+    def is_document(self) -> bool:
+        """Tell a whole document from a fragment by what comes first."""
+        for piece in self.pieces:
+            match piece.kind:
+                case Kind.START_TAG:
+                    return piece.name in _DOCUMENT
+                case Kind.DECLARATION:
+                    if self.text[piece.start : piece.end].lower().startswith("<!doctype"):
+                        return True
+                case Kind.TEXT if self.text[piece.start : piece.end].strip("\ufeff \t\n\f\r"):
+                    return False
+        return False
+
+    @property
+    def depth(self) -> int:
+        """Estimate how deep elements stand in each other, all end tags taken to be in place.
+
+        Tags that HTML lets an author leave open are not counted: what can hold them is. But in a
+        drawing or a formula they stand in each other as any.
+        """
+        depth = deepest = 0
+        opened = Counter[str]()
+        for piece in self.pieces:
+            name = piece.name
+            if name in _TAGS_LEFT_OPEN and not (opened["svg"] or opened["math"]):
+                continue
+            if piece.kind is Kind.START_TAG:
+                opened[name] += 1
+                depth += 1
+                deepest = max(deepest, depth)
+            elif piece.kind is Kind.END_TAG and opened[name]:
+                opened[name] -= 1
+                depth -= 1
+        return deepest
+
+    @property
+    def end_of_body(self) -> int:
+        """Return the place where what is put in comes last in the body, and is shown.
+
+        Raises ``UnsendableIssue`` when all that follows a tag is hidden.
+        """
+        ends: dict[str, int] = {}
+        hidden_by: list[Piece] = []
+        for piece in self.pieces:
+            if piece.name in _HIDING and piece.kind is Kind.START_TAG:
+                hidden_by.append(piece)
+            elif hidden_by and piece.kind is Kind.END_TAG:
+                if piece.name == hidden_by[-1].name:
+                    hidden_by.pop()
+            elif piece.kind is Kind.END_TAG:
+                ends[piece.name] = piece.start
+        if hidden_by and "body" not in ends and "html" not in ends:
+            raise self.unfinished(f"the <{hidden_by[0].name}>", hidden_by[0].start)
+        return ends.get("body", ends.get("html", len(self.text)))
+
+    def unfinished(self, what: str, place: int) -> UnsendableIssue:
+        """Return the error for what begins and never ends."""
+        return UnsendableIssue(
+            f"{what} in line {self.line(place)} of the HTML never ends: what follows would be lost"
+        )
+
+    def _read(self) -> Iterator[Piece]:
+        text, place, read = self.text, 0, 0
+        while (place := text.find("<", place)) >= 0:
+            piece = self._markup(place)
+            if piece is None:
+                place += 1
+                continue
+            if read < place:
+                yield Piece(Kind.TEXT, read, place)
+            yield piece
+            place = read = piece.end
+            if piece.kind is Kind.START_TAG and piece.name in _RAW:
+                raw = self._raw(piece)
+                if raw.start < raw.end:
+                    yield raw
+                place = read = raw.end
+        if read < len(text):
+            yield Piece(Kind.TEXT, read, len(text))
+
+    def _markup(self, place: int) -> Piece | None:
+        """Return the piece that begins with a ``<``, or None when it is only a character."""
+        if tag := _TAG.match(self.text, place):
+            kind = Kind.END_TAG if tag["slash"] else Kind.START_TAG
+            return Piece(kind, place, tag.end(), tag["tag"].lower())
+        if self.text.startswith("<!--", place):
+            if not (comment := _COMMENT.match(self.text, place)):
+                raise self.unfinished("the comment (<!--)", place)
+            return Piece(Kind.COMMENT, place, comment.end())
+        if other := _OTHER_MARKUP.match(self.text, place):
+            return Piece(Kind.DECLARATION, place, other.end())
+        if _BEGINS_MARKUP.match(self.text, place):
+            raise self.unfinished("the tag", place)
+        return None
+
+    def _raw(self, tag: Piece) -> Piece:
+        end = re.compile(rf"</{tag.name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
+        found = end.search(self.text, tag.end)
+        if not found:
+            raise self.unfinished(f"the <{tag.name}>", tag.start)
+        return Piece(Kind.RAW, tag.end, found.start(), tag.name)

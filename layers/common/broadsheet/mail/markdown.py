@@ -1,0 +1,226 @@
+"""An author's Markdown: CommonMark with tables and strikethrough.
+
+HTML in it is shown as typed, because the plain text must say the same; comments are left out, and
+``<br>`` breaks the line. Whatever is written, the work is bounded: what would take longer than a
+mail could be worth is refused with a sentence.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, override
+
+from markdown_it import MarkdownIt
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.mail.marks import Marks, find_misspelt, misspelt
+
+if TYPE_CHECKING:
+    from markdown_it.ruler import RuleOptionsType
+
+MAX_NESTING = 50  # a list in a list counts four; Python's recursion allows about 150
+MAX_LINES = 50_000  # a book's
+MAX_EMPHASIS = 100_000  # marks; each is a token
+MAX_BLOCKS = 30_000  # with their styles they are about as large as SES takes
+MAX_LOOKAHEAD = 500_000  # tokens; a brackets' content is looked at before it is known to be a link
+LONG_CELL = 24  # characters; a phone leaves such a cell a width in which one can read
+_COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
+_LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
+
+
+def parse(markdown: str, marks: Marks) -> list[Token]:
+    """Return the tokens of a text in which the marks are set.
+
+    Raises ``UnsendableIssue`` for what can't be a mail, with its line.
+    """
+    if markdown.count("\n") > MAX_LINES:
+        raise UnsendableIssue(f"the Markdown has more than {MAX_LINES:,} lines")
+    if sum(map(markdown.count, "*_~")) > MAX_EMPHASIS:
+        raise UnsendableIssue(f"the Markdown has more than {MAX_EMPHASIS:,} of the marks * _ ~")
+    try:
+        tokens = _parser().parse(markdown, {"marks": marks})
+    except RecursionError as error:
+        raise UnsendableIssue("the Markdown is nested too deeply") from error
+    if _depth(tokens) > MAX_NESTING:
+        raise UnsendableIssue(f"the Markdown is nested more than {MAX_NESTING} levels deep")
+    return tokens
+
+
+def render(tokens: Sequence[Token]) -> str:
+    """Return the HTML of what was parsed."""
+    html: str = _parser().renderer.render(tokens, _parser().options, {})
+    return html
+
+
+def _depth(tokens: Sequence[Token]) -> int:
+    depth = deepest = 0
+    for token in tokens:
+        depth += token.nesting
+        inside = 1 + _depth(token.children) if token.children else 0
+        deepest = max(deepest, depth + inside)
+    return deepest
+
+
+class _Parser(MarkdownIt):
+    @override
+    def normalizeLink(self, url: str) -> str:
+        # Brackets are percent-encoded from here on.
+        if found := find_misspelt(url):
+            raise misspelt(found, f"the address {url}")
+        return super().normalizeLink(url)
+
+
+class _BoundedInline(ParserInline):
+    """Counts what is looked at ahead, which grows with each bracket that nothing closes."""
+
+    @override
+    def skipToken(self, state: StateInline) -> None:
+        state.env["lookahead"] = steps = state.env.get("lookahead", 0) + 1
+        if steps > MAX_LOOKAHEAD:
+            raise UnsendableIssue(
+                f"the Markdown has too many brackets, nested in each other or never closed, up to "
+                rf"line {state.env['line']}: write \[ for a bracket"
+            )
+        super().skipToken(state)
+
+
+@cache
+def _parser() -> MarkdownIt:
+    options = {
+        "html": False,
+        # Beyond it markdown-it drops text without a word; ours is refused before.
+        "maxNesting": 2 * MAX_NESTING,
+    }
+    parser = _Parser("commonmark", options)
+    parser.inline = _BoundedInline()
+    parser.configure("commonmark", options).enable(["table", "strikethrough"])
+    stops: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
+    parser.block.ruler.before("heading", "comment", _comment_block, stops)
+    parser.inline.ruler.before("autolink", "comment", _comment)
+    parser.inline.ruler.before("autolink", "line_break", _line_break)
+    parser.core.ruler.at("inline", _parse_inline)
+    # A phone scrolls a wide table by itself, not with the whole mail.
+    parser.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return parser
+
+
+def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's form of a rule
+    """Leave out a comment that begins a line and ends one, or goes over several."""
+    begin = state.bMarks[line] + state.tShift[line]
+    if state.is_code_block(line) or not state.src.startswith("<!--", begin):
+        return False
+    if one_line := _COMMENT.match(state.src, begin, state.eMarks[line]):
+        if state.src[one_line.end() : state.eMarks[line]].strip():
+            return False
+        last = line + 1
+    else:
+        last = line + 1
+        while (end := state.src.find("-->", state.bMarks[last], state.eMarks[last])) < 0:
+            last += 1
+            if last >= end_line:
+                raise _unfinished_comment(line + 1)
+        if not silent:
+            _begin_line_at(state, last, end + len("-->"))
+    if not silent:
+        state.line = last
+    return True
+
+
+def _begin_line_at(state: StateBlock, line: int, place: int) -> None:
+    rest = state.src[place : state.eMarks[line]]
+    state.bMarks[line] = place
+    state.tShift[line] = len(rest) - len(rest.lstrip(" \t"))
+    state.sCount[line] = state.blkIndent
+
+
+def _unfinished_comment(line: int) -> UnsendableIssue:
+    return UnsendableIssue(
+        rf"the comment (<!--) in line {line} never ends: write --> after it, or \<!-- to show it"
+    )
+
+
+def _comment(state: StateInline, silent: bool) -> bool:  # noqa: ARG001, FBT001 - as above
+    if not state.src.startswith("<!--", state.pos):
+        return False
+    comment = _COMMENT.match(state.src, state.pos, state.posMax)
+    if not comment:
+        raise _unfinished_comment(state.env["line"])
+    state.pos = comment.end()
+    return True
+
+
+def _line_break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - as above
+    line_break = _LINE_BREAK.match(state.src, state.pos, state.posMax)
+    if not line_break:
+        return False
+    if not silent:
+        state.push("hardbreak", "br", 0).markup = line_break[0]
+    state.pos = line_break.end()
+    return True
+
+
+def _parse_inline(state: StateCore) -> None:
+    """Parse what stands in paragraphs, headings and cells, and refuse what misleads readers."""
+    blocks = sum(token.nesting >= 0 and not token.hidden for token in state.tokens)
+    if blocks > 2 * MAX_BLOCKS:  # each has its text
+        raise UnsendableIssue(
+            f"the Markdown has more than {MAX_BLOCKS:,} paragraphs, list items and cells"
+        )
+    line = 1
+    for before, token in pairwise(state.tokens):
+        if token.map:
+            line = token.map[0] + 1
+        if token.type == "inline":
+            state.env["line"] = line
+            if before.tag in {"td", "th"} and len(token.content) > LONG_CELL:
+                before.attrJoin("class", "long")
+            token.children = []
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
+            _check(token.children, line, state.env["marks"])
+
+
+def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:
+    """Refuse misspelt placeholders and links that lead nowhere; mark names in addresses.
+
+    An escaped bracket is a token of its own here, so that it is no part of a placeholder.
+    """
+    for number, token in enumerate(tokens):
+        match token.type:
+            case "softbreak":
+                line += 1
+            case "hardbreak" if not token.markup:
+                line += 1
+            case "text":
+                if found := find_misspelt(token.content):
+                    raise misspelt(found, f"line {line}")
+                token.content = marks.in_addresses(token.content)
+            case "link_open":
+                _check_address(
+                    token, "href", f"the link “{_text_of(tokens[number:])}”", line, marks
+                )
+            case "image":
+                _check_address(token, "src", f"the image “{token.content}”", line, marks)
+                _check(token.children or [], line, marks)
+
+
+def _check_address(token: Token, attribute: str, what: str, line: int, marks: Marks) -> None:
+    address = str(token.attrs[attribute])
+    if fault := marks.fault_of_address(address):
+        raise UnsendableIssue(f"{what} in line {line} {fault}")
+    token.attrs[attribute] = marks.in_address(address)
+
+
+def _text_of(link: Sequence[Token]) -> str:
+    texts = []
+    for token in link:
+        if token.type == "link_close":
+            break
+        texts.append(token.content)
+    return "".join(texts)

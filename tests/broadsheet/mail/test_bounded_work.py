@@ -1,0 +1,150 @@
+"""No body takes long to render or to refuse, however it is made to."""
+
+import gc
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
+from tests.broadsheet.mail.test_rendering import html_issue, markdown_issue
+
+MOST = 5.0  # seconds of processor time for the largest body
+SAMPLE = 32_000  # characters
+DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest is the machine's noise
+NOISE = 0.02  # seconds; what grows faster and stays below this takes 5 s for the largest body
+TRIES = 3
+
+MARKDOWN = [
+    "[", "![", "[]", "[a](", "[a](<b", "![a](", "[a][b]", "[[", "[[ ", "[[a", "[\n", "[a\n",
+    "[a]: b\n", '[a]: b "c\n', "`a``b", "*a", "**a *b ", "a**b", "*_", "_a *a ", "a_ ", "~~a ",
+    "<", "<a ", "<a@", "<http:", "<br", "<br>", "<!-- -->", "&", "&amp", "&#1", "\\", "\\[",
+    "a\n", "a  \n", "> a\n", ">", "> ", "- a\n", "- ", "1. a\n", "- a\n\n", "  - a\n- b\n",
+    "|a|b|\n|-|-|\n|c|d|\n\n", "|a", "a|b\n", "|-", "-|-\n", "# a\n", "a\n=\n", "# ", "```\n",
+    "```a`\n", "~~~\na\n", "\ta\n", "* * *\n", "* ", "[a](https://b.c/) ", '[a](https://b.c "',
+    "[a](", "![a](https://b.c/d.png) ", "a", "word ", "<https://b.c/> ", "https://", "[[name]]",
+    "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",
+]  # fmt: skip
+HTML = [
+    "<b>x</b>", "<b>", "</b>", "<", "<a ", "</", "<!", "<!--", "<!---->", "<p>", "<p><b id=1>",
+    "<table><tr><td>x</table>", "<tr><td>x", "<li>x", "<li><dt>", "<dt>", "<rt>", "<optgroup>",
+    "<svg><title>", "<mtext></dd>", "<style></style>", "<style>p{color:red}</style><p>x",
+    "<textarea>", "<textarea></textarea>", "<template>", "<select>", "<a href=#>x</a>\n",
+    "<img src=https://a.b alt=x>\n", "<p title=[[name]]>", "[[name]]", "[[", "[[a ", "[[a&nbsp;",
+    "&amp;", "&", "{", "https://[[name]] ", "<p a=b ", "<p a='", "<p a= ", "<p =", "<p\n>",
+]  # fmt: skip
+# Not made of one piece again and again.
+MIXED: dict[str, Callable[[int], str]] = {
+    "brackets within each other": lambda size: "[" * (size // 2) + "]" * (size // 2),
+    "ever more backticks": lambda size: "".join("`" * n + " " for n in range(int(size**0.5))),
+    "lists within lists": lambda size: "".join(
+        f"{'  ' * (n % 11)}- a\n" for n in range(size // 14)
+    ),
+    "quotes with lazy lines": lambda size: (">" * 45 + "a\nb\n") * (size // 49),
+    "a wide table": lambda size: f"|{'a|' * (size // 8)}\n|{'-|' * (size // 8)}\n{'|b\n' * 999}",
+    "a title that does not end": lambda size: '[a]: b "' + "c\n" * (size // 2 - 9),
+    "links to one reference": lambda size: "[a]: https://b.c\n\n" + "[a][a" * (size // 5 - 9),
+    "links within each other": lambda size: (
+        "[" * (size // 13) + "a" + "](https://b)" * (size // 13)
+    ),
+    "a long word": lambda size: f"é{'a' * (size - 9)}",
+    "spaces": lambda size: f"a{' ' * (size - 9)}b",
+}
+
+
+def repeated(unit: str, size: int) -> str:
+    return unit * (size // len(unit))
+
+
+LONG = {unit: partial(repeated, unit) for unit in MARKDOWN} | MIXED
+
+
+def seconds(render: Callable[[], object]) -> float:
+    """Return the processor time that rendering or refusing takes.
+
+    Without garbage collection, which looks at all that the tests hold.
+    """
+    gc.disable()
+    begin = time.process_time()
+    with suppress(UnsendableIssue):
+        render()
+    taken = time.process_time() - begin
+    gc.enable()
+    return taken
+
+
+def check(render: Callable[[int], object]) -> None:
+    """Compare the work for a body with that for half of it; a disturbed run is repeated."""
+    for _ in range(TRIES):
+        half, whole = (seconds(partial(render, size)) for size in (SAMPLE // 2, SAMPLE))
+        if whole < DOUBLE * half + NOISE:
+            break
+    assert whole < DOUBLE * half + NOISE
+    assert whole < 3 * MOST * SAMPLE / LARGEST
+
+
+@pytest.mark.parametrize("long", LONG.values(), ids=LONG)
+def test_markdown_takes_work_as_it_is_long(long: Callable[[int], str]) -> None:
+    check(lambda size: markdown_issue(long(size)))
+
+
+@pytest.mark.parametrize("shell", ["{}", "<html><body>{}</body></html>", "<table>{}"])
+@pytest.mark.parametrize("unit", HTML)
+def test_html_takes_work_as_it_is_long(unit: str, shell: str) -> None:
+    check(lambda size: html_issue(shell.replace("{}", repeated(unit, size))))
+
+
+@given(
+    unit=st.text(st.sampled_from("ab >-*_`~[]()!|#1.\n\\&<{}:\"'=/"), min_size=1, max_size=8),
+    start=st.text(st.sampled_from("a >-*_`~[(!|#1\n<"), max_size=4),
+)
+@settings(max_examples=15, deadline=None)
+def test_any_text_repeated_takes_work_as_it_is_long(unit: str, start: str) -> None:
+    body = f"x{start}" + unit * (SAMPLE // len(unit))
+    for render in (markdown_issue, html_issue):
+        assert seconds(partial(render, body)) < 3 * MOST * SAMPLE / LARGEST
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * LARGEST, "![" * (LARGEST // 2), "- a\n" * (LARGEST // 4), "a\n" * (LARGEST // 2),
+        "[" * (LARGEST // 2) + "]" * (LARGEST // 2), "*_" * (LARGEST // 2), "- " * (LARGEST // 2),
+    ],
+    ids=["[", "![", "list", "lines", "[]", "*_", "- -"],
+)  # fmt: skip
+def test_the_largest_markdown_is_rendered_or_refused_within_seconds(body: str) -> None:
+    assert any(seconds(partial(markdown_issue, body)) < MOST for _ in range(TRIES))
+
+
+def test_what_is_refused_for_its_work_is_refused_with_a_sentence() -> None:
+    with pytest.raises(
+        UnsendableIssue, match=r"too many brackets.* line 3: write \\\[ for a brack"
+    ):
+        markdown_issue("Hello\n\n" + "[" * 200_000)
+    with pytest.raises(UnsendableIssue, match="more than 50,000 lines"):
+        markdown_issue("a\n" * 60_000)
+    with pytest.raises(UnsendableIssue, match=r"more than 100,000 of the marks \* _ ~"):
+        markdown_issue("a*" * 110_000)
+    with pytest.raises(UnsendableIssue, match="more than 30,000 paragraphs, list items and cells"):
+        markdown_issue("- - - - a\n" * 12_000)
+    with pytest.raises(UnsendableIssue, match="too many styles for so many elements"):
+        html_issue(f"<style>p{{{'color:red;' * 10_000}}}</style>" + "<p>x" * 10_000)
+
+
+def test_a_real_newsletter_of_200_kb_is_sent() -> None:
+    paragraph = (
+        "The [harbour master](https://example.com/people/1?ref=letter) wrote *again*: `tide[3]`, "
+        "see [[1]](https://example.com/notes/1), [the archive][a] and ![a boat](https://x.test/b.png)"
+        " \\[[not a placeholder]].\n\n"
+        "- [ ] paint [the hull](https://example.com/hull)\n- [x] done\n"
+        "  - with **much** [care](https://example.com/care)\n\n| Ship | Quay |\n|---|--:|\n"
+        "| [Runa](https://example.com/runa) | 4 |\n\n> Quoted\n> > twice\n\n"
+    )
+    issue = markdown_issue(paragraph * 280 + "[a]: https://example.com/archive\n")
+    assert issue.html.count("<a ") == 280 * 6 + 1

@@ -1,0 +1,168 @@
+"""A misspelt placeholder or a link that leads nowhere is found before readers get it."""
+
+import pytest
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.issues import IssueTitle
+from broadsheet.domain.subscribers import SubscriberName
+from tests.broadsheet.mail.test_rendering import Read, html_issue, markdown_issue, send, text_of
+
+MARY = SubscriberName("Mary Ann & Zoë?#%")
+ENCODED = "Mary%20Ann%20%26%20Zo%C3%AB%3F%23%25"
+
+
+class TestANameInAnAddress:
+    def test_is_percent_encoded_in_a_link_of_markdown(self) -> None:
+        issue = markdown_issue("Hello [[name]], [log in](https://x.test/[[name]]?a=1&n=[[name]]).")
+        url = f"https://x.test/{ENCODED}?a=1&n={ENCODED}"
+        assert url in [each.get("href") for each in Read(send(issue.html, MARY)).attributes]
+        assert f"Hello {MARY}, log in ({url})." in send(issue.text, MARY)
+
+    @pytest.mark.parametrize(
+        "markdown", ["![x](https://x.test/[[name]].png)", "<https://x.test/[[name]].png>"]
+    )
+    def test_is_percent_encoded_in_an_image_and_in_a_bare_link(self, markdown: str) -> None:
+        sent = send(markdown_issue(markdown).html, MARY)
+        assert f'"https://x.test/{ENCODED}.png"' in sent
+        assert str(MARY) not in sent
+
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            '<a href="https://x.test/?n=[[name]]">x</a>',
+            "<img src='https://x.test/?n=[[name]]'>",
+            '<img srcset="https://x.test/?n=[[name]] 2x">',
+            '<td background="https://x.test/?n=[[name]]">x</td>',
+            "<a href=https://x.test/?n=[[name]]>x</a>",
+            '<a title="https://x.test/?n=[[name]]">x</a>',
+            "<p>https://x.test/?n=[[name]]</p>",
+            '<!--[if mso]><v:rect href="https://x.test/?n=[[name]]"><![endif]-->',
+        ],
+    )
+    def test_is_percent_encoded_in_html(self, tag: str) -> None:
+        sent = send(html_issue(f"<table><tr><td>{tag}</td></tr></table>").html, MARY)
+        assert f"https://x.test/?n={ENCODED}" in sent
+
+    def test_is_percent_encoded_in_an_address_that_a_mail_program_makes_a_link_of(self) -> None:
+        issue = html_issue("<p>x</p>", "[[name]]: https://x.test/?n=[[name]] <[[name]]>")
+        expected = f"{MARY}: https://x.test/?n={ENCODED} <{MARY}>"
+        assert send(issue.text, MARY).startswith(expected)
+
+    @pytest.mark.parametrize(
+        "host", ["[[name]]", "[[name]].x.test", "[[name]]@x.test", "x[[name]]"]
+    )
+    def test_may_not_choose_the_host(self, host: str) -> None:
+        with pytest.raises(
+            UnsendableIssue, match=r"link “x” in line 1 has \[\[name\]\] in the nam"
+        ):
+            markdown_issue(f"[x](https://{host}/)")
+        with pytest.raises(
+            UnsendableIssue, match=r"line 1 of the HTML has \[\[name\]\] in the name"
+        ):
+            html_issue(f'<a href="https://{host}/">x</a>')
+
+
+class TestALinkThatLeadsNowhere:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "about.html", "/about", "//x.test/", "www.example.com", "example.com:8080/x", "?a=b",
+            "http://", "https:/x.test", "localhost:8000/x", "{{unsubscribe}}", "*|UNSUB|*",
+        ],
+    )  # fmt: skip
+    def test_is_refused_with_its_line(self, address: str) -> None:
+        with pytest.raises(UnsendableIssue) as refused:
+            markdown_issue(f"Hello\n\n- one\n  and [our *page*](<{address}>)")
+        assert str(refused.value).startswith("the link “our page” in line 4 leads to ")
+        with pytest.raises(UnsendableIssue, match="the image “pier” in line 2 leads to "):
+            markdown_issue(f"Hello\n![pier](<{address}>)")
+        for tag, what in (("a href", "link"), ("img src", "image"), ("td background", "image")):
+            with pytest.raises(UnsendableIssue, match=f"the {what} in line 2 of the HTML leads to"):
+                html_issue(f"<table><tr>\n<{tag}='{address}'>x")
+
+    def test_is_shown_what_it_should_be(self) -> None:
+        with pytest.raises(UnsendableIssue, match=r"www\.x\.test.*: write https://www\.x\.test$"):
+            markdown_issue("[x](www.x.test)")
+        with pytest.raises(UnsendableIssue, match="the link “x” in line 1 has no address"):
+            markdown_issue("[x]()")
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://x.test", "HTTP://x.test/a?b=c", "mailto:a@x.test", "tel:+49301234", "sms:1",
+            "https://münchen.example/ß", "webcal://x.test/a.ics",
+        ],
+    )  # fmt: skip
+    def test_any_other_is_sent(self, address: str) -> None:
+        markdown_issue(f"[x]({address}) <https://x.test/>")
+        html_issue(f"<a href=' {address}\n'>x</a> <a href='#top'>y</a> <a name=top>z</a>")
+
+    def test_is_no_business_of_code_and_of_what_no_reader_follows(self) -> None:
+        markdown_issue("`[x](y.html)`\n\n    ![x](y.png)\n\n\\[x](y.html)")
+        html_issue(
+            "<html><head><link rel=icon href=/favicon.ico></head><body>"
+            "<!-- <a href=x.html> --><textarea><a href=x.html></textarea></body></html>"
+        )
+
+
+class TestAMisspeltPlaceholder:
+    @pytest.mark.parametrize(
+        "word",
+        ["nome", "Name", " name ", "NAME", "first name", "first_name", "name|friend", "vorname",
+         "Ünsubscribe"],
+    )  # fmt: skip
+    def test_is_refused_with_its_line_wherever_readers_would_see_it(self, word: str) -> None:
+        for markdown in (
+            f"Hello\n\nDear\n[[{word}]],",
+            f"Hello\n\n\n- **[[{word}]]**",
+            f"\n\n\n| [[{word.replace('|', ' ')}]] |\n|-|\n| b |",
+            f"Hello\n<br>\n\n![[[{word}]]](https://x.test/)",
+            f"Hello\n\n<!-- a\n\nb --> [[{word}]]",
+        ):
+            with pytest.raises(UnsendableIssue) as refused:
+                markdown_issue(markdown)
+            assert "]] in line " in str(refused.value)
+            assert "is no placeholder: write [[name]]" in str(refused.value)
+        with pytest.raises(UnsendableIssue, match=r"\]\] in line 4 is no placeholder"):
+            markdown_issue(f"Hello\n\nDear\n[[{word}]],")
+        for html in (f"<p>\nDear [[{word}]]", f"<img alt='x'>\n<p title='a [[{word}]]'>x"):
+            with pytest.raises(UnsendableIssue, match=r"\]\] in line 2 of the HTML is no"):
+                html_issue(html)
+        with pytest.raises(UnsendableIssue, match=r"\]\] in line 3 of the text is no"):
+            html_issue("<p>x</p>", f"Dear\n\n[[{word}]],")
+        with pytest.raises(UnsendableIssue, match=r"\]\] in the title is no"):
+            markdown_issue("Hello", IssueTitle(f"For [[{word}]]"))
+
+    def test_is_refused_in_a_links_address(self) -> None:
+        with pytest.raises(UnsendableIssue, match="is no placeholder"):
+            markdown_issue("[x](https://x.test/?n=[[nome]])")
+        with pytest.raises(UnsendableIssue, match="is no placeholder"):
+            html_issue("<a href='https://x.test/?n=[[nome]]'>x</a>")
+
+    def test_is_said_with_what_to_write(self) -> None:
+        with pytest.raises(UnsendableIssue) as refused:
+            html_issue("<p>Dear [[&nbsp;name]]")
+        assert str(refused.value) == (
+            "[[\N{NO-BREAK SPACE}name]] in line 1 of the HTML is no placeholder: write [[name]] "
+            "for the reader's name, or \\[[\N{NO-BREAK SPACE}name]] to show the brackets"
+        )
+
+    def test_is_shown_with_its_brackets_after_a_backslash(self) -> None:
+        assert text_of("A wiki links by \\[[Main Page]].") == "A wiki links by [[Main Page]]."
+        issue = html_issue(
+            "<p title='\\[[x]]'>by \\[[Main Page]]", "by \\[[Main Page]]", IssueTitle("\\[[RFC]]")
+        )
+        assert '<p title="[[x]]">by [[Main Page]]</p>' in issue.html
+        assert issue.text.startswith("by [[Main Page]]")
+        assert issue.subject == "[[RFC]]"
+
+    def test_is_nothing_that_code_holds(self) -> None:
+        assert text_of("`[[Main Page]]` and `\\[[a]]`") == "`[[Main Page]]` and `\\[[a]]`"
+        assert text_of("```toml\n[[package]]\n```") == "    [[package]]"
+        code = "<pre>[[package]]\n\\[[x]]</pre> <code>[[Main Page]]</code>"
+        assert code in html_issue(code).html
+
+    def test_is_nothing_that_no_placeholder_could_be(self) -> None:
+        shown = text_of('[[1]] and [[ -f x ]] and [["a"]] and [[]] and [[PDF]](https://x.test/)')
+        assert shown == '[[1]] and [[ -f x ]] and [["a"]] and [[]] and [PDF] (https://x.test/)'
+        html_issue('<p data-x=\'[["a", 1]]\' style="x:[[a]]">[[1,2]] [ [a] ]')
