@@ -50,12 +50,13 @@ ARNS: dict[str, list[str]] = {
     ],
     "AWS::ApiGateway::RestApi": [f"{API}/restapis", f"{API}/restapis/a1b2", f"{BUCKET}/1a2b"],
     "AWS::ApiGateway::Stage": [f"{API}/restapis/a1b2/stages/prod", f"{API}/tags/arn%3Aaws"],
+    "AWS::Budgets::Budget": [f"arn:aws:budgets::{ACCOUNT}:budget/news-{REGION}"],
     "AWS::CertificateManager::Certificate": [
         f"arn:aws:acm:{HERE}:certificate/1a2b",
         "arn:aws:route53:::hostedzone/Z0123456789",
     ],
     "AWS::CloudFormation::Stack": [
-        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in ("Database", "Front")
+        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in ("Budget", "Database", "Front")
     ],
     "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-bounce-rate"],
     "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news"],
@@ -168,6 +169,7 @@ ARNS: dict[str, list[str]] = {
 # What handlers list for what this stack hasn't; of all types, or of those before the ``=``.
 NOT_CALLED = {
     "the certificate is a public one": ("acm-pca:*",),
+    "the budget watches the account, and no billing view": ("billing:*",),
     "the firewall stands before an API": (
         "amplify:*",
         "apprunner:*",
@@ -345,7 +347,9 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
     """All that any parameters make, and what sam makes for itself."""
     template = transformed(tmp_path_factory.mktemp("transformed"))
     parents = (under(template, **more | EVERYTHING) for more in (OWN_DATABASE, EXISTING))
-    nested = (roles.written(ROOT / "infra" / name) for name in ("database.yaml", "front.yaml"))
+    nested = (
+        roles.written(ROOT / "infra" / f"{name}.yaml") for name in ("budget", "database", "front")
+    )
     made = [node for each in (*parents, *nested) for node in each.values()]
     return [*made, {"Type": "AWS::S3::Bucket"}, {"Type": "AWS::S3::BucketPolicy"}]
 
