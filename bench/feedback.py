@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bench import draining, wire
 from bench.tables import table as table_of
-from local.ses_server import event_records
+from ses_server import event_records
 
 if TYPE_CHECKING:
     import sqlite3

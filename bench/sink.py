@@ -14,8 +14,8 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from local.ses_server.account import Account
-from local.ses_server.limits import UNLIMITED, Limits
+from ses_server.account import Account
+from ses_server.limits import UNLIMITED, Limits
 
 
 class Conditions(BaseModel):

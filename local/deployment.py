@@ -19,10 +19,10 @@ from local.aws import Aws
 from local.build import SAM
 from local.isolation import REGION
 from local.processes import tail
-from local.ses_server.control import Control
-from local.ses_server.publishing import Topic
 from local.state import Deployment, KeptSecrets, State, write_private
 from operations import authors
+from ses_server.control import Control
+from ses_server.publishing import Topic
 
 STACK = "broadsheet"
 APPLICATION_ROLE = "broadsheet"

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from broadsheet.domain.requests import Origin
 from broadsheet.domain.subscribers import SourceAddress
 from local.lambda_events import sqs_record
-from local.ses_server import Mail, Server
+from ses_server import Mail, Server
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

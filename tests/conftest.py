@@ -22,11 +22,12 @@ from moto import mock_aws
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+import ses_server
 from broadsheet import secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.telemetry import logger
-from local import processes, ses_server
+from local import processes
 from local.postgres import Postgres
 from tests.browser import browser
 from tests.cloud import SENDER, Cloud, Edge

@@ -6,8 +6,9 @@ GET changes nothing: link scanners follow links.
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from broadsheet import queues, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.domain.requests import ConfirmRequest
+from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
 from broadsheet.web.http import Answer, Request, endpoints
@@ -27,7 +28,7 @@ def confirm(request: Request) -> Answer:
         token=signed_tokens.read_confirmation(request.query.get("token", "")),
         origin=request.origin,
     )
-    queues.send_request(wanted, request.correlation_id)
+    messages.send_request(wanted, request.correlation_id)
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
         page = pages.confirmed(settings.newsletter_name(), sign_up_url=request.link("/"))

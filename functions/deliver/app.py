@@ -6,12 +6,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import TypeAdapter
 
-from broadsheet import queue_worker
 from broadsheet.database.connection import session
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.mail import ses_mailer
-from broadsheet.services import delivery
-from broadsheet.services.delivery import Invocation
+from broadsheet.queues import worker
+from broadsheet.services.sending import delivery
+from broadsheet.services.sending.delivery import Invocation
 
 _pointer = TypeAdapter(BatchPointer)
 
@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 left = set(delivery.deliver(invocation, issue_id, numbers, correlation_id))
                 return [pointer for pointer in pointers if not left.isdisjoint(pointer.numbers)]
 
-            return queue_worker.work_through(
+            return worker.work_through(
                 event,
                 _pointer.validate_json,
                 deliver,

@@ -8,7 +8,7 @@ from broadsheet import settings
 from broadsheet.database.connection import connected
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.issue_clock import Tick
-from broadsheet.services import dispatching
+from broadsheet.services.sending import dispatching
 from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, kind_of, log_failure
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from broadsheet import queue_worker, settings
+from broadsheet import settings
 from broadsheet.database.connection import session
 from broadsheet.domain.requests import SubscriberRequest, subscriber_request
 from broadsheet.mail import ses_mailer
-from broadsheet.services import enrollment
+from broadsheet.queues import worker
+from broadsheet.services.subscribers import enrollment
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -26,8 +27,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
                         enrollment.apply(connection, request)
                 return []
 
-            return queue_worker.work_through(
-                event, subscriber_request.validate_json, enroll, "REQUESTS"
-            )
+            return worker.work_through(event, subscriber_request.validate_json, enroll, "REQUESTS")
     finally:
         ses_mailer.close_connections()

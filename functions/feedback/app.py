@@ -6,10 +6,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import TypeAdapter, ValidationError
 
-from broadsheet import queue_worker, settings
+from broadsheet import settings
 from broadsheet.database.connection import session
-from broadsheet.domain.feedback import SesEvent, about_no_mail
-from broadsheet.services import feedback
+from broadsheet.domain.ses_events import SesEvent, about_no_mail
+from broadsheet.queues import worker
+from broadsheet.services.feedback import recording
 from broadsheet.telemetry import logger
 
 _event = TypeAdapter(SesEvent)
@@ -22,12 +23,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
         def record(events: Sequence[SesEvent], _correlation_id: str) -> Sequence[SesEvent]:
             with invocation.connected(patience) as connection:
-                feedback.record(connection, events)
+                recording.record(connection, events)
             return []
 
-        return queue_worker.work_through(
-            event, _parse, record, "FEEDBACK", together=lambda _event: "all"
-        )
+        return worker.work_through(event, _parse, record, "FEEDBACK", together=lambda _event: "all")
 
 
 def _parse(body: str) -> SesEvent | None:

@@ -20,7 +20,7 @@ from broadsheet.database.deliveries_table import LedgerRow
 from broadsheet.database.issues_table import Issue
 from broadsheet.domain.errors import InvalidRequest, IssueNotFound
 from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
-from broadsheet.services import levers, publication
+from broadsheet.services.issues import lifecycle, publication
 from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
@@ -145,14 +145,14 @@ def _harmless(cell: object) -> object:
 
 def pause(request: Request) -> Answer:
     """Stop sending until the issue is resumed."""
-    return _pull(request, levers.pause)
+    return _pull(request, lifecycle.pause)
 
 
 def resume(request: Request) -> Answer:
     """Let a paused issue go on."""
     return _pull(
         request,
-        lambda connection, issue_id: levers.resume(connection, issue_id, request.correlation_id),
+        lambda connection, issue_id: lifecycle.resume(connection, issue_id, request.correlation_id),
     )
 
 
@@ -160,7 +160,7 @@ def cancel(request: Request) -> Answer:
     """Send to nobody more; a scheduled issue is never sent."""
     return _pull(
         request,
-        lambda connection, issue_id: levers.cancel(connection, issue_id, request.correlation_id),
+        lambda connection, issue_id: lifecycle.cancel(connection, issue_id, request.correlation_id),
     )
 
 
@@ -168,7 +168,7 @@ def retry(request: Request) -> Answer:
     """Send again to exactly those who failed."""
     return _pull(
         request,
-        lambda connection, issue_id: levers.retry(connection, issue_id, request.correlation_id),
+        lambda connection, issue_id: lifecycle.retry(connection, issue_id, request.correlation_id),
     )
 
 
@@ -180,7 +180,7 @@ def reschedule(request: Request) -> Answer:
         raise invalid_fields(error) from None
     return _pull(
         request,
-        lambda connection, issue_id: levers.reschedule(
+        lambda connection, issue_id: lifecycle.reschedule(
             connection, issue_id, wanted.publish_at, request.correlation_id
         ),
     )

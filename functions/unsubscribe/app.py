@@ -3,8 +3,9 @@
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from broadsheet import queues, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.domain.requests import UnsubscribeRequest
+from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
 from broadsheet.web.http import Answer, Request, endpoints
@@ -28,7 +29,7 @@ def unsubscribe(request: Request) -> Answer:
         token=signed_tokens.read_unsubscribe(request.query.get("token", "")),
         origin=request.origin,
     )
-    queues.send_request(wanted, request.correlation_id)
+    messages.send_request(wanted, request.correlation_id)
     is_one_click = b"List-Unsubscribe" in request.body
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
-from local.ses_server.chance import chance as ses_chance
-from local.ses_server.fates import EventType
+from ses_server.chance import chance as ses_chance
+from ses_server.fates import EventType
 from tests.faults import timing
 from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import urllib3.connection
 
-from broadsheet import dispatch_kick, issue_clock, queues
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import (
     deliveries_table,
     delivery_batches_table,
@@ -29,10 +29,12 @@ from broadsheet.database import (
 from broadsheet.database.connection import Connection, Session
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.errors import DatabaseUnavailable
-from broadsheet.domain.feedback import SesEvent
 from broadsheet.domain.issues import IssueId
+from broadsheet.domain.ses_events import SesEvent
 from broadsheet.mail import ses_mailer
-from broadsheet.services import delivery, dispatching, feedback, pacing
+from broadsheet.queues import messages
+from broadsheet.services.feedback import recording
+from broadsheet.services.sending import delivery, dispatching, pacing
 from broadsheet.settings import waits
 from tests.faults import breaker
 
@@ -178,7 +180,7 @@ def _wrap_deliver(points: Points) -> None:
 
 
 def _wrap_dispatch(points: Points) -> None:
-    queues.BATCH_LIMIT = POINTERS_IN_A_CALL
+    messages.BATCH_LIMIT = POINTERS_IN_A_CALL
     _after(points, issues_table, "set_frozen", "frozen, uncommitted")
     _after(points, dispatching, "_freeze", "frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "released, uncommitted", bool)
@@ -186,7 +188,7 @@ def _wrap_dispatch(points: Points) -> None:
     _after(points, deliveries_table, "delete_for_resend", "let wait again, uncommitted")
     _after(points, issues_table, "set_finished", "finished, uncommitted", bool)
     _before(points, issue_clock, "stop", "finished, clock running")
-    queues._client().meta.events.register(
+    messages._client().meta.events.register(
         "before-send.sqs.SendMessageBatch", lambda **_: points.passing("between two pointers")
     )
 
@@ -225,7 +227,7 @@ def _note_reads(points: Points) -> None:
 
 def _note_breaker(points: Points) -> None:
     """Note when bounces for good come to feedback, and when it has paused their issue."""
-    record, pause = feedback.record, issues_table.pause
+    record, pause = recording.record, issues_table.pause
 
     def noting_bounces(connection: Connection, events: Sequence[SesEvent]) -> None:
         bounced = [event.message_id for event in events if event.permanent_bounce_at]
@@ -238,7 +240,7 @@ def _note_breaker(points: Points) -> None:
             points.note(breaker.PAUSES, at=time.time())
         return is_paused
 
-    feedback.record, issues_table.pause = noting_bounces, noting_pause
+    recording.record, issues_table.pause = noting_bounces, noting_pause
 
 
 def _wrap_calls(points: Points) -> None:

@@ -22,7 +22,7 @@ import psycopg
 
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
-from local.ses_server import database as ses_database
+from ses_server import database as ses_database
 from tests.cloud import context, json_of
 from tests.faults import breaker, judgement, points, timing
 from tests.faults.breaker import Mail, Stop

@@ -14,7 +14,7 @@ from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
 from broadsheet.mail.ses_mailer import PerhapsAccepted, Refusal, Refused
-from broadsheet.services import delivery
+from broadsheet.services.sending import delivery
 from tests.faults import plans
 
 

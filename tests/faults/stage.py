@@ -32,8 +32,8 @@ from local.clocks import Clocks
 from local.emulator import PROGRAM as EMULATOR
 from local.postgres import Postgres
 from local.processes import Child
-from local.ses_server import Server, Topic
 from local.state import REPOSITORY
+from ses_server import Server, Topic
 from tests.faults import timing
 from tests.faults.timing import Pace
 from tests.faults.worker import Order, Told
@@ -278,7 +278,7 @@ def _start_ses(folder: Path) -> tuple[Child, Server]:
     child = Child.start(
         "ses",
         [
-            *(sys.executable, "-m", "local.ses_server"),
+            *(sys.executable, "-m", "ses_server"),
             *("--mailbox", folder / "mails", "--verified", SENDER, "--republished-hours", "0"),
         ],
         environment=isolation.bare(dict(os.environ)) | {"PYTHONUNBUFFERED": "1"},

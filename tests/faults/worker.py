@@ -24,8 +24,9 @@ import boto3
 from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet import dispatch_kick, issue_clock, queues, secrets
+from broadsheet import dispatch_kick, issue_clock, secrets
 from broadsheet.mail import ses_mailer
+from broadsheet.queues import messages
 from broadsheet.telemetry import InvocationFailed, log_failure, logger
 from functions.deliver import app as deliver
 from functions.dispatch import app as dispatch
@@ -126,7 +127,7 @@ def _make_clients() -> None:
     """Make what is slow to make, as a warm environment has it; nothing is connected yet."""
     ses_mailer._sending_client()
     ses_mailer._asking_client()
-    queues._client()
+    messages._client()
     secrets._client()
     issue_clock._client()
     dispatch_kick._client()

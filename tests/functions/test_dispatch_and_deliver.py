@@ -15,7 +15,7 @@ from broadsheet import signed_tokens
 from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.errors import DatabaseUnavailable
-from broadsheet.services import pacing
+from broadsheet.services.sending import pacing
 from broadsheet.settings import Waits
 from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver

@@ -11,7 +11,7 @@ import pytest
 
 from broadsheet import settings
 from broadsheet.settings import Breaker
-from local.ses_server import EventType
+from ses_server import EventType
 from tests.cloud import Cloud
 from tests.functions.issues import deliver_all, pointers, publish_issue, show, tell, tick
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from broadsheet.mail import ses_mailer
-from broadsheet.services import pacing
+from broadsheet.services.sending import pacing
 from broadsheet.settings import Waits
 from functions.deliver.app import handler as deliver
 from tests.cloud import Cloud, context

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from broadsheet.mail.ses_mailer import PROBE_ADDRESS
-from broadsheet.services import delivery
+from broadsheet.services.sending import delivery
 from tests.cloud import Cloud
 from tests.functions.issues import (
     books_of,

@@ -20,8 +20,8 @@ import urllib3
 from pydantic import BaseModel, Field
 
 from local.isolation import ACCOUNT, REGION
-from local.ses_server.control import Control
 from local.stack import Stack
+from ses_server.control import Control
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

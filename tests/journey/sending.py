@@ -9,7 +9,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 
-from local import ses_server
+import ses_server
 from local.isolation import ACCOUNT, REGION
 from tests.journey.people import Town
 

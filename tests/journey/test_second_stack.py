@@ -19,9 +19,9 @@ import pytest
 
 from local import deployment, isolation
 from local.processes import Child
-from local.ses_server import Topic
 from local.stack import START_SECONDS, Stack
 from local.state import REPOSITORY, State, write_private
+from ses_server import Topic
 from tests.conftest import in_database
 from tests.journey import readme
 from tests.journey.people import Town, until

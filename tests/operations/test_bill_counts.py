@@ -36,7 +36,7 @@ from operations.bill.model import Counted, Counts
 from tests.cloud import Cloud, context, json_of, sqs_event, token_in
 
 if TYPE_CHECKING:
-    from local.ses_server import Event
+    from ses_server import Event
 
 STORE = Path(model.__file__).parent / "counts.json"
 HOW = "BILL_COUNTS=write .venv/bin/pytest tests/operations/test_bill_counts.py"

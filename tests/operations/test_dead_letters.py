@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from broadsheet import queues
+from broadsheet.queues import messages
 from operations import dead_letters
 from operations.stack import DeployedStack
 from tests.operations.command_line import deploy, documented, ran, run
@@ -26,10 +26,10 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator["SQSClient"]:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
-    queues._client.cache_clear()
+    messages._client.cache_clear()
     with mock_aws():
         yield boto3.client("sqs")
-    queues._client.cache_clear()
+    messages._client.cache_clear()
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def on(sqs: "SQSClient", queue_url: str) -> list[Any]:
 
 
 def put_aside(outputs: dict[str, str], queue: str = "Requests") -> None:
-    queues.send_to_dead_letters(
+    messages.send_to_dead_letters(
         outputs[f"{queue}DeadLetterQueueUrl"], BODY, "c-1", "the message can't be read"
     )
 

@@ -17,9 +17,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local import ses_server
-from local.ses_server import Server
-from local.ses_server.account import dkim_tokens
+import ses_server
 from operations import console, options
 from operations.doctor import account_checks, dns
 from operations.doctor import command as doctor
@@ -27,6 +25,8 @@ from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
 from operations.stack import DeployedStack, Resource
+from ses_server import Server
+from ses_server.account import dkim_tokens
 from tests.operations import name_server
 from tests.operations.command_line import run
 from tests.operations.name_server import Zone

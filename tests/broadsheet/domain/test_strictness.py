@@ -14,12 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 import broadsheet
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.domain.feedback import SesEvent
 from broadsheet.domain.issues import PublishRequest, RescheduleRequest
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
 )
+from broadsheet.domain.ses_events import SesEvent
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Waits
 from functions.authorize.app import Author

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import ses_server
+import ses_server
 from local.iam.calls import Call, HttpCall, UnknownCallError
 from local.iam.emulator import Message, Receive, Send, guarded
 from local.iam.gate import Gate

@@ -10,7 +10,7 @@ from psycopg.rows import args_row, class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Claim, Delivery, Outcome, Recipient
-from broadsheet.domain.feedback import LedgerKey
+from broadsheet.domain.ses_events import LedgerKey
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SubscriberId,

@@ -1,0 +1,146 @@
+"""What SES tells of its mails, into the ledger and the subscribers' state.
+
+A batch of events is a handful of statements. An event may come before deliver has written its
+row, twice, late, or out of order: everything is merged by precedence and by time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet import settings
+from broadsheet.database import (
+    deliveries_table,
+    feedback_progress_table,
+    issues_table,
+    subscribers_table,
+)
+from broadsheet.database.deliveries_table import Told
+from broadsheet.database.subscribers_table import Harm
+from broadsheet.domain.deliveries import Outcome
+from broadsheet.domain.ses_events import EventKind
+from broadsheet.services.issues import lifecycle
+from broadsheet.telemetry import count, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.ses_events import LedgerKey, SesEvent
+
+_OUTCOMES: dict[str, Outcome] = {
+    EventKind.REJECT: Outcome.REJECTED,
+    EventKind.RENDERING_FAILURE: Outcome.RENDERING_FAILED,
+}
+
+
+def record(connection: Connection, events: Sequence[SesEvent]) -> None:
+    """Record a batch of events: all of it, or nothing. Harmless when repeated.
+
+    An event of a type or subtype that SES's guide doesn't list says, as any other, that SES took
+    the mail; it is logged.
+    """
+    for event in events:
+        if not event.is_listed:
+            _log_unlisted(event)
+    with connection.transaction():
+        duplicates = deliveries_table.merge_told(connection, _told(events))
+        harmed = subscribers_table.merge_harm(connection, _harm(events))
+        latest = max(event.sent_at for event in events)
+        feedback_progress_table.note_mail(connection, latest)
+    tell_of_duplicates(duplicates)
+    for change, number in harmed.items():
+        count(change, number)
+    logger.info(
+        "events recorded",
+        events=len(events),
+        not_spam=sum(event.complaint is not None and not event.is_harmful for event in events),
+    )
+    for issue_id in _issues_with_harm(events):
+        _look_at_breaker(connection, issue_id)
+
+
+def tell_of_duplicates(duplicates: int) -> None:
+    """Raise the alarm when somebody was mailed twice."""
+    if duplicates:
+        count("DuplicateMails", duplicates)
+        logger.error("somebody was mailed twice", duplicates=duplicates)
+
+
+def _log_unlisted(event: SesEvent) -> None:
+    harm = event.bounce or event.complaint
+    logger.warning(
+        "an event that SES's guide does not list",
+        kind=event.kind[:40],
+        bounce=event.bounce.kind[:40] if event.bounce else None,
+        complaint=(event.complaint.feedback_type or "")[:40] if event.complaint else None,
+        subtype=(harm.subtype or "")[:40] if harm else None,
+    )
+
+
+def _told(events: Iterable[SesEvent]) -> Iterable[Told]:
+    """Take together what several events say of one row, in the order of their mails."""
+    by_row: dict[LedgerKey, Told] = {}
+    for event in sorted(events, key=lambda event: event.sent_at):
+        if key := event.key:
+            told = _told_by(event, key)
+            earlier = by_row.get(key)
+            by_row[key] = earlier.merged_with(told) if earlier else told
+    return by_row.values()
+
+
+def _told_by(event: SesEvent, key: LedgerKey) -> Told:
+    outcome = _OUTCOMES.get(event.kind)
+    return Told(
+        key,
+        outcome or Outcome.ACCEPTED,
+        [event.message_id],
+        reason=event.kind.upper().replace(" ", "_") if outcome else None,
+        delivered_at=event.delivered_at,
+        bounced_at=event.permanent_bounce_at,
+        complained_at=event.complaint_at,
+        suppressed_as=event.suppressed_as,
+    )
+
+
+def _harm(events: Iterable[SesEvent]) -> list[Harm]:
+    """Return who is to get no more mail: after a bounce for good, or a complaint."""
+    return [
+        Harm(
+            subscriber_id=event.subscriber_id,
+            message_id=event.message_id,
+            issue_id=event.issue_id,
+            bounced_at=event.sent_at if event.permanent_bounce_at else None,
+            complained_at=event.complaint_at,
+        )
+        for event in events
+        if event.is_harmful and event.subscriber_id is not None
+    ]
+
+
+def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
+    return {event.issue_id for event in events if event.is_harmful and event.issue_id is not None}
+
+
+def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
+    """Pause an issue whose mails bounce or are complained of beyond what SES bears."""
+    harm = deliveries_table.count_harm(connection, issue_id)
+    breaker = settings.BREAKER
+    suspicious = (
+        harm.bounced >= breaker.least_bounces or harm.complained >= breaker.least_complaints
+    )
+    if not suspicious:
+        return
+    accepted = issues_table.accepted_when_last_counted(connection, issue_id)
+    if not breaker.trips(harm.bounced, harm.complained, accepted):
+        return
+    # The count was of a while ago; counted anew, it may be enough.
+    accepted = deliveries_table.count_accepted_since_reset(connection, issue_id)
+    issues_table.note_accepted(connection, issue_id, accepted)
+    if breaker.trips(harm.bounced, harm.complained, accepted):
+        lifecycle.pause_because(
+            connection,
+            issue_id,
+            f"of {accepted} mails, {harm.bounced} bounced and {harm.complained} were complained of",
+        )

@@ -1,0 +1,127 @@
+"""What stops and moves an issue: the author's levers, the breaker, and SES itself.
+
+Each lever holds the issue's lock, under which dispatch also works: it acts between two of
+dispatch's steps, and does the same when pulled twice.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from broadsheet import dispatch_kick, issue_clock
+from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
+from broadsheet.domain.errors import IssueNotFound, WrongState
+from broadsheet.domain.issues import IssueStatus
+from broadsheet.mail.ses_mailer import BULK_LIMIT
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import count, logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+    from broadsheet.database.issues_table import Issue
+    from broadsheet.domain.issues import IssueId
+
+BY_AUTHOR = "the author paused it"
+
+
+def pause(connection: Connection, issue_id: IssueId) -> None:
+    """Stop sending until ``resume``; what SES is being asked just now runs out.
+
+    Raises ``IssueNotFound`` and, for an issue that has ended, ``WrongState``.
+    """
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        _refuse_if_ended(issue, "pause")
+        issues_table.pause(connection, issue_id, BY_AUTHOR)
+    logger.info("paused by the author", issue_id=str(issue_id))
+
+
+def pause_because(connection: Connection, issue_id: IssueId, reason: str) -> None:
+    """Stop sending since something is wrong, which a person has to look at."""
+    if issues_table.pause(connection, issue_id, reason):
+        count("IssuesPaused")
+        logger.error("issue paused", issue_id=str(issue_id), reason=reason)
+
+
+def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+    """Let a paused issue go on. Raises as ``pause``."""
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        _refuse_if_ended(issue, "resume")
+        issues_table.resume(connection, issue_id)
+        issue_clock.start(issue_id, issue.publish_at, correlation_id)
+    dispatch_kick.kick(issue_id, correlation_id)
+    logger.info("resumed by the author", issue_id=str(issue_id))
+
+
+def cancel(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+    """Send to nobody more. Whoever has the issue keeps it; dispatch closes what is left.
+
+    Raises ``IssueNotFound`` and, for an issue that is finished, ``WrongState``.
+    """
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        if issue.status is IssueStatus.FINISHED:
+            raise WrongState("the issue is finished: there is nothing left to cancel")
+        issues_table.cancel(connection, issue_id)
+        if issue.status is not IssueStatus.CANCELED:  # a paused one may have lost its clock
+            issue_clock.start(issue_id, datetime.now(UTC), correlation_id)
+    dispatch_kick.kick(issue_id, correlation_id)
+    logger.info("canceled by the author", issue_id=str(issue_id))
+
+
+def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int:
+    """Send again, in a new round, to exactly those who failed; return how many they are.
+
+    Zero when an earlier ``retry`` is still under way. Raises ``IssueNotFound``, and ``WrongState``
+    when nobody has failed, or the issue was canceled or has not begun.
+    """
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        if issue.frozen_at is None:
+            raise WrongState("the issue has not begun: nobody can have failed")
+        if issue.status is IssueStatus.CANCELED:
+            raise WrongState("the issue was canceled: it is not sent again")
+        failed = deliveries_table.find_failed(connection, issue_id)
+        if not failed and not delivery_batches_table.has_open_round(connection, issue_id):
+            raise WrongState("nobody has failed: there is nobody to send to again")
+        size = pacing.batch_size(pacing.known_rate(connection) or BULK_LIMIT)
+        for round_number in sorted({each.round for each in failed}):
+            again = [each.subscriber_id for each in failed if each.round == round_number]
+            delivery_batches_table.insert_round(connection, issue_id, round_number + 1, again, size)
+        issues_table.reopen(connection, issue_id)
+        issue_clock.start(issue_id, issue.publish_at, correlation_id)
+    dispatch_kick.kick(issue_id, correlation_id)
+    logger.info("retried by the author", issue_id=str(issue_id), recipients=len(failed))
+    return len(failed)
+
+
+def reschedule(
+    connection: Connection, issue_id: IssueId, publish_at: datetime, correlation_id: str
+) -> None:
+    """Move an issue that has not begun; one whose time has passed is published at once.
+
+    Raises ``IssueNotFound`` and, once it has begun, ``WrongState``.
+    """
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        if issue.frozen_at is not None or issue.status is IssueStatus.CANCELED:
+            raise WrongState(f"the issue is {issue.status}: only one that has not begun is moved")
+        issues_table.reschedule(connection, issue_id, publish_at)
+        issue_clock.move(issue_id, publish_at, correlation_id)
+    if publish_at <= datetime.now(UTC):
+        dispatch_kick.kick(issue_id, correlation_id)
+    logger.info("moved by the author", issue_id=str(issue_id), publish_at=publish_at.isoformat())
+
+
+def _lock(connection: Connection, issue_id: IssueId) -> Issue:
+    issue = issues_table.lock(connection, issue_id)
+    if issue is None:
+        raise IssueNotFound("there is no issue with this id")
+    return issue
+
+
+def _refuse_if_ended(issue: Issue, lever: str) -> None:
+    if issue.status in {IssueStatus.FINISHED, IssueStatus.CANCELED}:
+        raise WrongState(f"the issue is {issue.status}: there is nothing to {lever}")

@@ -1,0 +1,315 @@
+"""Does for one issue what is due: freeze, settle, release, finish. Harmless when repeated.
+
+Each step is a transaction of its own that first takes the issue's lock; a dispatch that finds it
+taken ends, since another is doing the same work.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import batched, groupby
+from typing import TYPE_CHECKING
+
+from broadsheet import issue_clock, settings
+from broadsheet.database import (
+    deliveries_table,
+    delivery_batches_table,
+    feedback_progress_table,
+    issues_table,
+)
+from broadsheet.database.delivery_batches_table import Ending
+from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
+from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
+from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
+from broadsheet.domain.ses_events import about_no_mail
+from broadsheet.mail import ses_mailer
+from broadsheet.queues import messages
+from broadsheet.services.issues import lifecycle
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import count, log_failure, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.database.deliveries_table import Unresolved
+    from broadsheet.database.issues_table import Issue
+    from broadsheet.domain.deliveries import Claim, Recipient
+    from broadsheet.domain.issues import IssueId
+
+
+_FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
+
+
+class _LockedByAnother(Exception):
+    """Another dispatch works on this issue."""
+
+
+def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+    """Do what is due for one issue."""
+    issue = issues_table.find(connection, issue_id)
+    if issue is None:
+        _stop_orphaned_clock(issue_id)
+        return
+    try:
+        if issue.status is IssueStatus.SCHEDULED:
+            if issue.publish_at > datetime.now(UTC):
+                return
+            _freeze(connection, issue_id)
+        _hold_what_a_crash_left(connection, issue_id)
+        _settle(connection, issue_id)
+        _close_canceled(connection, issue_id)
+        _release(connection, issue_id, correlation_id)
+        _finish(connection, issue_id)
+        _stop_clock_if_done(connection, issue_id)
+    except _LockedByAnother:
+        logger.info("another dispatch works on this issue", issue_id=str(issue_id))
+
+
+def look_at_all(connection: Connection, correlation_id: str) -> None:
+    """Start the clock of every open issue, in case it was lost."""
+    for issue in issues_table.find_open(connection):
+        try:
+            issue_clock.start(issue.id, issue.publish_at, correlation_id)
+        except DependencyUnavailable as error:  # the others have theirs all the same
+            log_failure("a clock could not be made", error, issue_id=str(issue.id))
+        logger.info("open issue", issue_id=str(issue.id), status=issue.status)
+
+
+def report_problems(connection: Connection) -> OpenProblems:
+    """Return what needs operator attention, also when its alarm has gone quiet."""
+    now = datetime.now(UTC)
+    grace = timedelta(seconds=settings.waits().grace)
+    return OpenProblems(
+        paused=[
+            PausedIssue(issue_id=issue.id, because=because)
+            for issue in issues_table.find_open(connection)
+            if (because := issue.paused_because) and because != lifecycle.BY_AUTHOR
+        ],
+        unresolved_mails=deliveries_table.count_unresolved_until(
+            connection, now - grace - _dead_after_deadline()
+        ),
+        duplicate_mails=deliveries_table.count_duplicates_since(connection, now - _FORTNIGHT),
+    )
+
+
+@contextmanager
+def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
+    with connection.transaction():
+        issue = issues_table.try_lock(connection, issue_id)
+        if issue is None:
+            raise _LockedByAnother
+        yield issue
+
+
+def _freeze(connection: Connection, issue_id: IssueId) -> None:
+    """Fix the audience, once: who is confirmed now gets the issue."""
+    size = pacing.batch_size(pacing.usual_rate(connection))
+    with _locked(connection, issue_id) as issue:
+        if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
+            return
+        audience = delivery_batches_table.insert_audience(connection, issue_id, size)
+        issues_table.set_frozen(connection, issue_id, audience)
+    logger.info("audience frozen", issue_id=str(issue_id), audience=audience)
+
+
+def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
+    """Close the batches whose deliver died, and hold their open recipients as unresolved.
+
+    SES may have taken their mail: nobody sends to them again before that is known.
+    """
+    with _locked(connection, issue_id):
+        for claim in delivery_batches_table.lock_dead_claims(
+            connection, issue_id, _dead_after_deadline()
+        ):
+            _hold(connection, claim)
+
+
+def _dead_after_deadline() -> timedelta:
+    """Return how long after its deadline a claim is taken for dead."""
+    waits = settings.waits()
+    return timedelta(seconds=waits.claim_taken_for_dead - waits.claim_deadline)
+
+
+def _hold(connection: Connection, claim: Claim) -> None:
+    recipients, others = deliveries_table.read_recipients(connection, claim)
+    # Who has unsubscribed since may have been mailed before, and is held as well.
+    unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
+    held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
+    unresolved = [
+        Delivery(of.subscriber_id, of.batch_number, of.round, Outcome.UNRESOLVED, "CLAIM_DIED")
+        for of in held
+    ]
+    failed = [other for other in others if other.outcome is Outcome.FAILED]
+    deliveries_table.record(connection, claim, [*failed, *unresolved])
+    delivery_batches_table.let_go(
+        connection,
+        claim,
+        [
+            Ending(batch.number, is_closed=True, tries=batch.tries, pause=timedelta())
+            for batch in claim.batches
+        ],
+    )
+    count("MailsUnresolved", len(unresolved))
+    logger.warning(
+        "a claim died",
+        issue_id=str(claim.issue_id),
+        batches=[batch.number for batch in claim.batches],
+        unresolved=len(unresolved),
+    )
+
+
+def _settle(connection: Connection, issue_id: IssueId) -> None:
+    """Let unresolved recipients wait again, once no event of their mail can still be under way."""
+    deadline = deliveries_table.oldest_unresolved(connection, issue_id)
+    if deadline is None:
+        return
+    oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
+    later = oldest + timedelta(seconds=settings.waits().grace)
+    if later > datetime.now(UTC):
+        return
+    current_until = feedback_progress_table.read(connection).current_until
+    if current_until is None or current_until < oldest:
+        try:
+            _prove_feedback_current(connection, later)
+        except (DependencyUnavailable, CanNeverSucceed) as error:  # what is to be sent still is
+            log_failure("how far feedback is can't be told", error, issue_id=str(issue_id))
+        current_until = feedback_progress_table.read(connection).current_until
+    if current_until is None or current_until < oldest:
+        count("UnresolvedPastGrace")
+        logger.warning("unresolved sends wait for SES's events", issue_id=str(issue_id))
+        return
+    with _locked(connection, issue_id) as issue:
+        # Looked at again under the lock: an event may have settled them meanwhile.
+        rows = deliveries_table.lock_unresolved_until(
+            connection, issue_id, current_until - _dead_after_deadline()
+        )
+        if rows and issue.status is IssueStatus.CANCELED:
+            deliveries_table.give_up(connection, issue_id, rows)
+            logger.warning("given up, since canceled", issue_id=str(issue_id), recipients=len(rows))
+            return
+        by_round = groupby(sorted(rows, key=lambda row: row.round), key=lambda row: row.round)
+        for round_number, unresolved in by_round:
+            _let_wait_again(connection, issue_id, round_number, list(unresolved))
+
+
+def _let_wait_again(
+    connection: Connection, issue_id: IssueId, round_number: int, unresolved: Sequence[Unresolved]
+) -> None:
+    again = delivery_batches_table.reopen_for_resend(
+        connection, issue_id, round_number, [row.subscriber_id for row in unresolved]
+    )
+    deliveries_table.delete_for_resend(connection, issue_id, round_number, sorted(again))
+    count("MailsSentAgain", len(again))
+    logger.warning("sent again, possibly twice", issue_id=str(issue_id), recipients=len(again))
+
+
+def _prove_feedback_current(connection: Connection, later_than: datetime) -> None:
+    """Go a step towards knowing that no event of an earlier mail is under way.
+
+    First an event must be recorded of a mail that was sent ``later_than``, then the queues must be
+    seen empty twice, a minute apart.
+    """
+    waits = settings.waits()
+    progress = feedback_progress_table.read(connection)
+    if progress.candidate_mail_at is None or progress.candidate_mail_at < later_than:
+        if progress.latest_mail_at is None or progress.latest_mail_at < later_than:
+            if feedback_progress_table.claim_probe(
+                connection, timedelta(seconds=waits.probe_every)
+            ):
+                ses_mailer.send_probe(settings.newsletter())
+            return
+        feedback_progress_table.start_proof(connection)
+    feedback_progress_table.see_queues(
+        connection,
+        are_empty=_are_feedback_queues_empty(),
+        apart=timedelta(seconds=waits.queues_seen_empty_apart),
+        grace=timedelta(seconds=waits.grace),
+    )
+
+
+def _are_feedback_queues_empty() -> bool:
+    """Return whether no event of a mail can be on the queues.
+
+    SNS may have put a message about no mail into the dead letters, where feedback can't drop it.
+    """
+    if dropped := messages.drop_feedback_dead_letters(about_no_mail):
+        logger.info("dead letters were dropped, since they are about no mail", messages=dropped)
+    return messages.are_feedback_queues_empty()
+
+
+def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
+    """Close what waits of a canceled issue, now and whenever something returns to waiting."""
+    with _locked(connection, issue_id) as issue:
+        if issue.status is IssueStatus.CANCELED:
+            delivery_batches_table.close_waiting(connection, issue_id)
+
+
+def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+    """Put the next minutes' worth of batches on the queue, each delayed to about its turn."""
+    rate = pacing.issue_rate(connection)
+    if rate is None:
+        return
+    waits = settings.waits()
+    long_ago = timedelta(seconds=waits.released_long_ago)
+    seconds_a_batch = pacing.batch_size(rate) / rate
+    with _locked(connection, issue_id) as issue:
+        if issue.status is not IssueStatus.SENDING:
+            return
+        on_their_way = delivery_batches_table.count_released(connection, issue_id, long_ago)
+        room = max(1, int(waits.release_window / seconds_a_batch)) - on_their_way
+        if room <= 0:
+            return
+        numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+    size = pacing.batches_in_a_claim(rate)
+    messages.send_pointers(
+        (
+            (
+                BatchPointer(issue_id=issue_id, numbers=of_a_claim),
+                (on_their_way + position * size) * seconds_a_batch,
+            )
+            for position, of_a_claim in enumerate(batched(numbers, size, strict=False))
+        ),
+        correlation_id,
+    )
+    if numbers:
+        logger.info("batches released", issue_id=str(issue_id), batches=len(numbers))
+
+
+def _finish(connection: Connection, issue_id: IssueId) -> None:
+    with _locked(connection, issue_id):
+        has_finished = issues_table.set_finished(connection, issue_id)
+    if has_finished:
+        count("IssuesFinished")
+        logger.info("issue finished", issue_id=str(issue_id))
+
+
+def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
+    """Delete the clock of an issue in which nothing is to happen by itself any more.
+
+    Under the lock, under which ``resume``, ``cancel`` and ``retry`` make it again.
+    """
+    with _locked(connection, issue_id) as issue:
+        if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
+            return
+        # A batch that a deliver has just let go waits to be closed, if the issue is canceled.
+        is_canceled = issue.status is IssueStatus.CANCELED
+        is_held = (
+            delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
+        )
+        if issue.status is not IssueStatus.FINISHED and (
+            is_held(connection, issue_id)
+            or deliveries_table.oldest_unresolved(connection, issue_id)
+        ):
+            return
+        issue_clock.stop(issue_id)
+    logger.info("clock stopped", issue_id=str(issue_id))
+
+
+def _stop_orphaned_clock(issue_id: IssueId) -> None:
+    """Delete a clock whose issue's commit failed, once no publishing can be under way."""
+    age = issue_clock.age(issue_id)
+    if age is not None and age > settings.waits().orphaned_clock:
+        issue_clock.stop(issue_id)
+    logger.warning("no such issue", issue_id=str(issue_id), clock_age=age)

@@ -1,0 +1,178 @@
+"""Applies what readers ask for to the subscriber's state, and mails them what they are owed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, assert_never
+
+from broadsheet import settings, signed_tokens
+from broadsheet.database import consents_table, sign_ups_table, subscribers_table
+from broadsheet.database.subscribers_table import DueMail, Subscriber
+from broadsheet.domain.requests import (
+    ConfirmationToken,
+    ConfirmRequest,
+    SubscribeRequest,
+    SubscriberRequest,
+    UnsubscribeRequest,
+    now,
+)
+from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.mail import rendering, ses_mailer
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import count, logger
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broadsheet.database.connection import Connection
+
+
+def apply(connection: Connection, request: SubscriberRequest) -> None:
+    """Apply one request; harmless when repeated, late or out of order."""
+    match request:
+        case SubscribeRequest():
+            subscribe(connection, request)
+        case ConfirmRequest():
+            confirm(connection, request)
+        case UnsubscribeRequest():
+            unsubscribe(connection, request)
+        case _:
+            assert_never(request)
+
+
+def subscribe(connection: Connection, request: SubscribeRequest) -> None:
+    """Add the subscriber if new, and send the mail that the sign-up is answered with.
+
+    The mark of the mail commits with the state; the mail goes out after, and the mark is cleared
+    after that. When sending fails, the redelivered request finds the mark and sends.
+    """
+    is_new = False
+    with connection.transaction():
+        subscribers_table.insert_pending(
+            connection, request.email, request.name, request.language, request.received_at
+        )
+        subscriber = subscribers_table.lock_by_email(connection, request.email)
+        if not sign_ups_table.has(connection, request.id):
+            _enroll(connection, request, subscriber)
+            subscriber = subscribers_table.lock_by_email(connection, request.email)
+            is_new = True
+    if is_new:
+        count("SignUps")
+    if subscriber.due_mail is not None:
+        _send_due_mail(connection, subscriber, request)
+        subscribers_table.clear_due_mail(connection, subscriber)
+
+
+def _enroll(connection: Connection, request: SubscribeRequest, subscriber: Subscriber) -> None:
+    mail = _mail_for(request, subscriber)
+    granted = mail is not None and _is_within_budget(connection, request, subscriber)
+    sign_ups_table.insert(connection, request, subscriber.id, granted=granted)
+    if mail is DueMail.CONFIRMATION:
+        consents_table.append(connection, subscriber.id, "signed_up", request)
+    if mail is not None and granted:
+        subscribers_table.owe_mail(connection, subscriber.id, mail, request.received_at)
+    logger.info(
+        "signed up",
+        subscriber_id=str(subscriber.id),
+        status=subscriber.status,
+        mail=mail,
+        within_budget=granted,
+    )
+
+
+def _mail_for(request: SubscribeRequest, subscriber: Subscriber) -> DueMail | None:
+    """Return the mail that answers a sign-up; none when something newer has happened since."""
+    newer = [subscriber.confirmed_at, subscriber.unsubscribed_at]
+    if any(at is not None and at >= request.received_at for at in newer):
+        return None
+    match subscriber.status:
+        case SubscriberStatus.COMPLAINED:
+            return None
+        case SubscriberStatus.CONFIRMED:
+            return DueMail.ALREADY_SUBSCRIBED
+        case _:
+            return DueMail.CONFIRMATION
+
+
+def _is_within_budget(
+    connection: Connection, request: SubscribeRequest, subscriber: Subscriber
+) -> bool:
+    budgets, waits = settings.budgets(), settings.waits()
+    to_address = sign_ups_table.granted_to_subscriber(
+        connection, subscriber.id, request, timedelta(seconds=waits.address_budget_window)
+    )
+    to_source = sign_ups_table.granted_to_source(
+        connection, request, timedelta(seconds=waits.source_budget_window)
+    )
+    return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
+
+
+def _send_due_mail(
+    connection: Connection, subscriber: Subscriber, request: SubscribeRequest
+) -> None:
+    newsletter = settings.newsletter()
+    if subscriber.due_mail is DueMail.CONFIRMATION:
+        token = ConfirmationToken(
+            email=request.email, name=request.name, language=request.language, issued_at=now()
+        )
+        link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
+        content = rendering.render_confirmation(newsletter, link)
+    else:
+        content = rendering.render_already_subscribed(newsletter)
+    pacing.count_confirmation(connection)
+    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
+    count("ConfirmationMails")
+    logger.info(
+        "mail sent",
+        subscriber_id=str(subscriber.id),
+        mail=subscriber.due_mail,
+        message_id=message_id,
+    )
+
+
+def confirm(connection: Connection, request: ConfirmRequest) -> None:
+    """Confirm the subscriber, unless they unsubscribed after the token was made.
+
+    The account's suppression of an address that bounced is lifted, else no issue would arrive.
+    """
+    token = request.token
+    with connection.transaction():
+        subscribers_table.insert_pending(
+            connection, token.email, token.name, token.language, token.issued_at
+        )
+        before = subscribers_table.lock_by_email(connection, token.email)
+        status = subscribers_table.merge_confirmation(
+            connection, before.id, token.issued_at, request.received_at
+        )
+        is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
+        if is_newest:
+            subscribers_table.rename(connection, before.id, token.name, token.language)
+            consents_table.append(connection, before.id, "confirmed", request)
+    if is_newest:
+        count("Confirmations")
+    logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
+    if status is SubscriberStatus.CONFIRMED:
+        ses_mailer.lift_bounce_suppression(token.email)
+
+
+def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
+    """Unsubscribe, unless the subscriber has confirmed anew since."""
+    with connection.transaction():
+        before = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
+        if before is None:
+            logger.warning("nobody to unsubscribe", subscriber_id=str(request.token.subscriber_id))
+            return
+        status = subscribers_table.merge_unsubscribe(connection, before.id, request.received_at)
+        is_newest = _is_newer(request.received_at, before.unsubscribed_at)
+        if is_newest:
+            consents_table.append(
+                connection, before.id, "unsubscribed", request, request.token.issue_id
+            )
+    if is_newest:
+        count("Unsubscribes")
+    logger.info("unsubscribe applied", subscriber_id=str(before.id), status=status)
+
+
+def _is_newer(at: datetime, than: datetime | None) -> bool:
+    """Tell whether a request is the newest of its kind: only that changes a name, or is logged."""
+    return than is None or at > than

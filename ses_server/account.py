@@ -1,0 +1,278 @@
+"""The SES account this server plays: its limits, identities, suppressions, configuration sets."""
+
+import hashlib
+import json
+import sqlite3
+import time
+from base64 import b32encode
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+
+from ses_server import addresses
+
+ALL_REASONS = ("BOUNCE", "COMPLAINT")
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the operator of a real account gets from AWS.
+
+    The defaults are those of an account out of the sandbox. ``max_24_hour_send`` may be -1:
+    no limit. The rate need not be enforced, only shown. The template's configuration sets are
+    made in the AWS emulator, not here, so one that is unknown here is taken for a plain one,
+    unless ``strict_configuration_sets``. ``signature_seconds``: how long after it was signed a
+    request is taken; AWS's services give five minutes.
+    """
+
+    max_send_rate: float = 14.0
+    max_24_hour_send: float = 50_000.0
+    enforces_rate: bool = True
+    production_access: bool = True
+    strict_configuration_sets: bool = False
+    enforcement_status: str = "HEALTHY"  # or PROBATION, SHUTDOWN: a review by SES
+    signature_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far an identity is proved, in SES's words; by default, wholly.
+
+    ``forwards_feedback``: SES also mails each bounce and complaint to the sender, unless it is
+    turned off.
+    """
+
+    verification: str = "SUCCESS"
+    dkim: str = "SUCCESS"
+    mail_from_domain: str | None = None
+    mail_from: str = "SUCCESS"
+    forwards_feedback: bool = True
+
+
+@dataclass(frozen=True)
+class ConfigurationSet:
+    """``suppressed_reasons`` of None: as the account has it."""
+
+    name: str
+    sending_enabled: bool = True
+    suppressed_reasons: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One address on the account's suppression list; ``updated_at`` in seconds since 1970."""
+
+    address: str
+    reason: str
+    updated_at: float
+
+
+def verify_identity(
+    connection: sqlite3.Connection, identity: str, configuration_set: str | None = None
+) -> bool:
+    """Add an address or domain, verified at once; False when it was there already."""
+    added = connection.execute(
+        "INSERT OR IGNORE INTO identities (name, configuration_set) VALUES (?, ?)",
+        (addresses.identity_name(identity), configuration_set),
+    )
+    return added.rowcount == 1
+
+
+def find_identity(connection: sqlite3.Connection, identity: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT name, configuration_set FROM identities WHERE name = ?",
+        (addresses.identity_name(identity),),
+    ).fetchone()
+    return row
+
+
+def proof_of(connection: sqlite3.Connection, identity: str) -> Proof:
+    row = connection.execute(
+        "SELECT proof FROM identity_proofs WHERE name = ?", (addresses.identity_name(identity),)
+    ).fetchone()
+    return Proof(**json.loads(row["proof"])) if row else Proof()
+
+
+def put_proof(connection: sqlite3.Connection, identity: str, proof: Proof) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO identity_proofs (name, proof) VALUES (?, ?)",
+        (addresses.identity_name(identity), json.dumps(asdict(proof))),
+    )
+
+
+def dkim_tokens(identity: str) -> list[str]:
+    """Give the three names under which SES publishes a domain's keys; the same ever after."""
+    return [
+        b32encode(hashlib.sha256(f"{number}.{identity}".encode()).digest())[:32].decode().lower()
+        for number in range(3)
+    ]
+
+
+def list_identities(connection: sqlite3.Connection, *, after: str | None, limit: int) -> list[str]:
+    rows = connection.execute(
+        "SELECT name FROM identities WHERE name > ? ORDER BY name LIMIT ?", (after or "", limit)
+    )
+    return [row["name"] for row in rows]
+
+
+def delete_identity(connection: sqlite3.Connection, identity: str) -> bool:
+    deleted = connection.execute(
+        "DELETE FROM identities WHERE name = ?", (addresses.identity_name(identity),)
+    )
+    connection.execute(
+        "DELETE FROM identity_proofs WHERE name = ?", (addresses.identity_name(identity),)
+    )
+    return deleted.rowcount == 1
+
+
+def is_verified(connection: sqlite3.Connection, address: str) -> bool:
+    """Tell whether ``address`` may send: it, or a domain above it, is a verified identity."""
+    covering = addresses.identities_covering(address)
+    found = connection.execute(
+        "SELECT name FROM identities WHERE name IN (SELECT value FROM json_each(?))",
+        (json.dumps(covering),),
+    )
+    return any(proof_of(connection, row["name"]).verification == "SUCCESS" for row in found)
+
+
+def suppress(connection: sqlite3.Connection, address: str, reason: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO suppressions (address, reason, updated_at) VALUES (?, ?, ?)",
+        (addresses.mailbox_key(address), reason, time.time()),
+    )
+
+
+def find_suppression(connection: sqlite3.Connection, address: str) -> Suppression | None:
+    row = connection.execute(
+        "SELECT address, reason, updated_at FROM suppressions WHERE address = ?",
+        (addresses.mailbox_key(address),),
+    ).fetchone()
+    return Suppression(**row) if row else None
+
+
+def list_suppressions(
+    connection: sqlite3.Connection, reasons: Collection[str], *, after: str | None, limit: int
+) -> list[Suppression]:
+    rows = connection.execute(
+        "SELECT address, reason, updated_at FROM suppressions"
+        " WHERE address > ? AND reason IN (SELECT value FROM json_each(?))"
+        " ORDER BY address LIMIT ?",
+        (after or "", json.dumps(list(reasons)), limit),
+    )
+    return [Suppression(**row) for row in rows]
+
+
+def delete_suppression(connection: sqlite3.Connection, address: str) -> bool:
+    deleted = connection.execute(
+        "DELETE FROM suppressions WHERE address = ?", (addresses.mailbox_key(address),)
+    )
+    return deleted.rowcount == 1
+
+
+def suppressed_among(
+    connection: sqlite3.Connection, recipients: Iterable[str], reasons: Collection[str]
+) -> dict[str, str]:
+    """Return the reason by address for those of ``recipients`` that get no mail."""
+    rows = connection.execute(
+        "SELECT address, reason FROM suppressions"
+        " WHERE address IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(recipients)),),
+    )
+    return {row["address"]: row["reason"] for row in rows if row["reason"] in reasons}
+
+
+def put_configuration_set(
+    connection: sqlite3.Connection, configuration_set: ConfigurationSet
+) -> None:
+    reasons = configuration_set.suppressed_reasons
+    connection.execute(
+        "INSERT OR REPLACE INTO configuration_sets (name, sending_enabled, suppressed_reasons)"
+        " VALUES (?, ?, ?)",
+        (
+            configuration_set.name,
+            configuration_set.sending_enabled,
+            None if reasons is None else json.dumps(reasons),
+        ),
+    )
+
+
+def find_configuration_set(connection: sqlite3.Connection, name: str) -> ConfigurationSet | None:
+    row = connection.execute(
+        "SELECT name, sending_enabled, suppressed_reasons FROM configuration_sets WHERE name = ?",
+        (name,),
+    ).fetchone()
+    if row is None:
+        return None
+    reasons = row["suppressed_reasons"]
+    return ConfigurationSet(
+        name=row["name"],
+        sending_enabled=bool(row["sending_enabled"]),
+        suppressed_reasons=None if reasons is None else tuple(json.loads(reasons)),
+    )
+
+
+def list_configuration_sets(
+    connection: sqlite3.Connection, *, after: str | None, limit: int
+) -> list[str]:
+    rows = connection.execute(
+        "SELECT name FROM configuration_sets WHERE name > ? ORDER BY name LIMIT ?",
+        (after or "", limit),
+    )
+    return [row["name"] for row in rows]
+
+
+def delete_configuration_set(connection: sqlite3.Connection, name: str) -> bool:
+    deleted = connection.execute("DELETE FROM configuration_sets WHERE name = ?", (name,))
+    return deleted.rowcount == 1
+
+
+def is_sending_enabled(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT sending_enabled FROM account").fetchone()[0])
+
+
+def enable_sending(connection: sqlite3.Connection, *, enabled: bool) -> None:
+    connection.execute("UPDATE account SET sending_enabled = ?", (enabled,))
+
+
+def suppressed_reasons(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the reasons that the account honours where a configuration set has none of its own."""
+    row = connection.execute("SELECT suppressed_reasons FROM account").fetchone()
+    return tuple(json.loads(row[0]))
+
+
+def put_suppressed_reasons(connection: sqlite3.Connection, reasons: Iterable[str]) -> None:
+    connection.execute(
+        "UPDATE account SET suppressed_reasons = ?", (json.dumps(sorted(set(reasons))),)
+    )
+
+
+def put_configured_destination(
+    connection: sqlite3.Connection, configuration_set: str, name: str, destination: str
+) -> bool:
+    """Keep what the operator set up, as JSON; False when the name was taken."""
+    added = connection.execute(
+        "INSERT OR IGNORE INTO configured_destinations (configuration_set, name, destination)"
+        " VALUES (?, ?, ?)",
+        (configuration_set, name, destination),
+    )
+    return added.rowcount == 1
+
+
+def configured_destinations(
+    connection: sqlite3.Connection, configuration_set: str
+) -> dict[str, dict[str, object]]:
+    rows = connection.execute(
+        "SELECT name, destination FROM configured_destinations"
+        " WHERE configuration_set = ? ORDER BY name",
+        (configuration_set,),
+    )
+    return {row["name"]: json.loads(row["destination"]) for row in rows}
+
+
+def delete_configured_destination(
+    connection: sqlite3.Connection, configuration_set: str, name: str
+) -> bool:
+    deleted = connection.execute(
+        "DELETE FROM configured_destinations WHERE configuration_set = ? AND name = ?",
+        (configuration_set, name),
+    )
+    return deleted.rowcount == 1

@@ -1,0 +1,231 @@
+"""The control API from Python: ``server.control.drop(take="first")``."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ses_server.events import Travel
+from ses_server.fates import EventType, FateRule
+from ses_server.faults import (
+    SENDING,
+    CallError,
+    Drop,
+    EntryStatus,
+    Fault,
+    Hang,
+    Latency,
+    Taking,
+)
+from ses_server.publishing import ANY, Queue, Topic
+
+TIMEOUT_SECONDS = 30.0
+
+# A proxy of the environment is for the world outside, not for a server on this machine.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class ControlError(Exception):
+    """The server did not take a command; the text is its reason."""
+
+
+@dataclass(frozen=True)
+class Throttles:
+    """Messages refused by the account's own limits since the server started."""
+
+    rate: int
+    quota: int
+
+
+@dataclass(frozen=True)
+class Control:
+    """A running server's control API, at the server's URL.
+
+    Each command that makes a fault returns its number, for ``end``. A fault without a ``count``
+    strikes until it is ended; ``probability`` is drawn by ``seed``.
+    """
+
+    url: str
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is in force: ``GET /control``."""
+        return self._call("GET", "/control")
+
+    def throttles(self) -> Throttles:
+        return Throttles(**self.state()["throttles"])
+
+    def change_account(  # noqa: PLR0913 - what an account has
+        self,
+        *,
+        max_send_rate: float | None = None,
+        max_24_hour_send: float | None = None,
+        enforces_rate: bool | None = None,
+        sent_last_24_hours: int | None = None,
+        production_access: bool | None = None,
+        enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None,
+        signature_seconds: float | None = None,
+    ) -> None:
+        """Change the limits from now on; what is not given stays.
+
+        ``sent_last_24_hours`` says how much of the quota is used up, whatever was sent.
+        """
+        self._call(
+            "PATCH",
+            "/control/account",
+            {
+                "max_send_rate": max_send_rate,
+                "max_24_hour_send": max_24_hour_send,
+                "enforces_rate": enforces_rate,
+                "sent_last_24_hours": sent_last_24_hours,
+                "production_access": production_access,
+                "enforcement_status": enforcement_status,
+                "signature_seconds": signature_seconds,
+            },
+        )
+
+    def change_identity(self, identity: str, **proof: str) -> None:
+        """Say how far an identity is proved; ``proof`` are ``ProofChange``'s fields."""
+        self._call("PATCH", f"/control/identities/{urllib.parse.quote(identity)}", proof)
+
+    def pause_sending(self) -> None:
+        self._call("PATCH", "/control/account", {"sending_enabled": False})
+
+    def resume_sending(self) -> None:
+        self._call("PATCH", "/control/account", {"sending_enabled": True})
+
+    def suppress(
+        self, addresses: Iterable[str], reason: Literal["BOUNCE", "COMPLAINT"] = "BOUNCE"
+    ) -> None:
+        """Put addresses on the account's suppression list."""
+        self._call(
+            "POST", "/control/suppressions", {"addresses": list(addresses), "reason": reason}
+        )
+
+    def begin(self, fault: Fault) -> int:
+        """Let a fault strike from now on; the commands below are the usual ones."""
+        answer = self._call("POST", "/control/faults", fault.model_dump(mode="json"))
+        return int(answer["number"])
+
+    def end(self, number: int) -> None:
+        self._call("DELETE", f"/control/faults/{number}")
+
+    def end_all(self) -> None:
+        self._call("DELETE", "/control/faults")
+
+    def struck(self, number: int) -> int:
+        """Tell how often a fault has struck."""
+        (found,) = (one for one in self.state()["faults"] if one["number"] == number)
+        return int(found["struck"])
+
+    def slow_down(
+        self, seconds: float, jitter: float = 0.0, *, operations: Iterable[str] = SENDING
+    ) -> int:
+        return self.begin(Latency(seconds=seconds, jitter=jitter, operations=frozenset(operations)))
+
+    def throttle_calls(self, count: int) -> int:
+        """Refuse the next calls whole: "Maximum sending rate exceeded."."""
+        return self.begin(CallError(error="TooManyRequestsException", count=count))
+
+    def throttle_entries(self, count: int) -> int:
+        """Answer the next entries of bulk calls with ``ACCOUNT_THROTTLED``."""
+        return self.begin(EntryStatus(status="ACCOUNT_THROTTLED", count=count))
+
+    def refuse_calls(self, error: str, **fault: Any) -> int:  # noqa: ANN401 — CallError's fields
+        """Answer calls with ``error``; ``fault`` are ``CallError``'s other fields."""
+        return self.begin(CallError(error=error, **fault))
+
+    def refuse_entries(self, status: str, **fault: Any) -> int:  # noqa: ANN401 — EntryStatus's
+        """Answer entries with ``status``; ``fault`` are ``EntryStatus``'s other fields."""
+        return self.begin(EntryStatus.model_validate({"status": status, **fault}))
+
+    def hang(self, seconds: float, take: Taking, **fault: Any) -> int:  # noqa: ANN401 — Hang's
+        """Say nothing for ``seconds``, the mails taken ``first``, ``late`` (after) or ``never``."""
+        return self.begin(Hang(seconds=seconds, take=take, **fault))
+
+    def drop(self, take: Literal["first", "never"], **fault: Any) -> int:  # noqa: ANN401 — Drop's
+        """Drop the connection unanswered, the mails taken ``first`` or ``never``."""
+        return self.begin(Drop(take=take, **fault))
+
+    def bounce(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        """Let mails bounce from now on: to ``recipients``, or a ``share``; see ``FateRule``."""
+        return self.let(_rule(EventType.BOUNCE, recipients, rule))
+
+    def complain(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        return self.let(_rule(EventType.COMPLAINT, recipients, rule))
+
+    def reject(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
+        return self.let(_rule(EventType.REJECT, recipients, rule))
+
+    def let(self, rule: FateRule) -> int:
+        """Decide by ``rule`` what becomes of mails; returns its number, for ``end_fate``."""
+        return int(self._call("POST", "/control/fates", rule.model_dump(mode="json"))["number"])
+
+    def end_fate(self, number: int) -> None:
+        self._call("DELETE", f"/control/fates/{number}")
+
+    def end_all_fates(self) -> None:
+        self._call("DELETE", "/control/fates")
+
+    def tell(
+        self,
+        event: EventType,
+        recipients: Iterable[str],
+        **rule: Any,  # noqa: ANN401
+    ) -> list[str]:
+        """Publish an event about the last mail to each of ``recipients``, now.
+
+        Returns those that there is a mail to.
+        """
+        body = _rule(event, recipients, rule).model_dump(mode="json")
+        told: list[str] = self._call("POST", "/control/events", body)["told"]
+        return told
+
+    def let_events_travel(self, **travel: Any) -> None:  # noqa: ANN401 — Travel's fields
+        """Set how the events of mails taken from now on travel; without arguments, plainly."""
+        self._call("PUT", "/control/travel", Travel(**travel).model_dump(mode="json"))
+
+    def release_events(self) -> int:
+        """Publish what was withheld, and return how many events that were."""
+        return int(self._call("POST", "/control/events/release")["released"])
+
+    def republish_events(self, hours: float) -> int:
+        """Publish again what was published in the last ``hours``; return how many events."""
+        answer = self._call("POST", "/control/events/republish", {"hours": hours})
+        return int(answer["due_again"])
+
+    def publish_to(self, destination: Topic | Queue, configuration_set: str = ANY) -> None:
+        """Send a configuration set's events to a topic or a queue, also after a restart."""
+        self._call(
+            "PUT",
+            f"/control/destinations/{urllib.parse.quote(configuration_set, safe='')}",
+            destination.model_dump(mode="json"),
+        )
+
+    def publish_nowhere(self) -> None:
+        self._call("DELETE", "/control/destinations")
+
+    def event_counts(self) -> dict[str, int]:
+        """Count the events by ``EventState``."""
+        counted: dict[str, int] = self.state()["events"]
+        return counted
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        request = urllib.request.Request(  # noqa: S310 — http, to our own server
+            f"{self.url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                read: dict[str, Any] = json.load(answer)
+                return read
+        except urllib.error.HTTPError as refused:
+            raise ControlError(refused.read().decode()) from refused
+
+
+def _rule(event: EventType, recipients: Iterable[str] | None, rule: dict[str, Any]) -> FateRule:
+    named = None if recipients is None else frozenset(recipients)
+    return FateRule.model_validate({"event": event, "recipients": named, **rule})

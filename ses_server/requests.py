@@ -1,0 +1,239 @@
+"""What callers send, parsed at the edge: the input shapes of botocore's ``sesv2`` as far as used.
+
+Members that SES knows and this server has no use for (a tenant, an endpoint, an identity's ARN)
+are left unread; those that would change a mail are refused by ``sending``.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_pascal
+from pydantic_core import ErrorDetails
+
+from ses_server.errors import SesError, bad_request
+
+HeaderName = Annotated[
+    str, StringConstraints(min_length=1, max_length=126, pattern=r"^[!-9;-@A-~]+$")
+]
+HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=995, pattern=r"^[ -~]*$")]
+TemplateData = Annotated[str, StringConstraints(max_length=262_144)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+# Errors of type rather than of value: SES can't even read the request.
+_UNREADABLE = ("_type", "json_invalid", "base64_decode")
+
+_CONSTRAINTS = {
+    "missing": "Member must not be null",
+    "string_too_long": "Member must have length less than or equal to {max_length}",
+    "string_too_short": "Member must have length greater than or equal to {min_length}",
+    "string_pattern_mismatch": "Member must satisfy regular expression pattern: {pattern}",
+    "literal_error": "Member must satisfy enum value set: [{expected}]",
+}
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_pascal,
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        hide_input_in_errors=True,
+    )
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a request's JSON; raises ``SesError`` in the words SES uses for its constraints."""
+        try:
+            return cls.model_validate_json(body or b"{}")
+        except ValidationError as error:
+            raise _refusal(error.errors(include_url=False, include_input=False)) from error
+
+
+def _refusal(details: list[ErrorDetails]) -> SesError:
+    if any(detail["type"].endswith(_UNREADABLE) for detail in details):
+        return SesError("SerializationException", f"{_path(details[0])}: {details[0]['msg']}")
+    problems = "; ".join(
+        f"Value at '{_path(detail)}' failed to satisfy constraint: {_constraint(detail)}"
+        for detail in details
+    )
+    count = f"{len(details)} validation error{'s' if len(details) > 1 else ''} detected"
+    return bad_request(f"{count}: {problems}")
+
+
+def _path(detail: ErrorDetails) -> str:
+    return ".".join(
+        f"{part + 1}.member" if isinstance(part, int) else part[:1].lower() + part[1:]
+        for part in detail["loc"]
+    )
+
+
+def _constraint(detail: ErrorDetails) -> str:
+    words = _CONSTRAINTS.get(detail["type"])
+    return words.format(**detail.get("ctx", {})) if words else detail["msg"]
+
+
+class MessageHeader(_Shape):
+    name: HeaderName
+    value: HeaderValue
+
+
+class MessageTag(_Shape):
+    name: str
+    value: str
+
+
+class Destination(_Shape):
+    to_addresses: tuple[str, ...] = ()
+    cc_addresses: tuple[str, ...] = ()
+    bcc_addresses: tuple[str, ...] = ()
+
+
+class Part(_Shape):
+    """botocore's ``Content``: a subject or one body."""
+
+    data: str
+    charset: str | None = None
+
+
+class Body(_Shape):
+    text: Part | None = None
+    html: Part | None = None
+
+
+class SimpleMessage(_Shape):
+    """botocore's ``Message``."""
+
+    subject: Part
+    body: Body
+    headers: tuple[MessageHeader, ...] = ()
+    attachments: tuple[object, ...] = ()
+
+
+class RawMessage(_Shape):
+    data: Base64Bytes
+
+
+class TemplateContent(_Shape):
+    """botocore's ``EmailTemplateContent``."""
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+
+
+class Template(_Shape):
+    template_name: NonEmpty | None = None
+    template_arn: NonEmpty | None = None
+    template_content: TemplateContent | None = None
+    template_data: TemplateData | None = None
+    headers: tuple[MessageHeader, ...] = ()
+    attachments: tuple[object, ...] = ()
+
+
+class EmailContent(_Shape):
+    simple: SimpleMessage | None = None
+    raw: RawMessage | None = None
+    template: Template | None = None
+
+
+class SendEmail(_Shape):
+    from_email_address: str | None = None
+    destination: Destination | None = None
+    reply_to_addresses: tuple[str, ...] = ()
+    content: EmailContent
+    email_tags: tuple[MessageTag, ...] = ()
+    configuration_set_name: str | None = None
+    list_management_options: object = None
+
+
+class ReplacementTemplate(_Shape):
+    replacement_template_data: TemplateData | None = None
+
+
+class ReplacementEmailContent(_Shape):
+    replacement_template: ReplacementTemplate | None = None
+
+
+class BulkEmailEntry(_Shape):
+    destination: Destination
+    replacement_tags: tuple[MessageTag, ...] = ()
+    replacement_email_content: ReplacementEmailContent | None = None
+    replacement_headers: tuple[MessageHeader, ...] = ()
+
+    @property
+    def data(self) -> str | None:
+        content = self.replacement_email_content
+        template = content.replacement_template if content else None
+        return template.replacement_template_data if template else None
+
+
+class BulkEmailContent(_Shape):
+    template: Template | None = None
+
+
+class SendBulkEmail(_Shape):
+    from_email_address: str | None = None
+    reply_to_addresses: tuple[str, ...] = ()
+    default_email_tags: tuple[MessageTag, ...] = ()
+    default_content: BulkEmailContent
+    bulk_email_entries: tuple[BulkEmailEntry, ...]
+    configuration_set_name: str | None = None
+
+
+class CreateEmailIdentity(_Shape):
+    email_identity: NonEmpty
+    configuration_set_name: str | None = None
+
+
+class ListPage(_Shape):
+    """The body of the list operations that are POSTs."""
+
+    next_token: str | None = None
+    page_size: int | None = None
+
+
+SuppressedReason = Literal["BOUNCE", "COMPLAINT"]
+
+
+class PutSuppressedDestination(_Shape):
+    email_address: str
+    reason: SuppressedReason
+
+
+class SuppressionOptions(_Shape):
+    suppressed_reasons: tuple[SuppressedReason, ...] | None = None
+
+
+class SendingOptions(_Shape):
+    sending_enabled: bool = False
+
+
+class CreateConfigurationSet(_Shape):
+    configuration_set_name: Annotated[
+        str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
+    ]
+    sending_options: SendingOptions | None = None
+    suppression_options: SuppressionOptions | None = None
+
+
+class PutEmailIdentityMailFrom(_Shape):
+    mail_from_domain: str | None = None
+
+
+class PutEmailIdentityFeedback(_Shape):
+    email_forwarding_enabled: bool = False
+
+
+class SnsDestination(_Shape):
+    topic_arn: NonEmpty
+
+
+class EventDestinationDefinition(_Shape):
+    enabled: bool = False
+    matching_event_types: tuple[str, ...] = ()
+    sns_destination: SnsDestination | None = None
+
+
+class CreateEventDestination(_Shape):
+    event_destination_name: NonEmpty
+    event_destination: EventDestinationDefinition

@@ -1,0 +1,267 @@
+"""Events reach the topic or the queue of their configuration set, whatever happens in between."""
+
+import json
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import ses_server
+from local.isolation import ACCOUNT, REGION
+from ses_server import EventType, Queue, Server, Topic
+from ses_server.publishing import VALIDATED
+from tests.ses_server.clients import SENDER, client_of, entry, simple, template
+from tests.ses_server.test_process import process
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+
+    type Client = SESV2Client
+
+WAIT = 10  # seconds
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A topic, and the queue that it is delivered to raw."""
+
+    topic_arn: str
+    queue_url: str
+    sqs: "SQSClient"
+
+    def received(self, count: int) -> list[dict[str, Any]]:
+        """Wait for that many events and return all that are there, parsed."""
+        return [json.loads(body) for body in self.bodies(count, lambda body: body != VALIDATED)]
+
+    def bodies(self, count: int, wanted: Callable[[str], bool]) -> list[str]:
+        """Wait for that many messages that are wanted; the others are taken off too."""
+        bodies: list[str] = []
+
+        def are_there() -> bool:
+            answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+            received = [message["Body"] for message in answer.get("Messages", [])]
+            bodies.extend(filter(wanted, received))
+            return len(bodies) >= count
+
+        wait_until(are_there)
+        return bodies
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT
+    while not is_so():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
+    for name, value in ACCOUNT.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        sqs: Any = boto3.client("sqs")
+        sns: Any = boto3.client("sns")
+        queue_url = sqs.create_queue(QueueName="feedback")["QueueUrl"]
+        topic_arn = sns.create_topic(Name="events")["TopicArn"]
+        sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{REGION}:123456789012:feedback",
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        yield Feedback(topic_arn, queue_url, sqs)
+
+
+@pytest.fixture
+def server(tmp_path: Path, feedback: Feedback) -> Iterator[Server]:
+    """A server within the fake cloud, which ends before it."""
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        yield server
+
+
+def send(client: "Client", to: str = "ursula@example.com", configuration_set: str = "a") -> str:
+    return client.send_email(
+        FromEmailAddress=SENDER,
+        Destination={"ToAddresses": [to]},
+        Content=simple(),
+        ConfigurationSetName=configuration_set,
+    )["MessageId"]
+
+
+def is_all_published(server: Server) -> bool:
+    return set(server.control.event_counts()) == {"published"}
+
+
+def test_a_topic_gets_what_the_server_has_on_record(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    server.control.publish_to(Topic(topic_arn=feedback.topic_arn))
+
+    client.send_bulk_email(
+        FromEmailAddress=SENDER,
+        DefaultContent=template(Text="."),
+        BulkEmailEntries=[entry(f"r{number}@example.com") for number in range(12)],
+    )
+
+    received = feedback.received(24)
+    assert len(received) == 24
+    recorded = [event.record for event in server.events()]
+    assert all(record in recorded for record in received)
+    wait_until(lambda: is_all_published(server))
+
+
+def test_a_queue_gets_the_same_without_a_topic(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    server.control.publish_to(Queue(queue_url=feedback.queue_url), "a")
+
+    message_id = send(client)
+
+    received = feedback.received(2)
+    assert [one["mail"]["messageId"] for one in received] == [message_id] * 2
+
+
+def test_a_new_destination_is_sent_that_it_is_valid_once_and_before_the_first_event(
+    tmp_path: Path, feedback: Feedback
+) -> None:
+    to_topic = Topic(topic_arn=feedback.topic_arn)
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        server.control.publish_to(to_topic, "a")
+        assert feedback.bodies(1, lambda _: True) == [VALIDATED]
+
+        server.control.publish_to(to_topic, "a")  # a redeployment, which changes nothing
+        send(client_of(server))
+        assert VALIDATED not in feedback.bodies(2, lambda _: True)
+
+        server.control.publish_to(to_topic, "b")
+        assert feedback.bodies(1, lambda _: True) == [VALIDATED]
+    with ses_server.running(tmp_path, republished_hours=0) as server:
+        send(client_of(server))
+        assert VALIDATED not in feedback.bodies(2, lambda _: True)
+
+
+def test_a_destination_that_is_not_there_yet_is_sent_it_later_and_others_get_their_events(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    url = feedback.queue_url.replace("feedback", "later")
+    server.control.publish_to(Queue(queue_url=url), "later")
+    server.control.publish_to(Queue(queue_url=feedback.queue_url), "a")
+
+    send(client)
+    assert len(feedback.received(2)) == 2
+    feedback.sqs.create_queue(QueueName="later")
+
+    later = Feedback(feedback.topic_arn, url, feedback.sqs)
+    assert later.bodies(1, lambda _: True) == [VALIDATED]
+
+
+def test_a_configuration_set_s_destination_gets_its_own_events_of_the_types_it_wants(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    wanted = frozenset({EventType.SEND})
+    server.control.publish_to(Queue(queue_url=feedback.queue_url, types=wanted), "a")
+
+    send(client, configuration_set="b")
+    message_id = send(client)
+    wait_until(lambda: server.control.event_counts() == {"published": 1, "unwanted": 3})
+
+    (received,) = feedback.received(1)
+    assert (received["eventType"], received["mail"]["messageId"]) == ("Send", message_id)
+
+
+def test_events_wait_for_a_queue_that_is_not_there_yet(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    url = feedback.queue_url.replace("feedback", "later")
+    server.control.publish_to(Queue(queue_url=url))
+    send(client)
+    time.sleep(0.3)
+    assert server.control.event_counts() == {"due": 2}
+
+    feedback.sqs.create_queue(QueueName="later")
+
+    wait_until(lambda: is_all_published(server))
+
+
+def test_calls_are_answered_while_a_destination_hangs(client: "Client", server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        server.control.publish_to(Queue(queue_url=f"{url}/0/feedback", endpoint_url=url))
+        send(client)
+        accepted, _ = deaf.accept()
+
+        send(client)
+
+        accepted.close()
+    assert len(server.mails()) == 2
+
+
+def test_withheld_events_come_when_they_are_released(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    server.control.publish_to(Queue(queue_url=feedback.queue_url))
+    server.control.let_events_travel(is_withheld=True, types=[EventType.SEND])
+    send(client)
+    assert [one["eventType"] for one in feedback.received(1)] == ["Delivery"]
+
+    server.control.release_events()
+
+    assert [one["eventType"] for one in feedback.received(1)] == ["Send"]
+
+
+def test_lost_events_never_come(client: "Client", server: Server, feedback: Feedback) -> None:
+    server.control.publish_to(Queue(queue_url=feedback.queue_url))
+    server.control.let_events_travel(lost=1, types=[EventType.SEND])
+
+    send(client)
+    wait_until(lambda: server.control.event_counts() == {"lost": 1, "published": 1})
+    server.control.republish_events(hours=1)
+
+    assert [one["eventType"] for one in feedback.received(2)] == ["Delivery"] * 2
+
+
+def test_after_a_restart_the_last_hours_events_are_published_again(
+    tmp_path: Path, feedback: Feedback
+) -> None:
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        server.control.publish_to(Queue(queue_url=feedback.queue_url))
+        send(client_of(server))
+        assert len(feedback.received(2)) == 2
+        wait_until(lambda: is_all_published(server))
+
+    with ses_server.running(tmp_path) as server:
+        assert len(feedback.received(2)) == 2
+        wait_until(lambda: is_all_published(server))
+
+    with ses_server.running(tmp_path, republished_hours=0) as server:
+        assert is_all_published(server)
+
+
+def test_the_events_of_every_mail_survive_kill_9_and_are_published_then(
+    tmp_path: Path, feedback: Feedback
+) -> None:
+    with process(tmp_path, "--any-rate") as (started, server):
+        server.control.drop(take="first", count=1)
+        with pytest.raises(Exception, match="closed"):
+            send(client_of(server), "unanswered@example.com")
+        send(client_of(server), "answered@example.com")
+        started.kill()
+
+    with ses_server.running(tmp_path) as server:
+        server.control.publish_to(Queue(queue_url=feedback.queue_url))
+        received = feedback.received(4)
+
+    told = Counter((one["mail"]["destination"][0], one["eventType"]) for one in received)
+    assert told == {
+        (f"{name}@example.com", event): 1
+        for name in ("unanswered", "answered")
+        for event in ("Send", "Delivery")
+    }
