@@ -51,8 +51,8 @@ def start(state: State) -> Child:
             "IOT_MTLS_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",
         }
-        # Functions inherit this, too: waits that are not to be waited for here, settings.Waits.
-        | {name: value for name, value in os.environ.items() if name == "WAITS"},
+        # Functions inherit this, too: waits that are not to be waited for here, settings.Timings.
+        | {name: value for name, value in os.environ.items() if name == "TIMINGS"},
         state_folder=state.folder,
     )
     try:

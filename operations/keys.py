@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 KEY_BYTES = 48  # 64 characters, as the stack generates
-# Twice as long as a function keeps the keys (broadsheet.settings.Waits.secrets_cached).
+# Twice as long as a function keeps the keys (broadsheet.settings.Timings.secrets_cached).
 SEEN_BY_ALL_AFTER = timedelta(seconds=120)
 
 

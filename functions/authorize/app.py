@@ -21,7 +21,7 @@ class Author(BaseModel):
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Answer API Gateway with a policy: an author may call every route, anyone else none."""
+    """Response API Gateway with a policy: an author may call every route, anyone else none."""
     try:
         author = find_author(event["authorizationToken"])
     except Exception as error:  # noqa: BLE001 - told without its message, then raised

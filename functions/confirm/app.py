@@ -11,18 +11,18 @@ from broadsheet.domain.requests import ConfirmRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Answer, Request, endpoints
+from broadsheet.web.http import Request, Response, router
 
 
-def show_button(request: Request) -> Answer:
+def show_button(request: Request) -> Response:
     """Show the button that confirms, if the link is good."""
     token = request.query.get("token", "")
     signed_tokens.read_confirmation(token)
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': token})}")
-    return Answer.page(HTTPStatus.OK, pages.confirm(settings.newsletter_name(), action))
+    return Response.page(HTTPStatus.OK, pages.confirm(settings.newsletter_name(), action))
 
 
-def confirm(request: Request) -> Answer:
+def confirm(request: Request) -> Response:
     """Take the confirmation; enroll applies it."""
     wanted = ConfirmRequest(
         token=signed_tokens.read_confirmation(request.query.get("token", "")),
@@ -32,11 +32,11 @@ def confirm(request: Request) -> Answer:
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
         page = pages.confirmed(settings.newsletter_name(), sign_up_url=request.link("/"))
-        return Answer.page(HTTPStatus.ACCEPTED, page)
-    return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
+        return Response.page(HTTPStatus.ACCEPTED, page)
+    return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
-handler = endpoints(
+handler = router(
     {
         "GET /subscriptions/confirm": show_button,
         "POST /subscriptions/confirm": confirm,

@@ -29,8 +29,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             ) -> Sequence[BatchPointer]:
                 numbers = sorted({number for pointer in pointers for number in pointer.numbers})
                 issue_id = pointers[0].issue_id
-                left = set(delivery.deliver(invocation, issue_id, numbers, correlation_id))
-                return [pointer for pointer in pointers if not left.isdisjoint(pointer.numbers)]
+                unprocessed = set(delivery.deliver(invocation, issue_id, numbers, correlation_id))
+                return [
+                    pointer for pointer in pointers if not unprocessed.isdisjoint(pointer.numbers)
+                ]
 
             return worker.work_through(
                 event,

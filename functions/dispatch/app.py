@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | 
     tick = Tick.model_validate(event)
     with correlated(tick.correlation_id) as correlation_id:
         try:
-            with connected(settings.waits().database_patience_of_workers) as connection:
+            with connected(settings.timings().worker_connect_timeout) as connection:
                 if tick.report:
                     return dispatching.report_problems(connection).model_dump(mode="json")
                 if tick.issue_id is None:

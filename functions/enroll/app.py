@@ -15,7 +15,7 @@ from broadsheet.services.subscribers import enrollment
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Take SQS messages; one connection serves them all, opened when the first needs it."""
-    patience = settings.waits().database_patience_of_workers
+    connect_timeout = settings.timings().worker_connect_timeout
     try:
         with session() as invocation:
 
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
                 requests: Sequence[SubscriberRequest], _correlation_id: str
             ) -> Sequence[SubscriberRequest]:
                 for request in requests:
-                    with invocation.connected(patience) as connection:
+                    with invocation.connected(connect_timeout) as connection:
                         enrollment.apply(connection, request)
                 return []
 

@@ -18,11 +18,11 @@ _event = TypeAdapter(SesEvent)
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Take SQS messages, each an event in SES's own shape; all are recorded together."""
-    patience = settings.waits().database_patience_of_workers
+    connect_timeout = settings.timings().worker_connect_timeout
     with session() as invocation:
 
         def record(events: Sequence[SesEvent], _correlation_id: str) -> Sequence[SesEvent]:
-            with invocation.connected(patience) as connection:
+            with invocation.connected(connect_timeout) as connection:
                 recording.record(connection, events)
             return []
 

@@ -1,4 +1,4 @@
-"""An author's endpoints: publish an issue, see where it is, and pull its levers."""
+"""An author's router: publish an issue, see where it is, and pull its levers."""
 
 import base64
 import csv
@@ -21,7 +21,7 @@ from broadsheet.database.issues_table import Issue
 from broadsheet.domain.errors import InvalidRequest, IssueNotFound
 from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
 from broadsheet.services.issues import lifecycle, publication
-from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
+from broadsheet.web.http import Request, Response, invalid_fields, router
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
 PAGE_LIMIT = 100
@@ -38,7 +38,7 @@ NOBODY_TO_SEND_TO = {
 }
 
 
-def publish(request: Request) -> Answer:
+def publish(request: Request) -> Response:
     """Publish an issue; the same key and request answer with the same issue again.
 
     ``audience_now`` says how many readers it would have at this moment; a scheduled one may find
@@ -49,7 +49,7 @@ def publish(request: Request) -> Answer:
         wanted = PublishRequest.model_validate(request.document(LARGEST_BODY))
     except ValidationError as error:
         raise invalid_fields(error) from None
-    with connected(settings.waits().database_patience_of_publish) as connection:
+    with connected(settings.timings().publish_connect_timeout) as connection:
         issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
         audience = publication.audience_now(connection)
     location = request.link(f"/issues/{issue.id}")
@@ -59,17 +59,17 @@ def publish(request: Request) -> Answer:
         "audience_now": audience,
         "warnings": [] if audience else [NOBODY_TO_SEND_TO],
     }
-    return Answer.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
+    return Response.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
 
 
-def list_issues(request: Request) -> Answer:
+def list_issues(request: Request) -> Response:
     """List issues, newest first, a page at a time."""
     limit = _limit(request.query.get("limit", "20"))
     before = _read_cursor(request.query.get("before"))
-    with connected(settings.waits().database_patience_of_publish) as connection:
+    with connected(settings.timings().publish_connect_timeout) as connection:
         issues = publication.newest(connection, limit + 1, before)
     page, more = issues[:limit], issues[limit:]
-    return Answer.json(
+    return Response.json(
         HTTPStatus.OK,
         {
             "issues": [_summary(request, issue) for issue in page],
@@ -80,20 +80,20 @@ def list_issues(request: Request) -> Answer:
     )
 
 
-def show_issue(request: Request) -> Answer:
+def show_issue(request: Request) -> Response:
     """Show an issue, where its audience is, and how long it will go on."""
-    with connected(settings.waits().database_patience_of_publish) as connection:
+    with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
     progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Answer.json(HTTPStatus.OK, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.OK, _summary(request, shown.issue) | progress)
 
 
-def show_deliveries(request: Request) -> Answer:
+def show_deliveries(request: Request) -> Response:
     """Show an issue's ledger, a page at a time: as CSV to who accepts that, else as JSON."""
     issue_id = _issue_id(request)
     limit = _limit(request.query.get("limit", "100"), most=LEDGER_PAGE_LIMIT)
     after = _read_ledger_cursor(request.query.get("after"))
-    with connected(settings.waits().database_patience_of_publish) as connection:
+    with connected(settings.timings().publish_connect_timeout) as connection:
         rows = publication.ledger(connection, issue_id, limit + 1, after)
     as_csv = "text/csv" in request.headers.get("accept", "")
     documents = _fitting([row.model_dump(mode="json") for row in rows[:limit]], as_csv=as_csv)
@@ -107,9 +107,9 @@ def show_deliveries(request: Request) -> Answer:
         else None
     )
     if not as_csv:
-        return Answer.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
+        return Response.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
     link = {"Link": f'<{following}>; rel="next"'} if following else {}  # RFC 8288
-    return Answer(HTTPStatus.OK, _csv(documents), "text/csv; charset=utf-8", link)
+    return Response(HTTPStatus.OK, _csv(documents), "text/csv; charset=utf-8", link)
 
 
 def _fitting(documents: list[dict[str, Any]], *, as_csv: bool) -> list[dict[str, Any]]:
@@ -143,12 +143,12 @@ def _harmless(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
-def pause(request: Request) -> Answer:
+def pause(request: Request) -> Response:
     """Stop sending until the issue is resumed."""
     return _pull(request, lifecycle.pause)
 
 
-def resume(request: Request) -> Answer:
+def resume(request: Request) -> Response:
     """Let a paused issue go on."""
     return _pull(
         request,
@@ -156,7 +156,7 @@ def resume(request: Request) -> Answer:
     )
 
 
-def cancel(request: Request) -> Answer:
+def cancel(request: Request) -> Response:
     """Send to nobody more; a scheduled issue is never sent."""
     return _pull(
         request,
@@ -164,7 +164,7 @@ def cancel(request: Request) -> Answer:
     )
 
 
-def retry(request: Request) -> Answer:
+def retry(request: Request) -> Response:
     """Send again to exactly those who failed."""
     return _pull(
         request,
@@ -172,7 +172,7 @@ def retry(request: Request) -> Answer:
     )
 
 
-def reschedule(request: Request) -> Answer:
+def reschedule(request: Request) -> Response:
     """Move an issue that has not begun."""
     try:
         wanted = RescheduleRequest.model_validate(request.document(LARGEST_BODY))
@@ -186,14 +186,14 @@ def reschedule(request: Request) -> Answer:
     )
 
 
-def _pull(request: Request, lever: Callable[[Connection, IssueId], object]) -> Answer:
+def _pull(request: Request, lever: Callable[[Connection, IssueId], object]) -> Response:
     """Pull a lever of the issue in the path, and show the issue as it is then."""
     issue_id = _issue_id(request)
-    with connected(settings.waits().database_patience_of_publish) as connection:
+    with connected(settings.timings().publish_connect_timeout) as connection:
         lever(connection, issue_id)
         shown = publication.show(connection, issue_id)
     progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Answer.json(HTTPStatus.ACCEPTED, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.ACCEPTED, _summary(request, shown.issue) | progress)
 
 
 def _issue_id(request: Request) -> IssueId:
@@ -248,7 +248,7 @@ def _read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
         raise InvalidRequest("before must be taken from the next link of a page") from None
 
 
-handler = endpoints(
+handler = router(
     {
         "POST /issues": publish,
         "GET /issues": list_issues,

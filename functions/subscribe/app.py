@@ -10,28 +10,28 @@ from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Answer, Request, endpoints, invalid_fields
+from broadsheet.web.http import Request, Response, invalid_fields, router
 
 LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 
 
-def show_health(_request: Request) -> Answer:
+def show_health(_request: Request) -> Response:
     """Say that the edge is up, and which version it is; touches nothing else."""
-    return Answer.json(HTTPStatus.OK, {"status": "ok", "version": __version__})
+    return Response.json(HTTPStatus.OK, {"status": "ok", "version": __version__})
 
 
-def show_sign_up(request: Request) -> Answer:
+def show_sign_up(request: Request) -> Response:
     """Show the form."""
     page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
-    return Answer.page(HTTPStatus.OK, page)
+    return Response.page(HTTPStatus.OK, page)
 
 
-def lead_to_sign_up(request: Request) -> Answer:
+def lead_to_sign_up(request: Request) -> Response:
     """Lead a reader to the form who asks again for the page that answered theirs."""
-    return Answer.redirect(request.link("/"))
+    return Response.redirect(request.link("/"))
 
 
-def subscribe(request: Request) -> Answer:
+def subscribe(request: Request) -> Response:
     """Take a sign-up; the answer is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
@@ -44,11 +44,11 @@ def subscribe(request: Request) -> Answer:
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
         page = pages.check_your_inbox(settings.newsletter_name(), sign_up_url=request.link("/"))
-        return Answer.page(HTTPStatus.ACCEPTED, page)
-    return Answer.json(HTTPStatus.ACCEPTED, {"status": "received"})
+        return Response.page(HTTPStatus.ACCEPTED, page)
+    return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
-def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) -> Answer:
+def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) -> Response:
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
@@ -59,15 +59,15 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) 
         email=str(fields.get("email", "")),
         errors=error.errors,
     )
-    return Answer.page(HTTPStatus.BAD_REQUEST, page)
+    return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
-def show_nothing(_request: Request) -> Answer:
-    """Answer for every path that is not there."""
+def show_nothing(_request: Request) -> Response:
+    """Response for every path that is not there."""
     raise PageNotFound("there is nothing here: the address may be mistyped, or out of date")
 
 
-handler = endpoints(
+handler = router(
     {
         "GET /": show_sign_up,
         "GET /health": show_health,

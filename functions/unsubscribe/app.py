@@ -8,18 +8,18 @@ from broadsheet.domain.requests import UnsubscribeRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Answer, Request, endpoints
+from broadsheet.web.http import Request, Response, router
 
 
-def show_button(request: Request) -> Answer:
+def show_button(request: Request) -> Response:
     """Show the button that unsubscribes, if the link is ours."""
     token = request.query.get("token", "")
     signed_tokens.read_unsubscribe(token)
     action = request.link(f"/subscriptions/unsubscribe?{urlencode({'token': token})}")
-    return Answer.page(HTTPStatus.OK, pages.unsubscribe(settings.newsletter_name(), action))
+    return Response.page(HTTPStatus.OK, pages.unsubscribe(settings.newsletter_name(), action))
 
 
-def unsubscribe(request: Request) -> Answer:
+def unsubscribe(request: Request) -> Response:
     """Take the request; enroll applies it.
 
     The token says everything, so that no body can be wrong: a mail client's one-click is
@@ -34,15 +34,15 @@ def unsubscribe(request: Request) -> Answer:
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
     if request.wants_page:
-        return Answer.page(status, _goodbye(request))
-    return Answer.json(status, {"status": "received"})
+        return Response.page(status, _goodbye(request))
+    return Response.json(status, {"status": "received"})
 
 
 def _goodbye(request: Request) -> str:
     return pages.unsubscribed(settings.newsletter_name(), sign_up_url=request.link("/"))
 
 
-handler = endpoints(
+handler = router(
     {
         "GET /subscriptions/unsubscribe": show_button,
         "POST /subscriptions/unsubscribe": unsubscribe,

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from broadsheet import settings
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from tests.conftest import forget_what_was_read
 
 ROOT = Path(__file__).parent.parent.parent
@@ -39,27 +39,27 @@ def test_sendings_waits_are_in_the_order_that_delivery_rests_on() -> None:
     deliver = re.search(r"\n  DeliverFunction:.*?\n      Timeout: (\d+)", template, re.DOTALL)
     assert deliver
     timeout_of_deliver = int(deliver[1])
-    waits = Waits()
+    timings = Timings()
 
-    assert waits.ses_connect_timeout < waits.ses_call_timeout
-    assert waits.ses_call_timeout < waits.claim_deadline
-    assert waits.claim_deadline + waits.ses_call_timeout < timeout_of_deliver
-    assert waits.claim_taken_for_dead > timeout_of_deliver
-    assert waits.claim_taken_for_dead < waits.released_long_ago
-    assert waits.release_window < waits.released_long_ago
+    assert timings.ses_connect_timeout < timings.ses_call_timeout
+    assert timings.ses_call_timeout < timings.claim_deadline
+    assert timings.claim_deadline + timings.ses_call_timeout < timeout_of_deliver
+    assert timings.claim_taken_for_dead > timeout_of_deliver
+    assert timings.claim_taken_for_dead < timings.released_long_ago
+    assert timings.release_window < timings.released_long_ago
 
 
 def test_no_wait_at_the_edge_is_longer_than_api_gateway_waits() -> None:
-    waits = Waits()
+    timings = Timings()
 
-    assert waits.database_patience_of_publish + waits.aws_call_timeout < 29
-    assert waits.database_connect_timeout < waits.database_patience_of_publish
+    assert timings.publish_connect_timeout + timings.aws_call_timeout < 29
+    assert timings.database_connect_timeout < timings.publish_connect_timeout
 
 
 @pytest.mark.parametrize(
     ("function", "work"),
     [
-        ("Enroll", 5 * Waits().ses_call_timeout),  # a batch of five, a mail each
+        ("Enroll", 5 * Timings().ses_call_timeout),  # a batch of five, a mail each
         ("Feedback", 20),
         ("Dispatch", 240),  # a million recipients frozen by a database that has just woken
     ],
@@ -71,34 +71,34 @@ def test_a_worker_that_waited_for_a_waking_database_has_time_for_its_work(
     declared = re.search(rf"\n  {function}Function:.*?\n      Timeout: (\d+)", template, re.DOTALL)
     assert declared
 
-    assert Waits().database_patience_of_workers + work <= int(declared[1])
+    assert Timings().worker_connect_timeout + work <= int(declared[1])
 
 
 def test_no_delay_is_longer_than_sqs_delays() -> None:
-    waits = Waits()
+    timings = Timings()
 
-    assert max(waits.release_window, waits.message_retry_longest) <= 15 * 60
+    assert max(timings.release_window, timings.message_retry_longest) <= 15 * 60
 
 
 def test_a_link_is_valid_for_a_week_and_a_revoked_token_for_a_minute() -> None:
-    waits = Waits()
+    timings = Timings()
 
-    assert waits.confirmation_valid == 7 * 24 * 60 * 60
-    assert waits.secrets_cached == 60
+    assert timings.confirmation_valid == 7 * 24 * 60 * 60
+    assert timings.secrets_cached == 60
 
 
 def test_any_wait_may_be_overridden_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WAITS", '{"secrets_cached": 0.5}')
+    monkeypatch.setenv("TIMINGS", '{"secrets_cached": 0.5}')
 
-    assert settings.waits() == Waits(secrets_cached=0.5)
+    assert settings.timings() == Timings(secrets_cached=0.5)
 
 
 @pytest.mark.parametrize("text", ['{"secrets_cache": 1}', '{"secrets_cached": "soon"}', "5", ""])
 def test_a_mistake_in_an_override_is_said(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("WAITS", text)
+    monkeypatch.setenv("TIMINGS", text)
 
     with pytest.raises(ValidationError):
-        settings.waits()
+        settings.timings()
 
 
 def test_the_newsletter_is_what_the_parameters_say(newsletter: pytest.MonkeyPatch) -> None:

@@ -215,7 +215,7 @@ def test_a_new_key_verifies_everywhere_before_it_signs(edge: Edge) -> None:
 def test_a_known_key_is_used_on_while_secrets_manager_is_down(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"secrets_cached": 0}')
+    monkeypatch.setenv("TIMINGS", '{"secrets_cached": 0}')
     text = sign_unsubscribe()
 
     edge.lose_secrets()

@@ -35,7 +35,7 @@ from broadsheet.mail import ses_mailer
 from broadsheet.queues import messages
 from broadsheet.services.feedback import recording
 from broadsheet.services.sending import delivery, dispatching, pacing
-from broadsheet.settings import waits
+from broadsheet.settings import timings
 from tests.faults import breaker
 
 type Deed = Literal["kill", "freeze", "outage", "forget", "lose", "delay", "double"]
@@ -162,7 +162,12 @@ def wrap(function: str, points: Points) -> None:
             _after(points, issue_clock, "start", "clock made, issue uncommitted")
             _before(points, dispatch_kick, "kick", "issue committed, dispatch not kicked")
         case "feedback":
-            _before(points, subscribers_table, "merge_harm", "ledger told, subscriber not")
+            _before(
+                points,
+                subscribers_table,
+                "merge_bounces_and_complaints",
+                "ledger told, subscriber not",
+            )
             _note_breaker(points)
         case _:
             raise ValueError(function)
@@ -198,8 +203,8 @@ def _lose_answers(points: Points) -> None:
     connected = Session.connected
 
     @contextmanager
-    def wrapped(session: Session, patience: float) -> Generator[Connection]:
-        with connected(session, patience) as connection:
+    def wrapped(session: Session, connect_timeout: float) -> Generator[Connection]:
+        with connected(session, connect_timeout) as connection:
             yield connection
         if points.deed(DATABASE_ANSWERED) == "forget":
             session.close()
@@ -216,7 +221,7 @@ def _note_reads(points: Points) -> None:
         recipients, others = read(connection, claim)
         points.note(
             READS,
-            claimed=claim.deadline.timestamp() - waits().claim_deadline,
+            claimed=claim.deadline.timestamp() - timings().claim_deadline,
             started=started,
             recipients=[str(recipient.subscriber_id) for recipient in recipients],
         )

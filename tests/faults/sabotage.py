@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from broadsheet.database import delivery_batches_table
 from broadsheet.database.connection import Connection
-from broadsheet.database.delivery_batches_table import Ending, LetGo
+from broadsheet.database.delivery_batches_table import BatchResult, ReleasedBatches
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
-from broadsheet.mail.ses_mailer import PerhapsAccepted, Refusal, Refused
+from broadsheet.mail.ses_mailer import OutcomeUnknown, Refusal, Refused
 from broadsheet.services.sending import delivery
 from tests.faults import plans
 
@@ -79,9 +79,11 @@ def _ignore_the_deadline() -> None:
 
 def _let_the_dead_write() -> None:
     """Let a claim let go of batches that it does not hold any more."""
-    let_go = delivery_batches_table.let_go
+    release_claim = delivery_batches_table.release_claim
 
-    def unfenced(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
+    def unfenced(
+        connection: Connection, claim: Claim, results: Sequence[BatchResult]
+    ) -> ReleasedBatches:
         connection.execute(
             """
             UPDATE delivery_batches SET state = 'claimed', claim_id = %(claim_id)s,
@@ -92,12 +94,12 @@ def _let_the_dead_write() -> None:
                 "claim_id": claim.id,
                 "deadline": claim.deadline,
                 "issue_id": claim.issue_id.root,
-                "numbers": [ending.number for ending in endings],
+                "numbers": [batch_result.number for batch_result in results],
             },
         )
-        return let_go(connection, claim, endings)
+        return release_claim(connection, claim, results)
 
-    delivery_batches_table.let_go = unfenced
+    delivery_batches_table.release_claim = unfenced
 
 
 def _ignore_pauses() -> None:
@@ -122,10 +124,10 @@ def _drop_unresolved() -> None:
     settled = delivery._settled
 
     def forgetful(
-        recipient: Recipient, result: Refused | PerhapsAccepted, ending: Ending
+        recipient: Recipient, result: Refused | OutcomeUnknown, batch_result: BatchResult
     ) -> Delivery | None:
-        is_unknown = isinstance(result, PerhapsAccepted)
-        return None if is_unknown else settled(recipient, result, ending)
+        is_unknown = isinstance(result, OutcomeUnknown)
+        return None if is_unknown else settled(recipient, result, batch_result)
 
     vars(delivery)["_settled"] = forgetful
 
@@ -134,7 +136,7 @@ def _take_timeouts_for_refusals() -> None:
     """Take a call whose answer did not come in time for one that never began."""
     result_of = ses_mailer._result_of
 
-    def hasty(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
+    def hasty(error: ClientError | BotoCoreError) -> Refused | OutcomeUnknown:
         if isinstance(error, ReadTimeoutError):
             return Refused(refusal=Refusal.NOT_BEGUN, reason="TIMEOUT")
         return result_of(error)

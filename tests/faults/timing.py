@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from math import ceil
 
-WAITS = {
+TIMINGS = {
     # Call timeout < claim deadline < deliver's limit < claim taken for dead < grace.
     "ses_connect_timeout": 0.3,
     "ses_call_timeout": 0.4,
@@ -35,9 +35,9 @@ WAITS = {
     "message_retry_longest": 2.0,
     "left_message_retry": 0.6,  # SQS counts in whole seconds
     "database_connect_timeout": 0.1,
-    "database_patience_of_publish": 1.5,
-    "database_patience_of_workers": 0.4,
-    "database_patience_of_deliver": 0.4,
+    "publish_connect_timeout": 1.5,
+    "worker_connect_timeout": 0.4,
+    "deliver_connect_timeout": 0.4,
     "aws_call_timeout": 1.0,
 }
 
@@ -84,9 +84,9 @@ class Pace:
     def environment(self) -> dict[str, str]:
         scaled = {
             name: seconds if name in NOT_SCALED else self.of(seconds)
-            for name, seconds in WAITS.items()
+            for name, seconds in TIMINGS.items()
         }
-        return {"WAITS": json.dumps(scaled)}
+        return {"TIMINGS": json.dumps(scaled)}
 
 
 PACES = tuple(Pace(scale) for scale in (1.0, 1.5, 2.0, 3.0, 5.0))

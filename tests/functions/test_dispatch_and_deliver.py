@@ -16,7 +16,7 @@ from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.services.sending import pacing
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from broadsheet.telemetry import InvocationFailed
 from functions.deliver.app import handler as deliver
 from tests.cloud import SENDER, Cloud, context, sqs_event, token_in
@@ -394,8 +394,10 @@ def test_no_call_outlives_a_deliver_that_loses_the_database(
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    waits = Waits(claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05)
-    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    timings = Timings(
+        claim_deadline=2, ses_call_timeout=1, deliver_margin=0, write_outcomes_every=0.05
+    )
+    monkeypatch.setenv("TIMINGS", timings.model_dump_json(exclude_defaults=True))
     forget_everything()
 
     def lose(*_: object) -> int:

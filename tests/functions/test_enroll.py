@@ -382,7 +382,7 @@ def test_a_message_that_can_never_be_read_goes_to_the_dead_letters_with_its_reas
 def test_while_the_database_is_down_requests_wait_and_are_applied_after(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"database_patience_of_workers": 0}')
+    monkeypatch.setenv("TIMINGS", '{"worker_connect_timeout": 0}')
     sqs = boto3.client("sqs")
     sqs.send_message(
         QueueUrl=cloud.queues["REQUESTS"], MessageBody=sign_up(at(0)).model_dump_json()
@@ -401,7 +401,7 @@ def test_while_the_database_is_down_requests_wait_and_are_applied_after(
 def test_what_has_failed_for_an_hour_is_told_to_the_alarms(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"database_patience_of_workers": 0}')
+    monkeypatch.setenv("TIMINGS", '{"worker_connect_timeout": 0}')
     event = sqs_event(sign_up(at(0)).model_dump_json(), receive_count=9)
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     event["Records"][0]["attributes"]["SentTimestamp"] = str(int(an_hour_ago.timestamp() * 1000))

@@ -15,7 +15,7 @@ import pytest
 
 from broadsheet.domain.requests import ConfirmationToken, ConfirmRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from functions.enroll.app import handler as enroll
 from functions.feedback.app import handler as feedback
 from tests.cloud import ORIGIN, Cloud, context, sqs_event
@@ -482,7 +482,7 @@ def test_a_database_that_is_away_loses_no_event(
         ses_event(kind, issue=issue_id, subscriber=ursula, message_id=message_id)
         for kind in ("Delivery", "Complaint")
     ]
-    monkeypatch.setattr("functions.feedback.app.settings.waits", _impatient)
+    monkeypatch.setattr("functions.feedback.app.settings.timings", _impatient)
 
     with cloud.database_down():
         assert len(tell(*events)) == 2
@@ -491,15 +491,15 @@ def test_a_database_that_is_away_loses_no_event(
     assert books_of(issue_id)["complained"] == 1
 
 
-def _impatient() -> Waits:
-    return Waits(database_patience_of_workers=0)
+def _impatient() -> Timings:
+    return Timings(worker_connect_timeout=0)
 
 
 def test_all_that_failed_come_back_soon_but_what_the_queue_does_not_know(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
 ) -> None:
-    waits = Waits(database_patience_of_workers=0, message_retry_first=0)
-    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    timings = Timings(worker_connect_timeout=0, message_retry_first=0)
+    monkeypatch.setenv("TIMINGS", timings.model_dump_json(exclude_defaults=True))
     forget_what_was_read()
     sqs, queue_url = boto3.client("sqs"), cloud.queues["FEEDBACK"]
     for number in range(25):

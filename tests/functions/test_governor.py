@@ -11,7 +11,7 @@ import pytest
 
 from broadsheet.mail import ses_mailer
 from broadsheet.services.sending import pacing
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from functions.deliver.app import handler as deliver
 from tests.cloud import Cloud, context
 from tests.conftest import forget_what_was_read
@@ -52,19 +52,19 @@ def seconds(wait: timedelta | None) -> float:
 
 
 def test_slots_are_given_one_after_the_other_at_the_rate(connection: Connection) -> None:
-    waits = [seconds(pacing.reserve(connection, 10, 10)) for _ in range(4)]
+    timings = [seconds(pacing.reserve(connection, 10, 10)) for _ in range(4)]
 
     # Of the second's worth in SES's bucket, what a call of half a second's and its being late
     # leave of it is lent once: those slots are past, and their mails leave at once.
-    assert waits == pytest.approx([-0.3, 0.7, 1.7, 2.7], abs=0.1)
+    assert timings == pytest.approx([-0.3, 0.7, 1.7, 2.7], abs=0.1)
 
 
 def test_what_was_not_used_is_not_saved_up(cloud: Cloud, connection: Connection) -> None:
     cloud.rows("UPDATE send_governor SET next_slot_at = now() - interval '1 hour'")
 
-    waits = [seconds(pacing.reserve(connection, 10, 10)) for _ in range(3)]
+    timings = [seconds(pacing.reserve(connection, 10, 10)) for _ in range(3)]
 
-    assert waits == pytest.approx([-0.3, 0.7, 1.7], abs=0.1)
+    assert timings == pytest.approx([-0.3, 0.7, 1.7], abs=0.1)
 
 
 def test_a_sender_that_is_a_little_late_gets_the_slots_that_it_missed(
@@ -359,8 +359,8 @@ def test_a_rate_that_fell_does_not_make_a_claim_outlive_its_deadline(
     issue_id = publish_issue()
     tick(issue_id)
     known_rate(cloud, 1)
-    waits = Waits(claim_deadline=2, ses_call_timeout=1, deliver_margin=1)
-    monkeypatch.setenv("WAITS", waits.model_dump_json(exclude_defaults=True))
+    timings = Timings(claim_deadline=2, ses_call_timeout=1, deliver_margin=1)
+    monkeypatch.setenv("TIMINGS", timings.model_dump_json(exclude_defaults=True))
     forget_what_was_read()
 
     began = time.monotonic()

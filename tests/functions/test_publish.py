@@ -235,7 +235,7 @@ def test_what_is_not_json_or_too_large_is_refused(cloud: Cloud) -> None:
 def test_a_database_that_is_down_is_waited_for_and_then_refused_clearly(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"database_patience_of_publish": 0.1}')
+    monkeypatch.setenv("TIMINGS", '{"publish_connect_timeout": 0.1}')
 
     with cloud.database_down():
         answer = post()

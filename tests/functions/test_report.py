@@ -72,7 +72,7 @@ def test_a_report_changes_nothing_and_starts_no_clock(cloud: Cloud) -> None:
 
 
 def test_without_a_database_the_report_fails(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WAITS", '{"database_patience_of_workers": 0}')
+    monkeypatch.setenv("TIMINGS", '{"worker_connect_timeout": 0}')
     forget_what_was_read()
 
     with cloud.database_down(), pytest.raises(InvocationFailed):

@@ -14,7 +14,7 @@ from botocore.exceptions import SSLError as BotocoreSSLError
 from urllib3.exceptions import SSLError
 
 from broadsheet.mail import ses_mailer
-from broadsheet.mail.ses_mailer import PerhapsAccepted, Refusal, Refused
+from broadsheet.mail.ses_mailer import OutcomeUnknown, Refusal, Refused
 from tests.cloud import Cloud
 from tests.conftest import forget_everything
 from tests.functions.issues import (
@@ -214,7 +214,7 @@ def test_a_call_refused_because_of_us_pauses_the_issue(
 def test_a_call_that_was_frozen_until_its_signature_was_old_pauses_nothing(
     cloud: Cloud, issue_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"claim_deadline": 0.3}')
+    monkeypatch.setenv("TIMINGS", '{"claim_deadline": 0.3}')
     forget_everything()
     cloud.ses.control.slow_down(0.5)  # the environment's sleep, which is over after the deadline
     refusal = cloud.ses.control.refuse_calls("InvalidSignatureException")
@@ -225,7 +225,7 @@ def test_a_call_that_was_frozen_until_its_signature_was_old_pauses_nothing(
     document = show(issue_id)
     assert (document["status"], document["books"]["waiting"]) == ("sending", 5)
     assert batch(cloud)["tries"] == 0
-    monkeypatch.delenv("WAITS")
+    monkeypatch.delenv("TIMINGS")
     forget_everything()
     cloud.ses.control.end_all()
     cloud.rows("UPDATE delivery_batches SET not_before = now()")
@@ -286,7 +286,7 @@ def test_a_lost_answer_is_held_as_unresolved_and_not_asked_again(
     lost: Callable[[Cloud], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("WAITS", '{"ses_call_timeout": 0.5}')
+    monkeypatch.setenv("TIMINGS", '{"ses_call_timeout": 0.5}')
     forget_everything()
     lost(cloud)
     records = pointers(cloud)
@@ -376,7 +376,7 @@ def test_a_certificate_that_is_not_ses_gets_no_mail(
 def test_tls_that_broke_after_the_handshake_may_have_brought_the_mail() -> None:
     broken = BotocoreSSLError(endpoint_url="https://ses", error=SSLError(ssl.SSLError("bad mac")))
 
-    assert ses_mailer._result_of(broken) == PerhapsAccepted(reason="SSLError")
+    assert ses_mailer._result_of(broken) == OutcomeUnknown(reason="SSLError")
 
 
 def test_without_credentials_nothing_was_asked() -> None:

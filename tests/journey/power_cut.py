@@ -67,13 +67,13 @@ def suffer(town: Town) -> PowerCut:
     mailbox = Mailbox.filled(town)
     town.ses.change_account(max_send_rate=SENT_A_SECOND)
     crowd = gather(town, CROWD)
-    time.sleep(readme.WAITS["quota_refresh"])  # the governor asks for the rate anew
+    time.sleep(readme.TIMINGS["quota_refresh"])  # the governor asks for the rate anew
     issue = town.publish()
     issue_id = str(issue.answer.json()["id"])
     until(lambda: taken(town, issue_id).total() >= SENT_BEFORE, what="the first mails")
     # SES takes some more, and tells nobody: neither by its answer nor by its events.
     town.ses.let_events_travel(is_withheld=True)
-    number = town.ses.hang(readme.WAITS["ses_call_timeout"], take="first")
+    number = town.ses.hang(readme.TIMINGS["ses_call_timeout"], take="first")
     until(lambda: town.ses.struck(number), what="a call that is not answered")
 
     town.stack.kill9()

@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 # The waits for what a power cut left, divided in their order, so that a journey can see them end:
 # an SES call < a claim's deadline < taken for dead < grace, and with the queues' pointers lost,
 # the release window < released long ago.
-WAITS = {
+TIMINGS = {
     "ses_call_timeout": 5,
     "claim_deadline": 10,
     "slot_horizon": 2,
@@ -24,7 +24,7 @@ WAITS = {
     "release_window": 5,
     "released_long_ago": 18,
     # An author's wait for a database that is away.
-    "database_patience_of_publish": 8,
+    "publish_connect_timeout": 8,
 }
 
 # What differs from machine to machine and from run to run.
@@ -57,7 +57,7 @@ def run(command: str, state_folder: Path) -> str:
     ended = subprocess.run(
         ["/bin/bash", "-c", command],
         cwd=REPOSITORY,
-        env=os.environ | {"BROADSHEET_STATE": str(state_folder), "WAITS": json.dumps(WAITS)},
+        env=os.environ | {"BROADSHEET_STATE": str(state_folder), "TIMINGS": json.dumps(TIMINGS)},
         capture_output=True,
         text=True,
         check=False,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import TargetOutputTypeDef
 
-PATIENCE_SECONDS = 60  # for all waits of a dead claim, as readme.WAITS has them, and the sending
+PATIENCE_SECONDS = 60  # for all waits of a dead claim, as readme.TIMINGS has them, and the sending
 CLOCK_SECONDS = 1  # between two ticks
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from tests.journey import readme
 from tests.journey.outage import Outage
 
@@ -11,7 +11,7 @@ AT_ONCE = 5  # seconds; a busy machine's cold function, and far less than any wa
 # What publish may take beside its wait for a database: in production, where it waits as long as the
 # settings say, its answer then comes before API Gateway ends the call.
 API_GATEWAY = 29  # seconds
-BESIDE_THE_WAIT = API_GATEWAY - Waits().database_patience_of_publish
+BESIDE_THE_WAIT = API_GATEWAY - Timings().publish_connect_timeout
 
 
 @pytest.mark.parametrize("wish", ["signed_up", "confirmed", "unsubscribed"])
@@ -29,7 +29,7 @@ def test_an_author_is_told_to_come_back(outage: Outage):
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json()["status"] == 503
-    waited = readme.WAITS["database_patience_of_publish"]
+    waited = readme.TIMINGS["publish_connect_timeout"]
     assert outage.published.seconds < waited + BESIDE_THE_WAIT
 
 

@@ -202,7 +202,7 @@ def upgrade(town: Town, second: Town) -> Upgrade:
     """A new sender's name, deployed in the middle of a sending."""
     town.ses.change_account(max_send_rate=ACCOUNT_RATE)
     crowd = gather(second, CROWD)
-    time.sleep(readme.WAITS["quota_refresh"])  # the governor asks for the rate anew
+    time.sleep(readme.TIMINGS["quota_refresh"])  # the governor asks for the rate anew
     issue = second.publish()
     issue_id = str(issue.answer.json()["id"])
     until(lambda: taken(second, issue_id).total() >= SENT_BEFORE, what="the first mails")

@@ -15,7 +15,7 @@ from broadsheet.domain.errors import InvalidToken
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import UnsubscribeToken
 from broadsheet.domain.subscribers import SubscriberId
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from operations import keys
 from operations.keys import SEEN_BY_ALL_AFTER, KeyRefused, Keys
 from tests.conftest import forget_everything, forget_what_was_read
@@ -87,10 +87,10 @@ def test_a_key_does_not_sign_before_every_function_has_seen_it(
     keys.rotate(client, secret, now())
 
     with pytest.raises(KeyRefused, match="was added just now"):
-        keys.rotate(client, secret, now() + timedelta(seconds=Waits().secrets_cached))
+        keys.rotate(client, secret, now() + timedelta(seconds=Timings().secrets_cached))
 
     assert stored(client, secret).signing_key_id == "1"
-    assert SEEN_BY_ALL_AFTER.total_seconds() >= 2 * Waits().secrets_cached
+    assert SEEN_BY_ALL_AFTER.total_seconds() >= 2 * Timings().secrets_cached
 
 
 def test_no_link_is_refused_at_any_step(client: "SecretsManagerClient", secret: str):

@@ -2,12 +2,12 @@
 
 from botocore.config import Config
 
-from broadsheet.settings import waits
+from broadsheet.settings import timings
 
 
 def call_config() -> Config:
     """Return the client configuration for calls that may be repeated."""
-    timeout = waits().aws_call_timeout
+    timeout = timings().aws_call_timeout
     return Config(
         connect_timeout=timeout,
         read_timeout=timeout,

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.settings import waits
+from broadsheet.settings import timings
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -26,7 +26,7 @@ def secret(arn: str, *, stale_is_good: bool = False) -> str:
     Raises ``DependencyUnavailable``.
     """
     fetched_at, value = _cache.get(arn, (float("-inf"), ""))
-    if time.monotonic() - fetched_at < waits().secrets_cached:
+    if time.monotonic() - fetched_at < timings().secrets_cached:
         return value
     try:
         value = _client().get_secret_value(SecretId=arn)["SecretString"]

@@ -38,10 +38,10 @@ class Breaker(BaseModel):
 BREAKER = Breaker()
 
 
-class Waits(BaseModel):
+class Timings(BaseModel):
     """All times in seconds; their order matters: each line's reason says what depends on it.
 
-    ``WAITS`` in the environment, a JSON object of field names, overrides any of them.
+    ``TIMINGS`` in the environment, a JSON object of field names, overrides any of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -77,9 +77,9 @@ class Waits(BaseModel):
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
     # Edge and database.
     database_connect_timeout: float = 5
-    database_patience_of_publish: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
-    database_patience_of_workers: float = 30  # after a day's pause, waking takes as long
-    database_patience_of_deliver: float = 12  # longer, its queue waits, which costs nothing
+    publish_connect_timeout: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
+    worker_connect_timeout: float = 30  # after a day's pause, waking takes as long
+    deliver_connect_timeout: float = 12  # longer, its queue waits, which costs nothing
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
@@ -97,9 +97,9 @@ class Budgets(BaseModel):
 
 
 @cache
-def waits() -> Waits:
+def timings() -> Timings:
     """Return the waits in force."""
-    return Waits.model_validate_json(os.environ.get("WAITS", "{}"))
+    return Timings.model_validate_json(os.environ.get("TIMINGS", "{}"))
 
 
 @cache

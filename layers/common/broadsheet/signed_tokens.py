@@ -2,7 +2,7 @@
 
 The keys come from a secret that the stack generates: ``{"signing_key_id": "1", "1": "..."}``.
 Every key in it verifies; the one that ``signing_key_id`` names signs. To rotate, add a key, wait
-until every function has seen it (``Waits.secrets_cached``), then name it.
+until every function has seen it (``Timings.secrets_cached``), then name it.
 """
 
 import base64
@@ -20,7 +20,7 @@ from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
 from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.secrets import secret
-from broadsheet.settings import required, waits
+from broadsheet.settings import required, timings
 
 _UUID_BYTES = 16
 _WAYS_OUT = {
@@ -43,7 +43,7 @@ def read_confirmation(text: str) -> ConfirmationToken:
         token = ConfirmationToken.model_validate_json(_unsign("confirmation", text))
     except ValidationError:
         raise _invalid("confirmation") from None
-    if now() - token.issued_at > timedelta(seconds=waits().confirmation_valid):
+    if now() - token.issued_at > timedelta(seconds=timings().confirmation_valid):
         raise ExpiredToken("this confirmation link has expired: please sign up again")
     return token
 

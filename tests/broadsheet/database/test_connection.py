@@ -179,7 +179,7 @@ def put_url(cloud: Cloud, url: str) -> None:
 
 
 def session() -> dict[str, Any]:
-    with connected(patience=0) as connection:
+    with connected(connect_timeout=0) as connection:
         ((user, database),) = connection.execute(
             "SELECT current_user, current_database()"
         ).fetchall()
@@ -258,7 +258,7 @@ def test_the_token_is_no_part_of_what_is_printed(
 ) -> None:
     door(our_authority, AURORA)
 
-    with connected(patience=0) as connection:
+    with connected(connect_timeout=0) as connection:
         assert "X-Amz" not in repr(connection)
 
 
@@ -319,7 +319,7 @@ def test_a_pooler_is_asked_for_nothing_that_it_refuses(
     opened = door(our_authority, "pooler.page.example")
     put_url(cloud, f"postgresql://broadsheet@pooler.page.example:{opened.port}/newsletter")
 
-    with connected(patience=0) as connection:
+    with connected(connect_timeout=0) as connection:
         for _ in range(20):  # more often than psycopg waits before it prepares a statement
             connection.execute("SELECT count(*) FROM subscribers WHERE name = %s", ["Ursula"])
         prepared = connection.execute("SELECT name FROM pg_prepared_statements").fetchall()
@@ -349,7 +349,7 @@ def test_the_functions_own_no_table_and_can_change_none(cloud: Cloud) -> None:
         "ALTER ROLE broadsheet SUPERUSER",
     )
 
-    with connected(patience=0) as connection:
+    with connected(connect_timeout=0) as connection:
         for statement in forbidden:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
@@ -358,7 +358,7 @@ def test_the_functions_own_no_table_and_can_change_none(cloud: Cloud) -> None:
 
 
 def test_the_role_brings_its_timeouts_along(cloud: Cloud) -> None:
-    with connected(patience=0) as connection:
+    with connected(connect_timeout=0) as connection:
         shown = {
             setting: connection.execute(f"SHOW {setting}".encode()).fetchall()[0][0]
             for setting in (
@@ -386,7 +386,7 @@ def test_a_database_that_wakes_in_time_is_waited_for(cloud: Cloud) -> None:
         )
         waking.start()
 
-        assert session_within(patience=10)["user"] == "broadsheet"
+        assert session_within(connect_timeout=10)["user"] == "broadsheet"
 
         waking.join()
 
@@ -396,8 +396,8 @@ def _allow_connections(server: str) -> None:
         connection.execute("ALTER DATABASE newsletter ALLOW_CONNECTIONS true")
 
 
-def session_within(patience: float) -> dict[str, Any]:
-    with connected(patience) as connection:
+def session_within(connect_timeout: float) -> dict[str, Any]:
+    with connected(connect_timeout) as connection:
         ((user,),) = connection.execute("SELECT current_user").fetchall()
         return {"user": user}
 
@@ -406,7 +406,7 @@ def test_one_that_takes_longer_is_told_of_in_time(cloud: Cloud) -> None:
     with cloud.database_down():
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="try again"):
-            session_within(patience=1)
+            session_within(connect_timeout=1)
 
         assert time.monotonic() - began < 3
 
@@ -419,7 +419,7 @@ def test_one_that_takes_the_call_and_says_nothing_is_given_up_in_time(
         put_url(cloud, f"postgresql://broadsheet@127.0.0.1:{port}/newsletter")
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
-            session_within(patience=3)
+            session_within(connect_timeout=3)
 
         assert time.monotonic() - began < 5.5
 
@@ -427,7 +427,7 @@ def test_one_that_takes_the_call_and_says_nothing_is_given_up_in_time(
 def test_no_session_is_left_when_an_invocation_ends(cloud: Cloud) -> None:
     of_ours = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'broadsheet'"
 
-    with connected(patience=0):
+    with connected(connect_timeout=0):
         assert cloud.row(of_ours)["count"] == 1
 
     assert cloud.row(of_ours)["count"] == 0

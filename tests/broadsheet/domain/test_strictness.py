@@ -21,7 +21,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.issue_clock import Tick
-from broadsheet.settings import Waits
+from broadsheet.settings import Timings
 from functions.authorize.app import Author
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
@@ -91,7 +91,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         },
     ),
     "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f"}),
-    "Waits": (Waits.model_validate_json, {"secrets_cached": 0.5}),
+    "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
 PARTS = {

@@ -16,7 +16,7 @@ import broadsheet
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail import ses_mailer
-from broadsheet.web.http import _PROBLEMS, Answer, Request, endpoints, invalid_fields
+from broadsheet.web.http import _PROBLEMS, Request, Response, invalid_fields, router
 from local.lambda_events import api_event
 from tests.cloud import Page, context, json_of, problem_in
 
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.usefixtures("edge")
 
 
 def handler_of(raised: Exception) -> Callable[..., dict[str, Any]]:
-    def fail(_request: Request) -> Answer:
+    def fail(_request: Request) -> Response:
         raise raised
 
-    return endpoints({"GET /": fail})
+    return router({"GET /": fail})
 
 
 def fail(raised: Exception, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def test_a_chain_of_errors_is_not_quoted_in_the_log(output: Callable[[], str]) -
 def test_one_invocations_correlation_id_is_not_in_the_next_ones_log(
     output: Callable[[], str],
 ) -> None:
-    handler = endpoints({"GET /": lambda _: Answer.json(HTTPStatus.OK, {})})
+    handler = router({"GET /": lambda _: Response.json(HTTPStatus.OK, {})})
     events = [api_event("GET", "/") for _ in range(3)]
 
     for event in events:
@@ -263,13 +263,13 @@ def test_a_link_starts_where_the_operator_says(
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer.json(HTTPStatus.OK, {"a": "ü"}),
-        Answer.json(HTTPStatus.ACCEPTED, [], {"Location": "/issues/1"}),
-        Answer.page(HTTPStatus.OK, "<!doctype html>"),
-        Answer.page(HTTPStatus.SERVICE_UNAVAILABLE, "<!doctype html>", {"Retry-After": "30"}),
+        Response.json(HTTPStatus.OK, {"a": "ü"}),
+        Response.json(HTTPStatus.ACCEPTED, [], {"Location": "/issues/1"}),
+        Response.page(HTTPStatus.OK, "<!doctype html>"),
+        Response.page(HTTPStatus.SERVICE_UNAVAILABLE, "<!doctype html>", {"Retry-After": "30"}),
     ],
 )
-def test_an_answer_is_what_api_gateway_takes(answer: Answer) -> None:
+def test_an_answer_is_what_api_gateway_takes(answer: Response) -> None:
     event = answer.as_event()
 
     assert json.loads(json.dumps(event)) == event
@@ -282,7 +282,7 @@ def test_an_answer_is_what_api_gateway_takes(answer: Answer) -> None:
 
 
 def test_a_page_may_do_nothing_but_post_its_own_form() -> None:
-    policy = Answer.page(HTTPStatus.OK, "").as_event()["headers"]["Content-Security-Policy"]
+    policy = Response.page(HTTPStatus.OK, "").as_event()["headers"]["Content-Security-Policy"]
 
     assert "default-src 'none'" in policy
     assert "form-action 'self'" in policy
@@ -319,19 +319,19 @@ HEADED = {"a page": BROWSER, "JSON": {}}
 def test_head_is_answered_as_get_is_but_for_the_body(
     headers: dict[str, str], resource: str
 ) -> None:
-    def show(request: Request) -> Answer:
+    def show(request: Request) -> Response:
         words = "Zoë"
         if request.wants_page:
-            return Answer.page(HTTPStatus.OK, words, {"X-Made-By": "us"})
-        return Answer.json(HTTPStatus.OK, words)
+            return Response.page(HTTPStatus.OK, words, {"X-Made-By": "us"})
+        return Response.json(HTTPStatus.OK, words)
 
-    def fail_for_good(_request: Request) -> Answer:
+    def fail_for_good(_request: Request) -> Response:
         raise errors.ExpiredToken("do it so")
 
-    def fail_by_fault(_request: Request) -> Answer:
+    def fail_by_fault(_request: Request) -> Response:
         raise RuntimeError
 
-    handler = endpoints({"GET /": show, "GET /gone": fail_for_good, "GET /broken": fail_by_fault})
+    handler = router({"GET /": show, "GET /gone": fail_for_good, "GET /broken": fail_by_fault})
 
     got = handler(api_event("GET", resource, headers=headers), context())
     head = handler(api_event("HEAD", resource, headers=headers), context())

@@ -14,7 +14,7 @@ from psycopg.errors import IdleInTransactionSessionTimeout
 
 from broadsheet.database.destination import conninfo
 from broadsheet.domain.errors import DatabaseUnavailable
-from broadsheet.settings import waits
+from broadsheet.settings import timings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,14 +35,14 @@ class Session:
         self._connection: Connection | None = None
 
     @contextmanager
-    def connected(self, patience: float) -> Generator[Connection]:
+    def connected(self, connect_timeout: float) -> Generator[Connection]:
         """Give the connection, in autocommit mode.
 
-        ``patience``: seconds to wait for a database that is waking up or failing over.
+        ``connect_timeout``: seconds to wait for a database that is waking up or failing over.
         Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = connect(patience)
+            self._connection = connect(connect_timeout)
         try:
             yield self._connection
         except (psycopg.OperationalError, IdleInTransactionSessionTimeout) as error:
@@ -69,9 +69,9 @@ def session() -> Generator[Session]:
 
 
 @contextmanager
-def connected(patience: float) -> Generator[Connection]:
+def connected(connect_timeout: float) -> Generator[Connection]:
     """Open a connection for the length of an invocation; as ``Session.connected``."""
-    with session() as invocation, invocation.connected(patience) as connection:
+    with session() as invocation, invocation.connected(connect_timeout) as connection:
         yield connection
 
 
@@ -80,17 +80,17 @@ def _passes(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
-def connect(patience: float, secret_arn: str | None = None) -> Connection:
+def connect(connect_timeout: float, secret_arn: str | None = None) -> Connection:
     """Connect, again and again while the database wakes or fails over.
 
     Nothing is asked of the session but what a pooler in front can give: no startup options, and
     no prepared statements, since each transaction may get another one. Its timeouts are the
     role's, see ``application_role``.
     """
-    give_up_at = time.monotonic() + patience
+    give_up_at = time.monotonic() + connect_timeout
     while True:
         left = give_up_at - time.monotonic()
-        attempt = min(waits().database_connect_timeout, left)
+        attempt = min(timings().database_connect_timeout, left)
         try:
             return psycopg.connect(
                 conninfo(secret_arn),

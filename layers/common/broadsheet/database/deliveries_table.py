@@ -482,7 +482,7 @@ def give_up(connection: Connection, issue_id: IssueId, unresolved: Sequence[Unre
 _PRECEDENCE = list(Outcome)
 
 
-class Told(NamedTuple):
+class LedgerUpdate(NamedTuple):
     """What SES's events say of one recipient in one round, taken together.
 
     ``message_ids``: in the order of their mails; more than one is a duplicate.
@@ -497,13 +497,13 @@ class Told(NamedTuple):
     complained_at: datetime | None = None
     suppressed_as: str | None = None
 
-    def merged_with(self, later: Told) -> Told:
-        """Merge what is told of this row's later mail, or later of the same one.
+    def merged_with(self, later: LedgerUpdate) -> LedgerUpdate:
+        """Merge what is updates of this row's later mail, or later of the same one.
 
-        What was told first stays, as in the ledger, but the graver outcome wins.
+        What was updates first stays, as in the ledger, but the graver outcome wins.
         """
-        graver = max(self, later, key=lambda told: _PRECEDENCE.index(told.outcome))
-        return Told(
+        graver = max(self, later, key=lambda updates: _PRECEDENCE.index(updates.outcome))
+        return LedgerUpdate(
             self.key,
             graver.outcome,
             list(dict.fromkeys([*self.message_ids, *later.message_ids])),
@@ -515,13 +515,13 @@ class Told(NamedTuple):
         )
 
 
-def merge_told(connection: Connection, told: Iterable[Told]) -> int:
+def merge_updates(connection: Connection, updates: Iterable[LedgerUpdate]) -> int:
     """Merge what SES tells into the ledger, by precedence; return how many duplicates it shows.
 
     An event may come before deliver has written the row, and settles it for good. Rows go in the
     order of their key, so that two writers can't lock each other out, whatever issues they tell of.
     """
-    ordered = sorted(told, key=lambda each: _order(each.key))
+    ordered = sorted(updates, key=lambda each: _order(each.key))
     if not ordered:
         return 0
     with connection.cursor(row_factory=args_row(_first_mail), binary=True) as cursor:
@@ -530,7 +530,7 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
             INSERT INTO deliveries AS ledger
                 (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
                  bounced_at, complained_at, suppressed_as)
-            SELECT told.*
+            SELECT updates.*
             FROM unnest(
                 %(issue_ids)b::uuid[],
                 %(subscriber_ids)b::uuid[],
@@ -542,25 +542,25 @@ def merge_told(connection: Connection, told: Iterable[Told]) -> int:
                 %(bounced)b::timestamptz[],
                 %(complained)b::timestamptz[],
                 %(suppressed)b::text[]
-            ) AS told (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
+            ) AS updates (issue_id, subscriber_id, round, outcome, reason, message_id, delivered_at,
                        bounced_at, complained_at, suppressed_as)
             LEFT JOIN LATERAL (
                 SELECT * FROM deliveries AS ledger
-                WHERE ledger.issue_id = told.issue_id
-                  AND ledger.subscriber_id = told.subscriber_id
-                  AND ledger.round = told.round
+                WHERE ledger.issue_id = updates.issue_id
+                  AND ledger.subscriber_id = updates.subscriber_id
+                  AND ledger.round = updates.round
                 LIMIT 1  -- row by row, by the index: there may be no statistics of a fast issue yet
             ) AS known ON true
-            WHERE EXISTS (SELECT FROM issues WHERE issues.id = told.issue_id)
+            WHERE EXISTS (SELECT FROM issues WHERE issues.id = updates.issue_id)
               AND (
                   -- Half of all events say what is known. A row is written only for something new.
                   known.outcome IS NULL
-                  OR told.outcome > known.outcome
-                  OR told.message_id IS DISTINCT FROM known.message_id
-                  OR (told.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
-                  OR (told.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
-                  OR (told.complained_at IS NOT NULL AND known.complained_at IS NULL)
-                  OR (told.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
+                  OR updates.outcome > known.outcome
+                  OR updates.message_id IS DISTINCT FROM known.message_id
+                  OR (updates.delivered_at IS NOT NULL AND known.delivered_at IS NULL)
+                  OR (updates.bounced_at IS NOT NULL AND known.bounced_at IS NULL)
+                  OR (updates.complained_at IS NOT NULL AND known.complained_at IS NULL)
+                  OR (updates.suppressed_as IS NOT NULL AND known.suppressed_as IS NULL)
               )
             ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
             SET outcome = greatest(ledger.outcome, excluded.outcome),
@@ -610,7 +610,7 @@ def _order(key: LedgerKey) -> tuple[int, int, int]:
     return key.issue_id.int, key.subscriber_id.int, key.round  # as PostgreSQL sorts them
 
 
-class Complaints(BaseModel):
+class BreakerCounts(BaseModel):
     """Of the mails accepted since a moment: how many bounced for good, and were complained of.
 
     What SES did not send, since the address was on its suppression list, is left out.
@@ -620,9 +620,9 @@ class Complaints(BaseModel):
     complained: int
 
 
-def count_harm(connection: Connection, issue_id: IssueId) -> Complaints:
+def count_for_breaker(connection: Connection, issue_id: IssueId) -> BreakerCounts:
     """Count what harms the sender's name, since the issue's breaker was last reset."""
-    with connection.cursor(row_factory=class_row(Complaints)) as cursor:
+    with connection.cursor(row_factory=class_row(BreakerCounts)) as cursor:
         row = cursor.execute(
             """
             SELECT count(*) FILTER (
@@ -638,7 +638,7 @@ def count_harm(connection: Connection, issue_id: IssueId) -> Complaints:
             """,
             {"issue_id": issue_id.root},
         ).fetchone()
-    return row or Complaints(bounced=0, complained=0)
+    return row or BreakerCounts(bounced=0, complained=0)
 
 
 def count_accepted_since_reset(connection: Connection, issue_id: IssueId) -> int:

@@ -186,7 +186,7 @@ def clear_release(connection: Connection, issue_id: IssueId, numbers: Sequence[i
     )
 
 
-class Ending(NamedTuple):
+class BatchResult(NamedTuple):
     """How a claimed batch is let go: closed, or waiting again after ``pause`` with its tries."""
 
     number: int
@@ -195,33 +195,35 @@ class Ending(NamedTuple):
     pause: timedelta
 
 
-class LetGo(NamedTuple):
+class ReleasedBatches(NamedTuple):
     """The numbers of the batches that were still the claim's; whether others of the issue wait."""
 
     ours: set[int]
     others_wait: bool
 
 
-def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> LetGo:
+def release_claim(
+    connection: Connection, claim: Claim, results: Sequence[BatchResult]
+) -> ReleasedBatches:
     """Let go of claimed batches, those that are still this claim's."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             """
             UPDATE delivery_batches AS batch
-            SET state = CASE WHEN ending.is_closed THEN 'closed' ELSE 'waiting' END::batch_state,
+            SET state = CASE WHEN result.is_closed THEN 'closed' ELSE 'waiting' END::batch_state,
                 claim_id = NULL,
                 claim_deadline = NULL,
                 released_at = NULL,
-                tries = ending.tries,
-                not_before = CASE WHEN NOT ending.is_closed THEN now() + ending.pause END
+                tries = result.tries,
+                not_before = CASE WHEN NOT result.is_closed THEN now() + result.pause END
             FROM unnest(
                 %(numbers)s::integer[],
                 %(are_closed)s::boolean[],
                 %(tries)s::integer[],
                 %(pauses)s::interval[]
-            ) AS ending (number, is_closed, tries, pause)
+            ) AS result (number, is_closed, tries, pause)
             WHERE batch.issue_id = %(issue_id)s
-              AND batch.number = ending.number
+              AND batch.number = result.number
               AND batch.claim_id = %(claim_id)s
             RETURNING batch.number, EXISTS (
                 SELECT FROM delivery_batches AS other
@@ -233,13 +235,13 @@ def let_go(connection: Connection, claim: Claim, endings: Sequence[Ending]) -> L
             {
                 "issue_id": claim.issue_id.root,
                 "claim_id": claim.id,
-                "numbers": [ending.number for ending in endings],
-                "are_closed": [ending.is_closed for ending in endings],
-                "tries": [ending.tries for ending in endings],
-                "pauses": [ending.pause for ending in endings],
+                "numbers": [result.number for result in results],
+                "are_closed": [result.is_closed for result in results],
+                "tries": [result.tries for result in results],
+                "pauses": [result.pause for result in results],
             },
         ).fetchall()
-    return LetGo({int(number) for number, _ in rows}, any(wait for _, wait in rows))
+    return ReleasedBatches({int(number) for number, _ in rows}, any(wait for _, wait in rows))
 
 
 def lock_dead_claims(

@@ -68,7 +68,7 @@ class KeyedIssue(BaseModel):
 def insert(connection: Connection, issue: NewIssue) -> bool:
     """Insert an issue; False when the author has used the key before.
 
-    Waits for another transaction that is just inserting the same key.
+    Timings for another transaction that is just inserting the same key.
     """
     inserted = connection.execute(
         """

@@ -213,7 +213,7 @@ def count_confirmed(connection: Connection) -> int:
     return max(round(int(plan["Plan"]["Plan Rows"]), -3), COUNTED_EXACTLY)
 
 
-class Harm(BaseModel):
+class BounceOrComplaint(BaseModel):
     """A mail that bounced for good, by when it was sent, or was complained of."""
 
     model_config = ConfigDict(frozen=True)
@@ -225,7 +225,9 @@ class Harm(BaseModel):
     complained_at: datetime | None
 
 
-def merge_harm(connection: Connection, harms: Sequence[Harm]) -> dict[str, int]:
+def merge_bounces_and_complaints(
+    connection: Connection, harms: Sequence[BounceOrComplaint]
+) -> dict[str, int]:
     """Merge bounces and complaints; return how many subscribers' states changed, by metric.
 
     Every change of state goes to the consent log. Rows are locked in one order.

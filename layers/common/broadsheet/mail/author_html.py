@@ -121,17 +121,17 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
                 typed -= typed > 0 and piece.name in _SHOWN_AS_TYPED
             case Kind.RAW if piece.name in _PROGRAMS:
                 _refuse_name(source, piece, text)
-                yield Edit(piece.start, piece.end, marks.set_in(text))
+                yield Edit(piece.start, piece.end, marks.protect(text))
             case Kind.TEXT | Kind.RAW if "[[" in text:
                 yield Edit(
                     piece.start,
                     piece.end,
-                    marks.set_in(text) if typed else _prose(source, piece.start, text, marks),
+                    marks.protect(text) if typed else _prose(source, piece.start, text, marks),
                 )
             case Kind.COMMENT | Kind.DECLARATION if "[[" in text:
                 if _ENDS_COMMENT_WITH_NAME.search(text):
                     raise _not_here(source, piece)
-                yield Edit(piece.start, piece.end, marks.in_addresses(marks.set_in(text)))
+                yield Edit(piece.start, piece.end, marks.in_addresses(marks.protect(text)))
 
 
 def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
@@ -157,7 +157,7 @@ def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks
     value = attribute.value
     if attribute.name == "style" or attribute.name.startswith("on"):
         _refuse_name(source, tag, value)
-        return marks.set_in(value)
+        return marks.protect(value)
     if not attribute.is_quoted and source.is_document:
         _refuse_name(source, tag, value)
     value = _prose(source, attribute.start, value, marks)

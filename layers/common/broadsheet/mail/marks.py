@@ -52,7 +52,7 @@ class Marks:
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
         return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w")))
 
-    def set_in(self, text: str) -> str:
+    def protect(self, text: str) -> str:
         """Put marks for the author's placeholders, and pass over what is like one."""
         return _PLACEHOLDER.sub(
             lambda found: self.literal_name if found[1] else self.name,
@@ -66,14 +66,14 @@ class Marks:
         misspelt placeholder.
         """
 
-        def set_in(found: re.Match[str]) -> str:
+        def protect(found: re.Match[str]) -> str:
             if _PLACEHOLDER.fullmatch(found[0]):
                 return self.literal_name if found["backslash"] else self.name
             if found["backslash"]:
                 return found[0][1:]
             raise misspelt(found, place(found.start()))
 
-        return self.in_addresses(_LIKE_A_PLACEHOLDER.sub(set_in, text))
+        return self.in_addresses(_LIKE_A_PLACEHOLDER.sub(protect, text))
 
     def in_addresses(self, text: str) -> str:
         """Return a text with another mark for each name that stands in an address."""
@@ -101,7 +101,7 @@ class Marks:
         meant = f"https://{address}" if address.startswith("www.") else "https://…"
         return f"leads to {address}, which is no whole address: write {meant}"
 
-    def open_as(self, text: str, kind: str) -> str:
+    def restore(self, text: str, kind: str) -> str:
         """Turn a finished ``html`` or ``text`` part into what SES substitutes in.
 
         Braces, backslashes (Handlebars' escape) and variables that stand side by side become

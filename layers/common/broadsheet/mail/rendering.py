@@ -82,7 +82,7 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
     headline = marks.set_in_prose(str(title), lambda _: "the title")
     match content:
         case MarkdownContent(markdown=markdown):
-            mail = _markdown_mail(headline, marks.set_in(markdown), newsletter, marks)
+            mail = _markdown_mail(headline, marks.protect(markdown), newsletter, marks)
         case HtmlContent(html=document, text=text):
             mail = MailContent(
                 subject=headline,
@@ -90,9 +90,9 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
                 text=_text_mail(_text_part(text, marks), newsletter, marks),
             )
     issue = RenderedIssue(
-        subject=marks.open_as(mail.subject, "text"),
-        html=marks.open_as(mail.html, "html"),
-        text=marks.open_as(mail.text, "text"),
+        subject=marks.restore(mail.subject, "text"),
+        html=marks.restore(mail.html, "html"),
+        text=marks.restore(mail.text, "text"),
     )
     _check_size(issue)
     return issue

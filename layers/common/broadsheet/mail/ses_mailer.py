@@ -38,7 +38,7 @@ from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueId, RenderedIssue
 from broadsheet.mail import rendering
 from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
-from broadsheet.settings import required, unsubscribe_link, waits
+from broadsheet.settings import required, timings, unsubscribe_link
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Refused(BaseModel):
     reason: str
 
 
-class PerhapsAccepted(BaseModel):
+class OutcomeUnknown(BaseModel):
     """The answer was lost: SES may have taken the mail, and must not be asked again."""
 
     model_config = ConfigDict(frozen=True)
@@ -119,7 +119,7 @@ class PerhapsAccepted(BaseModel):
     reason: str
 
 
-type SendResult = Accepted | Refused | PerhapsAccepted
+type SendResult = Accepted | Refused | OutcomeUnknown
 
 
 class Letter(BaseModel):
@@ -242,7 +242,7 @@ def send_issue(
             ]
         return [result] * len(addressees)
     if len(answer.get("BulkEmailEntryResults", [])) != len(addressees):
-        return [PerhapsAccepted(reason="UNREADABLE_ANSWER")] * len(addressees)
+        return [OutcomeUnknown(reason="UNREADABLE_ANSWER")] * len(addressees)
     return [_result_of_entry(result) for result in answer["BulkEmailEntryResults"]]
 
 
@@ -253,7 +253,7 @@ def _result_of_entry(result: BulkEmailEntryResultTypeDef) -> SendResult:
         case {"Status": status} if status != "SUCCESS":
             return Refused(refusal=_REFUSALS.get(status, Refusal.RETRY), reason=status)
         case _:
-            return PerhapsAccepted(reason="UNREADABLE_ANSWER")
+            return OutcomeUnknown(reason="UNREADABLE_ANSWER")
 
 
 def bulk_email(
@@ -398,18 +398,18 @@ def _is_about_certificate(error: Exception) -> bool:
 _PAST_DEADLINE = Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
 
 
-def _result_of(error: ClientError | BotoCoreError) -> Refused | PerhapsAccepted:
+def _result_of(error: ClientError | BotoCoreError) -> Refused | OutcomeUnknown:
     """Tell what a whole call's failure says about its mails."""
     if isinstance(error, _PastDeadline):
         return _PAST_DEADLINE
     if isinstance(error, _BEFORE_SENDING) or _is_about_certificate(error):
         return Refused(refusal=Refusal.NOT_BEGUN, reason=type(error).__name__)
     if not isinstance(error, ClientError):
-        return PerhapsAccepted(reason=type(error).__name__)
+        return OutcomeUnknown(reason=type(error).__name__)
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     code = error.response["Error"]["Code"]
     if status >= 500:  # noqa: PLR2004 - HTTP's own
-        return PerhapsAccepted(reason=code)
+        return OutcomeUnknown(reason=code)
     message = error.response["Error"]["Message"]
     return Refused(refusal=_refusal_of_call(status, code, message), reason=code)
 
@@ -505,8 +505,8 @@ def _sending_client() -> SESV2Client:
     client = boto3.client(
         "sesv2",
         config=Config(
-            connect_timeout=waits().ses_connect_timeout,
-            read_timeout=waits().ses_call_timeout,
+            connect_timeout=timings().ses_connect_timeout,
+            read_timeout=timings().ses_call_timeout,
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=settings.CALLS_AT_ONCE,
             parameter_validation=False,

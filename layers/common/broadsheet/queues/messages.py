@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.settings import required, waits
+from broadsheet.settings import required, timings
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ class Return(NamedTuple):
 
 def pause_after_failure(receive_count: int) -> float:
     """Return how many seconds a message rests: 2 after its first failure, doubling to 15 min."""
-    doubled: float = waits().message_retry_first * 2 ** min(receive_count - 1, 30)
-    return min(doubled, waits().message_retry_longest)
+    doubled: float = timings().message_retry_first * 2 ** min(receive_count - 1, 30)
+    return min(doubled, timings().message_retry_longest)
 
 
 def retry_later(queue_url: str, returns: Iterable[Return]) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
 from broadsheet.queues import messages
 from broadsheet.queues.messages import Return
-from broadsheet.settings import required, waits
+from broadsheet.settings import required, timings
 from broadsheet.telemetry import correlated, count_seconds, flush_metrics, log_failure, logger
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class _Received[Message](NamedTuple):
     record: dict[str, Any]
 
 
-class _Again(NamedTuple):
+class _Retry(NamedTuple):
     """A message's record, and in how many seconds SQS is to send it again."""
 
     record: dict[str, Any]
@@ -51,7 +51,7 @@ def work_through[Message](
     letters.
     """
     groups = _grouped(event, parse, queue, together)
-    again: list[_Again] = []
+    again: list[_Retry] = []
     oldest_failure = 0.0  # seconds since it was sent; SQS's own metric leaves out what fails often
     outage: list[DatabaseUnavailable] = []  # once it is known, nobody else waits for it
 
@@ -67,19 +67,19 @@ def work_through[Message](
     for received in groups.values():
         with correlated(_correlation_id(received[0].record)) as correlation_id:
             try:
-                left = attempt([each.message for each in received], correlation_id)
+                unprocessed = attempt([each.message for each in received], correlation_id)
             except CanNeverSucceed as error:
                 for each in received:
-                    _put_aside(each.record, correlation_id, queue, str(error))
+                    _dead_letter(each.record, correlation_id, queue, str(error))
             except Exception as error:  # noqa: BLE001 - told, and tried again
                 log_failure("messages failed, to be tried again", error, messages=len(received))
-                again += [_Again(each.record, _pause(each.record)) for each in received]
+                again += [_Retry(each.record, _pause(each.record)) for each in received]
                 oldest_failure = max(oldest_failure, *(_age(each.record) for each in received))
             else:
                 again += [
-                    _Again(each.record, waits().left_message_retry)
+                    _Retry(each.record, timings().left_message_retry)
                     for each in received
-                    if each.message in left
+                    if each.message in unprocessed
                 ]
     messages.retry_later(
         required(f"{queue}_QUEUE_URL"),
@@ -113,11 +113,11 @@ def _parse[Message](
         return parse(record["body"])
     except ValidationError:
         with correlated(_correlation_id(record)) as correlation_id:
-            _put_aside(record, correlation_id, queue, "the message can't be read")
+            _dead_letter(record, correlation_id, queue, "the message can't be read")
         return None
 
 
-def _put_aside(record: dict[str, Any], correlation_id: str, queue: str, reason: str) -> None:
+def _dead_letter(record: dict[str, Any], correlation_id: str, queue: str, reason: str) -> None:
     messages.send_to_dead_letters(
         required(f"{queue}_DEAD_LETTER_QUEUE_URL"), record["body"], correlation_id, reason=reason
     )

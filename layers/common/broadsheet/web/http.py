@@ -83,7 +83,7 @@ class Request:
     body: bytes
     origin: Origin
     author: str
-    mount: str
+    base_path: str
     correlation_id: str
 
     @classmethod
@@ -106,7 +106,7 @@ class Request:
                 user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT_CHARACTERS],
             ),
             author=(context.get("authorizer") or {}).get("author", ""),
-            mount=_mount(event),
+            base_path=_base_path(event),
             correlation_id=context["requestId"],
         )
 
@@ -118,7 +118,7 @@ class Request:
 
     def link(self, path: str) -> str:
         """Return the URL path, seen from outside, of one of our own paths."""
-        return self.mount + path
+        return self.base_path + path
 
     def fields(self, limit: int) -> dict[str, Any]:
         """Return a form's or a JSON object's fields.
@@ -148,7 +148,7 @@ class Request:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _mount(event: Mapping[str, Any]) -> str:
+def _base_path(event: Mapping[str, Any]) -> str:
     """Return what stands before our paths from outside: the operator's URL's, or the stage."""
     public_url = settings.public_url()
     if public_url:
@@ -192,7 +192,7 @@ def _unharmed(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What a client gets."""
 
     status: HTTPStatus
@@ -203,8 +203,8 @@ class Answer:
     @classmethod
     def page(
         cls, status: HTTPStatus, html: str, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Answer a browser."""
+    ) -> Response:
+        """Response a browser."""
         return cls(
             status,
             html,
@@ -215,12 +215,12 @@ class Answer:
     @classmethod
     def json(
         cls, status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Answer a program."""
+    ) -> Response:
+        """Response a program."""
         return cls(status, json.dumps(document), headers=headers or {})
 
     @classmethod
-    def redirect(cls, location: str) -> Answer:
+    def redirect(cls, location: str) -> Response:
         """Send a browser to another page of ours, to be asked for by GET (RFC 9110 §15.4.4)."""
         return cls(HTTPStatus.SEE_OTHER, headers={"Location": location})
 
@@ -236,10 +236,10 @@ class Answer:
         }
 
 
-type Endpoint = Callable[[Request], Answer]
+type Endpoint = Callable[[Request], Response]
 
 
-def endpoints(
+def router(
     routes: Mapping[str, Endpoint],
 ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """Make a function's handler of its routes, each named as in ``POST /subscriptions``.
@@ -261,7 +261,7 @@ def endpoints(
                 )
             except Exception as error:  # noqa: BLE001 - the last place: told and answered
                 log_failure("a request could not be read", error)
-                answer = Answer(
+                answer = Response(
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                     json.dumps({"title": "Internal Server Error", "status": 500}),
                     "application/problem+json",
@@ -272,7 +272,7 @@ def endpoints(
     return handler
 
 
-def _answer(routes: Mapping[str, Endpoint], request: Request) -> Answer:
+def _answer(routes: Mapping[str, Endpoint], request: Request) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
     try:
         return routes[f"{method} {request.resource}"](request)
@@ -293,8 +293,8 @@ def _answered_as(error: errors.BroadsheetError) -> _Problem | None:
 
 def _problem(
     request: Request, problem: _Problem, error: errors.BroadsheetError | None = None
-) -> Answer:
-    """Answer an error: a problem document (RFC 9457), or a page for a browser."""
+) -> Response:
+    """Response an error: a problem document (RFC 9457), or a page for a browser."""
     status = problem.status
     detail = str(error) if error else "this is our fault: please try again in a minute"
     unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
@@ -309,11 +309,11 @@ def _problem(
             f"{detail}.",
             sign_up_url=request.link("/") if status in _DEAD_ENDS and not leaving else "",
         )
-        return Answer.page(status, html, headers)
+        return Response.page(status, html, headers)
     document: dict[str, Any] = {"title": status.phrase, "status": int(status), "detail": detail}
     if isinstance(error, errors.InvalidRequest) and error.errors:
         document["errors"] = error.errors
-    return Answer(status, json.dumps(document), "application/problem+json", headers)
+    return Response(status, json.dumps(document), "application/problem+json", headers)
 
 
 def invalid_fields(error: ValidationError) -> errors.InvalidRequest:

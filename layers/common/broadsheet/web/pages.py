@@ -64,7 +64,7 @@ def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, wh
 
 
 def check_your_inbox(newsletter_name: str, *, sign_up_url: str, language: str = "en") -> str:
-    """Answer a sign-up: the same for an address that is new, pending, confirmed or blocked.
+    """Response a sign-up: the same for an address that is new, pending, confirmed or blocked.
 
     ``sign_up_url``: for a reader who mistyped theirs.
     """

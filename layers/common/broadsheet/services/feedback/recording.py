@@ -15,8 +15,8 @@ from broadsheet.database import (
     issues_table,
     subscribers_table,
 )
-from broadsheet.database.deliveries_table import Told
-from broadsheet.database.subscribers_table import Harm
+from broadsheet.database.deliveries_table import LedgerUpdate
+from broadsheet.database.subscribers_table import BounceOrComplaint
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ses_events import EventKind
 from broadsheet.services.issues import lifecycle
@@ -45,11 +45,11 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         if not event.is_listed:
             _log_unlisted(event)
     with connection.transaction():
-        duplicates = deliveries_table.merge_told(connection, _told(events))
-        harmed = subscribers_table.merge_harm(connection, _harm(events))
+        duplicates = deliveries_table.merge_updates(connection, _ledger_updates(events))
+        harmed = subscribers_table.merge_bounces_and_complaints(connection, _harm(events))
         latest = max(event.sent_at for event in events)
         feedback_progress_table.note_mail(connection, latest)
-    tell_of_duplicates(duplicates)
+    report_duplicates(duplicates)
     for change, number in harmed.items():
         count(change, number)
     logger.info(
@@ -61,7 +61,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         _look_at_breaker(connection, issue_id)
 
 
-def tell_of_duplicates(duplicates: int) -> None:
+def report_duplicates(duplicates: int) -> None:
     """Raise the alarm when somebody was mailed twice."""
     if duplicates:
         count("DuplicateMails", duplicates)
@@ -79,20 +79,20 @@ def _log_unlisted(event: SesEvent) -> None:
     )
 
 
-def _told(events: Iterable[SesEvent]) -> Iterable[Told]:
+def _ledger_updates(events: Iterable[SesEvent]) -> Iterable[LedgerUpdate]:
     """Take together what several events say of one row, in the order of their mails."""
-    by_row: dict[LedgerKey, Told] = {}
+    by_row: dict[LedgerKey, LedgerUpdate] = {}
     for event in sorted(events, key=lambda event: event.sent_at):
         if key := event.key:
-            told = _told_by(event, key)
+            updates = _ledger_update(event, key)
             earlier = by_row.get(key)
-            by_row[key] = earlier.merged_with(told) if earlier else told
+            by_row[key] = earlier.merged_with(updates) if earlier else updates
     return by_row.values()
 
 
-def _told_by(event: SesEvent, key: LedgerKey) -> Told:
+def _ledger_update(event: SesEvent, key: LedgerKey) -> LedgerUpdate:
     outcome = _OUTCOMES.get(event.kind)
-    return Told(
+    return LedgerUpdate(
         key,
         outcome or Outcome.ACCEPTED,
         [event.message_id],
@@ -104,10 +104,10 @@ def _told_by(event: SesEvent, key: LedgerKey) -> Told:
     )
 
 
-def _harm(events: Iterable[SesEvent]) -> list[Harm]:
+def _harm(events: Iterable[SesEvent]) -> list[BounceOrComplaint]:
     """Return who is to get no more mail: after a bounce for good, or a complaint."""
     return [
-        Harm(
+        BounceOrComplaint(
             subscriber_id=event.subscriber_id,
             message_id=event.message_id,
             issue_id=event.issue_id,
@@ -125,7 +125,7 @@ def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
 
 def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     """Pause an issue whose mails bounce or are complained of beyond what SES bears."""
-    harm = deliveries_table.count_harm(connection, issue_id)
+    harm = deliveries_table.count_for_breaker(connection, issue_id)
     breaker = settings.BREAKER
     suspicious = (
         harm.bounced >= breaker.least_bounces or harm.complained >= breaker.least_complaints

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, settings, signed_tokens
 from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
-from broadsheet.database.delivery_batches_table import Ending
+from broadsheet.database.delivery_batches_table import BatchResult
 from broadsheet.domain.deliveries import Delivery, Outcome
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.requests import UnsubscribeToken
@@ -26,7 +26,7 @@ from broadsheet.mail.ses_mailer import (
     Accepted,
     Addressee,
     Letter,
-    PerhapsAccepted,
+    OutcomeUnknown,
     Refusal,
     Refused,
     SendResult,
@@ -61,19 +61,19 @@ class Invocation(NamedTuple):
         ``work`` is harmless when repeated. Raises ``DatabaseUnavailable``.
         """
         while True:
-            patience = self.seconds_left() - settings.waits().database_connect_timeout
+            connect_timeout = self.seconds_left() - settings.timings().database_connect_timeout
             try:
-                with self.session.connected(max(0, patience)) as connection:
+                with self.session.connected(max(0, connect_timeout)) as connection:
                     return work(connection)
             except DatabaseUnavailable:
-                if patience <= 0:
+                if connect_timeout <= 0:
                     raise
 
     @property
     def has_time_for_a_claim(self) -> bool:
         """Whether a claim that is made now ends, and is written, before Lambda ends this."""
-        waits = settings.waits()
-        needed = waits.claim_deadline + waits.ses_call_timeout + waits.deliver_margin
+        timings = settings.timings()
+        needed = timings.claim_deadline + timings.ses_call_timeout + timings.deliver_margin
         return self.seconds_left() >= needed
 
 
@@ -90,10 +90,10 @@ def deliver(
     has not been touched.
     """
     signed_tokens.load_keys()
-    patience = settings.waits().database_patience_of_deliver
+    connect_timeout = settings.timings().deliver_connect_timeout
     others_wait = False
     while numbers and invocation.has_time_for_a_claim:
-        with invocation.session.connected(patience) as connection:
+        with invocation.session.connected(connect_timeout) as connection:
             rate = pacing.issue_rate(connection)
         if rate is None:
             return numbers
@@ -103,11 +103,11 @@ def deliver(
         try:
             others_wait = _deliver_together(invocation, issue_id, numbers[:size], rate)
         except _NoSlots:
-            time.sleep(random.uniform(0.5, 1) * settings.waits().slot_poll)  # noqa: S311
+            time.sleep(random.uniform(0.5, 1) * settings.timings().slot_poll)  # noqa: S311
         else:
             numbers = numbers[size:]
     if not others_wait:
-        with invocation.session.connected(patience) as connection:
+        with invocation.session.connected(connect_timeout) as connection:
             is_all_sent = not delivery_batches_table.has_open(connection, issue_id)
         if is_all_sent:
             dispatch_kick.kick(issue_id, correlation_id)
@@ -172,20 +172,20 @@ def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[D
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
-    recording.tell_of_duplicates(deliveries_table.record(connection, claim, deliveries))
+    recording.report_duplicates(deliveries_table.record(connection, claim, deliveries))
 
 
 def _claim(
     invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], rate: float
 ) -> tuple[Claim | None, timedelta]:
     """Claim batches and reserve their slots, both or neither; tell how far the first slot is."""
-    waits = settings.waits()
+    timings = settings.timings()
     with (
-        invocation.session.connected(waits.database_patience_of_deliver) as connection,
+        invocation.session.connected(timings.deliver_connect_timeout) as connection,
         connection.transaction(),
     ):
         taken = delivery_batches_table.claim(
-            connection, issue_id, numbers, timedelta(seconds=waits.claim_deadline)
+            connection, issue_id, numbers, timedelta(seconds=timings.claim_deadline)
         )
         if taken is None:
             delivery_batches_table.clear_release(connection, issue_id, numbers)
@@ -206,7 +206,7 @@ def _send(
 ) -> Generator[list[_Answer]]:
     """Send in calls of half a second's worth, each at its slot; give the answers as they come.
 
-    They are given at most every ``Waits.write_outcomes_every``. All calls have ended after it,
+    They are given at most every ``Timings.write_outcomes_every``. All calls have ended after it,
     and when it is closed before.
     """
     newsletter = settings.newsletter()
@@ -220,7 +220,7 @@ def _send(
         results = ses_mailer.send_issue(newsletter, letter, addressees, claim.deadline)
         return list(map(_Answer, chunk, results))
 
-    pause = settings.waits().write_outcomes_every
+    pause = settings.timings().write_outcomes_every
     with ThreadPoolExecutor(max_workers=settings.CALLS_AT_ONCE) as pool:
         under_way = {
             pool.submit(call, position, chunk)
@@ -254,50 +254,57 @@ def _finish(
     for recipient, result in answers:
         if isinstance(result, Refused):
             refused[recipient.batch_number].append(result.refusal)
-    endings = {batch.number: _ending(batch, set(refused[batch.number])) for batch in claim.batches}
+    batch_results = {
+        batch.number: _batch_result(batch, set(refused[batch.number])) for batch in claim.batches
+    }
     settled = [
         delivery
         for recipient, result in answers
         if not isinstance(result, Accepted)
-        and (delivery := _settled(recipient, result, endings[recipient.batch_number])) is not None
+        and (delivery := _settled(recipient, result, batch_results[recipient.batch_number]))
+        is not None
     ]
 
-    def let_go(connection: Connection) -> bool:
+    def release_claim(connection: Connection) -> bool:
         with connection.transaction():
-            gone = delivery_batches_table.let_go(connection, claim, list(endings.values()))
+            gone = delivery_batches_table.release_claim(
+                connection, claim, list(batch_results.values())
+            )
             not_accepted = [row for row in [*settled, *others] if row.batch_number in gone.ours]
             _record(connection, claim, [*accepted, *not_accepted])
         return gone.others_wait
 
-    others_wait = invocation.in_database(let_go)
+    others_wait = invocation.in_database(release_claim)
     if refused:
-        invocation.in_database(lambda connection: _heed(connection, claim, answers))
-    _tell(claim, answers, settled, others)
+        invocation.in_database(lambda connection: _react_to_refusals(connection, claim, answers))
+    _log_outcome(claim, answers, settled, others)
     return others_wait
 
 
-def _ending(batch: ClaimedBatch, refusals: set[Refusal]) -> Ending:
+def _batch_result(batch: ClaimedBatch, refusals: set[Refusal]) -> BatchResult:
     """Return how a batch is let go: closed when nobody of it is to be sent to again."""
     tries = batch.tries + any(refusal in _ASKED for refusal in refusals)
-    is_last_try = tries >= settings.waits().batch_tries
+    is_last_try = tries >= settings.timings().batch_tries
     returning = refusals - {Refusal.RECIPIENT} - (set(_ASKED) if is_last_try else set())
-    return Ending(batch.number, is_closed=not returning, tries=tries, pause=_pause_before(tries))
+    return BatchResult(
+        batch.number, is_closed=not returning, tries=tries, pause=_pause_before(tries)
+    )
 
 
 def _pause_before(tries: int) -> timedelta:
     """Return how long a batch waits for its next try: doubling, with jitter."""
-    waits = settings.waits()
-    longest = min(waits.batch_retry_first * 2**tries, waits.batch_retry_longest)
+    timings = settings.timings()
+    longest = min(timings.batch_retry_first * 2**tries, timings.batch_retry_longest)
     return timedelta(seconds=random.uniform(longest / 2, longest))  # noqa: S311 - no secret
 
 
 def _settled(
-    recipient: Recipient, result: Refused | PerhapsAccepted, ending: Ending
+    recipient: Recipient, result: Refused | OutcomeUnknown, batch_result: BatchResult
 ) -> Delivery | None:
     """Return an outcome that is not an acceptance; None for who goes back to waiting."""
-    is_last_try = ending.tries >= settings.waits().batch_tries
+    is_last_try = batch_result.tries >= settings.timings().batch_tries
     match result:
-        case PerhapsAccepted(reason=reason):
+        case OutcomeUnknown(reason=reason):
             return _delivery(recipient, Outcome.UNRESOLVED, reason=reason)
         case Refused(refusal=Refusal.RECIPIENT, reason=reason):
             return _delivery(recipient, Outcome.FAILED, reason=reason)
@@ -318,7 +325,7 @@ def _delivery(
     return Delivery(*place, outcome, reason, message_id)
 
 
-def _heed(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> None:
+def _react_to_refusals(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> None:
     """Do what SES's refusals ask for: go slower, wait for the quota, or stop for a person."""
     refused = {
         answer.result.refusal: answer.result.reason
@@ -333,7 +340,7 @@ def _heed(connection: Connection, claim: Claim, answers: Sequence[_Answer]) -> N
         lifecycle.pause_because(connection, claim.issue_id, reason)
 
 
-def _tell(
+def _log_outcome(
     claim: Claim,
     answers: Sequence[_Answer],
     settled: Sequence[Delivery],

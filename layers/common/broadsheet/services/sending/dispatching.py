@@ -18,7 +18,7 @@ from broadsheet.database import (
     feedback_progress_table,
     issues_table,
 )
-from broadsheet.database.delivery_batches_table import Ending
+from broadsheet.database.delivery_batches_table import BatchResult
 from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
@@ -80,7 +80,7 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
 def report_problems(connection: Connection) -> OpenProblems:
     """Return what needs operator attention, also when its alarm has gone quiet."""
     now = datetime.now(UTC)
-    grace = timedelta(seconds=settings.waits().grace)
+    grace = timedelta(seconds=settings.timings().grace)
     return OpenProblems(
         paused=[
             PausedIssue(issue_id=issue.id, because=because)
@@ -128,8 +128,8 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
 
 def _dead_after_deadline() -> timedelta:
     """Return how long after its deadline a claim is taken for dead."""
-    waits = settings.waits()
-    return timedelta(seconds=waits.claim_taken_for_dead - waits.claim_deadline)
+    timings = settings.timings()
+    return timedelta(seconds=timings.claim_taken_for_dead - timings.claim_deadline)
 
 
 def _hold(connection: Connection, claim: Claim) -> None:
@@ -143,11 +143,11 @@ def _hold(connection: Connection, claim: Claim) -> None:
     ]
     failed = [other for other in others if other.outcome is Outcome.FAILED]
     deliveries_table.record(connection, claim, [*failed, *unresolved])
-    delivery_batches_table.let_go(
+    delivery_batches_table.release_claim(
         connection,
         claim,
         [
-            Ending(batch.number, is_closed=True, tries=batch.tries, pause=timedelta())
+            BatchResult(batch.number, is_closed=True, tries=batch.tries, pause=timedelta())
             for batch in claim.batches
         ],
     )
@@ -166,7 +166,7 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
     if deadline is None:
         return
     oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
-    later = oldest + timedelta(seconds=settings.waits().grace)
+    later = oldest + timedelta(seconds=settings.timings().grace)
     if later > datetime.now(UTC):
         return
     current_until = feedback_progress_table.read(connection).current_until
@@ -211,12 +211,12 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
     First an event must be recorded of a mail that was sent ``later_than``, then the queues must be
     seen empty twice, a minute apart.
     """
-    waits = settings.waits()
+    timings = settings.timings()
     progress = feedback_progress_table.read(connection)
     if progress.candidate_mail_at is None or progress.candidate_mail_at < later_than:
         if progress.latest_mail_at is None or progress.latest_mail_at < later_than:
             if feedback_progress_table.claim_probe(
-                connection, timedelta(seconds=waits.probe_every)
+                connection, timedelta(seconds=timings.probe_every)
             ):
                 ses_mailer.send_probe(settings.newsletter())
             return
@@ -224,8 +224,8 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
     feedback_progress_table.see_queues(
         connection,
         are_empty=_are_feedback_queues_empty(),
-        apart=timedelta(seconds=waits.queues_seen_empty_apart),
-        grace=timedelta(seconds=waits.grace),
+        apart=timedelta(seconds=timings.queues_seen_empty_apart),
+        grace=timedelta(seconds=timings.grace),
     )
 
 
@@ -251,14 +251,14 @@ def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> 
     rate = pacing.issue_rate(connection)
     if rate is None:
         return
-    waits = settings.waits()
-    long_ago = timedelta(seconds=waits.released_long_ago)
+    timings = settings.timings()
+    long_ago = timedelta(seconds=timings.released_long_ago)
     seconds_a_batch = pacing.batch_size(rate) / rate
     with _locked(connection, issue_id) as issue:
         if issue.status is not IssueStatus.SENDING:
             return
         on_their_way = delivery_batches_table.count_released(connection, issue_id, long_ago)
-        room = max(1, int(waits.release_window / seconds_a_batch)) - on_their_way
+        room = max(1, int(timings.release_window / seconds_a_batch)) - on_their_way
         if room <= 0:
             return
         numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
@@ -310,6 +310,6 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
 def _stop_orphaned_clock(issue_id: IssueId) -> None:
     """Delete a clock whose issue's commit failed, once no publishing can be under way."""
     age = issue_clock.age(issue_id)
-    if age is not None and age > settings.waits().orphaned_clock:
+    if age is not None and age > settings.timings().orphaned_clock:
         issue_clock.stop(issue_id)
     logger.warning("no such issue", issue_id=str(issue_id), clock_age=age)

@@ -23,7 +23,7 @@ def issue_rate(connection: Connection) -> float | None:
     quota for the first time.
     Once a minute, one caller asks SES; when it does not answer, what it said before holds.
     """
-    every = settings.waits().quota_refresh
+    every = settings.timings().quota_refresh
     pace = send_governor_table.read(connection)
     if pace.age > every and send_governor_table.claim_refresh(connection, timedelta(seconds=every)):
         _refresh(connection)
@@ -90,12 +90,12 @@ def call_size(rate: float) -> int:
 
 def batch_size(rate: float) -> int:
     """Return how many recipients a batch has: two seconds' worth, 1 to 50."""
-    return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.waits().batch_seconds)))
+    return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.timings().batch_seconds)))
 
 
 def batches_in_a_claim(rate: float) -> int:
     """Return how many batches are about two seconds of sending, 1 to 50."""
-    batches = round(rate * settings.waits().batch_seconds / batch_size(rate))
+    batches = round(rate * settings.timings().batch_seconds / batch_size(rate))
     return max(1, min(settings.BATCHES_IN_A_CLAIM, batches))
 
 
@@ -105,16 +105,16 @@ def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None
     Less than zero when it is past, and there is something to catch up. None when none is free
     within the horizon: nothing is reserved then.
     """
-    waits = settings.waits()
+    timings = settings.timings()
     # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that
     # comes late meets the next one there.
-    tolerance = max(0.0, 1 - call_size(rate) / rate - waits.slot_jitter)
+    tolerance = max(0.0, 1 - call_size(rate) / rate - timings.slot_jitter)
     return send_governor_table.reserve(
         connection,
         mails,
         rate,
         timedelta(seconds=tolerance),
-        timedelta(seconds=waits.slot_horizon),
+        timedelta(seconds=timings.slot_horizon),
     )
 
 
@@ -127,9 +127,9 @@ def count_confirmation(connection: Connection) -> None:
 
 def slow_down(connection: Connection) -> None:
     """Take SES's throttle as a sign that others send from this account, too."""
-    waits = settings.waits()
+    timings = settings.timings()
     if send_governor_table.slow_down(
-        connection, settings.SLOWDOWN, timedelta(seconds=waits.slowdown_pause)
+        connection, settings.SLOWDOWN, timedelta(seconds=timings.slowdown_pause)
     ):
         count("SlowedDown")
         logger.warning("SES throttles: sending more slowly")

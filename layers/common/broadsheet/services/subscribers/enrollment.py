@@ -97,12 +97,12 @@ def _mail_for(request: SubscribeRequest, subscriber: Subscriber) -> DueMail | No
 def _is_within_budget(
     connection: Connection, request: SubscribeRequest, subscriber: Subscriber
 ) -> bool:
-    budgets, waits = settings.budgets(), settings.waits()
+    budgets, timings = settings.budgets(), settings.timings()
     to_address = sign_ups_table.granted_to_subscriber(
-        connection, subscriber.id, request, timedelta(seconds=waits.address_budget_window)
+        connection, subscriber.id, request, timedelta(seconds=timings.address_budget_window)
     )
     to_source = sign_ups_table.granted_to_source(
-        connection, request, timedelta(seconds=waits.source_budget_window)
+        connection, request, timedelta(seconds=timings.source_budget_window)
     )
     return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
 
