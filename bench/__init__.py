@@ -1,1 +1,1 @@
-"""How fast it is and what it costs: the real handlers against stand-ins that are leaner."""
+"""Measures speed and cost: the real handlers against lean stand-ins for AWS."""

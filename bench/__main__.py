@@ -1,6 +1,6 @@
 """``python -m bench``: measures, prints tables, and writes build/bench.json.
 
-Each part can be run alone; what another run has written of the other parts stays in the file.
+Each part can run alone; the file keeps the other parts' results of earlier runs.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from bench import (
     stage,
     starting,
 )
-from bench.delivery import Conclusion
-from bench.feedback import Intake
+from bench.delivery import DeliveryResult
+from bench.feedback import FeedbackResult
 from bench.governor import Utilization
 from bench.profiling import Profile
-from bench.publishing import Publishing
-from bench.signing_up import SigningUp
-from bench.sink_alone import Capacity
+from bench.publishing import PublishResult
+from bench.signing_up import SignUpResult
+from bench.sink_alone import SinkCapacity
 from bench.starting import ColdImport, LayerSize
 from bench.wire import Traffic
 from local.state import REPOSITORY
@@ -47,26 +47,26 @@ if TYPE_CHECKING:
 
 RESULTS = REPOSITORY / "build" / "bench.json"
 SIZES = (10_000, 100_000, 1_000_000)  # subscribers
-FEWEST = 1_000  # subscribers; fewer are mailed in so few calls that their rate says nothing
+FEWEST = 1_000  # subscribers; fewer take too few calls for a meaningful rate
 LATENCIES = (0.0, 0.05)  # seconds
 WORKERS = 2  # deliver's MaximumConcurrency in template.yaml
-REPEATED = 3  # times a small delivery, which takes a second: the middle one counts
-PROFILED = 100_000  # mails, at most
-COUNTED = 10_000  # mails of the run whose statements are counted
+REPEATED = 3  # runs of a small delivery, which takes a second: the median counts
+PROFILED = 100_000  # mails at most
+COUNTED = 10_000  # mails in the run that counts statements
 
 
 class Results(BaseModel):
-    """What the benchmarks showed; a part that was never run is empty."""
+    """The benchmarks' results; a part that never ran is empty."""
 
     machine: str = f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}"
     began_at: float = 0.0
     seconds: float = 0.0
-    sink_alone: Capacity | None = None
-    delivery: list[Conclusion] = []
+    sink_alone: SinkCapacity | None = None
+    delivery: list[DeliveryResult] = []
     traffic: Traffic | None = None
-    feedback: list[Intake] = []
-    publishing: list[Publishing] = []
-    signing_up: list[SigningUp] = []
+    feedback: list[FeedbackResult] = []
+    publishing: list[PublishResult] = []
+    signing_up: list[SignUpResult] = []
     starting: list[ColdImport] = []
     layer: LayerSize | None = None
     governor: list[Utilization] = []
@@ -74,7 +74,7 @@ class Results(BaseModel):
 
 
 def main() -> int:
-    """Measure what is asked for; 1 when the governor was, and misses its target."""
+    """Measure the requested parts; return 1 if the governor ran and missed its target."""
     arguments = _arguments()
     results = _earlier_results()
     results.began_at = time.time()
@@ -91,19 +91,19 @@ def main() -> int:
     results.seconds = time.time() - results.began_at
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(results.model_dump_json(indent=1))
-    measured = results.governor if "governor" in arguments.only else []  # else an earlier run's
+    measured = results.governor if "governor" in arguments.only else []  # else from an earlier run
     return 0 if all(each.is_good for each in measured) else 1
 
 
 def _earlier_results() -> Results:
     try:
         return Results.model_validate_json(RESULTS.read_bytes())
-    except (FileNotFoundError, ValidationError):  # none, or of another version of this
+    except (FileNotFoundError, ValidationError):  # no file, or one of another version
         return Results()
 
 
 def _interrupt(here: Stage, *_: object) -> None:
-    """End the workers, whose invocations may last a minute, and then all else."""
+    """Kill the workers, whose invocations may last a minute, then let everything else end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     here.kill_workers()
     raise KeyboardInterrupt
@@ -116,7 +116,7 @@ def _measure_delivery(here: Stage, results: Results, sizes: Sequence[int]) -> No
             times = REPEATED if _is_small([size]) else 1
             results.delivery.append(delivery.run(here, size, latency, WORKERS, times))
             sys.stderr.write(f"{results.delivery[-1].summary}\n")
-        results.feedback.append(feedback.run(here))  # of the issue that has just been delivered
+        results.feedback.append(feedback.run(here))  # for the issue just delivered
     results.traffic = delivery.count(here, COUNTED, WORKERS)
     results.sink_alone = sink_alone.measure(here)
 
@@ -151,7 +151,7 @@ def _measure_governor(here: Stage, results: Results, sizes: Sequence[int]) -> No
     small = _is_small(sizes)
     results.governor = [
         governor.run(here, rate, workers, 3 if small else governor.seconds(rate))
-        for rate in (governor.RATES[1:] if small else governor.RATES)  # 14 a second takes a while
+        for rate in (governor.RATES[1:] if small else governor.RATES)  # 14 a second is slow
         for workers in ((2,) if small else governor.WORKERS)
     ]
 
@@ -162,7 +162,7 @@ def _measure_profile(here: Stage, results: Results, sizes: Sequence[int]) -> Non
 
 
 class Part(NamedTuple):
-    """Measures something, and shows what was measured."""
+    """One part: how to measure it, and how to show its results."""
 
     measure: Callable[[Stage, Results, Sequence[int]], None]
     tables: Callable[[Results], str]
@@ -183,20 +183,28 @@ USUAL = [name for name in PARTS if name != "profile"]
 
 
 def _is_small(sizes: Sequence[int]) -> bool:
-    """Tell whether this is a run that ends within two minutes."""
+    """Whether this run ends within two minutes."""
     return max(sizes) <= SIZES[0]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--size", type=_size, nargs="+", default=list(SIZES), help="subscribers")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=USUAL, help="parts")
+    parser.add_argument(
+        "--size", type=_size, nargs="+", default=list(SIZES), help="numbers of subscribers"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=USUAL,
+        help="parts to run; all but profile by default",
+    )
     return parser.parse_args()
 
 
 def _size(text: str) -> int:
     if not text.isdecimal() or int(text) < FEWEST:
-        raise argparse.ArgumentTypeError(f"{text} is no number of at least {FEWEST}")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least {FEWEST}")
     return int(text)
 
 
@@ -205,4 +213,4 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        sys.exit(128 + signal.SIGINT)  # as a shell tells it
+        sys.exit(128 + signal.SIGINT)  # as a shell reports it

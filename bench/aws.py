@@ -1,8 +1,8 @@
-"""Stands in for SQS and Secrets Manager, as far as the functions call them.
+"""Stands in for the parts of SQS and Secrets Manager that the functions call.
 
-On AWS the polling of a queue, and the deleting of what was worked on, is not the function's work
-but Lambda's, so here it is done without HTTP (``Queue.take``, ``Queue.delete``). What the functions
-themselves ask of SQS comes over HTTP, from boto3.
+On AWS, Lambda polls a queue and deletes processed messages, not the function. So here both bypass
+HTTP (``Queue.take``, ``Queue.delete``). The functions' own calls to SQS arrive over HTTP, from
+boto3.
 """
 
 import heapq
@@ -27,7 +27,7 @@ type Document = dict[str, Any]
 
 @dataclass
 class Message:
-    """A message; its id is its receipt handle, too."""
+    """A message; its id is also its receipt handle."""
 
     body: str
     attributes: Document
@@ -37,7 +37,7 @@ class Message:
     sent_at: float = field(default_factory=time.time)
 
     def record(self) -> Document:
-        """Return the message as Lambda hands it to a function."""
+        """Return the message as Lambda passes it to a function."""
         return sqs_record(
             {
                 "MessageId": self.id,
@@ -53,14 +53,13 @@ class Message:
 
 
 class Queue:
-    """A queue in memory: delays, visibility timeouts and redelivery are as SQS has them."""
+    """An in-memory queue with the delays, visibility timeouts and redelivery of SQS."""
 
     def __init__(self, visibility_timeout: float) -> None:
         self._visibility_timeout = visibility_timeout
         self._messages: dict[str, Message] = {}
-        self._turns: list[
-            tuple[float, int, str]
-        ] = []  # a message may have turns that no longer are
+        # When each message becomes visible; entries may be outdated.
+        self._due: list[tuple[float, int, str]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
 
@@ -69,12 +68,12 @@ class Queue:
         message = Message(body, attributes, time.monotonic() + delay)
         with self._changed:
             self._messages[message.id] = message
-            self._give_turn(message)
+            self._schedule(message)
             self._changed.notify()
         return message.id
 
     def take(self, at_most: int, seconds: float) -> list[Message]:
-        """Receive what is visible; when nothing is, what becomes so within ``seconds``."""
+        """Receive the visible messages; if there are none, wait up to ``seconds`` for one."""
         give_up_at = time.monotonic() + seconds
         with self._changed:
             while True:
@@ -82,49 +81,49 @@ class Queue:
                 now = time.monotonic()
                 if taken or now >= give_up_at:
                     return taken
-                next_turn = self._turns[0][0] if self._turns else give_up_at
-                self._changed.wait(max(0.0, min(next_turn, give_up_at) - now))
+                next_due = self._due[0][0] if self._due else give_up_at
+                self._changed.wait(max(0.0, min(next_due, give_up_at) - now))
 
     def delete(self, message_ids: Sequence[str]) -> None:
-        """Delete messages that were worked on."""
+        """Delete processed messages."""
         with self._changed:
             for message_id in message_ids:
                 self._messages.pop(message_id, None)
 
     def change_visibility(self, message_id: str, seconds: float) -> None:
-        """Let a received message be visible again at another time."""
+        """Make a received message visible again after ``seconds``."""
         with self._changed:
             if message := self._messages.get(message_id):
                 message.visible_at = time.monotonic() + seconds
-                self._give_turn(message)
+                self._schedule(message)
                 self._changed.notify()
 
     def __len__(self) -> int:
-        """Count what is waiting, delayed or in flight."""
+        """Count the waiting, delayed and in-flight messages."""
         return len(self._messages)
 
-    def _give_turn(self, message: Message) -> None:
-        heapq.heappush(self._turns, (message.visible_at, next(self._numbers), message.id))
+    def _schedule(self, message: Message) -> None:
+        heapq.heappush(self._due, (message.visible_at, next(self._numbers), message.id))
 
     def _take_visible(self, at_most: int) -> list[Message]:
         now = time.monotonic()
         taken: list[Message] = []
-        while self._turns and self._turns[0][0] <= now and len(taken) < at_most:
-            turn, _, message_id = heapq.heappop(self._turns)
+        while self._due and self._due[0][0] <= now and len(taken) < at_most:
+            due_at, _, message_id = heapq.heappop(self._due)
             message = self._messages.get(message_id)
-            if message is None or message.visible_at != turn:
+            if message is None or message.visible_at != due_at:
                 continue
             message.receive_count += 1
             taken.append(message)
         for message in taken:
             message.visible_at = now + self._visibility_timeout
-            self._give_turn(message)
+            self._schedule(message)
         return taken
 
 
 @dataclass
 class Aws:
-    """The queues by name and the secrets by ARN; ``latency``: of each call, in seconds."""
+    """The queues by name and the secrets by ARN; ``latency``: seconds that each call takes."""
 
     queues: Mapping[str, Queue]
     secrets: Mapping[str, str]
@@ -132,12 +131,12 @@ class Aws:
     url: str = ""
 
     def queue_url(self, name: str) -> str:
-        """Return what the functions call a queue by."""
+        """Return the URL by which the functions address a queue."""
         return f"{ACCOUNT}/{name}"
 
-    def answer(self, operation: str, asked: Document) -> Document:
-        """Answer one call. Raises ``KeyError`` for an operation that no function uses."""
-        return self._operations[operation](asked)
+    def answer(self, operation: str, request: Document) -> Document:
+        """Answer one call; raise ``KeyError`` for an operation that no function uses."""
+        return self._operations[operation](request)
 
     @property
     def _operations(self) -> Mapping[str, Callable[[Document], Document]]:
@@ -149,38 +148,42 @@ class Aws:
             "secretsmanager.GetSecretValue": self._get_secret_value,
         }
 
-    def _queue(self, asked: Document) -> Queue:
-        return self.queues[asked["QueueUrl"].rpartition("/")[2]]
+    def _queue(self, request: Document) -> Queue:
+        return self.queues[request["QueueUrl"].rpartition("/")[2]]
 
-    def _send_message(self, asked: Document) -> Document:
+    def _send_message(self, request: Document) -> Document:
         return {
-            "MessageId": self._queue(asked).put(
-                asked["MessageBody"],
-                asked.get("MessageAttributes", {}),
-                asked.get("DelaySeconds", 0),
+            "MessageId": self._queue(request).put(
+                request["MessageBody"],
+                request.get("MessageAttributes", {}),
+                request.get("DelaySeconds", 0),
             )
         }
 
-    def _send_message_batch(self, asked: Document) -> Document:
+    def _send_message_batch(self, request: Document) -> Document:
         sent = [
-            {"Id": entry["Id"]} | self._send_message(entry | {"QueueUrl": asked["QueueUrl"]})
-            for entry in asked["Entries"]
+            {"Id": entry["Id"]} | self._send_message(entry | {"QueueUrl": request["QueueUrl"]})
+            for entry in request["Entries"]
         ]
         return {"Successful": sent, "Failed": []}
 
-    def _change_message_visibility_batch(self, asked: Document) -> Document:
-        for entry in asked["Entries"]:
-            self._queue(asked).change_visibility(entry["ReceiptHandle"], entry["VisibilityTimeout"])
-        return {"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]], "Failed": []}
+    def _change_message_visibility_batch(self, request: Document) -> Document:
+        for entry in request["Entries"]:
+            self._queue(request).change_visibility(
+                entry["ReceiptHandle"], entry["VisibilityTimeout"]
+            )
+        return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
 
-    def _get_queue_attributes(self, asked: Document) -> Document:
-        number = {"ApproximateNumberOfMessages": str(len(self._queue(asked)))}
+    def _get_queue_attributes(self, request: Document) -> Document:
+        number = {"ApproximateNumberOfMessages": str(len(self._queue(request)))}
         return {
-            "Attributes": {name: number.get(name, "0") for name in asked.get("AttributeNames", [])}
+            "Attributes": {
+                name: number.get(name, "0") for name in request.get("AttributeNames", [])
+            }
         }
 
-    def _get_secret_value(self, asked: Document) -> Document:
-        arn = asked["SecretId"]
+    def _get_secret_value(self, request: Document) -> Document:
+        arn = request["SecretId"]
         return {"ARN": arn, "Name": arn, "VersionId": "1", "SecretString": self.secrets[arn]}
 
 

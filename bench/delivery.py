@@ -1,7 +1,7 @@
-"""An issue's whole delivery, from publishing to its finish: how fast, at what cost, and all of it.
+"""Measures the speed and cost of a whole delivery, from publishing to the finished issue.
 
-Every run ends by comparing what the sink received with who was to get the issue. A run in which
-anybody is missing, or was mailed twice, is no result but an error.
+Every run ends by comparing the sink's recipients with the issue's audience. A run that misses
+somebody, or mails somebody twice, is an error and not a result.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from bench.wire import Traffic
 
 BATCH_SIZE = 2  # DeliveryQueue's event source in template.yaml
-UNBOUND = 1_000_000.0  # mails a second: a governor in use that never makes anybody wait
-WARM_UP = 1_000  # subscribers; whatever is made once in a worker's life has been made then
-LONGEST = 1800.0  # seconds
-QUEUE_LATENCY = 0.2  # of SES's: SQS, in the same region, answers in about ten milliseconds
-LOOK_SECONDS = 0.02  # between two looks at whether the issue has finished
-FIRST_LOOK_AT_BOOKS = 0.5  # seconds after publishing; then each time after twice as long
+UNBOUND = 1_000_000.0  # mails a second: the governor runs but delays nobody
+WARM_UP = 1_000  # subscribers; afterwards each worker has its clients and connections
+LONGEST = 1800.0  # seconds before a run counts as stuck
+QUEUE_LATENCY = 0.2  # of SES's latency: SQS answers in about 10 ms in the same region
+POLL_SECONDS = 0.02  # between two checks whether the issue has finished
+FIRST_BOOKS_REQUEST = 0.5  # seconds after publishing; the interval then doubles
 PARAGRAPH = """\
 When it changed too fast, too much, [[name]], we sat down and read: the *old* letters first, then
 those that came this week, and then the [archive](https://news.page.example/archive/{number}),
@@ -51,13 +51,13 @@ class WrongDelivery(Exception):
     """Somebody was not mailed exactly once, or the books don't balance."""
 
 
-class Conclusion(BaseModel):
-    """What one run showed. Times in seconds; ``cpu_…``: processor seconds per 100,000 mails.
+class DeliveryResult(BaseModel):
+    """One run's results. Times in seconds; ``cpu_…``: processor seconds per 100,000 mails.
 
-    ``mails_per_second`` is from the first call's arrival at the sink to the last one's;
-    ``to_finish`` from the request to publish until the issue says it has finished.
-    ``show_…``: the slowest ``GET /issues/{id}``: while it was sent, if its author looked then,
-    right after, and when PostgreSQL had fresh statistics.
+    ``mails_per_second`` counts from the first call's arrival at the sink to the last call's;
+    ``to_finish`` from the request to publish until the issue is finished.
+    ``show_…``: seconds of ``GET /issues/{id}``: the slowest while the issue is being sent (if the
+    run asks for it), right after, and with fresh statistics in PostgreSQL.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -87,7 +87,7 @@ class Conclusion(BaseModel):
 
     @property
     def summary(self) -> str:
-        """Say in a line how it went."""
+        """Return the run's result in one line."""
         return (
             f"{self.mails:,} mails at {self.latency * 1000:.0f} ms:"
             f" {self.mails_per_second:,.0f}/s, {self.cpu:.1f} processor seconds for 100,000"
@@ -95,14 +95,14 @@ class Conclusion(BaseModel):
 
     @property
     def cpu(self) -> float:
-        """What is ours of it."""
+        """Processor seconds of our own parts, without the sink and the queues."""
         return self.cpu_workers + self.cpu_dispatch + self.cpu_database
 
 
 class Sending(NamedTuple):
-    """An issue that has been sent, and what the sink saw of it.
+    """A sent issue, and the sink's record of it.
 
-    ``cpu``: processor seconds that it took, by who used them.
+    ``cpu``: the processor seconds it took, by process.
     """
 
     issue_id: str
@@ -114,8 +114,8 @@ class Sending(NamedTuple):
     cpu: dict[str, float]
 
 
-class Cast:
-    """The environments that an issue needs, warm."""
+class Fleet:
+    """The warm Lambda environments that one issue needs."""
 
     def __init__(self, stage: Stage, workers: int, *, traced: bool = False) -> None:
         self._stage = stage
@@ -124,7 +124,7 @@ class Cast:
         self.deliver: Sequence[Worker] = stage.start_workers("deliver", workers, traced=traced)
 
     def __enter__(self) -> Self:
-        """Send a small issue, so that everything that is made once is there."""
+        """Send a small issue, so that every client and connection exists."""
         self._stage.seed(WARM_UP)
         self._stage.sink.set(Conditions(max_send_rate=UNBOUND))
         for worker in self.deliver:
@@ -133,17 +133,17 @@ class Cast:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End them."""
+        """Close the workers."""
         for worker in (self.publish, self.dispatch, *self.deliver):
             worker.close()
 
-    def send(self, mails: int, *, looks_at_books: bool = False) -> Sending:
-        """Publish an issue and see it through. Raises ``WrongDelivery``.
+    def send(self, mails: int, *, reads_books: bool = False) -> Sending:
+        """Publish an issue and wait until it is finished. Raises ``WrongDelivery``.
 
-        ``looks_at_books``: whether its author looks at it meanwhile, which the database pays for.
+        ``reads_books``: whether its author requests the books meanwhile, at the database's cost.
         """
         stage = self._stage
-        list(stage.clocks.taken_kicks())  # those of an issue that has finished
+        list(stage.clocks.taken_kicks())  # of an issue that is finished
         source = EventSource(stage.aws.queues["DELIVERY"], self.deliver, BATCH_SIZE)
         calls = AsynchronousCalls(stage.clocks, self.dispatch)
         before = self._cpu()
@@ -156,9 +156,9 @@ class Cast:
             began = time.monotonic()
             deadline = began + LONGEST
             shown: list[float] = []
-            while stage.clocks.running():  # dispatch stops an issue's clock as it finishes it
-                looks_at = began + FIRST_LOOK_AT_BOOKS * 2 ** len(shown)
-                if looks_at_books and time.monotonic() > looks_at:
+            while stage.clocks.running():  # dispatch deletes the clock of a finished issue
+                request_at = began + FIRST_BOOKS_REQUEST * 2 ** len(shown)
+                if reads_books and time.monotonic() > request_at:
                     self.books(issue_id)
                     shown.append(self.publish.invocations[-1].seconds)
                 for part in (source, calls):
@@ -166,7 +166,7 @@ class Cast:
                         raise part.failure
                 if time.monotonic() > deadline:
                     raise WrongDelivery(f"not finished after {LONGEST} s")
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
             finished_at = time.time()
         finally:
             source.close()
@@ -194,7 +194,7 @@ class Cast:
         }
 
     def books(self, issue_id: str) -> dict[str, Any]:
-        """Return the issue as its author sees it. Raises ``WrongDelivery`` for unbalanced books."""
+        """Return the issue as its author sees it. Raises ``WrongDelivery`` on unbalanced books."""
         event = call("GET", "/issues/{id}", path_parameters={"id": issue_id})
         shown = _document(self.publish.invoke(event).answer)
         books = shown["books"]
@@ -207,16 +207,16 @@ class Cast:
         return shown
 
     def time_to_show(self, issue_id: str) -> float:
-        """Return how many seconds ``GET /issues/{id}`` takes, the median of three."""
+        """Return the seconds of ``GET /issues/{id}``, the median of three requests."""
         for _ in range(3):
             self.books(issue_id)
         return median(one.seconds for one in self.publish.invocations[-3:])
 
     def check(self, issue_id: str, mails: int) -> None:
-        """See that everybody who was to get the issue got it once. Raises ``WrongDelivery``."""
+        """Check that the whole audience got the issue exactly once. Raises ``WrongDelivery``."""
         shown = self.books(issue_id)
         if shown["status"] != "finished":
-            raise WrongDelivery(f"it has not finished: {shown}")
+            raise WrongDelivery(f"the issue is not finished: {shown}")
         if (shown["audience"], shown["books"]["accepted"]) != (mails, mails):
             raise WrongDelivery(f"not all of {mails} were accepted: {shown}")
         rows = self._stage.rows("SELECT email FROM subscribers WHERE status = 'confirmed'")
@@ -228,39 +228,39 @@ class Cast:
         if missing or others or twice or len(expected) != mails:
             raise WrongDelivery(
                 f"of {mails}: {len(missing)} missing, {twice} mailed twice,"
-                f" {len(others)} mailed who were not to be"
+                f" {len(others)} mailed outside the audience"
             )
 
 
-def run(stage: Stage, mails: int, latency: float, workers: int, times: int = 1) -> Conclusion:
-    """Deliver an issue to so many subscribers, and tell what it took.
+def run(stage: Stage, mails: int, latency: float, workers: int, times: int = 1) -> DeliveryResult:
+    """Deliver an issue to ``mails`` subscribers, and return what it took.
 
-    Of several ``times``, the one of middling cost counts.
+    With several ``times``, return the run of median cost.
     """
-    with Cast(stage, workers) as cast:
-        conclusions = [_run(stage, cast, mails, latency) for _ in range(times)]
-    return sorted(conclusions, key=lambda one: one.cpu)[times // 2]
+    with Fleet(stage, workers) as fleet:
+        results = [_run(stage, fleet, mails, latency) for _ in range(times)]
+    return sorted(results, key=lambda one: one.cpu)[times // 2]
 
 
-def _run(stage: Stage, cast: Cast, mails: int, latency: float) -> Conclusion:
+def _run(stage: Stage, fleet: Fleet, mails: int, latency: float) -> DeliveryResult:
     stage.seed(mails)
     stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
     stage.aws.latency = latency * QUEUE_LATENCY
-    invoked_before = [len(worker.invocations) for worker in cast.deliver]
-    sending = cast.send(mails, looks_at_books=latency > 0)
+    invoked_before = [len(worker.invocations) for worker in fleet.deliver]
+    sending = fleet.send(mails, reads_books=latency > 0)
     stage.aws.latency = 0.0
     invoked = [
         one
-        for worker, before in zip(cast.deliver, invoked_before, strict=True)
+        for worker, before in zip(fleet.deliver, invoked_before, strict=True)
         for one in worker.invocations[before:]
     ]
-    show_at_end = cast.time_to_show(sending.issue_id)
+    show_at_end = fleet.time_to_show(sending.issue_id)
     stage.rows("ANALYZE deliveries")
     p50, p99 = percentiles(invoked)
     record = sending.record
-    return Conclusion(
+    return DeliveryResult(
         mails=mails,
-        workers=len(cast.deliver),
+        workers=len(fleet.deliver),
         latency=latency,
         mails_per_second=(mails - record.calls[-1].accepted) / record.seconds,
         to_finish=sending.finished_at - sending.published_at,
@@ -275,32 +275,32 @@ def _run(stage: Stage, cast: Cast, mails: int, latency: float) -> Conclusion:
         bytes_to_ses=record.bytes / mails,
         show_mid_send=sending.show_mid_send,
         show_at_end=show_at_end,
-        show_after_analyze=cast.time_to_show(sending.issue_id),
+        show_after_analyze=fleet.time_to_show(sending.issue_id),
     )
 
 
 def count(stage: Stage, mails: int, workers: int) -> Traffic:
-    """Deliver an issue while libpq writes down what goes to PostgreSQL and comes from it.
+    """Deliver an issue while libpq traces the traffic with PostgreSQL.
 
-    That is slow: nothing of such a run is timed.
+    Tracing is slow, so such a run is not timed.
     """
-    with Cast(stage, workers, traced=True) as cast:
+    with Fleet(stage, workers, traced=True) as fleet:
         stage.seed(mails)
         stage.sink.set(Conditions(max_send_rate=UNBOUND))
         stage.forget_traces()
-        cast.send(mails)
+        fleet.send(mails)
     return wire.read(stage.traces.iterdir())
 
 
 def _freeze_and_release(stage: Stage, sending: Sending) -> dict[str, float]:
-    """Return how long both took, from the times in dispatch's log."""
+    """Return the seconds that freeze and release took, by dispatch's log."""
     at: dict[str, float] = {}
     for line in (stage.folder / "logs" / "dispatch.log").read_text().splitlines():
         if sending.issue_id not in line:
             continue
-        told = _json(line)
-        moment = datetime.strptime(told["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
-        at.setdefault(told["message"], moment)
+        entry = _json(line)
+        moment = datetime.strptime(entry["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+        at.setdefault(entry["message"], moment)
     frozen_at, released_at = at["audience frozen"], at["batches released"]
     began_at = sending.published_at + sending.publish
     return {"freeze": frozen_at - began_at, "release": released_at - frozen_at}
@@ -315,8 +315,8 @@ def _json(text: str) -> dict[str, Any]:
     return document
 
 
-def table(conclusions: Sequence[Conclusion]) -> str:
-    """Show runs, one a line: how fast, and at what cost."""
+def table(results: Sequence[DeliveryResult]) -> str:
+    """Return a table of speed and cost, one run a line."""
     headings = (
         *("mails", "latency ms", "mails/s", "to finish s"),
         *("CPU s / 100,000: deliver", "database", "with dispatch", "sink", "queues"),
@@ -340,13 +340,13 @@ def table(conclusions: Sequence[Conclusion]) -> str:
                 one.peak_memory / 1_000_000,
                 one.bytes_to_ses,
             )
-            for one in conclusions
+            for one in results
         ],
     )
 
 
-def steps_table(conclusions: Sequence[Conclusion]) -> str:
-    """Show runs, one a line: what an author waits for."""
+def steps_table(results: Sequence[DeliveryResult]) -> str:
+    """Return a table of what an author waits for, one run a line."""
     headings = (
         *("mails", "latency ms", "POST /issues ms", "freeze s", "release s", "first mail s"),
         *("GET /issues/{id} mid-send ms", "at the end", "after ANALYZE"),
@@ -365,13 +365,13 @@ def steps_table(conclusions: Sequence[Conclusion]) -> str:
                 one.show_at_end * 1000,
                 one.show_after_analyze * 1000,
             )
-            for one in conclusions
+            for one in results
         ],
     )
 
 
 def traffic_table(traffic: Traffic, mails: int) -> str:
-    """Show what went between the functions and PostgreSQL, for a mail."""
+    """Return a table of the traffic between the functions and PostgreSQL, per mail."""
     return table_of(
         ("to PostgreSQL, a mail", "number"),
         [

@@ -1,4 +1,4 @@
-"""Works through a queue that is full, as fast as its workers can."""
+"""Empties a full queue as fast as its workers can."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from bench.lambdas import Invocation, Worker
     from bench.stage import Stage
 
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 class Drained(NamedTuple):
-    """What it took, in seconds; ``cpu_…`` in processor seconds."""
+    """What emptying a queue took, in seconds; ``cpu_…`` in processor seconds."""
 
     seconds: float
     cpu_workers: float
@@ -29,14 +29,14 @@ class Drained(NamedTuple):
 
 
 def warm(worker: Worker, bodies: Iterable[str]) -> None:
-    """Let a worker do something once, outside of any queue."""
+    """Invoke a worker once with some messages, outside of any queue."""
     worker.invoke({"Records": [Message(body, {}, 0.0).record() for body in bodies]})
 
 
 def drain(
     stage: Stage, queue: str, workers: Sequence[Worker], bodies: Iterable[str], batch_size: int
 ) -> Drained:
-    """Fill a queue, and let the workers empty it."""
+    """Fill a queue, and measure how the workers empty it."""
     messages = stage.aws.queues[queue]
     for body in bodies:
         messages.put(body, {})
@@ -48,7 +48,7 @@ def drain(
         while len(messages):
             if source.failure:
                 raise source.failure
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         seconds = time.monotonic() - began
     finally:
         source.close()
@@ -66,6 +66,6 @@ def drain(
 
 
 def percentiles(invoked: Sequence[Invocation]) -> tuple[float, float]:
-    """Return the 50th and the 99th of how long invocations took, in seconds."""
+    """Return the 50th and 99th percentile of the invocations' seconds."""
     of_hundred = quantiles((one.seconds for one in invoked), n=100, method="inclusive")
     return of_hundred[49], of_hundred[98]

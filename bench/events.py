@@ -1,4 +1,4 @@
-"""What an author and a reader ask for, as API Gateway hands it to a function."""
+"""Requests of authors and readers, in the form in which API Gateway passes them on."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def call(
     body: Mapping[str, Any] | None = None,
     path_parameters: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a call with a JSON body, or none; each is a new one to whoever asks for a key."""
+    """Return a request, with a JSON body or none; each has an idempotency key of its own."""
     return api_event(
         method,
         resource,

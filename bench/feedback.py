@@ -1,4 +1,4 @@
-"""How fast SES's events are taken in: a Send and a Delivery for each mail of a delivered issue."""
+"""Measures how fast feedback records SES's events: a Send and a Delivery for each mail."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 1000  # FeedbackQueue's event source in template.yaml
 WORKERS = 2  # its MaximumConcurrency
-WARM_UP = 100  # mails whose events are told first
-COUNTED = 5_000  # mails whose events' statements are counted
-MOST = 100_000  # mails; more would only fill this machine's memory with waiting events
-TRANSIT = 1_000  # mails that are sent before the first one's delivery is told
+WARM_UP = 100  # mails whose events warm the workers up
+COUNTED = 5_000  # mails in the part that counts statements
+MOST = 100_000  # mails; more would only fill memory with waiting events
+TRANSIT = 1_000  # mails sent before the first one's Delivery event
 
 
 class WrongFeedback(Exception):
-    """Not every event is in the ledger."""
+    """Not every event reached the ledger."""
 
 
-class Intake(BaseModel):
-    """What it took. ``cpu_…``: processor seconds per 100,000 events; times in seconds."""
+class FeedbackResult(BaseModel):
+    """One run's results. ``cpu_…``: processor seconds per 100,000 events; times in seconds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,8 +45,8 @@ class Intake(BaseModel):
     statements_per_event: float
 
 
-def run(stage: Stage) -> Intake:
-    """Tell of the mails of the issue that has just been delivered, and see that all is noted."""
+def run(stage: Stage) -> FeedbackResult:
+    """Record the events of the issue just delivered, and check that the ledger has all of them."""
     mails = stage.rows(
         """
         SELECT issue_id::text AS issue, subscriber_id::text AS subscriber, message_id, email
@@ -73,7 +73,7 @@ def run(stage: Stage) -> Intake:
     for worker in workers:
         worker.close()
     _check(stage, len(mails))
-    return Intake(
+    return FeedbackResult(
         ledger=ledger["number"],
         events=len(events),
         events_per_second=len(events) / drained.seconds,
@@ -86,13 +86,15 @@ def run(stage: Stage) -> Intake:
 
 
 def _check(stage: Stage, mails: int) -> None:
-    (row,) = stage.rows("SELECT count(*) AS told FROM deliveries WHERE delivered_at IS NOT NULL")
-    if row["told"] != mails:
-        raise WrongFeedback(f"of {mails} deliveries, {row['told']} are in the ledger")
+    (row,) = stage.rows(
+        "SELECT count(*) AS recorded FROM deliveries WHERE delivered_at IS NOT NULL"
+    )
+    if row["recorded"] != mails:
+        raise WrongFeedback(f"of {mails} deliveries, {row['recorded']} are in the ledger")
 
 
 def _events(mails: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Give each mail's two events, in about the order in which they would come."""
+    """Yield each mail's two events, in about the order in which SES sends them."""
     now = int(time.time() * 1000)
     for place in range(len(mails) + TRANSIT):
         if place < len(mails):
@@ -126,8 +128,8 @@ def _event(kind: str, mail: dict[str, Any], now: int) -> str:
     return json.dumps(event_records.record(cast("sqlite3.Row", row), entry))
 
 
-def table(intakes: Sequence[Intake]) -> str:
-    """Show runs, one a line."""
+def table(results: Sequence[FeedbackResult]) -> str:
+    """Return a table, one run a line."""
     headings = (
         *("rows in the ledger", "events", "events/s", "CPU s / 100,000: feedback", "database"),
         *("statements/event", "p50 ms", "p99 ms"),
@@ -145,6 +147,6 @@ def table(intakes: Sequence[Intake]) -> str:
                 one.invocation_p50 * 1000,
                 one.invocation_p99 * 1000,
             )
-            for one in intakes
+            for one in results
         ],
     )

@@ -1,6 +1,6 @@
-"""How much of the rate that SES allows is used, and whether SES ever has to throttle.
+"""Measures how much of the rate allowed by SES is used, and whether SES throttles.
 
-The sink enforces the rate as SES does: with a bucket of one second's worth.
+The sink enforces the rate as SES does, with a bucket of one second's worth.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from bench import wire
-from bench.delivery import Cast
+from bench.delivery import Fleet
 from bench.sink import Conditions
 from bench.tables import table as table_of
 from broadsheet.settings import CONFIRMATION_HEADROOM
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 RATES = (14, 200, 2_000)  # mails a second: a new account's, and two that SES has raised
 WORKERS = (1, 2, 8)
-STARTING = 2.0  # seconds that are left out: the first claim's burst and what it has to catch up
+STARTING = 2.0  # seconds left out: the first claim's burst and its catching up
 TARGET = 0.98  # of the allowed rate
-RATE_OF_STATEMENTS = 200  # from this rate on, 0.02 statements a mail
+RATE_OF_STATEMENTS = 200  # at this rate the target is 0.02 statements a mail
 
 
 class Utilization(BaseModel):
-    """What was used of an allowed rate. ``allowed``: mails a second, net of the headroom.
+    """The used share of an allowed rate. ``allowed``: mails a second, net of the headroom.
 
-    ``…_statements``: for a mail, transaction control and ``SET`` not counted.
+    ``…_statements``: statements per mail, without transaction control and ``SET``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,31 +48,31 @@ class Utilization(BaseModel):
 
     @property
     def is_good(self) -> bool:
-        """Whether it reaches the target."""
+        """Whether the run reaches the target without a throttle."""
         return self.used >= TARGET and self.throttles == 0
 
 
 def seconds(max_send_rate: float) -> float:
-    """Return how long to send after the start.
+    """Return how many seconds to send after the start.
 
-    Of an issue of 10,000 mails at the rate of the target for statements: dispatch makes some
-    thirty for an issue of any size.
+    At the rate with a target for statements, long enough for 10,000 mails: dispatch makes some
+    thirty statements for an issue of any size.
     """
     return 50 if max_send_rate == RATE_OF_STATEMENTS else 20
 
 
 def run(stage: Stage, max_send_rate: float, workers: int, seconds: float) -> Utilization:
-    """Send at a rate for so many seconds after the start."""
+    """Send at a rate for ``seconds`` after the start, and return the used share."""
     allowed = max_send_rate * (1 - CONFIRMATION_HEADROOM)  # the share is 1
     mails = int(allowed * (STARTING + seconds))
-    with Cast(stage, workers, traced=True) as cast:
+    with Fleet(stage, workers, traced=True) as fleet:
         stage.seed(mails)
         stage.sink.set(Conditions(max_send_rate=max_send_rate, enforces_rate=True))
         stage.forget_traces()
-        record = cast.send(mails).record
+        record = fleet.send(mails).record
         deliver, dispatch = (
             wire.read(stage.traces_of(environments)).statements / mails
-            for environments in (cast.deliver, [cast.dispatch])
+            for environments in (fleet.deliver, [fleet.dispatch])
         )
     return Utilization(
         max_send_rate=max_send_rate,
@@ -88,14 +88,14 @@ def run(stage: Stage, max_send_rate: float, workers: int, seconds: float) -> Uti
 
 
 def _rate_after_start(record: Record) -> float:
-    """Return mails a second from a call to the last one, whose own mails are after that time."""
+    """Return mails a second after the start, without the last call's mails, which need time too."""
     calls = record.calls
     first = next(place for place, call in enumerate(calls) if call.at >= calls[0].at + STARTING)
     return sum(call.accepted for call in calls[first:-1]) / (calls[-1].at - calls[first].at)
 
 
 def table(utilizations: Sequence[Utilization]) -> str:
-    """Show runs, one a line."""
+    """Return a table, one run a line."""
     return table_of(
         (
             *("MaxSendRate", "workers", "allowed/s", "mails", "used", "throttles"),

@@ -1,4 +1,4 @@
-"""Plays the part of Lambda that is outside of a function: keeps workers, and feeds them."""
+"""Plays Lambda's part around a function: keeps environments and passes them events."""
 
 import json
 import queue
@@ -27,7 +27,7 @@ LIMITS = {
     "subscribe": 29,
 }
 CLOCK_SECONDS = 60.0
-POLL_SECONDS = 0.2  # how soon a poller sees that it is to end
+POLL_SECONDS = 0.2  # within which a poller notices that it should stop
 
 
 class InvocationError(Exception):
@@ -35,9 +35,9 @@ class InvocationError(Exception):
 
 
 class Invocation(BaseModel):
-    """What one invocation answered and took. ``cpu`` and ``peak_memory``: its worker's so far.
+    """One invocation's answer and cost. ``cpu`` and ``peak_memory``: its worker's so far.
 
-    ``seconds`` and ``cpu`` in seconds, ``peak_memory`` in bytes.
+    ``seconds`` and ``cpu`` are seconds, ``peak_memory`` is bytes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class Invocation(BaseModel):
 
 
 class Worker:
-    """One environment of a function: a process that answers one invocation at a time."""
+    """One Lambda environment: a process that handles one invocation at a time."""
 
     def __init__(self, function: str, environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as errors:
@@ -61,7 +61,7 @@ class Worker:
                 env=dict(environment),
                 cwd=REPOSITORY,
                 text=True,
-                start_new_session=True,  # a Ctrl-C is ours, and we end it
+                start_new_session=True,  # Ctrl-C reaches only us, and we end it
             )
         self.pid = self._process.pid
         self._log = log
@@ -72,7 +72,7 @@ class Worker:
         asking, answering = self._process.stdin, self._process.stdout
         if asking is None or answering is None:
             raise InvocationError("the worker has no pipes")
-        with suppress(BrokenPipeError):  # then it answers nothing
+        with suppress(BrokenPipeError):  # then there is no answer either
             asking.write(json.dumps(event) + "\n")
             asking.flush()
         line = answering.readline()
@@ -84,21 +84,21 @@ class Worker:
 
     @property
     def cpu(self) -> float:
-        """Processor seconds that the process has used, its start included."""
+        """Processor seconds that the process has used, including its start."""
         return self.invocations[-1].cpu if self.invocations else 0.0
 
     def close(self) -> None:
-        """End the process, after what it is doing."""
+        """End the process after its current invocation."""
         self._process.communicate()
 
     def kill(self) -> None:
-        """End the process at once; whoever waits for its answer is told that it ended."""
+        """Kill the process; ``invoke`` then raises for whoever waits for its answer."""
         self._process.kill()
         self._process.wait()
 
 
 class EventSource:
-    """Polls a queue and calls workers with what is there, each from a thread of its own."""
+    """Polls a queue and invokes the workers with its messages, each from its own thread."""
 
     def __init__(self, messages: Queue, workers: Sequence[Worker], batch_size: int) -> None:
         self._queue = messages
@@ -110,7 +110,7 @@ class EventSource:
             thread.start()
 
     def close(self) -> None:
-        """Stop polling; wait for what is under way."""
+        """Stop polling, and wait for running invocations."""
         self._ends.set()
         for thread in self._threads:
             thread.join()
@@ -130,7 +130,7 @@ class EventSource:
 
 
 class AsynchronousCalls:
-    """Calls dispatch when it is kicked, and once a minute for each issue's clock that runs."""
+    """Invokes dispatch at each kick, and once a minute for each running clock."""
 
     def __init__(self, clocks: Clocks, worker: Worker) -> None:
         self._clocks = clocks
@@ -141,7 +141,7 @@ class AsynchronousCalls:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; wait for what is under way."""
+        """Stop, and wait for a running invocation."""
         self._ends.set()
         self._thread.join()
 

@@ -1,6 +1,6 @@
-"""Draws build/bench.svg from build/bench.json; run by the environment that has pygal.
+"""Draws build/bench.svg from build/bench.json; needs the environment that has pygal.
 
-Processor seconds per 100,000 mails, by who used them: for each size and latency.
+Shows processor seconds per 100,000 mails by process, for each size and latency.
 """
 
 import json
@@ -15,11 +15,11 @@ PARTS = {
     "database": "cpu_database",
     "dispatch": "cpu_dispatch",
 }
-READABLE = 0.5  # a lower part of a bar has no room for its figure
+READABLE = 0.5  # a shorter part of a bar has no room for its figure
 
 
 def main() -> None:
-    """Draw what is there."""
+    """Draw the deliveries in the results, if there are any."""
     runs = json.loads((BUILD / "bench.json").read_text())["delivery"]
     if not runs:
         return

@@ -1,7 +1,7 @@
-"""Where the processor time of a deliver goes, as py-spy samples it from outside.
+"""Samples with py-spy where deliver's processor time goes.
 
-Only samples of the thread that holds Python's lock count, so that nobody who waits does. What runs
-without the lock (the kernel's part of sending, hashing a request) appears in none.
+Only samples of the thread that holds Python's lock count, so waiting threads don't. Code that runs
+without the lock (sending in the kernel, hashing a request) is in no sample.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.delivery import UNBOUND, Cast
+from bench.delivery import UNBOUND, Fleet
 from bench.sink import Conditions
 from bench.tables import table as table_of
 from local.state import REPOSITORY
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 PY_SPY = REPOSITORY / ".venv-bench" / "bin" / "py-spy"
 SAMPLES = 250  # a second
-LONGEST = 3600  # seconds; it ends with the process that it looks into
+LONGEST = 3600  # seconds; py-spy ends with the process that it samples
 
-# A sample belongs to its innermost frame that is in one of these.
+# A sample belongs to the area of its innermost frame that matches one of these.
 AREAS: Mapping[str, tuple[str, ...]] = {
     "links: signing tokens": ("broadsheet/signed_tokens.py", "itsdangerous/"),
     "links: escaping, variables": ("broadsheet/mail/rendering.py", "broadsheet/settings.py"),
@@ -51,7 +51,7 @@ OTHER = "the rest"
 
 
 class Profile(BaseModel):
-    """Of one run: processor seconds per 100,000 mails, and each area's share of the samples."""
+    """One run's processor seconds per 100,000 mails, and each area's share of the samples."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,20 +63,20 @@ class Profile(BaseModel):
 
 
 def run(stage: Stage, mails: int, latency: float, workers: int, results: Path) -> Profile:
-    """Deliver an issue while py-spy looks; its stacks stay in files beside the results."""
+    """Deliver an issue while py-spy samples; its stacks stay in files beside the results."""
     results.mkdir(parents=True, exist_ok=True)
-    with Cast(stage, workers) as cast:
+    with Fleet(stage, workers) as fleet:
         stage.seed(mails)
         stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
-        stacks = [results / f"deliver-{place}.stacks" for place, _ in enumerate(cast.deliver)]
-        lookers = [
-            _look_into(worker.pid, file) for worker, file in zip(cast.deliver, stacks, strict=True)
+        stacks = [results / f"deliver-{place}.stacks" for place, _ in enumerate(fleet.deliver)]
+        samplers = [
+            _sample(worker.pid, file) for worker, file in zip(fleet.deliver, stacks, strict=True)
         ]
-        before = sum(worker.cpu for worker in cast.deliver)
-        cast.send(mails)
-        used = sum(worker.cpu for worker in cast.deliver) - before
-    for looker in lookers:
-        looker.wait()
+        before = sum(worker.cpu for worker in fleet.deliver)
+        fleet.send(mails)
+        used = sum(worker.cpu for worker in fleet.deliver) - before
+    for sampler in samplers:
+        sampler.wait()
     counts = _by_area(line for file in stacks for line in file.read_text().splitlines())
     return Profile(
         mails=mails,
@@ -87,7 +87,7 @@ def run(stage: Stage, mails: int, latency: float, workers: int, results: Path) -
     )
 
 
-def _look_into(pid: int, file: Path) -> subprocess.Popen[bytes]:
+def _sample(pid: int, file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             *(PY_SPY, "record", "--gil", "--format", "raw"),
@@ -100,11 +100,11 @@ def _look_into(pid: int, file: Path) -> subprocess.Popen[bytes]:
 
 
 def _by_area(stacks: Iterable[str]) -> Counter[str]:
-    """Count samples by area; a line is ``frame;frame;… number``, the innermost frame last."""
+    """Count samples by area; a line reads ``frame;frame;… number``, innermost frame last."""
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, number = line.rpartition(" ")
-        if stack:  # Python was between two frames
+        if stack:  # empty between two frames
             counts[area_of(stack.split(";"))] += int(number)
     return counts
 
@@ -118,7 +118,7 @@ def area_of(stack: list[str]) -> str:
 
 
 def table(profile: Profile) -> str:
-    """Show the areas, the largest first."""
+    """Return a table of the areas, the largest first."""
     return table_of(
         (
             f"deliver, {profile.mails:,} mails, {profile.latency * 1000:.0f} ms",

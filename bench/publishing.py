@@ -1,4 +1,4 @@
-"""How long an author waits for ``POST /issues``, by the number of subscribers."""
+"""Measures how long an author waits for ``POST /issues``, by the number of subscribers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bench.stage import Stage
 
 ISSUES = 100
-FEWEST = 10  # subscribers: what the others are compared with
+FEWEST = 10  # subscribers; the other sizes are compared with this one
 
 
-class Publishing(BaseModel):
-    """How long publishing took; times in seconds."""
+class PublishResult(BaseModel):
+    """The seconds that publishing took."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,10 +32,10 @@ class Publishing(BaseModel):
     p99: float
 
 
-def run(stage: Stage, sizes: Sequence[int]) -> list[Publishing]:
-    """Publish many issues at each size. Nothing is dispatched meanwhile."""
+def run(stage: Stage, sizes: Sequence[int]) -> list[PublishResult]:
+    """Publish many issues at each size, without dispatching any."""
     (worker,) = stage.start_workers("publish", 1)
-    publishings = []
+    results = []
     for size in (FEWEST, *sizes):
         stage.seed(size)
         _publish(worker)
@@ -43,10 +43,10 @@ def run(stage: Stage, sizes: Sequence[int]) -> list[Publishing]:
         for _ in range(ISSUES):
             _publish(worker)
         p50, p99 = percentiles(worker.invocations[first:])
-        publishings.append(Publishing(subscribers=size, issues=ISSUES, p50=p50, p99=p99))
+        results.append(PublishResult(subscribers=size, issues=ISSUES, p50=p50, p99=p99))
     worker.close()
     stage.clocks.lose_all()
-    return publishings
+    return results
 
 
 def _publish(worker: Worker) -> None:
@@ -56,12 +56,12 @@ def _publish(worker: Worker) -> None:
         raise RuntimeError(f"publish answered {answer['statusCode']}")
 
 
-def table(publishings: Sequence[Publishing]) -> str:
-    """Show sizes, one a line."""
+def table(results: Sequence[PublishResult]) -> str:
+    """Return a table, one size a line."""
     return table_of(
         ("subscribers", "POST /issues p50 ms", "p99 ms", f"times that of {FEWEST}"),
         [
-            (one.subscribers, one.p50 * 1000, one.p99 * 1000, one.p50 / publishings[0].p50)
-            for one in publishings
+            (one.subscribers, one.p50 * 1000, one.p99 * 1000, one.p50 / results[0].p50)
+            for one in results
         ],
     )

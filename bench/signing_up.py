@@ -1,4 +1,4 @@
-"""How many sign-ups a second the edge takes, and how many enroll applies, each with its mail."""
+"""Measures how many sign-ups a second subscribe takes, and enroll applies with their mails."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 5  # RequestsQueue's event source in template.yaml
 WORKERS = 2  # its MaximumConcurrency
-SUBSCRIBERS = 10_000  # who are there already
+SUBSCRIBERS = 10_000  # who exist already
 
 
 class WrongSignUps(Exception):
-    """Somebody who signed up was not sent exactly one mail."""
+    """Somebody who signed up didn't get exactly one mail."""
 
 
-class SigningUp(BaseModel):
-    """What it took; times in seconds, ``cpu``: processor seconds per 1,000 sign-ups."""
+class SignUpResult(BaseModel):
+    """One function's results. Times in seconds; ``cpu``: processor seconds per 1,000 sign-ups."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,8 +40,8 @@ class SigningUp(BaseModel):
     p99: float
 
 
-def run(stage: Stage, sign_ups: int) -> list[SigningUp]:
-    """Let so many people sign up, and apply what they asked for."""
+def run(stage: Stage, sign_ups: int) -> list[SignUpResult]:
+    """Sign people up through subscribe, then apply their requests through enroll."""
     stage.seed(SUBSCRIBERS)
     stage.sink.set(Conditions(max_send_rate=sign_ups))
     requests = stage.aws.queues["REQUESTS"]
@@ -52,7 +52,7 @@ def run(stage: Stage, sign_ups: int) -> list[SigningUp]:
         _sign_up(edge, str(number))
     seconds = time.monotonic() - began
     p50, p99 = percentiles(edge.invocations[1:])
-    at_edge = SigningUp(
+    at_edge = SignUpResult(
         step="subscribe",
         workers=1,
         per_second=sign_ups / seconds,
@@ -73,7 +73,7 @@ def run(stage: Stage, sign_ups: int) -> list[SigningUp]:
     _check(stage, sign_ups)
     return [
         at_edge,
-        SigningUp(
+        SignUpResult(
             step="enroll",
             workers=WORKERS,
             per_second=sign_ups / drained.seconds,
@@ -99,8 +99,8 @@ def _check(stage: Stage, sign_ups: int) -> None:
         raise WrongSignUps(f"of {len(expected)}, {len(rows)} are pending without a due mail")
 
 
-def table(steps: list[SigningUp]) -> str:
-    """Show the two functions."""
+def table(steps: list[SignUpResult]) -> str:
+    """Return a table of the two functions."""
     headings = (
         *("sign-ups through", "workers", "a second", "CPU s / 1,000", "database", "p50 ms"),
         "p99 ms",

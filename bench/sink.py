@@ -1,7 +1,7 @@
-"""Answers like SES's v2 API and counts mails per recipient: all it does with a mail.
+"""Answers like SES's v2 API, and counts mails per recipient instead of sending them.
 
-``python -m bench.sink`` serves on a free port, whose address it prints. Under ``/bench`` it is told
-how to answer, and tells what it has seen.
+``python -m bench.sink`` serves on a free port and prints its address. The benchmarks set its
+conditions and read its record under ``/bench``.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Call(BaseModel):
 
 
 class Record(BaseModel):
-    """What the sink has seen since its conditions were last set. ``bytes``: of requests."""
+    """The calls since the conditions were last set. ``bytes``: size of their requests."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,35 +48,35 @@ class Record(BaseModel):
 
     @property
     def accepted(self) -> int:
-        """How many mails were accepted."""
+        """The number of accepted mails."""
         return sum(call.accepted for call in self.calls)
 
     @property
     def throttled(self) -> int:
-        """How many mails were refused for the rate."""
+        """The number of mails refused because of the rate."""
         return sum(call.throttled for call in self.calls)
 
     @property
     def seconds(self) -> float:
-        """From the first call to the last."""
+        """The seconds from the first call to the last."""
         return self.calls[-1].at - self.calls[0].at if self.calls else 0.0
 
 
 class Sink:
-    """The mails since the conditions were last set, and the rate's bucket."""
+    """Counts the mails since the conditions were last set, and enforces the rate."""
 
     def __init__(self) -> None:
         self.set(Conditions(max_send_rate=1))
 
     def set(self, conditions: Conditions) -> None:
-        """Begin anew under these conditions."""
+        """Forget all calls, and answer under these conditions from now on."""
         self.conditions = conditions
         account = Account(
             max_send_rate=conditions.max_send_rate,
             max_24_hour_send=UNLIMITED,
             enforces_rate=conditions.enforces_rate,
         )
-        # The quota's mails would be counted in a database; there is no quota.
+        # Limits counts mails for the quota in a database; there is no quota here.
         self._limits = Limits(account, sqlite3.connect(":memory:"))
         self._message_suffix = f"{uuid4()}-000000"
         self._messages = 0
@@ -86,7 +86,7 @@ class Sink:
         self._last_call = b""
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
-        """Answer one request, of SES's API or of ours."""
+        """Answer one request, to SES's API or to ``/bench``."""
         body = await request.read()
         match request.method, request.path:
             case "POST", "/v2/email/outbound-bulk-emails":
@@ -100,10 +100,10 @@ class Sink:
             case "GET", "/v2/email/account":
                 return web.json_response({"SendQuota": self._quota(), "SendingEnabled": True})
             case _:
-                return self._tell(request, body)
+                return self._answer_benchmark(request, body)
 
-    def _tell(self, request: web.BaseRequest, body: bytes) -> web.Response:
-        """Answer what only the benchmarks ask."""
+    def _answer_benchmark(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        """Answer a request to ``/bench``."""
         match request.method, request.path:
             case "PUT", "/bench/conditions":
                 self.set(Conditions.model_validate_json(body))
@@ -152,7 +152,7 @@ class Sink:
 
 
 async def serve() -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     runner = web.ServerRunner(web.Server(Sink().answer))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""What the sink can take when nobody else needs the processors: many times what is sent to it."""
+"""Measures the sink alone, to show that it is not the bottleneck."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 CALLS = 1_000
 
 
-class Capacity(BaseModel):
-    """``cpu``: the sink's processor seconds per 100,000 mails."""
+class SinkCapacity(BaseModel):
+    """What the sink can take; ``cpu``: its processor seconds per 100,000 mails."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,8 +27,8 @@ class Capacity(BaseModel):
     cpu: float
 
 
-def measure(stage: Stage) -> Capacity:
-    """Repeat the last call that deliver made, without deliver."""
+def measure(stage: Stage) -> SinkCapacity:
+    """Repeat deliver's last call, without deliver."""
     body = stage.sink.last_call()
     stage.sink.set(Conditions(max_send_rate=1))
 
@@ -44,11 +44,11 @@ def measure(stage: Stage) -> Capacity:
         caller.join()
     seconds, used = time.monotonic() - began, stage.sink.cpu - cpu
     mails = stage.sink.record().accepted
-    return Capacity(mails_per_second=mails / seconds, cpu=used / mails * 100_000)
+    return SinkCapacity(mails_per_second=mails / seconds, cpu=used / mails * 100_000)
 
 
-def table(capacity: Capacity) -> str:
-    """Show it."""
+def table(capacity: SinkCapacity) -> str:
+    """Return a table of the capacity."""
     return table_of(
         ("the sink alone", "mails/s", "CPU s / 100,000"),
         [("repeated calls", capacity.mails_per_second, capacity.cpu)],

@@ -1,7 +1,7 @@
-"""What is measured, and what it is measured against: each a process of its own.
+"""Starts what the benchmarks need: PostgreSQL, the sink, the stand-ins and the workers.
 
-PostgreSQL is real. The sink stands in for SES; the queues, secrets, clocks and asynchronous calls
-live in this process.
+PostgreSQL is real, and the sink stands in for SES; each worker is a process. The queues, secrets,
+clocks and asynchronous calls live in this process.
 """
 
 import json
@@ -35,13 +35,13 @@ MIGRATIONS = REPOSITORY / "functions" / "migrate" / "migrations"
 QUEUES = ("REQUESTS", "DELIVERY", "FEEDBACK")
 DATABASE = "newsletter"
 START_SECONDS = 30.0
-CALLERS = 2  # threads that speak to the sink at once
+CALLERS = 2  # threads that call the sink at once
 # The queues' visibility timeouts in template.yaml, in seconds.
 VISIBILITY = {"REQUESTS": 540, "DELIVERY": 360, "FEEDBACK": 360}
 
 
 class Sink:
-    """The sink's process, and what it tells."""
+    """A client of the sink's process."""
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -56,11 +56,11 @@ class Sink:
         self._http = urllib3.PoolManager(maxsize=CALLERS)
 
     def set(self, conditions: Conditions) -> None:
-        """Let it forget what it has seen, and answer like this from now on."""
+        """Make the sink forget all calls, and answer under these conditions."""
         self._call("PUT", "/bench/conditions", conditions.model_dump_json().encode())
 
     def record(self) -> Record:
-        """Return what it has seen."""
+        """Return the calls since the conditions were set."""
         return Record.model_validate_json(self._call("GET", "/bench/record"))
 
     def received(self) -> dict[str, int]:
@@ -73,12 +73,12 @@ class Sink:
         return self._call("GET", "/bench/last-call")
 
     def send(self, call: bytes) -> None:
-        """Send what a SendBulkEmail had sent."""
+        """Repeat a SendBulkEmail with this body."""
         self._call("POST", "/v2/email/outbound-bulk-emails", call)
 
     @property
     def cpu(self) -> float:
-        """Processor seconds used so far."""
+        """Processor seconds that the sink has used so far."""
         return usage.of_process(self.child.process.pid)
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
@@ -90,7 +90,7 @@ class Sink:
 
 @dataclass
 class Stage:
-    """All of it, running. ``environment``: what the functions are given."""
+    """Everything, running. ``environment``: the functions' environment variables."""
 
     folder: Path
     postgres: Postgres
@@ -106,18 +106,18 @@ class Stage:
         return self.folder / "traces"
 
     def traces_of(self, workers: Sequence[Worker]) -> list[Path]:
-        """Return the traces of those that have connected."""
+        """Return the traces of the workers that have connected."""
         files = [self.traces / f"{worker.pid}.trace" for worker in workers]
         return [file for file in files if file.exists()]
 
     @property
     def postgres_cpu(self) -> float:
-        """Processor seconds that PostgreSQL has used so far, all its processes together."""
+        """Processor seconds that all processes of PostgreSQL have used so far."""
         child = self.postgres.child
         return usage.of_tree(child.process.pid) if child else 0.0
 
     def start_workers(self, function: str, number: int, *, traced: bool = False) -> list[Worker]:
-        """Start environments of a function."""
+        """Start Lambda environments of a function."""
         tracing = {"BENCH_TRACES": str(self.traces)} if traced else {}
         environment = self.environment | tracing | {"POWERTOOLS_SERVICE_NAME": function}
         log = self.folder / "logs" / f"{function}.log"
@@ -126,19 +126,19 @@ class Stage:
         return started
 
     def kill_workers(self) -> None:
-        """End what is left of the functions' environments."""
+        """Kill all workers that still run."""
         for worker in self.workers:
             worker.kill()
 
     def rows(self, query: str, **parameters: object) -> list[dict[str, Any]]:
-        """Ask the newsletter's database."""
+        """Run a query in the newsletter's database."""
         url = in_database(self.postgres, DATABASE)
         with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
             cursor = connection.execute(query.encode(), parameters)
             return cursor.fetchall() if cursor.description else []
 
     def seed(self, subscribers: int) -> None:
-        """Have a fresh database with so many confirmed subscribers, and a hundredth of others."""
+        """Make a fresh database of confirmed subscribers, plus 1 % who unsubscribed."""
         template = f"seeded_{subscribers}"
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             found = connection.execute(
@@ -152,10 +152,10 @@ class Stage:
             connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE "{template}"'.encode())
             with psycopg.connect(in_database(self.postgres, DATABASE), autocommit=True) as new:
                 application_role.set_timeouts(new, "postgres")
-            connection.execute("CHECKPOINT")  # what was written here is not the run's to write
+            connection.execute("CHECKPOINT")  # so that the run doesn't pay for these writes
 
     def forget_traces(self) -> None:
-        """Empty the traces; what was connected before goes on in them."""
+        """Empty the traces; open connections go on writing to them."""
         for trace in self.traces.iterdir():
             os.truncate(trace, 0)
 
@@ -179,7 +179,7 @@ def _add_subscribers(connection: psycopg.Connection[Any], number: int) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Stage]:
-    """Start everything in a folder, and end it."""
+    """Start everything in a folder, and end it afterwards."""
     for name in ("logs", "traces"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with ExitStack() as ended:

@@ -1,7 +1,7 @@
-"""What a cold start imports, and what it has to unpack: from the layer as it is built for Lambda.
+"""Measures what a cold start imports, and the size of the layer as built for Lambda.
 
-Each function is imported by an interpreter of its own that sees the layer, the function's folder
-and the standard library. Its dependencies are this machine's; the size is that of the arm64 layer.
+Each function is imported by a fresh interpreter that sees the layer, the function's folder and the
+standard library. The dependencies are built for this machine; the size is of the arm64 layer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = tuple(sorted(path.parent.name for path in REPOSITORY.glob("functions/*/app.py")))
 ALONE = "import boto3"
-# Processor time, which other programs on the machine take nothing of.
+# Processor time, which other programs on the machine don't add to.
 SECONDS_OF_IMPORT = """
 import time
 began = time.process_time()
@@ -39,11 +39,11 @@ print(time.process_time() - began)
 
 
 class ColdImport(BaseModel):
-    """Processor seconds that an import takes: the median of several, each in a fresh interpreter.
+    """Processor seconds of an import: the median of several, each in a fresh interpreter.
 
-    ``as_deployed``: the layer with the ``.pyc`` files that it is built with, the function's own
-    ``app.py`` without. ``uncompiled``: no ``.pyc`` at all; every cold start would compile what it
-    imports, since Lambda's ``/opt`` is read-only.
+    ``as_deployed``: the layer with its ``.pyc`` files, the function's ``app.py`` without.
+    ``uncompiled``: no ``.pyc`` at all; every cold start would compile what it imports, since
+    Lambda's ``/opt`` is read-only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,7 +54,7 @@ class ColdImport(BaseModel):
 
 
 class LayerSize(BaseModel):
-    """In bytes. Lambda takes 250 MB unzipped, layers and function together."""
+    """The layer's size in bytes. Lambda takes 250 MB unzipped, layers and function together."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,13 +63,13 @@ class LayerSize(BaseModel):
 
 
 def measure(folder: Path, runs: int) -> tuple[list[ColdImport], LayerSize]:
-    """Build the application, import its functions, and weigh its layer."""
+    """Build the application, measure its functions' imports, and its layer's size."""
     log = folder / "logs" / "build.log"
     build.build(folder / "plain", log)
     for caches in list((folder / "plain").rglob("__pycache__")):
         shutil.rmtree(caches)
     shutil.copytree(folder / "plain", folder / "compiled")
-    # As layers/common/Makefile does; the machine's own dependencies came after it.
+    # As layers/common/Makefile does; the machine's own dependencies were added later.
     compileall.compile_dir(
         folder / "compiled" / LAYER, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
     )
@@ -82,7 +82,7 @@ def measure(folder: Path, runs: int) -> tuple[list[ColdImport], LayerSize]:
 
 
 def _seconds(built: Path, runs: int) -> dict[str, float]:
-    """Import everything by turns, so that a slow moment of the machine slows all."""
+    """Import everything in turn, so that a slow moment of the machine affects all alike."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(runs):
         seconds[ALONE].append(_import(built, FUNCTIONS[0], "boto3"))
@@ -118,7 +118,7 @@ def _size(layer: Path, zipped: Path) -> LayerSize:
 
 
 def table(imports: Sequence[ColdImport]) -> str:
-    """Show functions, one a line, beside boto3 alone."""
+    """Return a table of the functions, one a line, beside boto3 alone."""
     alone = next(one for one in imports if one.what == ALONE)
     return table_of(
         (
@@ -139,7 +139,7 @@ def table(imports: Sequence[ColdImport]) -> str:
 
 
 def size_table(size: LayerSize) -> str:
-    """Show the layer's size."""
+    """Return a table of the layer's size."""
     return table_of(
         ("layer", "MB"),
         [("zipped", size.zipped / 1_000_000), ("unzipped", size.unzipped / 1_000_000)],

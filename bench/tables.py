@@ -1,4 +1,4 @@
-"""Tables for a terminal and for Markdown alike."""
+"""Formats tables that suit a terminal and Markdown."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ NOT_MEASURED = "\N{EN DASH}"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table, aligned; the first column to the left, numbers to the right."""
+    """Return an aligned Markdown table: the first column to the left, numbers to the right."""
     cells = [list(headings), *([_text(cell) for cell in row] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(headings))]
     rule = [
@@ -24,7 +24,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _text(cell: object) -> str:
-    """Show a number with three significant digits."""
+    """Return a cell's text; a float gets three significant digits."""
     if not isinstance(cell, float):
         return f"{cell:,}" if isinstance(cell, int) else str(cell)
     if abs(cell) >= 100:  # noqa: PLR2004 - three digits before the point

@@ -1,4 +1,4 @@
-"""Who used how much processor time."""
+"""Measures the processor time of processes."""
 
 from contextlib import suppress
 
@@ -12,14 +12,14 @@ def of_process(pid: int) -> float:
 
 
 def of_tree(pid: int) -> float:
-    """Return what a process and its children have used, those that have ended included.
+    """Return the processor seconds of a process and its children, ended ones included.
 
-    PostgreSQL's postmaster is the parent of each of its processes, and waits for each.
+    PostgreSQL's postmaster is the parent of all its processes, and waits for each.
     """
     process = psutil.Process(pid)
     seconds = 0.0
     for child in process.children():
-        with suppress(psutil.NoSuchProcess):  # then it is among those that have ended
+        with suppress(psutil.NoSuchProcess):  # then it counts among the ended ones
             seconds += of_process(child.pid)
     times = process.cpu_times()
     return seconds + times.user + times.system + times.children_user + times.children_system

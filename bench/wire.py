@@ -1,7 +1,7 @@
-"""What went between the functions and PostgreSQL, from libpq's own traces.
+"""Counts the traffic between the functions and PostgreSQL, by libpq's traces.
 
-libpq writes a line per message: whether it went from the frontend (F) or the backend (B), its
-length, its type and what is in it; a statement's text may go on over several lines.
+libpq writes a line per message: its side (F for frontend, B for backend), length, type and content.
+A statement's text may span several lines.
 """
 
 import re
@@ -18,7 +18,7 @@ _TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
 
 
 class Traffic(BaseModel):
-    """Statements by their kind, and bytes both ways, their connections' set-up not included."""
+    """Statements by kind, and bytes both ways, without setting up connections."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,13 +32,13 @@ class Traffic(BaseModel):
 
 
 def read(traces: Iterable[Path]) -> Traffic:
-    """Add up what some processes' traces tell."""
+    """Add up the traces of some processes."""
     texts: Counter[str] = Counter()
     sent = received = connections = 0
     for trace in traces:
         text = trace.read_text(errors="replace")
         for side, length, kind, _ in _MESSAGE.findall(text):
-            # The length in the trace counts itself and not the byte that tells the type.
+            # The length in the trace includes itself, but not the byte for the type.
             if side == "F":
                 sent += int(length) + 1
             else:

@@ -1,7 +1,7 @@
-"""Plays a Lambda environment: runs one function's handler, one invocation after the other.
+"""Plays a Lambda environment: runs one function's handler, one invocation at a time.
 
-``python -m bench.worker deliver 60`` reads events, one JSON document a line, from its standard
-input, and answers each on its standard output. What the function logs goes to standard error.
+``python -m bench.worker deliver 60`` reads events from standard input, one JSON document a line,
+and answers each on standard output. The function's log goes to standard error.
 """
 
 import importlib
@@ -19,7 +19,7 @@ from psycopg.pq import Trace
 
 
 class Context:
-    """What Lambda tells an invocation about itself. ``limit``: the function's, in seconds."""
+    """An invocation's Lambda context. ``limit``: the function's timeout in seconds."""
 
     log_stream_name = "2026/11/22/[$LATEST]bench"
 
@@ -28,12 +28,12 @@ class Context:
         self._ends_at = time.monotonic() + limit
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long it may still run."""
+        """Return how long the invocation may still run."""
         return max(0, int((self._ends_at - time.monotonic()) * 1000))
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Handle events until the input ends."""
     function, limit = sys.argv[1], float(sys.argv[2])
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -52,14 +52,14 @@ def main() -> None:
 
 def _used() -> dict[str, Any]:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    # ru_maxrss also knows what the process was before it became this program.
+    # ru_maxrss includes the process before it became this program.
     status = Path("/proc/self/status").read_text()
     (peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
     return {"cpu": used.ru_utime + used.ru_stime, "peak_memory": int(peak) * 1024}
 
 
 def _trace_databases(folder: Path) -> None:
-    """Let libpq write down every message to and from PostgreSQL, with its length."""
+    """Make libpq trace every message to and from PostgreSQL, with its length."""
     connect = psycopg.connect
 
     def connect_traced(*args: Any, **options: Any) -> psycopg.Connection[Any]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""The queues that the benchmarks put in the place of SQS behave as SQS does."""
+"""The benchmarks' queues behave like SQS."""
 
 import json
 from collections.abc import Iterator
@@ -26,20 +26,20 @@ def bodies(queue: Queue, seconds: float = 0.0, at_most: int = 10) -> list[str]:
     return [message.body for message in queue.take(at_most, seconds)]
 
 
-def test_messages_come_in_turn_and_not_more_than_asked_for(queue: Queue) -> None:
+def test_messages_arrive_in_order_and_at_most_as_many_as_requested(queue: Queue) -> None:
     for body in "abc":
         queue.put(body, {})
 
     assert (bodies(queue, at_most=2), bodies(queue)) == (["a", "b"], ["c"])
 
 
-def test_a_delayed_message_comes_when_its_time_has_come(queue: Queue) -> None:
+def test_a_delayed_message_arrives_after_its_delay(queue: Queue) -> None:
     queue.put("late", {}, delay=0.1)
 
     assert (bodies(queue), bodies(queue, seconds=1)) == ([], ["late"])
 
 
-def test_a_message_that_is_not_deleted_comes_again(queue: Queue) -> None:
+def test_an_undeleted_message_arrives_again(queue: Queue) -> None:
     queue.put("again", {})
     (first,) = queue.take(1, 0)
 
@@ -50,7 +50,7 @@ def test_a_message_that_is_not_deleted_comes_again(queue: Queue) -> None:
     assert attributes["SentTimestamp"] == first.record()["attributes"]["SentTimestamp"]
 
 
-def test_a_deleted_message_never_comes_again(queue: Queue) -> None:
+def test_a_deleted_message_never_arrives_again(queue: Queue) -> None:
     queue.put("once", {})
     queue.delete([message.id for message in queue.take(1, 0)])
 
@@ -66,7 +66,9 @@ def test_a_changed_visibility_replaces_the_queues_own(queue: Queue) -> None:
     assert bodies(queue) == ["sooner"]
 
 
-def test_boto3_is_understood(cloud: Aws, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boto3_can_call_the_stand_ins(
+    cloud: Aws, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")

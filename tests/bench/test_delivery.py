@@ -1,11 +1,11 @@
-"""A measured delivery is the real one, and counts only when all of it is right."""
+"""A measured delivery is real, and counts only if the whole audience got it once."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from bench import delivery, governor, stage
-from bench.delivery import Cast, WrongDelivery
+from bench.delivery import Fleet, WrongDelivery
 from bench.sink import Conditions
 from bench.stage import Stage
 from bench.tables import NOT_MEASURED
@@ -20,27 +20,27 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def cast(here: Stage) -> Iterator[Cast]:
-    with Cast(here, workers=1) as warm:
+def fleet(here: Stage) -> Iterator[Fleet]:
+    with Fleet(here, workers=1) as warm:
         yield warm
 
 
 @pytest.fixture
-def issue_id(here: Stage, cast: Cast) -> str:
-    """An issue that was delivered to everybody."""
+def issue_id(here: Stage, fleet: Fleet) -> str:
+    """An issue delivered to everybody."""
     here.seed(MAILS)
     here.sink.set(Conditions(max_send_rate=delivery.UNBOUND))
-    return cast.send(MAILS).issue_id
+    return fleet.send(MAILS).issue_id
 
 
-def test_a_run_tells_its_speed_and_its_cost(here: Stage) -> None:
-    conclusion = delivery.run(here, MAILS, 0.0, workers=1)
+def test_a_run_reports_its_speed_and_cost(here: Stage) -> None:
+    result = delivery.run(here, MAILS, 0.0, workers=1)
 
-    assert conclusion.mails_per_second > 0
-    assert 0 < conclusion.to_first_mail < conclusion.to_finish
-    assert conclusion.cpu_workers > 0
-    assert conclusion.bytes_to_ses > 500, "a link, headers and tags for each"
-    assert NOT_MEASURED in delivery.steps_table([conclusion]), "nobody looks at it meanwhile"
+    assert result.mails_per_second > 0
+    assert 0 < result.to_first_mail < result.to_finish
+    assert result.cpu_workers > 0
+    assert result.bytes_to_ses > 500, "a link, headers and tags for each"
+    assert NOT_MEASURED in delivery.steps_table([result]), "nobody requests the books meanwhile"
 
 
 def test_statements_are_counted_on_the_wire(here: Stage) -> None:
@@ -51,33 +51,35 @@ def test_statements_are_counted_on_the_wire(here: Stage) -> None:
     assert traffic.bytes_sent > MAILS * 16, "an id for each"
 
 
-def test_who_was_mailed_twice_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+def test_a_second_mail_is_noticed(here: Stage, fleet: Fleet, issue_id: str) -> None:
     here.sink.send(here.sink.last_call())
 
     with pytest.raises(WrongDelivery, match="0 missing, 50 mailed twice"):
-        cast.check(issue_id, MAILS)
+        fleet.check(issue_id, MAILS)
 
 
-def test_who_is_missing_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+def test_a_missing_mail_is_noticed(here: Stage, fleet: Fleet, issue_id: str) -> None:
     here.sink.set(Conditions(max_send_rate=delivery.UNBOUND))
 
     with pytest.raises(WrongDelivery, match=f"{MAILS} missing, 0 mailed twice"):
-        cast.check(issue_id, MAILS)
+        fleet.check(issue_id, MAILS)
 
 
-def test_who_was_not_to_be_mailed_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+def test_a_mail_outside_the_audience_is_noticed(here: Stage, fleet: Fleet, issue_id: str) -> None:
     here.rows("UPDATE subscribers SET complained_at = now() WHERE email = 'reader-1@page.example'")
 
-    with pytest.raises(WrongDelivery, match="1 mailed who were not to be"):
-        cast.check(issue_id, MAILS)
+    with pytest.raises(WrongDelivery, match="1 mailed outside the audience"):
+        fleet.check(issue_id, MAILS)
 
 
-def test_an_issue_that_leaves_somebody_out_is_seen(here: Stage, cast: Cast, issue_id: str) -> None:
+def test_an_audience_that_leaves_somebody_out_is_noticed(
+    here: Stage, fleet: Fleet, issue_id: str
+) -> None:
     with pytest.raises(WrongDelivery, match=f"not all of {MAILS + 1} were accepted"):
-        cast.check(issue_id, MAILS + 1)
+        fleet.check(issue_id, MAILS + 1)
 
 
-def test_throttles_of_a_rate_that_is_exceeded_are_counted(here: Stage, issue_id: str) -> None:
+def test_throttles_are_counted_when_the_rate_is_exceeded(here: Stage, issue_id: str) -> None:
     call = here.sink.last_call()
     here.sink.set(Conditions(max_send_rate=60, enforces_rate=True))
 
@@ -88,7 +90,7 @@ def test_throttles_of_a_rate_that_is_exceeded_are_counted(here: Stage, issue_id:
     assert here.sink.record().throttled == pytest.approx(40, abs=2)
 
 
-def test_the_used_rate_is_that_after_the_start(here: Stage) -> None:
+def test_the_used_rate_is_measured_after_the_start(here: Stage) -> None:
     utilization = governor.run(here, 100, workers=1, seconds=3)
 
     assert utilization.throttles == 0

@@ -1,4 +1,4 @@
-"""A sample of a profile belongs to the innermost frame that is known."""
+"""A sample belongs to the area of its innermost known frame."""
 
 import pytest
 
@@ -23,5 +23,7 @@ from bench.profiling import OTHER, area_of
         (["main (bench/worker.py)", "loads (json/__init__.py)"], OTHER),
     ],
 )
-def test_a_sample_belongs_to_its_innermost_known_frame(stack: list[str], area: str) -> None:
+def test_a_sample_belongs_to_the_area_of_its_innermost_known_frame(
+    stack: list[str], area: str
+) -> None:
     assert area_of(stack) == area

@@ -1,4 +1,4 @@
-"""What is measured is what the template deploys."""
+"""The benchmarks use the template's values."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_queues_are_polled_as_deployed(source: str, batch_size: int, workers: in
 
 
 @pytest.mark.parametrize("function", lambdas.LIMITS)
-def test_an_invocation_has_as_long_as_deployed(function: str) -> None:
+def test_an_invocation_has_the_deployed_timeout(function: str) -> None:
     own = FUNCTIONS[f"{function.capitalize()}Function"]["Properties"]
     usual = TEMPLATE["Globals"]["Function"]
 
@@ -32,7 +32,7 @@ def test_an_invocation_has_as_long_as_deployed(function: str) -> None:
 
 
 @pytest.mark.parametrize("queue", stage.VISIBILITY)
-def test_a_message_stays_hidden_as_long_as_deployed(queue: str) -> None:
+def test_a_message_has_the_deployed_visibility_timeout(queue: str) -> None:
     properties = QUEUES[f"{queue.capitalize()}Queue"]["Properties"]
 
     assert properties["VisibilityTimeout"] == stage.VISIBILITY[queue]
