@@ -43,7 +43,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "SES: our entries": ("broadsheet/mail/ses_mailer.py",),
     "PostgreSQL: psycopg": ("psycopg/",),
     "PostgreSQL: our rows": ("broadsheet/database/",),
-    "deliver itself": ("broadsheet/services/", "broadsheet/queue_worker.py"),
+    "deliver itself": ("broadsheet/services/", "broadsheet/queues/"),
     "threads": ("threading.py", "concurrent/"),
     "logs and metrics": ("aws_lambda_powertools/", "logging/"),
 }
