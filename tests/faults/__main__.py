@@ -1,4 +1,4 @@
-"""``python -m tests.faults --rounds 200 --seed 1``: the long form, with its table."""
+"""``python -m tests.faults --rounds 200 --seed 1``: plays rounds and prints their table."""
 
 import argparse
 import json
@@ -20,13 +20,13 @@ from tests.faults import plans, rounds, stage
 from tests.faults.judgement import Verdict
 from tests.faults.plans import RoundPlan
 
-LANES = 3  # rounds played at once; each lane has its own of everything
+LANES = 3  # rounds played at once; each lane has its own processes
 RESULTS = REPOSITORY / "build" / "faults.json"
 KEPT = REPOSITORY / "build" / "faults"
 
 
 def main() -> int:
-    """Play the rounds and print the table; 1 when any went wrong."""
+    """Play the rounds and print the table; return 1 if any went wrong."""
     arguments = _arguments()
     count = arguments.audience if arguments.form == plans.BIG else arguments.rounds
     planned = plans.FORMS[arguments.form](arguments.seed, count)
@@ -46,10 +46,14 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--rounds", type=_one_or_more, default=20)
-    parser.add_argument("--audience", type=_one_or_more, default=100_000, help="of the form big")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--form", choices=list(plans.FORMS), default="long")
+    parser.add_argument(
+        "--rounds", type=_one_or_more, default=20, help="number of rounds, in the form long"
+    )
+    parser.add_argument(
+        "--audience", type=_one_or_more, default=100_000, help="number of readers, in the form big"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the first round's seed")
+    parser.add_argument("--form", choices=list(plans.FORMS), default="long", help="which rounds")
     parser.add_argument("--lane", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -61,7 +65,7 @@ def _one_or_more(text: str) -> int:
 
 
 def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
-    """Play rounds, several at once; print each as it ends."""
+    """Play rounds, several at once; print each verdict as it arrives."""
     paths = os.pathsep.join([str(REPOSITORY / "layers" / "common"), str(REPOSITORY)])
     verdicts: list[Verdict] = []
     lanes = [
@@ -96,7 +100,7 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
             reader.join()
     finally:
         for lane in lanes:
-            lane.terminate()  # unless it has ended, which it has if nothing interrupted
+            lane.terminate()  # still running only after an interruption
         for lane in lanes:
             lane.wait()
     return sorted(verdicts, key=lambda verdict: verdict.seed)
@@ -104,7 +108,7 @@ def play_in_lanes(form: str, seed: int, count: int = 1) -> list[Verdict]:
 
 def _play_lane(planned: Sequence[RoundPlan]) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _end_in_order)
+        signal.signal(each, _exit_cleanly)
     KEPT.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder,
@@ -118,8 +122,8 @@ def _play_lane(planned: Sequence[RoundPlan]) -> None:
             say(json.dumps(asdict(verdict)))
 
 
-def _end_in_order(*_: object) -> None:
-    """End all that runs, and hear no second Ctrl-C meanwhile."""
+def _exit_cleanly(*_: object) -> None:
+    """Exit through every cleanup, and ignore a second Ctrl-C meanwhile."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)
     sys.exit(1)
@@ -131,9 +135,9 @@ def say(text: str) -> None:
 
 
 def line_of(verdict: Verdict) -> str:
-    apart = " (events lost)" if verdict.loses_events else ""
+    lost = " (events lost)" if verdict.loses_events else ""
     words = f"seed {verdict.seed}: {verdict.mails} mails in {verdict.seconds} s"
-    words += f" at pace {verdict.scale}{apart}"
+    words += f" at pace {verdict.scale}{lost}"
     words += f", {verdict.throttles} throttled" if verdict.throttles else ""
     words += f", broken: {verdict.sabotage}" if verdict.sabotage else ""
     words += "".join(f", {name}: {figure:g}" for name, figure in verdict.stop.items())
@@ -142,11 +146,11 @@ def line_of(verdict: Verdict) -> str:
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """One line per fault: how often it struck, and what SES's record says of those rounds."""
+    """Return the table: a line per fault, with its strikes and SES's record of those rounds."""
     lines = [f"{'fault':58}{'struck':>8}{'rounds':>8}{'mails':>9}{'missing':>9}{'duplicated':>12}"]
     for heading, chosen in (
         ("", [verdict for verdict in verdicts if not verdict.loses_events]),
-        ("with events lost, apart:", [verdict for verdict in verdicts if verdict.loses_events]),
+        ("with events lost:", [verdict for verdict in verdicts if verdict.loses_events]),
     ):
         if not chosen:
             continue

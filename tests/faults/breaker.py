@@ -1,4 +1,4 @@
-"""The breaker under way: how far an issue still went that bounces too much, by SES's own record."""
+"""Judges the breaker: how many mails still left after it had to trip, by SES's own record."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from broadsheet.settings import BREAKER
 
-ARRIVALS = "bounces"  # the file of the bounces that each call of feedback was given, and when
-PAUSES = "paused"  # the file of when a pause was committed
+ARRIVALS = "bounces"  # the file that notes the bounces each call of feedback gets, and when
+PAUSES = "paused"  # the file that notes when a pause is committed
 
 
 class Mail(NamedTuple):
-    """A mail as SES took it; ``at`` by the wall clock."""
+    """A mail that SES took; ``at`` by the wall clock."""
 
     at: float
     subscriber_id: str
@@ -22,13 +22,13 @@ class Mail(NamedTuple):
 
 @dataclass
 class Stop:
-    """What was seen until the author pulled a lever. ``shown``: the issue, stopped and settled.
+    """What happened until the author acted on the paused issue.
 
-    ``reads``: claims, when they were made and whom they read. ``arrivals``: message ids of mails
-    that bounced for good, by when feedback was given their events.
+    ``shown``: the issue, paused and settled. ``reads``: the claims, their times and recipients.
+    ``arrivals``: message ids of permanently bounced mails, by when feedback got their events.
     """
 
-    lever_pulled_at: float = float("inf")
+    acted_at: float = float("inf")
     shown: dict[str, Any] = field(default_factory=dict)
     mails: Sequence[Mail] = ()
     reads: Sequence[Mapping[str, Any]] = ()
@@ -37,7 +37,7 @@ class Stop:
 
     @cached_property
     def arrived_at(self) -> float:
-        """When feedback was given the bounce that is one too many."""
+        """When feedback got the bounce that passes the threshold."""
         bounced: set[str] = set()
         for at, message_ids in sorted(self.arrivals):
             bounced.update(message_ids)
@@ -51,10 +51,10 @@ class Stop:
 
     @property
     def mails_after(self) -> list[Mail]:
-        return [mail for mail in self.mails if self.arrived_at < mail.at < self.lever_pulled_at]
+        return [mail for mail in self.mails if self.arrived_at < mail.at < self.acted_at]
 
     def claimed(self, since: float, until: float) -> set[str]:
-        """Return who is in the claims that were made between two moments."""
+        """Return the recipients of the claims made between two moments."""
         return {
             subscriber_id
             for read in self.reads
@@ -64,7 +64,7 @@ class Stop:
 
     @property
     def figures(self) -> dict[str, float]:
-        """Return how many mails left before the event and after it, and how many could."""
+        """Return how many mails left before and after that bounce, and how many could have."""
         before = {mail.subscriber_id for mail in self.mails if mail.at <= self.arrived_at}
         last = max((mail.at for mail in self.mails_after), default=self.arrived_at)
         return {
@@ -77,23 +77,27 @@ class Stop:
         }
 
     def judge(self) -> list[str]:
-        """Return what is wrong with it, in sentences."""
+        """Return what went wrong, in sentences."""
         if self.paused_at == float("inf") or self.arrived_at == float("inf"):
-            return ["the breaker did not stop it"]
-        late = self.claimed(self.paused_at, self.lever_pulled_at)
+            return ["the breaker did not pause the issue"]
+        late = self.claimed(self.paused_at, self.acted_at)
         under_way = self.claimed(0, self.paused_at)
         strays = [mail for mail in self.mails_after if mail.subscriber_id not in under_way]
         unsent = self.shown["books"]["waiting"] if self.shown else 0
         return [
             *([f"{len(late)} were claimed after the pause"] if late else []),
-            *([f"{len(strays)} mails were of no claim made before it"] if strays else []),
-            *([] if unsent else ["nobody was left when it stopped"]),
-            *([] if "bounced" in str(self.shown.get("paused_because")) else ["it gives no reason"]),
+            *([f"{len(strays)} mails belong to no claim made before the pause"] if strays else []),
+            *([] if unsent else ["nobody was waiting when the breaker paused it"]),
+            *(
+                []
+                if "bounced" in str(self.shown.get("paused_because"))
+                else ["the pause gives no reason"]
+            ),
         ]
 
 
 def read_notes(folder: Path, stop: Stop) -> None:
-    """Take what the round's processes noted."""
+    """Read the notes of the round's processes."""
     stop.arrivals = [
         (line["at"], line["bounced"]) for line in _lines(folder / ARRIVALS) if line["bounced"]
     ]

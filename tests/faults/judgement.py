@@ -1,4 +1,4 @@
-"""Judges a round by the SES server's own record, not by our ledger."""
+"""Judges a round by the SES server's own record instead of our ledger."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,25 +7,25 @@ from typing import Any
 from tests.faults.breaker import Stop
 from tests.faults.plans import RoundPlan
 
-# A machine busy with three rounds lets a call leave later than the governor allows for. That none
-# is throttled on a quiet one is what `make bench ONLY=governor` shows.
-LATE_SHARE = 0.02
+# On a machine busy with three rounds a call may leave later than the governor allows for. On a
+# quiet one nothing is throttled, which `make bench ONLY=governor` shows.
+THROTTLED_SHARE = 0.02
 
-# What an environment may raise: that PostgreSQL or SES did not answer. All else is its own fault.
-OF_OTHERS = {"DatabaseUnavailable", "MailNotTaken"}
-OF_SES = "ses_mailer.py"  # where DependencyUnavailable is of SES's quota
+# What an environment may raise because PostgreSQL or SES did not answer. All else is a defect.
+EXPECTED_ERRORS = {"DatabaseUnavailable", "MailNotTaken"}
+SES_MODULE = "ses_mailer.py"  # where DependencyUnavailable means that SES did not return its quota
 
 
 @dataclass
 class Evidence:
-    """What was seen of a round.
+    """What a round left behind.
 
-    ``taken``: how many mails SES took, by subscriber. ``gone``: who unsubscribed or bounced during
-    the sending, and when it was known to be committed, by the wall clock; ``perhaps_gone``: of
-    whom that never became known. ``reads``: whom each claim read as to be mailed, and when it
-    began to read. ``ledger``: our own, only to be compared. ``throttles``: what SES's bucket, and
-    not a command, refused. ``open_batches``: at the end, when whatever was frozen has thawed.
-    ``errors``: what the environments logged as errors: function, kind, and where it was raised.
+    ``taken``: how many mails SES took, by subscriber. ``gone``: who unsubscribed or bounced while
+    the issue was being sent, and when that was known to be committed, by the wall clock;
+    ``possibly_gone``: those for whom it never became known. ``reads``: the recipients that each
+    claim read, and when it began to read. ``ledger``: our own, only for comparison. ``throttles``:
+    refusals by SES's bucket, not by a planned fault. ``open_batches``: at the end, after every
+    thaw. ``errors``: the errors in the environments' logs: function, kind, and where raised.
     """
 
     issue_id: str = ""
@@ -33,13 +33,13 @@ class Evidence:
     others: set[str] = field(default_factory=set)
     taken: Counter[str] = field(default_factory=Counter)
     gone: dict[str, float] = field(default_factory=dict)
-    perhaps_gone: set[str] = field(default_factory=set)
+    possibly_gone: set[str] = field(default_factory=set)
     reads: list[dict[str, Any]] = field(default_factory=list)
     bounced: set[str] = field(default_factory=set)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     possibly_twice: set[str] = field(default_factory=set)
     last: dict[str, Any] = field(default_factory=dict)
-    looks: int = 0
+    answers_seen: int = 0
     unbalanced: list[dict[str, Any]] = field(default_factory=list)
     has_finished: bool = False
     has_ended: bool = False
@@ -53,9 +53,9 @@ class Evidence:
     seconds: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
 
-    def see(self, document: dict[str, Any]) -> None:
-        """Take an answer of ``GET /issues/{id}``, in the middle of it all."""
-        self.looks += 1
+    def add_answer(self, document: dict[str, Any]) -> None:
+        """Check an answer of ``GET /issues/{id}`` while the round is running."""
+        self.answers_seen += 1
         if not _adds_up(document):
             self.unbalanced.append(document)
         self.has_finished = document["status"] in {"finished", "canceled"}
@@ -63,7 +63,7 @@ class Evidence:
 
 @dataclass
 class Verdict:
-    """What a round came to. ``wrong``: sentences, none when all was well."""
+    """A round's result. ``wrong``: what went wrong, in sentences; empty if all was well."""
 
     seed: int
     faults: list[str]
@@ -87,13 +87,13 @@ class Verdict:
 
     @property
     def is_expected(self) -> bool:
-        """Whether a round that keeps the rules went well, or one that breaks one went wrong."""
+        """Whether the round went well, or went wrong if it breaks a rule on purpose."""
         return self.is_good == (self.sabotage is None)
 
 
 def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
-    """Compare what was promised with SES's record."""
-    absent = set(evidence.gone) | evidence.perhaps_gone
+    """Compare the promises with SES's record."""
+    absent = set(evidence.gone) | evidence.possibly_gone
     expected = set() if plan.ends_as == "canceled" else evidence.confirmed - absent
     missing = [s for s in expected if not evidence.taken[s]]
     doubled = [s for s, count in evidence.taken.items() if count > 1]
@@ -108,11 +108,16 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         *_raised(evidence),
         *(evidence.stop.judge() if evidence.stop else []),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
-        *([f"{evidence.open_batches} batches open at the end"] if evidence.open_batches else []),
+        *(
+            [f"{evidence.open_batches} batches are open at the end"]
+            if evidence.open_batches
+            else []
+        ),
         *([f"{evidence.dead_letters} dead letters"] if evidence.dead_letters else []),
         *(
             [f"SES throttled {evidence.throttles} mails"]
-            if evidence.throttles > LATE_SHARE * evidence.taken.total() and not plan.concerns_rate
+            if evidence.throttles > THROTTLED_SHARE * evidence.taken.total()
+            and not plan.affects_rate
             else []
         ),
     ]
@@ -136,7 +141,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
 
 
 def _mailed_wrongly(evidence: Evidence) -> list[str]:
-    """Tell who was mailed although they had not confirmed, or had gone before they were read."""
+    """Return who was mailed without having confirmed, or after having unsubscribed or bounced."""
     strangers = [s for s in evidence.taken if s not in evidence.confirmed]
     too_late = [
         subscriber
@@ -145,33 +150,43 @@ def _mailed_wrongly(evidence: Evidence) -> list[str]:
         if read["started"] > evidence.gone.get(subscriber, float("inf"))
     ]
     return [
-        *([f"{len(strangers)} strangers mailed: {strangers[:3]}"] if strangers else []),
-        *([f"{len(too_late)} mailed after they had gone: {too_late[:3]}"] if too_late else []),
+        *(
+            [f"{len(strangers)} mailed without having confirmed: {strangers[:3]}"]
+            if strangers
+            else []
+        ),
+        *(
+            [f"{len(too_late)} mailed after unsubscribing or bouncing: {too_late[:3]}"]
+            if too_late
+            else []
+        ),
     ]
 
 
 def _unbalanced(evidence: Evidence) -> list[str]:
     wrong = [f"the books don't balance: {one}" for one in evidence.unbalanced[:2]]
-    if not evidence.looks:
-        wrong.append("nobody looked at the books")
+    if not evidence.answers_seen:
+        wrong.append("the books were never requested")
     return wrong
 
 
 def _raised(evidence: Evidence) -> list[str]:
-    """Tell what was raised in an environment that is not another's fault."""
+    """Return the errors for which no unavailable dependency is the reason."""
     return [
         f"{function} raised {kind} at {place}" + (f", {count} times" if count > 1 else "")
         for (function, kind, place), count in evidence.errors.items()
-        if not _is_of_others(kind.partition(" ")[0], place)
+        if not _is_expected_error(kind.partition(" ")[0], place)
     ]
 
 
-def _is_of_others(kind: str, place: str) -> bool:
-    return kind in OF_OTHERS or (kind == "DependencyUnavailable" and place.startswith(OF_SES))
+def _is_expected_error(kind: str, place: str) -> bool:
+    return kind in EXPECTED_ERRORS or (
+        kind == "DependencyUnavailable" and place.startswith(SES_MODULE)
+    )
 
 
 def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
-    """Compare the books, at the end, with SES's record."""
+    """Compare the books at the end with SES's record."""
     document = evidence.last
     if not document.get("books"):
         return ["the issue has no books"]
@@ -187,7 +202,7 @@ def _disagreements(plan: RoundPlan, evidence: Evidence) -> list[str]:
     ledger = {row["subscriber_id"] for row in evidence.ledger if row["outcome"] == "accepted"}
     if books["accepted"] != len(ledger):
         wrong.append(f"the books say {books['accepted']} accepted, the ledger {len(ledger)}")
-    # Who was to be sent to again, and unsubscribed before that, counts as skipped.
+    # Somebody who unsubscribes before their re-send counts as skipped.
     excused = evidence.possibly_twice & set(evidence.gone) if plan.loses_events else set()
     if differing := (ledger ^ set(evidence.taken)) - excused:
         wrong.append(f"ledger and SES differ in {sorted(differing)[:3]}")
@@ -200,23 +215,23 @@ def _unfinished(plan: RoundPlan, document: dict[str, Any]) -> list[str]:
     waiting, unknown = document["books"]["waiting"], document["books"]["unresolved"]
     if document["status"] == plan.ends_as and not waiting and not unknown:
         return []
-    return [f"it ended as {document['status']} with {waiting} waiting, {unknown} unknown"]
+    return [f"it ended as {document['status']} with {waiting} waiting, {unknown} unresolved"]
 
 
 def _skipped_wrongly(plan: RoundPlan, evidence: Evidence) -> list[str]:
     skipped = sum(evidence.last["books"]["skipped"].values())
-    gone = len(evidence.gone) + len(evidence.perhaps_gone)
+    gone = len(evidence.gone) + len(evidence.possibly_gone)
     if plan.ends_as == "canceled":
         not_mailed = evidence.last["audience"] - len(evidence.taken)
         return [f"{skipped} were skipped of {not_mailed}"] if skipped != not_mailed else []
-    return [f"{skipped} were skipped, {gone} had gone"] if skipped > gone else []
+    return [f"{skipped} were skipped, {gone} had unsubscribed or bounced"] if skipped > gone else []
 
 
 def _disagreements_of_feedback(books: dict[str, Any], evidence: Evidence) -> list[str]:
     wrong = []
     mailed = len(evidence.taken)
     if not evidence.is_drained:
-        return ["the events did not all arrive"]
+        return ["not all events arrived"]
     if books["bounced"] != len(evidence.bounced):
         wrong.append(f"{len(evidence.bounced)} bounced, the books say {books['bounced']}")
     if books["delivered"] != mailed - len(evidence.bounced):

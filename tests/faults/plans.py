@@ -1,4 +1,4 @@
-"""What goes wrong in a round: drawn from its seed, the same for the same seed."""
+"""Plans what goes wrong in a round, drawn from its seed: the same seed gives the same plan."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -9,18 +9,18 @@ from broadsheet.mail.ses_mailer import PROBE_ADDRESS
 from ses_server.chance import chance as ses_chance
 from ses_server.fates import EventType
 from tests.faults import timing
-from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Deed
+from tests.faults.points import DATABASE_ANSWERED, EVENT_RECEIVED, POINTER_RECEIVED, POINTS, Action
 
 CLAIMS_IGNORED = "claims ignored"
 SDK_RETRIES = "the SDK retries"
 DEADLINE_IGNORED = "deadline ignored after signing"
 UNFENCED = "late writes not fenced"
-UNRESOLVED_DROPPED = "unresolved dropped"
-TIMEOUT_TAKEN_FOR_REFUSAL = "read timeout taken for not begun"
+UNRESOLVED_NOT_WRITTEN = "unresolved rows not written"
+TIMEOUT_TREATED_AS_NOT_BEGUN = "read timeout treated as not begun"
 PAUSE_IGNORED = "claimed while paused"
 HANDLER_RAISES = "a handler raises"
 BREAKER = "breaker"
-ANSWER_LOST = "answers not heeded"
+ANSWER_LOST = "lost answers ignored"
 SABOTAGED = "sabotaged"
 BIG = "big"
 
@@ -31,132 +31,132 @@ FREEZE_POINTS = [
     "call signed",
     "request sent, answer unread",
     "answer read, ledger uncommitted",
-    "released, uncommitted",
-    "let wait again, uncommitted",
-    "ledger told, subscriber not",
+    "batches released, uncommitted",
+    "re-send allowed, uncommitted",
+    "ledger updated, subscriber not",
 ]
 RATES = (40, 100, 200, 400)  # mails a second
 BIG_RATE = 1000
-SENDING_SECONDS = 2.0  # about: when what goes wrong at a time goes wrong
+SENDING_SECONDS = 2.0  # about as long as sending lasts: timed faults begin within it
 
-CONCERNING_RATE = (
+AFFECTING_RATE = (
     *("frozen", "PostgreSQL", "SES throttles", "SES hangs", "SES is slow"),
     "SES's quota",
 )
 
-type Lever = Literal["resume", "cancel"]
-LEVERS: tuple[Lever, ...] = ("resume", "cancel")
+type AuthorAction = Literal["resume", "cancel"]
+AUTHOR_ACTIONS: tuple[AuthorAction, ...] = ("resume", "cancel")
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
 
 @dataclass
 class RoundPlan:
-    """One round. ``deeds``: by point, then by passing. ``timed``: what the driver does, when."""
+    """One round's plan. ``actions``: by point, then by passing. ``timed``: the driver's faults."""
 
     seed: int
     audience: int
     rate: int
     faults: list[str] = field(default_factory=list)
-    deeds: dict[str, dict[str, Deed]] = field(default_factory=dict)
+    actions: dict[str, dict[str, Action]] = field(default_factory=dict)
     timed: list[Timed] = field(default_factory=list)
     travel: dict[str, Any] = field(default_factory=dict)
     unsubscribes: int = 0
     bounces: int = 0
     bouncing_mails: int = 0
-    bounce_share: float = 0.0  # of the mails, until a lever is pulled on the stopped issue
-    lever: Lever | None = None  # pulled when the breaker has stopped it
+    bounce_share: float = 0.0  # of the mails, until the author acts on the paused issue
+    author_action: AuthorAction | None = None  # after the breaker has paused the issue
     overlapping_ticks: bool = False
-    thaws_when_sent: bool = False  # what is frozen: no earlier than everybody has their mail
+    thaws_after_sending: bool = False  # frozen processes thaw only after everybody has their mail
     signatures_expire: bool = True
     sabotage: str | None = None
-    longest: float = timing.ROUND  # seconds, before the round is said not to finish
-    drain: float = timing.DRAIN  # seconds, for the events that are under way at its end
+    longest: float = timing.ROUND  # seconds before the round counts as stuck
+    drain: float = timing.DRAIN  # seconds for the events still under way at the end
 
     @property
     def loses_events(self) -> bool:
         return bool(self.travel.get("lost"))
 
     @property
-    def concerns_rate(self) -> bool:
-        """Whether SES's bucket may refuse mails: calls come late, or others are throttled."""
-        return any(name.startswith(CONCERNING_RATE) for name in self.faults)
+    def affects_rate(self) -> bool:
+        """Whether SES's bucket may refuse mails: calls are late, or other ones are throttled."""
+        return any(name.startswith(AFFECTING_RATE) for name in self.faults)
 
     @property
     def ends_as(self) -> str:
-        return "canceled" if self.lever == "cancel" else "finished"
+        return "canceled" if self.author_action == "cancel" else "finished"
 
-    def strike(self, point: str, passing: int, deed: Deed) -> None:
-        self.deeds.setdefault(point, {})[str(passing)] = deed
+    def plan_action(self, point: str, passing: int, action: Action) -> None:
+        self.actions.setdefault(point, {})[str(passing)] = action
 
 
 type Fault = Callable[[RoundPlan, random.Random], None]
 
 
 def _kill(point: str) -> Fault:
-    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+    def plan(round_plan: RoundPlan, chance: random.Random) -> None:
         first = 1
         if point in POINTS["deliver"] + POINTS["feedback"]:
             first = chance.randint(1, 3)
         if point == "between two pointers":
             first = 2  # the first passing is before the first pointer
-        of_round.strike(point, first, "kill")
-        if chance.random() < 0.3:  # and the next one too
-            of_round.strike(point, first + 1, "kill")
-        _lead_to(point, of_round)
+        round_plan.plan_action(point, first, "kill")
+        if chance.random() < 0.3:  # and at the next passing too
+            round_plan.plan_action(point, first + 1, "kill")
+        _cause(point, round_plan)
 
     return plan
 
 
-def _lead_to(point: str, of_round: RoundPlan) -> None:
-    """Let the round come to a point that an undisturbed one never passes."""
-    if point in {"dead claim held, uncommitted", "let wait again, uncommitted"}:
-        of_round.strike("call signed", 1, "kill")
+def _cause(point: str, round_plan: RoundPlan) -> None:
+    """Plan the kill without which a round never passes some points."""
+    if point in {"dead claim closed, uncommitted", "re-send allowed, uncommitted"}:
+        round_plan.plan_action("call signed", 1, "kill")
 
 
-def _freeze(of_round: RoundPlan, chance: random.Random) -> None:
+def _freeze(round_plan: RoundPlan, chance: random.Random) -> None:
     point = chance.choice(FREEZE_POINTS)
-    of_round.strike(point, chance.randint(1, 2), "freeze")
-    _lead_to(point, of_round)
+    round_plan.plan_action(point, chance.randint(1, 2), "freeze")
+    _cause(point, round_plan)
 
 
-def _freeze_call(of_round: RoundPlan, chance: random.Random) -> None:
-    """Freeze a call that is about to leave: its claim is another's when it is thawed."""
-    of_round.strike("call signed", chance.randint(1, 2), "freeze")
+def _freeze_call(round_plan: RoundPlan, chance: random.Random) -> None:
+    """Freeze a call about to leave: when it thaws, its batches may belong to another claim."""
+    round_plan.plan_action("call signed", chance.randint(1, 2), "freeze")
 
 
-def _freeze_call_until_sent(of_round: RoundPlan, _: random.Random) -> None:
-    """Freeze a call that is about to leave until others have done all of its work."""
-    of_round.strike("call signed", 1, "freeze")
-    of_round.thaws_when_sent = True
+def _freeze_call_until_sent(round_plan: RoundPlan, _: random.Random) -> None:
+    """Freeze a call about to leave, until others have done all of its work."""
+    round_plan.plan_action("call signed", 1, "freeze")
+    round_plan.thaws_after_sending = True
 
 
-def _outage(of_round: RoundPlan, chance: random.Random) -> None:
+def _outage(round_plan: RoundPlan, chance: random.Random) -> None:
     point = chance.choice(KILL_POINTS)
-    of_round.strike(point, 1, "outage")
-    _lead_to(point, of_round)
+    round_plan.plan_action(point, 1, "outage")
+    _cause(point, round_plan)
 
 
-def _lost_answers(of_round: RoundPlan, chance: random.Random) -> None:
+def _lost_answers(round_plan: RoundPlan, chance: random.Random) -> None:
     for passing in chance.sample(range(1, 30), 4):
-        of_round.strike(DATABASE_ANSWERED, passing, "forget")
+        round_plan.plan_action(DATABASE_ANSWERED, passing, "forget")
 
 
-def _messages(deed: Deed) -> Fault:
-    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+def _messages(action: Action) -> Fault:
+    def plan(round_plan: RoundPlan, chance: random.Random) -> None:
         for passing in chance.sample(range(1, 9), 4):
-            of_round.strike(POINTER_RECEIVED, passing, deed)
-        if deed != "lose":  # an event that is lost is another matter
+            round_plan.plan_action(POINTER_RECEIVED, passing, action)
+        if action != "lose":  # lost events are a fault of their own
             for passing in chance.sample(range(1, 40), 10):
-                of_round.strike(EVENT_RECEIVED, passing, deed)
+                round_plan.plan_action(EVENT_RECEIVED, passing, action)
 
     return plan
 
 
 def _timed(what: str, **options: Callable[[random.Random], Any]) -> Fault:
-    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+    def plan(round_plan: RoundPlan, chance: random.Random) -> None:
         at = chance.uniform(0.05, SENDING_SECONDS)
-        of_round.timed.append((at, what, {name: draw(chance) for name, draw in options.items()}))
+        round_plan.timed.append((at, what, {name: draw(chance) for name, draw in options.items()}))
 
     return plan
 
@@ -170,39 +170,39 @@ def _few(chance: random.Random) -> int:
 
 
 def _repeated(fault: Fault, times: int) -> Fault:
-    def plan(of_round: RoundPlan, chance: random.Random) -> None:
+    def plan(round_plan: RoundPlan, chance: random.Random) -> None:
         for _ in range(times):
-            fault(of_round, chance)
+            fault(round_plan, chance)
 
     return plan
 
 
 def _events(**travel: Any) -> Fault:  # noqa: ANN401 - Travel's fields
-    def plan(of_round: RoundPlan, _: random.Random) -> None:
-        of_round.travel |= travel
+    def plan(round_plan: RoundPlan, _: random.Random) -> None:
+        round_plan.travel |= travel
 
     return plan
 
 
-def _late_events(of_round: RoundPlan, chance: random.Random) -> None:
-    """Let events be late; or all of them so late that their claim is taken for dead before."""
-    of_round.travel |= {"late": chance.choice(((0.0, timing.LATEST_EVENT), timing.VERY_LATE))}
+def _late_events(round_plan: RoundPlan, chance: random.Random) -> None:
+    """Delay some events, or all of them until after their claim is taken for dead."""
+    round_plan.travel |= {"late": chance.choice(((0.0, timing.LATEST_EVENT), timing.VERY_LATE))}
 
 
-def _unsubscribe(of_round: RoundPlan, chance: random.Random) -> None:
-    of_round.unsubscribes += chance.randint(3, 10)
+def _unsubscribe(round_plan: RoundPlan, chance: random.Random) -> None:
+    round_plan.unsubscribes += chance.randint(3, 10)
 
 
-def _bounce(of_round: RoundPlan, chance: random.Random) -> None:
-    of_round.bounces += chance.randint(2, 6)
+def _bounce(round_plan: RoundPlan, chance: random.Random) -> None:
+    round_plan.bounces += chance.randint(2, 6)
 
 
-def _bouncing_mails(of_round: RoundPlan, chance: random.Random) -> None:
-    of_round.bouncing_mails += chance.randint(2, 8)
+def _bouncing_mails(round_plan: RoundPlan, chance: random.Random) -> None:
+    round_plan.bouncing_mails += chance.randint(2, 8)
 
 
-def _overlap(of_round: RoundPlan, _: random.Random) -> None:
-    of_round.overlapping_ticks = True
+def _overlap(round_plan: RoundPlan, _: random.Random) -> None:
+    round_plan.overlapping_ticks = True
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -224,7 +224,7 @@ FAULTS: Mapping[str, Fault] = {
         "kill postgres", seconds=lambda chance: chance.uniform(2.7, 4)
     ),
     "PostgreSQL killed at a point": _outage,
-    "answer of the database lost": _lost_answers,
+    "database's answer lost": _lost_answers,
     "SES throttles calls": _timed("throttle calls", count=lambda chance: chance.randint(2, 6)),
     "SES throttles entries": _timed("throttle entries", count=lambda chance: chance.randint(5, 60)),
     "SES fails entries": _timed("fail entries", count=lambda chance: chance.randint(2, 20)),
@@ -246,64 +246,63 @@ FAULTS: Mapping[str, Fault] = {
     "mails bounce": _bouncing_mails,
 }
 EVENTS_LOST = "events lost"
-PROBE_TOLD = (PROBE_ADDRESS, None, None, EventType.DELIVERY)
+PROBE_EVENT = (PROBE_ADDRESS, None, None, EventType.DELIVERY)
 LOST_EVERY = 10  # one round in so many loses events
 
 
 def long(seed: int, rounds: int) -> list[RoundPlan]:
-    """Draw the rounds of the long form, whose seeds follow on each other."""
+    """Draw the rounds of the long form, with consecutive seeds."""
     return [draw(each) for each in range(seed, seed + rounds)]
 
 
 def draw(seed: int) -> RoundPlan:
-    """Draw a round: one fault by turns, so that all are planned, and up to five others."""
+    """Draw a round: one fault in turn, so that each is planned, and up to five others."""
     chance = random.Random(seed)  # noqa: S311 - for play
     names = list(FAULTS)
     chosen = [names[seed % len(names)]]
     chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
-    of_round = combine(seed, list(dict.fromkeys(chosen)), chance)
+    round_plan = combine(seed, list(dict.fromkeys(chosen)), chance)
     if seed % LOST_EVERY == LOST_EVERY - 1:
-        _lose_events(of_round, chance)
-    return of_round
+        _lose_events(round_plan, chance)
+    return round_plan
 
 
 def combine(seed: int, faults: Sequence[str], chance: random.Random | None = None) -> RoundPlan:
-    """Plan a round of given faults."""
+    """Plan a round with the given faults."""
     chance = chance or random.Random(seed)  # noqa: S311 - for play
     rate = chance.choice(RATES)
-    of_round = RoundPlan(
+    round_plan = RoundPlan(
         seed=seed,
         audience=chance.randint(60, 120) if rate <= RATES[0] else chance.randint(100, 300),
         rate=rate,
         faults=list(faults),
     )
     for name in faults:
-        FAULTS[name](of_round, chance)
-    of_round.timed.sort(key=lambda timed: timed[0])
-    if of_round.travel:
-        of_round.travel |= {"seed": seed}
-    return of_round
+        FAULTS[name](round_plan, chance)
+    round_plan.timed.sort(key=lambda timed: timed[0])
+    if round_plan.travel:
+        round_plan.travel |= {"seed": seed}
+    return round_plan
 
 
-def _lose_events(of_round: RoundPlan, chance: random.Random) -> None:
+def _lose_events(round_plan: RoundPlan, chance: random.Random) -> None:
     """Lose a share of the events, but not those of the probes.
 
-    What SES tells of them is drawn by their address, which is always the same: all or none would
-    be lost.
+    A probe's fate is drawn by its address, which is always the same: all or none would be lost.
     """
-    of_round.faults.append(EVENTS_LOST)
+    round_plan.faults.append(EVENTS_LOST)
     share = chance.choice((0.05, 0.3, 0.7))
-    drawn = iter(range(of_round.seed, of_round.seed + 10_000))
-    seed = next(s for s in drawn if ses_chance(s, "lost", *PROBE_TOLD) >= share)
-    of_round.travel |= {"lost": share, "seed": seed}
+    drawn = iter(range(round_plan.seed, round_plan.seed + 10_000))
+    seed = next(s for s in drawn if ses_chance(s, "lost", *PROBE_EVENT) >= share)
+    round_plan.travel |= {"lost": share, "seed": seed}
 
 
-# Between them these pass every named point, and what else the suite can do.
+# Together these pass every named point, and use the suite's other faults.
 SHORT = (
     (
-        "killed: clock made, issue uncommitted",
-        "killed: frozen, uncommitted",
-        "killed: released, uncommitted",
+        "killed: clock created, issue uncommitted",
+        "killed: audience frozen, uncommitted",
+        "killed: batches released, uncommitted",
         "killed: slots reserved",
         "killed: request sent, answer unread",
         "unsubscribed during the sending",
@@ -312,16 +311,16 @@ SHORT = (
     ),
     (
         "killed: issue committed, dispatch not kicked",
-        "killed: frozen, committed",
+        "killed: audience frozen, committed",
         "killed: between two pointers",
         "killed: claim committed",
-        "killed: dead claim held, uncommitted",
-        "killed: ledger told, subscriber not",
+        "killed: dead claim closed, uncommitted",
+        "killed: ledger updated, subscriber not",
         "message delivered twice",
     ),
     (
         "killed: recipients read",
-        "killed: let wait again, uncommitted",
+        "killed: re-send allowed, uncommitted",
         "killed: answer read, ledger uncommitted",
         "killed: events committed, messages not deleted",
         "events twice",
@@ -330,8 +329,8 @@ SHORT = (
     (
         "killed: call signed",
         "killed: ledger committed, message not deleted",
-        "killed: finished, uncommitted",
-        "killed: finished, clock running",
+        "killed: issue finished, uncommitted",
+        "killed: issue finished, clock running",
         "PostgreSQL down for long",
     ),
     (
@@ -343,64 +342,64 @@ SHORT = (
         "clock lost",
         "pointer lost",
     ),
-    ("killed: acceptances committed, batch held",),
+    ("killed: acceptances committed, batch claimed",),
 )
 
 
 def short(seed: int, _rounds: int) -> list[RoundPlan]:
-    """Plan the short form's rounds."""
+    """Plan the rounds of the short form."""
     planned = [combine(seed + number, faults) for number, faults in enumerate(SHORT)]
-    for of_round in planned:
-        of_round.rate, of_round.audience = 100, 170  # enough for several calls with pointers
-        if "acceptances committed, batch held" in of_round.deeds:
-            of_round.rate, of_round.audience = 400, 450  # a claim is several calls, one by one
-        for point, passings in of_round.deeds.items():
-            if point in KILL_POINTS:  # the first passing is sure to be
+    for round_plan in planned:
+        round_plan.rate, round_plan.audience = 100, 170  # enough for several calls with pointers
+        if "acceptances committed, batch claimed" in round_plan.actions:
+            round_plan.rate, round_plan.audience = 400, 450  # a claim is several calls, one by one
+        for point, passings in round_plan.actions.items():
+            if point in KILL_POINTS:  # the first passing is certain
                 first = "2" if point == "between two pointers" else "1"
-                of_round.deeds[point] = {first: next(iter(passings.values()))}
+                round_plan.actions[point] = {first: next(iter(passings.values()))}
     return planned
 
 
 def with_claims_ignored(seed: int, _rounds: int) -> list[RoundPlan]:
     """Plan a round in which a pointer comes twice, and its batch is taken by both."""
-    of_round = combine(seed, [])
+    round_plan = combine(seed, [])
     for passing in range(1, 9):
-        of_round.strike(POINTER_RECEIVED, passing, "double")
-    of_round.timed = [(0.0, "slow", {"seconds": 0.3})]  # both are under way together
-    of_round.sabotage = CLAIMS_IGNORED
-    return [of_round]
+        round_plan.plan_action(POINTER_RECEIVED, passing, "double")
+    round_plan.timed = [(0.0, "slow", {"seconds": 0.3})]  # both are under way together
+    round_plan.sabotage = CLAIMS_IGNORED
+    return [round_plan]
 
 
 def with_the_sdk_retrying(seed: int, _rounds: int) -> list[RoundPlan]:
-    """Plan a round in which answers are lost, and the SDK asks again."""
-    of_round = combine(seed, ["SES drops, mails taken"])
-    of_round.timed = [(0.0, "drop", {"take": "first", "count": 2})]
-    of_round.sabotage = SDK_RETRIES
-    return [of_round]
+    """Plan a round in which answers are lost, and the SDK repeats the calls."""
+    round_plan = combine(seed, ["SES drops, mails taken"])
+    round_plan.timed = [(0.0, "drop", {"take": "first", "count": 2})]
+    round_plan.sabotage = SDK_RETRIES
+    return [round_plan]
 
 
 def with_an_answer_lost(seed: int, _rounds: int) -> list[RoundPlan]:
-    """Plan rounds in which a rule is broken that is about answers which do not come."""
+    """Plan rounds that break a rule about lost answers."""
     return [
-        _with_a_rule_broken(seed, UNRESOLVED_DROPPED, "SES drops, mails not taken"),
-        _with_a_rule_broken(seed, TIMEOUT_TAKEN_FOR_REFUSAL, "SES hangs, mails taken first"),
+        _with_a_rule_broken(seed, UNRESOLVED_NOT_WRITTEN, "SES drops, mails not taken"),
+        _with_a_rule_broken(seed, TIMEOUT_TREATED_AS_NOT_BEGUN, "SES hangs, mails taken first"),
     ]
 
 
 def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
-    of_round = combine(seed, [fault])
-    of_round.rate, of_round.audience = 100, 100
-    of_round.timed = [(0.0, what, how | {"count": 2}) for _, what, how in of_round.timed]
-    if sabotage == TIMEOUT_TAKEN_FOR_REFUSAL:  # else an event is there before the second mail
-        of_round.travel |= {"late": timing.VERY_LATE, "seed": seed}
-    # SES itself would refuse what leaves that late, for its signature.
-    of_round.signatures_expire = sabotage != DEADLINE_IGNORED
-    of_round.sabotage = sabotage
-    return of_round
+    round_plan = combine(seed, [fault])
+    round_plan.rate, round_plan.audience = 100, 100
+    round_plan.timed = [(0.0, what, how | {"count": 2}) for _, what, how in round_plan.timed]
+    if sabotage == TIMEOUT_TREATED_AS_NOT_BEGUN:  # else an event arrives before the second mail
+        round_plan.travel |= {"late": timing.VERY_LATE, "seed": seed}
+    # SES would refuse such a late call because of its old signature.
+    round_plan.signatures_expire = sabotage != DEADLINE_IGNORED
+    round_plan.sabotage = sabotage
+    return round_plan
 
 
 def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
-    """Plan a round for each rule that is broken: all of them must go wrong."""
+    """Plan a round for each broken rule: all of them must go wrong."""
     paused, _ = with_the_breaker(seed, rounds)
     paused.sabotage = PAUSE_IGNORED
     return [
@@ -417,36 +416,36 @@ def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
 
 
 def with_the_breaker(seed: int, _rounds: int) -> list[RoundPlan]:
-    """Plan two rounds that the breaker stops: one then goes on, the other is canceled."""
+    """Plan two rounds that the breaker pauses: one is resumed, the other canceled."""
     return [
         RoundPlan(
             seed=seed + number,
             audience=1200,
-            rate=100,  # twelve seconds, of which the breaker leaves two or three
+            rate=100,  # twelve seconds of sending; the breaker pauses after two or three
             faults=["20 % of the mails bounce"],
             timed=[(0.0, "watch the breaker", {})],
             bounce_share=0.2,
-            lever=lever,
+            author_action=author_action,
         )
-        for number, lever in enumerate(LEVERS)
+        for number, author_action in enumerate(AUTHOR_ACTIONS)
     ]
 
 
 def big(seed: int, audience: int) -> list[RoundPlan]:
-    """Plan a round of a large issue, with a kill every second or so until its end."""
-    of_round = RoundPlan(
+    """Plan a round with a large issue, and a kill about every second until its end."""
+    round_plan = RoundPlan(
         seed=seed,
         audience=audience,
         rate=BIG_RATE,
         faults=["killed at random", "PostgreSQL killed"],
     )
     sending = audience / BIG_RATE
-    of_round.timed = [
-        (0.0, "kill on and on", {"seconds": 1.0}),
+    round_plan.timed = [
+        (0.0, "kill repeatedly", {"seconds": 1.0}),
         *((part * sending, "kill postgres", {"seconds": 3.0}) for part in (0.2, 0.6)),
     ]
-    of_round.longest, of_round.drain = 120 + 12 * sending, 60 + 6 * sending
-    return [of_round]
+    round_plan.longest, round_plan.drain = 120 + 12 * sending, 60 + 6 * sending
+    return [round_plan]
 
 
 FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {

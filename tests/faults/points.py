@@ -1,7 +1,7 @@
-"""The named points at which a process is killed or frozen: functions of the product, wrapped.
+"""Wraps functions of the product with named points, at which a process is killed or frozen.
 
-Nothing in the product knows of it. Each passing of a point by any process of a round is counted in
-a file, and the round's plan says which passing is struck, and how.
+The product knows nothing of them. A file counts how often any process of a round passes a point;
+the round's plan says at which passing an action strikes.
 """
 
 import functools
@@ -38,8 +38,8 @@ from broadsheet.services.sending import delivery, dispatching, pacing
 from broadsheet.settings import timings
 from tests.faults import breaker
 
-type Deed = Literal["kill", "freeze", "outage", "forget", "lose", "delay", "double"]
-type Plan = Mapping[str, Mapping[str, Deed]]  # by point, then by the number of its passing
+type Action = Literal["kill", "freeze", "outage", "forget", "lose", "delay", "double"]
+type Plan = Mapping[str, Mapping[str, Action]]  # by point, then by the number of its passing
 
 POINTS = {
     "deliver": (
@@ -49,30 +49,30 @@ POINTS = {
         "call signed",
         "request sent, answer unread",
         "answer read, ledger uncommitted",
-        "acceptances committed, batch held",
+        "acceptances committed, batch claimed",
         "ledger committed, message not deleted",
     ),
     "dispatch": (
-        "frozen, uncommitted",
-        "frozen, committed",
-        "released, uncommitted",
+        "audience frozen, uncommitted",
+        "audience frozen, committed",
+        "batches released, uncommitted",
         "between two pointers",
-        "dead claim held, uncommitted",
-        "let wait again, uncommitted",
-        "finished, uncommitted",
-        "finished, clock running",
+        "dead claim closed, uncommitted",
+        "re-send allowed, uncommitted",
+        "issue finished, uncommitted",
+        "issue finished, clock running",
     ),
-    "publish": ("clock made, issue uncommitted", "issue committed, dispatch not kicked"),
-    "feedback": ("ledger told, subscriber not", "events committed, messages not deleted"),
+    "publish": ("clock created, issue uncommitted", "issue committed, dispatch not kicked"),
+    "feedback": ("ledger updated, subscriber not", "events committed, messages not deleted"),
 }
-DATABASE_ANSWERED = "answer of the database"
-POSTGRES = "postgres"  # the file that names its process
-OUTAGE = "outage"  # the file that tells the driver to start it again
-LOG = "log"  # the file that all its environments log to
-READS = "reads"  # the file of whom each claim read as to be mailed, and when
+DATABASE_ANSWERED = "database's answer"
+POSTGRES = "postgres"  # the file that holds its process id
+OUTAGE = "outage"  # the file that makes the driver start it again
+LOG = "log"  # the file that all environments log to
+READS = "reads"  # the file that notes the recipients each claim reads, and when
 POINTER_RECEIVED = "pointer"
 EVENT_RECEIVED = "event's message"
-DEEDS: Mapping[Deed, str] = {  # as the table calls them
+ACTION_LABELS: Mapping[Action, str] = {  # as the table shows them
     "kill": "killed: {}",
     "freeze": "frozen: {}",
     "outage": "PostgreSQL killed: {}",
@@ -82,12 +82,12 @@ DEEDS: Mapping[Deed, str] = {  # as the table calls them
     "double": "{} delivered twice",
 }
 
-POINTERS_IN_A_CALL = 2  # so that a small issue's pointers take several
+POINTERS_IN_A_CALL = 2  # so that even a small issue's pointers take several calls
 ANSWER_SECONDS = 1.0
 
 
 class Points:
-    """A round's plan, as one process sees it, and the counts that all of them share."""
+    """One process's view of a round's plan, and the counts that all processes share."""
 
     def __init__(self, folder: Path, plan: Plan, after_a_thaw: float) -> None:
         self._folder = folder
@@ -97,18 +97,18 @@ class Points:
     def is_planned(self, point: str) -> bool:
         return point in self._plan
 
-    def deed(self, point: str) -> Deed | None:
-        """Count one passing of a point, and tell what is to be done at it."""
+    def action(self, point: str) -> Action | None:
+        """Count one passing of a point, and return the action planned for it."""
         if point not in self._plan:
             return None
-        deed = self._plan[point].get(str(_append(self._folder / f"passed {point}", b".")))
-        if deed:
-            _append(self._folder / "struck", f"{DEEDS[deed].format(point)}\n".encode())
-        return deed
+        action = self._plan[point].get(str(_append(self._folder / f"passed {point}", b".")))
+        if action:
+            _append(self._folder / "struck", f"{ACTION_LABELS[action].format(point)}\n".encode())
+        return action
 
-    def passing(self, point: str) -> None:
-        """Kill or freeze this process, if that is planned for this passing."""
-        match self.deed(point):
+    def reach(self, point: str) -> None:
+        """Pass a point: kill or freeze this process, if that is planned for this passing."""
+        match self.action(point):
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "freeze":
@@ -119,29 +119,29 @@ class Points:
                 pass
 
     def freeze(self) -> None:
-        """Stop, as Lambda freezes an environment, until the round's driver thaws it.
+        """Freeze this process, as Lambda does, until the round's driver thaws it.
 
-        Lambda's limit does not pass meanwhile, and is not far after it.
+        The timeout doesn't run meanwhile; after the thaw, little of it is left.
         """
         signal.setitimer(signal.ITIMER_REAL, 0)
         (self._folder / f"frozen {os.getpid()}").touch()
-        # By way of this thread, which otherwise may get on a little, and start the limit below.
+        # To this thread, which otherwise might go on a little and start the timer below.
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         signal.setitimer(signal.ITIMER_REAL, self._after_a_thaw)
 
     def _end_postgres(self) -> None:
-        """Kill the database under this process, which lives on."""
+        """Kill the database; this process lives on."""
         with suppress(ProcessLookupError):
             os.killpg(int((self._folder / POSTGRES).read_text()), signal.SIGKILL)
         (self._folder / OUTAGE).touch()
 
-    def note(self, name: str, **what: Any) -> None:  # noqa: ANN401 - whatever JSON can tell
-        """Note something in a file of the round, for its judge."""
+    def note(self, name: str, **what: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Note something in a file of the round, for judging it."""
         _append(self._folder / name, f"{json.dumps(what)}\n".encode())
 
 
 def _append(path: Path, text: bytes) -> int:
-    """Append to a file that others append to as well, and return how long it is after that."""
+    """Append to a shared file, and return its length afterwards."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(descriptor, text)
@@ -151,7 +151,7 @@ def _append(path: Path, text: bytes) -> int:
 
 
 def wrap(function: str, points: Points) -> None:
-    """Wrap what the process of one function passes through."""
+    """Wrap the points of one function's process."""
     _lose_answers(points)
     match function:
         case "deliver":
@@ -159,14 +159,14 @@ def wrap(function: str, points: Points) -> None:
         case "dispatch":
             _wrap_dispatch(points)
         case "publish":
-            _after(points, issue_clock, "start", "clock made, issue uncommitted")
+            _after(points, issue_clock, "start", "clock created, issue uncommitted")
             _before(points, dispatch_kick, "kick", "issue committed, dispatch not kicked")
         case "feedback":
             _before(
                 points,
                 subscribers_table,
                 "merge_bounces_and_complaints",
-                "ledger told, subscriber not",
+                "ledger updated, subscriber not",
             )
             _note_breaker(points)
         case _:
@@ -179,36 +179,36 @@ def _wrap_deliver(points: Points) -> None:
     _note_reads(points)
     _after(points, deliveries_table, "read_recipients", "recipients read")
     _after(points, ses_mailer, "send_issue", "answer read, ledger uncommitted")
-    _after(points, delivery, "_record_meanwhile", "acceptances committed, batch held")
+    _after(points, delivery, "_record_meanwhile", "acceptances committed, batch claimed")
     _after(points, delivery, "_finish", "ledger committed, message not deleted")
     _wrap_calls(points)
 
 
 def _wrap_dispatch(points: Points) -> None:
     messages.BATCH_LIMIT = POINTERS_IN_A_CALL
-    _after(points, issues_table, "set_frozen", "frozen, uncommitted")
-    _after(points, dispatching, "_freeze", "frozen, committed")
-    _after(points, delivery_batches_table, "mark_released", "released, uncommitted", bool)
-    _after(points, dispatching, "_hold", "dead claim held, uncommitted")
-    _after(points, deliveries_table, "delete_for_resend", "let wait again, uncommitted")
-    _after(points, issues_table, "set_finished", "finished, uncommitted", bool)
-    _before(points, issue_clock, "stop", "finished, clock running")
+    _after(points, issues_table, "set_frozen", "audience frozen, uncommitted")
+    _after(points, dispatching, "_freeze", "audience frozen, committed")
+    _after(points, delivery_batches_table, "mark_released", "batches released, uncommitted", bool)
+    _after(points, dispatching, "_hold", "dead claim closed, uncommitted")
+    _after(points, deliveries_table, "delete_for_resend", "re-send allowed, uncommitted")
+    _after(points, issues_table, "set_finished", "issue finished, uncommitted", bool)
+    _before(points, issue_clock, "stop", "issue finished, clock running")
     messages._client().meta.events.register(
-        "before-send.sqs.SendMessageBatch", lambda **_: points.passing("between two pointers")
+        "before-send.sqs.SendMessageBatch", lambda **_: points.reach("between two pointers")
     )
 
 
 def _lose_answers(points: Points) -> None:
-    """Let the database's answer be lost, to a commit perhaps, after it did what it was asked."""
+    """Lose the database's answer, perhaps to a commit, after it did the work."""
     connected = Session.connected
 
     @contextmanager
     def wrapped(session: Session, connect_timeout: float) -> Generator[Connection]:
         with connected(session, connect_timeout) as connection:
             yield connection
-        if points.deed(DATABASE_ANSWERED) == "forget":
+        if points.action(DATABASE_ANSWERED) == "forget":
             session.close()
-            raise DatabaseUnavailable("as commanded")
+            raise DatabaseUnavailable("as planned")
 
     setattr(Session, "connected", wrapped)  # noqa: B010 - mypy takes a method for a constant
 
@@ -231,7 +231,7 @@ def _note_reads(points: Points) -> None:
 
 
 def _note_breaker(points: Points) -> None:
-    """Note when bounces for good come to feedback, and when it has paused their issue."""
+    """Note when permanent bounces reach feedback, and when it has paused their issue."""
     record, pause = recording.record, issues_table.pause
 
     def noting_bounces(connection: Connection, events: Sequence[SesEvent]) -> None:
@@ -241,7 +241,7 @@ def _note_breaker(points: Points) -> None:
 
     def noting_pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
         is_paused = pause(connection, issue_id, because)
-        if is_paused:  # and committed: it is no part of a transaction
+        if is_paused:  # and committed: it runs in no transaction
             points.note(breaker.PAUSES, at=time.time())
         return is_paused
 
@@ -249,13 +249,13 @@ def _note_breaker(points: Points) -> None:
 
 
 def _wrap_calls(points: Points) -> None:
-    """Strike before a call to SES leaves, and when its answer is there and nobody has read it."""
+    """Add the points before a call to SES leaves, and before its answer is read."""
     here = threading.local()
     events = ses_mailer._sending_client().meta.events
 
     def before_send(**_: object) -> None:
         here.sends = True
-        points.passing("call signed")
+        points.reach("call signed")
 
     events.register_first("before-send.sesv2.SendBulkEmail", before_send)
     get_response = urllib3.connection.HTTPConnection.getresponse
@@ -265,7 +265,7 @@ def _wrap_calls(points: Points) -> None:
             here.sends = False
             if points.is_planned("request sent, answer unread"):
                 select.select([connection.sock], [], [], ANSWER_SECONDS)
-            points.passing("request sent, answer unread")
+            points.reach("request sent, answer unread")
         return get_response(connection)
 
     urllib3.connection.HTTPConnection.getresponse = wrapped  # type: ignore[method-assign,assignment]
@@ -284,7 +284,7 @@ def _after(
     def wrapped(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the product's takes
         result = original(*arguments, **named)
         if when(result):
-            points.passing(point)
+            points.reach(point)
         return result
 
     setattr(module, name, wrapped)
@@ -295,7 +295,7 @@ def _before(points: Points, module: ModuleType, name: str, point: str) -> None:
 
     @functools.wraps(original)
     def wrapped(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the product's takes
-        points.passing(point)
+        points.reach(point)
         return original(*arguments, **named)
 
     setattr(module, name, wrapped)

@@ -1,4 +1,4 @@
-"""Plays one round: publishes an issue to a fresh audience while things go wrong, and judges it."""
+"""Plays one round: publishes an issue to a fresh audience while faults strike, and judges it."""
 
 import json
 import os
@@ -40,18 +40,18 @@ BOOKS_EVERY = 0.2
 PUBLISH_TRIES = 20
 NAME = "Ursula"
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
-QUOTA = 1000  # mails a day, while it is to be spent
+QUOTA = 1000  # mails a day, while the quota is nearly spent
 QUOTA_LEFT = 20
-BUCKET_SECONDS = 1.0  # until SES's bucket, which was of another size perhaps, is full
+BUCKET_SECONDS = 1.0  # until SES's bucket, perhaps resized, is full
 FOREVER = 3600.0
 BOUNCE_SECONDS = 1.5
 LONGEST_QUEUE, SHORT_QUEUE = 3000, 1000  # messages in FeedbackQueue
-FAST_RATE = 1500  # of what is left when the breaker's work has been seen
+FAST_RATE = 1500  # mails a second, once the breaker has been judged
 
 
 @dataclass
 class Play:
-    """A round under way."""
+    """A round in progress."""
 
     stage: Stage
     plan: RoundPlan
@@ -66,7 +66,7 @@ class Play:
     thaw_at: dict[int, float] = field(default_factory=dict)
     calm_at: float = 0.0
     clock_due: float = 0.0
-    look_at: float | None = None
+    check_at: float | None = None
     kicks_lost_until: float = 0.0
     postgres_back_at: float | None = None
     holds_events: bool = False
@@ -81,15 +81,15 @@ class Play:
         return self.stage.pace
 
     def order(self, function: FunctionName, event: dict[str, Any] | None = None) -> int:
-        """Have an environment made; return its number."""
+        """Start an environment; return its order's number."""
         number = next(_numbers)
-        self.stage.zygote.give(
+        self.stage.zygote.start(
             Order(
                 number=number,
                 function=function,
                 environment=self.variables,
                 folder=self.folder,
-                plan=self.plan.deeds,
+                plan=self.plan.actions,
                 sabotage=self.plan.sabotage if function == "deliver" else None,
                 event=event,
                 until=time.time() + self.pace.of(self.plan.longest + self.plan.drain) + 30,
@@ -103,7 +103,7 @@ _numbers = iter(range(1, 10**9))
 
 
 def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
-    """Play a round and judge it. What it left is kept when it went wrong, or if told so."""
+    """Play a round and judge it. Keep its folder if it went wrong, or with ``keep``."""
     name = f"round-{plan.seed}-{uuid4().hex[:6]}"
     folder = stage.folder / name
     folder.mkdir()
@@ -114,19 +114,19 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     control.resume_sending()
     throttled_before = control.throttles().rate
     stage.make_database()
-    _find_pace(stage, plan, folder)
+    _choose_pace(stage, plan, folder)
     with stage.queues(name) as variables, ExitStack() as ended:
         ended.callback(stage.zygote.kill_all)
         ended.callback(control.end_all)
         ended.callback(control.end_all_fates)
         ended.callback(control.let_events_travel)
         os.environ.update(variables)
-        evidence = Evidence(stop=Stop() if plan.lever else None)
+        evidence = Evidence(stop=Stop() if plan.author_action else None)
         playing = Play(
             stage, plan, folder, variables, _add_subscribers(stage, plan, evidence), evidence
         )
         playing.chance.seed(plan.seed)
-        _set_scene(playing)
+        _prepare(playing)
         time.sleep(max(0.0, bucket_full_at - time.monotonic()))
         watcher = threading.Thread(target=_watch_books, args=(playing,))
         changer = threading.Thread(target=_change_subscribers, args=(playing,))
@@ -138,7 +138,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         playing.over.set()
         for thread in playing.background:
             thread.join()
-        _let_stand_still(playing)
+        _stop_everything(playing)
         evidence.seconds = time.monotonic() - started
         evidence.throttles = control.throttles().rate - throttled_before
         _gather(playing)
@@ -148,21 +148,21 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
     return verdict
 
 
-def _find_pace(stage: Stage, plan: RoundPlan, folder: Path) -> None:
-    """Play as fast as the machine can follow just now, by how long calls of dispatch take."""
+def _choose_pace(stage: Stage, plan: RoundPlan, folder: Path) -> None:
+    """Choose the fastest pace that the machine can follow, by how long calls of dispatch take."""
     took = []
     for _ in range(CALLS_TO_MEASURE):
-        asked_at = time.monotonic()
+        called_at = time.monotonic()
         probe = Play(stage, RoundPlan(plan.seed, 0, 1), folder, {}, [], Evidence())
         number = probe.order("dispatch", {})
         while not stage.zygote.has_ended(number):
             time.sleep(PROBE_SECONDS)
-        took.append(time.monotonic() - asked_at)
+        took.append(time.monotonic() - called_at)
     stage.set_pace(timing.pace_for(median(took)))
 
 
 def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[UUID]:
-    """Put confirmed subscribers into the database, and some who must get nothing."""
+    """Add confirmed subscribers, and some who must get nothing."""
     rows = stage.rows(
         """
         INSERT INTO subscribers
@@ -184,10 +184,10 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
     return [row["id"] for row in rows if row["status"] == "confirmed"]
 
 
-def _set_scene(playing: Play) -> None:
+def _prepare(playing: Play) -> None:
     plan, control = playing.plan, playing.stage.ses.control
     _name_postgres(playing)
-    # The date of a signature has whole seconds.
+    # A signature's date has whole seconds.
     seconds = playing.pace.of(timing.SIGNATURE) + 1 if plan.signatures_expire else FOREVER
     control.change_account(signature_seconds=seconds)
     travel = plan.travel
@@ -198,7 +198,7 @@ def _set_scene(playing: Play) -> None:
         numbers = playing.chance.sample(range(7, plan.audience + 7), plan.bouncing_mails)
         control.bounce([f"reader{n}@example.com" for n in numbers], suppresses=False, after=0.2)
     if plan.bounce_share:
-        # They bounce while the sending is well under way, with claims that follow on each other.
+        # They bounce in the middle of sending, while one claim follows another.
         control.bounce(share=plan.bounce_share, suppresses=False, after=BOUNCE_SECONDS)
     for function, number in POLLERS.items():
         for _ in range(number):
@@ -206,7 +206,7 @@ def _set_scene(playing: Play) -> None:
 
 
 def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) -> None:
-    """Publish, and be the clock, Lambda and fate until the issue has finished."""
+    """Publish, and play the clock, Lambda and the faults until the issue is finished."""
     playing.published_at = time.monotonic()
     pace = playing.pace
     playing.clock_due = playing.published_at + pace.of(timing.CLOCK)
@@ -218,7 +218,7 @@ def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) 
         while timed and now - playing.published_at >= pace.of(timed[0][0]):
             _, what, options = timed.pop(0)
             _TIMED[what](playing, _paced(pace, options))
-        _step(playing, now)
+        _advance(playing, now)
         if playing.issue_id and not watcher.ident:
             watcher.start()
             changer.start()
@@ -227,7 +227,7 @@ def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) 
             playing.evidence.has_ended = True
             break
         time.sleep(STEP_SECONDS)
-    if not watcher.ident:  # it could not even be published
+    if not watcher.ident:  # publishing failed
         watcher.start()
         changer.start()
 
@@ -236,7 +236,7 @@ def _paced(pace: Pace, options: dict[str, Any]) -> dict[str, Any]:
     return {name: pace.of(value) if name == "seconds" else value for name, value in options.items()}
 
 
-def _step(playing: Play, now: float) -> None:
+def _advance(playing: Play, now: float) -> None:
     stage = playing.stage
     for number, function in list(playing.pollers.items()):
         if stage.zygote.has_ended(number):
@@ -254,7 +254,7 @@ def _step(playing: Play, now: float) -> None:
         playing.postgres_back_at = None
         _start_postgres(playing)
     if playing.postgres_back_at is None and (playing.folder / points.OUTAGE).exists():
-        stage.kill_postgres()  # what is left of it
+        stage.kill_postgres()  # its remaining processes
         playing.postgres_back_at = now + playing.pace.of(playing.chance.choice(OUTAGE_SECONDS))
         (playing.folder / points.OUTAGE).unlink()
     _thaw(playing, now)
@@ -268,13 +268,13 @@ def _let_clocks_tick(playing: Play, now: float) -> None:
             if playing.plan.overlapping_ticks:
                 playing.order("dispatch", called_with)
                 playing.struck["ticks overlap"] += 1
-    if playing.look_at and now >= playing.look_at:
-        playing.look_at = now + playing.pace.of(timing.DAILY_LOOK)
+    if playing.check_at and now >= playing.check_at:
+        playing.check_at = now + playing.pace.of(timing.DAILY_CHECK)
         playing.order("dispatch", {})
 
 
 def _keep_feedback_short(playing: Play) -> None:
-    """Hold events back while many wait: for each call the emulator looks at every message."""
+    """Hold events back while many wait: the emulator scans every message for each call."""
     waiting = _messages(playing)
     if not playing.holds_events and waiting > LONGEST_QUEUE:
         playing.stage.hold_events()
@@ -290,7 +290,7 @@ def _start_postgres(playing: Play) -> None:
 
 
 def _name_postgres(playing: Play) -> None:
-    """Tell the environments which process it is, for those that are to kill it."""
+    """Write its process id for the environments that may kill it."""
     child = playing.stage.postgres.child
     assert child
     (playing.folder / points.POSTGRES).write_text(str(child.process.pid))
@@ -314,13 +314,13 @@ def _thaw(playing: Play, now: float) -> None:
 
 
 def _may_thaw(playing: Play, now: float) -> bool:
-    """Tell whether all is sent, if that is to be awaited; at last whatever is frozen thaws."""
+    """Whether a frozen process may thaw: after sending, if planned so, or late in the round."""
     longest = playing.published_at + playing.pace.of(playing.plan.longest / 2)
-    return playing.evidence.has_finished or not playing.plan.thaws_when_sent or now >= longest
+    return playing.evidence.has_finished or not playing.plan.thaws_after_sending or now >= longest
 
 
 class _Publisher(threading.Thread):
-    """An author's client: asks again with the same key until it has an answer."""
+    """An author's client: repeats the request with the same key until it is accepted."""
 
     def __init__(self, playing: Play) -> None:
         super().__init__(daemon=True)
@@ -341,18 +341,18 @@ class _Publisher(threading.Thread):
             while not playing.stage.zygote.has_ended(number) and not playing.over.is_set():
                 time.sleep(STEP_SECONDS)
             if answer.exists():
-                answered = json.loads(answer.read_text())
-                if answered["statusCode"] == HTTPStatus.ACCEPTED:
-                    playing.issue_id = json_of(answered)["id"]
+                response = json.loads(answer.read_text())
+                if response["statusCode"] == HTTPStatus.ACCEPTED:
+                    playing.issue_id = json_of(response)["id"]
                     return
             time.sleep(0.2)
 
 
 def _watch_books(playing: Play) -> None:
-    """Look at the issue again and again: its books must balance in every answer."""
+    """Request the issue repeatedly: its books must balance in every answer."""
     while not playing.over.wait(BOOKS_EVERY):
         if document := _shown(playing):
-            playing.evidence.see(document)
+            playing.evidence.add_answer(document)
 
 
 def _shown(playing: Play) -> dict[str, Any] | None:
@@ -362,7 +362,7 @@ def _shown(playing: Play) -> dict[str, Any] | None:
 
 
 def _change_subscribers(playing: Play) -> None:
-    """Let some unsubscribe, and the mails of others have bounced, while the issue is sent."""
+    """Unsubscribe some readers, and report bounces of others, while the issue is being sent."""
     plan, evidence = playing.plan, playing.evidence
     chosen = playing.chance.sample(playing.subscribers, plan.unsubscribes + plan.bounces)
     leaving, bouncing = chosen[: plan.unsubscribes], chosen[plan.unsubscribes :]
@@ -389,11 +389,11 @@ def _change_subscribers(playing: Play) -> None:
                 for row in found:
                     evidence.gone[str(row["id"])] = time.time()
                     pending.discard(str(row["id"]))
-    evidence.perhaps_gone = pending | {str(subscriber) for subscriber in leaving}
+    evidence.possibly_gone = pending | {str(subscriber) for subscriber in leaving}
 
 
 def _bounce(subscriber: UUID) -> str:
-    """An event of another mail to a subscriber, say the confirmation's: it bounced for good."""
+    """Return the event of another mail, such as the confirmation, that bounced permanently."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     return json.dumps(
         {
@@ -409,7 +409,7 @@ def _bounce(subscriber: UUID) -> str:
 
 
 def _drain(playing: Play) -> None:
-    """Let every event arrive that is still under way."""
+    """Wait until every event still under way has arrived."""
     control = playing.stage.ses.control
     for fault in control.state()["faults"]:
         playing.struck[playing.ses_faults[fault["number"]]] += fault["struck"]
@@ -417,7 +417,7 @@ def _drain(playing: Play) -> None:
     deadline = time.monotonic() + playing.pace.of(playing.plan.drain)
     seen_empty = 0
     while time.monotonic() < deadline and seen_empty < 2:
-        _step(playing, time.monotonic())
+        _advance(playing, time.monotonic())
         is_empty = not control.event_counts().get("due") and not _messages(playing)
         seen_empty = seen_empty + 1 if is_empty else 0
         time.sleep(0.1)
@@ -436,8 +436,8 @@ def _messages(playing: Play) -> int:
     return sum(map(int, attributes.values()))
 
 
-def _let_stand_still(playing: Play) -> None:
-    """End what still runs, and have the database back if its last deed was to kill it."""
+def _stop_everything(playing: Play) -> None:
+    """Kill what still runs, and restart the database if it was killed last."""
     playing.stage.zygote.kill_all()
     outage = playing.folder / points.OUTAGE
     if playing.postgres_back_at or outage.exists():
@@ -447,7 +447,7 @@ def _let_stand_still(playing: Play) -> None:
 
 
 def _gather(playing: Play) -> None:
-    """Collect what the judge wants to see."""
+    """Collect the evidence for the judgement."""
     evidence, stage = playing.evidence, playing.stage
     evidence.issue_id = playing.issue_id
     evidence.last = _shown(playing) or {}
@@ -493,7 +493,7 @@ def _gather(playing: Play) -> None:
         frozen = sum(count for name, count in by_plan.items() if name.startswith("frozen: "))
         playing.struck["frozen at random"] -= frozen
     playing.struck["mails bounce"] = len(evidence.bounced)
-    playing.struck.update(_travelled(playing))
+    playing.struck.update(_travel_counts(playing))
     evidence.struck = +playing.struck
 
 
@@ -507,8 +507,8 @@ def _mails(playing: Play) -> list[Mail]:
     return [Mail(received_at / 1000, subscriber_id) for received_at, subscriber_id in rows]
 
 
-def _travelled(playing: Play) -> dict[str, int]:
-    """Count the round's events that did not travel plainly."""
+def _travel_counts(playing: Play) -> dict[str, int]:
+    """Count the round's events that were late, doubled, reordered or lost."""
     travel = playing.plan.travel
     with closing(ses_database.connect(playing.stage.ses.directory)) as record:
         events, mails, late, lost = record.execute(
@@ -530,13 +530,13 @@ def _travelled(playing: Play) -> dict[str, int]:
 
 
 def _errors(log: Path) -> Counter[tuple[str, str, str]]:
-    """Count what environments logged of exceptions, those that ended with one among them."""
+    """Count the exceptions in the environments' logs, including those that ended one."""
     errors: Counter[tuple[str, str, str]] = Counter()
     for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
-        with suppress(ValueError):  # a kill may have cut it off
-            told = json.loads(line)
-            if raised_at := told.get("raised_at"):
-                errors[told["function"], told["error"], raised_at[-1]] += 1
+        with suppress(ValueError):  # a kill may have cut the line off
+            entry = json.loads(line)
+            if raised_at := entry.get("raised_at"):
+                errors[entry["function"], entry["error"], raised_at[-1]] += 1
     return errors
 
 
@@ -552,7 +552,7 @@ def _dead_letters(playing: Play) -> int:
     )
 
 
-# --- What goes wrong at a time --------------------------------------------------------------------
+# --- Timed faults ---------------------------------------------------------------------------------
 
 
 def _kill_one(playing: Play, _: dict[str, Any]) -> None:
@@ -563,8 +563,8 @@ def _kill_one(playing: Play, _: dict[str, Any]) -> None:
             playing.struck["killed at random"] += 1
 
 
-def _kill_on_and_on(playing: Play, options: dict[str, Any]) -> None:
-    """Kill somebody about every so many seconds until the issue has ended."""
+def _kill_repeatedly(playing: Play, options: dict[str, Any]) -> None:
+    """Kill a process about every ``seconds`` until the issue is finished."""
 
     def run() -> None:
         chance = random.Random(playing.plan.seed)  # noqa: S311 - for play
@@ -596,19 +596,19 @@ def _kill_postgres(playing: Play, options: dict[str, Any]) -> None:
 
 
 def _pause(playing: Play, options: dict[str, Any]) -> None:
-    """Let the author pause the issue, and resume it a while later."""
+    """Pause the issue as its author, and resume it later."""
 
     def run() -> None:
-        if _pull(playing, "pause"):
+        if _post_action(playing, "pause"):
             playing.struck["paused and resumed"] += 1
             playing.over.wait(options["seconds"])
-            _pull(playing, "resume")
+            _post_action(playing, "resume")
 
     _in_background(playing, run)
 
 
 def _stop_sending(playing: Play, options: dict[str, Any]) -> None:
-    """Let SES say that it is paused, which pauses the issue, until a person resumes both."""
+    """Pause sending at SES, which pauses the issue; later resume both."""
 
     def run() -> None:
         control = playing.stage.ses.control
@@ -617,13 +617,13 @@ def _stop_sending(playing: Play, options: dict[str, Any]) -> None:
         playing.over.wait(options["seconds"])
         control.resume_sending()
         while not playing.over.wait(0.3) and not playing.evidence.has_finished:
-            _pull(playing, "resume")
+            _post_action(playing, "resume")
 
     _in_background(playing, run)
 
 
 def _spend_quota(playing: Play, options: dict[str, Any]) -> None:
-    """Let SES's 24-hour quota be spent for a while."""
+    """Use up SES's 24-hour quota for a while."""
 
     def run() -> None:
         control = playing.stage.ses.control
@@ -636,28 +636,28 @@ def _spend_quota(playing: Play, options: dict[str, Any]) -> None:
 
 
 def _watch_breaker(playing: Play, _: dict[str, Any]) -> None:
-    """Wait for the breaker to stop the issue and for all to settle; then pull the lever."""
+    """Wait until the breaker has paused the issue and all is settled; then act as its author."""
 
     def run() -> None:
-        stop, lever = playing.evidence.stop, playing.plan.lever
+        stop, author_action = playing.evidence.stop, playing.plan.author_action
         assert stop
-        assert lever
+        assert author_action
         while not playing.over.wait(BOOKS_EVERY):
             document = _shown(playing) if playing.issue_id else None
             if document and document["status"] == "paused" and _is_settled(playing):
                 break
         stop.shown = _shown(playing) or {}
-        stop.lever_pulled_at = time.time()
+        stop.acted_at = time.time()
         playing.stage.ses.control.end_all_fates()
         playing.stage.ses.control.change_account(max_send_rate=FAST_RATE)
-        if _pull(playing, lever):
-            playing.struck[f"stopped by the breaker, then {lever}"] += 1
+        if _post_action(playing, author_action):
+            playing.struck[f"paused by the breaker, then {author_action}"] += 1
 
     _in_background(playing, run)
 
 
 def _is_settled(playing: Play) -> bool:
-    """Tell whether nothing is claimed, and every event has arrived."""
+    """Whether nothing is claimed and every event has arrived."""
     claimed = playing.stage.rows(
         "SELECT count(*) AS number FROM delivery_batches WHERE state = 'claimed'"
     )[0]["number"]
@@ -671,13 +671,13 @@ def _in_background(playing: Play, run: Callable[[], None]) -> None:
     thread.start()
 
 
-def _pull(playing: Play, lever: str) -> bool:
-    """Pull a lever, again while the database is away; tell whether the issue's state allowed it."""
+def _post_action(playing: Play, author_action: str) -> bool:
+    """Post an action, again while the database is down; return whether the issue allowed it."""
     while not playing.over.wait(0.1):
         if playing.issue_id:
             event = api_event(
                 "POST",
-                f"/issues/{{id}}/{lever}",
+                f"/issues/{{id}}/{author_action}",
                 path_parameters={"id": playing.issue_id},
                 author="ada",
             )
@@ -693,7 +693,7 @@ def _lose_kicks(playing: Play, _: dict[str, Any]) -> None:
 
 def _lose_clock(playing: Play, _: dict[str, Any]) -> None:
     playing.struck["clock lost"] += playing.stage.clocks.lose_all()
-    playing.look_at = time.monotonic() + playing.pace.of(timing.DAILY_LOOK)
+    playing.check_at = time.monotonic() + playing.pace.of(timing.DAILY_CHECK)
 
 
 def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, Any]], None]:
@@ -709,7 +709,7 @@ def _at_ses(name: str, begin: Callable[..., int]) -> Callable[[Play, dict[str, A
 
 _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "kill": _kill_one,
-    "kill on and on": _kill_on_and_on,
+    "kill repeatedly": _kill_repeatedly,
     "freeze": _freeze_one,
     "kill postgres": _kill_postgres,
     "watch the breaker": _watch_breaker,

@@ -1,4 +1,4 @@
-"""Breaks a rule of the protocol on purpose, so that the suite can be seen to notice."""
+"""Breaks a rule of the protocol on purpose, to show that the suite notices."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,7 +18,7 @@ from broadsheet.services.sending import delivery
 from tests.faults import plans
 
 
-def commit(sabotage: str) -> None:
+def apply(sabotage: str) -> None:
     match sabotage:
         case plans.CLAIMS_IGNORED:
             _ignore_claims()
@@ -27,13 +27,13 @@ def commit(sabotage: str) -> None:
         case plans.DEADLINE_IGNORED:
             _ignore_the_deadline()
         case plans.UNFENCED:
-            _let_the_dead_write()
+            _let_dead_claims_write()
         case plans.PAUSE_IGNORED:
             _ignore_pauses()
-        case plans.UNRESOLVED_DROPPED:
-            _drop_unresolved()
-        case plans.TIMEOUT_TAKEN_FOR_REFUSAL:
-            _take_timeouts_for_refusals()
+        case plans.UNRESOLVED_NOT_WRITTEN:
+            _write_no_unresolved()
+        case plans.TIMEOUT_TREATED_AS_NOT_BEGUN:
+            _treat_timeouts_as_not_begun()
         case plans.HANDLER_RAISES:
             _raise_once()
         case _:
@@ -41,7 +41,7 @@ def commit(sabotage: str) -> None:
 
 
 def _ignore_claims() -> None:
-    """Let a claim take a batch that another holds."""
+    """Let a claim take batches that another claim holds."""
     claim = delivery_batches_table.claim
 
     def greedy(
@@ -61,7 +61,7 @@ def _ignore_claims() -> None:
 
 
 def _let_the_sdk_retry() -> None:
-    """Give the sending client the retries that the SDK has when nothing is said."""
+    """Give the sending client the SDK's default retries."""
 
     def config(**options: Any) -> Config:  # noqa: ANN401 - botocore's own
         return Config(**options | {"retries": {"mode": "standard", "total_max_attempts": 3}})
@@ -77,8 +77,8 @@ def _ignore_the_deadline() -> None:
     )
 
 
-def _let_the_dead_write() -> None:
-    """Let a claim let go of batches that it does not hold any more."""
+def _let_dead_claims_write() -> None:
+    """Let a claim release batches that it no longer holds."""
     release_claim = delivery_batches_table.release_claim
 
     def unfenced(
@@ -103,7 +103,7 @@ def _let_the_dead_write() -> None:
 
 
 def _ignore_pauses() -> None:
-    """Let a claim be made although the issue is paused."""
+    """Let deliver claim batches of a paused issue."""
     claim = delivery_batches_table.claim
 
     def restless(
@@ -119,8 +119,8 @@ def _ignore_pauses() -> None:
     delivery_batches_table.claim = restless
 
 
-def _drop_unresolved() -> None:
-    """Write nothing of those whom SES may have taken."""
+def _write_no_unresolved() -> None:
+    """Write no row for a recipient whose mail SES may have taken."""
     settled = delivery._settled
 
     def forgetful(
@@ -132,8 +132,8 @@ def _drop_unresolved() -> None:
     vars(delivery)["_settled"] = forgetful
 
 
-def _take_timeouts_for_refusals() -> None:
-    """Take a call whose answer did not come in time for one that never began."""
+def _treat_timeouts_as_not_begun() -> None:
+    """Treat a call without an answer in time as one that never began."""
     result_of = ses_mailer._result_of
 
     def hasty(error: ClientError | BotoCoreError) -> Refused | OutcomeUnknown:
@@ -145,7 +145,7 @@ def _take_timeouts_for_refusals() -> None:
 
 
 def _raise_once() -> None:
-    """Fail with an error of our own after the first claim's answers; the protocol mends it."""
+    """Raise an error after the first claim's answers; the protocol recovers from it."""
     finish = delivery._finish
 
     def failing(*_: object) -> bool:

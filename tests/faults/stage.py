@@ -1,6 +1,6 @@
-"""What rounds are played on: PostgreSQL, an emulator's queues, the SES server, the clocks.
+"""Starts what rounds need: PostgreSQL, the emulator's queues, the SES server and the clocks.
 
-Each is a process of its own, started once; each round has a fresh database and fresh queues.
+They start once for all rounds of a lane; each round has a fresh database and fresh queues.
 """
 
 import json
@@ -36,7 +36,7 @@ from local.state import REPOSITORY
 from ses_server import Server, Topic
 from tests.faults import timing
 from tests.faults.timing import Pace
-from tests.faults.worker import Order, Told
+from tests.faults.worker import Order, ProcessStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -48,7 +48,7 @@ START_SECONDS = 60.0
 
 
 class Zygote:
-    """The process that makes the environments."""
+    """The process that forks the Lambda environments."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         with log.open("ab") as errors:
@@ -60,13 +60,13 @@ class Zygote:
                 env=environment,
                 cwd=REPOSITORY,
             )
-        self.running: dict[int, int] = {}  # processes by order
+        self.running: dict[int, int] = {}  # process ids by order number
         self._ended: set[int] = set()
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def give(self, order: Order) -> None:
+    def start(self, order: Order) -> None:
         stdin = self._process.stdin
         assert stdin
         stdin.write(order.model_dump_json().encode() + b"\n")
@@ -77,7 +77,7 @@ class Zygote:
             return number in self._ended
 
     def kill_all(self, seconds: float = 5.0) -> None:
-        """Kill what runs, and wait until it is gone."""
+        """Kill all environments, and wait until they are gone."""
         deadline = time.monotonic() + seconds
         while self.running and time.monotonic() < deadline:
             for pid in list(self.running.values()):
@@ -87,7 +87,7 @@ class Zygote:
 
     def close(self) -> None:
         if self._process.stdin:
-            with suppress(BrokenPipeError):  # it has ended by itself
+            with suppress(BrokenPipeError):  # it has ended already
                 self._process.stdin.close()
         try:
             self._process.wait(10)
@@ -99,18 +99,18 @@ class Zygote:
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            told = Told.model_validate_json(line)
+            status = ProcessStatus.model_validate_json(line)
             with self._lock:
-                if told.has_ended:
-                    self.running.pop(told.number, None)
-                    self._ended.add(told.number)
+                if status.has_ended:
+                    self.running.pop(status.number, None)
+                    self._ended.add(status.number)
                 else:
-                    self.running[told.number] = told.pid
+                    self.running[status.number] = status.pid
 
 
 @dataclass
 class Stage:
-    """All of it, running. ``environment``: what the application's functions are given."""
+    """Everything, running. ``environment``: the functions' environment variables."""
 
     folder: Path
     postgres: Postgres
@@ -122,7 +122,7 @@ class Stage:
     topic: str = ""
 
     def set_pace(self, pace: Pace) -> None:
-        """Play at another pace: the environments are made with other waits from now on."""
+        """Change the pace: new environments get other timings from now on."""
         if pace != self.pace:
             self.pace = pace
             self.zygote.close()
@@ -138,7 +138,7 @@ class Stage:
         return boto3.client("sns")
 
     def make_database(self) -> None:
-        """Give the coming round a database of its own, fresh."""
+        """Make a fresh database for the next round."""
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute("DROP DATABASE IF EXISTS newsletter WITH (FORCE)")
             connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
@@ -157,7 +157,7 @@ class Stage:
 
     @contextmanager
     def queues(self, name: str) -> Iterator[dict[str, str]]:
-        """Make a round's queues; the result are the variables that name them."""
+        """Make a round's queues; yield the environment variables that name them."""
         urls: dict[str, str] = {}
         for queue in QUEUE_NAMES:
             dead = self._make_queue(f"{name}-{queue}-dead".lower())
@@ -183,7 +183,7 @@ class Stage:
         )
 
     def hold_events(self) -> None:
-        """Let SES keep its events, in their order, until it may publish them again."""
+        """Make SES keep its events, in order, until ``publish_events``."""
         self.ses.control.publish_nowhere()
 
     def _make_queue(self, name: str) -> str:
@@ -193,7 +193,7 @@ class Stage:
         ]
 
     def _make_topic(self, name: str, queue_url: str) -> str:
-        """Make a topic whose messages go to a queue as they are."""
+        """Make a topic that passes its messages to a queue unchanged."""
         topic: str = self.sns.create_topic(Name=name)["TopicArn"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         self.sns.subscribe(
@@ -218,9 +218,9 @@ class Stage:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Stage]:
-    """Start everything in a folder, and end it."""
+    """Start everything in a folder, and end it afterwards."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    logger.setLevel("CRITICAL")  # of this process; those of the environments go to a file
+    logger.setLevel("CRITICAL")  # of this process only; the environments log to a file
     postgres = Postgres(folder)
     children: list[Child] = []
     try:
@@ -251,7 +251,7 @@ def running(folder: Path) -> Iterator[Stage]:
         for child in reversed(children):
             child.stop()
         postgres.close()
-        processes.end_leftovers(folder)  # of a start that was interrupted
+        processes.end_leftovers(folder)  # of an interrupted start
 
 
 def _make_zygote(folder: Path, environment: dict[str, str]) -> Zygote:
@@ -261,7 +261,7 @@ def _make_zygote(folder: Path, environment: dict[str, str]) -> Zygote:
 
 def _make_template(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
-        # Processes are killed here, no machine is: what the system has is not lost.
+        # Only processes are killed, not the machine: the system loses no written data.
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("ALTER SYSTEM SET checkpoint_timeout = '1h'")
         connection.execute("SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""Nobody is missed and nobody is mailed twice, whatever is killed: the fault suite's short form."""
+"""The fault suite's short form: nobody is missed or mailed twice, whatever is killed."""
 
 from collections import Counter
 
@@ -17,35 +17,35 @@ def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
     assert set(plans.KILL_POINTS) <= passed
 
 
-def test_the_suite_sees_that_claims_are_ignored() -> None:
-    # Two that don't see each other's claims must still meet: a busy machine may keep them apart.
+def test_the_suite_notices_ignored_claims() -> None:
+    # Two delivers must claim the same batch at once, which a busy machine may prevent.
     verdicts = (play_in_lanes(plans.CLAIMS_IGNORED, seed=seed)[0] for seed in (3, 4, 5, 6))
     verdict = next(verdict for verdict in verdicts if verdict.duplicated)
 
     assert any("mailed twice" in sentence for sentence in verdict.wrong)
 
 
-def test_the_suite_sees_that_the_sdk_retries() -> None:
+def test_the_suite_notices_sdk_retries() -> None:
     (verdict,) = play_in_lanes(plans.SDK_RETRIES, seed=3)
 
     assert verdict.duplicated
     assert any("mailed twice" in sentence for sentence in verdict.wrong)
 
 
-def test_the_suite_sees_that_a_lost_answer_is_not_heeded() -> None:
-    # What a frozen call does takes longer to show: make test-faults FORM=sabotaged
+def test_the_suite_notices_ignored_lost_answers() -> None:
+    # The effect of a frozen call takes longer: make test-faults FORM=sabotaged
     verdicts = play_in_lanes(plans.ANSWER_LOST, seed=3)
 
     harm = {verdict.sabotage: (verdict.missing, verdict.duplicated) for verdict in verdicts}
-    assert harm[plans.UNRESOLVED_DROPPED][0]
-    assert harm[plans.TIMEOUT_TAKEN_FOR_REFUSAL][1]
+    assert harm[plans.UNRESOLVED_NOT_WRITTEN][0]
+    assert harm[plans.TIMEOUT_TREATED_AS_NOT_BEGUN][1]
     assert all(verdict.wrong for verdict in verdicts)
 
 
-def test_the_breaker_stops_an_issue_within_the_claims_under_way() -> None:
+def test_after_the_breaker_trips_only_claims_under_way_are_sent() -> None:
     verdicts = play_in_lanes(plans.BREAKER, seed=3)
 
-    assert len(verdicts) == len(plans.LEVERS)
+    assert len(verdicts) == len(plans.AUTHOR_ACTIONS)
     assert [(verdict.seed, verdict.wrong) for verdict in verdicts if verdict.wrong] == []
     for verdict in verdicts:
         under_way = verdict.stop["claimed, unsent then"] + verdict.stop["claimed until the pause"]

@@ -1,4 +1,4 @@
-"""A round in which an environment raises an error of its own has gone wrong."""
+"""A round goes wrong if an environment raises an error that no dependency explains."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from tests.faults.judgement import Evidence
         (MailNotTaken("SES hung"), False),
     ],
 )
-def test_what_an_environment_raises_is_wrong_unless_another_was_away(
+def test_an_error_is_wrong_unless_a_dependency_was_unavailable(
     tmp_path: Path, output: Callable[[], str], error: Exception, *, is_wrong: bool
 ) -> None:
     log = tmp_path / "log"
@@ -36,7 +36,7 @@ def test_what_an_environment_raises_is_wrong_unless_another_was_away(
     assert [sentence.startswith(beginning) for sentence in sentences] == [True] * is_wrong
 
 
-def test_ses_may_be_away_when_it_is_asked_for_its_quota() -> None:
+def test_ses_may_be_unavailable_when_asked_for_its_quota() -> None:
     of_ses = ("deliver", "DependencyUnavailable", "ses_mailer.py:1 send_quota")
 
     assert judgement._raised(Evidence(errors=Counter([of_ses]))) == []

@@ -1,4 +1,4 @@
-"""A rule that is broken on purpose is broken where it is kept."""
+"""A sabotage breaks its rule where the product keeps it."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -28,12 +28,12 @@ def send_too_late() -> SendResult:
     return result
 
 
-def test_a_call_leaves_after_its_deadline_only_when_that_is_not_looked_at(cloud: Cloud) -> None:
+def test_a_call_leaves_after_its_deadline_only_without_the_check(cloud: Cloud) -> None:
     kept = send_too_late()
     assert kept == Refused(refusal=Refusal.NOT_BEGUN, reason="PAST_DEADLINE")
     assert cloud.mails_to(str(URSULA)) == []
 
-    sabotage.commit(plans.DEADLINE_IGNORED)
+    sabotage.apply(plans.DEADLINE_IGNORED)
 
     assert isinstance(send_too_late(), Accepted)
     assert len(cloud.mails_to(str(URSULA))) == 1

@@ -1,8 +1,9 @@
-"""The times of a round: the application's own waits divided, in their order, and Lambda's limits.
+"""The times of a round: the application's timings and Lambda's timeouts, divided in their order.
 
-In production a call may take 10 s, a claim 40 s, its deliver 60 s, and it is taken for dead after
-120 s. Here all of it is some forty times as fast, and the grace time, which is there for people's
-mail systems and not for machines, five hundred times, but longer than dispatch lives.
+In production a call may take 10 s, a claim 40 s and its deliver 60 s, and the claim is taken for
+dead after 120 s. Here all of that is some forty times as fast. The grace time, which allows for
+mail systems and not for machines, is over four hundred times as fast, but still longer than
+dispatch runs.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 
 TIMINGS = {
-    # Call timeout < claim deadline < deliver's limit < claim taken for dead < grace.
+    # Call timeout < claim deadline < deliver's timeout < claim taken for dead < grace.
     "ses_connect_timeout": 0.3,
     "ses_call_timeout": 0.4,
     "claim_deadline": 1.0,
@@ -41,35 +42,34 @@ TIMINGS = {
     "aws_call_timeout": 1.0,
 }
 
-# Lambda ends an invocation after so many seconds.
+# The functions' timeouts, in seconds.
 LIMITS = {"deliver": 1.8, "feedback": 1.8, "dispatch": 2.4, "publish": 2.6}
 
-VISIBILITY = 3.0  # a message whose worker was killed is back then; above each limit
+VISIBILITY = 3.0  # until a killed worker's message returns; longer than each timeout
 LATE_MESSAGE = 4.0
-CLOCK = 0.5  # a minute in production
-DAILY_LOOK = 3.0  # after a clock was lost
-ROUND = 60.0  # before it is said not to finish
-DRAIN = 12.0
+CLOCK = 0.5  # between two ticks; a minute in production
+DAILY_CHECK = 3.0  # after a clock was lost; a day in production
+ROUND = 60.0  # before a round counts as stuck
+DRAIN = 12.0  # for the events still under way at its end
 
-LATEST_EVENT = 3.2  # below the grace time: SES's events are overtaken no more than that
+LATEST_EVENT = 3.2  # below the grace time, beyond which no event is overtaken
 VERY_LATE = (2.7, LATEST_EVENT)  # after their claim was taken for dead
-# SES takes nothing so long after it was signed, which is at a claim's deadline (1.0) at the latest;
-# a signature's date is up to a second early. The last event of such a mail, and so of any, comes
-# before somebody is sent to again: 1.0 + 1.4 + 1 + 3.2 < 2.6 + 4.2.
+# SES refuses a call this long after it was signed, which is at the claim's deadline (1.0) at the
+# latest; a signature's date is rounded down to a second. So the last event of any such mail arrives
+# before a re-send: 1.0 + 1.4 + 1 + 3.2 < 2.6 + 4.2.
 SIGNATURE = 1.4
-LONGEST_HANG = 0.8  # nothing is taken by SES after its claim was taken for dead
-FROZEN = (2.2, 3.4)  # a claim is taken for dead meanwhile
-LONG_FROZEN = (7.0, 10.0)  # what it was to send is sent again meanwhile
-AFTER_A_THAW = 1.0  # until Lambda's limit
+LONGEST_HANG = 0.8  # SES takes no mail after its claim was taken for dead
+FROZEN = (2.2, 3.4)  # its claim is taken for dead meanwhile
+LONG_FROZEN = (7.0, 10.0)  # its mails are sent again meanwhile
+AFTER_A_THAW = 1.0  # what is left of the timeout
 NOT_SCALED = {"batch_seconds", "batch_tries"}
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How much slower than that a round is played: all times times ``scale``.
+    """A slower pace for a round: all times are multiplied by ``scale``.
 
-    On a machine that is busy with other things an honest call, too, takes longer than a time
-    divided so much.
+    On a busy machine even an undisturbed call takes longer than the divided times allow.
     """
 
     scale: float = 1.0
@@ -78,7 +78,7 @@ class Pace:
         return seconds * self.scale
 
     def whole(self, seconds: float) -> int:
-        """Round up, for SQS, which counts in whole seconds."""
+        """Return whole seconds, rounded up, as SQS takes them."""
         return ceil(self.of(seconds))
 
     def environment(self) -> dict[str, str]:
@@ -90,9 +90,9 @@ class Pace:
 
 
 PACES = tuple(Pace(scale) for scale in (1.0, 1.5, 2.0, 3.0, 5.0))
-USUAL_CALL = 0.2  # seconds that a call of dispatch takes at the first pace, with a margin
+USUAL_CALL = 0.2  # seconds that a call of dispatch may take at the first pace
 
 
 def pace_for(call: float) -> Pace:
-    """Choose the pace for a machine on which a call of dispatch takes so many seconds."""
+    """Return the pace for a machine on which a call of dispatch takes ``call`` seconds."""
     return next((pace for pace in PACES if pace.of(USUAL_CALL) >= call), PACES[-1])

@@ -1,9 +1,9 @@
-"""Plays Lambda: makes environments that run the real handlers, and that may be killed any time.
+"""Plays Lambda: forks environments that run the real handlers, and may be killed at any time.
 
-``python -m tests.faults.worker`` imports the application once and then reads orders, one JSON
-object a line, from its standard input. Each makes an environment: a process of its own, forked,
-as quick as a warm Lambda. What it tells on its standard output: which process an order became,
-and that it ended. It ends all of them when its input ends.
+``python -m tests.faults.worker`` imports the application once, and then reads orders from standard
+input, one JSON object a line. For each it forks an environment, a process as quick as a warm
+Lambda. It reports each process's start and end on standard output, and kills all of them when its
+input ends.
 """
 
 import json
@@ -53,10 +53,10 @@ QUEUES = {"deliver": "DELIVERY_QUEUE_URL", "feedback": "FEEDBACK_QUEUE_URL"}
 
 
 class Order(BaseModel):
-    """An environment to be made. Without an ``event`` it works for its function's queue.
+    """An order to start an environment. Without an ``event`` it polls its function's queue.
 
-    ``folder``: the round's, where it finds and leaves what the round's processes share.
-    ``until``: by the wall clock; no environment lives longer. ``scale``: the round's pace.
+    ``folder``: the round's, for the files that its processes share. ``until``: when the
+    environment ends at the latest, by the wall clock. ``scale``: the round's pace.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,15 +65,15 @@ class Order(BaseModel):
     function: FunctionName
     environment: dict[str, str]
     folder: Path
-    plan: dict[str, dict[str, points.Deed]] = {}
+    plan: dict[str, dict[str, points.Action]] = {}
     sabotage: str | None = None
     event: dict[str, Any] | None = None
     until: float
     scale: float
 
 
-class Told(BaseModel):
-    """What became of an order: the process it is, or that this process has ended."""
+class ProcessStatus(BaseModel):
+    """A report about an order's process: it has started, or it has ended."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -83,7 +83,7 @@ class Told(BaseModel):
 
 
 class _Context:
-    """What Lambda tells an invocation about itself."""
+    """An invocation's Lambda context."""
 
     log_stream_name = "faults"
 
@@ -96,11 +96,11 @@ class _Context:
 
 
 def main() -> None:
-    """Take orders until the input ends."""
+    """Carry out orders until the input ends."""
     _make_clients()
     sys.stdout.flush()
     orders = os.fdopen(os.dup(0), "rb", buffering=0)
-    running: dict[int, int] = {}  # the order's number, by process
+    running: dict[int, int] = {}  # order numbers by process id
     unread = b""
     while True:
         readable, _, _ = select.select([orders], [], [], REAPING_SECONDS)
@@ -113,18 +113,18 @@ def main() -> None:
                 order = Order.model_validate_json(line)
                 pid = os.fork()
                 if pid == 0:
-                    _be(order)
+                    _run_environment(order)
                 running[pid] = order.number
-                _tell(Told(number=order.number, pid=pid))
+                _report(ProcessStatus(number=order.number, pid=pid))
         for pid in _ended(running):
-            _tell(Told(number=running.pop(pid), pid=pid, has_ended=True))
+            _report(ProcessStatus(number=running.pop(pid), pid=pid, has_ended=True))
     for pid in running:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
 def _make_clients() -> None:
-    """Make what is slow to make, as a warm environment has it; nothing is connected yet."""
+    """Make the slow clients before forking, as a warm environment has them, unconnected."""
     ses_mailer._sending_client()
     ses_mailer._asking_client()
     messages._client()
@@ -156,12 +156,12 @@ def _ended(running: Mapping[int, int]) -> list[int]:
     return [pid for pid in running if os.waitpid(pid, os.WNOHANG)[0] == pid]
 
 
-def _tell(told: Told) -> None:
-    os.write(1, told.model_dump_json().encode() + b"\n")
+def _report(status: ProcessStatus) -> None:
+    os.write(1, status.model_dump_json().encode() + b"\n")
 
 
-def _be(order: Order) -> None:
-    """Be the environment, and end with it."""
+def _run_environment(order: Order) -> None:
+    """Run the environment in this forked process, and exit."""
     code = 1
     try:
         log = os.open(order.folder / points.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -175,24 +175,24 @@ def _be(order: Order) -> None:
         passed = Points(order.folder, order.plan, Pace(order.scale).of(timing.AFTER_A_THAW))
         signal.signal(signal.SIGUSR1, lambda *_: passed.freeze())
         if order.sabotage:
-            sabotage.commit(order.sabotage)
+            sabotage.apply(order.sabotage)
         points.wrap(order.function, passed)
         if order.event is None:
-            _work(order, passed)
+            _poll_queue(order, passed)
         else:
-            _answer(order, order.event)
+            _handle_event(order, order.event)
         code = 0
     except InvocationFailed:
-        pass  # it has told why
-    except BaseException as error:  # noqa: BLE001 - it ends here, whatever it is
+        pass  # it has logged why
+    except BaseException as error:  # noqa: BLE001 - logged, and the process ends
         log_failure("the environment failed", error)
     finally:
         sys.stdout.flush()
         os._exit(code)
 
 
-def _answer(order: Order, event: dict[str, Any]) -> None:
-    """Be called once, and leave the answer where the caller looks for it."""
+def _handle_event(order: Order, event: dict[str, Any]) -> None:
+    """Handle one event, and write the answer to a file for the caller."""
     answer = _invoke(order, event)
     written = order.folder / f"answer {order.number}.new"
     written.write_text(json.dumps(answer))
@@ -200,17 +200,17 @@ def _answer(order: Order, event: dict[str, Any]) -> None:
 
 
 def _invoke(order: Order, event: dict[str, Any]) -> Any:  # noqa: ANN401 - the handler's own
-    """Call the handler; the process is killed when Lambda's limit is over."""
+    """Call the handler; its timeout kills the process, as Lambda does."""
     limit = Pace(order.scale).of(timing.LIMITS[order.function])
-    signal.setitimer(signal.ITIMER_REAL, limit)  # SIGALRM, which nobody handles, ends a process
+    signal.setitimer(signal.ITIMER_REAL, limit)  # an unhandled SIGALRM ends the process
     try:
         return APPS[order.function].handler(event, _Context(limit))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _work(order: Order, passed: Points) -> None:
-    """Poll the function's queue and hand its messages over, as an event source does."""
+def _poll_queue(order: Order, passed: Points) -> None:
+    """Poll the function's queue and pass its messages on, as an event source does."""
     url = os.environ[QUEUES[order.function]]
     zygote = os.getppid()
     while time.time() < order.until and os.getppid() == zygote:
@@ -221,7 +221,7 @@ def _work(order: Order, passed: Points) -> None:
         answer = _invoke(order, {"Records": [sqs_record(message) for message in messages]})
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         if order.function == "feedback":
-            passed.passing("events committed, messages not deleted")
+            passed.reach("events committed, messages not deleted")
         _delete(url, [message for message in messages if message["MessageId"] not in failed])
 
 
@@ -242,9 +242,9 @@ def _receive(url: str, at_most: int) -> list[Mapping[str, Any]]:
 
 
 def _arrives(url: str, message: Mapping[str, Any], order: Order, passed: Points) -> bool:
-    """Lose, delay or double a message, if that is planned for it; tell whether it arrives now."""
+    """Lose, delay or double a message if that is planned; return whether it arrives now."""
     received = POINTER_RECEIVED if order.function == "deliver" else EVENT_RECEIVED
-    match passed.deed(received):
+    match passed.action(received):
         case "lose":
             _delete(url, [message])
             return False
