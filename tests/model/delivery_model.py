@@ -1,45 +1,51 @@
 """An explicit-state model checker for Broadsheet's delivery protocol.
 
-docs/delivery.md says what it proves, and what it assumes.
+docs/delivery.md says what it proves and assumes; docs/glossary.md explains the terms.
 
-``make model`` checks every configuration, one line each; ``make model CONFIG=zombie`` one of
-them, with the trace of what it finds. ``python tests/model/delivery_model.py --list`` names them.
+``make model`` checks every configuration, and prints a line for each. ``make model CONFIG=zombie``
+checks one, and prints the trace of what it finds. ``python tests/model/delivery_model.py --list``
+lists them.
 
-Every interleaving of a few deliver invocations, dispatch, the feedback worker, SES, the queues,
-the author and time is explored by breadth-first search, so the first trace found is a shortest
-one.
+A breadth-first search explores every interleaving of a few deliver invocations, dispatch, the
+feedback worker, SES, the queues, the author and time. So the first trace found is a shortest one.
 
-What one step is.  A database transaction; SES taking one entry; its answer being read; the ledger
-write after it; SES's event entering the queue; a crash.  Whatever may happen, may also be
-arbitrarily late.  Each recipient of a claim has a call of their own: that contains every
-behaviour of a bulk call, and more.
+A step is one of these: a database transaction; SES taking one entry; reading its answer; the ledger
+write after it; SES's event entering the queue; a crash.  Whatever may happen may also happen
+arbitrarily late.  Each recipient of a claim has a call of their own, which includes every behaviour
+of a bulk call, and more.
 
-Words: an "attempt" here is a *round* (the author's), "tries" are a batch's. The configurations
-named text-* are earlier readings of the design, kept to show what each rule is for.
+A round is the author's: the first one, or a retry. Tries are a batch's. The configurations named
+text-* are earlier readings of the design; each shows what a rule is for.
 
-Time is a phase, in the order that the settings have:
-  claim age   0 calls may start | 1 deadline passed: none starts, those in flight may still be taken
-              | 2 taken for dead: nothing of it is in flight any more, dispatch may settle
-  row  U0     unresolved, its claim's deadline ahead | U1 deadline passed
-              | U2 its claim is taken for dead: SES takes nothing of it any more
-              | U3 grace passed since
+Time passes in phases, in the order of the settings:
+  claim age   0 calls may start | 1 deadline passed: no call starts, those in flight may be taken
+              | 2 taken for dead: none of its calls is in flight, dispatch may close its batches
+  row  U0     unresolved, before its claim's deadline | U1 after the deadline
+              | U2 its claim is taken for dead: SES takes none of its mails any more
+              | U3 a grace time after that
   release     0 none | 1 released | 2 released long ago
 
-Not in it: the rate governor, bulk calls and bisection, the breaker, whole-call errors by kind,
+Not modelled: the rate governor, bulk calls and bisection, the breaker, kinds of whole-call errors,
 isolation below serializable, clock skew, fairness (liveness here means that an end can be reached
-from everywhere).
+from every state).
 
-Per recipient: sub c/u; ledger rows by author's attempt ('' A accepted F failed J rejected K
-skipped U0-3); mails SES took, each (attempt, Send event, Reject event, known) with an event '-'
-none, p on its way through SES and SNS, l the same but of a mail taken after its claim's deadline,
-P of one taken after the later mail ("probe") was sent, q in FeedbackQueue, d recorded, L lost;
-probe '-' p q R(ecorded): the event of a later mail, the sign that feedback is current; net:
-requests whose client has gone and that SES may still take. Per batch: (state - none, W waiting, K
-claimed, X closed, c closed by cancel; owner; age; tries; release; pointer in queue; author's
-attempt; members).  Per deliver: () idle or (pc, batch, a call per recipient): C claimed, R has
-read; calls '-' none, w to send, g deadline checked, s sent, A T F taken/throttled/refused with
-the answer under way, a t f u answer known (u: lost), '.' written.  Dispatch keeps (pointers to
-send, recipients whose feedback was seen current, clock about to be deleted).
+Per recipient:
+  sub         c confirmed | u unsubscribed
+  rows        the ledger's, by round: '' none | A accepted | F failed | J rejected | K skipped
+              | U0-3 unresolved
+  mails       that SES took: (round, Send event, Reject event, known), where an event is - none
+              | p on its way through SES and SNS | l the same, of a mail taken after its claim's
+              deadline | P the same, of a mail taken after the later mail (probe) was sent
+              | q in FeedbackQueue | d recorded | L lost
+  probe       the event of a later mail, which shows that feedback is current: '-' p q R(ecorded)
+  net         requests whose client is gone and that SES may still take
+Per batch: (state - none, W waiting, K claimed, X closed, c closed by cancel; owner; age; tries;
+release; pointer in queue; round; members).
+Per deliver: () idle or (pc, batch, a call per recipient), where pc is C claimed | R has read, and a
+call is - none | w to send | g deadline checked | s sent | A T F taken/throttled/refused, the answer
+under way | a t f u answer known (u: lost) | . written.
+Dispatch: (pointers to send, recipients whose feedback is known to be current, clock about to be
+deleted).
 """
 
 import argparse
@@ -49,16 +55,16 @@ from array import array
 from dataclasses import dataclass, replace
 from itertools import permutations
 
-NOBODY = 9  # the owner of a claim whose process is gone
+NOBODY = 9  # owner of a claim whose process has died
 
 
 @dataclass(frozen=True)
 class Config:
     about: str = ""
-    expect: str = "ok"  # what it must show: ok, safety, stuck (liveness) or uncounted (promise 1)
+    expect: str = "ok"  # ok, safety, stuck (no liveness) or uncounted (a hidden duplicate)
     # --- size and environment
     recipients: int = 2
-    batches: int = 1  # recipients are dealt over them
+    batches: int = 1  # the recipients are split over them
     delivers: int = 2
     max_tries: int = 2  # claims after which a throttled recipient fails
     refuse: bool = False  # SES may refuse an entry for good
@@ -68,60 +74,56 @@ class Config:
     pause: bool = False
     cancel: bool = False
     retry: bool = False
-    retry_unresolved: bool = False  # the author's explicit word
+    retry_unresolved: bool = False  # the author accepts duplicates
     outage: bool = False  # the database goes away and comes back
-    zombie: bool = False  # a frozen deliver lives on after its claim was taken for dead
-    clock: bool = False  # dispatch runs only by the issue's clock, without the daily look
-    # --- how the text is read; the defaults are the readings that hold
-    sends_unresolved: bool = False  # "no final ledger row" includes the unresolved ones
-    # An event counts of a mail sent a grace time after the claim's "death"; or a "grace" time after
-    # its deadline; or right after its "deadline".
+    zombie: bool = False  # a frozen deliver thaws after its claim was taken for dead
+    clock: bool = False  # only the issue's clock calls dispatch, no daily check
+    # --- readings of the design; the defaults are the ones that hold
+    sends_unresolved: bool = False  # "no final row" includes unresolved ones
+    # Which later mail's event proves feedback current: one sent a grace time after the claim's
+    # "death", a "grace" time after its deadline, or right after its "deadline".
     probe_after: str = "death"
-    queue_seen_last: bool = True  # the queue is seen empty after the later event was recorded
-    overtaking: bool = False  # SES or SNS lets a later mail's event pass by without bound
-    row_per_attempt: bool = True  # else one row, "a higher attempt wins"
-    sweeps_canceled: bool = True  # dispatch also closes what returns to waiting after a cancel
-    resend_unclaimed: bool = True  # a batch that someone holds is not touched by a re-send
-    zombie_writes_all: bool = False  # "whoever holds the claim": any outcome, not acceptances only
-    clock_waits: bool = (
-        True  # the clock of a canceled issue goes on while a batch waits to be closed
-    )
-    count_at_cancel: bool = False  # the number of skipped is stored when the author cancels
-    atomic_deadline: bool = True  # deadline check and send are one step
-    clock_under_lock: bool = True  # the clock is deleted while the issue is locked, after its end
-    # --- assumptions, to be taken away
+    queue_seen_last: bool = True  # the queue is seen empty after the later event is recorded
+    overtaking: bool = False  # a later mail's event may overtake others without bound
+    row_per_round: bool = True  # else one row, and a higher round wins
+    sweeps_canceled: bool = True  # dispatch also closes batches that return after a cancel
+    resend_unclaimed: bool = True  # a re-send leaves claimed batches alone
+    zombie_writes_all: bool = False  # a late writer writes any outcome, not only acceptances
+    clock_waits: bool = True  # a canceled issue keeps its clock while a batch waits to be closed
+    count_at_cancel: bool = False  # the number of skipped is stored at the cancel
+    atomic_deadline: bool = True  # checking the deadline and sending are one step
+    clock_under_lock: bool = True  # the clock is deleted under the issue's lock
+    # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
-    dispatch_outlives: bool = False  # a dispatch invocation may live through the grace time
-    # --- mutations, to show that the checker can fail
+    dispatch_outlives: bool = False  # a dispatch invocation may outlast the grace time
+    # --- mutations, which show that the checker can fail
     fenced: bool = True
     deadline_checked: bool = True
     needs_current: bool = True
     precedence: bool = True
     returns_throttled: bool = True
     reads_confirmed: bool = True
-    counts_in_flight: bool = True  # the "empty" of a queue includes messages in a worker's hands
+    counts_in_flight: bool = True  # an empty queue has no messages in flight either
 
 
 OPEN = Config()
 CONFIGS = {
-    # ---- the design, as repaired: all must hold
+    # ---- the design as built: all must hold
     "core": replace(OPEN, about="1 batch of 2, 2 delivers, throttles, lost answers, crashes"),
     "two-batches": replace(OPEN, batches=2, about="2 batches of 1, the same"),
-    "unsubscribe": replace(
-        OPEN, unsubscribe=True, max_tries=1, about="unsubscribing at any moment"
-    ),
+    "unsubscribe": replace(OPEN, unsubscribe=True, max_tries=1, about="unsubscribe at any moment"),
     "pause": replace(OPEN, pause=True, max_tries=1, about="pause and resume at any moment"),
     "cancel": replace(OPEN, cancel=True, delivers=1, about="cancel, 2 recipients, 1 deliver"),
-    "levers": replace(
+    "lifecycle": replace(
         OPEN,
         recipients=1,
         pause=True,
         cancel=True,
         unsubscribe=True,
         refuse=True,
-        about="1 recipient, every lever but retry, refusals",
+        about="1 recipient, every lifecycle action but retry, refusals",
     ),
-    "levers-retry": replace(
+    "lifecycle-retry": replace(
         OPEN,
         recipients=1,
         delivers=1,
@@ -131,7 +133,7 @@ CONFIGS = {
         refuse=True,
         retry=True,
         max_tries=1,
-        about="1 recipient, every lever, retry of the failed",
+        about="1 recipient, every lifecycle action, retry of the failed",
     ),
     "retry": replace(
         OPEN,
@@ -159,7 +161,7 @@ CONFIGS = {
         reject=True,
         delivers=1,
         max_tries=1,
-        about="retry with the word that accepts duplicates; Reject events",
+        about="retry of failed and unresolved, accepting duplicates; Reject events",
     ),
     "outage": replace(
         OPEN,
@@ -176,7 +178,7 @@ CONFIGS = {
         unsubscribe=True,
         cancel=True,
         refuse=True,
-        about="frozen delivers live on past settling and grace",
+        about="frozen delivers thaw after their claim's death and the grace time",
     ),
     "zombie-retry": replace(
         OPEN,
@@ -198,9 +200,12 @@ CONFIGS = {
         refuse=True,
         about="only the issue's own clock calls dispatch",
     ),
-    # ---- the text taken literally: each must show its hole
+    # ---- earlier readings of the design: each must show its flaw
     "text-final-row": replace(
-        OPEN, sends_unresolved=True, expect="safety", about="step 2 reads 'no final row'"
+        OPEN,
+        sends_unresolved=True,
+        expect="safety",
+        about="step 2 reads recipients without a final row, unresolved included",
     ),
     "text-deadline-probe": replace(
         OPEN,
@@ -221,17 +226,17 @@ CONFIGS = {
         recipients=1,
         queue_seen_last=False,
         expect="safety",
-        about="queue seen empty, then the event recorded",
+        about="the queue is seen empty before the event is recorded",
     ),
-    "text-higher-attempt": replace(
+    "text-higher-round": replace(
         OPEN,
         recipients=1,
         refuse=True,
         retry=True,
         retry_unresolved=True,
-        row_per_attempt=False,
+        row_per_round=False,
         expect="safety",
-        about="one row, a higher attempt wins",
+        about="one row, a higher round wins",
     ),
     "text-cancel": replace(
         OPEN,
@@ -239,7 +244,7 @@ CONFIGS = {
         delivers=1,
         sweeps_canceled=False,
         expect="stuck",
-        about="cancel closes only what waits now",
+        about="cancel closes only the batches waiting now",
     ),
     "text-resend-claimed": replace(
         OPEN,
@@ -263,7 +268,7 @@ CONFIGS = {
         refuse=True,
         max_tries=1,
         expect="safety",
-        about="... or 'failed' over the claim that came after",
+        about="... or 'failed', over a later claim's outcome",
     ),
     "text-cancel-count": replace(
         OPEN,
@@ -283,7 +288,7 @@ CONFIGS = {
         cancel=True,
         clock_waits=False,
         expect="safety",
-        about="the clock of a canceled issue ends though a batch waits",
+        about="a canceled issue's clock ends while a batch waits",
     ),
     "text-clock": replace(
         OPEN,
@@ -307,7 +312,7 @@ CONFIGS = {
         recipients=1,
         event_lost=True,
         expect="uncounted",
-        about="... and is the second mail counted, as promise 1 says?",
+        about="... and is every second mail counted?",
     ),
     "taken-late": replace(
         OPEN,
@@ -321,7 +326,7 @@ CONFIGS = {
         recipients=1,
         dispatch_outlives=True,
         expect="safety",
-        about="a dispatch that saw the queue empty acts after another grace time",
+        about="a dispatch acts a grace time after it saw the queue empty",
     ),
     "thaw-in-check": replace(
         OPEN,
@@ -352,20 +357,23 @@ CONFIGS = {
         recipients=1,
         needs_current=False,
         expect="safety",
-        about="sent again after grace alone",
+        about="re-sent after the grace time alone",
     ),
     "mut-in-flight": replace(
         OPEN,
         recipients=1,
         counts_in_flight=False,
         expect="safety",
-        about="'empty' overlooks messages in flight",
+        about="an 'empty' queue may have messages in flight",
     ),
     "mut-overwrite": replace(
         OPEN, recipients=1, precedence=False, expect="safety", about="the last writer wins"
     ),
     "mut-closes-throttled": replace(
-        OPEN, returns_throttled=False, expect="safety", about="deliver closes with throttled ones"
+        OPEN,
+        returns_throttled=False,
+        expect="safety",
+        about="deliver closes a batch with throttled recipients",
     ),
     "mut-unconfirmed": replace(
         OPEN,
@@ -373,7 +381,7 @@ CONFIGS = {
         unsubscribe=True,
         reads_confirmed=False,
         expect="safety",
-        about="step 2 does not look whether they are still confirmed",
+        about="step 2 doesn't check that recipients are still confirmed",
     ),
 }
 
@@ -385,22 +393,21 @@ def put(items, index, value):
 
 
 class Model:
-    """The protocol: `initial`, `successors`, `violation` and `settled` over hashable states."""
+    """The protocol: `initial`, `successors`, `violation` and `is_end` over hashable states."""
 
     def __init__(self, config):
         self.c = config
-        self.slots = config.batches + (1 if config.retry else 0)  # the last is the author's retry
-        self.attempts = 2 if config.retry else 1
-        self.over = (
-            "U2" if config.probe_after == "grace" else "U3"
-        )  # an unresolved row whose time is over
+        self.slots = config.batches + (1 if config.retry else 0)  # the last one is for a retry
+        self.rounds = 2 if config.retry else 1
+        # The phase in which an unresolved row may be re-sent.
+        self.over = "U2" if config.probe_after == "grace" else "U3"
         self.perms = self._symmetries()
 
     # state: (issue, batches, recipients, delivers, dispatch, clock, database up)
     def initial(self):
         c = self.c
         batch = ("-", NOBODY, 0, 0, 0, 0, 0, ())
-        person = ("c", ("",) * self.attempts, (), "-", ())
+        person = ("c", ("",) * self.rounds, (), "-", ())
         return (
             "N",
             (batch,) * self.slots,
@@ -411,58 +418,60 @@ class Model:
             1,
         )
 
-    # ------------------------------------------------------------------ what the ledger says
-    def attempt(self, batches, r):
-        """The author's attempt that recipient r is in."""
+    # ------------------------------------------------------------------ reading the ledger
+    def round_of(self, batches, r):
+        """The round that recipient r is in."""
         return 1 if self.c.retry and r in batches[-1][7] else 0
 
-    def row(self, rows, attempt):
-        """The row that counts: any acceptance; else an unresolved one; else the attempt's own."""
+    def row(self, rows, round_number):
+        """The row that counts: any acceptance; else an unresolved one; else the round's own."""
         if "A" in rows:
             return "A"
-        if attempt and rows[1][:1] in ("F", "J", "K") and rows[0][:1] == "U":
+        if round_number and rows[1][:1] in ("F", "J", "K") and rows[0][:1] == "U":
             return rows[0]
-        return rows[attempt]
+        return rows[round_number]
 
-    def upsert(self, rows, attempt, new):
+    def upsert(self, rows, round_number, new):
         c = self.c
         if not c.precedence:
-            return put(("",) * self.attempts, attempt, new)
-        if not c.row_per_attempt:  # one row; a higher attempt wins
+            return put(("",) * self.rounds, round_number, new)
+        if not c.row_per_round:  # one row; a higher round wins
             held = [i for i, o in enumerate(rows) if o]
-            if held and held[0] > attempt:
+            if held and held[0] > round_number:
                 return rows
-            if held and held[0] < attempt:
-                rows = ("",) * self.attempts
-        old = rows[attempt]
+            if held and held[0] < round_number:
+                rows = ("",) * self.rounds
+        old = rows[round_number]
         if RANK[new[:1]] > RANK[old[:1]] or (new[:1] == old[:1] == "U" and new < old):
-            return put(rows, attempt, new)
+            return put(rows, round_number, new)
         return rows
 
     def status(self, batches, people, r):
-        """W waiting, A, F, K, U, or LOST when no open batch holds somebody without a row."""
-        attempt = self.attempt(batches, r)
-        row = self.row(people[r][1], attempt)
+        """W waiting, A, F, K, U, or LOST for somebody without a row and an open batch."""
+        round_number = self.round_of(batches, r)
+        row = self.row(people[r][1], round_number)
         if row:
             return {"J": "F"}.get(row[0], row[0])
         for state, *_, number, members in batches:
             if (
-                r in members and number == attempt
-            ):  # not sent, as an earlier attempt was accepted: its row counts
+                r in members and number == round_number
+            ):  # not sent because an earlier round was accepted: its row counts
                 earlier = (
-                    {"J": "F"}.get(people[r][1][0][:1], people[r][1][0][:1]) if attempt else ""
+                    {"J": "F"}.get(people[r][1][0][:1], people[r][1][0][:1]) if round_number else ""
                 )
                 return {"W": "W", "K": "W", "c": "K"}.get(state, earlier or "LOST")
-        return "-"  # not of the audience
+        return "-"  # outside the audience
 
     def needs(self, batches, people, b, r):
-        """Tell whether r is waiting in batch b."""
-        attempt = batches[b][6]
-        return self.attempt(batches, r) == attempt and not self.row(people[r][1], attempt)
+        """Whether r is waiting in batch b."""
+        round_number = batches[b][6]
+        return self.round_of(batches, r) == round_number and not self.row(
+            people[r][1], round_number
+        )
 
     # ------------------------------------------------------------------ steps
     def successors(self, state):
-        """Yields (label, state, violation seen in the step itself)."""
+        """Return steps: (label, state, violation in the step itself)."""
         issue, batches, people, delivers, dispatch, clock, up = state
         c = self.c
         out = []
@@ -497,7 +506,7 @@ class Model:
         return [(label, self.tidy(s), bad) for label, s, bad in out]
 
     def miscounted(self, before, after):
-        """Tell whether a row has come for somebody whom a stored number counts as skipped."""
+        """Return a violation if somebody counted as skipped by a stored number now has a row."""
         for state, *_, number, members in before[1]:
             for r in members:
                 if state == "c" and not before[2][r][1][number] and after[2][r][1][number]:
@@ -505,13 +514,13 @@ class Model:
         return None
 
     def _claim(self, state, go):
-        """Step 1. A received pointer stays in the queue, or is lost with its receiver."""
+        """Step 1: claim. A received pointer stays in the queue, or is lost with its receiver."""
         issue, batches, people, delivers, dispatch, clock, up = state
         for b, (st, owner, age, tries, rel, ptr, number, members) in enumerate(batches):
             if not ptr:
                 continue
             go(f"pointer {b} lost", batches=put(batches, b, batches[b][:5] + (0,) + batches[b][6:]))
-            if issue != "S":  # may not send: drop, clear the release mark
+            if issue != "S":  # not sending: drop the pointer, clear the release mark
                 go(
                     f"pointer {b} dropped",
                     batches=put(batches, b, (st, owner, age, tries, 0, 0, number, members)),
@@ -527,7 +536,7 @@ class Model:
                 for keep in (0, 1):
                     go(
                         f"deliver {p} claims batch {b}"
-                        + (" (pointer will come again)" if keep else ""),
+                        + (" (its pointer arrives again)" if keep else ""),
                         batches=put(batches, b, ("K", p, 0, tries, rel, keep, number, members)),
                         people=fresh,
                         delivers=put(delivers, p, ("C", b, ("-",) * len(people))),
@@ -541,7 +550,7 @@ class Model:
         mine = st == "K" and owner == p
 
         def gone():
-            """End this process: its claim is nobody's, what it sent may still be taken."""
+            """End this process: nobody owns its claim, and SES may still take what it sent."""
             orphans = tuple(
                 (s, rows, mails, probe, tuple(sorted(net + (number,))) if calls[r] == "s" else net)
                 for r, (s, rows, mails, probe, net) in enumerate(people)
@@ -550,19 +559,19 @@ class Model:
             return {"delivers": put(delivers, p, ()), "people": orphans, "batches": left}
 
         go(f"deliver {p} crashes", **gone())
-        if pc == "C":  # step 2, one transaction: read, and skip who left
+        if pc == "C":  # step 2, one transaction: read, and skip the unsubscribed
             if up:
                 new, want, bad = people, calls, None
                 for r in members if mine or c.zombie_writes_all else ():
                     sub, rows, mails, probe, net = people[r]
                     unresolved = c.sends_unresolved and self.row(rows, number)[:1] == "U"
                     if self.needs(batches, people, b, r) or (
-                        unresolved and self.attempt(batches, r) == number
+                        unresolved and self.round_of(batches, r) == number
                     ):
                         if sub == "c" or not c.reads_confirmed:
                             want = put(want, r, "w")
                             bad = (
-                                f"r{r} unsubscribed before the claim's reading and is mailed"
+                                f"r{r} unsubscribed before the claim read them, and is mailed"
                                 if sub == "u"
                                 else bad
                             )
@@ -589,7 +598,7 @@ class Model:
                     + f" r{r}",
                     delivers=set_call("s" if c.atomic_deadline else "g"),
                 )
-            elif call == "w" and (age or not mine):  # too late: it surely was not sent
+            elif call == "w" and (age or not mine):  # too late: surely not sent
                 go(f"deliver {p} is too late for r{r}", delivers=set_call("t"))
             elif call == "g":
                 go(f"deliver {p} sends to r{r}", delivers=set_call("s"))
@@ -607,14 +616,14 @@ class Model:
             elif call in ("A", "T", "F"):
                 go(f"deliver {p} reads the answer for r{r}", delivers=set_call(call.lower()))
                 go(f"answer for r{r} lost", delivers=set_call("u"))
-        if up and any(call in "afu" for call in calls):  # step 4: what is known is written
+        if up and any(call in "afu" for call in calls):  # step 4: write the known outcomes
             new = people
             for r, call in enumerate(calls):
                 sub, rows, mails, probe, net = people[r]
                 if call == "a" or (call == "f" and (mine or c.zombie_writes_all)):
                     if (
                         c.event_lost and call == "a"
-                    ):  # this writer knows the mail's id: the one it was answered
+                    ):  # this writer knows the mail's id from the answer
                         mails = put(mails, len(mails) - 1, mails[-1][:3] + (1,)) if mails else mails
                     rows = self.upsert(rows, number, call.upper())
                 elif call == "u" and mine:
@@ -631,7 +640,7 @@ class Model:
                 people=new,
                 delivers=put(delivers, p, (pc, b, after)),
             )
-        if up and all(call in "-.t" for call in calls):  # ... and the batch is closed
+        if up and all(call in "-.t" for call in calls):  # ... and close the batch
             after = gone()
             if mine or not c.fenced:
                 throttled = [r for r, call in enumerate(calls) if call == "t"]
@@ -659,23 +668,21 @@ class Model:
             go(f"deliver {p} closes batch {b}", **after)
 
     def _taken(self, state, r, number, rest, go):
-        """SES takes an entry: from here a mail exists, and SES owes its events."""
+        """SES takes an entry: now there is a mail, and SES owes its events."""
         issue, batches, people, delivers, *_ = state
         s, rows, mails, probe, net = people[r]
-        if (
-            len(mails) >= 2 * self.attempts
-        ):  # (only after a violation that a configuration tolerates)
+        if len(mails) >= 2 * self.rounds:  # only after a violation that a configuration tolerates
             return
         late = rows[number] in ("U1", "U2", "U3") or any(
             bt[0] == "K" and bt[2] and r in bt[7] and bt[6] == number for bt in batches
         )
-        # A mail sent a grace time after the deadline may be less than that later than this one.
+        # A mail sent a grace time after the deadline may follow this one by less than that.
         event = "P" if probe != "-" else "l" if late and self.c.probe_after == "grace" else "p"
         for rejected in ("-", "p") if self.c.reject else ("-",):
             extra = rest("A")
             bad = None
             if number == 1 and rows[0] == "F" and any(m[0] == 0 and m[2] == "-" for m in mails):
-                bad = f"r{r}, said to have failed, was mailed and is mailed again by a retry"
+                bad = f"r{r}, recorded as failed, was mailed and is mailed again by a retry"
             base = extra.pop("people", people)
             s, rows, mails, probe, net = base[r]
             person = (s, rows, mails + ((number, event, rejected, 0),), probe, net)
@@ -694,7 +701,7 @@ class Model:
             def person(rows=rows, mails=mails, probe=probe, net=net):
                 return put(people, r, (sub, rows, mails, probe, net))
 
-            for number in set(net):  # a request whose client has gone
+            for number in set(net):  # a request whose client is gone
                 left = list(net)
                 left.remove(number)
                 go(f"request for r{r} dies on the way", people=person(net=tuple(left)))
@@ -728,16 +735,16 @@ class Model:
                         )
                         if new != rows or known != mail[3]:
                             go(
-                                f"feedback records {name} of r{r}, message comes again",
+                                f"feedback records {name} of r{r}, its message arrives again",
                                 people=person(rows=new, mails=moved("q", known)),
                             )
                     elif event == "d":
                         go(
-                            f"{name} event of r{r} comes a second time",
+                            f"{name} event of r{r} arrives a second time",
                             people=person(mails=moved("q")),
                         )
-            attempt = self.attempt(batches, r)
-            row = self.row(rows, attempt)  # the probe, or any other later mail
+            round_number = self.round_of(batches, r)
+            row = self.row(rows, round_number)  # its later mail: the probe or any other
             if probe == "-":
                 late = self.over in rows
                 if c.probe_after == "deadline":
@@ -782,28 +789,32 @@ class Model:
                     batches=put(batches, b, batch[:4] + (2,) + batch[5:]),
                 )
         for r, (sub, rows, mails, probe, net) in enumerate(people):
-            for attempt, row in enumerate(rows):
+            for round_number, row in enumerate(rows):
                 held = [
                     bt
                     for bt in batches
-                    if r in bt[7] and bt[6] == attempt and bt[0] == "K" and not bt[2]
+                    if r in bt[7] and bt[6] == round_number and bt[0] == "K" and not bt[2]
                 ]
                 if row == "U0" and not held:
                     go(
                         f"time: deadline of r{r}'s claim",
-                        people=put(people, r, (sub, put(rows, attempt, "U1"), mails, probe, net)),
+                        people=put(
+                            people, r, (sub, put(rows, round_number, "U1"), mails, probe, net)
+                        ),
                     )
                 aged = [
                     bt
                     for bt in batches
-                    if r in bt[7] and bt[6] == attempt and bt[0] == "K" and bt[2]
+                    if r in bt[7] and bt[6] == round_number and bt[0] == "K" and bt[2]
                 ]
                 if (
                     row == "U1" and quiet[r] and not aged
-                ):  # (of an older claim than the one that holds the batch)
+                ):  # of an older claim than the one that holds the batch
                     go(
                         f"time: the claim of r{r} is taken for dead",
-                        people=put(people, r, (sub, put(rows, attempt, "U2"), mails, probe, net)),
+                        people=put(
+                            people, r, (sub, put(rows, round_number, "U2"), mails, probe, net)
+                        ),
                     )
                 if row == "U2" != self.over:
                     go(
@@ -814,7 +825,7 @@ class Model:
                             r,
                             (
                                 sub,
-                                put(rows, attempt, "U3"),
+                                put(rows, round_number, "U3"),
                                 mails,
                                 probe if c.probe_after == "deadline" else "-",
                                 net,
@@ -852,20 +863,20 @@ class Model:
         open_ = False
         for b, (st, owner, age, tries, rel, ptr, number, members) in enumerate(batches):
             open_ |= st in ("W", "K")
-            if st == "K" and age == 2:  # settle
+            if st == "K" and age == 2:  # close a dead claim's batch
                 new = people
-                for r in members:  # also who was accepted by another attempt meanwhile
+                for r in members:  # even if another round was accepted meanwhile
                     sub, rows, *rest = people[r]
-                    if self.attempt(batches, r) == number and not rows[number]:
+                    if self.round_of(batches, r) == number and not rows[number]:
                         new = put(new, r, (sub, self.upsert(rows, number, "U2"), *rest))
                 go(
-                    f"dispatch settles batch {b}",
+                    f"dispatch closes batch {b} of a dead claim",
                     people=new,
                     batches=put(batches, b, ("X", NOBODY, 0, tries, 0, ptr, number, members)),
                 )
             if (
                 st == "W" and issue == "S" and rel != 1
-            ):  # release: mark, commit; the pointer goes after
+            ):  # release: mark, commit, then send the pointer
                 go(
                     f"dispatch releases batch {b}",
                     dispatch=(tuple(sorted({*ptrs, b})), seen, wipe),
@@ -876,7 +887,7 @@ class Model:
                     f"dispatch closes batch {b} of the canceled issue",
                     batches=put(batches, b, ("c",) + batches[b][1:]),
                 )
-        # Is feedback current?  A later mail's event recorded, and the queues seen empty.
+        # Feedback is current once a later mail's event is recorded and the queues were seen empty.
         unresolved = any(row[:1] == "U" for who in people for row in who[1])
         if unresolved and not seen:
             waiting = any("q" in m[1:3] for who in people for m in who[2]) or any(
@@ -891,33 +902,31 @@ class Model:
                 )
                 if current:
                     go("dispatch sees the feedback queue empty", dispatch=(ptrs, current, wipe))
-        if seen:  # send again, in one transaction that looks again
+        if seen:  # re-send, in one transaction that checks again
             new, back = people, batches
             for r in seen:
                 sub, rows, mails, probe, net = people[r]
-                attempt = self.attempt(batches, r)
-                b = next(i for i, bt in enumerate(batches) if r in bt[7] and bt[6] == attempt)
+                round_number = self.round_of(batches, r)
+                b = next(i for i, bt in enumerate(batches) if r in bt[7] and bt[6] == round_number)
                 held = batches[b][0] == "K"
                 if self.over not in rows or (probe != "R" and c.needs_current):
                     continue
-                if issue == "C":  # given up, whoever holds the batch: an event may still tell
+                if issue == "C":  # given up, whoever holds the batch; an event may still settle it
                     new = put(new, r, (sub, put(rows, rows.index(self.over), "K"), mails, "-", net))
                     continue
                 if held and c.resend_unclaimed:
                     continue
-                if (
-                    rows[attempt] != self.over or "A" in rows
-                ):  # surely not taken, and another attempt is what counts
+                if rows[round_number] != self.over or "A" in rows:  # another round counts
                     new = put(new, r, (sub, put(rows, rows.index(self.over), ""), mails, "-", net))
                     continue
-                new = put(new, r, (sub, put(rows, attempt, ""), mails, "-", net))
+                new = put(new, r, (sub, put(rows, round_number, ""), mails, "-", net))
                 if not held:
                     bt = back[b]
                     back = put(back, b, ("W", NOBODY, 0, bt[3], 0, bt[5], bt[6], bt[7]))
-            for kept in ((), seen):  # kept: a second dispatch has seen the same and comes later
+            for kept in ((), seen):  # kept: a second dispatch saw the same, and acts later
                 if new != people or not kept:
                     go(
-                        f"dispatch lets {', '.join(f'r{r}' for r in seen)} be sent again",
+                        f"dispatch allows a re-send to {', '.join(f'r{r}' for r in seen)}",
                         people=new,
                         batches=back,
                         dispatch=(ptrs, kept, wipe),
@@ -974,7 +983,7 @@ class Model:
                     batches=batches[:-1] + (("W", NOBODY, 0, 0, 0, 0, 1, chosen),),
                 )
 
-    # ------------------------------------------------------------------ what must hold
+    # ------------------------------------------------------------------ the promises
     def violation(self, state):
         issue, batches, people, delivers, dispatch, clock, up = state
         c = self.c
@@ -983,16 +992,16 @@ class Model:
             numbers = [m[0] for m in mails]
             if len(set(numbers)) < len(numbers):
                 if not c.event_lost:
-                    return f"r{r} is mailed twice in one attempt"
+                    return f"r{r} is mailed twice in one round"
                 if not any(m[1] == "L" for m in mails):
-                    return f"r{r} is mailed twice though no event of theirs was lost"
+                    return f"r{r} is mailed twice although none of their events was lost"
                 if c.expect == "uncounted" and self.quiet(state) and not all(m[3] for m in mails):
-                    return f"r{r} was mailed twice and nobody counts it"
+                    return f"r{r} was mailed twice, and no duplicate counts it"
             if states[r] == "LOST":
                 return f"books: r{r} has no row and no open batch holds them"
             good = [m for m in mails if m[2] == "-"]
             if states[r] == "A" and not mails:
-                return f"the ledger says accepted, but SES took nothing for r{r}"
+                return f"the ledger says accepted, but SES took no mail for r{r}"
             processed = all(m[1] in "d" and m[2] in "-d" for m in mails)
             if good and processed and states[r] in ("F", "K"):
                 return f"the ledger says failed or skipped for r{r}, whose mail was accepted"
@@ -1022,8 +1031,8 @@ class Model:
             )
         )
 
-    def settled(self, state):
-        """The goal of liveness: ended, all events in, each mailed once, failed or skipped."""
+    def is_end(self, state):
+        """Whether it has ended well: all events recorded, everyone mailed, failed or skipped."""
         issue, batches, people, *_ = state
         if not self.quiet(state):
             return False
@@ -1036,16 +1045,16 @@ class Model:
 
     # ------------------------------------------------------------------ smaller state spaces
     def tidy(self, state):
-        """Forget what can't matter any more, then take the least of those that differ by names."""
+        """Drop what can't matter any more, then choose the least of the symmetric states."""
         issue, batches, people, delivers, dispatch, clock, up = state
-        forget = self.c.precedence and self.c.row_per_attempt and not self.c.event_lost
+        forget = self.c.precedence and self.c.row_per_round and not self.c.event_lost
         new = []
         for r, (sub, rows, mails, probe, net) in enumerate(people):
             if probe != "-":
                 unresolved = any(row[:1] == "U" for row in rows)
                 if not unresolved and not (self.c.probe_after == "deadline" and not any(rows)):
                     probe = "-"
-            if forget:  # an event that can change nothing any more is as good as recorded
+            if forget:  # an event that can't change anything counts as recorded
                 mails = tuple(
                     (
                         n,
@@ -1063,7 +1072,7 @@ class Model:
                 dispatch[0],
                 (),
                 dispatch[2],
-            )  # a row must pass grace again, which ends this dispatch
+            )  # a row must wait for grace again, which ends this dispatch
         dispatch = (
             tuple(b for b in dispatch[0] if batches[b][0] in "WK"),
             dispatch[1],
@@ -1071,11 +1080,11 @@ class Model:
         )
         kept = []
         for st, owner, age, tries, rel, ptr, number, members in batches:
-            if st in "Xc":  # a pointer to it matters only if it can be opened again
+            if st in "Xc":  # its pointer matters only if the batch can be reopened
                 again = st == "X" and any(new[r][1][number][:1] == "U" for r in members)
                 tries, rel, ptr = (tries, 0, ptr) if again else (0, 0, 0)
             elif st == "K":
-                rel = 0  # whatever ends a claim clears the release mark
+                rel = 0  # the end of a claim clears the release mark
             kept.append((st, owner, age, tries, rel, ptr, number, members))
         batches = tuple(kept)
         base = (issue, batches, tuple(new), delivers, dispatch, clock, up)
@@ -1086,14 +1095,14 @@ class Model:
     def _symmetries(self):
         c = self.c
         people = [range(c.recipients)]
-        if c.expect != "ok":  # a trace reads better with names that stay
+        if c.expect != "ok":  # a trace reads better with stable names
             return [(tuple(range(c.recipients)), tuple(range(c.delivers)))]
         if c.batches == 1 or c.batches == c.recipients:
             people = list(permutations(range(c.recipients)))
         return [(tuple(a), tuple(d)) for a in people for d in permutations(range(c.delivers))]
 
     def renamed(self, state, people_order, deliver_order):
-        """The same state with recipient people_order[i] called i, and deliver likewise."""
+        """The same state, with recipient people_order[i] renamed to i, and delivers likewise."""
         issue, batches, people, delivers, (ptrs, seen, wipe), clock, up = state
         who = {old: new for new, old in enumerate(people_order)}
         slot = {old: new for new, old in enumerate(deliver_order)} | {NOBODY: NOBODY}
@@ -1128,7 +1137,7 @@ NOT_A_WAY_OUT = (
 
 
 def check(config, limit=None):
-    """Explores everything. Returns (verdict, text, states, edges, trace)."""
+    """Explore every state. Return (verdict, text, states, edges, trace)."""
     model = Model(config)
     start = model.tidy(model.initial())
     seen, order, parent = {start: 0}, [start], [(-1, "start")]
@@ -1164,12 +1173,12 @@ def check(config, limit=None):
         i += 1
         if limit and len(order) > limit:
             return "limit", "gave up", len(order), len(source), []
-    # Liveness: walk back from the goals; whoever is not met cannot get there.
+    # Liveness: walk back from the ends; a state that is not reached has no way to one.
     first, following = array("i", [-1]) * len(order), array("i", [-1]) * len(source)
     for e, j in enumerate(target):
         following[e], first[j] = first[j], e
     met = bytearray(len(order))
-    stack = [i for i, s in enumerate(order) if model.settled(s)]
+    stack = [i for i, s in enumerate(order) if model.is_end(s)]
     goals = len(stack)
     for i in stack:
         met[i] = 1
@@ -1182,15 +1191,17 @@ def check(config, limit=None):
             e = following[e]
     if 0 in met:
         i = met.index(0)
-        return "stuck", f"no way to an end from {order[i]}", len(order), len(source), trace(i)
+        return "stuck", f"no end can be reached from {order[i]}", len(order), len(source), trace(i)
     return "ok", f"{goals} ends", len(order), len(source), []
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", choices=CONFIGS, help="one configuration, with its trace")
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--limit", type=int, help="give up after so many states")
+    parser.add_argument(
+        "--config", choices=CONFIGS, help="check one configuration, and print its trace"
+    )
+    parser.add_argument("--list", action="store_true", help="list the configurations")
+    parser.add_argument("--limit", type=int, help="give up after this many states")
     arguments = parser.parse_args()
     if arguments.list:
         for name, config in CONFIGS.items():
