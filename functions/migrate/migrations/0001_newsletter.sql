@@ -1,4 +1,4 @@
--- The newsletter: who subscribes, what is published, and who was mailed what.
+-- The newsletter: subscribers, issues, and the ledger of who was mailed what.
 -- Runs on PostgreSQL 16 and later.
 
 CREATE TYPE subscriber_status AS ENUM (
@@ -7,8 +7,8 @@ CREATE TYPE subscriber_status AS ENUM (
 
 CREATE TYPE due_mail AS ENUM ('confirmation', 'already_subscribed');
 
--- The queues reorder and repeat, so a subscriber is a set of times, each of which only ever grows;
--- the status follows from them, whatever came first and however often.
+-- The queues reorder and repeat messages, so a subscriber is a set of times that only ever grow.
+-- The status follows from them, in whatever order and however often requests arrive.
 CREATE TABLE subscribers (
     id uuid PRIMARY KEY,
     email text NOT NULL UNIQUE CHECK (email = lower(email)),
@@ -18,14 +18,14 @@ CREATE TABLE subscribers (
     confirmation_issued_at timestamptz,       -- the newest confirmation token that was used
     confirmed_at timestamptz,                 -- the newest click on a confirmation
     unsubscribed_at timestamptz,
-    bounced_at timestamptz,                   -- when the newest mail that bounced for good was sent
+    bounced_at timestamptz,                   -- sending time of the newest permanently bounced mail
     complained_at timestamptz,
-    due_mail due_mail,                        -- owed: committed before it is sent, cleared after
+    due_mail due_mail,                        -- owed: committed before it is sent, then cleared
     due_mail_since timestamptz,
     status subscriber_status NOT NULL GENERATED ALWAYS AS (
         CASE
             WHEN complained_at IS NOT NULL THEN 'complained'::subscriber_status
-            -- Against an unsubscribe, a confirmation is as old as its token.
+            -- Compared with an unsubscribe, a confirmation is as old as its token.
             WHEN unsubscribed_at >= coalesce(confirmation_issued_at, '-infinity'::timestamptz)
                 THEN 'unsubscribed'::subscriber_status
             WHEN bounced_at >= coalesce(confirmed_at, '-infinity'::timestamptz)
@@ -38,8 +38,8 @@ CREATE TABLE subscribers (
     CHECK ((confirmation_issued_at IS NULL) = (confirmed_at IS NULL))
 );
 
--- One row for each sign-up request that was applied: makes a redelivered one recognisable,
--- and is what the budgets of confirmation mails are counted from.
+-- One row for each applied sign-up request: a redelivered one is recognised by it, and the budgets
+-- of confirmation mails count it.
 CREATE TABLE sign_ups (
     request_id uuid PRIMARY KEY,
     subscriber_id uuid NOT NULL REFERENCES subscribers,
@@ -60,10 +60,10 @@ CREATE TABLE issues (
     id uuid PRIMARY KEY,
     author text NOT NULL,
     idempotency_key text NOT NULL,
-    request_digest bytea NOT NULL,            -- tells a repeated request from another one
+    request_digest bytea NOT NULL,            -- distinguishes a repeated request from another
     title text NOT NULL CHECK (title <> ''),
     content jsonb NOT NULL,                   -- as the author wrote it
-    subject text NOT NULL CHECK (subject <> ''),   -- these three as SES gets them
+    subject text NOT NULL CHECK (subject <> ''),   -- these three as SES receives them
     html text NOT NULL CHECK (html <> ''),
     text text NOT NULL CHECK (text <> ''),
     status issue_status NOT NULL DEFAULT 'scheduled',
@@ -80,7 +80,7 @@ CREATE TABLE issues (
 CREATE INDEX issues_newest_first ON issues (created_at DESC, id DESC);
 CREATE INDEX issues_open ON issues (id) WHERE status IN ('scheduled', 'sending', 'paused');
 
--- Every change of a subscriber's state, with what is known of who asked for it.
+-- Every change of a subscriber's state, with what is known about its origin.
 CREATE TABLE consents (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     request_id uuid NOT NULL,
@@ -89,7 +89,7 @@ CREATE TABLE consents (
     at timestamptz NOT NULL,
     source_address inet,
     user_agent text,
-    issue_id uuid,                            -- of the mail that was unsubscribed from; no
+    issue_id uuid,                            -- of the mail whose link was used; no
                                               -- foreign key: a link may outlive a restored backup
     UNIQUE (request_id, change)
 );
@@ -97,15 +97,15 @@ CREATE INDEX consents_of_subscriber ON consents (subscriber_id, at);
 
 CREATE TYPE batch_state AS ENUM ('waiting', 'claimed', 'closed');
 
--- The frozen audience: who gets an issue, in batches that one deliver claims whole.
+-- The frozen audience: an issue's recipients, in batches that one deliver claims as a whole.
 CREATE TABLE delivery_batches (
     issue_id uuid NOT NULL REFERENCES issues,
     number integer NOT NULL CHECK (number > 0),
     round integer NOT NULL DEFAULT 1 CHECK (round > 0),
     recipients uuid[] NOT NULL CHECK (cardinality(recipients) > 0),
     state batch_state NOT NULL DEFAULT 'waiting',
-    released_at timestamptz,                  -- when its pointer was last put on DeliveryQueue
-    not_before timestamptz,                   -- a retry waits until then
+    released_at timestamptz,                  -- when its pointer was last sent to DeliveryQueue
+    not_before timestamptz,                   -- it waits until then
     tries integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
     claim_id uuid,
     claim_deadline timestamptz,               -- no call to SES starts later
@@ -115,23 +115,23 @@ CREATE TABLE delivery_batches (
 );
 CREATE INDEX delivery_batches_open ON delivery_batches (issue_id, number) WHERE state <> 'closed';
 
--- In the order of their precedence: a later one replaces an earlier one, never the reverse.
+-- In order of precedence: a later one replaces an earlier one, never the reverse.
 CREATE TYPE delivery_outcome AS ENUM (
     'unresolved', 'skipped', 'failed', 'accepted', 'rendering_failed', 'rejected'
 );
 
--- The ledger: what became of each recipient in each round.
--- No foreign keys: the batch that a row comes from has them, and a check per mail would cost
--- as much as the row itself.
+-- The ledger: the outcome of each recipient in each round.
+-- No foreign keys: the batch of a row has them, and a check per mail would cost as much as the row
+-- itself.
 CREATE TABLE deliveries (
     issue_id uuid NOT NULL,
     subscriber_id uuid NOT NULL,
     round integer NOT NULL,
     outcome delivery_outcome NOT NULL,
     reason text,                              -- SES's own status, or why it was skipped
-    message_id text,                          -- SES's, of an accepted mail
+    message_id text,                          -- SES's id of an accepted mail
     claim_id uuid,
-    claim_deadline timestamptz,               -- of an unresolved one: its claim's
+    claim_deadline timestamptz,               -- its claim's; an unresolved row needs it
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (issue_id, subscriber_id, round),
     CHECK (outcome <> 'unresolved' OR claim_deadline IS NOT NULL)

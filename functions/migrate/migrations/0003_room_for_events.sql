@@ -1,3 +1,3 @@
--- A delivered mail's row is written twice. With room in its page the second time leaves the indexes
--- as they are.
+-- A delivered mail's row is written twice. With free space in its page, the second write leaves the
+-- indexes unchanged.
 ALTER TABLE deliveries SET (fillfactor = 85);
