@@ -6,18 +6,11 @@ from hashlib import sha256
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel
 
+from broadsheet.domain.authors import Author, AuthorName
 from broadsheet.secrets import secret
 from broadsheet.settings import required
 from broadsheet.telemetry import InvocationFailed, kind_of, log_failure, logger
-
-
-class Author(BaseModel):
-    """An entry of the authors' secret: a name, and the SHA-256 of a token as hexadecimals."""
-
-    name: str
-    token_sha256: str
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -29,7 +22,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         raise InvocationFailed(kind_of(error)) from None
     logger.info("authorized" if author else "refused")
     return {
-        "principalId": author or "nobody",
+        "principalId": str(author or "nobody"),
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -40,11 +33,11 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
                 }
             ],
         },
-        "context": {"author": author or ""},
+        "context": {"author": str(author or "")},
     }
 
 
-def find_author(authorization: str) -> str | None:
+def find_author(authorization: str) -> AuthorName | None:
     """Return the name of the author whose token this ``Authorization`` header carries."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":

@@ -16,10 +16,16 @@ from pydantic import ValidationError
 
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
-from broadsheet.database.deliveries_table import LedgerRow
-from broadsheet.database.issues_table import Issue
+from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import InvalidRequest, IssueNotFound
-from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
+from broadsheet.domain.issues import (
+    IdempotencyKey,
+    Issue,
+    IssueId,
+    PublishRequest,
+    RescheduleRequest,
+)
+from broadsheet.domain.ledger import LedgerRow
 from broadsheet.services.issues import lifecycle, publication
 from broadsheet.web.http import Request, Response, invalid_fields, router
 
@@ -50,7 +56,9 @@ def publish(request: Request) -> Response:
     except ValidationError as error:
         raise invalid_fields(error) from None
     with connected(settings.timings().publish_connect_timeout) as connection:
-        issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
+        issue = publication.publish(
+            connection, AuthorName(request.author), key, wanted, request.correlation_id
+        )
         audience = publication.audience_now(connection)
     location = request.link(f"/issues/{issue.id}")
     constant = {"id", "author", "title", "publish_at", "created_at"}  # as in the first answer

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from broadsheet.settings import BREAKER
+from broadsheet.domain.breaker import BREAKER, BreakerCounts
 
 ARRIVALS = "bounces"  # the file that notes the bounces each call of feedback gets, and when
 PAUSES = "paused"  # the file that notes when a pause is committed
@@ -41,7 +41,8 @@ class Stop:
         bounced: set[str] = set()
         for at, message_ids in sorted(self.arrivals):
             bounced.update(message_ids)
-            if BREAKER.trips(len(bounced), 0, sum(mail.at <= at for mail in self.mails)):
+            counts = BreakerCounts(bounced=len(bounced), complained=0)
+            if BREAKER.trips(counts, sum(mail.at <= at for mail in self.mails)):
                 return at
         return float("inf")
 

@@ -21,12 +21,12 @@ import urllib3.connection
 
 from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import (
-    deliveries_table,
     delivery_batches_table,
     issues_table,
     subscribers_table,
 )
 from broadsheet.database.connection import Connection, Session
+from broadsheet.database.ledger import open_recipients, unresolved
 from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.issues import IssueId
@@ -177,7 +177,7 @@ def _wrap_deliver(points: Points) -> None:
     _after(points, pacing, "reserve", "slots reserved", lambda starts_in: starts_in is not None)
     _after(points, delivery, "_claim", "claim committed", lambda made: made[0] is not None)
     _note_reads(points)
-    _after(points, deliveries_table, "read_recipients", "recipients read")
+    _after(points, open_recipients, "read_recipients", "recipients read")
     _after(points, ses_mailer, "send_issue", "answer read, ledger uncommitted")
     _after(points, delivery, "_record_meanwhile", "acceptances committed, batch claimed")
     _after(points, delivery, "_finish", "ledger committed, message not deleted")
@@ -190,7 +190,7 @@ def _wrap_dispatch(points: Points) -> None:
     _after(points, dispatching, "_freeze", "audience frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "batches released, uncommitted", bool)
     _after(points, dispatching, "_hold", "dead claim closed, uncommitted")
-    _after(points, deliveries_table, "delete_for_resend", "re-send allowed, uncommitted")
+    _after(points, unresolved, "delete_for_resend", "re-send allowed, uncommitted")
     _after(points, issues_table, "set_finished", "issue finished, uncommitted", bool)
     _before(points, issue_clock, "stop", "issue finished, clock running")
     messages._client().meta.events.register(
@@ -214,7 +214,7 @@ def _lose_answers(points: Points) -> None:
 
 
 def _note_reads(points: Points) -> None:
-    read = deliveries_table.read_recipients
+    read = open_recipients.read_recipients
 
     def wrapped(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
         started = time.time()
@@ -227,7 +227,7 @@ def _note_reads(points: Points) -> None:
         )
         return recipients, others
 
-    deliveries_table.read_recipients = wrapped
+    open_recipients.read_recipients = wrapped
 
 
 def _note_breaker(points: Points) -> None:

@@ -9,8 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from broadsheet.database import delivery_batches_table
 from broadsheet.database.connection import Connection
-from broadsheet.database.delivery_batches_table import BatchResult, ReleasedBatches
-from broadsheet.domain.deliveries import Claim, Delivery, Recipient
+from broadsheet.domain.deliveries import BatchResult, Claim, Delivery, Recipient, ReleasedBatches
 from broadsheet.domain.issues import IssueId
 from broadsheet.mail import ses_mailer
 from broadsheet.mail.ses_mailer import OutcomeUnknown, Refusal, Refused

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from broadsheet import signed_tokens
-from broadsheet.database import deliveries_table
 from broadsheet.database.connection import Connection
+from broadsheet.database.ledger import outcomes
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.services.sending import pacing
 from broadsheet.settings import Timings
@@ -371,15 +371,15 @@ def test_what_a_frozen_deliver_had_begun_to_write_is_written_after_its_thaw(
 ) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = publish_issue()
-    record = deliveries_table.record
+    record = outcomes.record
 
     def freeze(connection: Connection, *arguments: Any) -> int:  # noqa: ANN401 - passed on
-        monkeypatch.setattr(deliveries_table, "record", record)
+        monkeypatch.setattr(outcomes, "record", record)
         connection.execute("SET idle_in_transaction_session_timeout = '20ms'")
         time.sleep(0.2)  # PostgreSQL ends the session
         return record(connection, *arguments)
 
-    monkeypatch.setattr(deliveries_table, "record", freeze)
+    monkeypatch.setattr(outcomes, "record", freeze)
     send(cloud, issue_id)
 
     assert len(cloud.ses.mails()) == 1
@@ -403,7 +403,7 @@ def test_no_call_outlives_a_deliver_that_loses_the_database(
     def lose(*_: object) -> int:
         raise DatabaseUnavailable("as commanded")
 
-    monkeypatch.setattr(deliveries_table, "record", lose)
+    monkeypatch.setattr(outcomes, "record", lose)
     failures = deliver({"Records": records}, context(seconds_left=4))["batchItemFailures"]
     mailed = len(cloud.ses.mails())
     time.sleep(0.5)  # when the next call would leave

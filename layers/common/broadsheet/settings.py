@@ -18,26 +18,6 @@ SLOWDOWN = 0.7  # of the rate is left after SES has throttled
 SLOWDOWN_RECOVERY = 1.1  # times the rate, at each refresh, until it is whole again
 
 
-class Breaker(BaseModel):
-    """When an issue stops itself. SES reviews an account at 5 % bounces or 0.1 % complaints."""
-
-    model_config = ConfigDict(frozen=True)
-
-    bounce_share: float = 0.05
-    least_bounces: int = 20
-    complaint_share: float = 0.001
-    least_complaints: int = 3
-
-    def trips(self, bounced: int, complained: int, accepted: int) -> bool:
-        """Tell whether so many of an issue's accepted mails are too many."""
-        return (bounced >= self.least_bounces and bounced > self.bounce_share * accepted) or (
-            complained >= self.least_complaints and complained > self.complaint_share * accepted
-        )
-
-
-BREAKER = Breaker()
-
-
 class Timings(BaseModel):
     """All times in seconds; their order matters: each line's reason says what depends on it.
 

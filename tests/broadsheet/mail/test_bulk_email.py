@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from broadsheet.domain.deliveries import Recipient
 from broadsheet.domain.issues import IssueId, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
+from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.mail.ses_mailer import Addressee, Letter, bulk_email
 
 
@@ -37,7 +37,7 @@ def test_the_body_is_what_botocore_makes_and_finds_valid(
     )
     addressees = [
         Addressee(
-            Recipient(SubscriberId(uuid4()), 1, 1, EmailAddress(email), SubscriberName("Ürsula")),
+            Recipient(uuid4(), 1, 1, email, "Ürsula"),
             "token",
         )
         for email in ("ursula@example.com", "octavia@example.com")

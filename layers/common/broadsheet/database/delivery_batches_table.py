@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg.rows import class_row, scalar_row, tuple_row
-from pydantic import BaseModel
 
-from broadsheet.domain.deliveries import Claim, ClaimedBatch
+from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime, timedelta
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.deliveries import BatchResult
     from broadsheet.domain.issues import IssueId
 
 
 def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) -> int:
-    """Freeze the confirmed subscribers into batches, and return how many they are."""
+    """Freeze the confirmed subscribers into batches, and return their number."""
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
@@ -48,7 +48,7 @@ def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) 
 
 
 def count_released(connection: Connection, issue_id: IssueId, released_long_ago: timedelta) -> int:
-    """Count the waiting batches whose pointers are on their way."""
+    """Count the waiting batches whose pointers are on DeliveryQueue."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
@@ -69,7 +69,7 @@ def mark_released(
 ) -> Sequence[int]:
     """Mark up to ``limit`` waiting batches as released, and return their numbers in order.
 
-    A batch released long ago and still waiting lost its pointer: it is released again.
+    A batch that was released long ago and still waits has lost its pointer: it is released again.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         numbers = cursor.execute(
@@ -103,12 +103,12 @@ def mark_released(
 def claim(
     connection: Connection, issue_id: IssueId, numbers: Sequence[int], valid_for: timedelta
 ) -> tuple[Claim, int] | None:
-    """Take those of an issue's batches that are waiting, if the issue is sending.
+    """Claim those of an issue's batches that are waiting, if the issue is sending.
 
-    Return also how many of their members have no outcome yet, who may be sent to. None when there
-    is no batch to take.
+    Return the claim, and how many recipients of its batches have no outcome yet. None when there
+    is no batch to claim.
     """
-    with connection.cursor(row_factory=class_row(_TakenRow)) as cursor:
+    with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
             UPDATE delivery_batches AS batch
@@ -123,8 +123,8 @@ def claim(
                   SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
               )
             RETURNING claim_id, claim_deadline, number, round, tries, CASE
-                -- Whoever had the batch before let it go until a time. Without one nobody had it,
-                -- and there is nothing to look up in the ledger.
+                -- A claim that released the batch set a time before which it rests. Without one
+                -- nobody has claimed the batch, and the ledger has nothing of it.
                 WHEN not_before IS NULL THEN cardinality(recipients)
                 ELSE (
                     SELECT count(*)
@@ -148,16 +148,13 @@ def claim(
     return (_claim_of(issue_id, rows), sum(row.open_members for row in rows)) if rows else None
 
 
-class _ClaimedRow(BaseModel):
+class _ClaimedRow(NamedTuple):
     claim_id: UUID
     claim_deadline: datetime
     number: int
     round: int
     tries: int
-
-
-class _TakenRow(_ClaimedRow):
-    open_members: int
+    open_members: int = 0
 
 
 def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
@@ -165,12 +162,15 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
         id=rows[0].claim_id,
         issue_id=issue_id,
         deadline=rows[0].claim_deadline,
-        batches=[ClaimedBatch(number=row.number, round=row.round, tries=row.tries) for row in rows],
+        batches=[ClaimedBatch(row.number, row.round, row.tries) for row in rows],
     )
 
 
 def clear_release(connection: Connection, issue_id: IssueId, numbers: Sequence[int]) -> None:
-    """Let dispatch release batches again whose issue may not send now, when it may."""
+    """Clear the release mark of batches whose issue isn't sending.
+
+    Dispatch then puts them on the queue again after the issue resumes.
+    """
     connection.execute(
         """
         UPDATE delivery_batches
@@ -186,26 +186,10 @@ def clear_release(connection: Connection, issue_id: IssueId, numbers: Sequence[i
     )
 
 
-class BatchResult(NamedTuple):
-    """How a claimed batch is let go: closed, or waiting again after ``pause`` with its tries."""
-
-    number: int
-    is_closed: bool
-    tries: int
-    pause: timedelta
-
-
-class ReleasedBatches(NamedTuple):
-    """The numbers of the batches that were still the claim's; whether others of the issue wait."""
-
-    ours: set[int]
-    others_wait: bool
-
-
 def release_claim(
     connection: Connection, claim: Claim, results: Sequence[BatchResult]
 ) -> ReleasedBatches:
-    """Let go of claimed batches, those that are still this claim's."""
+    """Release those batches that the claim still holds, each with its result."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             """
@@ -247,7 +231,7 @@ def release_claim(
 def lock_dead_claims(
     connection: Connection, issue_id: IssueId, dead_after_deadline: timedelta
 ) -> Sequence[Claim]:
-    """Return and lock the claims whose deliver must be dead: nothing of theirs is in flight."""
+    """Return and lock the claims whose deliver must have ended: no call of theirs is under way."""
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
@@ -268,10 +252,9 @@ def lock_dead_claims(
 def reopen_for_resend(
     connection: Connection, issue_id: IssueId, round_number: int, subscriber_ids: Sequence[UUID]
 ) -> set[UUID]:
-    """Let the batches wait again that hold these recipients; return who may be sent to again.
+    """Return batches with these recipients to waiting; return the recipients to send to again.
 
-    A recipient of a batch that somebody holds is left out: its claim would not see that it is
-    to send to them.
+    Recipients of a claimed batch are left out: its claim has read whom to mail already.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         rows = cursor.execute(
@@ -299,7 +282,7 @@ def reopen_for_resend(
 
 
 def has_open(connection: Connection, issue_id: IssueId) -> bool:
-    """Tell whether any batch of the issue is waiting or claimed."""
+    """Return whether any batch of the issue is waiting or claimed."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(
@@ -314,7 +297,7 @@ def has_open(connection: Connection, issue_id: IssueId) -> bool:
 
 
 def close_waiting(connection: Connection, issue_id: IssueId) -> int:
-    """Close all batches of a canceled issue that nobody holds; return how many."""
+    """Close all batches of a canceled issue that no claim holds; return how many."""
     return connection.execute(
         """
         UPDATE delivery_batches SET state = 'closed'
@@ -325,7 +308,7 @@ def close_waiting(connection: Connection, issue_id: IssueId) -> int:
 
 
 def has_open_round(connection: Connection, issue_id: IssueId) -> bool:
-    """Tell whether a round after the first is still under way."""
+    """Return whether a round after the first has open batches."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(
@@ -341,7 +324,7 @@ def has_open_round(connection: Connection, issue_id: IssueId) -> bool:
 
 
 def has_claimed(connection: Connection, issue_id: IssueId) -> bool:
-    """Tell whether anybody holds a batch of the issue."""
+    """Return whether a claim holds a batch of the issue."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(
@@ -362,7 +345,7 @@ def insert_round(
     recipients: Sequence[UUID],
     batch_size: int,
 ) -> None:
-    """Add the batches of a new round for these recipients."""
+    """Insert the batches of a new round for these recipients."""
     connection.execute(
         """
         INSERT INTO delivery_batches (issue_id, number, round, recipients)

@@ -2,73 +2,71 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from psycopg import sql
 from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel, ConfigDict
 
-from broadsheet.domain.issues import (
-    IssueContent,
-    IssueId,
-    IssueStatus,
-    IssueTitle,
-    RenderedIssue,
-)
+from broadsheet.database.columns import columns_of
+from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.issues import IdempotencyKey, IssueId, NewIssue
 
 
-class Issue(BaseModel):
-    """A row of ``issues``, without what is sent."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: IssueId
-    author: str
-    title: IssueTitle
-    status: IssueStatus
-    publish_at: datetime
-    created_at: datetime
-    frozen_at: datetime | None
-    audience: int | None
-    finished_at: datetime | None
-    paused_because: str | None
-
-
-class NewIssue(BaseModel):
-    """What ``insert`` puts into a row. ``request_digest``: SHA-256 of the author's request."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: IssueId
-    author: str
-    idempotency_key: str
-    request_digest: bytes
-    title: IssueTitle
-    content: IssueContent
-    rendered: RenderedIssue
-    publish_at: datetime
-
-
-class KeyedIssue(BaseModel):
-    """The issue that an idempotency key names, and of what request."""
-
-    model_config = ConfigDict(frozen=True)
-
-    issue: Issue
-    request_digest: bytes
+_COLUMNS = columns_of(Issue)
+_FIND_BY_KEY = sql.SQL(
+    """
+    SELECT {columns}, request_digest
+    FROM issues
+    WHERE author = %(author)s AND idempotency_key = %(idempotency_key)s
+    """
+).format(columns=_COLUMNS)
+_FIND = sql.SQL("SELECT {columns} FROM issues WHERE id = %(id)s").format(columns=_COLUMNS)
+_FIND_NEWEST = sql.SQL(
+    """
+    SELECT {columns}
+    FROM issues
+    WHERE %(created_at)s::timestamptz IS NULL
+       OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(limit)s
+    """
+).format(columns=_COLUMNS)
+_FIND_OPEN = sql.SQL(
+    """
+    SELECT {columns}
+    FROM issues
+    WHERE status IN ('scheduled', 'sending', 'paused')
+       OR status = 'canceled'
+          AND (
+              EXISTS (
+                  SELECT FROM delivery_batches
+                  WHERE issue_id = issues.id AND state <> 'closed'
+              )
+              OR EXISTS (
+                  SELECT FROM deliveries
+                  WHERE issue_id = issues.id AND outcome = 'unresolved'
+              )
+          )
+    """
+).format(columns=_COLUMNS)
+# NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
+_LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
+_TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
 def insert(connection: Connection, issue: NewIssue) -> bool:
-    """Insert an issue; False when the author has used the key before.
+    """Insert an issue; return False when the author has used the key before.
 
-    Timings for another transaction that is just inserting the same key.
+    Wait for another transaction that is inserting the same key.
     """
     inserted = connection.execute(
         """
@@ -82,8 +80,8 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
         """,
         {
             "id": issue.id.root,
-            "author": issue.author,
-            "idempotency_key": issue.idempotency_key,
+            "author": str(issue.author),
+            "idempotency_key": str(issue.idempotency_key),
             "request_digest": issue.request_digest,
             "title": str(issue.title),
             "content": Jsonb(issue.content.model_dump()),
@@ -96,37 +94,23 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
     return inserted.rowcount == 1
 
 
-def find_by_key(connection: Connection, author: str, idempotency_key: str) -> KeyedIssue:
+def find_by_key(connection: Connection, author: AuthorName, key: IdempotencyKey) -> KeyedIssue:
     """Return the issue that the author's key names."""
-    with connection.cursor(row_factory=class_row(_KeyedRow)) as cursor:
-        row = cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because, request_digest
-            FROM issues
-            WHERE author = %(author)s AND idempotency_key = %(idempotency_key)s
-            """,
-            {"author": author, "idempotency_key": idempotency_key},
+    with connection.cursor(row_factory=class_row(KeyedIssue)) as cursor:
+        keyed = cursor.execute(
+            _FIND_BY_KEY,
+            {"author": str(author), "idempotency_key": str(key)},
         ).fetchone()
-    if row is None:
+    if keyed is None:
         raise LookupError("the author has not used this key")
-    return KeyedIssue(issue=row, request_digest=row.request_digest)
-
-
-class _KeyedRow(Issue):
-    request_digest: bytes
+    return keyed
 
 
 def find(connection: Connection, issue_id: IssueId) -> Issue | None:
     """Return the issue with this id."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because
-            FROM issues
-            WHERE id = %(id)s
-            """,
+            _FIND,
             {"id": issue_id.root},
         ).fetchone()
 
@@ -134,18 +118,10 @@ def find(connection: Connection, issue_id: IssueId) -> Issue | None:
 def find_newest(
     connection: Connection, limit: int, before: tuple[datetime, UUID] | None
 ) -> Sequence[Issue]:
-    """Return issues, newest first; ``before`` is where the page before this one ended."""
+    """Return issues, newest first; ``before`` is where the previous page ended."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because
-            FROM issues
-            WHERE %(created_at)s::timestamptz IS NULL
-               OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
-            ORDER BY created_at DESC, id DESC
-            LIMIT %(limit)s
-            """,
+            _FIND_NEWEST,
             {
                 "created_at": before[0] if before else None,
                 "id": before[1] if before else None,
@@ -155,49 +131,22 @@ def find_newest(
 
 
 def find_open(connection: Connection) -> Sequence[Issue]:
-    """Return the issues that have not ended, and the canceled ones of which something is open."""
+    """Return issues that have not ended, and canceled ones with work left."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because
-            FROM issues
-            WHERE status IN ('scheduled', 'sending', 'paused')
-               OR status = 'canceled'
-                  AND (
-                      EXISTS (
-                          SELECT FROM delivery_batches
-                          WHERE issue_id = issues.id AND state <> 'closed'
-                      )
-                      OR EXISTS (
-                          SELECT FROM deliveries
-                          WHERE issue_id = issues.id AND outcome = 'unresolved'
-                      )
-                  )
-            """
-        ).fetchall()
+        return cursor.execute(_FIND_OPEN).fetchall()
 
 
 def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
-    """Lock an issue until the transaction ends; None when another holds it, or there is none.
-
-    The ledger's and the batches' references to the issue stay possible meanwhile.
-    """
+    """Lock an issue until the transaction ends; None when it is locked, or does not exist."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because
-            FROM issues
-            WHERE id = %(id)s
-            FOR NO KEY UPDATE SKIP LOCKED
-            """,
+            _TRY_LOCK,
             {"id": issue_id.root},
         ).fetchone()
 
 
 def rendered(connection: Connection, issue_id: IssueId) -> RenderedIssue:
-    """Return what SES is to get of an issue."""
+    """Return the templates that SES gets for an issue."""
     with connection.cursor(row_factory=class_row(RenderedIssue)) as cursor:
         row = cursor.execute(
             "SELECT subject, html, text FROM issues WHERE id = %(id)s", {"id": issue_id.root}
@@ -208,7 +157,7 @@ def rendered(connection: Connection, issue_id: IssueId) -> RenderedIssue:
 
 
 def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None:
-    """Note that the audience is fixed: the issue is sending from now on."""
+    """Store the size of the frozen audience: the issue is sending from now on."""
     connection.execute(
         """
         UPDATE issues
@@ -220,7 +169,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None
 
 
 def set_finished(connection: Connection, issue_id: IssueId) -> bool:
-    """Finish an issue in which nobody is waiting, claimed or unresolved; tell whether it did."""
+    """Finish an issue without open batches and unresolved sends; return whether it did."""
     finished = connection.execute(
         """
         UPDATE issues
@@ -240,22 +189,16 @@ def set_finished(connection: Connection, issue_id: IssueId) -> bool:
 
 
 def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
-    """Lock an issue until the transaction ends, after whoever holds it; None: there is none."""
+    """Wait for an issue's lock, and hold it until the transaction ends; None without an issue."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, author, title, status, publish_at, created_at, frozen_at, audience,
-                   finished_at, paused_because
-            FROM issues
-            WHERE id = %(id)s
-            FOR NO KEY UPDATE
-            """,
+            _LOCK,
             {"id": issue_id.root},
         ).fetchone()
 
 
 def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-    """Pause an issue that has not ended; tell whether it was not paused before."""
+    """Pause an issue that has not ended; return whether it was running before."""
     paused = connection.execute(
         """
         UPDATE issues SET status = 'paused', paused_because = %(because)s
@@ -267,7 +210,7 @@ def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
-    """Let a paused issue go on where it was; its breaker counts anew."""
+    """Continue a paused issue where it stopped, and reset its breaker."""
     connection.execute(
         """
         UPDATE issues
@@ -293,7 +236,7 @@ def cancel(connection: Connection, issue_id: IssueId) -> None:
 
 
 def reopen(connection: Connection, issue_id: IssueId) -> None:
-    """Let a finished issue send again, to those of a new round."""
+    """Return a finished issue to sending, for a new round."""
     connection.execute(
         """
         UPDATE issues SET status = 'sending', finished_at = NULL
@@ -304,7 +247,7 @@ def reopen(connection: Connection, issue_id: IssueId) -> None:
 
 
 def reschedule(connection: Connection, issue_id: IssueId, publish_at: datetime) -> None:
-    """Move an issue that has not begun."""
+    """Change the time of an issue that has not begun."""
     connection.execute(
         "UPDATE issues SET publish_at = %(publish_at)s WHERE id = %(id)s AND frozen_at IS NULL",
         {"id": issue_id.root, "publish_at": publish_at},
@@ -312,7 +255,7 @@ def reschedule(connection: Connection, issue_id: IssueId, publish_at: datetime) 
 
 
 def accepted_when_last_counted(connection: Connection, issue_id: IssueId) -> int:
-    """Return how many mails the breaker had counted as accepted; a lower bound of what are."""
+    """Return how many accepted mails the breaker counted last; there may be more by now."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
@@ -323,7 +266,7 @@ def accepted_when_last_counted(connection: Connection, issue_id: IssueId) -> int
 
 
 def note_accepted(connection: Connection, issue_id: IssueId, accepted: int) -> None:
-    """Note how many mails the breaker has counted as accepted."""
+    """Store how many accepted mails the breaker has counted."""
     connection.execute(
         "UPDATE issues SET breaker_accepted = %(accepted)s WHERE id = %(id)s",
         {"id": issue_id.root, "accepted": accepted},

@@ -1,52 +1,29 @@
-"""Subscribers: each statement merges a time into a row, and is harmless when repeated or late."""
+"""Subscribers: each statement merges a time into a row, harmless when repeated or late."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, LiteralString
 
-from psycopg.rows import class_row, scalar_row
-from pydantic import BaseModel, ConfigDict
+from psycopg import sql
+from psycopg.rows import args_row, class_row, scalar_row
 
-from broadsheet.domain.issues import IssueId
-from broadsheet.domain.subscribers import (
-    EmailAddress,
-    SubscriberId,
-    SubscriberName,
-    SubscriberStatus,
-)
+from broadsheet.database.columns import columns_of
+from broadsheet.domain.subscribers import Subscriber, SubscriberId, SubscriberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import Language
-
+    from broadsheet.domain.ses_events import BounceOrComplaint
+    from broadsheet.domain.subscribers import DueMail, EmailAddress, SubscriberName
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
-
-class DueMail(StrEnum):
-    """A mail that a subscriber is owed."""
-
-    CONFIRMATION = "confirmation"
-    ALREADY_SUBSCRIBED = "already_subscribed"
-
-
-class Subscriber(BaseModel):
-    """A row of ``subscribers``, as far as anybody reads it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: SubscriberId
-    email: EmailAddress
-    status: SubscriberStatus
-    confirmation_issued_at: datetime | None
-    confirmed_at: datetime | None
-    unsubscribed_at: datetime | None
-    due_mail: DueMail | None
-    due_mail_since: datetime | None
+_SELECT = sql.SQL("SELECT {columns} FROM subscribers ").format(columns=columns_of(Subscriber))
+_LOCK_BY_EMAIL = _SELECT + sql.SQL("WHERE email = %(email)s FOR UPDATE")
+_LOCK_BY_ID = _SELECT + sql.SQL("WHERE id = %(id)s FOR UPDATE")
 
 
 def insert_pending(
@@ -56,7 +33,7 @@ def insert_pending(
     language: Language,
     signed_up_at: datetime,
 ) -> None:
-    """Add a pending subscriber, unless the address is known: then nothing changes."""
+    """Insert a pending subscriber; change nothing when the address is known."""
     connection.execute(
         """
         INSERT INTO subscribers (id, email, name, language, signed_up_at)
@@ -77,13 +54,7 @@ def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     """Return the subscriber with this address, locked until the transaction ends."""
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         subscriber = cursor.execute(
-            """
-            SELECT id, email, status, confirmation_issued_at, confirmed_at, unsubscribed_at,
-                   due_mail, due_mail_since
-            FROM subscribers
-            WHERE email = %(email)s
-            FOR UPDATE
-            """,
+            _LOCK_BY_EMAIL,
             {"email": str(email)},
         ).fetchone()
     if subscriber is None:
@@ -95,13 +66,7 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
     """Return this subscriber, locked until the transaction ends."""
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         return cursor.execute(
-            """
-            SELECT id, email, status, confirmation_issued_at, confirmed_at, unsubscribed_at,
-                   due_mail, due_mail_since
-            FROM subscribers
-            WHERE id = %(id)s
-            FOR UPDATE
-            """,
+            _LOCK_BY_ID,
             {"id": subscriber_id.root},
         ).fetchone()
 
@@ -109,7 +74,7 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
 def owe_mail(
     connection: Connection, subscriber_id: SubscriberId, mail: DueMail, since: datetime
 ) -> None:
-    """Mark a mail as due: committed before the mail goes out."""
+    """Mark a mail as due, to be committed before the mail is sent."""
     connection.execute(
         """
         UPDATE subscribers
@@ -121,7 +86,7 @@ def owe_mail(
 
 
 def clear_due_mail(connection: Connection, subscriber: Subscriber) -> None:
-    """Clear the mark after the mail went out, unless a newer one has been set meanwhile."""
+    """Clear the mark once the mail was sent, unless a newer mark has replaced it."""
     connection.execute(
         """
         UPDATE subscribers
@@ -141,7 +106,7 @@ def merge_confirmation(
 ) -> SubscriberStatus:
     """Merge a confirmation's two times and return the status that follows from them.
 
-    A confirmation mail that was due before the click is due no more.
+    A mail that was due before the click is no longer due.
     """
     return _status_after(
         connection,
@@ -161,7 +126,7 @@ def merge_confirmation(
 def rename(
     connection: Connection, subscriber_id: SubscriberId, name: SubscriberName, language: Language
 ) -> None:
-    """Take the name and language that the subscriber confirmed."""
+    """Store the name and language that the subscriber confirmed."""
     connection.execute(
         "UPDATE subscribers SET name = %(name)s, language = %(language)s WHERE id = %(id)s",
         {"id": subscriber_id.root, "name": str(name), "language": language},
@@ -173,7 +138,7 @@ def merge_unsubscribe(
 ) -> SubscriberStatus:
     """Merge an unsubscribe's time and return the status that follows from it.
 
-    A mail that was due before it is due no more.
+    A mail that was due before is no longer due.
     """
     return _status_after(
         connection,
@@ -213,52 +178,40 @@ def count_confirmed(connection: Connection) -> int:
     return max(round(int(plan["Plan"]["Plan Rows"]), -3), COUNTED_EXACTLY)
 
 
-class BounceOrComplaint(BaseModel):
-    """A mail that bounced for good, by when it was sent, or was complained of."""
-
-    model_config = ConfigDict(frozen=True)
-
-    subscriber_id: SubscriberId
-    message_id: str
-    issue_id: IssueId | None
-    bounced_at: datetime | None
-    complained_at: datetime | None
-
-
 def merge_bounces_and_complaints(
-    connection: Connection, harms: Sequence[BounceOrComplaint]
-) -> dict[str, int]:
-    """Merge bounces and complaints; return how many subscribers' states changed, by metric.
+    connection: Connection, reports: Sequence[BounceOrComplaint]
+) -> dict[SubscriberStatus, int]:
+    """Merge bounces and complaints; return how many subscribers have which new status.
 
-    Every change of state goes to the consent log. Rows are locked in one order.
+    Every change of status goes to the consent log. Rows are locked in one order.
     """
-    if not harms:
+    if not reports:
         return {}
-    ordered = sorted(harms, key=lambda harm: harm.subscriber_id.root)
-    with connection.cursor(row_factory=class_row(_Changed)) as cursor:
+    ordered = sorted(reports, key=lambda report: report.subscriber_id.root)
+    with connection.cursor(row_factory=args_row(_changed)) as cursor:
         changed = cursor.execute(
             """
-            WITH harm AS (
+            WITH report AS (
                 SELECT subscriber_id, max(bounced_at) AS bounced_at,
                        max(complained_at) AS complained_at,
                        min(message_id) AS message_id, min(issue_id::text)::uuid AS issue_id
                 FROM unnest(
                     %(subscriber_ids)s::uuid[], %(bounced)s::timestamptz[],
                     %(complained)s::timestamptz[], %(message_ids)s::text[], %(issue_ids)s::uuid[]
-                ) AS harm (subscriber_id, bounced_at, complained_at, message_id, issue_id)
+                ) AS report (subscriber_id, bounced_at, complained_at, message_id, issue_id)
                 GROUP BY subscriber_id
             ), before AS (
                 SELECT id, status FROM subscribers
-                WHERE id IN (SELECT subscriber_id FROM harm)
+                WHERE id IN (SELECT subscriber_id FROM report)
                 ORDER BY id
                 FOR UPDATE
             ), after AS (
                 UPDATE subscribers AS subscriber
-                SET bounced_at = greatest(subscriber.bounced_at, harm.bounced_at),
-                    complained_at = greatest(subscriber.complained_at, harm.complained_at)
-                FROM harm, before
-                WHERE subscriber.id = harm.subscriber_id AND before.id = subscriber.id
-                RETURNING subscriber.id, subscriber.status, harm.issue_id, harm.message_id
+                SET bounced_at = greatest(subscriber.bounced_at, report.bounced_at),
+                    complained_at = greatest(subscriber.complained_at, report.complained_at)
+                FROM report, before
+                WHERE subscriber.id = report.subscriber_id AND before.id = subscriber.id
+                RETURNING subscriber.id, subscriber.status, report.issue_id, report.message_id
             ), logged AS (
                 INSERT INTO consents (request_id, subscriber_id, change, at, issue_id)
                 SELECT md5(after.message_id || after.status)::uuid, after.id,
@@ -274,19 +227,20 @@ def merge_bounces_and_complaints(
             GROUP BY after.status
             """,
             {
-                "subscriber_ids": [harm.subscriber_id.root for harm in ordered],
-                "bounced": [harm.bounced_at for harm in ordered],
-                "complained": [harm.complained_at for harm in ordered],
-                "message_ids": [harm.message_id for harm in ordered],
-                "issue_ids": [harm.issue_id.root if harm.issue_id else None for harm in ordered],
+                "subscriber_ids": [report.subscriber_id.root for report in ordered],
+                "bounced": [report.bounced_at for report in ordered],
+                "complained": [report.complained_at for report in ordered],
+                "message_ids": [report.message_id for report in ordered],
+                "issue_ids": [
+                    report.issue_id.root if report.issue_id else None for report in ordered
+                ],
             },
         ).fetchall()
-    return {f"Subscribers{row.status.capitalize()}": row.number for row in changed}
+    return dict(changed)
 
 
-class _Changed(BaseModel):
-    status: SubscriberStatus
-    number: int
+def _changed(status: str, number: int) -> tuple[SubscriberStatus, int]:
+    return SubscriberStatus(status), number
 
 
 def _status_after(

@@ -1,6 +1,9 @@
-"""Delivery's own words: batches, claims, recipients, outcomes."""
+"""Sending an issue: batches, claims, recipients and outcomes.
 
-from datetime import datetime
+What exists once a mail is a tuple of bare values, see ``docs/decisions/0019``.
+"""
+
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -8,11 +11,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from broadsheet.domain.issues import IssueId
-from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 
 
 class BatchPointer(BaseModel):
-    """What travels through DeliveryQueue: names the batches of a claim, holds nothing of them."""
+    """A message of DeliveryQueue: the numbers of batches to send, and nothing of their content."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,20 +22,16 @@ class BatchPointer(BaseModel):
     numbers: tuple[Annotated[StrictInt, Field(gt=0)], ...] = Field(min_length=1)
 
 
-class ClaimedBatch(BaseModel):
+class ClaimedBatch(NamedTuple):
     """A batch as its claim found it. ``tries`` counts the claims in which SES was asked."""
-
-    model_config = ConfigDict(frozen=True)
 
     number: int
     round: int
     tries: int
 
 
-class Claim(BaseModel):
+class Claim(NamedTuple):
     """One deliver's right to send some batches of an issue, until the deadline."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: UUID
     issue_id: IssueId
@@ -41,18 +39,34 @@ class Claim(BaseModel):
     batches: list[ClaimedBatch]
 
 
-class Recipient(NamedTuple):
-    """A confirmed subscriber whose turn it is."""
+class BatchResult(NamedTuple):
+    """What becomes of a claimed batch: closed, or waiting again after ``pause`` with its tries."""
 
-    subscriber_id: SubscriberId
+    number: int
+    is_closed: bool
+    tries: int
+    pause: timedelta
+
+
+class ReleasedBatches(NamedTuple):
+    """The numbers of the batches that the claim still held, and whether others wait."""
+
+    ours: set[int]
+    others_wait: bool
+
+
+class Recipient(NamedTuple):
+    """A confirmed subscriber to mail. ``email`` has the form in which addresses are stored."""
+
+    subscriber_id: UUID
     batch_number: int
     round: int
-    email: EmailAddress
-    name: SubscriberName
+    email: str
+    name: str
 
 
 class Outcome(StrEnum):
-    """What became of one recipient in one round; a later member outranks an earlier one."""
+    """The result for one recipient in one round; a later member takes precedence."""
 
     UNRESOLVED = "unresolved"
     SKIPPED = "skipped"
@@ -63,9 +77,9 @@ class Outcome(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A row of the ledger, without its issue and claim."""
+    """An outcome to write into the ledger."""
 
-    subscriber_id: SubscriberId
+    subscriber_id: UUID
     batch_number: int
     round: int
     outcome: Outcome

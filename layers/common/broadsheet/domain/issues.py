@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -214,3 +215,41 @@ class OpenProblems(BaseModel):
     paused: list[PausedIssue]
     unresolved_mails: int
     duplicate_mails: int
+
+
+class Issue(BaseModel):
+    """An issue and its progress, without its content."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: IssueId
+    author: AuthorName
+    title: IssueTitle
+    status: IssueStatus
+    publish_at: datetime
+    created_at: datetime
+    frozen_at: datetime | None
+    audience: int | None
+    finished_at: datetime | None
+    paused_because: str | None
+
+
+class KeyedIssue(Issue):
+    """The issue that an idempotency key names. ``request_digest``: of the request with that key."""
+
+    request_digest: bytes
+
+
+class NewIssue(BaseModel):
+    """An issue to insert. ``request_digest``: SHA-256 of the author's request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: IssueId
+    author: AuthorName
+    idempotency_key: IdempotencyKey
+    request_digest: bytes
+    title: IssueTitle
+    content: MarkdownContent | HtmlContent
+    rendered: RenderedIssue
+    publish_at: datetime

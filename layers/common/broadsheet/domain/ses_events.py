@@ -270,3 +270,13 @@ def _may_hold_event(value: Any) -> bool:  # noqa: ANN401 - any JSON
             return _about_no_mail(value) is None
         case _:
             return False
+
+
+class BounceOrComplaint(NamedTuple):
+    """A permanent bounce, dated by when its mail was sent, or a complaint."""
+
+    subscriber_id: SubscriberId
+    message_id: str
+    issue_id: IssueId | None
+    bounced_at: datetime | None
+    complained_at: datetime | None

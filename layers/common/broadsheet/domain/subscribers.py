@@ -2,11 +2,12 @@
 
 import ipaddress
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 from uuid import UUID, uuid4
 
-from pydantic import ConfigDict, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 from broadsheet.domain.writing import count_graphemes, has_controls, is_blank
 
@@ -72,15 +73,13 @@ class MailAddress(RootModel[str]):
 class EmailAddress(MailAddress):
     """A reader's address in the one form we store: case folded, so that one mailbox is one."""
 
-    @classmethod
-    def stored(cls, text: str) -> "EmailAddress":
-        """Return an address that was parsed before it was stored.
+    @staticmethod
+    def is_stored_form(text: str) -> bool:
+        """Return whether a text can be an address that was parsed before it was stored.
 
-        Parsing takes as long as sending does. Raises ``ValueError`` for what can't have been.
+        Parsing every address again would take as long as sending the mails.
         """
-        if not _STORED_ADDRESS.fullmatch(text):
-            raise ValueError("this was not stored as an email address")
-        return cls.model_construct(text)
+        return _STORED_ADDRESS.fullmatch(text) is not None
 
     @field_validator("root")
     @classmethod
@@ -92,11 +91,6 @@ class SubscriberName(RootModel[str]):
     """A name as a person writes it: trimmed, at most 256 grapheme clusters, no markup."""
 
     model_config = ConfigDict(frozen=True)
-
-    @classmethod
-    def stored(cls, text: str) -> "SubscriberName":
-        """Return a name that was parsed before it was stored; any text is harmless to send."""
-        return cls.model_construct(text)
 
     @field_validator("root")
     @classmethod
@@ -139,6 +133,28 @@ class SubscriberStatus(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     BOUNCED = "bounced"
     COMPLAINED = "complained"
+
+
+class DueMail(StrEnum):
+    """A mail that a subscriber is owed."""
+
+    CONFIRMATION = "confirmation"
+    ALREADY_SUBSCRIBED = "already_subscribed"
+
+
+class Subscriber(BaseModel):
+    """A subscriber's state, as far as any rule reads it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: SubscriberId
+    email: EmailAddress
+    status: SubscriberStatus
+    confirmation_issued_at: datetime | None
+    confirmed_at: datetime | None
+    unsubscribed_at: datetime | None
+    due_mail: DueMail | None
+    due_mail_since: datetime | None
 
 
 class SourceAddress(RootModel[str]):

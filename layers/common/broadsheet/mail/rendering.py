@@ -104,7 +104,7 @@ def has_name_in_addresses(issue: RenderedIssue) -> bool:
 
 
 def recipient_variables(
-    name: SubscriberName, unsubscribe_url: str, *, has_name_in_addresses: bool
+    name: SubscriberName | str, unsubscribe_url: str, *, has_name_in_addresses: bool
 ) -> dict[str, str]:
     """Return one recipient's values, each escaped for where it goes.
 

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet import settings
-from broadsheet.database import (
-    deliveries_table,
-    feedback_progress_table,
-    issues_table,
-    subscribers_table,
-)
-from broadsheet.database.deliveries_table import LedgerUpdate
-from broadsheet.database.subscribers_table import BounceOrComplaint
+from broadsheet.database import feedback_progress_table, issues_table, subscribers_table
+from broadsheet.database.ledger import breaker as breaker_counts
+from broadsheet.database.ledger import outcomes
+from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
-from broadsheet.domain.ses_events import EventKind
+from broadsheet.domain.ledger import LedgerUpdate
+from broadsheet.domain.ses_events import BounceOrComplaint, EventKind
 from broadsheet.services.issues import lifecycle
 from broadsheet.telemetry import count, logger
 
@@ -45,13 +41,13 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         if not event.is_listed:
             _log_unlisted(event)
     with connection.transaction():
-        duplicates = deliveries_table.merge_updates(connection, _ledger_updates(events))
-        harmed = subscribers_table.merge_bounces_and_complaints(connection, _harm(events))
+        duplicates = outcomes.merge_updates(connection, _ledger_updates(events))
+        changed = subscribers_table.merge_bounces_and_complaints(connection, _harm(events))
         latest = max(event.sent_at for event in events)
         feedback_progress_table.note_mail(connection, latest)
     report_duplicates(duplicates)
-    for change, number in harmed.items():
-        count(change, number)
+    for status, number in changed.items():
+        count(f"Subscribers{status.capitalize()}", number)
     logger.info(
         "events recorded",
         events=len(events),
@@ -125,22 +121,19 @@ def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
 
 def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     """Pause an issue whose mails bounce or are complained of beyond what SES bears."""
-    harm = deliveries_table.count_for_breaker(connection, issue_id)
-    breaker = settings.BREAKER
-    suspicious = (
-        harm.bounced >= breaker.least_bounces or harm.complained >= breaker.least_complaints
-    )
-    if not suspicious:
+    counts = breaker_counts.count_bounces_and_complaints(connection, issue_id)
+    if not BREAKER.may_trip(counts):
         return
     accepted = issues_table.accepted_when_last_counted(connection, issue_id)
-    if not breaker.trips(harm.bounced, harm.complained, accepted):
+    if not BREAKER.trips(counts, accepted):
         return
-    # The count was of a while ago; counted anew, it may be enough.
-    accepted = deliveries_table.count_accepted_since_reset(connection, issue_id)
+    # More mails may have been accepted since they were counted last.
+    accepted = breaker_counts.count_accepted(connection, issue_id)
     issues_table.note_accepted(connection, issue_id, accepted)
-    if breaker.trips(harm.bounced, harm.complained, accepted):
+    if BREAKER.trips(counts, accepted):
         lifecycle.pause_because(
             connection,
             issue_id,
-            f"of {accepted} mails, {harm.bounced} bounced and {harm.complained} were complained of",
+            f"of {accepted} mails, {counts.bounced} bounced and {counts.complained} were"
+            " complained of",
         )

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
+from broadsheet.database import delivery_batches_table, issues_table
+from broadsheet.database.ledger import open_recipients
 from broadsheet.domain.errors import IssueNotFound, WrongState
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail.ses_mailer import BULK_LIMIT
@@ -19,8 +20,7 @@ from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.database.issues_table import Issue
-    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.issues import Issue, IssueId
 
 BY_AUTHOR = "the author paused it"
 
@@ -83,7 +83,7 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
             raise WrongState("the issue has not begun: nobody can have failed")
         if issue.status is IssueStatus.CANCELED:
             raise WrongState("the issue was canceled: it is not sent again")
-        failed = deliveries_table.find_failed(connection, issue_id)
+        failed = open_recipients.find_failed(connection, issue_id)
         if not failed and not delivery_batches_table.has_open_round(connection, issue_id):
             raise WrongState("nobody has failed: there is nobody to send to again")
         size = pacing.batch_size(pacing.known_rate(connection) or BULK_LIMIT)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, settings
-from broadsheet.database import deliveries_table, issues_table, subscribers_table
-from broadsheet.database.deliveries_table import Books, LedgerRow
-from broadsheet.database.issues_table import Issue, NewIssue
+from broadsheet.database import issues_table, subscribers_table
+from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
-from broadsheet.domain.issues import IssueId, IssueStatus
+from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue
+from broadsheet.domain.ledger import Books
 from broadsheet.mail import rendering
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.issues import IdempotencyKey, PublishRequest
+    from broadsheet.domain.ledger import LedgerRow
 
 
 class IssueWithBooks(BaseModel):
@@ -41,7 +43,7 @@ class IssueWithBooks(BaseModel):
 
 def publish(
     connection: Connection,
-    author: str,
+    author: AuthorName,
     key: IdempotencyKey,
     request: PublishRequest,
     correlation_id: str,
@@ -56,7 +58,7 @@ def publish(
     new = NewIssue(
         id=IssueId.new(),
         author=author,
-        idempotency_key=str(key),
+        idempotency_key=key,
         request_digest=request.digest,
         title=request.title,
         content=request.content,
@@ -65,7 +67,7 @@ def publish(
     )
     with connection.transaction():
         is_new = issues_table.insert(connection, new)
-        keyed = issues_table.find_by_key(connection, author, str(key))
+        keyed = issues_table.find_by_key(connection, author, key)
         if keyed.request_digest != request.digest:
             raise IdempotencyKeyReused(
                 "this Idempotency-Key was used for another issue: choose a new one"
@@ -75,9 +77,9 @@ def publish(
     if is_new:
         count("IssuesPublished")
         logger.info("issue published", issue_id=str(new.id), publish_at=new.publish_at.isoformat())
-    if keyed.issue.publish_at <= datetime.now(UTC):
-        dispatch_kick.kick(keyed.issue.id, correlation_id)
-    return keyed.issue
+    if keyed.publish_at <= datetime.now(UTC):
+        dispatch_kick.kick(keyed.id, correlation_id)
+    return keyed
 
 
 def audience_now(connection: Connection) -> int:
@@ -92,23 +94,26 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
         issue = issues_table.find(connection, issue_id)
         if issue is None:
             raise IssueNotFound("there is no issue with this id")
-        books = (
+        shown = (
             None
             if issue.audience is None
-            else deliveries_table.books(
+            else books.read_books(
                 connection,
                 issue_id,
                 issue.audience,
                 canceled=issue.status is IssueStatus.CANCELED,
             )
         )
-        pace = pacing.present_rate(connection)
-    is_going_on = books is not None and issue.status is IssueStatus.SENDING and pace is not None
+        rate = pacing.present_rate(connection)
     return IssueWithBooks(
-        issue=issue,
-        books=books,
-        seconds_to_go=round(books.waiting / pace, 1) if is_going_on and books and pace else None,
+        issue=issue, books=shown, seconds_to_go=_seconds_to_go(issue, shown, rate)
     )
+
+
+def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
+    if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
+        return None
+    return round(shown.waiting / rate, 1)
 
 
 def ledger(
@@ -117,7 +122,7 @@ def ledger(
     """Return a page of an issue's ledger. Raises ``IssueNotFound``."""
     if issues_table.find(connection, issue_id) is None:
         raise IssueNotFound("there is no issue with this id")
-    return deliveries_table.page(connection, issue_id, limit, after)
+    return page.read_page(connection, issue_id, limit, after)
 
 
 def newest(

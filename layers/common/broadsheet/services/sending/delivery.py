@@ -16,11 +16,12 @@ from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, settings, signed_tokens
-from broadsheet.database import deliveries_table, delivery_batches_table, issues_table
-from broadsheet.database.delivery_batches_table import BatchResult
-from broadsheet.domain.deliveries import Delivery, Outcome
+from broadsheet.database import delivery_batches_table, issues_table
+from broadsheet.database.ledger import open_recipients, outcomes
+from broadsheet.domain.deliveries import BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.requests import UnsubscribeToken
+from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.mail import ses_mailer
 from broadsheet.mail.ses_mailer import (
     Accepted,
@@ -129,7 +130,7 @@ def _deliver_together(
     time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, others, letter = invocation.in_database(
         lambda connection: (
-            *deliveries_table.read_recipients(connection, claim),
+            *open_recipients.read_recipients(connection, claim),
             _letter(connection, issue_id),
         )
     )
@@ -172,7 +173,7 @@ def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[D
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
-    recording.report_duplicates(deliveries_table.record(connection, claim, deliveries))
+    recording.report_duplicates(outcomes.record(connection, claim, deliveries))
 
 
 def _claim(
@@ -234,7 +235,9 @@ def _send(
 
 def _token(claim: Claim, recipient: Recipient) -> str:
     return signed_tokens.sign_unsubscribe(
-        UnsubscribeToken(subscriber_id=recipient.subscriber_id, issue_id=claim.issue_id)
+        UnsubscribeToken(
+            subscriber_id=SubscriberId(recipient.subscriber_id), issue_id=claim.issue_id
+        )
     )
 
 

@@ -12,14 +12,10 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
-from broadsheet.database import (
-    deliveries_table,
-    delivery_batches_table,
-    feedback_progress_table,
-    issues_table,
-)
-from broadsheet.database.delivery_batches_table import BatchResult
-from broadsheet.domain.deliveries import BatchPointer, Delivery, Outcome
+from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
+from broadsheet.database.ledger import open_recipients, outcomes
+from broadsheet.database.ledger import unresolved as unresolved_sends
+from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
 from broadsheet.domain.ses_events import about_no_mail
@@ -33,10 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.database.deliveries_table import Unresolved
-    from broadsheet.database.issues_table import Issue
     from broadsheet.domain.deliveries import Claim, Recipient
-    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.ledger import RoundMember
 
 
 _FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
@@ -87,10 +82,10 @@ def report_problems(connection: Connection) -> OpenProblems:
             for issue in issues_table.find_open(connection)
             if (because := issue.paused_because) and because != lifecycle.BY_AUTHOR
         ],
-        unresolved_mails=deliveries_table.count_unresolved_until(
+        unresolved_mails=unresolved_sends.count_until(
             connection, now - grace - _dead_after_deadline()
         ),
-        duplicate_mails=deliveries_table.count_duplicates_since(connection, now - _FORTNIGHT),
+        duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
     )
 
 
@@ -133,7 +128,7 @@ def _dead_after_deadline() -> timedelta:
 
 
 def _hold(connection: Connection, claim: Claim) -> None:
-    recipients, others = deliveries_table.read_recipients(connection, claim)
+    recipients, others = open_recipients.read_recipients(connection, claim)
     # Who has unsubscribed since may have been mailed before, and is held as well.
     unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
     held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
@@ -142,7 +137,7 @@ def _hold(connection: Connection, claim: Claim) -> None:
         for of in held
     ]
     failed = [other for other in others if other.outcome is Outcome.FAILED]
-    deliveries_table.record(connection, claim, [*failed, *unresolved])
+    outcomes.record(connection, claim, [*failed, *unresolved])
     delivery_batches_table.release_claim(
         connection,
         claim,
@@ -162,7 +157,7 @@ def _hold(connection: Connection, claim: Claim) -> None:
 
 def _settle(connection: Connection, issue_id: IssueId) -> None:
     """Let unresolved recipients wait again, once no event of their mail can still be under way."""
-    deadline = deliveries_table.oldest_unresolved(connection, issue_id)
+    deadline = unresolved_sends.oldest_deadline(connection, issue_id)
     if deadline is None:
         return
     oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
@@ -182,11 +177,11 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
         return
     with _locked(connection, issue_id) as issue:
         # Looked at again under the lock: an event may have settled them meanwhile.
-        rows = deliveries_table.lock_unresolved_until(
+        rows = unresolved_sends.lock_until(
             connection, issue_id, current_until - _dead_after_deadline()
         )
         if rows and issue.status is IssueStatus.CANCELED:
-            deliveries_table.give_up(connection, issue_id, rows)
+            unresolved_sends.give_up(connection, issue_id, rows)
             logger.warning("given up, since canceled", issue_id=str(issue_id), recipients=len(rows))
             return
         by_round = groupby(sorted(rows, key=lambda row: row.round), key=lambda row: row.round)
@@ -195,12 +190,12 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
 
 
 def _let_wait_again(
-    connection: Connection, issue_id: IssueId, round_number: int, unresolved: Sequence[Unresolved]
+    connection: Connection, issue_id: IssueId, round_number: int, unresolved: Sequence[RoundMember]
 ) -> None:
     again = delivery_batches_table.reopen_for_resend(
         connection, issue_id, round_number, [row.subscriber_id for row in unresolved]
     )
-    deliveries_table.delete_for_resend(connection, issue_id, round_number, sorted(again))
+    unresolved_sends.delete_for_resend(connection, issue_id, round_number, sorted(again))
     count("MailsSentAgain", len(again))
     logger.warning("sent again, possibly twice", issue_id=str(issue_id), recipients=len(again))
 
@@ -299,8 +294,7 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
             delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
         )
         if issue.status is not IssueStatus.FINISHED and (
-            is_held(connection, issue_id)
-            or deliveries_table.oldest_unresolved(connection, issue_id)
+            is_held(connection, issue_id) or unresolved_sends.oldest_deadline(connection, issue_id)
         ):
             return
         issue_clock.stop(issue_id)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import consents_table, sign_ups_table, subscribers_table
-from broadsheet.database.subscribers_table import DueMail, Subscriber
 from broadsheet.domain.requests import (
     ConfirmationToken,
     ConfirmRequest,
@@ -16,7 +15,7 @@ from broadsheet.domain.requests import (
     UnsubscribeRequest,
     now,
 )
-from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail import rendering, ses_mailer
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.subscribers import Subscriber
 
 
 def apply(connection: Connection, request: SubscriberRequest) -> None:

@@ -1,0 +1,1 @@
+"""The ledger's tables, ``deliveries``, ``duplicate_mails`` and ``resends``, by subject."""
