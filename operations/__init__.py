@@ -1,1 +1,6 @@
-"""What an operator runs against a stack, local or on AWS."""
+"""What an operator runs against a stack, local or on AWS, with the types of its layer."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "layers" / "common"))

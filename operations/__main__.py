@@ -4,12 +4,7 @@ The Makefile's targets are short for it, and ``python -m local`` runs the same c
 stack on this machine.
 """
 
-import sys
-from pathlib import Path
 from typing import Any, override
-
-# The functions' own code, which smoke and unsubscribe sign links with.
-sys.path.append(str(Path(__file__).parents[1] / "layers" / "common"))
 
 import typer
 from typer.core import TyperGroup

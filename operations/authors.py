@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import boto3
-import regex
 import typer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from broadsheet.domain.authors import Author, AuthorName
 from operations import options, secret_value
 from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
@@ -28,21 +28,10 @@ if TYPE_CHECKING:
 
 TOKEN_PREFIX = "bs_"  # noqa: S105 - makes a leaked token recognisable, to people and scanners
 TOKEN_BYTES = 32
-MAX_NAME_CHARACTERS = 64
 
 
 class AuthorError(OperationFailed):
     """An author can't be added, renewed or revoked; the message says why."""
-
-
-class Author(BaseModel):
-    """One author, as the secret holds them: the token itself is nowhere."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    token_sha256: str
-    created_at: AwareDatetime
 
 
 class Authors(BaseModel):
@@ -51,26 +40,6 @@ class Authors(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     authors: tuple[Author, ...] = ()
-
-
-class AuthorName(BaseModel):
-    """A name that logs, issues and a terminal can show: one line, trimmed, not blank."""
-
-    model_config = ConfigDict(frozen=True)
-
-    text: str
-
-    @field_validator("text")
-    @classmethod
-    def _parse(cls, text: str) -> str:
-        text = text.strip()
-        if not text:
-            raise ValueError("an author needs a name")
-        if len(text) > MAX_NAME_CHARACTERS:
-            raise ValueError(f"a name has at most {MAX_NAME_CHARACTERS} characters")
-        if not regex.fullmatch(r"[\p{L}\p{M}\p{N} ._@'-]+", text):
-            raise ValueError("a name has letters, digits, spaces and . _ @ ' - only")
-        return text
 
 
 def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
@@ -109,19 +78,19 @@ def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
 
 def revoke_old(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
     """Leave an author their newest token only. Raises ``AuthorError`` when they have just one."""
-    name = _parse_name(name)
+    parsed = _parse_name(name)
 
     def with_newest(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        theirs = [author for author in authors if author.name == name]
+        theirs = [author for author in authors if author.name == parsed]
         if len(theirs) < 2:  # noqa: PLR2004 - an old one and a new one
-            raise AuthorError(f"{name} has no older token. Give them a new one first: make renew.")
+            raise AuthorError(f"{parsed} has no older token. Give them a new one: make renew.")
         newest = max(theirs, key=lambda author: author.created_at)
-        return tuple(author for author in authors if author.name != name or author is newest)
+        return tuple(author for author in authors if author.name != parsed or author is newest)
 
     _change(client, secret_arn, with_newest)
 
 
-def _with_token(name: str) -> tuple[Author, str]:
+def _with_token(name: AuthorName) -> tuple[Author, str]:
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(token.encode()).hexdigest()
     return Author(name=name, token_sha256=digest, created_at=datetime.now(UTC)), token
@@ -129,12 +98,12 @@ def _with_token(name: str) -> tuple[Author, str]:
 
 def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
     """Take an author's right to publish away. Raises ``AuthorError`` when there is none."""
-    name = _parse_name(name)
+    parsed = _parse_name(name)
 
     def without_author(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        kept = tuple(author for author in authors if author.name != name)
+        kept = tuple(author for author in authors if author.name != parsed)
         if kept == authors:
-            raise AuthorError(f"There is no author {name}.")
+            raise AuthorError(f"There is no author {parsed}.")
         return kept
 
     _change(client, secret_arn, without_author)
@@ -158,9 +127,9 @@ def _change(
     secret_value.change(client, secret_arn, changed)
 
 
-def _parse_name(name: str) -> str:
+def _parse_name(name: str) -> AuthorName:
     try:
-        return AuthorName(text=name).text
+        return AuthorName(name)
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise AuthorError(f"{message[0].upper()}{message[1:]}.") from error
@@ -183,7 +152,7 @@ def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) 
     elif found:
         rows = table("Author", "Token since (UTC)")
         for author in found:
-            rows.add_row(author.name, f"{author.created_at:%Y-%m-%d %H:%M}")
+            rows.add_row(str(author.name), f"{author.created_at:%Y-%m-%d %H:%M}")
         console().print(rows)
     else:
         say("Nobody may publish yet. `make author NAME=jo` adds an author.")
