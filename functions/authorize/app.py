@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from broadsheet.domain.authors import Author, AuthorName
 from broadsheet.secrets import secret
-from broadsheet.settings import required
+from broadsheet.settings import authors_secret_arn
 from broadsheet.telemetry import InvocationFailed, kind_of, log_failure, logger
 
 
@@ -43,7 +43,7 @@ def find_author(authorization: str) -> AuthorName | None:
     if scheme.lower() != "bearer":
         return None
     digest = sha256(token.strip().encode()).hexdigest()
-    for entry in json.loads(secret(required("AUTHORS_SECRET_ARN")))["authors"]:
+    for entry in json.loads(secret(authors_secret_arn()))["authors"]:
         author = Author.model_validate(entry)
         if hmac.compare_digest(author.token_sha256, digest):
             return author.name

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from broadsheet import settings, signed_tokens
 from broadsheet.domain.requests import ConfirmRequest
-from broadsheet.queues import messages
+from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
 from broadsheet.web.http import Request, Response, router
@@ -28,7 +28,7 @@ def confirm(request: Request) -> Response:
         token=signed_tokens.read_confirmation(request.query.get("token", "")),
         origin=request.origin,
     )
-    messages.send_request(wanted, request.correlation_id)
+    requests_queue.send(wanted, request.correlation_id)
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
         page = pages.confirmed(settings.newsletter_name(), sign_up_url=request.link("/"))

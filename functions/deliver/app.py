@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from broadsheet.database.connection import session
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import worker
 from broadsheet.services.sending import delivery
 from broadsheet.services.sending.delivery import Invocation
@@ -17,7 +17,7 @@ _pointer = TypeAdapter(BatchPointer)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take SQS messages, each of which points to batches; those of one issue go together."""
+    """Take SQS messages, each of which points to batches of an issue."""
     try:
         with session() as connections:
             invocation = Invocation(
@@ -27,19 +27,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             def deliver(
                 pointers: Sequence[BatchPointer], correlation_id: str
             ) -> Sequence[BatchPointer]:
-                numbers = sorted({number for pointer in pointers for number in pointer.numbers})
-                issue_id = pointers[0].issue_id
-                unprocessed = set(delivery.deliver(invocation, issue_id, numbers, correlation_id))
                 return [
-                    pointer for pointer in pointers if not unprocessed.isdisjoint(pointer.numbers)
+                    pointer
+                    for pointer in pointers
+                    if not delivery.deliver(invocation, pointer, correlation_id)
                 ]
 
-            return worker.work_through(
-                event,
-                _pointer.validate_json,
-                deliver,
-                "DELIVERY",
-                together=lambda pointer: pointer.issue_id,
-            )
+            return worker.work_through(event, _pointer.validate_json, deliver, "DELIVERY")
     finally:
-        ses_mailer.close_connections()
+        ses_client.close_connections()

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from broadsheet import settings
 from broadsheet.database.connection import session
 from broadsheet.domain.requests import SubscriberRequest, subscriber_request
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import worker
 from broadsheet.services.subscribers import enrollment
 
@@ -29,4 +29,4 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
             return worker.work_through(event, subscriber_request.validate_json, enroll, "REQUESTS")
     finally:
-        ses_mailer.close_connections()
+        ses_client.close_connections()

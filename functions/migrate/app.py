@@ -8,7 +8,6 @@ older version and changes nothing, as does a delete.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
+from broadsheet import settings
 from broadsheet.database import application_role
 from broadsheet.database.connection import Connection, connect, connected
 from broadsheet.database.migrations import migrate, numbered_files
@@ -81,13 +81,14 @@ def _migrate_to(version: int) -> None:
 
 def _let_the_application_in(connection: Connection) -> None:
     """Let in the role that the functions use: made here in Aurora, else the operator's own."""
-    if role := os.environ.get("APPLICATION_ROLE"):
+    wanted = settings.application_role()
+    if role := wanted.name:
         application_role.create(connection, role)
         application_role.admit(connection, role)
         timeouts = application_role.TIMEOUTS | application_role.IN_AURORA
         application_role.set_timeouts(connection, role, timeouts)
-    elif secret_arn := os.environ.get("APPLICATION_URL_SECRET_ARN"):
-        with connect(SECONDS_FOR_A_DATABASE_TO_WAKE, secret_arn) as application:
+    elif wanted.url_secret_arn:
+        with connect(SECONDS_FOR_A_DATABASE_TO_WAKE, wanted.url_secret_arn) as application:
             role = application_role.name(application)
             application_role.set_timeouts(application, role)
         if role != application_role.name(connection):

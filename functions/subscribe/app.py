@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from broadsheet import __version__, settings
 from broadsheet.domain.errors import InvalidRequest, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
-from broadsheet.queues import messages
+from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
 from broadsheet.web.http import Request, Response, invalid_fields, router
@@ -40,7 +40,7 @@ def subscribe(request: Request) -> Response:
         )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
-    messages.send_request(wanted, request.correlation_id)
+    requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
         page = pages.check_your_inbox(settings.newsletter_name(), sign_up_url=request.link("/"))

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from broadsheet import settings, signed_tokens
 from broadsheet.domain.requests import UnsubscribeRequest
-from broadsheet.queues import messages
+from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
 from broadsheet.web.http import Request, Response, router
@@ -29,7 +29,7 @@ def unsubscribe(request: Request) -> Response:
         token=signed_tokens.read_unsubscribe(request.query.get("token", "")),
         origin=request.origin,
     )
-    messages.send_request(wanted, request.correlation_id)
+    requests_queue.send(wanted, request.correlation_id)
     is_one_click = b"List-Unsubscribe" in request.body
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED

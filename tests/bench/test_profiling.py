@@ -14,7 +14,7 @@ from bench.profiling import OTHER, area_of
         ),
         (
             [
-                "send_issue (broadsheet/mail/ses_mailer.py)",
+                "send_issue (broadsheet/mail/ses/sending.py)",
                 "serialize (botocore/serialize.py)",
                 "dumps (json/__init__.py)",
             ],

@@ -13,7 +13,7 @@ THROTTLED_SHARE = 0.02
 
 # What an environment may raise because PostgreSQL or SES did not answer. All else is a defect.
 EXPECTED_ERRORS = {"DatabaseUnavailable", "MailNotTaken"}
-SES_MODULE = "ses_mailer.py"  # where DependencyUnavailable means that SES did not return its quota
+SES_MODULE = "account.py"  # where DependencyUnavailable means that SES did not return its quota
 
 
 @dataclass

@@ -31,8 +31,9 @@ from broadsheet.domain.deliveries import Claim, Delivery, Recipient
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.ses_events import SesEvent
-from broadsheet.mail import ses_mailer
-from broadsheet.queues import messages
+from broadsheet.mail.ses import client as ses_client
+from broadsheet.mail.ses import sending
+from broadsheet.queues import sqs
 from broadsheet.services.feedback import recording
 from broadsheet.services.sending import delivery, dispatching, pacing
 from broadsheet.settings import timings
@@ -178,14 +179,14 @@ def _wrap_deliver(points: Points) -> None:
     _after(points, delivery, "_claim", "claim committed", lambda made: made[0] is not None)
     _note_reads(points)
     _after(points, open_recipients, "read_recipients", "recipients read")
-    _after(points, ses_mailer, "send_issue", "answer read, ledger uncommitted")
+    _after(points, sending, "send_issue", "answer read, ledger uncommitted")
     _after(points, delivery, "_record_meanwhile", "acceptances committed, batch claimed")
     _after(points, delivery, "_finish", "ledger committed, message not deleted")
     _wrap_calls(points)
 
 
 def _wrap_dispatch(points: Points) -> None:
-    messages.BATCH_LIMIT = POINTERS_IN_A_CALL
+    sqs.BATCH_LIMIT = POINTERS_IN_A_CALL
     _after(points, issues_table, "set_frozen", "audience frozen, uncommitted")
     _after(points, dispatching, "_freeze", "audience frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "batches released, uncommitted", bool)
@@ -193,7 +194,7 @@ def _wrap_dispatch(points: Points) -> None:
     _after(points, unresolved, "delete_for_resend", "re-send allowed, uncommitted")
     _after(points, issues_table, "set_finished", "issue finished, uncommitted", bool)
     _before(points, issue_clock, "stop", "issue finished, clock running")
-    messages._client().meta.events.register(
+    sqs.client().meta.events.register(
         "before-send.sqs.SendMessageBatch", lambda **_: points.reach("between two pointers")
     )
 
@@ -251,7 +252,7 @@ def _note_breaker(points: Points) -> None:
 def _wrap_calls(points: Points) -> None:
     """Add the points before a call to SES leaves, and before its answer is read."""
     here = threading.local()
-    events = ses_mailer._sending_client().meta.events
+    events = ses_client.sending_client().meta.events
 
     def before_send(**_: object) -> None:
         here.sends = True

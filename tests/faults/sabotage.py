@@ -11,9 +11,10 @@ from broadsheet.database import delivery_batches_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.deliveries import BatchResult, Claim, Delivery, Recipient, ReleasedBatches
 from broadsheet.domain.issues import IssueId
-from broadsheet.mail import ses_mailer
-from broadsheet.mail.ses_mailer import OutcomeUnknown, Refusal, Refused
-from broadsheet.services.sending import delivery
+from broadsheet.mail.ses import client as ses_client
+from broadsheet.mail.ses import results, sending
+from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
+from broadsheet.services.sending import delivery, settling
 from tests.faults import plans
 
 
@@ -65,14 +66,14 @@ def _let_the_sdk_retry() -> None:
     def config(**options: Any) -> Config:  # noqa: ANN401 - botocore's own
         return Config(**options | {"retries": {"mode": "standard", "total_max_attempts": 3}})
 
-    vars(ses_mailer)["Config"] = config
-    ses_mailer._sending_client.cache_clear()
+    vars(ses_client)["Config"] = config
+    ses_client.sending_client.cache_clear()
 
 
 def _ignore_the_deadline() -> None:
     """Let a call leave after its claim's deadline."""
-    ses_mailer._sending_client().meta.events.unregister(
-        "before-send.sesv2.SendBulkEmail", ses_mailer._check_deadline
+    ses_client.sending_client().meta.events.unregister(
+        "before-send.sesv2.SendBulkEmail", ses_client._check_deadline
     )
 
 
@@ -120,27 +121,27 @@ def _ignore_pauses() -> None:
 
 def _write_no_unresolved() -> None:
     """Write no row for a recipient whose mail SES may have taken."""
-    settled = delivery._settled
+    settle = settling.settle
 
     def forgetful(
         recipient: Recipient, result: Refused | OutcomeUnknown, batch_result: BatchResult
     ) -> Delivery | None:
         is_unknown = isinstance(result, OutcomeUnknown)
-        return None if is_unknown else settled(recipient, result, batch_result)
+        return None if is_unknown else settle(recipient, result, batch_result)
 
-    vars(delivery)["_settled"] = forgetful
+    vars(settling)["settle"] = forgetful
 
 
 def _treat_timeouts_as_not_begun() -> None:
     """Treat a call without an answer in time as one that never began."""
-    result_of = ses_mailer._result_of
+    result_of = results.result_of
 
     def hasty(error: ClientError | BotoCoreError) -> Refused | OutcomeUnknown:
         if isinstance(error, ReadTimeoutError):
             return Refused(refusal=Refusal.NOT_BEGUN, reason="TIMEOUT")
         return result_of(error)
 
-    vars(ses_mailer)["_result_of"] = hasty
+    vars(sending)["result_of"] = hasty
 
 
 def _raise_once() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from broadsheet.domain.errors import DatabaseUnavailable, DependencyUnavailable
-from broadsheet.mail.ses_mailer import MailNotTaken
+from broadsheet.mail.ses.results import MailNotTaken
 from broadsheet.telemetry import log_failure, logger
 from tests.faults import judgement, rounds
 from tests.faults.judgement import Evidence
@@ -37,7 +37,7 @@ def test_an_error_is_wrong_unless_a_dependency_was_unavailable(
 
 
 def test_ses_may_be_unavailable_when_asked_for_its_quota() -> None:
-    of_ses = ("deliver", "DependencyUnavailable", "ses_mailer.py:1 send_quota")
+    of_ses = ("deliver", "DependencyUnavailable", "account.py:1 send_quota")
 
     assert judgement._raised(Evidence(errors=Counter([of_ses]))) == []
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 from broadsheet import settings
 from broadsheet.domain.deliveries import Recipient
 from broadsheet.domain.issues import IssueId, RenderedIssue
-from broadsheet.mail import ses_mailer
-from broadsheet.mail.ses_mailer import Accepted, Addressee, Letter, Refusal, Refused, SendResult
+from broadsheet.mail.ses.results import Accepted, Refusal, Refused, SendResult
+from broadsheet.mail.ses.sending import bulk_mail, send_issue
 from tests.cloud import Cloud
 from tests.faults import plans, sabotage
 
@@ -18,12 +18,9 @@ def send_too_late() -> SendResult:
     """Make a call a second after its claim's deadline."""
     rendered = RenderedIssue(subject="Number one", html="<p>Dear reader</p>", text="Dear reader")
     reader = Recipient(uuid4(), 1, 1, URSULA, "Ursula")
-    (result,) = ses_mailer.send_issue(
-        settings.newsletter(),
-        Letter(issue_id=IssueId.new(), rendered=rendered),
-        [Addressee(reader, "token")],
-        datetime.now(UTC) - timedelta(seconds=1),
-    )
+    mail = bulk_mail(settings.newsletter(), IssueId.new(), rendered)
+    deadline = datetime.now(UTC) - timedelta(seconds=1)
+    (result,) = send_issue(mail, [reader], lambda _: "https://page.example/leave", deadline)
     return result
 
 

@@ -25,8 +25,8 @@ from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, secrets
-from broadsheet.mail import ses_mailer
-from broadsheet.queues import messages
+from broadsheet.mail.ses import client as ses_client
+from broadsheet.queues import sqs
 from broadsheet.telemetry import InvocationFailed, log_failure, logger
 from functions.deliver import app as deliver
 from functions.dispatch import app as dispatch
@@ -125,9 +125,9 @@ def main() -> None:
 
 def _make_clients() -> None:
     """Make the slow clients before forking, as a warm environment has them, unconnected."""
-    ses_mailer._sending_client()
-    ses_mailer._asking_client()
-    messages._client()
+    ses_client.sending_client()
+    ses_client.asking_client()
+    sqs.client()
     secrets._client()
     issue_clock._client()
     dispatch_kick._client()

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from broadsheet import settings
-from broadsheet.settings import Breaker
+from broadsheet.domain.breaker import Breaker
+from broadsheet.services.feedback import recording
 from ses_server import EventType
 from tests.cloud import Cloud
 from tests.functions.issues import deliver_all, pointers, publish_issue, show, tell, tick
@@ -114,7 +114,7 @@ def name_of(case: object) -> str:
 @pytest.fixture
 def breaker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A breaker that one bounce or complaint trips."""
-    monkeypatch.setattr(settings, "BREAKER", Breaker(least_bounces=1, least_complaints=1))
+    monkeypatch.setattr(recording, "BREAKER", Breaker(least_bounces=1, least_complaints=1))
 
 
 @pytest.mark.usefixtures("breaker")

@@ -9,7 +9,7 @@ import boto3
 import psycopg
 import pytest
 
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import client as ses_client
 from broadsheet.services.sending import pacing
 from broadsheet.settings import Timings
 from functions.deliver.app import handler as deliver
@@ -303,7 +303,7 @@ def another_minute(cloud: Cloud) -> None:
 def asked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When SES was asked for its quota."""
     moments: list[float] = []
-    events = ses_mailer._asking_client().meta.events
+    events = ses_client.asking_client().meta.events
     events.register("before-send.sesv2.GetAccount", lambda **_: moments.append(time.monotonic()))
     return moments
 

@@ -10,7 +10,7 @@ import pytest
 
 from broadsheet import issue_clock
 from broadsheet.database import delivery_batches_table
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import sending as ses_sending
 from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import (
     books_of,
@@ -154,14 +154,14 @@ def test_a_paused_issue_sends_nothing_and_the_resumed_one_goes_on(cloud: Cloud) 
 
 def while_ses_is_asked(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Act once in the middle of the next call to SES, and between claim and outcomes."""
-    send_issue = ses_mailer.send_issue
+    send_issue = ses_sending.send_issue
 
     def acting(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - passed on
-        monkeypatch.setattr(ses_mailer, "send_issue", send_issue)
+        monkeypatch.setattr(ses_sending, "send_issue", send_issue)
         act()
         return send_issue(*arguments, **named)
 
-    monkeypatch.setattr(ses_mailer, "send_issue", acting)
+    monkeypatch.setattr(ses_sending, "send_issue", acting)
 
 
 def test_canceling_lets_a_claim_run_out_and_closes_what_waits(

@@ -13,8 +13,9 @@ from botocore.exceptions import NoCredentialsError
 from botocore.exceptions import SSLError as BotocoreSSLError
 from urllib3.exceptions import SSLError
 
-from broadsheet.mail import ses_mailer
-from broadsheet.mail.ses_mailer import OutcomeUnknown, Refusal, Refused
+from broadsheet.mail.ses import client as ses_client
+from broadsheet.mail.ses import results
+from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
 from tests.cloud import Cloud
 from tests.conftest import forget_everything
 from tests.functions.issues import (
@@ -303,7 +304,7 @@ def test_a_lost_answer_is_held_as_unresolved_and_not_asked_again(
 def test_an_answer_that_can_not_be_read_is_a_lost_one(
     cloud: Cloud, issue_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = ses_mailer._sending_client()
+    client = ses_client.sending_client()
 
     def garbled(parsed: dict[str, Any], **_: object) -> None:
         parsed.pop("BulkEmailEntryResults")
@@ -322,7 +323,7 @@ def test_an_entrys_answer_that_can_not_be_read_is_a_lost_one_of_that_entry_alone
     def garbled(parsed: dict[str, Any], **_: object) -> None:
         parsed["BulkEmailEntryResults"][2].pop(lost)
 
-    client = ses_mailer._sending_client()
+    client = ses_client.sending_client()
     client.meta.events.register("after-call.sesv2.SendBulkEmail", garbled)
 
     deliver_all(pointers(cloud))
@@ -376,10 +377,10 @@ def test_a_certificate_that_is_not_ses_gets_no_mail(
 def test_tls_that_broke_after_the_handshake_may_have_brought_the_mail() -> None:
     broken = BotocoreSSLError(endpoint_url="https://ses", error=SSLError(ssl.SSLError("bad mac")))
 
-    assert ses_mailer._result_of(broken) == OutcomeUnknown(reason="SSLError")
+    assert results.result_of(broken) == OutcomeUnknown(reason="SSLError")
 
 
 def test_without_credentials_nothing_was_asked() -> None:
-    assert ses_mailer._result_of(NoCredentialsError()) == Refused(
+    assert results.result_of(NoCredentialsError()) == Refused(
         refusal=Refusal.NOT_BEGUN, reason="NoCredentialsError"
     )

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from broadsheet.queues import messages
+from broadsheet.queues import dead_letters as dead_letter_queues
+from broadsheet.queues import sqs as sqs_client
 from operations import dead_letters
 from operations.stack import DeployedStack
 from tests.operations.command_line import deploy, documented, ran, run
@@ -26,10 +27,10 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator["SQSClient"]:
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
-    messages._client.cache_clear()
+    sqs_client.client.cache_clear()
     with mock_aws():
         yield boto3.client("sqs")
-    messages._client.cache_clear()
+    sqs_client.client.cache_clear()
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def on(sqs: "SQSClient", queue_url: str) -> list[Any]:
 
 
 def put_aside(outputs: dict[str, str], queue: str = "Requests") -> None:
-    messages.send_to_dead_letters(
+    dead_letter_queues.send(
         outputs[f"{queue}DeadLetterQueueUrl"], BODY, "c-1", "the message can't be read"
     )
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from broadsheet import settings
 from broadsheet.aws import call_config
 from broadsheet.issue_clock import Tick
-from broadsheet.settings import required
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def kick(issue_id: IssueId, correlation_id: str) -> None:
     """Invoke dispatch asynchronously; best effort, since the clock calls it anyway."""
     try:
         _client().invoke(
-            FunctionName=required("DISPATCH_FUNCTION_NAME"),
+            FunctionName=settings.dispatch_function_name(),
             InvocationType="Event",
             Payload=Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
         )

@@ -13,10 +13,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
+from broadsheet import settings
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueId
-from broadsheet.settings import required
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -52,17 +52,18 @@ def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None
 def _clock(
     issue_id: IssueId, starting_at: datetime, correlation_id: str
 ) -> CreateScheduleInputTypeDef:
+    of_stack = settings.issue_clock()
     clock: CreateScheduleInputTypeDef = {
         "Name": str(issue_id),
-        "GroupName": required("ISSUE_CLOCK_GROUP"),
+        "GroupName": of_stack.group,
         "ScheduleExpression": "rate(1 minute)",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "Target": {
-            "Arn": required("DISPATCH_FUNCTION_ARN"),
-            "RoleArn": required("ISSUE_CLOCK_ROLE_ARN"),
+            "Arn": of_stack.dispatch_arn,
+            "RoleArn": of_stack.role_arn,
             "Input": Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
             "RetryPolicy": {"MaximumRetryAttempts": 0},  # the next minute is a retry
-            "DeadLetterConfig": {"Arn": required("ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN")},
+            "DeadLetterConfig": {"Arn": of_stack.dead_letter_queue_arn},
         },
     }
     if starting_at > datetime.now(UTC):
@@ -88,7 +89,7 @@ def stop(issue_id: IssueId) -> None:
     """Delete the issue's clock, if it has one."""
     client = _client()
     try:
-        client.delete_schedule(Name=str(issue_id), GroupName=required("ISSUE_CLOCK_GROUP"))
+        client.delete_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
     except client.exceptions.ResourceNotFoundException:
         return
 
@@ -97,7 +98,7 @@ def age(issue_id: IssueId) -> float | None:
     """Return how many seconds ago the issue's clock was made; None when it has none."""
     client = _client()
     try:
-        clock = client.get_schedule(Name=str(issue_id), GroupName=required("ISSUE_CLOCK_GROUP"))
+        clock = client.get_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
     except client.exceptions.ResourceNotFoundException:
         return None
     return (datetime.now(UTC) - clock["CreationDate"]).total_seconds()

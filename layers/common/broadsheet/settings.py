@@ -6,6 +6,7 @@ holds only the variables that the template gives it; a missing one is named in t
 
 import os
 from functools import cache
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -76,9 +77,33 @@ class Budgets(BaseModel):
     per_source_per_hour: int = Field(ge=1)
 
 
+class DatabaseSettings(NamedTuple):
+    """Where the database is.
+
+    ``host``: the stack's own Aurora, which ``user`` enters by IAM. Without a host,
+    ``url_secret_arn`` names the secret with the operator's own URL.
+    """
+
+    host: str
+    user: str
+    url_secret_arn: str
+
+
+class IssueClockSettings(NamedTuple):
+    """What an issue's clock is made of: its schedule group, and what it calls in whose name."""
+
+    group: str
+    dispatch_arn: str
+    role_arn: str
+    dead_letter_queue_arn: str
+
+
+type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK"]
+
+
 @cache
 def timings() -> Timings:
-    """Return the waits in force."""
+    """Return the timings in force."""
     return Timings.model_validate_json(os.environ.get("TIMINGS", "{}"))
 
 
@@ -87,23 +112,23 @@ def newsletter() -> Newsletter:
     """Return the operator's newsletter."""
     return Newsletter.model_validate(
         {
-            "name": required("NEWSLETTER_NAME"),
-            "sender": required("SENDER_ADDRESS"),
-            "sender_name": required("SENDER_NAME"),
+            "name": _required("NEWSLETTER_NAME"),
+            "sender": _required("SENDER_ADDRESS"),
+            "sender_name": _required("SENDER_NAME"),
             "reply_to": os.environ.get("REPLY_TO") or None,
         }
     )
 
 
-def stack_name() -> str:
-    """Return the stack's name, which tells its metrics from another stack's."""
-    return required("STACK_NAME")
-
-
 @cache
 def newsletter_name() -> str:
-    """Return what the pages call the newsletter."""
-    return required("NEWSLETTER_NAME")
+    """Return what the pages call the newsletter; the edge knows no sender."""
+    return _required("NEWSLETTER_NAME")
+
+
+def stack_name() -> str:
+    """Return the stack's name, by which its metrics differ from another stack's."""
+    return _required("STACK_NAME")
 
 
 @cache
@@ -111,21 +136,87 @@ def budgets() -> Budgets:
     """Return how many confirmation mails a stranger can cause."""
     return Budgets.model_validate(
         {
-            "per_address_per_day": required("CONFIRMATIONS_PER_ADDRESS_PER_DAY"),
-            "per_source_per_hour": required("CONFIRMATIONS_PER_SOURCE_PER_HOUR"),
+            "per_address_per_day": _required("CONFIRMATIONS_PER_ADDRESS_PER_DAY"),
+            "per_source_per_hour": _required("CONFIRMATIONS_PER_SOURCE_PER_HOUR"),
         }
     )
 
 
 @cache
 def send_rate_share() -> float:
-    """Return the part of the account's sending rate that is this stack's, over 0 up to 1."""
-    return float(required("SEND_RATE_SHARE"))
+    """Return this stack's part of the account's sending rate, over 0 up to 1."""
+    return float(_required("SEND_RATE_SHARE"))
 
 
-def database_host() -> str:
-    """Return the stack's own Aurora; empty when a secret says where the database is."""
-    return os.environ.get("DATABASE_HOST", "")
+def issue_configuration_set() -> str:
+    """Return the SES configuration set of issues, whose events go to FeedbackQueue."""
+    return _required("ISSUE_CONFIGURATION_SET")
+
+
+def confirmation_configuration_set() -> str:
+    """Return the SES configuration set of the mails that answer a sign-up."""
+    return _required("CONFIRMATION_CONFIGURATION_SET")
+
+
+def queue_url(queue: QueueName) -> str:
+    """Return a queue's URL."""
+    return _required(f"{queue}_QUEUE_URL")
+
+
+def dead_letters_url(queue: QueueName) -> str:
+    """Return the URL of a queue's dead letters."""
+    return _required(f"{queue}_DEAD_LETTER_QUEUE_URL")
+
+
+@cache
+def issue_clock() -> IssueClockSettings:
+    """Return what an issue's clock is made of."""
+    return IssueClockSettings(
+        group=_required("ISSUE_CLOCK_GROUP"),
+        dispatch_arn=_required("DISPATCH_FUNCTION_ARN"),
+        role_arn=_required("ISSUE_CLOCK_ROLE_ARN"),
+        dead_letter_queue_arn=_required("ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN"),
+    )
+
+
+def dispatch_function_name() -> str:
+    """Return the name of the dispatch function."""
+    return _required("DISPATCH_FUNCTION_NAME")
+
+
+def signing_keys_secret_arn() -> str:
+    """Return the secret of the keys that links are signed with."""
+    return _required("SIGNING_KEYS_SECRET_ARN")
+
+
+def authors_secret_arn() -> str:
+    """Return the secret of the authors."""
+    return _required("AUTHORS_SECRET_ARN")
+
+
+def database() -> DatabaseSettings:
+    """Return where the database is."""
+    host = os.environ.get("DATABASE_HOST", "")
+    return DatabaseSettings(
+        host=host,
+        user=_required("DATABASE_USER") if host else "",
+        url_secret_arn="" if host else _required("DATABASE_URL_SECRET_ARN"),
+    )
+
+
+class ApplicationRole(NamedTuple):
+    """Whom migrate lets into the database: a role to make in Aurora, or one of a secret's URL."""
+
+    name: str
+    url_secret_arn: str
+
+
+def application_role() -> ApplicationRole:
+    """Return whom migrate lets in; both are empty when the functions enter as migrate does."""
+    return ApplicationRole(
+        name=os.environ.get("APPLICATION_ROLE", ""),
+        url_secret_arn=os.environ.get("APPLICATION_URL_SECRET_ARN", ""),
+    )
 
 
 def public_url() -> str:
@@ -161,17 +252,16 @@ def trusted_proxy() -> TrustedProxy | None:
 
 
 def confirmation_link(token: str) -> str:
-    """Return the link that a confirmation mail carries."""
+    """Return the link in a confirmation mail."""
     return f"{public_url()}/subscriptions/confirm?token={token}"
 
 
 def unsubscribe_link(token: str) -> str:
-    """Return the link that every issue mail carries, in its body and its header."""
+    """Return the link in every issue mail, in its body and its header."""
     return f"{public_url()}/subscriptions/unsubscribe?token={token}"
 
 
-def required(name: str) -> str:
-    """Return an environment variable that the template must have set."""
+def _required(name: str) -> str:
     try:
         return os.environ[name]
     except KeyError:

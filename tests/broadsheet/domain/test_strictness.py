@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 import broadsheet
+from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.issues import PublishRequest, RescheduleRequest
 from broadsheet.domain.requests import (
@@ -22,7 +23,6 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
-from functions.authorize.app import Author
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 ID = "0b9e1a5e-0000-4000-8000-000000000001"
@@ -90,21 +90,23 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "complaint": {"complaintSubType": "OnAccountSuppressionList", "timestamp": AT},
         },
     ),
-    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f"}),
+    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f", "created_at": AT}),
     "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    "_Request",
+    *("AuthorName", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
-    "constants": {"Breaker"},
-    "the database's": {"Claim", "ClaimedBatch", "OpenProblems", "PausedIssue", "RenderedIssue"},
+    "the database's": {
+        *("Issue", "KeyedIssue", "NewIssue", "RenderedIssue", "Books", "LedgerRow", "Subscriber"),
+        *("OpenProblems", "PausedIssue"),
+    },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.
 INSIDE = ("broadsheet.database.", "broadsheet.services.", "broadsheet.mail.")

@@ -19,12 +19,11 @@ from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.domain.writing import has_unstorable
 from broadsheet.mail.rendering import (
     MAX_TEMPLATE_BYTES,
-    TEMPLATE_DEFAULTS,
-    recipient_variables,
     render_already_subscribed,
     render_confirmation,
     render_issue,
 )
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
 
 NEWSLETTER = Newsletter(
     name="The Harbour Letter",

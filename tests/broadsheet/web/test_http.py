@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 import broadsheet
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import results
 from broadsheet.web.http import _PROBLEMS, Request, Response, invalid_fields, router
 from local.lambda_events import api_event
 from tests.cloud import Page, context, json_of, problem_in
@@ -105,7 +105,7 @@ def test_an_error_is_answered_as_the_nearest_class_that_it_inherits_from(
 
 
 def test_a_mail_that_was_not_taken_is_answered_as_an_outage() -> None:
-    answer = fail(ses_mailer.MailNotTaken("do it so"))
+    answer = fail(results.MailNotTaken("do it so"))
 
     assert answer["statusCode"] == 503
     assert answer["headers"]["Retry-After"]

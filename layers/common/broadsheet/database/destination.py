@@ -15,8 +15,8 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from broadsheet import settings
 from broadsheet.secrets import secret
-from broadsheet.settings import database_host, required
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -39,18 +39,17 @@ def conninfo(secret_arn: str | None = None) -> str:
     that says nothing of TLS is connected to with ``verify-full``.
     Raises ``DependencyUnavailable``, and ``LookupError`` for a region without known authorities.
     """
-    if host := "" if secret_arn else database_host():
-        user = required("DATABASE_USER")
+    if secret_arn is None and (database := settings.database()).host:
         return make_conninfo(
-            host=host,
+            host=database.host,
             port=PORT,
             dbname=DATABASE,
-            user=user,
-            password=_token(host, user),
+            user=database.user,
+            password=_token(database.host, database.user),
             sslmode="verify-full",
-            sslrootcert=_authorities(host),
+            sslrootcert=_authorities(database.host),
         )
-    url = secret(secret_arn or required("DATABASE_URL_SECRET_ARN"), stale_is_good=True)
+    url = secret(secret_arn or settings.database().url_secret_arn, stale_is_good=True)
     said = conninfo_to_dict(url)
     tls = {"sslmode": str(said.get("sslmode") or "verify-full")}
     if tls["sslmode"].startswith("verify") and "sslrootcert" not in said:

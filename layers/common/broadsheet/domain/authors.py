@@ -2,7 +2,9 @@
 
 import unicodedata
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, RootModel, field_validator
+
+from broadsheet.domain.times import Timestamp
 
 MAX_AUTHOR_NAME_CHARACTERS = 64
 _PUNCTUATION = frozenset(" ._@'-")
@@ -43,4 +45,4 @@ class Author(BaseModel):
 
     name: AuthorName
     token_sha256: str
-    created_at: AwareDatetime
+    created_at: Timestamp

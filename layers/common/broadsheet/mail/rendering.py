@@ -1,26 +1,21 @@
 """Mail as SES gets it: an issue as a template, and the two mails that answer a sign-up.
 
 Pure: domain values in, subject, HTML and plain text out. An issue is rendered once, at
-publishing; SES then puts a recipient's variables in. SES replaces each ``{{variable}}`` as it
-stands, escapes nothing, and sends nothing at all when a variable is missing. So every value is
-escaped here for the place it goes to (``recipient_variables``), every variable has a default
-(``TEMPLATE_DEFAULTS``), and a brace of the author's that could be read as part of a variable is
-itself put in by a variable: it arrives as written wherever it stands, in CSS and code too.
+publishing; SES then substitutes a recipient's variables, see ``substitutions``. A brace of the
+author's that could be read as part of a variable is itself put in by a variable: it arrives as
+written wherever it stands, in CSS and code too.
 """
 
-import html
 import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it.token import Token
-from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import (
@@ -31,9 +26,9 @@ from broadsheet.domain.issues import (
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.mail import author_html
 from broadsheet.mail import markdown as author_markdown
+from broadsheet.mail.content import MailContent
 from broadsheet.mail.html_source import Source
 from broadsheet.mail.marks import Marks
 from broadsheet.mail.plain_text import heading, plain_text
@@ -43,30 +38,7 @@ STACK_BYTES = 192 * 1024 * 1024
 MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
 _RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
 
-# Every variable of an issue's template. The name's and the link's defaults are for a recipient
-# whose own were lost: a mail that reads well is better than one that SES silently drops.
-TEMPLATE_DEFAULTS: dict[str, str] = {
-    "name_html": "reader",
-    "name_text": "reader",
-    "name_url": "reader",
-    "unsubscribe_url_html": "#",
-    "unsubscribe_url_text": "answer this email with the word unsubscribe",
-    "left_brace": "{",
-    "right_brace": "}",
-    "backslash": "\\",
-}
-
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-class MailContent(BaseModel):
-    """A mail that is complete: what goes out is what is here."""
-
-    model_config = ConfigDict(frozen=True)
-
-    subject: str
-    html: str
-    text: str
 
 
 def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
@@ -96,30 +68,6 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
     )
     _check_size(issue)
     return issue
-
-
-def has_name_in_addresses(issue: RenderedIssue) -> bool:
-    """Tell whether an issue needs ``name_url``, which most don't: it makes each entry longer."""
-    return any("{{name_url}}" in part for part in (issue.html, issue.text, issue.subject))
-
-
-def recipient_variables(
-    name: SubscriberName | str, unsubscribe_url: str, *, has_name_in_addresses: bool
-) -> dict[str, str]:
-    """Return one recipient's values, each escaped for where it goes.
-
-    In HTML a name is safe as text and between an attribute's quotes; ``render_issue`` lets it
-    stand nowhere else.
-    """
-    values = {
-        "name_html": html.escape(str(name)),
-        "name_text": str(name),
-        "unsubscribe_url_html": html.escape(unsubscribe_url),
-        "unsubscribe_url_text": unsubscribe_url,
-    }
-    if has_name_in_addresses:
-        values["name_url"] = quote(str(name), safe="")
-    return values
 
 
 def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:

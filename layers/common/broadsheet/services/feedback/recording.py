@@ -15,7 +15,7 @@ from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
 from broadsheet.domain.ses_events import BounceOrComplaint, EventKind
-from broadsheet.services.issues import lifecycle
+from broadsheet.services.issues import pausing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     accepted = breaker_counts.count_accepted(connection, issue_id)
     issues_table.note_accepted(connection, issue_id, accepted)
     if BREAKER.trips(counts, accepted):
-        lifecycle.pause_because(
+        pausing.pause_because(
             connection,
             issue_id,
             f"of {accepted} mails, {counts.bounced} bounced and {counts.complained} were"

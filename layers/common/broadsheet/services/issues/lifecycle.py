@@ -14,15 +14,14 @@ from broadsheet.database import delivery_batches_table, issues_table
 from broadsheet.database.ledger import open_recipients
 from broadsheet.domain.errors import IssueNotFound, WrongState
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.mail.ses_mailer import BULK_LIMIT
+from broadsheet.mail.ses.sending import BULK_LIMIT
+from broadsheet.services.issues import pausing
 from broadsheet.services.sending import pacing
-from broadsheet.telemetry import count, logger
+from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import Issue, IssueId
-
-BY_AUTHOR = "the author paused it"
 
 
 def pause(connection: Connection, issue_id: IssueId) -> None:
@@ -33,15 +32,8 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
     with connection.transaction():
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue, "pause")
-        issues_table.pause(connection, issue_id, BY_AUTHOR)
+        issues_table.pause(connection, issue_id, pausing.BY_AUTHOR)
     logger.info("paused by the author", issue_id=str(issue_id))
-
-
-def pause_because(connection: Connection, issue_id: IssueId, reason: str) -> None:
-    """Stop sending since something is wrong, which a person has to look at."""
-    if issues_table.pause(connection, issue_id, reason):
-        count("IssuesPaused")
-        logger.error("issue paused", issue_id=str(issue_id), reason=reason)
 
 
 def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:

@@ -19,9 +19,9 @@ from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Ou
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
 from broadsheet.domain.ses_events import about_no_mail
-from broadsheet.mail import ses_mailer
-from broadsheet.queues import messages
-from broadsheet.services.issues import lifecycle
+from broadsheet.mail.ses import sending
+from broadsheet.queues import delivery_queue, feedback_queue
+from broadsheet.services.issues import pausing
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, log_failure, logger
 
@@ -80,7 +80,7 @@ def report_problems(connection: Connection) -> OpenProblems:
         paused=[
             PausedIssue(issue_id=issue.id, because=because)
             for issue in issues_table.find_open(connection)
-            if (because := issue.paused_because) and because != lifecycle.BY_AUTHOR
+            if (because := issue.paused_because) and because != pausing.BY_AUTHOR
         ],
         unresolved_mails=unresolved_sends.count_until(
             connection, now - grace - _dead_after_deadline()
@@ -213,7 +213,7 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
             if feedback_progress_table.claim_probe(
                 connection, timedelta(seconds=timings.probe_every)
             ):
-                ses_mailer.send_probe(settings.newsletter())
+                sending.send_probe(settings.newsletter())
             return
         feedback_progress_table.start_proof(connection)
     feedback_progress_table.see_queues(
@@ -229,9 +229,9 @@ def _are_feedback_queues_empty() -> bool:
 
     SNS may have put a message about no mail into the dead letters, where feedback can't drop it.
     """
-    if dropped := messages.drop_feedback_dead_letters(about_no_mail):
+    if dropped := feedback_queue.drop_dead_letters(about_no_mail):
         logger.info("dead letters were dropped, since they are about no mail", messages=dropped)
-    return messages.are_feedback_queues_empty()
+    return feedback_queue.is_empty()
 
 
 def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
@@ -258,7 +258,7 @@ def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> 
             return
         numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
     size = pacing.batches_in_a_claim(rate)
-    messages.send_pointers(
+    delivery_queue.send(
         (
             (
                 BatchPointer(issue_id=issue_id, numbers=of_a_claim),

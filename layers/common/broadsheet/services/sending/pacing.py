@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from broadsheet import settings
 from broadsheet.database import send_governor_table
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.mail import ses_mailer
+from broadsheet.mail.ses import account
+from broadsheet.mail.ses.sending import BULK_LIMIT
 from broadsheet.telemetry import count, count_percent, log_failure, logger
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def issue_rate(connection: Connection) -> float | None:
 
 def _refresh(connection: Connection) -> None:
     try:
-        quota = ses_mailer.send_quota()
+        quota = account.send_quota()
     except DependencyUnavailable as error:
         log_failure("SES did not tell its quota: the last one known holds", error)
         return
@@ -68,8 +69,8 @@ def usual_rate(connection: Connection) -> float:
     issue_rate(connection)
     return (
         known_rate(connection)
-        or _ours(ses_mailer.send_quota().max_per_second)
-        or ses_mailer.BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
+        or _ours(account.send_quota().max_per_second)
+        or BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
     )
 
 
@@ -85,12 +86,12 @@ def _ours(account_rate: float) -> float:
 
 def call_size(rate: float) -> int:
     """Return how many entries one call to SES has: half a second's worth, 1 to 50."""
-    return max(1, min(ses_mailer.BULK_LIMIT, int(rate / 2)))
+    return max(1, min(BULK_LIMIT, int(rate / 2)))
 
 
 def batch_size(rate: float) -> int:
     """Return how many recipients a batch has: two seconds' worth, 1 to 50."""
-    return max(1, min(ses_mailer.BULK_LIMIT, int(rate * settings.timings().batch_seconds)))
+    return max(1, min(BULK_LIMIT, int(rate * settings.timings().batch_seconds)))
 
 
 def batches_in_a_claim(rate: float) -> int:

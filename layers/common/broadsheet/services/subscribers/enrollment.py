@@ -16,7 +16,8 @@ from broadsheet.domain.requests import (
     now,
 )
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.mail import rendering, ses_mailer
+from broadsheet.mail import rendering
+from broadsheet.mail.ses import account, sending
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -120,7 +121,7 @@ def _send_due_mail(
     else:
         content = rendering.render_already_subscribed(newsletter)
     pacing.count_confirmation(connection)
-    message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
+    message_id = sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
     logger.info(
         "mail sent",
@@ -152,7 +153,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         count("Confirmations")
     logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
-        ses_mailer.lift_bounce_suppression(token.email)
+        account.lift_bounce_suppression(token.email)
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:

@@ -1,0 +1,1 @@
+"""All of SES: the client, sending, what SES's answers say, and the account."""

@@ -1,0 +1,69 @@
+"""The SES account: its limits, and its suppression list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel, ConfigDict, Field
+
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.mail.ses.client import asking_client
+from broadsheet.mail.ses.results import result_of, would_be_refused_again
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from broadsheet.domain.subscribers import EmailAddress
+
+
+class SendQuota(BaseModel):
+    """The account's limits. ``max_per_second`` and ``max_per_day`` count recipients."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_per_second: float = Field(ge=0)
+    max_per_day: float | None
+    sent_last_day: float
+
+    @property
+    def is_spent(self) -> bool:
+        """Return whether SES accepts nothing now: its rate is 0, or the day's quota is sent."""
+        return self.max_per_second == 0 or (
+            self.max_per_day is not None and self.sent_last_day >= self.max_per_day
+        )
+
+
+def send_quota() -> SendQuota:
+    """Return the account's limits as they are now. SES answers about one such call a second.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        quota = asking_client().get_account()["SendQuota"]
+    except (ClientError, BotoCoreError) as error:
+        raise DependencyUnavailable("SES did not tell its quota") from error
+    unlimited = quota["Max24HourSend"] < 0
+    return SendQuota(
+        max_per_second=quota["MaxSendRate"],
+        max_per_day=None if unlimited else quota["Max24HourSend"],
+        sent_last_day=quota["SentLast24Hours"],
+    )
+
+
+def lift_bounce_suppression(email: EmailAddress) -> None:
+    """Take an address off the account's suppression list, if a bounce put it there.
+
+    A complaint's entry stays. A refusal of SES's that does not pass is logged and ends it, since a
+    stranger chooses the address. Raises ``DependencyUnavailable`` for any other.
+    """
+    client = asking_client()
+    try:
+        entry = client.get_suppressed_destination(EmailAddress=str(email))
+        if entry["SuppressedDestination"]["Reason"] == "BOUNCE":
+            client.delete_suppressed_destination(EmailAddress=str(email))
+    except client.exceptions.NotFoundException:
+        return
+    except (ClientError, BotoCoreError) as error:
+        if not would_be_refused_again(error):
+            raise DependencyUnavailable("SES's suppression list did not answer") from error
+        logger.warning("SES refused to lift a suppression", reason=result_of(error).reason)

@@ -1,0 +1,258 @@
+"""Sends mails: an issue to a batch of recipients, and single mails.
+
+SES has no idempotency token, so a send is tried once by us and never again by the SDK.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic_core import to_json
+
+from broadsheet import settings
+from broadsheet.mail.content import MailContent
+from broadsheet.mail.ses.client import BulkCall, sending_client, under_way
+from broadsheet.mail.ses.results import (
+    PAST_DEADLINE,
+    MailNotTaken,
+    MailRefused,
+    OutcomeUnknown,
+    Refusal,
+    Refused,
+    SendResult,
+    result_of,
+    result_of_entry,
+    would_be_refused_again,
+)
+from broadsheet.mail.substitutions import (
+    TEMPLATE_DEFAULTS,
+    has_name_in_addresses,
+    recipient_variables,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, SendBulkEmailRequestTypeDef
+
+    from broadsheet.domain.deliveries import Recipient
+    from broadsheet.domain.issues import IssueId, RenderedIssue
+    from broadsheet.domain.newsletter import Newsletter
+    from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+
+PROBE_ADDRESS = "success@simulator.amazonses.com"  # SES's own; costs no reputation
+BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
+
+
+class BulkMail(NamedTuple):
+    """An issue as the body of SendBulkEmail: JSON, encoded once for all its recipients.
+
+    ``entry`` has a ``%b`` for each value of a recipient, in the order of ``_Places``.
+    """
+
+    beginning: bytes
+    entry: bytes
+    end: bytes
+    has_name_in_addresses: bool
+
+
+class _Places(NamedTuple):
+    """What differs between two recipients' entries, in the order in which it stands there."""
+
+    address: str
+    link: str
+    subscriber: str
+    round: str
+    variables: str
+
+
+# A letter of Unicode's private use area (U+E000) is in no value of ours.
+_PLACES = _Places(*(f"\ue000{name}" for name in _Places._fields))
+
+
+def bulk_mail(newsletter: Newsletter, issue_id: IssueId, rendered: RenderedIssue) -> BulkMail:
+    """Encode what is the same for all recipients of an issue."""
+    entry = _entry(newsletter, issue_id, _PLACES)
+    encoded = to_json(entry)
+    beginning, _, end = to_json(_request(newsletter, rendered, entry)).partition(encoded)
+    template = encoded.replace(b"%", b"%%")
+    for place in _PLACES:
+        template = template.replace(to_json(place), b"%b")
+    return BulkMail(beginning, template, end, has_name_in_addresses(rendered))
+
+
+def _request(
+    newsletter: Newsletter, rendered: RenderedIssue, entry: BulkEmailEntryTypeDef
+) -> SendBulkEmailRequestTypeDef:
+    request: SendBulkEmailRequestTypeDef = {
+        "FromEmailAddress": newsletter.from_header,
+        "ConfigurationSetName": settings.issue_configuration_set(),
+        "DefaultContent": {
+            "Template": {
+                "TemplateContent": {
+                    "Subject": rendered.subject,
+                    "Html": rendered.html,
+                    "Text": rendered.text,
+                },
+                "TemplateData": to_json(TEMPLATE_DEFAULTS).decode(),
+            }
+        },
+        "BulkEmailEntries": [entry],
+    }
+    if newsletter.reply_to:
+        request["ReplyToAddresses"] = [str(newsletter.reply_to)]
+    return request
+
+
+def _entry(newsletter: Newsletter, issue_id: IssueId, places: _Places) -> BulkEmailEntryTypeDef:
+    return {
+        "Destination": {"ToAddresses": [places.address]},
+        "ReplacementHeaders": [
+            {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
+            {"Name": "List-Unsubscribe", "Value": places.link},  # RFC 2369
+            {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
+        ],
+        "ReplacementTags": [
+            {"Name": "issue", "Value": str(issue_id)},
+            {"Name": "subscriber", "Value": places.subscriber},
+            {"Name": "round", "Value": places.round},
+        ],
+        "ReplacementEmailContent": {
+            "ReplacementTemplate": {"ReplacementTemplateData": places.variables}
+        },
+    }
+
+
+def body_of(
+    mail: BulkMail, recipients: Sequence[Recipient], link_of: Callable[[UUID], str]
+) -> bytes:
+    """Return the body of one call: the parameters of SendBulkEmail as JSON.
+
+    ``link_of``: returns a subscriber's unsubscribe link.
+    """
+    entries = [
+        mail.entry % _values(mail, recipient, link_of(recipient.subscriber_id))
+        for recipient in recipients
+    ]
+    return b"%b%b%b" % (mail.beginning, b",".join(entries), mail.end)
+
+
+def _values(mail: BulkMail, recipient: Recipient, link: str) -> tuple[bytes, ...]:
+    variables = recipient_variables(
+        recipient.name, link, has_name_in_addresses=mail.has_name_in_addresses
+    )
+    return (
+        to_json(recipient.email),
+        to_json(f"<{link}>"),
+        b'"%b"' % str(recipient.subscriber_id).encode(),
+        b'"%d"' % recipient.round,
+        to_json(to_json(variables).decode()),
+    )
+
+
+def send_issue(
+    mail: BulkMail,
+    recipients: Sequence[Recipient],
+    link_of: Callable[[UUID], str],
+    deadline: datetime,
+) -> list[SendResult]:
+    """Send an issue to 1 to 50 recipients in one call; return a result for each, in their order.
+
+    ``deadline``: the call does not start later, by the wall clock, checked after signing: an
+    environment that was frozen meanwhile must not send what another one has claimed. Frozen after
+    that check, the call is refused for its old signature, which says nothing about the account.
+    A call that is refused because of an entry is sent again by halves: the bad one fails alone.
+    """
+    body = body_of(mail, recipients, link_of)
+    try:
+        with under_way(BulkCall(deadline.timestamp(), body)):
+            answer = sending_client().send_bulk_email(DefaultContent={}, BulkEmailEntries=[])
+    except (ClientError, BotoCoreError) as error:
+        result = result_of(error)
+        refusal = result.refusal if isinstance(result, Refused) else None
+        # A refusal that does mean us is met again by the next claim.
+        if refusal is Refusal.ACCOUNT and datetime.now(UTC) >= deadline:
+            result = PAST_DEADLINE
+        half = len(recipients) // 2
+        if half and refusal is Refusal.RECIPIENT:
+            return [
+                *send_issue(mail, recipients[:half], link_of, deadline),
+                *send_issue(mail, recipients[half:], link_of, deadline),
+            ]
+        return [result] * len(recipients)
+    if len(answer.get("BulkEmailEntryResults", [])) != len(recipients):
+        return [OutcomeUnknown(reason="UNREADABLE_ANSWER")] * len(recipients)
+    return [result_of_entry(result) for result in answer["BulkEmailEntryResults"]]
+
+
+def send_to_subscriber(
+    newsletter: Newsletter, subscriber_id: SubscriberId, to: EmailAddress, content: MailContent
+) -> str:
+    """Send one mail that a subscriber is owed, and return SES's message id.
+
+    Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
+    and ``MailRefused`` when SES will never accept it.
+    """
+    return _send_simple(
+        newsletter,
+        str(to),
+        content,
+        settings.confirmation_configuration_set(),
+        {"subscriber": str(subscriber_id)},
+    )
+
+
+def send_probe(newsletter: Newsletter) -> None:
+    """Send a mail to SES's simulator, whose event shows how far feedback has come.
+
+    Raises ``MailNotTaken`` and ``MailRefused``.
+    """
+    content = MailContent(subject="Probe", html="<p>Probe</p>", text="Probe")
+    _send_simple(
+        newsletter,
+        PROBE_ADDRESS,
+        content,
+        settings.issue_configuration_set(),
+        {"probe": "feedback"},
+    )
+
+
+def _send_simple(
+    newsletter: Newsletter,
+    to: str,
+    content: MailContent,
+    configuration_set: str,
+    tags: dict[str, str],
+) -> str:
+    try:
+        answer = sending_client().send_email(
+            FromEmailAddress=newsletter.from_header,
+            **_reply_to(newsletter),
+            Destination={"ToAddresses": [to]},
+            ConfigurationSetName=configuration_set,
+            EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
+            Content={
+                "Simple": {
+                    "Subject": {"Data": content.subject, "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": content.text, "Charset": "UTF-8"},
+                        "Html": {"Data": content.html, "Charset": "UTF-8"},
+                    },
+                    # RFC 3834: answering machines leave it unanswered.
+                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
+                }
+            },
+        )
+    except (ClientError, BotoCoreError) as error:
+        reason = result_of(error).reason
+        if would_be_refused_again(error):
+            raise MailRefused(f"SES refused the mail: {reason}") from error
+        raise MailNotTaken(f"SES did not take the mail: {reason}") from error
+    return answer["MessageId"]
+
+
+def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
+    return {"ReplyToAddresses": [str(newsletter.reply_to)]} if newsletter.reply_to else {}

@@ -1,0 +1,28 @@
+"""RequestsQueue: what readers ask for at the edge, until enroll applies it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet import settings
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.queues import sqs
+
+if TYPE_CHECKING:
+    from broadsheet.domain.requests import SubscriberRequest
+
+
+def send(request: SubscriberRequest, correlation_id: str) -> None:
+    """Store a reader's request. Raises ``DependencyUnavailable`` when SQS did not accept it."""
+    try:
+        sqs.client().send_message(
+            QueueUrl=settings.queue_url("REQUESTS"),
+            MessageBody=request.model_dump_json(),
+            MessageAttributes=sqs.attributes(correlation_id=correlation_id),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable(
+            "we could not take your request just now: please try again in a minute"
+        ) from error

@@ -1,0 +1,30 @@
+"""SQS's client and limits, which the modules of the queues share."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+
+from broadsheet.aws import call_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
+BATCH_LIMIT = 10  # messages in one call; SQS's own
+LONGEST_DELAY = 900  # seconds; SQS's own
+
+
+def attributes(**texts: str) -> Mapping[str, MessageAttributeValueTypeDef]:
+    """Return texts as a message's attributes."""
+    return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()}
+
+
+@cache
+def client() -> SQSClient:
+    """Return the client for all calls to SQS."""
+    return boto3.client("sqs", config=call_config())
