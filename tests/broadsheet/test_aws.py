@@ -14,7 +14,7 @@ LAYER = Path(__file__).parents[2] / "layers" / "common" / "broadsheet"
 CALLED = {
     service
     for file in LAYER.rglob("*.py")
-    for service in re.findall(r'boto3\.client\(\s*"(\w+)"', file.read_text())
+    for service in re.findall(r'aws\.client\(\s*"(\w+)"', file.read_text())
 }
 
 

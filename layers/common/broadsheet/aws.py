@@ -1,8 +1,27 @@
-"""How we call AWS: short timeouts, a few retries, one shape for every service but SES."""
+"""How AWS is called: one session, short timeouts, a few retries.
 
+Clients are botocore's own. boto3 adds to them what nobody here uses (resources, S3 transfers), and
+a tenth of its import.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
 from botocore.config import Config
 
 from broadsheet.settings import timings
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from botocore.session import Session
+
+
+def client(service: str, config: Config | None = None) -> Any:  # noqa: ANN401 - named by its owner
+    """Return a client; calls may be repeated, unless ``config`` says otherwise."""
+    return _session().create_client(service, config=config or call_config())
 
 
 def call_config() -> Config:
@@ -13,3 +32,16 @@ def call_config() -> Config:
         read_timeout=timeout,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
+
+
+def credentials() -> Credentials:
+    """Return the function's own credentials. Raises ``LookupError`` without any."""
+    found = _session().get_credentials()
+    if found is None:
+        raise LookupError("there are no AWS credentials to sign with")
+    return found
+
+
+@cache
+def _session() -> Session:
+    return botocore.session.get_session()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadsheet import settings
-from broadsheet.aws import call_config
+from broadsheet import aws, settings
 from broadsheet.issue_clock import Tick
 from broadsheet.telemetry import logger
 
@@ -33,4 +31,5 @@ def kick(issue_id: IssueId, correlation_id: str) -> None:
 
 @cache
 def _client() -> LambdaClient:
-    return boto3.client("lambda", config=call_config())
+    created: LambdaClient = aws.client("lambda")
+    return created

@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
-from broadsheet import settings
-from broadsheet.aws import call_config
+from broadsheet import aws, settings
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueId
 
@@ -106,4 +104,5 @@ def age(issue_id: IssueId) -> float | None:
 
 @cache
 def _client() -> EventBridgeSchedulerClient:
-    return boto3.client("scheduler", config=call_config())
+    created: EventBridgeSchedulerClient = aws.client("scheduler")
+    return created

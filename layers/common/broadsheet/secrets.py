@@ -6,10 +6,9 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadsheet.aws import call_config
+from broadsheet import aws
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.settings import timings
 
@@ -42,4 +41,5 @@ def secret(arn: str, *, stale_is_good: bool = False) -> str:
 
 @cache
 def _client() -> SecretsManagerClient:
-    return boto3.client("secretsmanager", config=call_config())
+    created: SecretsManagerClient = aws.client("secretsmanager")
+    return created

@@ -5,21 +5,15 @@ A password is never in a variable: Aurora takes a token that is signed here, wit
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import boto3
 import botocore
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from broadsheet import settings
+from broadsheet import aws, settings
 from broadsheet.secrets import secret
-
-if TYPE_CHECKING:
-    from botocore.credentials import Credentials
 
 DATABASE = "broadsheet"  # the stack's own; infra/database.yaml makes it
 PORT = 5432
@@ -74,15 +68,7 @@ def _token(host: str, user: str) -> str:
         method="GET", url=f"https://{host}:{PORT}/", params={"Action": "connect", "DBUser": user}
     )
     signer = SigV4QueryAuth(
-        _credentials().get_frozen_credentials(), "rds-db", region, expires=_TOKEN_VALID
+        aws.credentials().get_frozen_credentials(), "rds-db", region, expires=_TOKEN_VALID
     )
     signer.add_auth(request)
     return str(request.prepare().url).removeprefix("https://")
-
-
-@cache
-def _credentials() -> Credentials:
-    credentials = boto3.Session().get_credentials()
-    if credentials is None:
-        raise LookupError("there are no AWS credentials to sign with")
-    return credentials

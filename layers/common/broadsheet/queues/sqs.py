@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-
-from broadsheet.aws import call_config
+from broadsheet import aws
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,4 +25,5 @@ def attributes(**texts: str) -> Mapping[str, MessageAttributeValueTypeDef]:
 @cache
 def client() -> SQSClient:
     """Return the client for all calls to SQS."""
-    return boto3.client("sqs", config=call_config())
+    created: SQSClient = aws.client("sqs")
+    return created

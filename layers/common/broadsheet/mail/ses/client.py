@@ -8,12 +8,10 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from broadsheet import settings
-from broadsheet.aws import call_config
+from broadsheet import aws, settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,9 +68,9 @@ def close_connections() -> None:
 def sending_client() -> SESV2Client:
     """Return the client for sends, each of which is tried once."""
     timings = settings.timings()
-    client = boto3.client(
+    client: SESV2Client = aws.client(
         "sesv2",
-        config=Config(
+        Config(
             connect_timeout=timings.ses_connect_timeout,
             read_timeout=timings.ses_call_timeout,
             retries={"mode": "standard", "total_max_attempts": 1},
@@ -88,4 +86,5 @@ def sending_client() -> SESV2Client:
 @cache
 def asking_client() -> SESV2Client:
     """Return the client for calls that may be repeated."""
-    return boto3.client("sesv2", config=call_config())
+    client: SESV2Client = aws.client("sesv2")
+    return client
