@@ -75,6 +75,14 @@ def connected(connect_timeout: float) -> Generator[Connection]:
         yield connection
 
 
+@contextmanager
+def snapshot(connection: Connection) -> Generator[None]:
+    """Begin a read-only transaction in which every statement sees the database at one moment."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
 def _passes(error: psycopg.Error) -> bool:
     """Tell whether it may go well the next time, as opposed to a statement that went wrong."""
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)

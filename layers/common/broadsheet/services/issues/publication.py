@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, settings
 from broadsheet.database import issues_table, subscribers_table
+from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue
@@ -89,8 +90,7 @@ def audience_now(connection: Connection) -> int:
 
 def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
     """Return an issue with its books, both as of one moment. Raises ``IssueNotFound``."""
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with snapshot(connection):
         issue = issues_table.find(connection, issue_id)
         if issue is None:
             raise IssueNotFound("there is no issue with this id")
