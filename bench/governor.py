@@ -13,7 +13,7 @@ from bench import wire
 from bench.delivery import Fleet
 from bench.sink import Conditions
 from bench.tables import table as table_of
-from broadsheet.settings import CONFIRMATION_HEADROOM
+from broadsheet.domain.rates import ISSUES_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def seconds(max_send_rate: float) -> float:
 
 def run(stage: Stage, max_send_rate: float, workers: int, seconds: float) -> Utilization:
     """Send at a rate for ``seconds`` after the start, and return the used share."""
-    allowed = max_send_rate * (1 - CONFIRMATION_HEADROOM)  # the share is 1
+    allowed = max_send_rate * ISSUES_SHARE  # the share is 1
     mails = int(allowed * (STARTING + seconds))
     with Fleet(stage, workers, traced=True) as fleet:
         stage.seed(mails)

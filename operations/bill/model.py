@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from broadsheet.domain.rates import ISSUES_SHARE
 from operations import template_file
 from operations.bill.awake import expected_share
 from operations.errors import OperationFailed
@@ -28,7 +29,6 @@ SESSION_SECONDS = (
     20.0  # of a reader's wish: a database wakes in 15, and is worked with for a moment
 )
 SENDING_TAIL_SECONDS = 900.0  # deliveries are told of for some time after the last mail
-HEADROOM = 0.98  # of the sending rate is an issue's
 IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper bound, as rows share
 # Lookups of a zone by whoever receives a mail: DKIM, DMARC and the bounce domain's SPF. An upper
 # bound, as receivers cache them. Those of the pages' own name are alias queries, which are free.
@@ -211,7 +211,7 @@ class Month(BaseModel):
     @property
     def sending_seconds(self) -> float:
         """Give how long all issues take."""
-        return self.issues * self.readers / (self.rate * HEADROOM)
+        return self.issues * self.readers / (self.rate * ISSUES_SHARE)
 
 
 class Item(NamedTuple):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from math import ceil
 
+from broadsheet.domain.rates import ISSUES_SHARE
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
 
-HEADROOM = 0.98  # of the rate is an issue's; the rest is left to confirmation mails
 SECONDS_A_DAY = 24 * 60 * 60
 PUBLISHED = {
     "SEND",
@@ -80,7 +80,7 @@ def quota(patient: Patient) -> Iterator[Finding]:
     """Compute how long an issue takes, by the account's rate and its quota for 24 hours."""
     limits = patient.account["SendQuota"]
     share = float(patient.stack.parameters.get("SendRateShare") or 1)
-    rate = limits["MaxSendRate"] * share * HEADROOM
+    rate = limits["MaxSendRate"] * share * ISSUES_SHARE
     per_day = limits["Max24HourSend"]
     has_limit = per_day >= 0  # SES says "none" with -1
     says = f"{limits['MaxSendRate']:g} mails a second, of which {rate:.3g} are an issue's; " + (

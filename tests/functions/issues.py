@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import boto3
 
-from broadsheet.settings import CONFIRMATION_HEADROOM
+from broadsheet.domain.rates import ISSUES_SHARE
 from functions.deliver.app import handler as deliver
 from functions.dispatch.app import handler as dispatch
 from functions.feedback.app import handler as feedback
@@ -63,7 +63,7 @@ def slots_used(cloud: Cloud, work: Callable[[], None]) -> float:
     before = cloud.row(query)
     work()
     taken = cloud.row(query)["next_slot_at"] - before["next_slot_at"]
-    return float(taken.total_seconds() * before["rate"] * (1 - CONFIRMATION_HEADROOM))
+    return float(taken.total_seconds() * before["rate"] * ISSUES_SHARE)
 
 
 def show(issue_id: str) -> dict[str, Any]:

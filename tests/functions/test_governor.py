@@ -284,7 +284,7 @@ def test_at_a_rate_of_nothing_the_issue_waits_and_goes_on_when_the_rate_comes_ba
         "tries": 0,
     }
     assert [one["itemIdentifier"] for one in deliver_late["batchItemFailures"]] == ["m1"]
-    assert "SES allows no mail now" in output()
+    assert "SES accepts no mail now" in output()
     assert cloud.ses.control.throttles().rate == 0
 
     cloud.ses.control.change_account(max_send_rate=14, enforces_rate=False)
@@ -332,7 +332,7 @@ def test_when_ses_does_not_tell_its_quota_the_last_one_holds(
     send(cloud, issue_id)
 
     assert show(issue_id)["status"] == "finished"
-    assert "SES did not tell its quota" in output()
+    assert "SES did not report its quota" in output()
 
 
 def test_before_ses_has_ever_told_its_quota_nothing_leaves_and_nothing_is_lost(

@@ -14,9 +14,6 @@ from broadsheet.domain.newsletter import Newsletter
 
 CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
 BATCHES_IN_A_CLAIM = 50  # at most, of 50: what a crash can leave unresolved
-CONFIRMATION_HEADROOM = 0.02  # of the rate: left by the issues for confirmation mails
-SLOWDOWN = 0.7  # of the rate is left after SES has throttled
-SLOWDOWN_RECOVERY = 1.1  # times the rate, at each refresh, until it is whole again
 
 
 class Timings(BaseModel):

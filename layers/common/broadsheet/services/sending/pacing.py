@@ -1,4 +1,4 @@
-"""How fast mails may leave: the account's live rate, times our share, less a headroom."""
+"""The rate of issues: the account's live rate, times the stack's share, less a headroom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from broadsheet import settings
 from broadsheet.database import send_governor_table
 from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.rates import ISSUES_SHARE, SLOWDOWN, SLOWDOWN_RECOVERY
 from broadsheet.mail.ses import account
 from broadsheet.mail.ses.sending import BULK_LIMIT
 from broadsheet.telemetry import count, count_percent, log_failure, logger
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 def issue_rate(connection: Connection) -> float | None:
     """Return how many mails of issues may leave a second; None while none may.
 
-    None is when the 24-hour quota is spent or SES allows none a second, and until SES has told its
-    quota for the first time.
-    Once a minute, one caller asks SES; when it does not answer, what it said before holds.
+    None may leave when the 24-hour quota is spent, when SES's rate is 0, and before SES has
+    reported its quota for the first time. Once a minute, one caller asks SES for it. When SES does
+    not answer, the last quota stays in force.
     """
     every = settings.timings().quota_refresh
     pace = send_governor_table.read(connection)
@@ -36,22 +37,22 @@ def _refresh(connection: Connection) -> None:
     try:
         quota = account.send_quota()
     except DependencyUnavailable as error:
-        log_failure("SES did not tell its quota: the last one known holds", error)
+        log_failure("SES did not report its quota: the last one stays in force", error)
         return
     if quota.is_spent:
-        logger.warning("SES allows no mail now", **quota.model_dump())
+        logger.warning("SES accepts no mail now", **quota.model_dump())
     if quota.max_per_day:
         count_percent("DailyQuotaUsed", quota.sent_last_day / quota.max_per_day)
     send_governor_table.set_quota(
         connection,
         quota.max_per_second,
-        settings.SLOWDOWN_RECOVERY,
+        SLOWDOWN_RECOVERY,
         is_quota_spent=quota.is_spent,
     )
 
 
 def present_rate(connection: Connection) -> float | None:
-    """Return as ``issue_rate`` does, from what is known, asking nobody."""
+    """Return the rate as ``issue_rate`` does, without asking SES."""
     return _rate_at(send_governor_table.read(connection))
 
 
@@ -62,30 +63,30 @@ def _rate_at(pace: Pace) -> float | None:
 
 
 def usual_rate(connection: Connection) -> float:
-    """Return the rate at which issues leave when nothing is in the way; to size batches by.
+    """Return the rate of issues when nothing slows them down; batches are sized by it.
 
-    Raises ``DependencyUnavailable`` when SES has never told it and does not now.
+    Raises ``DependencyUnavailable`` when SES has never reported it and does not now.
     """
     issue_rate(connection)
     return (
         known_rate(connection)
         or _ours(account.send_quota().max_per_second)
-        or BULK_LIMIT  # it has only ever allowed none: any rate sends such batches
+        or BULK_LIMIT  # SES's rate has always been 0: batches of any size will do
     )
 
 
 def known_rate(connection: Connection) -> float | None:
-    """Return as ``usual_rate`` does what SES allowed last; None before it ever did."""
+    """Return the last rate as ``usual_rate`` does; None before SES has reported one."""
     account_rate = send_governor_table.read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 
 
 def _ours(account_rate: float) -> float:
-    return account_rate * settings.send_rate_share() * (1 - settings.CONFIRMATION_HEADROOM)
+    return account_rate * settings.send_rate_share() * ISSUES_SHARE
 
 
 def call_size(rate: float) -> int:
-    """Return how many entries one call to SES has: half a second's worth, 1 to 50."""
+    """Return how many entries a call to SES has: half a second's worth, 1 to 50."""
     return max(1, min(BULK_LIMIT, int(rate / 2)))
 
 
@@ -101,14 +102,14 @@ def batches_in_a_claim(rate: float) -> int:
 
 
 def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
-    """Reserve the slots of mails that leave at this rate; return how far the first is.
+    """Reserve the slots of mails that leave at this rate; return the delay until the first.
 
-    Less than zero when it is past, and there is something to catch up. None when none is free
-    within the horizon: nothing is reserved then.
+    It is negative if the first slot has passed. None when no slot is free within the horizon, and
+    then nothing is reserved.
     """
     timings = settings.timings()
-    # SES's bucket holds one second's worth. The call itself takes its part of it, and a call that
-    # comes late meets the next one there.
+    # SES's bucket holds one second's worth. The call itself takes a part of it, and a late call
+    # takes one together with the next.
     tolerance = max(0.0, 1 - call_size(rate) / rate - timings.slot_jitter)
     return send_governor_table.reserve(
         connection,
@@ -120,23 +121,23 @@ def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None
 
 
 def count_confirmation(connection: Connection) -> None:
-    """Let the issues' mails make room for a confirmation mail, which waits for nobody."""
+    """Move the issues' slots for a confirmation mail, which waits for no slot."""
     rate = present_rate(connection)
     if rate is not None:
         send_governor_table.push(connection, timedelta(seconds=1 / rate))
 
 
 def slow_down(connection: Connection) -> None:
-    """Take SES's throttle as a sign that others send from this account, too."""
+    """Lower the rate: SES throttled, so others send from this account, too."""
     timings = settings.timings()
     if send_governor_table.slow_down(
-        connection, settings.SLOWDOWN, timedelta(seconds=timings.slowdown_pause)
+        connection, SLOWDOWN, timedelta(seconds=timings.slowdown_pause)
     ):
         count("SlowedDown")
-        logger.warning("SES throttles: sending more slowly")
+        logger.warning("SES throttled: sending more slowly")
 
 
 def stop_for_the_day(connection: Connection) -> None:
-    """Send nothing more until SES says that its 24-hour quota has room again."""
+    """Stop sending until SES reports that its 24-hour quota has room."""
     send_governor_table.set_quota_spent(connection)
     logger.warning("SES's 24-hour quota is spent")
