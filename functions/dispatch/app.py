@@ -1,4 +1,4 @@
-"""Does what is due for the issue whose clock or kick calls; without an issue, looks at all."""
+"""Does what is due for the issue whose clock or kick calls; without one, looks at all issues."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from broadsheet.telemetry import InvocationFailed, correlated, flush_metrics, ki
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | None:
-    """Take ``{"issue_id": "..."}`` or ``{}``. What fails is tried again by Lambda.
+    """Take ``{"issue_id": "..."}`` or ``{}``. Lambda tries a failed invocation again.
 
     ``{"report": true}`` changes nothing and returns ``OpenProblems``, for the operator's doctor.
 
-    A database that is down is nobody's failure: the issue's clock calls again in a minute.
+    A database that is down is no failure here: the issue's clock calls again in a minute.
     """
     tick = Tick.model_validate(event)
     with correlated(tick.correlation_id) as correlation_id:
@@ -30,10 +30,10 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | 
                 else:
                     dispatching.run(connection, tick.issue_id, correlation_id)
         except DatabaseUnavailable as error:
-            log_failure("the database is not there", error, issue_id=str(tick.issue_id))
+            log_failure("the database is unavailable", error, issue_id=str(tick.issue_id))
             if tick.issue_id is None:
                 raise InvocationFailed(kind_of(error)) from None
-        except Exception as error:  # noqa: BLE001 - told without its message, then raised
+        except Exception as error:  # noqa: BLE001 - logged without its message, then raised
             log_failure("dispatch failed", error, issue_id=str(tick.issue_id))
             raise InvocationFailed(kind_of(error)) from None
         finally:

@@ -1,4 +1,4 @@
-"""Applies what readers asked for, from RequestsQueue, and mails them what they are owed."""
+"""Applies readers' requests, from RequestsQueue, and sends the mails they are owed."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Records what SES tells of its mails, from FeedbackQueue."""
+"""Records SES's events, from FeedbackQueue."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Calls dispatch at once, so that nobody waits for the clock's next minute."""
+"""Calls dispatch at once, so that no issue waits for its clock's next minute."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Tick(BaseModel):
-    """What dispatch is called with: an issue, or none for the look at all open ones.
+    """What dispatch is called with: an issue, or none to look at all open issues.
 
     ``report``: only return what needs operator attention. ``correlation_id`` is that of the request
     that published the issue, so that its whole delivery can be followed in the logs.
@@ -34,9 +34,9 @@ class Tick(BaseModel):
 
 
 def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
-    """Make the issue's clock, unless it runs already.
+    """Create the issue's clock, unless it runs already.
 
-    Raises ``DependencyUnavailable`` when it could not be made.
+    Raises ``DependencyUnavailable`` when it could not be created.
     """
     try:
         _client().create_schedule(**_clock(issue_id, starting_at, correlation_id))
@@ -70,7 +70,7 @@ def _clock(
 
 
 def move(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
-    """Let the issue's clock start at another time; there is one at every moment.
+    """Change when the issue's clock starts; at every moment there is one clock.
 
     Raises ``DependencyUnavailable`` when it could not be moved.
     """
@@ -93,7 +93,7 @@ def stop(issue_id: IssueId) -> None:
 
 
 def age(issue_id: IssueId) -> float | None:
-    """Return how many seconds ago the issue's clock was made; None when it has none."""
+    """Return the age of the issue's clock in seconds; None when it has none."""
     client = _client()
     try:
         clock = client.get_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)

@@ -21,7 +21,7 @@ _cache: dict[str, tuple[float, str]] = {}
 def secret(arn: str, *, stale_is_good: bool = False) -> str:
     """Return a secret's value, at most a minute old.
 
-    ``stale_is_good``: while Secrets Manager does not answer, the value known before is used on.
+    ``stale_is_good``: while Secrets Manager does not answer, the last known value stays in use.
     Raises ``DependencyUnavailable``.
     """
     fetched_at, value = _cache.get(arn, (float("-inf"), ""))

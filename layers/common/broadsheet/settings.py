@@ -1,4 +1,4 @@
-"""Everything that comes from the environment, and every wait, in one place.
+"""Everything that comes from the environment, and all timings, in one place.
 
 Nothing is read at import. Each group is read when a function first needs it, so that a function
 holds only the variables that the template gives it; a missing one is named in the error.
@@ -39,7 +39,9 @@ class Timings(BaseModel):
     # Unresolved sends: dispatch's own time limit (300 s) < grace.
     grace: float = 1800  # no event is overtaken by that of a mail sent this much later
     queues_seen_empty_apart: float = 60
-    probe_every: float = 600  # a mail to SES's simulator, when nothing else tells of feedback
+    probe_every: float = (
+        600  # a mail to SES's simulator, when no other event shows that feedback works
+    )
     # Dispatch.
     batch_seconds: float = 2  # of sending in one batch: what a claim holds while it lasts
     release_window: float = 300  # how far ahead pointers are put on the queue
@@ -202,14 +204,14 @@ def database() -> DatabaseSettings:
 
 
 class ApplicationRole(NamedTuple):
-    """Whom migrate lets into the database: a role to make in Aurora, or one of a secret's URL."""
+    """The role that migrate grants access: one to create in Aurora, or one of a secret's URL."""
 
     name: str
     url_secret_arn: str
 
 
 def application_role() -> ApplicationRole:
-    """Return whom migrate lets in; both are empty when the functions enter as migrate does."""
+    """Return the application's role; empty when the functions enter as migrate does."""
     return ApplicationRole(
         name=os.environ.get("APPLICATION_ROLE", ""),
         url_secret_arn=os.environ.get("APPLICATION_URL_SECRET_ARN", ""),

@@ -78,7 +78,7 @@ def read_unsubscribe(text: str) -> UnsubscribeToken:
 
 
 def load_keys() -> None:
-    """Have the keys at hand, so that signing can't fail later. Raises ``DependencyUnavailable``."""
+    """Read the keys, so that signing can't fail later. Raises ``DependencyUnavailable``."""
     _signer("unsubscribe")
 
 

@@ -19,7 +19,7 @@ metrics = Metrics(namespace="Broadsheet")
 
 
 class InvocationFailed(Exception):
-    """Tells Lambda that an invocation failed, and why, in words that hold nothing personal."""
+    """An invocation that failed, for Lambda to see; its message holds nothing personal."""
 
 
 @contextmanager
@@ -51,8 +51,8 @@ def count_seconds(metric: str, seconds: float) -> None:
 def flush_metrics() -> None:
     """Write this invocation's metrics, if it has any, as one line of CloudWatch's EMF.
 
-    They are told apart by stack, and not by function: an alarm looks at a thing that happened,
-    wherever it did.
+    Their dimension is the stack, not the function: an alarm looks at what happened, wherever it
+    did.
     """
     if metrics.metric_set:
         metrics.add_dimension(name="service", value=stack_name())

@@ -29,14 +29,14 @@ _SHORTEST_CONNECT_TIMEOUT = 2  # seconds; libpq takes one for two
 
 
 class Session:
-    """One invocation's connection: opened when first needed, and again after it was lost."""
+    """One invocation's connection, opened when first needed, and again after it was lost."""
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
     @contextmanager
     def connected(self, connect_timeout: float) -> Generator[Connection]:
-        """Give the connection, in autocommit mode.
+        """Yield the connection, in autocommit mode.
 
         ``connect_timeout``: seconds to wait for a database that is waking up or failing over.
         Raises ``DatabaseUnavailable`` after that, and when the connection is lost on the way.
@@ -60,7 +60,7 @@ class Session:
 
 @contextmanager
 def session() -> Generator[Session]:
-    """Give a session that is closed at the end."""
+    """Yield a session, and close it at the end."""
     invocation = Session()
     try:
         yield invocation
@@ -70,7 +70,7 @@ def session() -> Generator[Session]:
 
 @contextmanager
 def connected(connect_timeout: float) -> Generator[Connection]:
-    """Open a connection for the length of an invocation; as ``Session.connected``."""
+    """Open a connection for one invocation; otherwise as ``Session.connected``."""
     with session() as invocation, invocation.connected(connect_timeout) as connection:
         yield connection
 
@@ -84,16 +84,16 @@ def snapshot(connection: Connection) -> Generator[None]:
 
 
 def _passes(error: psycopg.Error) -> bool:
-    """Tell whether it may go well the next time, as opposed to a statement that went wrong."""
+    """Return whether an error may pass by itself; a wrong statement stays wrong."""
     return error.sqlstate is None or error.sqlstate.startswith(_PASSING)
 
 
 def connect(connect_timeout: float, secret_arn: str | None = None) -> Connection:
-    """Connect, again and again while the database wakes or fails over.
+    """Connect, and keep trying while the database wakes or fails over.
 
-    Nothing is asked of the session but what a pooler in front can give: no startup options, and
-    no prepared statements, since each transaction may get another one. Its timeouts are the
-    role's, see ``application_role``.
+    A pooler may stand in front, and each transaction may get another session. So there are no
+    startup options and no prepared statements. The timeouts are the role's, see
+    ``application_role``.
     """
     give_up_at = time.monotonic() + connect_timeout
     while True:

@@ -1,4 +1,4 @@
-"""The consent log: every change of a subscriber's state, and what is known of who asked."""
+"""The consent log: every change of a subscriber's status, and where the request came from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def append(
     request: SubscribeRequest | ConfirmRequest | UnsubscribeRequest,
     issue_id: IssueId | None = None,
 ) -> None:
-    """Append a change, once for each request."""
+    """Append a change; each request adds it once."""
     connection.execute(
         """
         INSERT INTO consents

@@ -1,6 +1,6 @@
-"""Where the database is: the stack's own Aurora, entered by IAM, or one that a secret's URL names.
+"""Where the database is: the stack's own Aurora, entered by IAM, or the URL in a secret.
 
-A password is never in a variable: Aurora takes a token that is signed here, without a call.
+No variable holds a password: Aurora accepts a token that is signed here, without a call.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _TOKEN_VALID = 900  # seconds, for connecting; a session lives on
 
 
 def conninfo(secret_arn: str | None = None) -> str:
-    """Return how to connect, in libpq's words, good for the next 15 minutes.
+    """Return libpq's connection string, valid for the next 15 minutes.
 
-    ``secret_arn``: of a secret with a URL; unsaid, the environment names the destination. A URL
-    that says nothing of TLS is connected to with ``verify-full``.
+    ``secret_arn``: a secret with a URL; without it, the environment names the destination. A URL
+    without ``sslmode`` gets ``verify-full``.
     Raises ``DependencyUnavailable``, and ``LookupError`` for a region without known authorities.
     """
     if secret_arn is None and (database := settings.database()).host:

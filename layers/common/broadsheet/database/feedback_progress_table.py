@@ -1,8 +1,8 @@
 """How far SES's events are known to have been recorded.
 
-An event is under way for a while, and may be overtaken, but not by that of a mail sent a grace
-time later. So once such a later mail's event has been recorded, and the queues have then been seen
-empty, every event of a mail sent a grace time before it has been recorded, or is lost.
+An event takes a while to arrive, and a later mail's event may overtake it, but not one of a mail
+sent a grace period later. So once that later event has been recorded, and the queues have been
+seen empty after it, every event of a mail sent a grace period earlier is recorded or lost.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Progress(BaseModel):
-    """How far feedback has come.
+    """How far SES's events have been recorded.
 
-    ``latest_mail_at``: the newest mail of which an event is recorded. ``candidate_mail_at``: the
-    one from which it is being proved. ``current_until``: no event of a mail sent before it is
-    still under way.
+    ``latest_mail_at``: when the newest mail with a recorded event was sent. ``candidate_mail_at``:
+    the mail whose proof is under way. ``current_until``: no event of a mail sent before then is
+    still to arrive.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,7 +35,7 @@ class Progress(BaseModel):
 
 
 def read(connection: Connection) -> Progress:
-    """Return the progress as it is now; what never was is None."""
+    """Return the progress now; a time that was never set is None."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:
         progress = cursor.execute(
             """
@@ -51,7 +51,7 @@ def read(connection: Connection) -> Progress:
 
 
 def note_mail(connection: Connection, sent_at: datetime) -> None:
-    """Note that an event of a mail that was sent then has been recorded."""
+    """Store when a mail was sent whose event has been recorded, if it is the newest."""
     connection.execute(
         """
         UPDATE feedback_progress SET latest_mail_at = %(sent_at)s
@@ -62,7 +62,7 @@ def note_mail(connection: Connection, sent_at: datetime) -> None:
 
 
 def start_proof(connection: Connection) -> None:
-    """Take the newest mail as the one whose currency is to be proved, if none is."""
+    """Start a proof from the newest mail, unless one is under way."""
     connection.execute(
         """
         UPDATE feedback_progress
@@ -75,7 +75,7 @@ def start_proof(connection: Connection) -> None:
 def see_queues(
     connection: Connection, *, are_empty: bool, apart: timedelta, grace: timedelta
 ) -> None:
-    """Note whether the queues were seen empty; seen so twice, apart, the proof is complete."""
+    """Store whether the queues are empty; seen empty twice, ``apart``, they complete the proof."""
     connection.execute(
         """
         UPDATE feedback_progress
@@ -99,7 +99,7 @@ def see_queues(
 
 
 def claim_probe(connection: Connection, every: timedelta) -> bool:
-    """Tell whether this caller is the one who is to send a probe now."""
+    """Return whether this caller sends the probe that is due; at most one does."""
     claimed = connection.execute(
         """
         UPDATE feedback_progress SET probed_at = now() WHERE probed_at < now() - %(every)s

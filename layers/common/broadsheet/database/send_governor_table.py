@@ -1,8 +1,8 @@
 """The rate governor: one row that every sender reserves its slots from.
 
-GCRA (the generic cell rate algorithm) on the database's clock: a reservation moves the
-theoretical arrival time on by what it sends, and is told how long to wait. A sender that is a
-little late loses nothing: up to ``tolerance`` of the past is lent again.
+GCRA (the generic cell rate algorithm) on the database's clock: a reservation moves the theoretical
+arrival time on by the length of its mails, and returns how long to wait. A sender that is a little
+late loses nothing: slots that passed up to ``tolerance`` ago are used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Pace(BaseModel):
     """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
 
-    ``age``: seconds since a caller was to ask SES for it, infinite before the first.
+    ``age``: seconds since a caller last took on asking SES for it; infinite before the first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ def read(connection: Connection) -> Pace:
 
 
 def claim_refresh(connection: Connection, every: timedelta) -> bool:
-    """Tell whether this caller is the one who is to ask SES for its quota now."""
+    """Return whether this caller asks SES for the quota that is due; at most one does."""
     claimed = connection.execute(
         """
         UPDATE send_governor
@@ -63,9 +63,9 @@ def claim_refresh(connection: Connection, every: timedelta) -> bool:
 def set_quota(
     connection: Connection, account_rate: float, recovery: float, *, is_quota_spent: bool
 ) -> None:
-    """Take SES's quota as it is now, and recover a part of a slowdown.
+    """Store SES's present quota, and recover a part of a slowdown.
 
-    At a rate of 0 the last one stays known, to size batches by.
+    At a rate of 0 the last rate stays stored: batches are sized by it.
     """
     connection.execute(
         """
@@ -85,11 +85,11 @@ def set_quota(
 def reserve(
     connection: Connection, mails: int, rate: float, tolerance: timedelta, horizon: timedelta
 ) -> timedelta | None:
-    """Reserve the slots of a number of mails in a row; return how far the first is.
+    """Reserve consecutive slots for mails; return the delay until the first.
 
-    Less than zero, by up to ``tolerance``, when it is past: mails that are late may leave at once,
-    each not before its own slot. None when the first would be beyond the horizon: nothing is
-    reserved then.
+    It is negative, down to ``-tolerance``, if the first slot has passed: late mails leave at once,
+    each not before its own slot. None when the first slot would be beyond the horizon, and then
+    nothing is reserved.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(
@@ -109,7 +109,7 @@ def reserve(
 
 
 def push(connection: Connection, length: timedelta) -> None:
-    """Move the next slot on, for a mail that did not wait for one."""
+    """Move the next slot on, for a mail that is sent without one."""
     connection.execute(
         """
         UPDATE send_governor
@@ -120,12 +120,12 @@ def push(connection: Connection, length: timedelta) -> None:
 
 
 def set_quota_spent(connection: Connection) -> None:
-    """Note that SES refused for the 24-hour quota; the next refresh tells when it has room."""
+    """Store that the 24-hour quota is spent; a refresh clears it when the quota has room."""
     connection.execute("UPDATE send_governor SET is_quota_spent = true")
 
 
 def slow_down(connection: Connection, factor: float, at_most_every: timedelta) -> bool:
-    """Lower the rate, since SES throttled; once for a burst of throttles. Tell whether it was."""
+    """Lower the rate, once for a burst of throttles; return whether this call lowered it."""
     slowed = connection.execute(
         """
         UPDATE send_governor

@@ -1,4 +1,4 @@
-"""Sign-ups: makes a redelivered request recognisable, and keeps the budgets."""
+"""Sign-ups: recognises a redelivered request, and counts what the budgets allow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def has(connection: Connection, request_id: UUID) -> bool:
-    """Tell whether this request has been applied before."""
+    """Return whether this request has been applied before."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(
@@ -29,7 +29,7 @@ def has(connection: Connection, request_id: UUID) -> bool:
 def insert(
     connection: Connection, request: SubscribeRequest, subscriber_id: SubscriberId, *, granted: bool
 ) -> None:
-    """Remember that a sign-up was applied, and whether it was granted a mail."""
+    """Insert an applied sign-up, and whether it was granted a mail."""
     connection.execute(
         """
         INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
@@ -74,8 +74,8 @@ def granted_to_subscriber(
 def granted_to_source(connection: Connection, request: SubscribeRequest, window: timedelta) -> int:
     """Count the mails granted to a source in the window up to this request.
 
-    Until the transaction ends, nobody else counts for this source: a budget can't be overspent
-    by two at a time.
+    Until the transaction ends, no other transaction counts for this source: two requests can't
+    both spend the last mail of a budget.
     """
     network = request.origin.source_address.network
     with connection.cursor(row_factory=scalar_row) as cursor:

@@ -1,4 +1,4 @@
-"""What authors publish: titles, contents, states, and an issue's books."""
+"""What authors publish: titles, contents, requests, and an issue with its status."""
 
 import re
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ type IssueContent = MarkdownContent | HtmlContent
 
 
 def _form_of(content: object) -> str:
-    """Tell which form a content is meant to have, so that what is said of it is of that form."""
+    """Return the form that a content is meant to have: errors are reported for that form."""
     is_markdown = isinstance(content, MarkdownContent) or (
         isinstance(content, dict) and "markdown" in content
     )
@@ -162,7 +162,7 @@ class PublishRequest(BaseModel):
 
     @property
     def digest(self) -> bytes:
-        """Return what tells this request from any other, 32 bytes."""
+        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
         return sha256(self.model_dump_json().encode()).digest()
 
 
@@ -185,7 +185,7 @@ class IssueStatus(StrEnum):
 
 
 class RenderedIssue(BaseModel):
-    """An issue as SES gets it: three templates in which only SES's own variables are open."""
+    """An issue as SES gets it: three templates in which only its own variables are open."""
 
     model_config = ConfigDict(frozen=True)
 

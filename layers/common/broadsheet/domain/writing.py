@@ -21,21 +21,21 @@ _UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nobody could see anything of a text."""
+    """Return whether a text shows nothing."""
     if text.isascii():
         return not any("!" <= character <= "~" for character in text)
     return _pattern(_VISIBLE).search(text) is None
 
 
 def has_controls(text: str) -> bool:
-    """Tell whether a text has line breaks or other control characters."""
+    """Return whether a text has line breaks or other control characters."""
     if text.isascii():
         return not text.isprintable()
     return _pattern(_CONTROL).search(text) is not None
 
 
 def has_unstorable(text: str) -> bool:
-    """Tell whether a text has what no mail and no database holds: controls but tabs and breaks."""
+    """Return whether a text has controls other than tabs and breaks, which no mail can hold."""
     return _UNSTORABLE.search(text) is not None
 
 

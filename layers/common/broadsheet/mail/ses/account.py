@@ -41,7 +41,7 @@ def send_quota() -> SendQuota:
     try:
         quota = asking_client().get_account()["SendQuota"]
     except (ClientError, BotoCoreError) as error:
-        raise DependencyUnavailable("SES did not tell its quota") from error
+        raise DependencyUnavailable("SES did not report its quota") from error
     unlimited = quota["Max24HourSend"] < 0
     return SendQuota(
         max_per_second=quota["MaxSendRate"],

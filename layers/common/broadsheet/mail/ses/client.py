@@ -37,7 +37,7 @@ _bulk_call: ContextVar[BulkCall] = ContextVar("bulk_call")
 
 @contextmanager
 def under_way(call: BulkCall) -> Generator[None]:
-    """Give the thread's next SendBulkEmail its deadline and body."""
+    """Set the deadline and the body of the thread's next SendBulkEmail."""
     token = _bulk_call.set(call)
     try:
         yield

@@ -167,7 +167,7 @@ def _refusal_of_call(status: int, code: str, message: str) -> Refusal:
     if status == 403 or code in _ABOUT_US or "not verified" in message:  # noqa: PLR2004 - HTTP's
         return Refusal.ACCOUNT
     if code in _TOO_FAST or status == 429:  # noqa: PLR2004 - HTTP's own
-        # SES tells these two apart only in its sentence.
+        # Only SES's sentence distinguishes these two.
         return Refusal.QUOTA if "Daily message quota" in message else Refusal.THROTTLED
     return Refusal.RECIPIENT if status == 400 else Refusal.RETRY  # noqa: PLR2004 - HTTP's own
 

@@ -1,6 +1,6 @@
-"""What SES tells of its mails, into the ledger and the subscribers' state.
+"""Records SES's events in the ledger and in the subscribers' status.
 
-A batch of events is a handful of statements. An event may come before deliver has written its
+A batch of events takes a handful of statements. An event may come before deliver has written the
 row, twice, late, or out of order: everything is merged by precedence and by time.
 """
 
@@ -58,7 +58,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
 
 
 def report_duplicates(duplicates: int) -> None:
-    """Raise the alarm when somebody was mailed twice."""
+    """Raise the alarm when a recipient was mailed twice."""
     if duplicates:
         count("DuplicateMails", duplicates)
         logger.error("somebody was mailed twice", duplicates=duplicates)

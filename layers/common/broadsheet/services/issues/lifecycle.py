@@ -1,7 +1,7 @@
-"""What stops and moves an issue: the author's levers, the breaker, and SES itself.
+"""What an author does with a published issue: pause, resume, cancel, retry, reschedule.
 
-Each lever holds the issue's lock, under which dispatch also works: it acts between two of
-dispatch's steps, and does the same when pulled twice.
+Each action holds the issue's lock, as each step of dispatch does: it happens between two steps.
+Repeating an action changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def pause(connection: Connection, issue_id: IssueId) -> None:
-    """Stop sending until ``resume``; what SES is being asked just now runs out.
+    """Stop sending until ``resume``; claims that are under way still end.
 
     Raises ``IssueNotFound`` and, for an issue that has ended, ``WrongState``.
     """
@@ -37,7 +37,7 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
 
 
 def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
-    """Let a paused issue go on. Raises as ``pause``."""
+    """Continue a paused issue. Raises as ``pause``."""
     with connection.transaction():
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue, "resume")
@@ -48,7 +48,7 @@ def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
 
 
 def cancel(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
-    """Send to nobody more. Whoever has the issue keeps it; dispatch closes what is left.
+    """Stop sending for good; dispatch closes the batches that wait.
 
     Raises ``IssueNotFound`` and, for an issue that is finished, ``WrongState``.
     """
@@ -64,7 +64,7 @@ def cancel(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
 
 
 def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int:
-    """Send again, in a new round, to exactly those who failed; return how many they are.
+    """Send again, in a new round, to exactly those who failed; return their number.
 
     Zero when an earlier ``retry`` is still under way. Raises ``IssueNotFound``, and ``WrongState``
     when nobody has failed, or the issue was canceled or has not begun.
@@ -92,7 +92,7 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
 def reschedule(
     connection: Connection, issue_id: IssueId, publish_at: datetime, correlation_id: str
 ) -> None:
-    """Move an issue that has not begun; one whose time has passed is published at once.
+    """Change the time of an issue that has not begun; a time that has passed publishes it at once.
 
     Raises ``IssueNotFound`` and, once it has begun, ``WrongState``.
     """

@@ -1,4 +1,4 @@
-"""Publishing an issue, and telling its author how far it has come."""
+"""Publishes issues, and shows their authors how far they have come."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class IssueWithBooks(BaseModel):
-    """An issue, and where its audience is once it is frozen.
+    """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long those who wait will take at the rate allowed now; None when they
-    don't go on by themselves.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
+    sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,10 +49,10 @@ def publish(
     request: PublishRequest,
     correlation_id: str,
 ) -> Issue:
-    """Publish an issue once, however often it is asked for with the same key.
+    """Publish an issue once, however often it is requested with the same key.
 
-    The issue and its clock are made in one transaction: when the clock can't be made nothing
-    has happened, and when the commit fails the clock finds no issue and deletes itself.
+    The issue and its clock are made in one transaction. When the clock can't be made, nothing has
+    happened; when the commit fails, the clock finds no issue and is deleted.
     Raises ``IdempotencyKeyReused`` for the same key with another request, and
     ``DependencyUnavailable``.
     """
@@ -128,5 +128,5 @@ def ledger(
 def newest(
     connection: Connection, limit: int, before: tuple[datetime, UUID] | None
 ) -> Sequence[Issue]:
-    """Return up to ``limit`` issues, newest first, older than where the page before ended."""
+    """Return up to ``limit`` issues, newest first; ``before`` is where the previous page ended."""
     return issues_table.find_newest(connection, limit, before)

@@ -1,7 +1,7 @@
-"""Does for one issue what is due: freeze, settle, release, finish. Harmless when repeated.
+"""Does what is due for one issue: freeze, settle, release, finish. Harmless when repeated.
 
-Each step is a transaction of its own that first takes the issue's lock; a dispatch that finds it
-taken ends, since another is doing the same work.
+Each step is a transaction of its own that first takes the issue's lock. A dispatch that finds the
+lock taken ends, since another one is doing the same work.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
 
 
 def _freeze(connection: Connection, issue_id: IssueId) -> None:
-    """Fix the audience, once: who is confirmed now gets the issue."""
+    """Freeze the audience, once: the subscribers who are confirmed now get the issue."""
     size = pacing.batch_size(pacing.usual_rate(connection))
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
@@ -112,7 +112,7 @@ def _freeze(connection: Connection, issue_id: IssueId) -> None:
 def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
     """Close the batches whose deliver died, and hold their open recipients as unresolved.
 
-    SES may have taken their mail: nobody sends to them again before that is known.
+    SES may have accepted their mails: they are not sent to again before that is known.
     """
     with _locked(connection, issue_id):
         for claim in delivery_batches_table.lock_dead_claims(
@@ -122,14 +122,14 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
 
 
 def _dead_after_deadline() -> timedelta:
-    """Return how long after its deadline a claim is taken for dead."""
+    """Return how long after its deadline a claim counts as dead."""
     timings = settings.timings()
     return timedelta(seconds=timings.claim_taken_for_dead - timings.claim_deadline)
 
 
 def _hold(connection: Connection, claim: Claim) -> None:
     recipients, others = open_recipients.read_recipients(connection, claim)
-    # Who has unsubscribed since may have been mailed before, and is held as well.
+    # A recipient who has unsubscribed since may have been mailed before: they are held, too.
     unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
     held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
     unresolved = [
@@ -156,11 +156,11 @@ def _hold(connection: Connection, claim: Claim) -> None:
 
 
 def _settle(connection: Connection, issue_id: IssueId) -> None:
-    """Let unresolved recipients wait again, once no event of their mail can still be under way."""
+    """Return unresolved recipients to waiting, once no event of their mails can still arrive."""
     deadline = unresolved_sends.oldest_deadline(connection, issue_id)
     if deadline is None:
         return
-    oldest = deadline + _dead_after_deadline()  # SES can't have taken it later
+    oldest = deadline + _dead_after_deadline()  # SES can't have accepted it later
     later = oldest + timedelta(seconds=settings.timings().grace)
     if later > datetime.now(UTC):
         return
@@ -168,15 +168,15 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
     if current_until is None or current_until < oldest:
         try:
             _prove_feedback_current(connection, later)
-        except (DependencyUnavailable, CanNeverSucceed) as error:  # what is to be sent still is
-            log_failure("how far feedback is can't be told", error, issue_id=str(issue_id))
+        except (DependencyUnavailable, CanNeverSucceed) as error:  # sending goes on all the same
+            log_failure("could not determine feedback progress", error, issue_id=str(issue_id))
         current_until = feedback_progress_table.read(connection).current_until
     if current_until is None or current_until < oldest:
         count("UnresolvedPastGrace")
         logger.warning("unresolved sends wait for SES's events", issue_id=str(issue_id))
         return
     with _locked(connection, issue_id) as issue:
-        # Looked at again under the lock: an event may have settled them meanwhile.
+        # Read again under the lock: an event may have settled them meanwhile.
         rows = unresolved_sends.lock_until(
             connection, issue_id, current_until - _dead_after_deadline()
         )
@@ -201,10 +201,10 @@ def _let_wait_again(
 
 
 def _prove_feedback_current(connection: Connection, later_than: datetime) -> None:
-    """Go a step towards knowing that no event of an earlier mail is under way.
+    """Take a step of the proof that no event of an earlier mail can still arrive.
 
-    First an event must be recorded of a mail that was sent ``later_than``, then the queues must be
-    seen empty twice, a minute apart.
+    First an event of a mail that was sent after ``later_than`` must be recorded. Then the queues
+    must be seen empty twice, a minute apart.
     """
     timings = settings.timings()
     progress = feedback_progress_table.read(connection)
@@ -235,7 +235,7 @@ def _are_feedback_queues_empty() -> bool:
 
 
 def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
-    """Close what waits of a canceled issue, now and whenever something returns to waiting."""
+    """Close a canceled issue's waiting batches, also those that return to waiting later."""
     with _locked(connection, issue_id) as issue:
         if issue.status is IssueStatus.CANCELED:
             delivery_batches_table.close_waiting(connection, issue_id)
@@ -281,14 +281,14 @@ def _finish(connection: Connection, issue_id: IssueId) -> None:
 
 
 def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
-    """Delete the clock of an issue in which nothing is to happen by itself any more.
+    """Delete the clock of an issue that needs no more dispatching.
 
-    Under the lock, under which ``resume``, ``cancel`` and ``retry`` make it again.
+    This holds the lock under which ``resume``, ``cancel`` and ``retry`` start it again.
     """
     with _locked(connection, issue_id) as issue:
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
             return
-        # A batch that a deliver has just let go waits to be closed, if the issue is canceled.
+        # In a canceled issue, a batch that a deliver has just released waits to be closed.
         is_canceled = issue.status is IssueStatus.CANCELED
         is_held = (
             delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
@@ -302,7 +302,7 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
 
 
 def _stop_orphaned_clock(issue_id: IssueId) -> None:
-    """Delete a clock whose issue's commit failed, once no publishing can be under way."""
+    """Delete a clock without an issue, once no publishing can still commit one."""
     age = issue_clock.age(issue_id)
     if age is not None and age > settings.timings().orphaned_clock:
         issue_clock.stop(issue_id)

@@ -1,4 +1,4 @@
-"""Applies what readers ask for to the subscriber's state, and mails them what they are owed."""
+"""Applies readers' requests to subscribers, and sends the mails that subscribers are owed."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def apply(connection: Connection, request: SubscriberRequest) -> None:
 
 
 def subscribe(connection: Connection, request: SubscribeRequest) -> None:
-    """Add the subscriber if new, and send the mail that the sign-up is answered with.
+    """Insert the subscriber if new, and send the mail that answers the sign-up.
 
-    The mark of the mail commits with the state; the mail goes out after, and the mark is cleared
-    after that. When sending fails, the redelivered request finds the mark and sends.
+    The mark of the due mail commits with the subscriber's state. The mail is sent after that, and
+    then the mark is cleared. When sending fails, the redelivered request finds the mark and sends.
     """
     is_new = False
     with connection.transaction():
@@ -81,7 +81,7 @@ def _enroll(connection: Connection, request: SubscribeRequest, subscriber: Subsc
 
 
 def _mail_for(request: SubscribeRequest, subscriber: Subscriber) -> DueMail | None:
-    """Return the mail that answers a sign-up; none when something newer has happened since."""
+    """Return the mail that answers a sign-up; None after a newer request of the subscriber."""
     newer = [subscriber.confirmed_at, subscriber.unsubscribed_at]
     if any(at is not None and at >= request.received_at for at in newer):
         return None
@@ -136,7 +136,7 @@ def _send_due_mail(
 def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """Confirm the subscriber, unless they unsubscribed after the token was made.
 
-    The account's suppression of an address that bounced is lifted, else no issue would arrive.
+    An address that bounced is taken off the account's suppression list, or no issue would arrive.
     """
     token = request.token
     with connection.transaction():
@@ -159,7 +159,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
-    """Unsubscribe, unless the subscriber has confirmed anew since."""
+    """Unsubscribe, unless the subscriber has confirmed again since."""
     with connection.transaction():
         before = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
         if before is None:
@@ -177,5 +177,5 @@ def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
 
 
 def _is_newer(at: datetime, than: datetime | None) -> bool:
-    """Tell whether a request is the newest of its kind: only that changes a name, or is logged."""
+    """Return whether a request is the newest of its kind: only that is logged, or renames."""
     return than is None or at > than
