@@ -1,6 +1,6 @@
 """Sending an issue: batches, claims, recipients and outcomes.
 
-What exists once a mail is a tuple of bare values, see ``docs/decisions/0019``.
+What exists once a mail is a tuple of bare values, see ``docs/decisions/0020``.
 """
 
 from datetime import datetime, timedelta
