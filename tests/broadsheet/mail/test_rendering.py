@@ -34,6 +34,9 @@ UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token
 URSULA = SubscriberName("Ursula")
 TITLE = IssueTitle("A title")
 
+# An issue with such a word is refused, as test_placeholders.py shows.
+MISSPELT = re.compile(r"\[\[(?!name\]\])\s{0,3}[^\W\d][\w .,:|'-]{0,60}\s{0,3}\]\]")
+
 # Text that is made to be misread: braces of every kind beside each other and the placeholder.
 TRICKY = st.lists(
     st.one_of(
@@ -48,7 +51,7 @@ TRICKY = st.lists(
         st.text(max_size=3).filter(lambda text: not has_unstorable(text)),
     ),
     max_size=14,
-).map("".join)  # fmt: skip
+).map("".join).filter(lambda text: not MISSPELT.search(text))  # fmt: skip
 
 
 def _is_title(text: str) -> bool:
