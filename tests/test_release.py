@@ -4,6 +4,9 @@ import re
 import tomllib
 from pathlib import Path
 
+from broadsheet import __version__
+from tests.template.test_template import TEMPLATE
+
 ROOT = Path(__file__).parents[1]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
 HEADINGS = re.findall(r"^## \[(.+?)\](?: - (\S+))?$", CHANGELOG, re.MULTILINE)
@@ -17,10 +20,15 @@ def test_the_changelog_begins_with_what_is_unreleased_and_then_the_newest_versio
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", newest[1])
 
 
-def test_the_project_has_the_version_of_the_changelog() -> None:
+def test_the_project_the_code_the_stack_and_the_changelog_name_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-    assert project["version"] == HEADINGS[1][0]
+    assert (
+        project["version"]
+        == __version__
+        == TEMPLATE["Outputs"]["Version"]["Value"]
+        == HEADINGS[1][0]
+    )
 
 
 def test_versions_and_their_days_only_grow_up_the_page() -> None:

@@ -39,7 +39,7 @@ LEDGER_PAGE_BYTES = 5_900_000
 NOBODY_TO_SEND_TO = {
     "code": "nobody-to-send-to",
     "severity": "warning",
-    "message": "This issue goes to 0 readers now: nobody has confirmed a subscription.",
+    "message": "This issue would go to 0 readers now: nobody has confirmed a subscription.",
     "where": None,
 }
 
@@ -56,10 +56,11 @@ def publish(request: Request) -> Response:
     except ValidationError as error:
         raise invalid_fields(error) from None
     with connected(settings.timings().publish_connect_timeout) as connection:
+        # First: a database that goes away between the two leaves nothing published and unanswered.
+        audience = publication.audience_now(connection)
         issue = publication.publish(
             connection, AuthorName(request.author), key, wanted, request.correlation_id
         )
-        audience = publication.audience_now(connection)
     location = request.link(f"/issues/{issue.id}")
     constant = {"id", "author", "title", "publish_at", "created_at"}  # as in the first answer
     answer = issue.model_dump(mode="json", include=constant) | {

@@ -334,6 +334,13 @@ UNRECORDED = [
 ]
 
 
+DEPLOYER_STACK = "news-deployer"
+ON_ITSELF = [
+    Request(action, f"arn:aws:iam::{ACCOUNT}:role/{DEPLOYER_STACK}-GitHubRole-1A2B")
+    for action in ("iam:DeleteRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy")
+]
+
+
 def excluded(kind: str, action: str) -> bool:
     return any(
         matches(pattern.partition("=")[2], action) and matches(pattern.partition("=")[0], kind)
@@ -349,7 +356,9 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
     template = transformed(tmp_path_factory.mktemp("transformed"))
     parents = (under(template, **more | EVERYTHING) for more in (OWN_DATABASE, EXISTING))
     nested = (
-        roles.written(ROOT / "infra" / f"{name}.yaml") for name in ("budget", "database", "front")
+        roles.written(ROOT / node["Properties"]["TemplateURL"])
+        for node in template["Resources"].values()
+        if node["Type"] == "AWS::CloudFormation::Stack"
     )
     made = [node for each in (*parents, *nested) for node in each.values()]
     return [*made, {"Type": "AWS::S3::Bucket"}, {"Type": "AWS::S3::BucketPolicy"}]
@@ -499,7 +508,11 @@ def as_requests(call: dict[str, str]) -> Iterator[Request]:
 @cache
 def policy() -> list[Node]:
     """The statements that both roles have."""
-    values = {"<StackName>": "news", "<HostedZoneId>": "*"}
+    values = {
+        "role/news-*": f"role/{DEPLOYER_STACK}-*",  # of the template's own stack
+        "<StackName>": "news",
+        "<HostedZoneId>": "*",
+    }
     text = json.dumps(
         [
             statement
@@ -539,6 +552,10 @@ def test_every_reason_to_leave_something_out_is_about_a_handler(
         ], pattern
 
 
+def test_the_deployer_cannot_change_who_may_deploy() -> None:
+    assert {decide(policy(), one) for one in ON_ITSELF} == {Decision.DENY}
+
+
 def test_nothing_of_the_deployer_can_be_left_out(
     called: list[Request], recorded: list[Request]
 ) -> None:
@@ -555,7 +572,12 @@ def test_nothing_of_the_deployer_can_be_left_out(
             if any(matches(pattern, action) for pattern in as_list(changed["Action"]))
             for request in those
         ]
-        assert refused(less, concerned), f"nobody misses what is gone of {changed}"
+        is_missed = (
+            len(refused(less, ON_ITSELF)) < len(ON_ITSELF)
+            if changed["Effect"] == "Deny"
+            else refused(less, concerned)
+        )
+        assert is_missed, f"nobody misses what is gone of {changed}"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from tests.template import authorization_reference, roles
 from tests.template.roles import ACCOUNT, EXISTING, OWN_DATABASE, REGION
 from tests.template.transformation import ROOT, transformed, under
 
+TEMPLATED = "ses:SendBulkTemplatedEmail"
+
 type Node = Any
 type Statements = list[Node]
 
 CALLS = json.loads(Path(roles.__file__).with_name("calls.json").read_text())
 EVERYTHING = {
+    "OperatorAddress": "ada@page.example",
+    "ProxySecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:proxy-1A2B",
+    "ProxyAddressHeader": "CloudFront-Viewer-Address",
     "SenderDomain": "page.example",
     "DomainName": "news.page.example",
     "HostedZoneId": "Z0123456789",
@@ -125,9 +131,20 @@ def test_nothing_of_a_role_can_be_left_out(template: Node, name: str, deployment
         assert faults(less, name, deployment), f"nobody misses {missing}"
 
 
+def test_deliver_sends_as_the_newsletter_s_sender_alone(template: Node) -> None:
+    statements = roles.statements(under(template, **EXISTING), "deliver")
+    templated = [one for one in statements if one["Action"] == TEMPLATED]
+    calls = [one for one in needed("deliver", "existing database") if one.action == TEMPLATED]
+    as_another = [replace(one, context={"ses:FromAddress": "x@page.example"}) for one in calls]
+
+    assert calls
+    assert {decide(templated, one) for one in calls} == {Decision.ALLOW}
+    assert {decide(statements, one) for one in as_another} == {Decision.SILENCE}
+
+
 def test_the_sender_s_condition_on_a_bulk_mail_refuses_every_issue(template: Node) -> None:
     statements = roles.statements(under(template, **EXISTING), "deliver")
-    (bulk,) = (one for one in statements if "ses:SendBulkEmail" in one["Action"])
+    (bulk,) = (one for one in statements if one["Action"] == "ses:SendBulkEmail")
     bulk["Condition"] = {"StringEqualsIgnoreCase": {"ses:FromAddress": EXISTING["SenderAddress"]}}
 
     refused = {request.action for request in faults(statements, "deliver", "existing database")}

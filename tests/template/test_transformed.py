@@ -477,9 +477,9 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
 
 
 # Counted when it happens: that there are no data a period later says nothing.
-COUNTED_ONCE = {"IssuesPaused", "DuplicateMails", "DailyQuotaUsed"}
+COUNTED_ONCE = {"IssuesPaused", "DuplicateMails", "DailyQuotaUsed", "5XXError", "Errors"}
 # Measured while it lasts, or as often as it happens: no data is good news.
-COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure", "5XXError", "Errors"}
+COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure"}
 # Measured only while the queue is used, or mails are sent: it is as it was last.
 LASTING = {
     *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),

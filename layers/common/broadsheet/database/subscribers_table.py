@@ -164,7 +164,12 @@ def count_confirmed(connection: Connection) -> int:
             cursor.execute(
                 """
                 SELECT count(*)
-                FROM (SELECT FROM subscribers WHERE status = 'confirmed' LIMIT %(limit)s) AS counted
+                FROM (
+                    SELECT FROM subscribers
+                    WHERE status = 'confirmed'
+                    ORDER BY id -- by the index, not past all who never confirmed
+                    LIMIT %(limit)s
+                ) AS counted
                 """,
                 {"limit": COUNTED_EXACTLY + 1},
             ).fetchone()

@@ -130,7 +130,8 @@ type _Round = Annotated[
 class SesEvent(BaseModel):
     """An event in SES's own shape, as far as it is read; flat, since there are two for each mail.
 
-    ``kind`` is any text: a type that we don't know changes nothing. ``sent_at``: its mail.
+    ``kind`` is any text: a type that we don't know says, as any other, that SES took the mail.
+    ``sent_at``: its mail.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
