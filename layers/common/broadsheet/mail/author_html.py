@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
-from broadsheet.mail.marks import Marks
+from broadsheet.mail.placeholders import Marks
 
 MAX_NESTING = 500  # far beyond any mail; the time to read HTML grows with it
 MAX_STYLED = 50_000_000  # characters of styles times elements; as much is written at worst

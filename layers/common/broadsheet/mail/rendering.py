@@ -32,10 +32,9 @@ from broadsheet.domain.issues import (
 )
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import SubscriberName
-from broadsheet.mail import author_html
-from broadsheet.mail import markdown as author_markdown
+from broadsheet.mail import author_html, author_markdown
 from broadsheet.mail.html_source import Source
-from broadsheet.mail.marks import Marks
+from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
 
 # css-inline takes 900 bytes a level, and the deepest text has a level every three characters.

@@ -19,7 +19,7 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.mail.marks import Marks, find_misspelt, misspelt
+from broadsheet.mail.placeholders import Marks, find_misspelt, misspelt
 
 if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
