@@ -30,7 +30,7 @@ LONGEST = 3600  # seconds; py-spy ends with the process that it samples
 # A sample belongs to the area of its innermost frame that matches one of these.
 AREAS: Mapping[str, tuple[str, ...]] = {
     "links: signing tokens": ("broadsheet/signed_tokens.py", "itsdangerous/"),
-    "links: escaping, variables": ("broadsheet/mail/rendering.py", "broadsheet/settings.py"),
+    "links: escaping, variables": ("broadsheet/mail/substitutions.py", "broadsheet/settings.py"),
     "pydantic": ("pydantic/", "broadsheet/domain/"),
     "SES: writing JSON": ("botocore/serialize.py",),
     "SES: signing the request": ("botocore/auth.py",),

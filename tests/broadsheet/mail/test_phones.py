@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
-from broadsheet.mail.rendering import render_already_subscribed, render_confirmation, render_issue
+from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.test_rendering import NEWSLETTER, send
 from tests.browser import page_of
 

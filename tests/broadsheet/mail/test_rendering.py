@@ -17,14 +17,9 @@ from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, R
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.domain.writing import has_unstorable
-from broadsheet.mail.rendering import (
-    MAX_TEMPLATE_BYTES,
-    TEMPLATE_DEFAULTS,
-    recipient_variables,
-    render_already_subscribed,
-    render_confirmation,
-    render_issue,
-)
+from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from broadsheet.mail.issue_mail import MAX_TEMPLATE_BYTES, render_issue
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
 
 NEWSLETTER = Newsletter(
     name="The Harbour Letter",

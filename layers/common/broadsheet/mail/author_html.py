@@ -2,8 +2,12 @@
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
+import css_inline
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
@@ -11,6 +15,8 @@ from broadsheet.mail.placeholders import Marks
 
 MAX_NESTING = 500  # far beyond any mail; the time to read HTML grows with it
 MAX_STYLED = 50_000_000  # characters of styles times elements; as much is written at worst
+# css-inline takes 900 bytes a level, and the deepest text has a level every three characters.
+STACK_BYTES = 192 * 1024 * 1024
 _ADDRESSES = frozenset(
     (
         *("action", "background", "cite", "data", "formaction", "href", "longdesc", "ping"),
@@ -74,6 +80,32 @@ def fragment(source: Source, marks: Marks) -> Fragment:
         stylesheet=stylesheet,
         has_headline="h1" in tags,
     )
+
+
+def with_styles_inlined(fragment: Fragment) -> str:
+    """Return a fragment's HTML with its styles on the elements; what was left open is closed."""
+    return _with_deep_stack(
+        lambda: css_inline.inline_fragment(
+            fragment.html,
+            fragment.stylesheet,
+            inline_style_tags=False,
+            keep_link_tags=True,
+            load_remote_stylesheets=False,
+        )
+    )
+
+
+def _with_deep_stack[Result](work: Callable[[], Result]) -> Result:
+    """Run what recurses into HTML outside of Python, where a full stack ends the process.
+
+    How deep a broken text nests is known to its parser alone.
+    """
+    usual = threading.stack_size(STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            return executor.submit(work).result()
+    finally:
+        threading.stack_size(usual)
 
 
 def _styles(source: Source) -> Iterator[tuple[Edit, str]]:

@@ -9,12 +9,13 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.plain_text import display_width
+from broadsheet.mail.substitutions import template_of
 
 _PLACEHOLDER = re.compile(r"(\\?)\[\[name\]\]")
 # Words as a placeholder could have them: shell's [[ -f x ]] and JSON's [["x"]] are none.
@@ -25,7 +26,6 @@ _LIKE_A_PLACEHOLDER = re.compile(
 # Mail programs make links of these in a plain text, too.
 _ADDRESS_IN_TEXT = re.compile(r"(?:https?://|mailto:)[^\s<>]*", re.IGNORECASE)
 _NAME_COLUMNS = 12  # what wrapping takes a name for
-_BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
 _SCHEME_WITH_HOST = re.compile(r"https?://([^/?#\s]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?!https?:|localhost:)[a-z][a-z0-9+-]*:\S", re.IGNORECASE)
 
@@ -101,27 +101,16 @@ class Marks:
         meant = f"https://{address}" if address.startswith("www.") else "https://…"
         return f"leads to {address}, which is no whole address: write {meant}"
 
-    def restore(self, text: str, kind: str) -> str:
-        """Turn a finished ``html`` or ``text`` part into what SES substitutes in.
-
-        Braces, backslashes (Handlebars' escape) and variables that stand side by side become
-        variables all: what is left of the author's is single braces that touch no other.
-        """
-        variables = _BRACES | {
-            self.name: f"name_{kind}",
-            self.name_in_address: "name_url",
-            self.unsubscribe_url: f"unsubscribe_url_{kind}",
-        }
-        piece = re.compile(rf"[{{}}\\]|{self.name}|{self.name_in_address}|{self.unsubscribe_url}")
-        run = re.compile(rf"(?:{piece.pattern})+")
-
-        def open_run(found: re.Match[str]) -> str:
-            pieces = piece.findall(found[0])
-            if sum(each != "\\" for each in pieces) <= 1 and set(pieces) <= _BRACES.keys():
-                return found[0]
-            return "".join(f"{{{{{variables[each]}}}}}" for each in pieces)
-
-        return run.sub(open_run, text.replace(self.literal_name, "[[name]]"))
+    def restore(self, text: str, kind: Literal["html", "text"]) -> str:
+        """Turn a finished ``html`` or ``text`` part into what SES substitutes in."""
+        return template_of(
+            text.replace(self.literal_name, "[[name]]"),
+            {
+                self.name: f"name_{kind}",
+                self.name_in_address: "name_url",
+                self.unsubscribe_url: f"unsubscribe_url_{kind}",
+            },
+        )
 
     def columns(self, text: str) -> int:
         """Estimate how wide a text is once its marks are filled in."""

@@ -36,8 +36,9 @@ from broadsheet import settings
 from broadsheet.aws import call_config
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import IssueId, RenderedIssue
-from broadsheet.mail import rendering
-from broadsheet.mail.rendering import TEMPLATE_DEFAULTS, MailContent, recipient_variables
+from broadsheet.mail import substitutions
+from broadsheet.mail.content import MailContent
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
 from broadsheet.settings import required, timings, unsubscribe_link
 from broadsheet.telemetry import logger
 
@@ -262,7 +263,7 @@ def bulk_email(
     """Return the parameters of SendBulkEmail, which are its body as well."""
     list_id: MessageHeaderTypeDef = {"Name": "List-Id", "Value": newsletter.list_id}  # RFC 2919
     issue: MessageTagTypeDef = {"Name": "issue", "Value": str(letter.issue_id)}
-    has_name_in_addresses = rendering.has_name_in_addresses(letter.rendered)
+    has_name_in_addresses = substitutions.has_name_in_addresses(letter.rendered)
     request: SendBulkEmailRequestTypeDef = {
         "FromEmailAddress": newsletter.from_header,
         "ConfigurationSetName": required("ISSUE_CONFIGURATION_SET"),

@@ -17,7 +17,7 @@ from broadsheet.domain.requests import (
     now,
 )
 from broadsheet.domain.subscribers import SubscriberStatus
-from broadsheet.mail import rendering, ses_mailer
+from broadsheet.mail import confirmation_mail, ses_mailer
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -116,9 +116,9 @@ def _send_due_mail(
             email=request.email, name=request.name, language=request.language, issued_at=now()
         )
         link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
-        content = rendering.render_confirmation(newsletter, link)
+        content = confirmation_mail.render_confirmation(newsletter, link)
     else:
-        content = rendering.render_already_subscribed(newsletter)
+        content = confirmation_mail.render_already_subscribed(newsletter)
     pacing.count_confirmation(connection)
     message_id = ses_mailer.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
