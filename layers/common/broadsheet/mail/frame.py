@@ -1,4 +1,8 @@
-"""The frame that all mails share: templates filled in, and their styles put on the elements."""
+"""The templates of mails, and the frame that all of them share.
+
+``templates/`` has a folder for each mail, with its ``subject.txt``, ``text.txt`` and ``html.html``,
+and ``frame/`` for what they have in common.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -12,7 +16,9 @@ _RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur"
 
 def framed(template: str, *, language: str, adapts_to_dark: bool, **values: object) -> str:
     """Return a whole HTML document made of a template that extends the frame."""
-    head = stylesheet("head") + (stylesheet("dark") if adapts_to_dark else "")
+    head = _stylesheet("frame/head.css")
+    if adapts_to_dark:
+        head += _stylesheet("frame/dark.css")
     return css_inline.inline(
         filled(
             template,
@@ -24,14 +30,21 @@ def framed(template: str, *, language: str, adapts_to_dark: bool, **values: obje
         ),
         inline_style_tags=False,  # the head's are media queries
         keep_style_tags=True,
-        extra_css=stylesheet("frame"),
+        extra_css=_stylesheet("frame/frame.css"),
         load_remote_stylesheets=False,
     )
 
 
-def styled(fragment: str, sheet: str) -> str:
+def styled(fragment: str, stylesheet: str) -> str:
     """Return a fragment of HTML with a stylesheet's rules on its elements."""
-    return css_inline.inline_fragment(fragment, stylesheet(sheet), load_remote_stylesheets=False)
+    return css_inline.inline_fragment(
+        fragment, _stylesheet(stylesheet), load_remote_stylesheets=False
+    )
+
+
+def subject(mail: str, **values: object) -> str:
+    """Return the one line of a mail's ``subject.txt``."""
+    return filled(f"{mail}/subject.txt", **values).removesuffix("\n")
 
 
 def filled(template: str, **values: object) -> str:
@@ -40,9 +53,8 @@ def filled(template: str, **values: object) -> str:
 
 
 @cache
-def stylesheet(name: str) -> str:
-    """Return the text of a stylesheet."""
-    return (_TEMPLATES / f"{name}.css").read_text(encoding="utf-8")
+def _stylesheet(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @cache

@@ -18,8 +18,7 @@ from broadsheet.domain.issues import (
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.mail import author_html, author_markdown
-from broadsheet.mail.frame import filled, framed, styled
+from broadsheet.mail import author_html, author_markdown, frame
 from broadsheet.mail.html_source import Source
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
@@ -61,7 +60,7 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
         case HtmlContent(html=written, text=written_text):
             html, text = _of_html(written, issue), _text_part(written_text, marks)
     rendered = RenderedIssue(
-        subject=marks.restore(issue.title, "text"),
+        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
         html=marks.restore(html, "html"),
         text=marks.restore(_text_mail(text, issue), "text"),
     )
@@ -76,7 +75,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = styled(author_markdown.render(tokens), "content")
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
     return _framed(_Body(content, headline, "markdown"), issue), text
 
 
@@ -97,8 +96,8 @@ def _of_html(written: str, issue: _Issue) -> str:
 def _framed(body: _Body, issue: _Issue) -> str:
     # The content goes in after the frame is inlined: it has its styles, and parsing it a second
     # time could change it.
-    frame = framed(
-        "issue.html",
+    document = frame.framed(
+        "issue/html.html",
         language=issue.newsletter.language,
         # An author's HTML has colours of its own, made for paper.
         adapts_to_dark=body.kind == "markdown",
@@ -110,16 +109,16 @@ def _framed(body: _Body, issue: _Issue) -> str:
         newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.replace(issue.marks.content, body.html)
+    return document.replace(issue.marks.content, body.html)
 
 
 def _document_footer(issue: _Issue) -> str:
-    footer = filled(
-        "document_footer.html",
+    footer = frame.filled(
+        "issue/document_footer.html",
         newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return styled(footer, "frame")
+    return frame.styled(footer, "frame/frame.css")
 
 
 def _text_part(text: str, marks: Marks) -> str:
@@ -130,10 +129,12 @@ def _text_part(text: str, marks: Marks) -> str:
 
 
 def _text_mail(text: str, issue: _Issue) -> str:
-    footer = filled(
-        "footer.txt", newsletter=issue.newsletter, unsubscribe_url=issue.marks.unsubscribe_url
+    return frame.filled(
+        "issue/text.txt",
+        content=text.rstrip("\n"),
+        newsletter=issue.newsletter,
+        unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return f"{text.rstrip('\n')}\n\n{footer}"
 
 
 def _check_size(issue: RenderedIssue) -> None:
