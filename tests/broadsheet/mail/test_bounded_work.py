@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
-from tests.broadsheet.mail.test_rendering import html_issue, markdown_issue
+from tests.broadsheet.mail.mails import html_issue, markdown_issue
 
 MOST = 5.0  # seconds of processor time for the largest body
 SAMPLE = 32_000  # characters

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
-from tests.broadsheet.mail.test_rendering import NEWSLETTER, send
+from tests.broadsheet.mail.mails import NEWSLETTER, send
 from tests.browser import page_of
 
 PHONES = (320, 375)  # CSS pixels: the narrowest that WCAG 2.2 asks for (1.4.10), and a usual one

@@ -5,7 +5,7 @@ import pytest
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.subscribers import SubscriberName
-from tests.broadsheet.mail.test_rendering import Read, html_issue, markdown_issue, send, text_of
+from tests.broadsheet.mail.mails import Read, html_issue, markdown_issue, send, text_of
 
 MARY = SubscriberName("Mary Ann & Zoë?#%")
 ENCODED = "Mary%20Ann%20%26%20Zo%C3%AB%3F%23%25"

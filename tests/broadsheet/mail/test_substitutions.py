@@ -1,10 +1,14 @@
 """What is put in for each recipient is known without anything that renders."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import broadsheet
+from broadsheet.domain.issues import IssueTitle
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS
+from tests.broadsheet.mail.mails import markdown_issue, variables
 
 LAYER = Path(broadsheet.__file__).parents[1]
 RENDERERS = {"css_inline", "jinja2", "markdown_it", "wcwidth"}
@@ -23,3 +27,18 @@ def test_a_worker_that_sends_loads_nothing_that_renders() -> None:
     ).stdout.split()
     assert "broadsheet.mail.substitutions" in loaded
     assert not RENDERERS & set(loaded)
+
+
+def test_every_variable_has_a_default() -> None:
+    issue = markdown_issue(
+        "{{x}} {[[name]]} \\\\{{ [x](https://x.test/[[name]])", IssueTitle("\\{{[[name]]}}")
+    )
+    used = set(re.findall(r"\{\{([a-z_]+)\}\}", issue.subject + issue.html + issue.text))
+    assert used == TEMPLATE_DEFAULTS.keys()
+    assert variables().keys() < TEMPLATE_DEFAULTS.keys()
+
+
+def test_defaults_alone_make_a_mail_that_reads_well() -> None:
+    issue = markdown_issue("Dear [[name]],")
+    text = re.sub(r"\{\{([a-z_]+)\}\}", lambda found: TEMPLATE_DEFAULTS[found[1]], issue.text)
+    assert "Dear reader," in text

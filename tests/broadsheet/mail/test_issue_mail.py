@@ -3,32 +3,30 @@
 import html
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from html.parser import HTMLParser
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
-from broadsheet.domain.newsletter import Newsletter
-from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.issues import IssueTitle, MarkdownContent, RenderedIssue
+from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.domain.writing import has_unstorable
-from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import MAX_TEMPLATE_BYTES, render_issue
-from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
-
-NEWSLETTER = Newsletter(
-    name="The Harbour Letter",
-    sender=EmailAddress("letter@example.com"),
-    sender_name="Mara Lindqvist",
+from tests.broadsheet.mail.mails import (
+    NEWSLETTER,
+    TITLE,
+    UNSUBSCRIBE_URL,
+    URSULA,
+    Read,
+    html_issue,
+    markdown_issue,
+    only_what_is_sendable,
+    send,
+    text_of,
+    variables,
 )
-UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token=a.b-c_d&x=1"
-URSULA = SubscriberName("Ursula")
-TITLE = IssueTitle("A title")
 
 # Text that is made to be misread: braces of every kind beside each other and the placeholder.
 TRICKY = st.lists(
@@ -76,25 +74,6 @@ NAMES = (
 )
 
 
-def variables(name: SubscriberName = URSULA) -> dict[str, str]:
-    return recipient_variables(name, UNSUBSCRIBE_URL, has_name_in_addresses=True)
-
-
-def send(template: str, name: SubscriberName = URSULA) -> str:
-    """Substitute as SES does: each variable once, as it stands, and an unknown one is an error.
-
-    Read strictly as Handlebars would be too: a third brace, a block, a comment, a partial or an
-    escaping backslash before a variable would mean something else there.
-    """
-    values = TEMPLATE_DEFAULTS | variables(name)
-    assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
-    between = re.split(r"\{\{[a-z_]+\}\}", template)
-    for literal in between:
-        assert "{{" not in literal
-        assert "}}" not in literal
-    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values[found[1]], template)
-
-
 def as_written(text: str, name: SubscriberName) -> str:
     """Say by the documented rule alone what an author's text should read like."""
     pieces = re.split(r"(\\?\[\[name\]\])", text)
@@ -103,57 +82,9 @@ def as_written(text: str, name: SubscriberName) -> str:
     )
 
 
-class Read(HTMLParser):
-    """The elements, attributes and texts of a mail as a mail program reads them."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[dict[str, str | None]] = []
-        self.texts: dict[str, str] = {}
-        self._open = ""
-        self.feed(document)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes.append(dict(attrs))
-        self._open = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = "" if tag == self._open else self._open
-
-    def handle_data(self, data: str) -> None:
-        self.texts[self._open] = self.texts.get(self._open, "") + data
-
-
-def markdown_issue(markdown: str, title: IssueTitle = TITLE) -> RenderedIssue:
-    return render_issue(title, MarkdownContent(markdown=markdown), NEWSLETTER)
-
-
-def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> RenderedIssue:
-    return render_issue(title, HtmlContent(html=document, text=text), NEWSLETTER)
-
-
-@contextmanager
-def only_what_is_sendable() -> Iterator[None]:
-    """Leave out what is refused: a placeholder as an attribute's name, a word in brackets."""
-    try:
-        yield
-    except UnsendableIssue as error:
-        assume(not re.search(r"quotes|never ends|is no placeholder", str(error)))
-        raise
-
-
 def accepted(document: str) -> RenderedIssue:
     with only_what_is_sendable():
         return html_issue(document)
-
-
-def text_of(markdown: str) -> str:
-    """Render Markdown to plain text, without the headline and the footer."""
-    text = send(markdown_issue(f"# T\n\n{markdown}").text)
-    return text.partition("=\n\n")[2].partition("\n\n-----------")[0]
 
 
 class TestTheAuthorsTextArrivesAsWritten:
@@ -304,21 +235,6 @@ class TestANameIsOnlyAName:
         assert text_of("Write `\\[[name]]` or \\[[name]].") == "Write `[[name]]` or [[name]]."
 
 
-def test_every_variable_has_a_default() -> None:
-    issue = markdown_issue(
-        "{{x}} {[[name]]} \\\\{{ [x](https://x.test/[[name]])", IssueTitle("\\{{[[name]]}}")
-    )
-    used = set(re.findall(r"\{\{([a-z_]+)\}\}", issue.subject + issue.html + issue.text))
-    assert used == TEMPLATE_DEFAULTS.keys()
-    assert variables().keys() < TEMPLATE_DEFAULTS.keys()
-
-
-def test_defaults_alone_make_a_mail_that_reads_well() -> None:
-    issue = markdown_issue("Dear [[name]],")
-    text = re.sub(r"\{\{([a-z_]+)\}\}", lambda found: TEMPLATE_DEFAULTS[found[1]], issue.text)
-    assert "Dear reader," in text
-
-
 def test_the_same_issue_is_always_rendered_the_same() -> None:
     assert markdown_issue("Dear [[name]]") == markdown_issue("Dear [[name]]")
 
@@ -467,33 +383,3 @@ def test_a_template_larger_than_ses_takes_is_refused_with_its_size() -> None:
         html_issue("é" * 200_000)
     issue = html_issue("x" * 400_000, "y" * 400_000)
     assert len(json.dumps(issue.model_dump())) < MAX_TEMPLATE_BYTES
-
-
-class TestTheAnswersToASignUp:
-    def test_a_confirmation_shows_the_link_once_as_a_button_and_once_as_text(self) -> None:
-        url = "https://news.example.com/confirm?token=a.b&c=1"
-        mail = render_confirmation(NEWSLETTER, url)
-        links = [each["href"] for each in Read(mail.html).attributes if "href" in each]
-        assert links == [url, url]
-        assert Read(mail.html).texts["a"].endswith(url)
-        assert f"\n{url}\n" in mail.text
-
-    def test_a_confirmation_says_how_long_it_is_good_and_that_it_may_be_ignored(self) -> None:
-        mail = render_confirmation(NEWSLETTER, "https://example.com/")
-        assert mail.subject == "Please confirm your subscription to The Harbour Letter"
-        for part in (mail.html, mail.text):
-            assert "7 days" in part
-            assert "ignore this email" in part
-
-    def test_the_second_answer_says_that_nothing_changed(self) -> None:
-        mail = render_already_subscribed(NEWSLETTER)
-        assert mail.subject == "You are already subscribed to The Harbour Letter"
-        assert "nothing has changed" in " ".join(mail.html.split())
-        assert "nothing has changed" in " ".join(mail.text.split())
-        assert "href" not in mail.html
-
-    def test_a_newsletters_name_is_escaped(self) -> None:
-        sharp = NEWSLETTER.model_copy(update={"name": "R&D <weekly>"})
-        mail = render_already_subscribed(sharp)
-        assert "R&amp;D &lt;weekly&gt;" in mail.html
-        assert "R&D <weekly>" in mail.text
