@@ -1,19 +1,22 @@
-"""The two mails that answer a sign-up. They hold nothing that was typed into the form."""
+"""Renders the two mails that answer a sign-up.
+
+They contain nothing that was typed into the form: a stranger may have typed it.
+"""
 
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import frame
 from broadsheet.mail.content import MailContent
 
-_LANGUAGE = "en"  # that the templates are written in
+_LANGUAGE = "en"  # of the templates
 
 
 def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:
-    """Ask whether a sign-up is meant."""
+    """Render the mail that asks a new subscriber to confirm."""
     return _answer("confirmation", newsletter=newsletter, confirm_url=confirm_url)
 
 
 def render_already_subscribed(newsletter: Newsletter) -> MailContent:
-    """Answer the sign-up of a confirmed subscriber."""
+    """Render the answer to a sign-up of someone who is subscribed already."""
     return _answer("already_subscribed", newsletter=newsletter)
 
 

@@ -1,7 +1,7 @@
-"""The templates of mails, and the frame that all of them share.
+"""Fills in the templates of mails, and puts HTML into the frame that all mails share.
 
-``templates/`` has a folder for each mail, with its ``subject.txt``, ``text.txt`` and ``html.html``,
-and ``frame/`` for what they have in common.
+``templates/`` has a folder for each mail, with its ``subject.txt``, ``text.txt`` and ``html.html``;
+``templates/frame/`` has what they share.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ _RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur"
 
 
 def framed(template: str, *, language: str, adapts_to_dark: bool, **values: object) -> str:
-    """Return a whole HTML document made of a template that extends the frame."""
+    """Fill in an HTML template that extends the frame, and inline the frame's styles."""
     head = _stylesheet("frame/head.css")
     if adapts_to_dark:
         head += _stylesheet("frame/dark.css")
@@ -28,7 +28,7 @@ def framed(template: str, *, language: str, adapts_to_dark: bool, **values: obje
             language=language,
             **values,
         ),
-        inline_style_tags=False,  # the head's are media queries
+        inline_style_tags=False,  # they are media queries, which only work in the head
         keep_style_tags=True,
         extra_css=_stylesheet("frame/frame.css"),
         load_remote_stylesheets=False,
@@ -36,19 +36,19 @@ def framed(template: str, *, language: str, adapts_to_dark: bool, **values: obje
 
 
 def styled(fragment: str, stylesheet: str) -> str:
-    """Return a fragment of HTML with a stylesheet's rules on its elements."""
+    """Return a fragment of HTML with a stylesheet of ``templates/`` inlined."""
     return css_inline.inline_fragment(
         fragment, _stylesheet(stylesheet), load_remote_stylesheets=False
     )
 
 
 def subject(mail: str, **values: object) -> str:
-    """Return the one line of a mail's ``subject.txt``."""
+    """Fill in the one line of a mail's ``subject.txt``."""
     return filled(f"{mail}/subject.txt", **values).removesuffix("\n")
 
 
 def filled(template: str, **values: object) -> str:
-    """Return a template with its values, which are escaped in HTML."""
+    """Fill in a template; values are escaped in HTML."""
     return _environment().get_template(template).render(values)
 
 

@@ -1,6 +1,6 @@
-"""An issue as SES gets it: three templates, rendered once, at publishing.
+"""Renders an issue once, at publishing, as the three templates that SES gets.
 
-Pure: domain values in, subject, HTML and plain text out. SES puts each recipient's values in
+Pure: domain values in; subject, HTML and plain text out. SES substitutes each recipient's values
 (``substitutions``).
 """
 
@@ -27,7 +27,7 @@ MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
 
 
 class _Issue(NamedTuple):
-    """What surrounds an issue's content. The marks are set in ``title``."""
+    """An issue without its content. The marks are set in ``title``."""
 
     title: str
     newsletter: Newsletter
@@ -35,7 +35,7 @@ class _Issue(NamedTuple):
 
 
 class _Body(NamedTuple):
-    """An issue's HTML before it is framed. ``headline`` is empty where the content has its own."""
+    """An issue's HTML without its frame. ``headline``: empty if the content has its own."""
 
     html: str
     headline: str
@@ -44,10 +44,10 @@ class _Body(NamedTuple):
 
 
 def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
-    """Make the three templates of an issue, in which only ``TEMPLATE_DEFAULTS``' names are open.
+    """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
 
-    An ``html`` fragment is put into our frame, a whole document keeps its own. The title is the
-    headline unless the content brings one: Markdown that begins with a first-level heading, a
+    An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
+    headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document.
 
     Raises ``UnsendableIssue`` with a sentence for the author.
@@ -94,12 +94,12 @@ def _of_html(written: str, issue: _Issue) -> str:
 
 
 def _framed(body: _Body, issue: _Issue) -> str:
-    # The content goes in after the frame is inlined: it has its styles, and parsing it a second
-    # time could change it.
+    # The content is inserted after the frame's styles are inlined: it has its own styles, and
+    # parsing it a second time could change it.
     document = frame.framed(
         "issue/html.html",
         language=issue.newsletter.language,
-        # An author's HTML has colours of its own, made for paper.
+        # An author's HTML has its own colours, made for a light background.
         adapts_to_dark=body.kind == "markdown",
         kind=body.kind,
         title=issue.title,
@@ -138,7 +138,7 @@ def _text_mail(text: str, issue: _Issue) -> str:
 
 
 def _check_size(issue: RenderedIssue) -> None:
-    """Count as botocore sends: JSON in ASCII."""
+    """Measure the templates as botocore sends them: JSON in ASCII."""
     size = len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))
     if size > MAX_TEMPLATE_BYTES:
         raise UnsendableIssue(

@@ -1,11 +1,11 @@
-r"""What SES puts into an issue's templates for each recipient.
+"""The variables of an issue's templates, and the values that SES substitutes for each recipient.
 
-SES replaces each ``{{variable}}`` as it stands, escapes nothing, and sends nothing at all when a
-variable is missing. So every value is escaped here for the place it goes to, every variable has a
-default, and a brace of the author's that could be read as part of a variable is itself put in by
-a variable: it arrives as written wherever it stands, in CSS and code too.
+SES replaces each ``{{variable}}`` literally, escapes nothing, and sends no mail at all if a
+variable is missing. So every value is escaped here for the place it goes to, and every variable
+has a default. A brace of the author's that could be read as part of a variable becomes a variable
+itself, and so arrives as written everywhere, in CSS and code too.
 
-Deliver needs this for every mail, so it imports nothing that renders.
+This module imports nothing that renders: deliver needs it at every cold start.
 """
 
 import html
@@ -18,8 +18,8 @@ from broadsheet.domain.subscribers import SubscriberName
 
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
 
-# Every variable of an issue's template. The name's and the link's defaults are for a recipient
-# whose own were lost: a mail that reads well is better than one that SES silently drops.
+# Every variable of an issue's templates. The defaults of the name and the link are for a recipient
+# whose own got lost: a mail that reads well is better than one that SES silently drops.
 TEMPLATE_DEFAULTS: dict[str, str] = {
     "name_html": "reader",
     "name_text": "reader",
@@ -35,8 +35,8 @@ def recipient_variables(
 ) -> dict[str, str]:
     """Return one recipient's values, each escaped for where it goes.
 
-    In HTML a name is safe as text and between an attribute's quotes; ``render_issue`` lets it
-    stand nowhere else.
+    In HTML a name is safe as text and in an attribute's quotes; ``render_issue`` refuses it
+    anywhere else.
     """
     values = {
         "name_html": html.escape(str(name)),
@@ -50,15 +50,15 @@ def recipient_variables(
 
 
 def has_name_in_addresses(issue: RenderedIssue) -> bool:
-    """Tell whether an issue needs ``name_url``, which most don't: it makes each entry longer."""
+    """Return whether an issue needs ``name_url``; most don't, and it makes each entry longer."""
     return any("{{name_url}}" in part for part in (issue.html, issue.text, issue.subject))
 
 
 def template_of(text: str, variables: Mapping[str, str]) -> str:
-    """Turn a finished text into a template; ``variables`` names the one that each word becomes.
+    """Turn a finished text into a template. ``variables``: a variable's name for each word.
 
-    Braces, backslashes (Handlebars' escape) and variables that stand side by side become
-    variables all: what is left of the author's is single braces that touch no other.
+    Adjacent braces, backslashes (Handlebars' escape) and words all become variables: the only
+    literal braces left are single ones, with neither a brace nor a variable beside them.
     """
     variables = _BRACES | dict(variables)
     piece = re.compile("|".join(map(re.escape, variables)))
