@@ -1,4 +1,4 @@
-"""Renders mails as an author writes them, fills them in as SES does, and reads them."""
+"""Renders issues, substitutes as SES does, and reads the result as mail programs do."""
 
 import re
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ def variables(name: SubscriberName = URSULA) -> dict[str, str]:
 
 
 def send(template: str, name: SubscriberName = URSULA) -> str:
-    """Substitute as SES does: each variable once, as it stands, and an unknown one is an error.
+    """Substitute as SES does: each variable once, literally; an unknown one is an error.
 
-    Read strictly as Handlebars would be too: a third brace, a block, a comment, a partial or an
-    escaping backslash before a variable would mean something else there.
+    Fail as well on what Handlebars would understand differently: a third brace, a block, a
+    comment, a partial, or a backslash that escapes a variable.
     """
     values = TEMPLATE_DEFAULTS | variables(name)
     assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
@@ -77,7 +77,7 @@ def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> 
 
 @contextmanager
 def only_what_is_sendable() -> Iterator[None]:
-    """Leave out what is refused: a placeholder as an attribute's name, a word in brackets."""
+    """Skip examples that are refused, such as a placeholder as an attribute's name."""
     try:
         yield
     except UnsendableIssue as error:

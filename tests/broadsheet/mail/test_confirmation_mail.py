@@ -13,7 +13,7 @@ class TestTheAnswersToASignUp:
         assert Read(mail.html).texts["a"].endswith(url)
         assert f"\n{url}\n" in mail.text
 
-    def test_a_confirmation_says_how_long_it_is_good_and_that_it_may_be_ignored(self) -> None:
+    def test_a_confirmation_says_how_long_its_link_works_and_that_it_may_be_ignored(self) -> None:
         mail = render_confirmation(NEWSLETTER, "https://example.com/")
         assert mail.subject == "Please confirm your subscription to The Harbour Letter"
         for part in (mail.html, mail.text):

@@ -1,4 +1,4 @@
-"""Each mail is a folder of templates, so that its words are found and translated in one place."""
+"""A mail's templates: one folder holds all of its words."""
 
 from pathlib import Path
 

@@ -28,7 +28,7 @@ from tests.broadsheet.mail.mails import (
     variables,
 )
 
-# Text that is made to be misread: braces of every kind beside each other and the placeholder.
+# Text that is easily misread: braces of every kind next to each other and to the placeholder.
 TRICKY = st.lists(
     st.one_of(
         st.sampled_from(
@@ -75,7 +75,7 @@ NAMES = (
 
 
 def as_written(text: str, name: SubscriberName) -> str:
-    """Say by the documented rule alone what an author's text should read like."""
+    """Return what an author's text should look like, by the documented rule alone."""
     pieces = re.split(r"(\\?\[\[name\]\])", text)
     return "".join(
         {"[[name]]": str(name), "\\[[name]]": "[[name]]"}.get(piece, piece) for piece in pieces
@@ -103,7 +103,7 @@ class TestTheAuthorsTextArrivesAsWritten:
 
     @given(text=TRICKY.filter(str.strip), name=NAMES)
     @example(text="{", name=URSULA)
-    def test_in_the_text_of_an_author_who_gives_both(self, text: str, name: SubscriberName) -> None:
+    def test_in_the_text_that_an_author_adds_to_html(self, text: str, name: SubscriberName) -> None:
         issue = html_issue("<p>Hello</p>", text)
         sent = send(issue.text, name)
         assert sent.startswith(as_written(text.rstrip("\n"), name) + "\n\n-----")
@@ -121,7 +121,7 @@ class TestTheAuthorsTextArrivesAsWritten:
 
     @given(text=TRICKY.map(lambda text: " ".join(re.findall(r"[^\s\0]+", text))), name=NAMES)
     def test_in_a_paragraph_of_markdown(self, text: str, name: SubscriberName) -> None:
-        # Markdown's own marks escaped, the placeholder's backslash apart
+        # Escape Markdown's own marks, but leave the placeholder's backslash alone.
         pieces = re.split(r"(\\?\[\[name\]\])", text)
         markdown = "".join(
             piece if number % 2 else re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", piece)
@@ -161,7 +161,7 @@ class TestTheAuthorsTextArrivesAsWritten:
         urls = [each.get("href") for each in Read(send(issue.html)).attributes]
         assert "https://example.com/?q={{x}}&n={Ursula}" in urls
 
-    def test_a_name_of_a_newsletter_with_braces_is_safe_too(self) -> None:
+    def test_in_spite_of_braces_in_the_newsletters_name(self) -> None:
         braces = NEWSLETTER.model_copy(update={"name": "{{Curly}}", "sender_name": "{{{x}}}"})
         issue = render_issue(TITLE, MarkdownContent(markdown="x"), braces)
         assert "subscribed to {{Curly}}." in send(issue.text)
@@ -203,20 +203,20 @@ class TestANameIsOnlyAName:
             "<!-- [[name]]> -->",
         ],
     )
-    def test_it_may_not_stand_in_a_tag_outside_of_quotes(self, tag: str) -> None:
+    def test_it_is_refused_in_a_tag_outside_of_quotes(self, tag: str) -> None:
         with pytest.raises(UnsendableIssue, match="quotes"):
             html_issue(f"<html><body>{tag}x</body></html>")
 
-    def test_quotes_that_were_forgotten_in_a_fragment_are_put_in(self) -> None:
+    def test_missing_quotes_in_a_fragment_are_added(self) -> None:
         issue = html_issue("<p title=[[name]]>x</p>")
         assert '<p title="Ursula">' in send(issue.html)
 
     @given(name=NAMES)
-    def test_it_is_one_line_of_the_subject(self, name: SubscriberName) -> None:
+    def test_it_leaves_the_subject_one_line(self, name: SubscriberName) -> None:
         issue = markdown_issue("x", IssueTitle("Dear [[name]]"))
         assert send(issue.subject, name).splitlines() == [f"Dear {name}"]
 
-    def test_it_reads_right_in_text_and_in_html(self) -> None:
+    def test_it_is_escaped_in_html_alone(self) -> None:
         issue = markdown_issue("Dear [[name]],", IssueTitle("For [[name]]"))
         name = SubscriberName("O'Brien & Söhne")
         assert send(issue.subject, name) == "For O'Brien & Söhne"
@@ -227,11 +227,11 @@ class TestANameIsOnlyAName:
         text = text_of("**[[name]]**, _[[name]]_, ([[name]]), [[[name]]](https://x.test)")
         assert text == "*Ursula*, _Ursula_, (Ursula), Ursula (https://x.test)"
 
-    def test_a_name_that_looks_like_a_placeholder_stays_what_it_is(self) -> None:
+    def test_a_name_that_looks_like_a_placeholder_is_not_replaced(self) -> None:
         issue = markdown_issue("Dear [[name]],")
         assert "Dear [[name]]," in send(issue.text, SubscriberName("[[name]]"))
 
-    def test_a_backslash_keeps_the_placeholder_as_a_word(self) -> None:
+    def test_a_backslash_shows_the_placeholder_itself(self) -> None:
         assert text_of("Write `\\[[name]]` or \\[[name]].") == "Write `[[name]]` or [[name]]."
 
 
@@ -251,7 +251,7 @@ class TestTheFooter:
             html_issue("<body>Hello"),
         ],
     )
-    def test_says_why_and_who_and_lets_go(self, issue: RenderedIssue) -> None:
+    def test_has_the_reason_the_sender_and_an_unsubscribe_link(self, issue: RenderedIssue) -> None:
         for part in (send(issue.html), send(issue.text)):
             assert "You get this because you subscribed to The Harbour Letter." in part
             assert "Sent by Mara Lindqvist" in part
@@ -259,7 +259,7 @@ class TestTheFooter:
         links = [each["href"] for each in Read(send(issue.html)).attributes if "href" in each]
         assert links == [UNSUBSCRIBE_URL]
 
-    def test_of_a_document_stands_before_the_end_of_its_body(self) -> None:
+    def test_of_a_document_comes_at_the_end_of_its_body(self) -> None:
         issue = html_issue("<html><body><p>Hello</p></BODY ></html>")
         assert send(issue.html).startswith("<html><body><p>Hello</p><div")
         assert send(issue.html).endswith("</BODY ></html>")
@@ -272,12 +272,12 @@ class TestTheFrame:
         assert '<html lang="de">' in issue.html
         assert "<title>A title</title>" in issue.html
 
-    def test_has_its_styles_on_the_elements_and_needs_nothing_from_elsewhere(self) -> None:
+    def test_has_its_styles_inlined_and_loads_nothing(self) -> None:
         issue = markdown_issue("## Hello\n\nyou")
         assert re.search(r'<h2 style="[^"]*font-size', issue.html)
         assert not {"link", "script", "img"} & set(Read(issue.html).tags)
 
-    def test_shows_the_title_unless_the_content_brings_a_headline(self) -> None:
+    def test_shows_the_title_unless_the_content_has_a_headline(self) -> None:
         assert send(markdown_issue("Hello").html).count("<h1") == 1
         assert send(markdown_issue("Hello").text).startswith("A title\n=======\n\nHello")
         own = markdown_issue("# My own\n\nHello")
@@ -285,7 +285,7 @@ class TestTheFrame:
         assert own.text.startswith("My own\n======\n\nHello")
         assert "A title</h1>" not in html_issue("<div><H1>My own</H1></div>").html
 
-    def test_keeps_a_fragments_style_and_closes_what_was_left_open(self) -> None:
+    def test_keeps_a_fragments_style_and_closes_open_elements(self) -> None:
         issue = html_issue('<style>.a{color:red}</style><p class="a">x <b>y')
         assert '<p class="a" style="color: red;">x <b>y</b></p>' in issue.html
         head, _, body = issue.html.partition("<body")
@@ -330,7 +330,7 @@ class TestMarkdown:
         with pytest.raises(UnsendableIssue, match=r"the comment \(<!--\) in line [12] never ends"):
             markdown_issue(markdown)
 
-    def test_breaks_a_line_where_html_does(self) -> None:
+    def test_breaks_a_line_at_br(self) -> None:
         assert text_of("a<br>b<BR />c\n\n| d<br/>e |\n|---|") == "a\nb\nc\n\nd e\n---"
         assert "<p" in (html := markdown_issue("a<br>b `<br>`").html)
         assert "a<br>\nb <code" in html
@@ -343,7 +343,7 @@ class TestMarkdown:
         ]
         assert scheme not in links
 
-    def test_loses_nothing_however_deep_it_is_nested(self) -> None:
+    def test_shows_deeply_nested_text_or_refuses_it(self) -> None:
         assert "the bottom" in text_of("> " * 48 + "the bottom")
         with pytest.raises(UnsendableIssue, match="more than 50 levels"):
             markdown_issue("> " * 51 + "the bottom")
@@ -361,7 +361,7 @@ class TestMarkdown:
     ],
     ids=["quotations", "lists", "emphasis", "strong", "images", "strikethrough"],
 )
-def test_markdown_nested_beyond_reason_is_refused(markdown: str) -> None:
+def test_markdown_that_is_nested_too_deeply_is_refused(markdown: str) -> None:
     with pytest.raises(UnsendableIssue, match="nested"):
         markdown_issue(markdown)
 
@@ -369,16 +369,16 @@ def test_markdown_nested_beyond_reason_is_refused(markdown: str) -> None:
 @pytest.mark.parametrize(
     "tag", ["<b>", "<div>", "<p><span>", "<table><tr><td>", "<DIV\n>", "<x-y/>"]
 )
-def test_html_nested_beyond_reason_is_refused_instead_of_ending_the_process(tag: str) -> None:
+def test_html_that_is_nested_too_deeply_is_refused_and_does_not_end_the_process(tag: str) -> None:
     with pytest.raises(UnsendableIssue, match="nested more than 500 levels"):
         html_issue(tag * 20_000 + "x")
 
 
-def test_html_that_leaves_out_end_tags_is_not_called_deep() -> None:
+def test_html_without_optional_end_tags_does_not_count_as_deep() -> None:
     html_issue("<p>a<br><ul><li>b<li>c</ul>" * 1000)
 
 
-def test_a_template_larger_than_ses_takes_is_refused_with_its_size() -> None:
+def test_a_template_that_is_too_large_for_ses_is_refused_with_its_size() -> None:
     with pytest.raises(UnsendableIssue, match=r"[\d,]+ bytes as JSON; SES takes 1,000,000"):
         html_issue("é" * 200_000)
     issue = html_issue("x" * 400_000, "y" * 400_000)

@@ -1,4 +1,4 @@
-"""What is put in for each recipient is known without anything that renders."""
+"""The variables of a recipient: all have defaults, and need nothing that renders."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ LAYER = Path(broadsheet.__file__).parents[1]
 RENDERERS = {"css_inline", "jinja2", "markdown_it", "wcwidth"}
 
 
-def test_a_worker_that_sends_loads_nothing_that_renders() -> None:
+def test_substitutions_load_nothing_that_renders() -> None:
     program = (
         "import sys, broadsheet.mail.content, broadsheet.mail.substitutions; print(*sys.modules)"
     )
