@@ -1,32 +1,10 @@
-"""The variables of a recipient: all have defaults, and need nothing that renders."""
+"""Every variable that SES substitutes has a value."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-import broadsheet
 from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS
 from tests.broadsheet.mail.mails import markdown_issue, variables
-
-LAYER = Path(broadsheet.__file__).parents[1]
-RENDERERS = {"css_inline", "jinja2", "markdown_it", "wcwidth"}
-
-
-def test_substitutions_load_nothing_that_renders() -> None:
-    program = (
-        "import sys, broadsheet.mail.content, broadsheet.mail.substitutions; print(*sys.modules)"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(LAYER)},
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout.split()
-    assert "broadsheet.mail.substitutions" in loaded
-    assert not RENDERERS & set(loaded)
 
 
 def test_every_variable_has_a_default() -> None:
