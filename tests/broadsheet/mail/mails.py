@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 
-from hypothesis import assume
+from hypothesis import assume, settings
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
@@ -22,6 +22,9 @@ NEWSLETTER = Newsletter(
 UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token=a.b-c_d&x=1"
 URSULA = SubscriberName("Ursula")
 TITLE = IssueTitle("A title")
+
+# A busy machine takes long for a single example; ``test_bounded_work`` measures the work.
+UNTIMED = settings(deadline=None)
 
 
 def variables(name: SubscriberName = URSULA) -> dict[str, str]:

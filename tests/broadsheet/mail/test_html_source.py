@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.html_source import Source
-from tests.broadsheet.mail.mails import html_issue, only_what_is_sendable, send
+from tests.broadsheet.mail.mails import UNTIMED, html_issue, only_what_is_sendable, send
 from tests.browser import page_of
 
 FOOTER = re.compile(r'<div class="band".*Lindqvist</p>\s*</div>\s*?</div>\n*', re.DOTALL)
@@ -108,6 +108,7 @@ def test_a_document_is_recognised_by_its_beginning(
     assert Source(begins).is_document is is_document
 
 
+@UNTIMED
 @given(
     text=st.lists(
         st.sampled_from(

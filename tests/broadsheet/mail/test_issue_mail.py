@@ -18,6 +18,7 @@ from tests.broadsheet.mail.mails import (
     NEWSLETTER,
     TITLE,
     UNSUBSCRIBE_URL,
+    UNTIMED,
     URSULA,
     Read,
     html_issue,
@@ -88,6 +89,7 @@ def accepted(document: str) -> RenderedIssue:
 
 
 class TestTheAuthorsTextArrivesAsWritten:
+    @UNTIMED
     @given(title=TITLES, name=NAMES)
     @example(title=IssueTitle("{[[name]]}"), name=URSULA)
     @example(title=IssueTitle("{{{[[name]]}}} \\{{x}}"), name=URSULA)
@@ -95,12 +97,14 @@ class TestTheAuthorsTextArrivesAsWritten:
         issue = markdown_issue("Hello", title)
         assert send(issue.subject, name) == as_written(str(title), name)
 
+    @UNTIMED
     @given(title=TITLES, name=NAMES)
     def test_in_the_headline_of_the_html(self, title: IssueTitle, name: SubscriberName) -> None:
         read = Read(send(markdown_issue("Hello", title).html, name))
         assert read.texts["h1"] == as_written(str(title), name)
         assert read.texts["title"] == as_written(str(title), name)
 
+    @UNTIMED
     @given(text=TRICKY.filter(str.strip), name=NAMES)
     @example(text="{", name=URSULA)
     def test_in_the_text_that_an_author_adds_to_html(self, text: str, name: SubscriberName) -> None:
@@ -108,6 +112,7 @@ class TestTheAuthorsTextArrivesAsWritten:
         sent = send(issue.text, name)
         assert sent.startswith(as_written(text.rstrip("\n"), name) + "\n\n-----")
 
+    @UNTIMED
     @given(text=TRICKY, name=NAMES)
     @example(text='{{"a": {"b": {}}}}', name=URSULA)
     def test_in_a_code_block_of_markdown(self, text: str, name: SubscriberName) -> None:
@@ -119,6 +124,7 @@ class TestTheAuthorsTextArrivesAsWritten:
         quoted = "\n".join(f"    {line}" for line in lines)
         assert as_written(quoted, name) in send(issue.text, name)
 
+    @UNTIMED
     @given(text=TRICKY.map(lambda text: " ".join(re.findall(r"[^\s\0]+", text))), name=NAMES)
     def test_in_a_paragraph_of_markdown(self, text: str, name: SubscriberName) -> None:
         # Escape Markdown's own marks, but leave the placeholder's backslash alone.
@@ -132,6 +138,7 @@ class TestTheAuthorsTextArrivesAsWritten:
         assert Read(send(issue.html, name)).texts["p"].split("You get this")[0].strip() == expected
         assert "".join(expected.split()) in "".join(send(issue.text, name).split())
 
+    @UNTIMED
     @given(text=TRICKY.map(lambda text: text.replace("\0", "")).filter(bool), name=NAMES)
     def test_in_a_fragment_of_html(self, text: str, name: SubscriberName) -> None:
         escaped = html.escape(text).replace("\r", "&#13;")
@@ -140,6 +147,7 @@ class TestTheAuthorsTextArrivesAsWritten:
         assert read.texts["h1"] == as_written(text, name)
         assert as_written(text, name) in [each.get("title") for each in read.attributes]
 
+    @UNTIMED
     @given(text=TRICKY, name=NAMES)
     def test_in_a_whole_document(self, text: str, name: SubscriberName) -> None:
         document = f"<html><body><p>{text}</p></body></html>"
@@ -170,12 +178,14 @@ class TestTheAuthorsTextArrivesAsWritten:
 
 
 class TestANameIsOnlyAName:
+    @UNTIMED
     @given(markdown=TRICKY.filter(str.strip), name=NAMES)
     def test_it_adds_no_markup_to_markdown(self, markdown: str, name: SubscriberName) -> None:
         issue = markdown_issue(markdown)
         assert Read(send(issue.html, name)).tags == Read(send(issue.html)).tags
         assert "<" not in variables(name)["name_html"]
 
+    @UNTIMED
     @given(fragment=TRICKY.filter(str.strip), name=NAMES)
     def test_it_adds_no_attribute_to_html(self, fragment: str, name: SubscriberName) -> None:
         issue = accepted(f"{fragment}<p title=\"[[name]]\" lang='[[name]]'>[[name]]</p>")
@@ -211,6 +221,7 @@ class TestANameIsOnlyAName:
         issue = html_issue("<p title=[[name]]>x</p>")
         assert '<p title="Ursula">' in send(issue.html)
 
+    @UNTIMED
     @given(name=NAMES)
     def test_it_leaves_the_subject_one_line(self, name: SubscriberName) -> None:
         issue = markdown_issue("x", IssueTitle("Dear [[name]]"))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from broadsheet.mail.plain_text import LINE_WIDTH, display_width, plain_text, wrap
+from tests.broadsheet.mail.mails import UNTIMED
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -95,6 +96,7 @@ def test_the_underline_of_a_heading_is_at_most_as_long_as_a_line() -> None:
     assert text(f"# {'a' * 300}").split("\n")[1] == "=" * LINE_WIDTH
 
 
+@UNTIMED
 @given(words=st.lists(st.text(st.characters(exclude_characters=" \t\n"), min_size=1)))
 def test_wrapping_keeps_every_word_in_order(words: list[str]) -> None:
     wrapped = wrap(" ".join(words))
@@ -103,6 +105,7 @@ def test_wrapping_keeps_every_word_in_order(words: list[str]) -> None:
     assert [word for word in re.split("[ \n]", wrapped) if word in spaced] == spaced
 
 
+@UNTIMED
 @given(markdown=st.text(st.sampled_from("ab >-*_`~[]()!|#1.\n\\&<{}:\"'="), max_size=60))
 def test_any_markdown_has_a_plain_text(markdown: str) -> None:
     text(markdown)
