@@ -1,4 +1,4 @@
-"""No body takes long to render or to refuse, however it is made to."""
+"""No body takes long to render or to refuse, even one that is written to take long."""
 
 import gc
 import time
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
-from tests.broadsheet.mail.test_rendering import html_issue, markdown_issue
+from tests.broadsheet.mail.mails import html_issue, markdown_issue
 
 MOST = 5.0  # seconds of processor time for the largest body
 SAMPLE = 32_000  # characters
-DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest is the machine's noise
-NOISE = 0.02  # seconds; what grows faster and stays below this takes 5 s for the largest body
+DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest allows for noise
+NOISE = 0.02  # seconds; work that grows faster but stays below this takes 5 s for the largest body
 TRIES = 3
 
 MARKDOWN = [
@@ -38,7 +38,7 @@ HTML = [
     "<img src=https://a.b alt=x>\n", "<p title=[[name]]>", "[[name]]", "[[", "[[a ", "[[a&nbsp;",
     "&amp;", "&", "{", "https://[[name]] ", "<p a=b ", "<p a='", "<p a= ", "<p =", "<p\n>",
 ]  # fmt: skip
-# Not made of one piece again and again.
+# Bodies that don't repeat a single piece.
 MIXED: dict[str, Callable[[int], str]] = {
     "brackets within each other": lambda size: "[" * (size // 2) + "]" * (size // 2),
     "ever more backticks": lambda size: "".join("`" * n + " " for n in range(int(size**0.5))),
@@ -67,7 +67,7 @@ LONG = {unit: partial(repeated, unit) for unit in MARKDOWN} | MIXED
 def seconds(render: Callable[[], object]) -> float:
     """Return the processor time that rendering or refusing takes.
 
-    Without garbage collection, which looks at all that the tests hold.
+    Garbage collection is off: it would visit every object that the tests hold.
     """
     gc.disable()
     begin = time.process_time()
@@ -79,7 +79,7 @@ def seconds(render: Callable[[], object]) -> float:
 
 
 def check(render: Callable[[int], object]) -> None:
-    """Compare the work for a body with that for half of it; a disturbed run is repeated."""
+    """Compare the work for a body with the work for half of it; repeat a disturbed run."""
     for _ in range(TRIES):
         half, whole = (seconds(partial(render, size)) for size in (SAMPLE // 2, SAMPLE))
         if whole < DOUBLE * half + NOISE:
@@ -89,13 +89,13 @@ def check(render: Callable[[int], object]) -> None:
 
 
 @pytest.mark.parametrize("long", LONG.values(), ids=LONG)
-def test_markdown_takes_work_as_it_is_long(long: Callable[[int], str]) -> None:
+def test_the_work_for_markdown_is_proportional_to_its_length(long: Callable[[int], str]) -> None:
     check(lambda size: markdown_issue(long(size)))
 
 
 @pytest.mark.parametrize("shell", ["{}", "<html><body>{}</body></html>", "<table>{}"])
 @pytest.mark.parametrize("unit", HTML)
-def test_html_takes_work_as_it_is_long(unit: str, shell: str) -> None:
+def test_the_work_for_html_is_proportional_to_its_length(unit: str, shell: str) -> None:
     check(lambda size: html_issue(shell.replace("{}", repeated(unit, size))))
 
 
@@ -104,7 +104,7 @@ def test_html_takes_work_as_it_is_long(unit: str, shell: str) -> None:
     start=st.text(st.sampled_from("a >-*_`~[(!|#1\n<"), max_size=4),
 )
 @settings(max_examples=15, deadline=None)
-def test_any_text_repeated_takes_work_as_it_is_long(unit: str, start: str) -> None:
+def test_any_repeated_text_is_rendered_or_refused_in_time(unit: str, start: str) -> None:
     body = f"x{start}" + unit * (SAMPLE // len(unit))
     for render in (markdown_issue, html_issue):
         assert seconds(partial(render, body)) < 3 * MOST * SAMPLE / LARGEST
@@ -122,7 +122,7 @@ def test_the_largest_markdown_is_rendered_or_refused_within_seconds(body: str) -
     assert any(seconds(partial(markdown_issue, body)) < MOST for _ in range(TRIES))
 
 
-def test_what_is_refused_for_its_work_is_refused_with_a_sentence() -> None:
+def test_a_body_that_takes_too_much_work_is_refused_with_the_reason() -> None:
     with pytest.raises(
         UnsendableIssue, match=r"too many brackets.* line 3: write \\\[ for a brack"
     ):

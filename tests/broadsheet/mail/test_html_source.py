@@ -1,4 +1,4 @@
-"""An author's HTML is read as mail programs read it, and goes out as it was written."""
+"""An author's HTML is read as mail programs read it, and is sent as written."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from playwright.sync_api import Browser, Page
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.html_source import Source
-from tests.broadsheet.mail.test_rendering import html_issue, only_what_is_sendable, send
+from tests.broadsheet.mail.mails import UNTIMED, html_issue, only_what_is_sendable, send
 from tests.browser import page_of
 
 FOOTER = re.compile(r'<div class="band".*Lindqvist</p>\s*</div>\s*?</div>\n*', re.DOTALL)
 
-# What a search for "</body>" takes for the end, and what is none.
+# Markup that misleads a search for the end of the body, and pieces of it.
 MISLEADING = [
     "<!-- </body> -->", "<!--[if mso]></body></html><![endif]-->", "<!--></body>-->",
     "<!-- a --!></body><!-- b -->", "<style>a::before{content:'</body>'}</style>",
@@ -36,7 +36,7 @@ def page(browser: Browser) -> Iterator[Page]:
         yield page
 
 
-def test_a_footer_that_nobody_sees_is_not_shown(page: Page) -> None:
+def test_this_check_notices_a_hidden_footer(page: Page) -> None:
     assert is_shown(page, "<p>Unsubscribe</p>")
     assert not is_shown(page, "<!-- <p>Unsubscribe</p> --><template>Unsubscribe</template>")
 
@@ -75,7 +75,7 @@ def test_a_document_stays_as_written_around_its_footer(misleading: str, page: Pa
         ("<template></body>", "the <template> in line 2"),
     ],
 )
-def test_what_never_ends_is_refused_with_its_line(document: str, what: str) -> None:
+def test_markup_that_never_ends_is_refused_with_its_line(document: str, what: str) -> None:
     with pytest.raises(UnsendableIssue, match=f"^{what} of the HTML never ends"):
         html_issue(f"<html>\n{document}")
 
@@ -101,13 +101,14 @@ def test_conditional_comments_stay_as_written(comment: str) -> None:
         ("<p><html>", False), ("<!-- <html> --><p>", False), ("", False),
     ],
 )  # fmt: skip
-def test_a_document_is_told_from_a_fragment_by_what_it_begins_with(
+def test_a_document_is_recognised_by_its_beginning(
     begins: str,
-    is_document: bool,  # noqa: FBT001 - what is expected
+    is_document: bool,  # noqa: FBT001 - the expected result
 ) -> None:
     assert Source(begins).is_document is is_document
 
 
+@UNTIMED
 @given(
     text=st.lists(
         st.sampled_from(
@@ -117,7 +118,7 @@ def test_a_document_is_told_from_a_fragment_by_what_it_begins_with(
     ).map("".join)
 )  # fmt: skip
 @example(text='<a b=\'c"d" e=f g>h</a i="j">k<!--->l<!---->m</>n</ o>p')
-def test_the_pieces_are_the_whole_source_and_attributes_stand_where_it_says(text: str) -> None:
+def test_the_pieces_make_up_the_source_and_each_attribute_has_its_place(text: str) -> None:
     try:
         source = Source(text)
     except UnsendableIssue:
@@ -132,7 +133,7 @@ def test_the_pieces_are_the_whole_source_and_attributes_stand_where_it_says(text
 
 
 class TestAFragmentsStyles:
-    def test_are_inlined_and_stand_in_the_head_for_media_queries(self) -> None:
+    def test_are_inlined_and_kept_in_the_head_for_media_queries(self) -> None:
         style = "<style>p{color:red}@media(max-width:480px){p{color:blue!important}}</style>"
         issue = html_issue(f"<p>a</p>{style}<p style='color: green'>b</p>")
         assert '<p style="color: red;">a</p>' in issue.html
@@ -141,7 +142,7 @@ class TestAFragmentsStyles:
         assert style in send(head)
         assert "<style" not in body
 
-    def test_of_paper_are_not_inlined_and_what_is_commented_out_is_none(self) -> None:
+    def test_for_print_and_in_comments_are_not_inlined(self) -> None:
         issue = html_issue(
             '<style media="print">p{color:red}</style><!-- <style>p{color:blue}</style> -->'
             "<STYLE media=Screen>p{margin:0}</STYLE><p>a</p>"
@@ -150,7 +151,7 @@ class TestAFragmentsStyles:
         assert '<style media="print">p{color:red}</style>' in issue.html.partition("</head>")[0]
         assert "<!-- <style>p{color:blue}</style> --><p" in send(issue.html)
 
-    def test_that_were_never_begun_take_nothing_away(self) -> None:
+    def test_without_a_start_tag_remove_nothing(self) -> None:
         assert "<p>a</p>b" in html_issue("<p>a</p></style>b</style>").html
 
     def test_change_neither_our_frame_nor_the_footer(self) -> None:

@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
-from broadsheet.mail.rendering import render_already_subscribed, render_confirmation, render_issue
-from tests.broadsheet.mail.test_rendering import NEWSLETTER, send
+from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from broadsheet.mail.issue_mail import render_issue
+from tests.broadsheet.mail.mails import NEWSLETTER, send
 from tests.browser import page_of
 
-PHONES = (320, 375)  # CSS pixels: the narrowest that WCAG 2.2 asks for (1.4.10), and a usual one
+PHONES = (320, 375)  # CSS pixels: the narrowest that WCAG 2.2 requires (1.4.10), and a common one
 WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
 URL = "https://example.com/" + "a1b2c3d4e5" * 28
 CODE = "curl --silent --header 'Accept: application/json' " + "x" * 200
@@ -25,7 +26,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def picture(width: int, height: int) -> str:
-    """Return a black PNG as an address of its own."""
+    """Return the data: address of a black PNG."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress((b"\0" + bytes(width)) * height)
     png = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -94,12 +95,12 @@ def mails() -> dict[str, str]:
 def test_a_mail_is_as_wide_as_the_phone(name: str, width: int, browser: Browser) -> None:
     with page_of(browser, mails()[name], width=width) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        # Nor is anything cut off that can't be scrolled to within itself.
+        # What is wider scrolls by itself, so nothing is cut off.
         assert page.evaluate(OUTSIDE) == []
 
 
 @pytest.mark.parametrize("width", PHONES)
-def test_a_long_cell_is_wide_enough_to_read_in(width: int, browser: Browser) -> None:
+def test_a_long_cell_is_wide_enough_to_read(width: int, browser: Browser) -> None:
     with page_of(browser, mails()["cruel Markdown"], width=width) as page:
         widths = "cells => cells.filter(cell => cell.innerText.length > 24).map(c => c.clientWidth)"
         assert min(page.locator(".markdown td").evaluate_all(widths)) > 120
@@ -118,7 +119,7 @@ OUTSIDE = """
 
 
 @pytest.mark.parametrize("width", PHONES)
-def test_a_plain_table_keeps_its_words_whole_and_a_picture_its_form(
+def test_a_plain_table_keeps_its_words_whole_and_a_picture_its_proportions(
     width: int, browser: Browser
 ) -> None:
     markdown = (

@@ -5,7 +5,7 @@ import pytest
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.subscribers import SubscriberName
-from tests.broadsheet.mail.test_rendering import Read, html_issue, markdown_issue, send, text_of
+from tests.broadsheet.mail.mails import Read, html_issue, markdown_issue, send, text_of
 
 MARY = SubscriberName("Mary Ann & Zoë?#%")
 ENCODED = "Mary%20Ann%20%26%20Zo%C3%AB%3F%23%25"
@@ -43,7 +43,7 @@ class TestANameInAnAddress:
         sent = send(html_issue(f"<table><tr><td>{tag}</td></tr></table>").html, MARY)
         assert f"https://x.test/?n={ENCODED}" in sent
 
-    def test_is_percent_encoded_in_an_address_that_a_mail_program_makes_a_link_of(self) -> None:
+    def test_is_percent_encoded_in_an_address_in_plain_text(self) -> None:
         issue = html_issue("<p>x</p>", "[[name]]: https://x.test/?n=[[name]] <[[name]]>")
         expected = f"{MARY}: https://x.test/?n={ENCODED} <{MARY}>"
         assert send(issue.text, MARY).startswith(expected)
@@ -51,7 +51,7 @@ class TestANameInAnAddress:
     @pytest.mark.parametrize(
         "host", ["[[name]]", "[[name]].x.test", "[[name]]@x.test", "x[[name]]"]
     )
-    def test_may_not_choose_the_host(self, host: str) -> None:
+    def test_is_refused_in_the_name_of_the_host(self, host: str) -> None:
         with pytest.raises(
             UnsendableIssue, match=r"link “x” in line 1 has \[\[name\]\] in the nam"
         ):
@@ -80,7 +80,7 @@ class TestALinkThatLeadsNowhere:
             with pytest.raises(UnsendableIssue, match=f"the {what} in line 2 of the HTML leads to"):
                 html_issue(f"<table><tr>\n<{tag}='{address}'>x")
 
-    def test_is_shown_what_it_should_be(self) -> None:
+    def test_is_refused_with_a_correction(self) -> None:
         with pytest.raises(UnsendableIssue, match=r"www\.x\.test.*: write https://www\.x\.test$"):
             markdown_issue("[x](www.x.test)")
         with pytest.raises(UnsendableIssue, match="the link “x” in line 1 has no address"):
@@ -93,11 +93,11 @@ class TestALinkThatLeadsNowhere:
             "https://münchen.example/ß", "webcal://x.test/a.ics",
         ],
     )  # fmt: skip
-    def test_any_other_is_sent(self, address: str) -> None:
+    def test_is_not_suspected_in_a_whole_address(self, address: str) -> None:
         markdown_issue(f"[x]({address}) <https://x.test/>")
         html_issue(f"<a href=' {address}\n'>x</a> <a href='#top'>y</a> <a name=top>z</a>")
 
-    def test_is_no_business_of_code_and_of_what_no_reader_follows(self) -> None:
+    def test_is_allowed_in_code_and_where_no_reader_follows_it(self) -> None:
         markdown_issue("`[x](y.html)`\n\n    ![x](y.png)\n\n\\[x](y.html)")
         html_issue(
             "<html><head><link rel=icon href=/favicon.ico></head><body>"
@@ -139,7 +139,7 @@ class TestAMisspeltPlaceholder:
         with pytest.raises(UnsendableIssue, match="is no placeholder"):
             html_issue("<a href='https://x.test/?n=[[nome]]'>x</a>")
 
-    def test_is_said_with_what_to_write(self) -> None:
+    def test_is_refused_with_what_to_write_instead(self) -> None:
         with pytest.raises(UnsendableIssue) as refused:
             html_issue("<p>Dear [[&nbsp;name]]")
         assert str(refused.value) == (
@@ -156,13 +156,13 @@ class TestAMisspeltPlaceholder:
         assert issue.text.startswith("by [[Main Page]]")
         assert issue.subject == "[[RFC]]"
 
-    def test_is_nothing_that_code_holds(self) -> None:
+    def test_is_not_suspected_in_code(self) -> None:
         assert text_of("`[[Main Page]]` and `\\[[a]]`") == "`[[Main Page]]` and `\\[[a]]`"
         assert text_of("```toml\n[[package]]\n```") == "    [[package]]"
         code = "<pre>[[package]]\n\\[[x]]</pre> <code>[[Main Page]]</code>"
         assert code in html_issue(code).html
 
-    def test_is_nothing_that_no_placeholder_could_be(self) -> None:
+    def test_is_not_suspected_in_brackets_that_hold_no_word(self) -> None:
         shown = text_of('[[1]] and [[ -f x ]] and [["a"]] and [[]] and [[PDF]](https://x.test/)')
         assert shown == '[[1]] and [[ -f x ]] and [["a"]] and [[]] and [PDF] (https://x.test/)'
         html_issue('<p data-x=\'[["a", 1]]\' style="x:[[a]]">[[1,2]] [ [a] ]')

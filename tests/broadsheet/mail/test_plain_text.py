@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from broadsheet.mail.plain_text import LINE_WIDTH, display_width, plain_text, wrap
+from tests.broadsheet.mail.mails import UNTIMED
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
@@ -42,7 +43,7 @@ def test_markdown_reads_as_plain_text(markdown: str, plain: str) -> None:
     assert text(markdown) == plain
 
 
-def test_a_table_too_wide_for_lines_becomes_a_paragraph_a_row() -> None:
+def test_a_table_too_wide_for_its_lines_becomes_a_paragraph_for_each_row() -> None:
     wide = "word " * 15
     table = f"| Name | Note |\n|---|---|\n| Runa | {wide}|\n| Solveig | {wide}|"
     first, second = text(table).split("\n\n")
@@ -64,7 +65,7 @@ def test_lines_in_lists_and_quotations_leave_room_for_their_marks() -> None:
     assert all(len(line) <= LINE_WIDTH for line in lines)
 
 
-def test_a_table_of_chinese_and_japanese_has_its_columns_below_each_other() -> None:
+def test_the_columns_of_a_table_of_chinese_and_japanese_are_aligned() -> None:
     rows = "| ソルヴェイグ | 京都 | 4 |\n| Runa 😀 | Kiel | e\u0301 |"
     table = f"| 船 | 港 | Quay |\n|---|--:|---|\n{rows}"
     assert text(table) == (
@@ -91,10 +92,11 @@ def test_an_address_beside_chinese_is_never_cut() -> None:
     assert [line for line in lines if url in line]
 
 
-def test_no_line_under_a_heading_is_longer_than_a_line() -> None:
+def test_the_underline_of_a_heading_is_at_most_as_long_as_a_line() -> None:
     assert text(f"# {'a' * 300}").split("\n")[1] == "=" * LINE_WIDTH
 
 
+@UNTIMED
 @given(words=st.lists(st.text(st.characters(exclude_characters=" \t\n"), min_size=1)))
 def test_wrapping_keeps_every_word_in_order(words: list[str]) -> None:
     wrapped = wrap(" ".join(words))
@@ -103,6 +105,7 @@ def test_wrapping_keeps_every_word_in_order(words: list[str]) -> None:
     assert [word for word in re.split("[ \n]", wrapped) if word in spaced] == spaced
 
 
+@UNTIMED
 @given(markdown=st.text(st.sampled_from("ab >-*_`~[]()!|#1.\n\\&<{}:\"'="), max_size=60))
-def test_no_markdown_is_without_plain_text(markdown: str) -> None:
+def test_any_markdown_has_a_plain_text(markdown: str) -> None:
     text(markdown)

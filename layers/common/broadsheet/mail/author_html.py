@@ -1,23 +1,31 @@
-"""An author's HTML, checked and with the marks set, otherwise as it was written."""
+"""Checks an author's HTML and sets the marks in it; everything else stays as written."""
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
+import css_inline
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
-from broadsheet.mail.marks import Marks
+from broadsheet.mail.placeholders import Marks
 
-MAX_NESTING = 500  # far beyond any mail; the time to read HTML grows with it
-MAX_STYLED = 50_000_000  # characters of styles times elements; as much is written at worst
+MAX_NESTING = (
+    500  # far more than any mail has; the deeper HTML is nested, the longer reading it takes
+)
+MAX_STYLED = 50_000_000  # characters of styles times elements: the most that inlining writes
+# css-inline needs 900 bytes a level, and the deepest HTML has a level every three characters.
+STACK_BYTES = 192 * 1024 * 1024
 _ADDRESSES = frozenset(
     (
         *("action", "background", "cite", "data", "formaction", "href", "longdesc", "ping"),
         *("poster", "src", "srcset", "xlink:href"),
     )
 )
-# What readers follow and see; what a mail program drops anyway may be of any form.
+# The links and images that reach readers. Mail programs drop all others, so any form will do.
 _CHECKED = {"a": "href", "area": "href", "img": "src", "table": "background", "td": "background"}
 _SHOWN_AS_TYPED = frozenset(("code", "kbd", "pre", "samp"))
 _PROGRAMS = frozenset(("script", "style"))
@@ -28,7 +36,7 @@ _FOR_ALL_SCREENS = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
 
 
 class Edit(NamedTuple):
-    """What is put for a part of the source."""
+    """The text that replaces a part of the source."""
 
     start: int
     end: int
@@ -36,7 +44,10 @@ class Edit(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """A fragment without its style elements, these as they were written, and what to inline."""
+    """A fragment, separated from its style elements.
+
+    ``style_tags``: these elements as written. ``stylesheet``: those of their rules to inline.
+    """
 
     html: str
     style_tags: str
@@ -45,7 +56,7 @@ class Fragment(NamedTuple):
 
 
 def document(source: Source, marks: Marks, footer: str) -> str:
-    """Return a whole document with the footer at the end of its body.
+    """Set the marks of a whole document, and put the footer at the end of its body.
 
     Raises ``UnsendableIssue``.
     """
@@ -55,7 +66,7 @@ def document(source: Source, marks: Marks, footer: str) -> str:
 
 
 def fragment(source: Source, marks: Marks) -> Fragment:
-    """Return a fragment with its style elements apart.
+    """Separate a fragment from its style elements, and set its marks.
 
     Raises ``UnsendableIssue``.
     """
@@ -76,8 +87,34 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     )
 
 
+def with_styles_inlined(fragment: Fragment) -> str:
+    """Return a fragment's HTML with its styles inlined and its open elements closed."""
+    return _with_deep_stack(
+        lambda: css_inline.inline_fragment(
+            fragment.html,
+            fragment.stylesheet,
+            inline_style_tags=False,
+            keep_link_tags=True,
+            load_remote_stylesheets=False,
+        )
+    )
+
+
+def _with_deep_stack[Result](work: Callable[[], Result]) -> Result:
+    """Run native code that recurses into HTML: if its stack overflowed, the process would end.
+
+    Only the parser itself finds out how deep broken HTML is nested.
+    """
+    usual = threading.stack_size(STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            return executor.submit(work).result()
+    finally:
+        threading.stack_size(usual)
+
+
 def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
-    """Return what takes each style element out, and what of it can be inlined."""
+    """Yield the edit that removes each style element, with those of its rules to inline."""
     begin, style, is_inlined = -1, "", False
     for piece in source.pieces:
         if piece.name != "style":
@@ -104,11 +141,12 @@ def _edited(text: str, edits: list[Edit]) -> str:
 
 
 def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Edit]:
-    """Return the edits that set the marks.
+    """Yield the edits that set the marks.
 
-    Raises ``UnsendableIssue`` for what would mislead readers, or could be markup with a name.
+    Raises ``UnsendableIssue`` for a placeholder or an address that would mislead readers, and for
+    a name that could become markup.
     """
-    typed = 0  # elements open in which nothing is taken for a misspelt placeholder
+    typed = 0  # open elements that show brackets as typed: no placeholder in them is misspelt
     for piece in pieces:
         text = source.text[piece.start : piece.end]
         if piece.kind is not Kind.START_TAG and _BEGINS_TAG_WITH_NAME.search(text):

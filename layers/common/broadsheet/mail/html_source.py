@@ -1,9 +1,9 @@
-"""An author's HTML as it is written: its tags, texts and comments, with their places.
+"""Splits an author's HTML into tags, texts and comments, and keeps their places.
 
-A document goes out as its author wrote it, but for what is put in. Parsers that build a tree keep
-no places, and Python's own ``html.parser`` ends comments and raw text differently in each of its
-3.13 versions. This follows the HTML standard's tokenization (§13.2.5) in one pass, so that the
-work grows with the length alone.
+A document is sent as its author wrote it, apart from what is inserted. Parsers that build a tree
+lose the places, and Python's own ``html.parser`` ends comments and raw text differently in each
+3.13 release. This module follows the HTML standard's tokenization (§13.2.5) in one pass, so the
+work is proportional to the length.
 """
 
 import re
@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 from broadsheet.domain.errors import UnsendableIssue
 
-# What stands in these is no markup. A mail program without scripts reads a noscript's content,
-# one with scripts skips it: nothing is put in there.
+# The content of these elements is text, not markup. A mail program without scripts shows a
+# noscript's content and one with scripts skips it, so nothing is inserted there.
 _RAW = frozenset(
     (
         *("iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style"),
         *("textarea", "title", "xmp"),
     )
 )
-# What stands in these is not shown. (A block ends an svg or math that was left open.)
+# The content of these elements is not shown. (A block ends an svg or math that was left open.)
 _HIDING = frozenset(("audio", "canvas", "object", "select", "template", "video"))
 _TAGS_LEFT_OPEN = frozenset(
     (
@@ -50,12 +50,14 @@ _TAG = re.compile(
     re.VERBOSE,
 )
 _COMMENT = re.compile(r"<!--(?:-?>|.*?--!?>)", re.DOTALL)
-_OTHER_MARKUP = re.compile(r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>")  # a doctype, or what is skipped
+_OTHER_MARKUP = re.compile(
+    r"<(?:[!?]|/(?![a-zA-Z]))[^>]*+>"
+)  # a doctype, or markup that is skipped
 _BEGINS_MARKUP = re.compile(r"<(?:[!?]|/?[a-zA-Z]|/.)", re.DOTALL)
 
 
 class Kind(Enum):
-    """What a piece of HTML is. ``RAW`` is a text in which tags are no tags, as in a style."""
+    """The kind of a piece of HTML. ``RAW`` is text in which tags have no effect, as in a style."""
 
     TEXT = auto()
     START_TAG = auto()
@@ -66,7 +68,7 @@ class Kind(Enum):
 
 
 class Piece(NamedTuple):
-    """A piece of the source. ``name``: of the tag, or of the element that holds the raw text."""
+    """A piece of the source. ``name``: the tag's, or that of the element around raw text."""
 
     kind: Kind
     start: int
@@ -75,7 +77,7 @@ class Piece(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """An attribute. ``value`` is as written, without its quotes, and ``start`` its place."""
+    """An attribute. ``value``: as written, without its quotes. ``start``: the value's place."""
 
     name: str
     value: str
@@ -84,10 +86,10 @@ class Attribute(NamedTuple):
 
 
 class Source:
-    """A text of HTML, and its pieces in their order.
+    """An HTML text and its pieces, in order.
 
     Raises ``UnsendableIssue`` for a tag, a comment or a raw text that never ends: mail programs
-    show nothing of what follows.
+    show nothing after it.
     """
 
     def __init__(self, text: str) -> None:
@@ -95,11 +97,11 @@ class Source:
         self.pieces: Sequence[Piece] = list(self._read())
 
     def line(self, place: int) -> int:
-        """Return the number of a place's line, from 1."""
+        """Return the line number of a place, from 1."""
         return self.text.count("\n", 0, place) + 1
 
     def attributes(self, tag: Piece) -> Iterator[Attribute]:
-        """Return a start tag's attributes."""
+        """Yield a start tag's attributes."""
         begin = tag.start + 1 + len(tag.name)
         for found in _ATTRIBUTE_OF_TAG.finditer(self.text, begin, tag.end - 1):
             written = found["value"] or ""
@@ -113,7 +115,7 @@ class Source:
 
     @property
     def is_document(self) -> bool:
-        """Tell a whole document from a fragment by what comes first."""
+        """Return whether this is a whole document and not a fragment, by what comes first."""
         for piece in self.pieces:
             match piece.kind:
                 case Kind.START_TAG:
@@ -127,10 +129,10 @@ class Source:
 
     @property
     def depth(self) -> int:
-        """Estimate how deep elements stand in each other, all end tags taken to be in place.
+        """Estimate how deep elements are nested, assuming that all end tags are in place.
 
-        Tags that HTML lets an author leave open are not counted: what can hold them is. But in a
-        drawing or a formula they stand in each other as any.
+        Elements whose end tag is optional don't count: the elements that contain them do. Inside
+        an svg or math element they nest like any other, and do count.
         """
         depth = deepest = 0
         opened = Counter[str]()
@@ -149,9 +151,9 @@ class Source:
 
     @property
     def end_of_body(self) -> int:
-        """Return the place where what is put in comes last in the body, and is shown.
+        """Return the last place in the body at which inserted text is shown.
 
-        Raises ``UnsendableIssue`` when all that follows a tag is hidden.
+        Raises ``UnsendableIssue`` if an element that is never closed hides everything after it.
         """
         ends: dict[str, int] = {}
         hidden_by: list[Piece] = []
@@ -168,7 +170,7 @@ class Source:
         return ends.get("body", ends.get("html", len(self.text)))
 
     def unfinished(self, what: str, place: int) -> UnsendableIssue:
-        """Return the error for what begins and never ends."""
+        """Return the error for markup that never ends."""
         return UnsendableIssue(
             f"{what} in line {self.line(place)} of the HTML never ends: what follows would be lost"
         )
@@ -193,7 +195,7 @@ class Source:
             yield Piece(Kind.TEXT, read, len(text))
 
     def _markup(self, place: int) -> Piece | None:
-        """Return the piece that begins with a ``<``, or None when it is only a character."""
+        """Return the piece that begins with a ``<``, or None if the ``<`` is only a character."""
         if tag := _TAG.match(self.text, place):
             kind = Kind.END_TAG if tag["slash"] else Kind.START_TAG
             return Piece(kind, place, tag.end(), tag["tag"].lower())

@@ -1,7 +1,7 @@
-"""Markdown as plain text: what a reader sees whose mail program shows no HTML.
+"""Renders Markdown as plain text, for mail programs that show no HTML.
 
-Emphasis keeps its marks, links become ``text (url)``, an image is its description, and lines are
-wrapped between words, so that an address is never cut.
+Emphasis keeps its marks, links become ``text (url)``, an image becomes its description, and lines
+break between words only, so that an address is never cut.
 """
 
 import re
@@ -11,13 +11,13 @@ from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
 LINE_WIDTH = 78  # RFC 5322 §2.1.1
-_NARROWEST = 24  # however deep a list or a quotation is nested
+_NARROWEST = 24  # columns, however deep a list or a quotation is nested
 _SPACES = re.compile(r"[ \t\n]+")  # not the no-break space
-# Chinese and Japanese are written without spaces: a line may end at each of these characters.
+# Chinese and Japanese are written without spaces: a line may break at any of these characters.
 _IDEOGRAPH = (
     "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff"
 )
-_NEVER_LAST = "「『（《〈【〔〖([{“‘"  # noqa: RUF001 - these are meant
+_NEVER_LAST = "「『（《〈【〔〖([{“‘"  # noqa: RUF001 - intended
 _NEVER_FIRST = (
     "、。，．・：；？！ー々〜…」』）》〉】〕〗)]}”’,.;:?!ぁぃぅぇぉっゃゅょァィゥェォッャュョ"  # noqa: RUF001
 )
@@ -36,18 +36,18 @@ def display_width(text: str) -> int:
     """Return how many columns a text takes: a Chinese or Japanese character takes two."""
     if text.isascii():
         return len(text)
-    from wcwidth import width  # noqa: PLC0415 - a tenth of a cold import, and publishing's alone
+    from wcwidth import width  # noqa: PLC0415 - a tenth of a cold import; publishing alone needs it
 
     return width(text, control_codes="ignore")
 
 
 def plain_text(tokens: Sequence[Token], width: Width = display_width) -> str:
-    """Render what markdown-it parsed; ``width`` says how many columns a text takes."""
+    """Render markdown-it's tokens. ``width``: returns how many columns a text takes."""
     return _blocks(SyntaxTreeNode(tokens).children, LINE_WIDTH, width)
 
 
 def wrap(text: str, columns: int = LINE_WIDTH, width: Width = display_width) -> str:
-    """Fill lines of at most ``columns``, longer ones only where a single word is longer."""
+    """Fill lines of at most ``columns``; only a word that is longer by itself exceeds them."""
     lines = []
     for paragraph in text.split("\n"):
         line, filled = "", 0
@@ -64,7 +64,7 @@ def wrap(text: str, columns: int = LINE_WIDTH, width: Width = display_width) -> 
 
 
 def _words(paragraph: str) -> Iterator[tuple[str, str]]:
-    """Return what no line ends within, each with the space before it; an address is never cut."""
+    """Yield the parts between which a line may break, each with its space; an address is one."""
     for number, word in enumerate(_SPACES.split(paragraph)):
         space = " " if number else ""
         if word.isascii():
@@ -79,7 +79,7 @@ def _words(paragraph: str) -> Iterator[tuple[str, str]]:
 
 
 def heading(text: str, tag: str, width: Width = display_width) -> str:
-    """Underline the headings of the first two levels; ``tag`` is ``h1`` to ``h6``."""
+    """Wrap a heading, and underline one of the first two levels. ``tag``: ``h1`` to ``h6``."""
     lines = wrap(text, width=width)
     if tag not in _UNDERLINES:
         return lines
@@ -95,7 +95,7 @@ def _blocks(
     return between.join(text for text in rendered if text.strip())
 
 
-def _block(  # noqa: PLR0911 - one answer a kind of block
+def _block(  # noqa: PLR0911 - one return for each kind of block
     node: SyntaxTreeNode, columns: int, width: Width
 ) -> str:
     match node.type:
@@ -156,7 +156,7 @@ def _table(node: SyntaxTreeNode, columns: int, width: Width) -> str:
 
 
 def _records(names: list[str], rows: list[list[str]], columns: int, width: Width) -> str:
-    """Show a table that is too wide for lines as one paragraph a row."""
+    """Render a table that is too wide for its lines, as a paragraph for each row."""
     if not rows:
         return wrap(", ".join(names), columns, width)
     return "\n\n".join(
@@ -177,7 +177,7 @@ def _inline(node: SyntaxTreeNode) -> str:
     return "".join(map(_span, node.children))
 
 
-def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one answer a kind of span
+def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one return for each kind of span
     match node.type:
         case "inline":
             return _inline(node)

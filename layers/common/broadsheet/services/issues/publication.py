@@ -14,7 +14,7 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue
 from broadsheet.domain.ledger import Books
-from broadsheet.mail import rendering
+from broadsheet.mail import issue_mail
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -63,7 +63,7 @@ def publish(
         request_digest=request.digest,
         title=request.title,
         content=request.content,
-        rendered=rendering.render_issue(request.title, request.content, settings.newsletter()),
+        rendered=issue_mail.render_issue(request.title, request.content, settings.newsletter()),
         publish_at=request.publish_at or datetime.now(UTC),
     )
     with connection.transaction():

@@ -111,7 +111,7 @@ def _send_due_mail(
     connection: Connection, subscriber: Subscriber, request: SubscribeRequest
 ) -> None:
     # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
-    from broadsheet.mail import rendering  # noqa: PLC0415
+    from broadsheet.mail import confirmation_mail  # noqa: PLC0415
 
     newsletter = settings.newsletter()
     if subscriber.due_mail is DueMail.CONFIRMATION:
@@ -119,9 +119,9 @@ def _send_due_mail(
             email=request.email, name=request.name, language=request.language, issued_at=now()
         )
         link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
-        content = rendering.render_confirmation(newsletter, link)
+        content = confirmation_mail.render_confirmation(newsletter, link)
     else:
-        content = rendering.render_already_subscribed(newsletter)
+        content = confirmation_mail.render_already_subscribed(newsletter)
     pacing.count_confirmation(connection)
     message_id = sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")

@@ -1,8 +1,8 @@
-"""An author's Markdown: CommonMark with tables and strikethrough.
+"""Parses an author's Markdown, CommonMark with tables and strikethrough, and renders it as HTML.
 
 HTML in it is shown as typed, because the plain text must say the same; comments are left out, and
-``<br>`` breaks the line. Whatever is written, the work is bounded: what would take longer than a
-mail could be worth is refused with a sentence.
+``<br>`` breaks the line. The work is bounded: Markdown that takes more than any real mail needs is
+refused, with the reason.
 """
 
 import re
@@ -19,17 +19,17 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.mail.marks import Marks, find_misspelt, misspelt
+from broadsheet.mail.placeholders import Marks, find_misspelt, misspelt
 
 if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
 
-MAX_NESTING = 50  # a list in a list counts four; Python's recursion allows about 150
-MAX_LINES = 50_000  # a book's
-MAX_EMPHASIS = 100_000  # marks; each is a token
-MAX_BLOCKS = 30_000  # with their styles they are about as large as SES takes
-MAX_LOOKAHEAD = 500_000  # tokens; a brackets' content is looked at before it is known to be a link
-LONG_CELL = 24  # characters; a phone leaves such a cell a width in which one can read
+MAX_NESTING = 50  # a nested list counts as four; Python's recursion allows about 150
+MAX_LINES = 50_000  # as many as a book has
+MAX_EMPHASIS = 100_000  # of the marks * _ ~; each is a token
+MAX_BLOCKS = 30_000  # with inlined styles, about as much as SES takes
+MAX_LOOKAHEAD = 500_000  # tokens; text in brackets is read ahead before it is known to be a link
+LONG_CELL = 24  # characters; on a phone, a longer cell keeps a readable width
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
 _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
 
@@ -37,7 +37,7 @@ _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
 def parse(markdown: str, marks: Marks) -> list[Token]:
     """Return the tokens of a text in which the marks are set.
 
-    Raises ``UnsendableIssue`` for what can't be a mail, with its line.
+    Raises ``UnsendableIssue``, with the line, for Markdown that can't be sent.
     """
     if markdown.count("\n") > MAX_LINES:
         raise UnsendableIssue(f"the Markdown has more than {MAX_LINES:,} lines")
@@ -53,7 +53,7 @@ def parse(markdown: str, marks: Marks) -> list[Token]:
 
 
 def render(tokens: Sequence[Token]) -> str:
-    """Return the HTML of what was parsed."""
+    """Return the HTML of parsed Markdown."""
     html: str = _parser().renderer.render(tokens, _parser().options, {})
     return html
 
@@ -70,14 +70,14 @@ def _depth(tokens: Sequence[Token]) -> int:
 class _Parser(MarkdownIt):
     @override
     def normalizeLink(self, url: str) -> str:
-        # Brackets are percent-encoded from here on.
+        # Checked here, because the next step percent-encodes brackets.
         if found := find_misspelt(url):
             raise misspelt(found, f"the address {url}")
         return super().normalizeLink(url)
 
 
 class _BoundedInline(ParserInline):
-    """Counts what is looked at ahead, which grows with each bracket that nothing closes."""
+    """Limits the reading ahead, which grows with each bracket that is never closed."""
 
     @override
     def skipToken(self, state: StateInline) -> None:
@@ -94,7 +94,7 @@ class _BoundedInline(ParserInline):
 def _parser() -> MarkdownIt:
     options = {
         "html": False,
-        # Beyond it markdown-it drops text without a word; ours is refused before.
+        # markdown-it silently drops text that is nested deeper; ``parse`` refuses it first.
         "maxNesting": 2 * MAX_NESTING,
     }
     parser = _Parser("commonmark", options)
@@ -105,14 +105,14 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.before("autolink", "comment", _comment)
     parser.inline.ruler.before("autolink", "line_break", _line_break)
     parser.core.ruler.at("inline", _parse_inline)
-    # A phone scrolls a wide table by itself, not with the whole mail.
+    # On a phone, a wide table scrolls by itself, so that the mail doesn't.
     parser.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
 
 
-def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's form of a rule
-    """Leave out a comment that begins a line and ends one, or goes over several."""
+def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - as markdown-it calls it
+    """Leave out a comment that fills a line, or spans several."""
     begin = state.bMarks[line] + state.tShift[line]
     if state.is_code_block(line) or not state.src.startswith("<!--", begin):
         return False
@@ -167,9 +167,9 @@ def _line_break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - as 
 
 
 def _parse_inline(state: StateCore) -> None:
-    """Parse what stands in paragraphs, headings and cells, and refuse what misleads readers."""
+    """Parse the text of paragraphs, headings and cells, and refuse what would mislead readers."""
     blocks = sum(token.nesting >= 0 and not token.hidden for token in state.tokens)
-    if blocks > 2 * MAX_BLOCKS:  # each has its text
+    if blocks > 2 * MAX_BLOCKS:  # each has a token for its text
         raise UnsendableIssue(
             f"the Markdown has more than {MAX_BLOCKS:,} paragraphs, list items and cells"
         )
@@ -189,7 +189,7 @@ def _parse_inline(state: StateCore) -> None:
 def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:
     """Refuse misspelt placeholders and links that lead nowhere; mark names in addresses.
 
-    An escaped bracket is a token of its own here, so that it is no part of a placeholder.
+    An escaped bracket is a token of its own here, so it is never read as part of a placeholder.
     """
     for number, token in enumerate(tokens):
         match token.type:

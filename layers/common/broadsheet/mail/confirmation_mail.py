@@ -1,0 +1,31 @@
+"""Renders the two mails that answer a sign-up.
+
+They contain nothing that was typed into the form: a stranger may have typed it.
+"""
+
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.mail import frame
+from broadsheet.mail.content import MailContent
+
+_LANGUAGE = "en"  # of the templates
+
+
+def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:
+    """Render the mail that asks a new subscriber to confirm."""
+    return _answer("confirmation", newsletter=newsletter, confirm_url=confirm_url)
+
+
+def render_already_subscribed(newsletter: Newsletter) -> MailContent:
+    """Render the answer to a sign-up of someone who is subscribed already."""
+    return _answer("already_subscribed", newsletter=newsletter)
+
+
+def _answer(mail: str, **values: object) -> MailContent:
+    subject = frame.subject(mail, **values)
+    return MailContent(
+        subject=subject,
+        html=frame.framed(
+            f"{mail}/html.html", language=_LANGUAGE, adapts_to_dark=True, title=subject, **values
+        ),
+        text=frame.filled(f"{mail}/text.txt", **values),
+    )

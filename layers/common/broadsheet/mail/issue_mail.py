@@ -1,0 +1,146 @@
+"""Renders an issue once, at publishing, as the three templates that SES gets.
+
+Pure: domain values in; subject, HTML and plain text out. SES substitutes each recipient's values
+(``substitutions``).
+"""
+
+import json
+from typing import NamedTuple
+
+from markdown_it.token import Token
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.issues import (
+    HtmlContent,
+    IssueContent,
+    IssueTitle,
+    MarkdownContent,
+    RenderedIssue,
+)
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.mail import author_html, author_markdown, frame
+from broadsheet.mail.html_source import Source
+from broadsheet.mail.placeholders import Marks
+from broadsheet.mail.plain_text import heading, plain_text
+
+MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
+
+
+class _Issue(NamedTuple):
+    """An issue without its content. The marks are set in ``title``."""
+
+    title: str
+    newsletter: Newsletter
+    marks: Marks
+
+
+class _Body(NamedTuple):
+    """An issue's HTML without its frame. ``headline``: empty if the content has its own."""
+
+    html: str
+    headline: str
+    kind: str
+    style_tags: str = ""
+
+
+def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
+    """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
+
+    An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
+    headline unless the content has one: Markdown that begins with a first-level heading, a
+    fragment with an ``h1``, any document.
+
+    Raises ``UnsendableIssue`` with a sentence for the author.
+    """
+    marks = Marks.foreign_to(title, content, newsletter)
+    issue = _Issue(marks.set_in_prose(str(title), lambda _: "the title"), newsletter, marks)
+    match content:
+        case MarkdownContent(markdown=markdown):
+            html, text = _of_markdown(marks.protect(markdown), issue)
+        case HtmlContent(html=written, text=written_text):
+            html, text = _of_html(written, issue), _text_part(written_text, marks)
+    rendered = RenderedIssue(
+        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
+        html=marks.restore(html, "html"),
+        text=marks.restore(_text_mail(text, issue), "text"),
+    )
+    _check_size(rendered)
+    return rendered
+
+
+def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
+    """Return the HTML of a whole mail, and the plain text of its content."""
+    tokens = author_markdown.parse(markdown, issue.marks)
+    text = plain_text(tokens, issue.marks.columns)
+    headline = "" if _begins_with_headline(tokens) else issue.title
+    if headline:
+        text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
+    return _framed(_Body(content, headline, "markdown"), issue), text
+
+
+def _begins_with_headline(tokens: list[Token]) -> bool:
+    return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
+
+
+def _of_html(written: str, issue: _Issue) -> str:
+    source = Source(written)
+    if source.is_document:
+        return author_html.document(source, issue.marks, _document_footer(issue))
+    fragment = author_html.fragment(source, issue.marks)
+    headline = "" if fragment.has_headline else issue.title
+    content = author_html.with_styles_inlined(fragment)
+    return _framed(_Body(content, headline, "html", fragment.style_tags), issue)
+
+
+def _framed(body: _Body, issue: _Issue) -> str:
+    # The content is inserted after the frame's styles are inlined: it has its own styles, and
+    # parsing it a second time could change it.
+    document = frame.framed(
+        "issue/html.html",
+        language=issue.newsletter.language,
+        # An author's HTML has its own colours, made for a light background.
+        adapts_to_dark=body.kind == "markdown",
+        kind=body.kind,
+        title=issue.title,
+        headline=body.headline,
+        author_style_tags=body.style_tags,
+        content=issue.marks.content,
+        newsletter=issue.newsletter,
+        unsubscribe_url=issue.marks.unsubscribe_url,
+    )
+    return document.replace(issue.marks.content, body.html)
+
+
+def _document_footer(issue: _Issue) -> str:
+    footer = frame.filled(
+        "issue/document_footer.html",
+        newsletter=issue.newsletter,
+        unsubscribe_url=issue.marks.unsubscribe_url,
+    )
+    return frame.styled(footer, "frame/frame.css")
+
+
+def _text_part(text: str, marks: Marks) -> str:
+    def place(offset: int) -> str:
+        return f"line {text.count('\n', 0, offset) + 1} of the text"
+
+    return marks.set_in_prose(text, place)
+
+
+def _text_mail(text: str, issue: _Issue) -> str:
+    return frame.filled(
+        "issue/text.txt",
+        content=text.rstrip("\n"),
+        newsletter=issue.newsletter,
+        unsubscribe_url=issue.marks.unsubscribe_url,
+    )
+
+
+def _check_size(issue: RenderedIssue) -> None:
+    """Measure the templates as botocore sends them: JSON in ASCII."""
+    size = len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))
+    if size > MAX_TEMPLATE_BYTES:
+        raise UnsendableIssue(
+            f"the rendered issue has {size:,} bytes as JSON; SES takes {MAX_TEMPLATE_BYTES:,}"
+        )

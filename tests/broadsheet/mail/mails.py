@@ -1,0 +1,94 @@
+"""Renders issues, substitutes as SES does, and reads the result as mail programs do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+
+from hypothesis import assume, settings
+
+from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.mail.issue_mail import render_issue
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+
+NEWSLETTER = Newsletter(
+    name="The Harbour Letter",
+    sender=EmailAddress("letter@example.com"),
+    sender_name="Mara Lindqvist",
+)
+UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token=a.b-c_d&x=1"
+URSULA = SubscriberName("Ursula")
+TITLE = IssueTitle("A title")
+
+# A busy machine takes long for a single example; ``test_bounded_work`` measures the work.
+UNTIMED = settings(deadline=None)
+
+
+def variables(name: SubscriberName = URSULA) -> dict[str, str]:
+    return recipient_variables(name, UNSUBSCRIBE_URL, has_name_in_addresses=True)
+
+
+def send(template: str, name: SubscriberName = URSULA) -> str:
+    """Substitute as SES does: each variable once, literally; an unknown one is an error.
+
+    Fail as well on what Handlebars would understand differently: a third brace, a block, a
+    comment, a partial, or a backslash that escapes a variable.
+    """
+    values = TEMPLATE_DEFAULTS | variables(name)
+    assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
+    between = re.split(r"\{\{[a-z_]+\}\}", template)
+    for literal in between:
+        assert "{{" not in literal
+        assert "}}" not in literal
+    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values[found[1]], template)
+
+
+class Read(HTMLParser):
+    """The elements, attributes and texts of a mail as a mail program reads them."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[dict[str, str | None]] = []
+        self.texts: dict[str, str] = {}
+        self._open = ""
+        self.feed(document)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes.append(dict(attrs))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = "" if tag == self._open else self._open
+
+    def handle_data(self, data: str) -> None:
+        self.texts[self._open] = self.texts.get(self._open, "") + data
+
+
+def markdown_issue(markdown: str, title: IssueTitle = TITLE) -> RenderedIssue:
+    return render_issue(title, MarkdownContent(markdown=markdown), NEWSLETTER)
+
+
+def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> RenderedIssue:
+    return render_issue(title, HtmlContent(html=document, text=text), NEWSLETTER)
+
+
+@contextmanager
+def only_what_is_sendable() -> Iterator[None]:
+    """Skip examples that are refused, such as a placeholder as an attribute's name."""
+    try:
+        yield
+    except UnsendableIssue as error:
+        assume(not re.search(r"quotes|never ends|is no placeholder", str(error)))
+        raise
+
+
+def text_of(markdown: str) -> str:
+    """Render Markdown to plain text, without the headline and the footer."""
+    text = send(markdown_issue(f"# T\n\n{markdown}").text)
+    return text.partition("=\n\n")[2].partition("\n\n-----------")[0]

@@ -1,0 +1,35 @@
+"""The two mails that answer a sign-up."""
+
+from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from tests.broadsheet.mail.mails import NEWSLETTER, Read
+
+
+class TestTheAnswersToASignUp:
+    def test_a_confirmation_shows_the_link_once_as_a_button_and_once_as_text(self) -> None:
+        url = "https://news.example.com/confirm?token=a.b&c=1"
+        mail = render_confirmation(NEWSLETTER, url)
+        links = [each["href"] for each in Read(mail.html).attributes if "href" in each]
+        assert links == [url, url]
+        assert Read(mail.html).texts["a"].endswith(url)
+        assert f"\n{url}\n" in mail.text
+
+    def test_a_confirmation_says_how_long_its_link_works_and_that_it_may_be_ignored(self) -> None:
+        mail = render_confirmation(NEWSLETTER, "https://example.com/")
+        assert mail.subject == "Please confirm your subscription to The Harbour Letter"
+        for part in (mail.html, mail.text):
+            assert "7 days" in part
+            assert "ignore this email" in part
+
+    def test_the_second_answer_says_that_nothing_changed(self) -> None:
+        mail = render_already_subscribed(NEWSLETTER)
+        assert mail.subject == "You are already subscribed to The Harbour Letter"
+        assert "nothing has changed" in " ".join(mail.html.split())
+        assert "nothing has changed" in " ".join(mail.text.split())
+        assert "href" not in mail.html
+
+    def test_a_newsletters_name_is_escaped_in_html_alone(self) -> None:
+        sharp = NEWSLETTER.model_copy(update={"name": "R&D <weekly>"})
+        mail = render_already_subscribed(sharp)
+        assert "R&amp;D &lt;weekly&gt;" in mail.html
+        assert "R&D <weekly>" in mail.text
+        assert mail.subject == "You are already subscribed to R&D <weekly>"
