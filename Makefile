@@ -164,7 +164,8 @@ model: .venv/.installed ## Check the model of delivery in every interleaving; CO
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
 # Templates that SAM doesn't transform.
-plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml
+plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml \
+	infra/monitoring.yaml
 
 .PHONY: check
 check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates
