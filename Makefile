@@ -1,10 +1,10 @@
-# Everything a fresh machine lacks is installed by the first command, into this folder:
+# The first command installs everything it needs into this folder:
 #   .venv/           the tools, the local stack and the tests
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
 #   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
 #   .venv-checks/    the scanner of the template's policies, and AWS's reference of permissions
-# Each is made anew when its requirements change, from pinned and hashed packages only.
+# Each is rebuilt when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,9 +12,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-# Where it is set, as in many container images, each program would compile anew all that it imports.
+# Container images often set it, and every program would then compile all its imports again.
 unexport PYTHONDONTWRITEBYTECODE
-# As pip does: a company's proxy is trusted where the machine trusts it.
+# Trust the certificates that the machine trusts, as pip does: a company's proxy may have its own.
 export UV_SYSTEM_CERTS := 1
 
 python := .venv/bin/python
