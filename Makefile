@@ -138,6 +138,17 @@ test: ## Run every check and test
 	@$(MAKE) --jobs=2 check tests || { \
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
+# The domain, web and mail without a browser, and the functions that a sign-up and a mail pass.
+# What waits for timeouts, and what feeds much text, is left to `make test`.
+quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
+	subscribe confirm unsubscribe authorize enroll sending)
+slow := tests/broadsheet/database tests/broadsheet/mail/test_phones.py \
+	tests/broadsheet/mail/test_bounded_work.py
+
+.PHONY: quick
+quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; PYTEST="-k bounce" runs some
+	@exec $(python) -m pytest --quiet --numprocesses auto $(quick) $(addprefix --ignore=,$(slow)) $(PYTEST)
+
 .PHONY: tests
 tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
@@ -158,6 +169,10 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 		$(if $(ONLY),--only $(ONLY)) || status=$$?; \
 	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
 	exit $$status # a missed target's run is drawn, too
+
+.PHONY: pictures
+pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
+	@exec $(python) -m tests.pictures
 
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
