@@ -1,10 +1,10 @@
-# Everything a fresh machine lacks is installed by the first command, into this folder:
+# The first command installs everything it needs into this folder:
 #   .venv/           the tools, the local stack and the tests
 #   .venv-sam/       aws-sam-cli, which pins its own boto3
 #   .venv-emulator/  the AWS emulator
 #   .venv-bench/     what the benchmarks draw and profile with; only by `make bench`
 #   .venv-checks/    the scanner of the template's policies, and AWS's reference of permissions
-# Each is made anew when its requirements change, from pinned and hashed packages only.
+# Each is rebuilt when its requirements change, from pinned and hashed packages only.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,9 +12,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-# Where it is set, as in many container images, each program would compile anew all that it imports.
+# Container images often set it, and every program would then compile all its imports again.
 unexport PYTHONDONTWRITEBYTECODE
-# As pip does: a company's proxy is trusted where the machine trusts it.
+# Trust the certificates that the machine trusts, as pip does: a company's proxy may have its own.
 export UV_SYSTEM_CERTS := 1
 
 python := .venv/bin/python
@@ -138,6 +138,17 @@ test: ## Run every check and test
 	@$(MAKE) --jobs=2 check tests || { \
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
+# The domain, web and mail without a browser, and the functions that a sign-up and a mail pass.
+# What waits for timeouts, and what feeds much text, is left to `make test`.
+quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
+	subscribe confirm unsubscribe authorize enroll sending)
+slow := tests/broadsheet/database tests/broadsheet/mail/test_phones.py \
+	tests/broadsheet/mail/test_bounded_work.py
+
+.PHONY: quick
+quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; PYTEST="-k bounce" runs some
+	@exec $(python) -m pytest --quiet --numprocesses auto $(quick) $(addprefix --ignore=,$(slow)) $(PYTEST)
+
 .PHONY: tests
 tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
@@ -159,12 +170,17 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
 	exit $$status # a missed target's run is drawn, too
 
+.PHONY: pictures
+pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
+	@exec $(python) -m tests.pictures
+
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
 # Templates that SAM doesn't transform.
-plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml
+plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml \
+	infra/monitoring.yaml
 
 .PHONY: check
 check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates

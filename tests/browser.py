@@ -40,15 +40,25 @@ def browser() -> Iterator[Browser]:
 
     It ends with them: while it runs, no other test of the process can run an event loop.
     """
+    try:
+        with chromium() as started:
+            yield started
+    except FileNotFoundError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the system's Chromium; raise ``FileNotFoundError`` if there is none to start."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
 
     program = _installed() or _install()
     if not program:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
+        raise FileNotFoundError(MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()
+        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield started
+        started.close()
 
 
 @contextmanager

@@ -145,32 +145,29 @@ class Standing(NamedTuple):
     def read(
         cls,
         template: Path = REPOSITORY / "template.yaml",
+        monitoring: Path = REPOSITORY / "infra" / "monitoring.yaml",
         front: Path = REPOSITORY / "infra" / "front.yaml",
     ) -> Self:
         """Count in the templates."""
-        resources = template_file.read(template)["Resources"].values()
-        firewalls = [
+        resources = [
             each
-            for each in template_file.read(front)["Resources"].values()
-            if each["Type"] == "AWS::WAFv2::WebACL"
-        ]
-        alarms = [
-            each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"
+            for file in (template, monitoring, front)
+            for each in template_file.read(file)["Resources"].values()
         ]
 
-        def number(kind: str) -> int:
-            return sum(each["Type"] == kind for each in resources)
+        def of_type(kind: str) -> list[dict[str, Any]]:
+            return [each["Properties"] for each in resources if each["Type"] == kind]
 
         return cls(
-            secrets=number("AWS::SecretsManager::Secret"),
+            secrets=len(of_type("AWS::SecretsManager::Secret")),
             alarm_metrics=sum(
                 # Each metric of an alarm is paid for; an expression over them is not.
                 sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
-                for alarm in alarms
+                for alarm in of_type("AWS::CloudWatch::Alarm")
             ),
-            dashboards=number("AWS::CloudWatch::Dashboard"),
-            polled_queues=number("AWS::Lambda::EventSourceMapping"),
-            firewall_rules=sum(len(each["Properties"]["Rules"]) for each in firewalls),
+            dashboards=len(of_type("AWS::CloudWatch::Dashboard")),
+            polled_queues=len(of_type("AWS::Lambda::EventSourceMapping")),
+            firewall_rules=sum(len(each["Rules"]) for each in of_type("AWS::WAFv2::WebACL")),
         )
 
 

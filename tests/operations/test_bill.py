@@ -185,18 +185,24 @@ def test_metrics_of_an_alarm_are_counted_each_and_expressions_are_not(tmp_path: 
     template.write_text(
         """
 Resources:
+  Three: {Type: AWS::SecretsManager::Secret, Properties: {Name: !Sub "${AWS::StackName}"}}
+"""
+    )
+    monitoring = tmp_path / "monitoring.yaml"
+    monitoring.write_text(
+        """
+Resources:
   One: {Type: AWS::CloudWatch::Alarm, Properties: {MetricName: a}}
   Two:
     Type: AWS::CloudWatch::Alarm
     Properties:
       Metrics: [{Id: a, MetricStat: {}}, {Id: b, MetricStat: {}}, {Id: c, Expression: a + b}]
-  Three: {Type: AWS::SecretsManager::Secret, Properties: {Name: !Sub "${AWS::StackName}"}}
 """
     )
     front = tmp_path / "front.yaml"
     front.write_text("Resources: {Wall: {Type: AWS::WAFv2::WebACL, Properties: {Rules: [1, 2]}}}")
 
-    assert Standing.read(template, front) == Standing(
+    assert Standing.read(template, monitoring, front) == Standing(
         secrets=1, alarm_metrics=3, dashboards=0, polled_queues=0, firewall_rules=2
     )
 

@@ -16,9 +16,10 @@ PAGES = {
 GUIDE = "\n".join(PAGES.values())
 TEMPLATE = template_file.read(ROOT / "template.yaml")
 DEPLOYER = template_file.read(ROOT / "infra" / "deployer.yaml")
+MONITORING = template_file.read(ROOT / "infra" / "monitoring.yaml")
 ALARMS = [
-    resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
-    for resource in TEMPLATE["Resources"].values()
+    resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-alarm-")
+    for resource in MONITORING["Resources"].values()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
 ]
 

@@ -38,6 +38,8 @@ EC2 = f"arn:aws:ec2:{HERE}"
 RDS = f"arn:aws:rds:{HERE}"
 WAF = f"arn:aws:wafv2:{HERE}:regional"
 
+NESTED_STACKS = ("Budget", "Database", "Front", "Monitoring")
+
 # What each kind of resource is called in this stack, and what else its handlers work on.
 ARNS: dict[str, list[str]] = {
     "AWS::ApiGateway::Account": [f"{API}/account", ROLE],
@@ -56,11 +58,10 @@ ARNS: dict[str, list[str]] = {
         "arn:aws:route53:::hostedzone/Z0123456789",
     ],
     "AWS::CloudFormation::Stack": [
-        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*"
-        for name in ("Budget", "Database", "Front")
+        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in NESTED_STACKS
     ],
-    "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-bounce-rate"],
-    "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news"],
+    "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-alarm-bounce-rate"],
+    "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news-dashboard"],
     "AWS::EC2::EgressOnlyInternetGateway": [
         f"{EC2}:egress-only-internet-gateway/eigw-1",
         f"{EC2}:vpc/vpc-1",

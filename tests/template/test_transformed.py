@@ -38,6 +38,7 @@ NESTED = {
     "Budget": "infra/budget.yaml",
     "Database": "infra/database.yaml",
     "Front": "infra/front.yaml",
+    "Monitoring": "infra/monitoring.yaml",
 }
 
 # What SAM adds to every role, AWS's own policies. The last lets Lambda put a function into a
@@ -64,6 +65,8 @@ HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::SES::EmailIdentity",
 }
 RESERVES = {"Authors": "a token is made anew in a moment"}
+
+MONITORING: Resources = template_file.read(ROOT / NESTED["Monitoring"])["Resources"]
 
 each_edge_function = pytest.mark.parametrize("name", sorted(EDGE))
 each_function_with_database = pytest.mark.parametrize("name", sorted(WITH_DATABASE))
@@ -465,13 +468,17 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
     deploy: Callable[[dict[str, str]], Resources],
 ) -> None:
     resources = deploy(EVERYTHING)
-    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm")
 
     assert len(alarms) == 15  # of which ten are free
     for alarm in alarms.values():
-        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
-        assert alarm["AlarmDescription"].endswith((".", "?"))
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmsTopicArn"}]
+        assert alarm["AlarmDescription"].endswith(".")
+        assert len(alarm["AlarmDescription"]) <= 1024  # CloudWatch's limit
+    monitoring = resources["Monitoring"]["Properties"]["Parameters"]
+    assert monitoring["AlarmsTopicArn"] == {"Ref": "Alarms"}
     to_operator = resources["AlarmsToOperator"]["Properties"]
+    assert to_operator["TopicArn"] == {"Ref": "Alarms"}
     assert to_operator["Endpoint"] == EVERYTHING["OperatorAddress"]
     assert "AlarmsToOperator" not in deploy(OWN_DATABASE)
 
@@ -487,8 +494,8 @@ LASTING = {
 }
 
 
-def test_an_alarm_says_ok_only_when_that_is_known(template: Node) -> None:
-    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm").values()
+def test_an_alarm_says_ok_only_when_that_is_known() -> None:
+    alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm").values()
 
     said = {
         alarm["MetricName"]: (alarm["TreatMissingData"], "OKActions" in alarm) for alarm in alarms
@@ -501,13 +508,11 @@ def test_an_alarm_says_ok_only_when_that_is_known(template: Node) -> None:
     }
 
 
-def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Node) -> None:
+def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts() -> None:
     code = "".join(file.read_text() for file in (ROOT / "layers").rglob("*.py"))
     counted = set(re.findall(r'count(?:_percent|_seconds)?\(\s*"(\w+)"', code))
-    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm").values()
-    dashboard = json.loads(
-        template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    )
+    alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm").values()
+    dashboard = json.loads(MONITORING["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
 
     looked_at = {alarm["MetricName"] for alarm in alarms if alarm.get("Namespace") == "Broadsheet"}
     shown = {
@@ -524,13 +529,50 @@ def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts(template: Nod
     assert looked_at | shown <= counted
 
 
-def test_the_dashboard_shows_every_alarm(template: Node) -> None:
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    alarms = of_type(template["Resources"], "AWS::CloudWatch::Alarm")
+def test_the_dashboard_shows_every_alarm() -> None:
+    body = MONITORING["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm")
 
     shown = json.loads(body)["widgets"][0]["properties"]["alarms"]
 
     assert {f"${{{name}.Arn}}" for name in alarms} == set(shown)
+
+
+def test_alarms_and_dashboard_look_at_what_the_stack_has(
+    deploy: Callable[[dict[str, str]], Resources],
+) -> None:
+    resources = deploy(OWN_DATABASE)
+    names = {
+        node["Properties"][key]["Fn::Sub"].replace("${AWS::StackName}", "${Name}")
+        for kind, key in (
+            ("AWS::SQS::Queue", "QueueName"),
+            ("AWS::Lambda::Function", "FunctionName"),
+        )
+        for node in resources.values()
+        if node["Type"] == kind
+    }
+
+    dimensions = {
+        dimension["Value"]["Fn::Sub"]
+        for alarm in of_type(MONITORING, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+        if dimension["Name"] in {"QueueName", "FunctionName"}
+    }
+    shown = set(
+        re.findall(r'"(\$\{Name\}-[\w-]+)"', json.dumps(MONITORING["Dashboard"]).replace("\\", ""))
+    )
+
+    assert len(dimensions) == 7  # four dead-letter queues, two queues, deliver
+    assert len(shown) > 10
+    assert dimensions | shown <= names | {"${Name}-dashboard"}
+
+
+def test_no_alarm_or_dashboard_has_a_name_of_version_0_1_0() -> None:
+    """CloudFormation makes the nested stack before it deletes the resources that were here."""
+    alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm").values()
+
+    assert all(alarm["AlarmName"]["Fn::Sub"].startswith("${Name}-alarm-") for alarm in alarms)
+    assert MONITORING["Dashboard"]["Properties"]["DashboardName"] != {"Ref": "Name"}
 
 
 # Nested stacks
@@ -551,7 +593,7 @@ def test_a_nested_stack_is_given_just_what_it_asks_for_and_gives_what_is_taken(
     assert taken == nested.get("Outputs", {}).keys()
 
 
-def test_none_is_made_unless_it_is_asked_for(
+def test_every_other_nested_stack_is_made_only_when_it_is_asked_for(
     deploy: Callable[[dict[str, str]], Resources],
 ) -> None:
     made = {
@@ -559,7 +601,11 @@ def test_none_is_made_unless_it_is_asked_for(
         for parameters in (EXISTING, EXISTING | EVERYTHING, OWN_DATABASE)
     }
 
-    assert made == {frozenset(), frozenset({"Budget", "Front"}), frozenset({"Database"})}
+    assert made == {
+        frozenset({"Monitoring"}),  # always made
+        frozenset({"Monitoring", "Budget", "Front"}),
+        frozenset({"Monitoring", "Database"}),
+    }
 
 
 @pytest.mark.parametrize(
