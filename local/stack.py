@@ -88,7 +88,7 @@ class Supervisor:
             self._postgres.start()
         with self._step("SES server and inbox"):
             self._start_python(
-                *("ses", "ses_server", "--mailbox", self._state.mailbox),
+                *("ses", "local.iam.ses", "--mailbox", self._state.mailbox),
                 *("--port", str(self._state.ports().ses)),
                 *("--roles", self._state.roles, "--calls", self._state.calls),
                 ending=ending,

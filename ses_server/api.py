@@ -11,8 +11,6 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from local.iam.calls import HttpCall
-from local.iam.gate import Gate
 from ses_server import administration, requests, sending
 from ses_server.errors import SesError
 from ses_server.faults import Breaking, CallError, Hang
@@ -243,32 +241,29 @@ OPERATIONS = (
 
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Returns the refusal of a call, given its request and body; None allows it.
+type Guard = Callable[[web.Request, bytes], web.Response | None]
 
 
-def routes(caller_from: Callable[[str], Caller], gate: Gate | None) -> list[web.RouteDef]:
-    """Make the API's routes; ``caller_from`` gives the caller of a region.
-
-    ``gate`` refuses what a caller's policy doesn't allow.
-    """
+def routes(caller_from: Callable[[str], Caller], guard: Guard | None) -> list[web.RouteDef]:
+    """Return the API's routes; ``caller_from`` returns the caller of a region."""
     known = [
-        web.route(operation.method, operation.path, _handler(operation, caller_from, gate))
+        web.route(operation.method, operation.path, _handler(operation, caller_from, guard))
         for operation in OPERATIONS
     ]
     return [*known, web.route("*", "/v2/{rest:.*}", _unknown_operation)]
 
 
 def _handler(
-    operation: Operation, caller_from: Callable[[str], Caller], gate: Gate | None
+    operation: Operation, caller_from: Callable[[str], Caller], guard: Guard | None
 ) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         try:
             caller = caller_from(_region(request))
             _check_age(request, caller.account.signature_seconds)
             call = Call(caller, request, await _body(request))
-            if gate and (refusal := gate.refusal(_as_sent(call))):
-                return web.Response(
-                    status=refusal.status, headers=refusal.headers, body=refusal.body
-                )
+            if guard and (refusal := guard(request, call.body)):
+                return refusal
             await caller.faults.delay(operation.name, call.body)
             breaking = caller.faults.breaking(operation.name, call.body)
             if breaking:
@@ -296,12 +291,6 @@ async def _break(fault: Breaking, operation: Operation, call: Call) -> web.Respo
     if call.request.transport is not None:
         call.request.transport.abort()
     return web.Response()  # which nobody gets
-
-
-def _as_sent(call: Call) -> HttpCall:
-    request = call.request
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return HttpCall(request.method, request.raw_path, headers, call.body)
 
 
 def _outcome(operation: Operation, call: Call) -> web.Response:

@@ -22,7 +22,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from local.isolation import ACCOUNT
 from ses_server import database, events
 from ses_server.events import Event, EventState
 from ses_server.fates import EventType
@@ -31,6 +30,7 @@ from ses_server.fates import EventType
 VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
 ANY = "*"  # the configuration set of a destination for all others, and for mail without one
 
+NO_CREDENTIAL = "local"  # to sign calls of an emulator with, which checks no signature
 THREADS = 2  # calls under way at once
 AT_ONCE = 400  # events read at a time
 BATCH = 10  # of PublishBatch and of SendMessageBatch
@@ -217,8 +217,8 @@ class Publisher:
     def _client(self, destination: AnyDestination) -> Any:  # noqa: ANN401 — one of two services
         if destination not in self._clients:
             session = boto3.Session(
-                aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+                aws_access_key_id=NO_CREDENTIAL,
+                aws_secret_access_key=NO_CREDENTIAL,
                 region_name=destination.region,
             )
             self._clients[destination] = session.client(

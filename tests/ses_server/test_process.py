@@ -1,5 +1,6 @@
 """The server as a process: it says where it listens, and what it answered outlives it."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,16 @@ WAIT = 10  # seconds
 
 
 @contextmanager
-def process(mailbox: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Server]]:
+def process(
+    mailbox: Path, *arguments: str, folder: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], Server]]:
     command = [sys.executable, "-m", "ses_server", "--port", "0", "--verified", SENDER]
     with subprocess.Popen(
         [*command, "--mailbox", str(mailbox), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=folder,
     ) as started:
         try:
             assert started.stdout is not None
@@ -103,3 +107,11 @@ def test_a_taken_port_is_an_error_and_not_another_s_server(tmp_path: Path) -> No
             ses_server.running(tmp_path / "two", port=port),
         ):
             pass
+
+
+def test_it_needs_nothing_of_this_repository_but_its_own_folder(tmp_path: Path) -> None:
+    code = Path(ses_server.__file__).parent
+    shutil.copytree(code, tmp_path / "ses_server", ignore=shutil.ignore_patterns("__pycache__"))
+
+    with process(tmp_path / "mails", folder=tmp_path) as (_, server):
+        assert client_of(server).get_account()["SendingEnabled"]

@@ -14,7 +14,6 @@ import pytest
 from moto import mock_aws
 
 import ses_server
-from local.isolation import ACCOUNT, REGION
 from ses_server import EventType, Queue, Server, Topic
 from ses_server.publishing import VALIDATED
 from tests.ses_server.clients import SENDER, client_of, entry, simple, template
@@ -64,8 +63,9 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
-    for name, value in ACCOUNT.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         sqs: Any = boto3.client("sqs")
         sns: Any = boto3.client("sns")
@@ -74,7 +74,7 @@ def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
         sns.subscribe(
             TopicArn=topic_arn,
             Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{REGION}:123456789012:feedback",
+            Endpoint="arn:aws:sqs:us-east-1:123456789012:feedback",
             Attributes={"RawMessageDelivery": "true"},
         )
         yield Feedback(topic_arn, queue_url, sqs)

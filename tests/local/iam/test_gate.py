@@ -16,6 +16,7 @@ import ses_server
 from local.iam.calls import Call, HttpCall, UnknownCallError
 from local.iam.emulator import Message, Receive, Send, guarded
 from local.iam.gate import Gate
+from local.iam.ses import guard
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/news-DeliverFunctionRole/news-deliver"
 HERE = "eu-central-1:123456789012"
@@ -79,7 +80,7 @@ def send_bulk(roles: Path, calls: Path, tmp_path: Path) -> Iterator[Callable[...
         return str(answer["BulkEmailEntryResults"][0]["Status"])
 
     with ses_server.running(
-        tmp_path / "mails", verified=[SENDER], gate=Gate(roles, calls)
+        tmp_path / "mails", verified=[SENDER], guard=guard(Gate(roles, calls))
     ) as server:
         yield partial(send, server.url)
 
