@@ -3,8 +3,10 @@
 import os
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
+from contextlib import suppress
+from http import HTTPStatus
+
+import urllib3
 
 from local import isolation
 from local.processes import Child, ChildError
@@ -73,12 +75,7 @@ def stop(child: Child, state: State) -> None:
 
 
 def _is_ready(url: str) -> bool:
-    request = urllib.request.Request(f"{url}/_ministack/health")  # noqa: S310 - http, fixed
-    try:
-        with _without_proxy.open(request, timeout=5) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004 - OK
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-_without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with suppress(urllib3.exceptions.HTTPError):
+        answer = urllib3.request("GET", f"{url}/_ministack/health", timeout=5, retries=False)
+        return answer.status == HTTPStatus.OK
+    return False

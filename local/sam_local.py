@@ -8,34 +8,35 @@ out stays out: queues call no function there.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
 import shutil
 import subprocess
-import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http import HTTPStatus
 from ipaddress import ip_network
-from socket import AF_INET, AF_UNIX, SHUT_WR, SOCK_STREAM, socket
-from socketserver import BaseRequestHandler, ThreadingTCPServer
+from socket import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
+from aiohttp import web
 from psycopg.conninfo import conninfo_to_dict
 
 from local import deployment, http_api, isolation
 from local.build import SAM
-from local.http_api import HttpServer, JsonApi
 from local.postgres import SOCKET_NAME
 from local.processes import tail
 from local.stack import Stack
 from local.state import REPOSITORY, State
 from operations import template_file
+from ses_server import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 EVENTS = REPOSITORY / "events"
@@ -67,7 +68,7 @@ def run(state: State) -> None:
             if "ResponseURL" in event:
                 event["ResponseURL"] = answers.url
             print(f"  {function:<20} {_invoke(state, template, function, event)}", flush=True)
-        print(f"  CloudFormation was told: {answers.told[-1]['Status']}\n", flush=True)
+        print(f"  CloudFormation received: {answers.received[-1]['Status']}\n", flush=True)
         print("sam local start-api:\n", flush=True)
         with _api(state, template) as url:
             _call_api(url, stack.author_token)
@@ -272,7 +273,7 @@ def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
     ports, secrets = stack.state.ports(), stack.aws.secrets
     with ExitStack() as ending:
         emulator, ses, database = (
-            ending.enter_context(http_api.serving(_Relays((here.address, 0), _relay(to))))
+            ending.enter_context(relay(here.address, to))
             for to in (
                 ("127.0.0.1", ports.emulator),
                 ("127.0.0.1", ports.ses),
@@ -285,48 +286,53 @@ def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
         yield Lent(f"http://{here.name}:{emulator}", f"http://{here.name}:{ses}", secret)
 
 
-class _Relays(ThreadingTCPServer):
-    daemon_threads = True
+@contextmanager
+def relay(host: str, to: tuple[str, int] | str) -> Iterator[int]:
+    """Pass connections on to a port of this machine, or to a Unix socket's path; yield the port."""
+
+    async def pass_on(reader: StreamReader, writer: StreamWriter) -> None:
+        with suppress(OSError):  # the server is gone
+            if isinstance(to, str):
+                its_reader, its_writer = await asyncio.open_unix_connection(to)
+            else:
+                its_reader, its_writer = await asyncio.open_connection(*to)
+            await asyncio.gather(_pipe(reader, its_writer), _pipe(its_reader, writer))
+            its_writer.close()
+        writer.close()
+
+    async def serve(started: Callable[[int], None], stop: asyncio.Event) -> None:
+        async with await asyncio.start_server(pass_on, host, 0) as server:
+            started(server.sockets[0].getsockname()[1])
+            await stop.wait()
+            server.abort_clients()
+
+    with threads.serving(serve) as port:
+        yield port
 
 
-def _relay(to: tuple[str, int] | str) -> type[BaseRequestHandler]:
-    """Pass a connection on: to a port, or to a Unix socket's path."""
-
-    class Relay(BaseRequestHandler):
-        def handle(self) -> None:
-            with socket(AF_UNIX if isinstance(to, str) else AF_INET, SOCK_STREAM) as server:
-                server.connect(to)
-                back = threading.Thread(target=_pipe, args=(server, self.request), daemon=True)
-                back.start()
-                _pipe(self.request, server)
-                back.join()
-
-    return Relay
-
-
-def _pipe(source: socket, target: socket) -> None:
+async def _pipe(source: StreamReader, target: StreamWriter) -> None:
     with suppress(OSError):
-        while piece := source.recv(65_536):
-            target.sendall(piece)
-        target.shutdown(SHUT_WR)
+        while piece := await source.read(65_536):
+            target.write(piece)
+            await target.drain()
+        target.write_eof()
 
 
 class _Answers:
     def __init__(self) -> None:
         self.url = ""
-        self.told: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
 
 
 @contextmanager
 def _answers_of_migrate(here: Here) -> Iterator[_Answers]:
-    """Stand where CloudFormation waits for migrate's answer."""
+    """Take the place of the bucket in which CloudFormation waits for migrate's answer."""
     answers = _Answers()
 
-    class Bucket(JsonApi):
-        def do_PUT(self) -> None:
-            answers.told.append(json.loads(self.body()))
-            self.answer(HTTPStatus.OK)
+    async def keep(request: web.BaseRequest) -> web.Response:
+        answers.received.append(json.loads(await request.read()))
+        return web.Response()
 
-    with http_api.serving(HttpServer((here.address, 0), Bucket)) as port:
+    with http_api.serving(keep, here.address) as port:
         answers.url = f"http://{here.name}:{port}/"
         yield answers

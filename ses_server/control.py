@@ -1,12 +1,12 @@
 """The control API from Python: ``server.control.drop(take="first")``."""
 
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal
+
+import urllib3
 
 from ses_server.events import Travel
 from ses_server.fates import EventType, FateRule
@@ -23,9 +23,6 @@ from ses_server.faults import (
 from ses_server.publishing import ANY, Queue, Topic
 
 TIMEOUT_SECONDS = 30.0
-
-# A proxy of the environment is for the world outside, not for a server on this machine.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ControlError(Exception):
@@ -213,17 +210,13 @@ class Control:
         return counted
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 — http, to our own server
-            f"{self.url}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
+        answer = urllib3.request(
+            method, self.url + path, json=body, timeout=TIMEOUT_SECONDS, retries=False
         )
-        try:
-            with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                read: dict[str, Any] = json.load(answer)
-                return read
-        except urllib.error.HTTPError as refused:
-            raise ControlError(refused.read().decode()) from refused
+        if answer.status != HTTPStatus.OK:
+            raise ControlError(answer.data.decode())
+        read: dict[str, Any] = answer.json()
+        return read
 
 
 def _rule(event: EventType, recipients: Iterable[str] | None, rule: dict[str, Any]) -> FateRule:

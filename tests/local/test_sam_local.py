@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local import http_api, sam_local
+from local import sam_local
 from local.sam_local import IMAGE, SamLocalError
 
 
@@ -97,9 +97,8 @@ def test_a_database_on_a_unix_socket_is_reached_over_tcp(tmp_path: Path):
                 client.sendall(client.recv(100).upper())
 
         threading.Thread(target=echo, daemon=True).start()
-        relay = sam_local._Relays(("127.0.0.1", 0), sam_local._relay(path))
         with (
-            http_api.serving(relay) as port,
+            sam_local.relay("127.0.0.1", path) as port,
             socket.create_connection(("127.0.0.1", port)) as client,
         ):
             client.sendall(b"hello")

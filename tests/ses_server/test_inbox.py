@@ -1,19 +1,19 @@
 """The inbox shows the received mails to a person, and to programs as JSON."""
 # ruff: noqa: S310 — every URL is that of the server under test
 
+import asyncio
 import json
-import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
 import pytest
+from aiohttp import web
 
-from ses_server import Server
+from ses_server import Server, threads
 from tests.ses_server.clients import SENDER, entry, pairs, simple, template
 
 if TYPE_CHECKING:
@@ -50,21 +50,20 @@ def newsletter(status: int) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]
     """Answer every POST with ``status``; yields the URL and what was POSTed."""
     posts: list[tuple[str, str, bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            posts.append((self.path, self.headers["Content-Type"], body))
-            self.send_response(status)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
+    async def answer(request: web.BaseRequest) -> web.Response:
+        posts.append((request.path_qs, request.headers["Content-Type"], await request.read()))
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
 
-        def log_message(self, *_: object) -> None:
-            pass
+    async def serve(started: Callable[[int], None], stop: asyncio.Event) -> None:
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        started(runner.addresses[0][1])
+        await stop.wait()
+        await runner.cleanup()
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", posts
-        server.shutdown()
+    with threads.serving(serve) as port:
+        yield f"http://127.0.0.1:{port}", posts
 
 
 def test_an_empty_inbox_says_what_to_do_next(server: Server) -> None:
