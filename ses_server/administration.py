@@ -1,12 +1,15 @@
 """The account's other operations: GetAccount, identities, suppressions, configuration sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from multidict import MultiMapping
+
 from ses_server import account, addresses, mails
 from ses_server.account import ALL_REASONS, ConfigurationSet, Proof
+from ses_server.caller import Caller
 from ses_server.errors import SesError, already_exists, bad_request, not_found
 from ses_server.requests import (
     CreateConfigurationSet,
@@ -19,7 +22,6 @@ from ses_server.requests import (
     SendingOptions,
     SuppressionOptions,
 )
-from ses_server.sending import Caller
 
 MAX_PAGE = 1000
 
@@ -161,10 +163,8 @@ def get_suppressed_destination(caller: Caller, address: str) -> dict[str, object
     return {"SuppressedDestination": _suppression(found)}
 
 
-def list_suppressed_destinations(
-    caller: Caller, query: Mapping[str, str], reasons: Sequence[str]
-) -> dict[str, object]:
-    """List by address; ``StartDate`` and ``EndDate`` are not known here."""
+def list_suppressed_destinations(caller: Caller, query: MultiMapping[str]) -> dict[str, object]:
+    """List by address; the server doesn't know ``StartDate`` and ``EndDate``."""
     if unknown := set(query) & {"StartDate", "EndDate", "TenantName"}:
         raise bad_request(f"{', '.join(sorted(unknown))} not known to the local SES server")
     size = query.get("PageSize")
@@ -172,7 +172,10 @@ def list_suppressed_destinations(
         raise bad_request("PageSize must be a number")
     limit = _limit(None if size is None else int(size))
     found = account.list_suppressions(
-        caller.connection, reasons or ALL_REASONS, after=query.get("NextToken"), limit=limit + 1
+        caller.connection,
+        query.getall("Reason", ALL_REASONS),
+        after=query.get("NextToken"),
+        limit=limit + 1,
     )
     return {
         "SuppressedDestinationSummaries": [_suppression(one) for one in found[:limit]],

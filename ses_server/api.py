@@ -1,4 +1,4 @@
-"""The SES v2 HTTP API: which path and method is which operation, and how refusals are answered."""
+"""The SES v2 API over HTTP: authentication, faults, answers and refusals."""
 
 import json
 import re
@@ -11,15 +11,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from ses_server import administration, requests, sending
+from ses_server.caller import Caller
 from ses_server.errors import SesError
 from ses_server.faults import Breaking, CallError, Hang
-from ses_server.sending import Caller
-
-ACCOUNT = "/v2/email/account"
-IDENTITIES = "/v2/email/identities"
-SUPPRESSED = "/v2/email/suppression/addresses"
-CONFIGURATION_SETS = "/v2/email/configuration-sets"
+from ses_server.operations import OPERATIONS, Operation
 
 # Signature version 4; the credential names the region.
 _SIGNED = re.compile(
@@ -29,215 +24,15 @@ _SIGNED = re.compile(
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request, read whole."""
+    """A call of an operation, its body read."""
 
+    operation: Operation
     caller: Caller
     request: web.Request
     body: bytes
 
-    def path(self, name: str) -> str:
-        return self.request.match_info[name]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of SES: ``path`` and ``method`` as botocore's model has them."""
-
-    name: str
-    method: str
-    path: str
-    answer: Callable[[Call], dict[str, object]]
-
-
-OPERATIONS = (
-    Operation(
-        "SendEmail",
-        "POST",
-        "/v2/email/outbound-emails",
-        lambda call: sending.send_email(call.caller, requests.SendEmail.parse(call.body)),
-    ),
-    Operation(
-        "SendBulkEmail",
-        "POST",
-        "/v2/email/outbound-bulk-emails",
-        lambda call: sending.send_bulk_email(call.caller, requests.SendBulkEmail.parse(call.body)),
-    ),
-    Operation("GetAccount", "GET", ACCOUNT, lambda call: administration.get_account(call.caller)),
-    Operation(
-        "PutAccountSendingAttributes",
-        "PUT",
-        f"{ACCOUNT}/sending",
-        lambda call: administration.put_account_sending_attributes(
-            call.caller, requests.SendingOptions.parse(call.body)
-        ),
-    ),
-    Operation(
-        "PutAccountSuppressionAttributes",
-        "PUT",
-        f"{ACCOUNT}/suppression",
-        lambda call: administration.put_account_suppression_attributes(
-            call.caller, requests.SuppressionOptions.parse(call.body)
-        ),
-    ),
-    Operation(
-        "CreateEmailIdentity",
-        "POST",
-        IDENTITIES,
-        lambda call: administration.create_email_identity(
-            call.caller, requests.CreateEmailIdentity.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListEmailIdentities",
-        "POST",
-        "/v2/email/list-identities",
-        lambda call: administration.list_email_identities(
-            call.caller, requests.ListPage.parse(call.body)
-        ),
-    ),
-    Operation(
-        "GetEmailIdentity",
-        "GET",
-        f"{IDENTITIES}/{{EmailIdentity}}",
-        lambda call: administration.get_email_identity(call.caller, call.path("EmailIdentity")),
-    ),
-    Operation(
-        "DeleteEmailIdentity",
-        "DELETE",
-        f"{IDENTITIES}/{{EmailIdentity}}",
-        lambda call: administration.delete_email_identity(call.caller, call.path("EmailIdentity")),
-    ),
-    Operation(
-        "PutEmailIdentityMailFromAttributes",
-        "PUT",
-        f"{IDENTITIES}/{{EmailIdentity}}/mail-from",
-        lambda call: administration.put_mail_from(
-            call.caller,
-            call.path("EmailIdentity"),
-            requests.PutEmailIdentityMailFrom.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutEmailIdentityFeedbackAttributes",
-        "PUT",
-        f"{IDENTITIES}/{{EmailIdentity}}/feedback",
-        lambda call: administration.put_feedback(
-            call.caller,
-            call.path("EmailIdentity"),
-            requests.PutEmailIdentityFeedback.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutSuppressedDestination",
-        "PUT",
-        SUPPRESSED,
-        lambda call: administration.put_suppressed_destination(
-            call.caller, requests.PutSuppressedDestination.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListSuppressedDestinations",
-        "GET",
-        SUPPRESSED,
-        lambda call: administration.list_suppressed_destinations(
-            call.caller, call.request.query, call.request.query.getall("Reason", [])
-        ),
-    ),
-    Operation(
-        "GetSuppressedDestination",
-        "GET",
-        f"{SUPPRESSED}/{{EmailAddress}}",
-        lambda call: administration.get_suppressed_destination(
-            call.caller, call.path("EmailAddress")
-        ),
-    ),
-    Operation(
-        "DeleteSuppressedDestination",
-        "DELETE",
-        f"{SUPPRESSED}/{{EmailAddress}}",
-        lambda call: administration.delete_suppressed_destination(
-            call.caller, call.path("EmailAddress")
-        ),
-    ),
-    Operation(
-        "CreateConfigurationSet",
-        "POST",
-        CONFIGURATION_SETS,
-        lambda call: administration.create_configuration_set(
-            call.caller, requests.CreateConfigurationSet.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListConfigurationSets",
-        "POST",
-        "/v2/email/list-configuration-sets",
-        lambda call: administration.list_configuration_sets(
-            call.caller, requests.ListPage.parse(call.body)
-        ),
-    ),
-    Operation(
-        "GetConfigurationSet",
-        "GET",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
-        lambda call: administration.get_configuration_set(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-    Operation(
-        "PutConfigurationSetSendingOptions",
-        "PUT",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/sending",
-        lambda call: administration.put_configuration_set_sending_options(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.SendingOptions.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutConfigurationSetSuppressionOptions",
-        "PUT",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/suppression-options",
-        lambda call: administration.put_configuration_set_suppression_options(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.SuppressionOptions.parse(call.body),
-        ),
-    ),
-    Operation(
-        "CreateConfigurationSetEventDestination",
-        "POST",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
-        lambda call: administration.create_event_destination(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.CreateEventDestination.parse(call.body),
-        ),
-    ),
-    Operation(
-        "GetConfigurationSetEventDestinations",
-        "GET",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
-        lambda call: administration.get_event_destinations(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-    Operation(
-        "DeleteConfigurationSetEventDestination",
-        "DELETE",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations/{{EventDestinationName}}",
-        lambda call: administration.delete_event_destination(
-            call.caller, call.path("ConfigurationSetName"), call.path("EventDestinationName")
-        ),
-    ),
-    Operation(
-        "DeleteConfigurationSet",
-        "DELETE",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
-        lambda call: administration.delete_configuration_set(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-)
+    def answer(self) -> dict[str, object]:
+        return self.operation.answer(self.caller, self.request, self.body)
 
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -261,31 +56,31 @@ def _handler(
         try:
             caller = caller_from(_region(request))
             _check_age(request, caller.account.signature_seconds)
-            call = Call(caller, request, await _body(request))
+            call = Call(operation, caller, request, await _body(request))
             if guard and (refusal := guard(request, call.body)):
                 return refusal
             await caller.faults.delay(operation.name, call.body)
             breaking = caller.faults.breaking(operation.name, call.body)
             if breaking:
-                return await _break(breaking, operation, call)
-            return _json(operation.answer(call))
+                return await _break(breaking, call)
+            return _json(call.answer())
         except SesError as refused:
             return _refusal(refused)
 
     return answer
 
 
-async def _break(fault: Breaking, operation: Operation, call: Call) -> web.Response:
+async def _break(fault: Breaking, call: Call) -> web.Response:
     """Let a call go wrong as commanded, having taken it or not."""
     answer: web.Response | None = None
     if fault.take == "first":
-        answer = _outcome(operation, call)
+        answer = _outcome(call)
     if isinstance(fault, CallError):
         raise fault.refusal()
     if isinstance(fault, Hang):
         await call.caller.faults.wait(fault.seconds)
         if fault.take == "late":
-            answer = _outcome(operation, call)
+            answer = _outcome(call)
         if answer is not None:
             return answer
     if call.request.transport is not None:
@@ -293,9 +88,9 @@ async def _break(fault: Breaking, operation: Operation, call: Call) -> web.Respo
     return web.Response()  # which nobody gets
 
 
-def _outcome(operation: Operation, call: Call) -> web.Response:
+def _outcome(call: Call) -> web.Response:
     try:
-        return _json(operation.answer(call))
+        return _json(call.answer())
     except SesError as refused:
         return _refusal(refused)
 

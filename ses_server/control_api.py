@@ -56,13 +56,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ses_server import account, database, events, mails, publishing, record
 from ses_server.addresses import mailbox_key
+from ses_server.caller import Caller
 from ses_server.database import transaction
 from ses_server.events import Travel
 from ses_server.fates import EventType, FateRule, Fates
 from ses_server.faults import Fault, Faults
 from ses_server.limits import Limit
 from ses_server.publishing import Publisher
-from ses_server.sending import Caller
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

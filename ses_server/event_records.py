@@ -133,10 +133,7 @@ def _subscription(at: str) -> dict[str, object]:
 def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
     sender, to, cc = row["sender"], entry["to"], entry["cc"]
     reply_to = json.loads(row["reply_to"])
-    subject = row["subject"] or ""
-    if row["default_data"] is not None:
-        data = rendering.values({**json.loads(row["default_data"]), **entry["data"]})
-        subject = rendering.substitute(subject, data)
+    subject = _subject(row, entry)
     headers = [
         ("From", sender),
         ("Reply-To", ", ".join(reply_to)),
@@ -146,19 +143,10 @@ def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
         ("MIME-Version", "1.0"),
         *entry["headers"],
     ]
-    sender_address = bare(sender)
-    tags = {
-        "ses:operation": [row["operation"]],
-        "ses:source-ip": ["127.0.0.1"],
-        "ses:from-domain": [sender_address.rpartition("@")[2]],
-        "ses:caller-identity": ["local"],
-    }
-    if row["configuration_set"] is not None:
-        tags["ses:configuration-set"] = [row["configuration_set"]]
     return {
         "timestamp": _iso(row["received_at"]),
         "source": sender,
-        "sourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/{sender_address}",
+        "sourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/{bare(sender)}",
         "sendingAccountId": ACCOUNT_ID,
         "messageId": row["message_id"],
         "destination": _destination([*to, *cc], row["recipient"]),
@@ -172,8 +160,29 @@ def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
             "messageId": row["message_id"],
             "subject": subject,
         },
-        "tags": tags | {name: [value] for name, value in entry["tags"].items()},
+        "tags": _tags(row) | {name: [value] for name, value in entry["tags"].items()},
     }
+
+
+def _subject(row: sqlite3.Row, entry: Mapping[str, Any]) -> str:
+    subject: str = row["subject"] or ""
+    if row["default_data"] is None:
+        return subject
+    data = rendering.values({**json.loads(row["default_data"]), **entry["data"]})
+    return rendering.substitute(subject, data)
+
+
+def _tags(row: sqlite3.Row) -> dict[str, list[str]]:
+    """Return the tags that SES itself adds."""
+    tags = {
+        "ses:operation": [row["operation"]],
+        "ses:source-ip": ["127.0.0.1"],
+        "ses:from-domain": [bare(row["sender"]).rpartition("@")[2]],
+        "ses:caller-identity": ["local"],
+    }
+    if row["configuration_set"] is not None:
+        tags["ses:configuration-set"] = [row["configuration_set"]]
+    return tags
 
 
 def _destination(listed: Sequence[str], recipient: str) -> list[str]:

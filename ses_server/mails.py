@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from ses_server import addresses, rendering
 from ses_server.fates import Fate, Outcome
@@ -243,25 +244,13 @@ def _mail(row: sqlite3.Row) -> Mail:
     entry = json.loads(row["entry"])
     received_at = datetime.fromtimestamp(row["received_at"] / 1000, UTC)
     raw: bytes | None = row["raw"]
-    if raw is not None:
+    if raw is None:
+        headers, text, html = _made(row, entry, received_at)
+    else:
         raw = rendering.raw_as_received(raw, message_id=row["message_id"], received_at=received_at)
         parsed = rendering.parse_raw(raw)
         headers = rendering.unfolded_headers(raw)
         text, html = rendering.body_of(parsed, "plain"), rendering.body_of(parsed, "html")
-    else:
-        subject, text, html = _rendered(row, entry)
-        headers = rendering.message_headers(
-            message_id=row["message_id"],
-            received_at=received_at,
-            sender=row["sender"],
-            reply_to=json.loads(row["reply_to"]),
-            to=entry["to"],
-            cc=entry["cc"],
-            subject=subject or "",
-            custom=[(name, value) for name, value in entry["headers"]],
-            text=text,
-            html=html,
-        )
     shown = {name.lower(): rendering.readable(value) for name, value in reversed(headers)}
     return Mail(
         id=row["id"],
@@ -281,6 +270,26 @@ def _mail(row: sqlite3.Row) -> Mail:
         reason=row["reason"],
         came_raw=raw,
     )
+
+
+def _made(
+    row: sqlite3.Row, entry: Mapping[str, Any], received_at: datetime
+) -> tuple[rendering.Headers, str | None, str | None]:
+    """Return the headers, text and HTML of a message that SES makes of its parts."""
+    subject, text, html = _rendered(row, entry)
+    headers = rendering.message_headers(
+        message_id=row["message_id"],
+        received_at=received_at,
+        sender=row["sender"],
+        reply_to=json.loads(row["reply_to"]),
+        to=entry["to"],
+        cc=entry["cc"],
+        subject=subject or "",
+        custom=[(name, value) for name, value in entry["headers"]],
+        text=text,
+        html=html,
+    )
+    return headers, text, html
 
 
 def _rendered(

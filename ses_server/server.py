@@ -25,6 +25,7 @@ from ses_server import (
 )
 from ses_server.account import Account
 from ses_server.api import Guard
+from ses_server.caller import Caller
 from ses_server.control import Control
 from ses_server.events import Event, Plan
 from ses_server.fates import EventType, Fates, Outcome
@@ -33,7 +34,6 @@ from ses_server.limits import Limits
 from ses_server.mails import Mail
 from ses_server.publishing import Publisher
 from ses_server.record import Taking
-from ses_server.sending import Caller
 
 HOST = "127.0.0.1"  # nobody on the network may read the mails
 MAX_REQUEST_BYTES = 56 * 1024 * 1024  # SES's 40 MB message in base64

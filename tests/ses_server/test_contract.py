@@ -9,7 +9,7 @@ from botocore.model import ListShape, Shape, StructureShape
 from pydantic import BaseModel
 
 from ses_server import requests
-from ses_server.api import OPERATIONS, Operation
+from ses_server.operations import OPERATIONS, Operation
 from tests.ses_server.clients import check_shape
 
 MODEL = botocore.session.get_session().get_service_model("sesv2")
