@@ -1,4 +1,4 @@
-"""The account's other operations: GetAccount, identities, suppressions, configuration sets."""
+"""The operations that send nothing: account, identities, suppressions, configuration sets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +59,7 @@ def put_account_suppression_attributes(
 
 
 def create_email_identity(caller: Caller, request: CreateEmailIdentity) -> dict[str, object]:
-    """Add an address or a domain. Nobody has to prove anything here: it is verified at once."""
+    """Add an address or a domain, which is verified at once."""
     identity = request.email_identity
     addresses.parse(identity if "@" in identity else f"postmaster@{identity}")
     if not account.verify_identity(caller.connection, identity, request.configuration_set_name):
@@ -95,7 +95,7 @@ def get_email_identity(caller: Caller, identity: str) -> dict[str, object]:
 def put_mail_from(
     caller: Caller, identity: str, request: PutEmailIdentityMailFrom
 ) -> dict[str, object]:
-    """Set the domain that bounces go to; like an identity, it is proved at once."""
+    """Set the custom MAIL FROM domain; like an identity, it is verified at once."""
     domain = request.mail_from_domain or None
     return _change_proof(caller, identity, mail_from_domain=domain, mail_from="SUCCESS")
 
@@ -103,7 +103,7 @@ def put_mail_from(
 def put_feedback(
     caller: Caller, identity: str, request: PutEmailIdentityFeedback
 ) -> dict[str, object]:
-    """Set whether bounces and complaints are mailed to the sender as well; here, none ever is."""
+    """Set whether SES also mails bounces and complaints to the sender; this server never does."""
     return _change_proof(caller, identity, forwards_feedback=request.email_forwarding_enabled)
 
 
@@ -116,7 +116,7 @@ def _change_proof(caller: Caller, identity: str, **changed: Any) -> dict[str, ob
 
 
 def _dkim(identity: str, proof: Proof) -> dict[str, object]:
-    if "@" in identity:  # an address alone has no DNS to publish keys in
+    if "@" in identity:  # an address has no DNS to publish keys in
         return {"SigningEnabled": False, "Status": "NOT_STARTED"}
     return {
         "SigningEnabled": True,
@@ -190,7 +190,7 @@ def delete_suppressed_destination(caller: Caller, address: str) -> dict[str, obj
 
 
 def create_configuration_set(caller: Caller, request: CreateConfigurationSet) -> dict[str, object]:
-    """Make a set; of its options, those about sending and suppression are heeded."""
+    """Create a set; only its sending and suppression options have an effect."""
     name = request.configuration_set_name
     if account.find_configuration_set(caller.connection, name):
         raise already_exists(f"Configuration set <{name}> already exists.")
@@ -249,7 +249,7 @@ def put_configuration_set_suppression_options(
 def create_event_destination(
     caller: Caller, name: str, request: CreateEventDestination
 ) -> dict[str, object]:
-    """Keep it, for who looks; where events really go is said by the control API."""
+    """Store a destination, to be returned; the control API sets where events really go."""
     _configuration_set(caller, name)
     if not account.put_configured_destination(
         caller.connection,

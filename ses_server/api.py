@@ -71,7 +71,7 @@ def _handler(
 
 
 async def _break(fault: Breaking, call: Call) -> web.Response:
-    """Let a call go wrong as commanded, having taken it or not."""
+    """Apply a fault to a call; ``fault.take`` says whether the mails are accepted."""
     answer: web.Response | None = None
     if fault.take == "first":
         answer = _outcome(call)
@@ -85,7 +85,7 @@ async def _break(fault: Breaking, call: Call) -> web.Response:
             return answer
     if call.request.transport is not None:
         call.request.transport.abort()
-    return web.Response()  # which nobody gets
+    return web.Response()  # which nobody receives
 
 
 def _outcome(call: Call) -> web.Response:
@@ -96,7 +96,7 @@ def _outcome(call: Call) -> web.Response:
 
 
 def _region(request: web.Request) -> str:
-    """Return the region a request is signed for. Whose signature it is, nobody checks here."""
+    """Return the region that a request is signed for; the signature itself is not checked."""
     signed = _SIGNED.match(request.headers.get("Authorization", ""))
     if not signed:
         raise SesError(
@@ -108,8 +108,8 @@ def _region(request: web.Request) -> str:
 
 
 def _check_age(request: web.Request, signature_seconds: float) -> None:
-    """Refuse, as AWS does, what was signed too long ago: who overheard it must not repeat it."""
-    with suppress(ValueError):  # no date, or none of its form: then nobody signed it
+    """Refuse, as AWS does, an old signature: it may be a replay."""
+    with suppress(ValueError):  # without a valid date nothing was signed
         signed_at = datetime.strptime(request.headers.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
         if (datetime.now(UTC) - signed_at).total_seconds() > signature_seconds:
             raise SesError("InvalidSignatureException", "Signature expired", HTTPStatus.FORBIDDEN)

@@ -1,4 +1,4 @@
-"""Events as SES writes them: its guide's "Contents of event data that SES publishes to SNS"."""
+"""Write events as SES does: its guide's "Contents of event data that SES publishes to SNS"."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from ses_server.addresses import bare, mailbox_key
 from ses_server.fates import EventType
 
 ACCOUNT_ID = "000000000000"
-_RETRYING_MILLISECONDS = 14 * 3600 * 1000  # SES: it tries for up to 14 hours
+_RETRYING_MILLISECONDS = 14 * 3600 * 1000  # SES retries for up to 14 hours
 
 
 def _iso(milliseconds: int) -> str:
@@ -19,7 +19,7 @@ def _iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# By type: the member that tells of it.
+# The member of the record that describes the event, by type.
 _MEMBERS = {
     EventType.SEND: "send",
     EventType.DELIVERY: "delivery",
@@ -36,7 +36,7 @@ _MEMBERS = {
 
 
 def record(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
-    """Write an event as SES's guide has it: "Contents of event data"."""
+    """Return the record of an event."""
     event_type = EventType(row["type"])
     member = _member(event_type, row, json.loads(row["detail"]))
     return {"eventType": row["type"], "mail": _mail(row, entry), _MEMBERS[event_type]: member}
@@ -120,7 +120,7 @@ def _delay(row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
 
 
 def _subscription(at: str) -> dict[str, object]:
-    """Say that a reader left by SES's own subscription management, which Broadsheet has not."""
+    """Return what SES's own subscription management reports of a reader who unsubscribed."""
     return {
         "contactList": "readers",
         "timestamp": at,
@@ -186,6 +186,6 @@ def _tags(row: sqlite3.Row) -> dict[str, list[str]]:
 
 
 def _destination(listed: Sequence[str], recipient: str) -> list[str]:
-    """Name whom a message went to, a blind copy's recipient included."""
+    """Return the recipients of a message, including that of a blind copy."""
     named = [bare(text) for text in listed]
     return named if recipient in map(mailbox_key, named) else [*named, recipient]

@@ -1,4 +1,4 @@
-"""The mails that were accepted: written by the server, read as a person's mailbox."""
+"""The accepted mails: written by the server, read as a person's mailbox."""
 
 import hashlib
 import itertools
@@ -17,7 +17,7 @@ MINUTES_PER_DAY = 24 * 60
 
 @dataclass(frozen=True)
 class Content:
-    """What the mails of one call share. ``default_data`` is None unless it is a template."""
+    """What the mails of a call share. ``default_data`` is None unless it is a template."""
 
     sender: str
     reply_to: Sequence[str] = ()
@@ -30,7 +30,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Message:
-    """One message to be kept: a message id, and a fate for each mailbox it was meant for."""
+    """A message to store, with a fate for each of its recipients."""
 
     message_id: str
     fates: Mapping[str, Fate]  # by the recipient's mailbox key
@@ -43,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True)
 class AcceptedCall:
-    """What one call of the API brought, ``operation`` being its name."""
+    """The content and the messages of a call of ``operation``."""
 
     operation: str
     configuration_set: str | None
@@ -54,11 +54,11 @@ class AcceptedCall:
 
 @dataclass(frozen=True)
 class Mail:
-    """A message as one mailbox got it, or as it would have, had it been delivered.
+    """A message as one recipient got it, or would have got it if it had been delivered.
 
-    ``to`` is the mailbox's own address in lower case; ``sender``, ``reply_to`` and ``subject``
-    are decoded for reading, ``headers`` are all of the message's, undecoded and unfolded.
-    ``reason`` says why a mail that was not delivered was not.
+    ``to`` is the recipient's address in lower case; ``sender``, ``reply_to`` and ``subject`` are
+    decoded for reading, ``headers`` are all headers, undecoded and unfolded. ``reason`` says why
+    a mail was not delivered.
     """
 
     id: int
@@ -80,18 +80,18 @@ class Mail:
 
     @property
     def raw(self) -> bytes:
-        """The message as RFC 5322 has it."""
+        """The message in the format of RFC 5322."""
         return self.came_raw or rendering.message(
             self.headers, message_id=self.message_id, text=self.text, html=self.html
         )
 
     def header(self, name: str) -> str | None:
-        """Return the first header of that name, in whatever case, or None."""
+        """Return the first header of that name, in any case, or None."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
 def keep(connection: sqlite3.Connection, call: AcceptedCall) -> int:
-    """Write what one call brought, and return its first mail's id; the others' ids follow on.
+    """Store the messages of a call, and return the id of its first mail; the next ids follow.
 
     The caller owns the transaction.
     """
@@ -141,7 +141,7 @@ def _entry(message: Message) -> str:
 
 
 def _keep_content(connection: sqlite3.Connection, content: Content) -> int:
-    """Return the content's row; an issue's template is kept once, however many calls bring it."""
+    """Return the content's row; calls with the same content share one."""
     columns = (
         content.sender,
         json.dumps(list(content.reply_to)),
@@ -176,7 +176,7 @@ def sent_last_24_hours(connection: sqlite3.Connection, now: datetime) -> int:
 
 
 def set_sent(connection: sqlite3.Connection, recipients: int, now: datetime) -> None:
-    """Count from now on as if so many recipients had been accepted in the last 24 hours."""
+    """Count as if ``recipients`` had been accepted in the last 24 hours."""
     connection.execute("DELETE FROM sent")
     connection.execute(
         "INSERT INTO sent (minute, recipients) VALUES (?, ?)",
@@ -208,7 +208,7 @@ def oldest_first(
     after: int = 0,
     limit: int = -1,
 ) -> Iterator[Mail]:
-    """Read mails in the order of acceptance, those after the mail ``after``; -1 is no limit."""
+    """Yield mails in the order of acceptance, those after the mail ``after``; -1 is no limit."""
     rows = connection.execute(
         f"{_SELECT} {_WHERE} AND mails.id > :after ORDER BY mails.id LIMIT :limit",
         {**_filter(to, outcomes), "after": after, "limit": limit},
@@ -219,7 +219,7 @@ def oldest_first(
 def newest_first(
     connection: sqlite3.Connection, *, to: str | None = None, offset: int, limit: int
 ) -> list[Mail]:
-    """Read a page of mails of every outcome."""
+    """Return a page of mails of every outcome."""
     rows = connection.execute(
         f"{_SELECT} {_WHERE} ORDER BY mails.id DESC LIMIT :limit OFFSET :offset",
         {**_filter(to, Outcome), "offset": offset, "limit": limit},

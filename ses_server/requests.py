@@ -1,7 +1,7 @@
-"""What callers send, parsed at the edge: the input shapes of botocore's ``sesv2`` as far as used.
+"""The bodies of requests: the input shapes of botocore's ``sesv2``, as far as they are used.
 
-Members that SES knows and this server has no use for (a tenant, an endpoint, an identity's ARN)
-are left unread; those that would change a mail are refused by ``sending``.
+Members without an effect here (a tenant, an endpoint, an identity's ARN) are ignored; ``sending``
+refuses those that would change a mail.
 """
 
 from typing import Annotated, Literal, Self
@@ -19,7 +19,7 @@ HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=995, pat
 TemplateData = Annotated[str, StringConstraints(max_length=262_144)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
-# Errors of type rather than of value: SES can't even read the request.
+# Errors of type rather than of value: SES can't parse the request.
 _UNREADABLE = ("_type", "json_invalid", "base64_decode")
 
 _CONSTRAINTS = {
@@ -42,7 +42,7 @@ class Shape(BaseModel):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read a request's JSON; raises ``SesError`` in the words SES uses for its constraints."""
+        """Parse a request's JSON; raises ``SesError`` in SES's words."""
         try:
             return cls.model_validate_json(body or b"{}")
         except ValidationError as error:
@@ -186,7 +186,7 @@ class CreateEmailIdentity(Shape):
 
 
 class ListPage(Shape):
-    """The body of the list operations that are POSTs."""
+    """The body of a list operation that is a POST."""
 
     next_token: str | None = None
     page_size: int | None = None

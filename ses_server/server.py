@@ -106,34 +106,34 @@ def _application(options: Options, caller: Caller, publisher: Publisher) -> web.
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: what ``AWS_ENDPOINT_URL_SESV2`` is set to, and what it received."""
+    """A running server: ``url`` for ``AWS_ENDPOINT_URL_SESV2``, and what it received."""
 
     url: str
     directory: Path
 
     @property
     def control(self) -> Control:
-        """Change what the server does while it runs."""
+        """The control API: change what the server does while it runs."""
         return Control(self.url)
 
     def mails(self, to: str | None = None) -> list[Mail]:
-        """Return the mails that were delivered, to one mailbox or to all, oldest first."""
+        """Return the delivered mails, to one recipient or to all, oldest first."""
         return self._mails(to, [Outcome.DELIVERED])
 
     def undelivered(self, to: str | None = None) -> list[Mail]:
-        """Return what was accepted and not delivered, with its ``outcome`` and ``reason``."""
+        """Return the mails that were accepted but not delivered; see ``outcome`` and ``reason``."""
         return self._mails(to, [one for one in Outcome if one is not Outcome.DELIVERED])
 
     def events(self, to: str | None = None, types: Iterable[EventType] = EventType) -> list[Event]:
-        """Return the events of the mails to one mailbox or to all, in the order of planning."""
+        """Return the events of the mails to one recipient or to all, in the order of planning."""
         with closing(database.connect(self.directory)) as connection:
             key = None if to is None else addresses.mailbox_key(to)
             return list(events.find(connection, to=key, types=types))
 
     def counts_by_recipient(self, issue: str | None = None, at_least: int = 1) -> dict[Taking, int]:
-        """Return how often a mail was taken, by issue, subscriber, round and recipient.
+        """Return how often each mail was accepted, by issue, subscriber, round and recipient.
 
-        Counts each that SES has taken, whatever it answered and whatever became of the mail.
+        It counts each accepted mail, whatever the answer was and whatever became of it.
         """
         with closing(database.connect(self.directory)) as connection:
             return record.counts_by_recipient(connection, issue=issue, at_least=at_least)

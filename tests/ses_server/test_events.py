@@ -233,7 +233,7 @@ def test_mails_bounce_complain_and_are_rejected_on_command(
 
 
 def test_a_delayed_mail_is_delivered_in_the_end(client: "Client", server: Server) -> None:
-    server.control.let(FateRule(event=EventType.DELIVERY_DELAY))
+    server.control.begin_fate(FateRule(event=EventType.DELIVERY_DELAY))
 
     send(client, "slow@example.com")
 
@@ -273,7 +273,9 @@ def test_a_reader_complains_about_a_mail_received_before(client: "Client", serve
     send(client, "ursula@example.com")
     last = send(client, "ursula@example.com")
 
-    told_to = server.control.tell(COMPLAINT, ["Ursula@example.com", "stranger@example.com"])
+    told_to = server.control.publish_event(
+        COMPLAINT, ["Ursula@example.com", "stranger@example.com"]
+    )
 
     assert told_to == ["ursula@example.com"]
     (event,) = server.events(types=[COMPLAINT])
