@@ -1,7 +1,7 @@
-"""Stands in for EventBridge Scheduler and for Lambda's asynchronous calls of dispatch.
+"""Stand in for EventBridge Scheduler and for Lambda's asynchronous calls of dispatch.
 
-It keeps the issues' clocks and notes who was called; whoever drives the tests or the benchmarks
-lets the clocks tick, or loses them.
+It stores the issues' clocks and the kicks; the tests and the benchmarks that use it make the
+clocks tick, or lose them.
 """
 
 import json
@@ -19,7 +19,7 @@ from local import http_api
 
 
 class Clocks:
-    """The clocks that run, by their names, and the kicks that nobody has worked on yet."""
+    """The running clocks by name, and the kicks that wait."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[float, str]] = {}
@@ -28,7 +28,7 @@ class Clocks:
         self.url = ""
 
     def running(self) -> list[dict[str, Any]]:
-        """Return what each running clock calls dispatch with."""
+        """Return the event with which each running clock calls dispatch."""
         with self._lock:
             return [json.loads(called_with) for _, called_with in self._made.values()]
 

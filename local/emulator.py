@@ -72,7 +72,7 @@ def _environment(state: State, folder: Path, saved: Path) -> dict[str, str]:
 
 
 def stop(child: Child, state: State) -> None:
-    """End the emulator, which saves its state."""
+    """End the emulator, which then saves its state."""
     child.stop(seconds=20)
     if child.process.returncode == 0:
         (state.folder / "emulator" / ENDED_IN_ORDER).touch()
