@@ -1,4 +1,4 @@
-"""The server as a process: it says where it listens, and what it answered outlives it."""
+"""The server as a process: it prints its address, and what it answered survives it."""
 
 import shutil
 import signal
@@ -41,7 +41,7 @@ def process(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_stops_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (started, server):
         client_of(server).get_account()  # leaves a connection open
 
@@ -52,7 +52,7 @@ def test_it_stops_cleanly_when_told_to(tmp_path: Path, number: signal.Signals) -
         assert errors == ""
 
 
-def test_every_mail_it_answered_for_survives_kill_9(tmp_path: Path) -> None:
+def test_every_answered_mail_survives_kill_9(tmp_path: Path) -> None:
     answered: list[str] = []
     under_way = threading.Event()
 
@@ -98,7 +98,7 @@ def test_its_limits_are_set_on_the_command_line(tmp_path: Path) -> None:
     assert account["ProductionAccessEnabled"] is False
 
 
-def test_a_taken_port_is_an_error_and_not_another_s_server(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
     with ses_server.running(tmp_path / "one") as first:
         port = int(first.url.rpartition(":")[2])
 
