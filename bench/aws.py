@@ -5,6 +5,7 @@ HTTP (``Queue.take``, ``Queue.delete``). The functions' own calls to SQS arrive 
 boto3.
 """
 
+import asyncio
 import heapq
 import itertools
 import json
@@ -16,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from aiohttp import web
+
 from local import http_api
-from local.http_api import HttpServer, JsonApi
 from local.lambda_events import sqs_record
 
 ACCOUNT = "http://sqs.local/123456789012"
@@ -191,20 +193,12 @@ class Aws:
 def serving(aws: Aws) -> Iterator[Aws]:
     """Serve the API on a free port."""
 
-    class Api(_Api):
-        pass
+    async def answer(request: web.BaseRequest) -> web.Response:
+        operation = request.headers["X-Amz-Target"]
+        document = aws.answer(operation, json.loads(await request.read()))
+        await asyncio.sleep(aws.latency)
+        return web.json_response(document, content_type="application/x-amz-json-1.0")
 
-    Api.aws = aws
-    with http_api.serving(HttpServer(("127.0.0.1", 0), Api)) as port:
+    with http_api.serving(answer) as port:
         aws.url = f"http://127.0.0.1:{port}"
         yield aws
-
-
-class _Api(JsonApi):
-    aws: Aws
-    content_type = "application/x-amz-json-1.0"
-
-    def do_POST(self) -> None:
-        document = self.aws.answer(self.headers["X-Amz-Target"], json.loads(self.body()))
-        time.sleep(self.aws.latency)
-        self.answer(200, document)

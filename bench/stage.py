@@ -39,6 +39,26 @@ CALLERS = 2  # threads that call the sink at once
 # The queues' visibility timeouts in template.yaml, in seconds.
 VISIBILITY = {"REQUESTS": 540, "DELIVERY": 360, "FEEDBACK": 360}
 
+# What template.yaml and its parameters give the functions.
+TEMPLATE_VARIABLES = {
+    "NEWSLETTER_NAME": "The Daily Page",
+    "STACK_NAME": "news",
+    "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:dead",
+    "SENDER_ADDRESS": "news@page.example",
+    "SENDER_NAME": "Ada at The Daily Page",
+    "REPLY_TO": "editors@page.example",
+    "PUBLIC_URL": "https://news.page.example",
+    "CONFIRMATION_CONFIGURATION_SET": "confirmations",
+    "ISSUE_CONFIGURATION_SET": "issues",
+    "ISSUE_CLOCK_GROUP": "clocks",
+    "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+    "DISPATCH_FUNCTION_NAME": "dispatch",
+    "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
+    "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
+    "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "1000000",  # all sign-ups come from here
+    "SEND_RATE_SHARE": "1",
+}
+
 
 class Sink:
     """A client of the sink's process."""
@@ -200,50 +220,40 @@ def running(folder: Path) -> Iterator[Stage]:
         ended.callback(child.stop)
         sink = Sink(child)
         running_clocks = ended.enter_context(clocks.serving())
-        cloud = Aws(
-            queues={
-                name: Queue(VISIBILITY[queue])
-                for queue in QUEUES
-                for name in (queue, f"{queue}_DEAD_LETTER")
-            },
-            secrets={
-                "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "k" * 64}),
-                "DATABASE_URL_SECRET_ARN": in_database(postgres, DATABASE),
-            },
-        )
-        ended.enter_context(aws.serving(cloud))
-        environment = (
-            _environment()
-            | {
-                "AWS_ENDPOINT_URL": cloud.url,
-                "AWS_ENDPOINT_URL_SESV2": sink.url,
-                "AWS_ENDPOINT_URL_SCHEDULER": running_clocks.url,
-                "AWS_ENDPOINT_URL_LAMBDA": running_clocks.url,
-            }
-            | {f"{name}_QUEUE_URL": cloud.queue_url(name) for name in cloud.queues}
-            | {arn: arn for arn in cloud.secrets}
-            | {
-                "NEWSLETTER_NAME": "The Daily Page",
-                "STACK_NAME": "news",
-                "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:dead",
-                "SENDER_ADDRESS": "news@page.example",
-                "SENDER_NAME": "Ada at The Daily Page",
-                "REPLY_TO": "editors@page.example",
-                "PUBLIC_URL": "https://news.page.example",
-                "CONFIRMATION_CONFIGURATION_SET": "confirmations",
-                "ISSUE_CONFIGURATION_SET": "issues",
-                "ISSUE_CLOCK_GROUP": "clocks",
-                "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
-                "DISPATCH_FUNCTION_NAME": "dispatch",
-                "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
-                "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
-                "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "1000000",  # all sign-ups come from here
-                "SEND_RATE_SHARE": "1",
-            }
-        )
+        cloud = ended.enter_context(aws.serving(_cloud(postgres)))
+        environment = _environment_of_functions(cloud, sink, running_clocks)
         stage = Stage(folder, postgres, sink, cloud, running_clocks, environment)
         ended.callback(stage.kill_workers)
         yield stage
+
+
+def _cloud(postgres: Postgres) -> Aws:
+    return Aws(
+        queues={
+            name: Queue(VISIBILITY[queue])
+            for queue in QUEUES
+            for name in (queue, f"{queue}_DEAD_LETTER")
+        },
+        secrets={
+            "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "k" * 64}),
+            "DATABASE_URL_SECRET_ARN": in_database(postgres, DATABASE),
+        },
+    )
+
+
+def _environment_of_functions(cloud: Aws, sink: Sink, running_clocks: Clocks) -> dict[str, str]:
+    return (
+        _environment()
+        | {
+            "AWS_ENDPOINT_URL": cloud.url,
+            "AWS_ENDPOINT_URL_SESV2": sink.url,
+            "AWS_ENDPOINT_URL_SCHEDULER": running_clocks.url,
+            "AWS_ENDPOINT_URL_LAMBDA": running_clocks.url,
+        }
+        | {f"{name}_QUEUE_URL": cloud.queue_url(name) for name in cloud.queues}
+        | {arn: arn for arn in cloud.secrets}
+        | TEMPLATE_VARIABLES
+    )
 
 
 def _environment() -> dict[str, str]:

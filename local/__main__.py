@@ -17,10 +17,8 @@ from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
 
-RUNS_ALREADY = (
-    "It runs already: `make reload` brings a change of code into it, `make down` ends it."
-)
-# The commands of ``python -m operations`` that this stack can be given, with their other names.
+RUNS_ALREADY = "It is already running: `make reload` deploys a change of code, `make down` ends it."
+# The commands of ``python -m operations`` that work on this stack, with their other names.
 OPERATED: dict[str, list[str]] = {
     "authors": ["author"],
     "keys": [],
@@ -38,7 +36,7 @@ FAILURES = (
 def up(state: State, arguments: argparse.Namespace) -> None:
     """Start the stack: in the foreground with its logs, or with --detach in the background.
 
-    Of a stack that is up, print where everything is, and leave it as it is.
+    If the stack is up, only print where everything is.
     """
     if state.holder() is not None:
         if state.deployment is None:
@@ -58,12 +56,12 @@ def up(state: State, arguments: argparse.Namespace) -> None:
 
 
 def supervise(state: State, _: argparse.Namespace) -> None:
-    """Be the background process of ``up --detach``."""
+    """Run as the background process of ``up --detach``."""
     Supervisor(state).run()
 
 
 def down(state: State, _: argparse.Namespace) -> None:
-    """End the stack, and whatever a killed one left running."""
+    """End the stack, and the processes that a killed stack left."""
     print("The stack is down; its data is kept." if stack.down(state) else "No stack is running.")
 
 
@@ -80,13 +78,13 @@ def status(state: State, _: argparse.Namespace) -> int:
 
 
 def reload(state: State, _: argparse.Namespace) -> None:
-    """Build and deploy the code as it is now into the running stack."""
+    """Build the present code and deploy it to the running stack."""
     stack.reload(state)
     print(f"Reloaded: {state.public_url}/")
 
 
 def show_logs(state: State, arguments: argparse.Namespace) -> None:
-    """Show what the functions logged, and with --follow what they log from now on."""
+    """Show the functions' logs; with --follow until Ctrl-C."""
     if not state.function_log.exists():
         raise ChildError("The stack was never up: `make up` starts it.")
     is_up = state.holder() is not None
@@ -95,11 +93,11 @@ def show_logs(state: State, arguments: argparse.Namespace) -> None:
         for line in filter(None, map(logs.readable, lines(state.function_log))):
             print(line, flush=True)
         if not is_up:
-            print("This is of an earlier run: the stack is not up.", file=sys.stderr)
+            print("These logs are of an earlier run: the stack is not up.", file=sys.stderr)
 
 
 def inbox(state: State, _: argparse.Namespace) -> None:
-    """Print the inbox's URL, and open it where there is somebody to look."""
+    """Print the inbox's URL, and open it in a browser if there is a display."""
     print(Stack(state).deployment and state.inbox_url)
     has_display = sys.platform == "darwin" or bool(os.environ.get("DISPLAY"))
     if has_display and sys.stdout.isatty():
@@ -129,7 +127,7 @@ def run_sam_local(state: State, _: argparse.Namespace) -> None:
 
 
 def database(state: State, arguments: argparse.Namespace) -> None:
-    """Take the running stack's database away, or bring it back, to see what happens."""
+    """Stop or start the running stack's database, to see what happens."""
     running = Stack(state)
     if arguments.action == "stop":
         running.stop_database()
@@ -138,7 +136,7 @@ def database(state: State, arguments: argparse.Namespace) -> None:
 
 
 def welcome(state: State) -> None:
-    """Say where everything is, and what to try."""
+    """Print where everything is, and what to try."""
     url, inbox_url, token = state.public_url, state.inbox_url, state.author_token
     print(
         f"""
@@ -166,7 +164,7 @@ Try next:
 
 
 def main() -> int:
-    """Run one command. Gives the exit status."""
+    """Run a command; return the exit status."""
     arguments = _arguments()
     os.environ |= isolation.without_aws(dict(os.environ))
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -177,7 +175,7 @@ def main() -> int:
         ended: int | None = arguments.command(state, arguments)
     except AlreadyRunningError:
         print(
-            "The stack is starting already: `make status` says when it is up, `make down` ends it.",
+            "The stack is starting: `make status` shows when it is up, `make down` ends it.",
             file=sys.stderr,
         )
         return 1

@@ -1,4 +1,4 @@
-"""Clients of the emulator and of the SES server, which stand in for AWS on one machine."""
+"""Clients of the emulator and of the SES server, which stand in for AWS."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ HERE_WITHOUT_PROXY = Config(proxies={}, retries={"mode": "standard"})
 
 
 class Aws:
-    """What answers for AWS here. A client is made when it is first needed."""
+    """Clients of the stand-ins for AWS, each created when it is first used."""
 
     def __init__(self, *, emulator_url: str, ses_url: str) -> None:
         self._emulator_url = emulator_url

@@ -1,4 +1,4 @@
-"""Builds the application as for AWS, then fits the layer to this machine."""
+"""Build the application as for AWS, then adapt the layer to this machine."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ from local.state import REPOSITORY
 
 SAM = REPOSITORY / ".venv-sam" / "bin" / "sam"
 UV = REPOSITORY / ".venv" / "bin" / "uv"
-CACHE = REPOSITORY / "build"  # shared by all stacks of this clone, the tests' too
+CACHE = REPOSITORY / "build"  # shared by all stacks of this clone, including the tests'
 TEMPLATE = REPOSITORY / "template.yaml"
 LAYER_REQUIREMENTS = REPOSITORY / "layers" / "common" / "requirements.txt"
 LAYER = "CommonLayer"
@@ -32,10 +32,10 @@ class BuildError(Exception):
 
 
 def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
-    """Build the template into ``folder`` and give the built template's path.
+    """Build the template into ``folder``; return the built template's path.
 
-    The layer's dependencies in there are this machine's; those that the template asks for are
-    arm64's. The folder is the local stack's own, so that the one for AWS is never mixed up with it.
+    The layer gets dependencies for this machine, in place of the template's for arm64. The folder
+    belongs to the local stack, so that this build is never deployed to AWS.
     """
     with _alone():
         built = _sam_build(template, log)
@@ -45,27 +45,27 @@ def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
         overlay(folder / LAYER / "python", installed)
         built_template = folder / "template.yaml"
         named = with_app_ids(built_template.read_text())
-        built_template.unlink()  # it is the cache's, too
+        built_template.unlink()  # it is a hard link to the cache
         built_template.write_text(named)
     return built_template
 
 
 def with_app_ids(template: str) -> str:
-    """Have each function of a template name itself in its calls of AWS, for ``local.iam.gate``."""
+    """Make each function of a template name itself in its calls of AWS, for ``local.iam.gate``."""
     app_id = rf"\g<0>\1{gate.APP_ID}: !Sub ${{AWS::StackName}}-\2\n"
     return re.sub(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n", app_id, template)
 
 
 def dependencies(requirements: Path, log: Path) -> Path:
-    """Install hashed requirements for this interpreter and machine, once for each content.
+    """Install hashed requirements for this interpreter and machine, unless they are installed.
 
-    Gives the folder that holds them, to be copied from and never written to.
+    Return their folder, which must not be written to.
     """
     machine = f"{sys.implementation.cache_tag}-{platform.system()}-{platform.machine()}".lower()
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     folder = CACHE / "layer" / f"{machine}-{digest}"
     if not folder.exists():
-        shutil.rmtree(CACHE / "layer", ignore_errors=True)  # what older requirements left
+        shutil.rmtree(CACHE / "layer", ignore_errors=True)  # older requirements
         new = folder.with_suffix(".new")
         _run(
             [
@@ -81,9 +81,9 @@ def dependencies(requirements: Path, log: Path) -> Path:
 
 
 def overlay(layer: Path, installed: Path) -> None:
-    """Replace a built layer's dependencies, and leave our own package in it as it is.
+    """Replace a built layer's dependencies, but not our own package in it.
 
-    Of botocore's descriptions of services, those come back that the layer has.
+    Of botocore's descriptions of services, only those in the layer are copied.
     """
     services = {entry.name for entry in (layer / SERVICES).glob("*")}
     for entry in layer.iterdir():
@@ -105,12 +105,12 @@ def _sam_build(template: Path, log: Path) -> Path:
     folder.mkdir(exist_ok=True)
     command: list[str | Path] = [SAM, "build", "--cached", "--template-file", template]
     command += ["--build-dir", folder / "build", "--cache-dir", folder / "cache"]
-    _run(command, log, cwd=folder)  # where it runs, sam leaves files of its own
+    _run(command, log, cwd=folder)  # sam leaves files where it runs
     return folder / "build"
 
 
 def _link(source: str, target: str) -> None:
-    """Put a file at a second place: at no cost where the file system can, else as a copy."""
+    """Link a file where the file system can, else copy it."""
     try:
         os.link(source, target)
     except OSError:
@@ -119,7 +119,7 @@ def _link(source: str, target: str) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Keep two builds, a developer's and a test's, from sharing the cache at the same time."""
+    """Hold the cache's lock, so that a developer's and a test's build don't use it at once."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -131,7 +131,7 @@ def _run(command: list[str | Path], log: Path, *, cwd: Path | None = None) -> No
         "SAM_CLI_TELEMETRY": "0",
         "UV_SYSTEM_CERTS": "1",
     }
-    # sam looks on the path for the runtime by its own name, `python3.13`.
+    # sam looks for the runtime on the path, by the name `python3.13`.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with log.open("ab") as output:
         ended = subprocess.run(

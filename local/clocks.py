@@ -1,7 +1,7 @@
-"""Stands in for EventBridge Scheduler and for Lambda's asynchronous calls of dispatch.
+"""Stand in for EventBridge Scheduler and for Lambda's asynchronous calls of dispatch.
 
-It keeps the issues' clocks and notes who was called; whoever drives the tests or the benchmarks
-lets the clocks tick, or loses them.
+It stores the issues' clocks and the kicks; the tests and the benchmarks that use it make the
+clocks tick, or lose them.
 """
 
 import json
@@ -10,15 +10,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+
+from aiohttp import web
 
 from local import http_api
-from local.http_api import HttpServer, JsonApi
 
 
 class Clocks:
-    """The clocks that run, by their names, and the kicks that nobody has worked on yet."""
+    """The running clocks by name, and the kicks that wait."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[float, str]] = {}
@@ -27,7 +28,7 @@ class Clocks:
         self.url = ""
 
     def running(self) -> list[dict[str, Any]]:
-        """Return what each running clock calls dispatch with."""
+        """Return the event with which each running clock calls dispatch."""
         with self._lock:
             return [json.loads(called_with) for _, called_with in self._made.values()]
 
@@ -62,45 +63,33 @@ def serving() -> Iterator[Clocks]:
     """Serve both APIs on a free port."""
     clocks = Clocks()
 
-    class Api(_Api):
-        pass
+    async def answer(request: web.BaseRequest) -> web.Response:
+        return _answer(clocks, request, await request.read())
 
-    Api.clocks = clocks
-    with http_api.serving(HttpServer(("127.0.0.1", 0), Api)) as port:
+    with http_api.serving(answer) as port:
         clocks.url = f"http://127.0.0.1:{port}"
         yield clocks
 
 
-class _Api(JsonApi):
-    clocks: Clocks
-
-    def do_POST(self) -> None:
-        path = urlsplit(self.path).path
-        body = self.body()
-        if path.endswith("/invocations"):
-            self.clocks.kicks.put(json.loads(body))
-            self.answer(202)
-        elif self.clocks.create(_name(path), json.loads(body)["Target"]["Input"]):
-            self.answer(200, {"ScheduleArn": f"arn:aws:scheduler:::{path}"})
-        else:
-            self._refuse(409, "ConflictException")
-
-    def do_GET(self) -> None:
-        created_at = self.clocks.created_at(_name(urlsplit(self.path).path))
-        if created_at is None:
-            self._refuse(404, "ResourceNotFoundException")
-        else:
-            self.answer(200, {"CreationDate": created_at})
-
-    def do_DELETE(self) -> None:
-        if self.clocks.delete(_name(urlsplit(self.path).path)):
-            self.answer(200, {})
-        else:
-            self._refuse(404, "ResourceNotFoundException")
-
-    def _refuse(self, status: int, error: str) -> None:
-        self.answer(status, headers={"x-amzn-ErrorType": error})
+def _answer(clocks: Clocks, request: web.BaseRequest, body: bytes) -> web.Response:
+    name = request.path.rpartition("/")[2]
+    match request.method:
+        case "POST" if name == "invocations":
+            clocks.kicks.put(json.loads(body))
+            return web.Response(status=HTTPStatus.ACCEPTED)
+        case "POST":
+            if clocks.create(name, json.loads(body)["Target"]["Input"]):
+                return web.json_response({"ScheduleArn": f"arn:aws:scheduler:::{request.path}"})
+            return _refusal(HTTPStatus.CONFLICT, "ConflictException")
+        case "GET":
+            created_at = clocks.created_at(name)
+            if created_at is not None:
+                return web.json_response({"CreationDate": created_at})
+        case "DELETE":
+            if clocks.delete(name):
+                return web.json_response({})
+    return _refusal(HTTPStatus.NOT_FOUND, "ResourceNotFoundException")
 
 
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+def _refusal(status: HTTPStatus, error: str) -> web.Response:
+    return web.Response(status=status, headers={"x-amzn-ErrorType": error})

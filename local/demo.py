@@ -1,7 +1,7 @@
-"""The whole path of a newsletter, as its readers and its author walk it.
+"""Demonstrate a newsletter from the outside, as its readers and its author use it.
 
-Everything goes through the public address and through received mails; nothing is looked up in the
-database. Ends with an error as soon as anything is not as it should be.
+It uses only the public address and the received mails, and never looks into the database. It
+ends with an error at the first thing that is wrong.
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import urllib3
@@ -21,9 +21,9 @@ from local import stack
 from local.processes import ChildError
 from local.state import AlreadyRunningError, State
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.25
-# Nobody outside is told when a request on the queue has been applied: the edge says "received".
+# Nothing outside shows when a queued request has been applied: the edge answers "received".
 QUEUE_SECONDS = 6
 
 FIRST_ISSUE = """\
@@ -39,12 +39,12 @@ This is the **first issue**, written in *Markdown*.
 
 
 class DemoFailed(Exception):
-    """Something is not as it should be."""
+    """The newsletter did something wrong."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the stack answered."""
+    """An answer of the stack."""
 
     status: int
     headers: dict[str, str]
@@ -53,7 +53,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Newsletter:
-    """A newsletter, seen from outside: its address, its readers' mailboxes, an author's token."""
+    """A newsletter from the outside: its address, its readers' mailboxes, an author's token."""
 
     public_url: str
     inbox_url: str
@@ -69,7 +69,7 @@ class Newsletter:
         )
 
     def publish(self, title: str, markdown: str, key: str) -> str:
-        """Publish an issue and return where it is shown."""
+        """Publish an issue and return its URL."""
         reply = _call(
             "POST",
             f"{self.public_url}/issues",
@@ -100,8 +100,16 @@ class Newsletter:
         return [mail for mail in mails if subject in mail["subject"]]
 
 
+class Readers(NamedTuple):
+    """The addresses of the three readers."""
+
+    ursula: str
+    octavia: str
+    zora: str
+
+
 def main() -> int:
-    """Run the demonstration against the running stack, or one that is started for it."""
+    """Run the demonstration on the running stack, or on one that it starts."""
     state = State.from_environment()
     try:
         running, is_ours = stack.Stack(state), False
@@ -114,15 +122,15 @@ def main() -> int:
         finally:
             if is_ours:
                 running.stop()
-                print("The stack that was started for it is down again.", flush=True)
+                print("The stack that it started is down again.", flush=True)
     except (DemoFailed, urllib3.exceptions.HTTPError) as error:
-        print(f"\nNot as it should be: {error}", file=sys.stderr)
+        print(f"\nFailed: {error}", file=sys.stderr)
         return 1
     except ChildError as error:
         print(error, file=sys.stderr)
         return 1
     except AlreadyRunningError:
-        print("A stack is just starting: try again when it is up.", file=sys.stderr)
+        print("A stack is starting: try again when it is up.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -130,13 +138,22 @@ def main() -> int:
 
 
 def demonstrate(newsletter: Newsletter) -> None:
-    """Tell the story. Raises ``DemoFailed``."""
-    run = token_hex(3)  # so that it can be told again on the same stack
-    ursula, octavia, zora = (f"{name}.{run}@example.com" for name in ("ursula", "octavia", "zora"))
-    key = f"demo-{run}"
+    """Play three readers and an author. Raises ``DemoFailed``."""
+    run = token_hex(3)  # so that it can run on the same stack again
+    readers = Readers(*(f"{name}.{run}@example.com" for name in ("ursula", "octavia", "zora")))
+    _sign_up(newsletter, readers)
+    _confirm(newsletter, readers)
+    _publish_twice(newsletter, run)
+    mail = _receive(newsletter, readers, f"First issue {run}")
+    _unsubscribe(newsletter, mail)
+    _publish_again(newsletter, readers, run)
+    for address in (readers.ursula, readers.octavia):
+        _one(newsletter, address, f"First issue {run}")
 
+
+def _sign_up(newsletter: Newsletter, readers: Readers) -> None:
     _say("1. Three people sign up on the public page.")
-    for name, address in (("Ursula O'Brien", ursula), ("Octavia", octavia), ("Zora", zora)):
+    for name, address in zip(("Ursula O'Brien", "Octavia", "Zora"), readers, strict=True):
         reply = newsletter.post_form(
             f"{newsletter.public_url}/subscriptions", name=name, email=address
         )
@@ -144,14 +161,13 @@ def demonstrate(newsletter: Newsletter) -> None:
             reply.status == HTTPStatus.ACCEPTED,
             f"the sign-up was answered {reply.status}: {reply.text}",
         )
-        _tell(f"{name} <{address}>: {reply.text}")
+        _detail(f"{name} <{address}>: {reply.text}")
 
+
+def _confirm(newsletter: Newsletter, readers: Readers) -> None:
     _say("2. Each gets a mail; Ursula and Octavia press the button behind its link, Zora doesn't.")
-    links = {
-        address: _link_in(_one(newsletter, address, "confirm"))
-        for address in (ursula, octavia, zora)
-    }
-    for address in (ursula, octavia):
+    links = {address: _link_in(_one(newsletter, address, "confirm")) for address in readers}
+    for address in (readers.ursula, readers.octavia):
         page = _call("GET", links[address], headers={"Accept": "text/html"})
         _expect("<button" in page.text, "the link shows no button")
         reply = newsletter.post_form(links[address])
@@ -159,29 +175,37 @@ def demonstrate(newsletter: Newsletter) -> None:
             reply.status == HTTPStatus.ACCEPTED,
             f"confirming was answered {reply.status}: {reply.text}",
         )
-        _tell(f"{address}: {links[address][:72]}... {reply.text}")
+        _detail(f"{address}: {links[address][:72]}... {reply.text}")
     time.sleep(QUEUE_SECONDS)
 
+
+def _publish_twice(newsletter: Newsletter, run: str) -> None:
     _say("3. The author publishes an issue in Markdown, twice with the same Idempotency-Key.")
-    first = newsletter.publish(f"First issue {run}", FIRST_ISSUE, key)
-    again = newsletter.publish(f"First issue {run}", FIRST_ISSUE, key)
-    _expect(first == again, "the same key made two issues")
-    _tell(f"both times it is {first}")
-    _tell(_books(_when_finished(newsletter, first)))
+    first = newsletter.publish(f"First issue {run}", FIRST_ISSUE, f"demo-{run}")
+    second = newsletter.publish(f"First issue {run}", FIRST_ISSUE, f"demo-{run}")
+    _expect(first == second, "the same key made two issues")
+    _detail(f"both times it is {first}")
+    _detail(_books(_when_finished(newsletter, first)))
 
+
+def _receive(newsletter: Newsletter, readers: Readers, title: str) -> dict[str, Any]:
+    """Check who got the first issue, and return Ursula's mail."""
     _say("4. Those who confirmed get it, once.")
-    received = {
-        address: _one(newsletter, address, f"First issue {run}") for address in (ursula, octavia)
-    }
-    for mail in received.values():
-        _show(mail)
-    _expect(not newsletter.mails_to(zora, "First issue"), "Zora never confirmed, and was mailed")
-    _expect("Hello, Ursula O'Brien" in received[ursula]["text"], "the name is not in the mail")
-    _expect("{{braces}}" in received[ursula]["text"], "the braces did not arrive as written")
-    _tell(f"{zora}: nothing, as it should be")
+    mail = _one(newsletter, readers.ursula, title)
+    for received in (mail, _one(newsletter, readers.octavia, title)):
+        _show(received)
+    _expect(
+        not newsletter.mails_to(readers.zora, "First issue"), "Zora never confirmed, and was mailed"
+    )
+    _expect("Hello, Ursula O'Brien" in mail["text"], "the name is not in the mail")
+    _expect("{{braces}}" in mail["text"], "the braces did not arrive as written")
+    _detail(f"{readers.zora}: nothing, as it should be")
+    return mail
 
+
+def _unsubscribe(newsletter: Newsletter, mail: dict[str, Any]) -> None:
     _say("5. Ursula's mail client unsubscribes her, by the mail's List-Unsubscribe header.")
-    headers = dict(received[ursula]["headers"])
+    headers = dict(mail["headers"])
     _expect(
         headers.get("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click",
         "the mail offers no one-click unsubscribe",
@@ -191,18 +215,19 @@ def demonstrate(newsletter: Newsletter) -> None:
     _expect(
         reply.status == HTTPStatus.OK, f"unsubscribing was answered {reply.status}: {reply.text}"
     )
-    _tell(f"POST {one_click[:72]}... {reply.text}")
+    _detail(f"POST {one_click[:72]}... {reply.text}")
     time.sleep(QUEUE_SECONDS)
 
+
+def _publish_again(newsletter: Newsletter, readers: Readers, run: str) -> None:
     _say("6. The author publishes again; of the three, only Octavia gets it.")
-    second = newsletter.publish(f"Second issue {run}", "Still here, [[name]]?\n", f"{key}-2")
-    _tell(_books(_when_finished(newsletter, second)))
-    _show(_one(newsletter, octavia, f"Second issue {run}"))
-    for address in (ursula, zora):
+    title = f"Second issue {run}"
+    issue = newsletter.publish(title, "Still here, [[name]]?\n", f"demo-{run}-2")
+    _detail(_books(_when_finished(newsletter, issue)))
+    _show(_one(newsletter, readers.octavia, title))
+    for address in (readers.ursula, readers.zora):
         _expect(not newsletter.mails_to(address, "Second issue"), f"{address} was mailed")
-        _tell(f"{address}: nothing, as it should be")
-    for address in (ursula, octavia):
-        _one(newsletter, address, f"First issue {run}")
+        _detail(f"{address}: nothing, as it should be")
 
 
 def _when_finished(newsletter: Newsletter, url: str) -> dict[str, Any]:
@@ -220,7 +245,7 @@ def _books(issue: dict[str, Any]) -> str:
 
 
 def _one(newsletter: Newsletter, address: str, subject: str) -> dict[str, Any]:
-    """Wait for the mail, and make sure that there is one only."""
+    """Wait for the mail, and check that there is only one."""
     mails = _wait_for(
         f"a mail to {address} about “{subject}”", lambda: newsletter.mails_to(address, subject)
     )
@@ -247,10 +272,10 @@ def _show(mail: dict[str, Any]) -> None:
 
 
 def _wait_for[Found](what: str, look: Callable[[], Found | None]) -> Found:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise DemoFailed(f"waited {PATIENCE_SECONDS} s in vain for {what}")
+            raise DemoFailed(f"waited {TIMEOUT_SECONDS} s for {what}")
         time.sleep(POLL_SECONDS)
     return found
 
@@ -272,7 +297,7 @@ def _say(text: str) -> None:
     print(f"\n{text}", flush=True)
 
 
-def _tell(text: str) -> None:
+def _detail(text: str) -> None:
     print(f"   - {text}", flush=True)
 
 

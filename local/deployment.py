@@ -1,4 +1,4 @@
-"""Deploys the application to the local stack with the real ``sam deploy``."""
+"""Deploy the application to the local stack with the real ``sam deploy``."""
 
 import json
 import os
@@ -42,7 +42,7 @@ DELETE_POLL_SECONDS = 1
 
 
 class DeploymentError(Exception):
-    """``sam deploy`` failed, also from scratch."""
+    """``sam deploy`` failed, even for a new stack."""
 
 
 def deploy(
@@ -50,13 +50,15 @@ def deploy(
 ) -> Deployment:
     """Deploy a built template, and make it ready to be called.
 
-    A change that the emulator can't make to an existing stack is made by deleting the stack and
-    deploying it anew; ``say`` tells so. The signing keys and authors stay those of the first time.
+    If the emulator can't update the stack, it is deleted and deployed again, and ``say`` is called
+    with a message. The signing keys and authors always stay the same.
     """
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
     parameters |= {"PublicUrl": state.public_url}
-    state.roles.unlink(missing_ok=True)  # what is deployed now may need what the last one didn't
+    state.roles.unlink(
+        missing_ok=True
+    )  # the functions may need calls that the last deployment didn't
     _create_or_update(state, aws, template, parameters, say)
     write_private(state.roles, json.dumps(roles(aws)))
     outputs = _outputs(aws)
@@ -80,7 +82,7 @@ def deploy(
 
 
 def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:
-    """Put the database's address into secrets beside the stack, and give their parameters."""
+    """Store the database's URLs in secrets outside the stack; return the parameters for them."""
     as_application = database_url.replace("//postgres@", f"//{APPLICATION_ROLE}@")
     return {
         "DatabaseUrlSecretArn": _put_secret(aws, "database", as_application),
@@ -89,13 +91,13 @@ def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:
 
 
 def _make_application_role(database_url: str) -> None:
-    """Make what an operator's database has: a role for the functions that owns nothing."""
+    """Create the role for the functions, which owns nothing, as in an operator's database."""
     with psycopg.connect(database_url, autocommit=True) as connection, suppress(DuplicateObject):
         connection.execute(f"CREATE ROLE {APPLICATION_ROLE} LOGIN")
 
 
 def _put_secret(aws: Aws, name: str, value: str) -> str:
-    """Give the ARN of a secret that stands outside of the stack, as an operator's does."""
+    """Store a secret outside the stack, as an operator does; return its ARN."""
     name = f"{STACK}-{name}"
     try:
         return aws.secrets.put_secret_value(SecretId=name, SecretString=value)["ARN"]
@@ -104,7 +106,7 @@ def _put_secret(aws: Aws, name: str, value: str) -> str:
 
 
 def keep_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
-    """Copy the stack's secrets to the state folder: a kill -9 makes the emulator forget them."""
+    """Copy the stack's secrets to the state folder, because a killed emulator loses them."""
     state.keep_secrets(
         KeptSecrets(
             signing_keys=_secret(aws, outputs["SigningKeysSecretArn"]),
@@ -124,9 +126,9 @@ def _create_or_update(
     existed = _status(aws) is not None
     if _sam_deploy(state, template, parameters, log):
         return
-    # A template that is refused outright leaves the stack as it is, and would be refused again.
+    # An invalid template leaves the stack unchanged, and would be refused again.
     if existed and "ROLLBACK" in (_status(aws) or ""):
-        say("the emulator can't change the stack that way: deleting it and deploying it anew")
+        say("the emulator can't update the stack: deleting it and deploying it again")
         state.withdraw_deployment()
         _delete(aws)
         if _sam_deploy(state, template, parameters, log):
@@ -210,7 +212,7 @@ def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
 
 
 def _deployed_resources(aws: Aws) -> dict[str, Any]:
-    """Give the resources as they were deployed, after SAM's transform."""
+    """Return the deployed resources, after SAM's transform."""
     processed = aws.cloudformation.get_template(StackName=STACK, TemplateStage="Processed")
     body = processed["TemplateBody"]
     template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
@@ -219,9 +221,9 @@ def _deployed_resources(aws: Aws) -> dict[str, Any]:
 
 
 def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, stage: str) -> None:
-    """Do what the emulator leaves out: take the template's answers for API Gateway's own errors.
+    """Set the template's answers to API Gateway's own errors, which the emulator ignores.
 
-    It heeds them only from the API's next deployment on.
+    They apply from the API's next deployment.
     """
     answers = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
     for kind, answer in answers.items():
@@ -236,7 +238,7 @@ def _put_gateway_responses(aws: Aws, resources: dict[str, Any], api_id: str, sta
 
 
 def _put_concurrencies(aws: Aws) -> None:
-    """Do what the emulator leaves out: take a parameter that is a number for a number."""
+    """Set the concurrencies as numbers: the emulator keeps a parameter as text."""
     for source in aws.functions.list_event_source_mappings()["EventSourceMappings"]:
         aws.functions.update_event_source_mapping(
             UUID=source["UUID"],
@@ -247,7 +249,7 @@ def _put_concurrencies(aws: Aws) -> None:
 
 
 def roles(aws: Aws) -> dict[str, Any]:
-    """Return what each function may do by its own policies, for ``local.iam.gate``."""
+    """Return what each function may do by its role's policies, for ``local.iam.gate``."""
     return {
         name: _role(aws, function["Role"], name)
         for function in aws.functions.list_functions()["Functions"]
@@ -273,14 +275,14 @@ def _role(aws: Aws, arn: str, function: str) -> dict[str, Any]:
 def _prepare_ses(
     state: State, aws: Aws, resources: dict[str, Any], outputs: dict[str, str]
 ) -> None:
-    """Tell the SES server what the emulator's own SES was told, and verify the sender."""
+    """Configure the SES server like the emulator's own SES, and verify the sender."""
     domain = SENDER.rpartition("@")[2]
-    with suppress(aws.ses.exceptions.AlreadyExistsException):  # the SES server verifies at once
+    with suppress(aws.ses.exceptions.AlreadyExistsException):  # the SES server verifies it at once
         aws.ses.create_email_identity(EmailIdentity=domain)
     aws.ses.put_email_identity_feedback_attributes(  # as the template has it
         EmailIdentity=domain, EmailForwardingEnabled=False
     )
-    # Under way as on AWS: to the topic, and by its subscription into FeedbackQueue.
+    # As on AWS: to the topic, and from there by its subscription to FeedbackQueue.
     events = Topic(
         topic_arn=outputs["SesEventsTopicArn"], endpoint_url=state.emulator_url, region=REGION
     )
@@ -298,7 +300,7 @@ def _prepare_ses(
 
 
 def _show_event_destination(aws: Aws, properties: dict[str, Any], outputs: dict[str, str]) -> None:
-    """Tell the SES server of an event destination, so that who asks it is told as by SES."""
+    """Create an event destination in the SES server, which returns it as SES does."""
     destination = properties["EventDestination"]
     with suppress(aws.ses.exceptions.AlreadyExistsException):
         aws.ses.create_configuration_set_event_destination(

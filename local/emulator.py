@@ -3,8 +3,11 @@
 import os
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+
+import urllib3
 
 from local import isolation
 from local.processes import Child, ChildError
@@ -14,7 +17,7 @@ PROGRAM = REPOSITORY / ".venv-emulator" / "bin" / "python"
 GUARDED = REPOSITORY / "local" / "iam" / "emulator.py"
 
 # The emulator saves its state only when it ends in order. What it saved before a crash is older
-# than the database, so it is used once, and only after an orderly end.
+# than the database, so a saved state is used once, and only after an orderly end.
 ENDED_IN_ORDER = "ended-in-order"
 
 
@@ -27,32 +30,10 @@ def start(state: State) -> Child:
         shutil.rmtree(saved, ignore_errors=True)
     marker.unlink(missing_ok=True)
     saved.mkdir(parents=True, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix="tmp-", dir=folder)
     child = Child.start(
         "emulator",
         [PROGRAM, GUARDED, state.roles, state.calls],
-        environment=isolation.bare(dict(os.environ))
-        | {
-            "GATEWAY_PORT": str(state.ports().emulator),
-            "BIND_HOST": "127.0.0.1",  # unsaid, it listens to the whole network
-            "LOG_LEVEL": "WARNING",
-            "PERSIST_STATE": "1",
-            "STATE_DIR": str(saved),
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(folder / "s3"),
-            "TMPDIR": temporary,
-            "LAMBDA_EXECUTOR": "local",
-            # Functions inherit this: the one service that they reach elsewhere.
-            "AWS_ENDPOINT_URL_SESV2": state.ses_url,
-            # It removes containers that carry its label from a Docker engine, whoever made them.
-            "DOCKER_HOST": "unix:///nonexistent",
-            # Servers on fixed ports that nothing here uses.
-            "SFTP_ENABLED": "0",
-            "IOT_MTLS_ENABLED": "0",
-            "PYTHONUNBUFFERED": "1",
-        }
-        # Functions inherit this, too: waits that are not to be waited for here, settings.Timings.
-        | {name: value for name, value in os.environ.items() if name == "TIMINGS"},
+        environment=_environment(state, folder, saved),
         state_folder=state.folder,
     )
     try:
@@ -63,8 +44,35 @@ def start(state: State) -> Child:
     return child
 
 
+def _environment(state: State, folder: Path, saved: Path) -> dict[str, str]:
+    return (
+        isolation.bare(dict(os.environ))
+        | {
+            "GATEWAY_PORT": str(state.ports().emulator),
+            "BIND_HOST": "127.0.0.1",  # by default it listens to the whole network
+            "LOG_LEVEL": "WARNING",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(saved),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(folder / "s3"),
+            "TMPDIR": tempfile.mkdtemp(prefix="tmp-", dir=folder),
+            "LAMBDA_EXECUTOR": "local",
+            # Functions inherit this: SES is the one service that is not in the emulator.
+            "AWS_ENDPOINT_URL_SESV2": state.ses_url,
+            # It removes all containers that carry its label from a Docker engine.
+            "DOCKER_HOST": "unix:///nonexistent",
+            # Servers on fixed ports that nothing here uses.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+        # Functions inherit this too: shorter timings for a local run, see settings.Timings.
+        | {name: value for name, value in os.environ.items() if name == "TIMINGS"}
+    )
+
+
 def stop(child: Child, state: State) -> None:
-    """End the emulator, which saves its state."""
+    """End the emulator, which then saves its state."""
     child.stop(seconds=20)
     if child.process.returncode == 0:
         (state.folder / "emulator" / ENDED_IN_ORDER).touch()
@@ -73,12 +81,7 @@ def stop(child: Child, state: State) -> None:
 
 
 def _is_ready(url: str) -> bool:
-    request = urllib.request.Request(f"{url}/_ministack/health")  # noqa: S310 - http, fixed
-    try:
-        with _without_proxy.open(request, timeout=5) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004 - OK
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-_without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with suppress(urllib3.exceptions.HTTPError):
+        answer = urllib3.request("GET", f"{url}/_ministack/health", timeout=5, retries=False)
+        return answer.status == HTTPStatus.OK
+    return False

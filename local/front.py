@@ -1,7 +1,7 @@
-"""The local stack's public address: a reverse proxy before the emulator's API Gateway.
+"""The local stack's public address: a reverse proxy in front of the emulator's API Gateway.
 
 API Gateway's own address changes with the API's id, at a redeployment and after a crash. Links in
-mails name this one, which stays. Run as ``python -m local.front --state FOLDER``.
+mails have this address, which stays the same. Run as ``python -m local.front --state FOLDER``.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from yarl import URL
 
 from local.state import Deployment, State
 
-# API Gateway's limit of a request's body, and what it says beyond it.
+# API Gateway's limit of a request's body.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
-# Above API Gateway's own 29 s, so that its answer is the one that is seen.
+# More than API Gateway's own 29 s, so that the client gets its answer.
 TIMEOUT = aiohttp.ClientTimeout(total=40)
 
-# RFC 9110 §7.6.1, and what this hop says anew.
+# RFC 9110 §7.6.1, and the headers that this hop sets itself.
 OF_THIS_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"),
@@ -52,7 +52,7 @@ padding: 0 1.2rem; color-scheme: light dark }}</style>
 
 
 class Front:
-    """Forwards requests to what the state folder says is deployed now."""
+    """Forwards requests to the deployment in the state folder."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -61,7 +61,7 @@ class Front:
         self._session: aiohttp.ClientSession | None = None
 
     def application(self) -> web.Application:
-        """Make the server: every method and path goes through ``forward``."""
+        """Return the application, which passes every method and path to ``forward``."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", self.forward)
         application.cleanup_ctx.append(self._keep_session)
@@ -77,7 +77,7 @@ class Front:
             yield
 
     async def forward(self, request: web.Request) -> web.Response:
-        """Pass method, path, query, headers and body on as they are, and the answer back."""
+        """Forward method, path, query, headers and body unchanged, and return the answer."""
         deployment = self._state.deployment
         if deployment is None:
             return _not_up(request, "It is starting, or being deployed. This page tries again.")
@@ -90,7 +90,7 @@ class Front:
         except TimeoutError:
             return _problem(HTTPStatus.GATEWAY_TIMEOUT, "The API did not answer in time.")
         except aiohttp.ClientError:
-            return _not_up(request, "The emulator does not answer; `make logs` may say why.")
+            return _not_up(request, "The emulator does not answer; `make logs` may show why.")
 
     async def _pass_on(
         self, request: web.Request, deployment: Deployment, body: bytes
@@ -103,11 +103,11 @@ class Front:
             if name.lower() not in OF_THIS_HOP
         ]
         headers += [
-            # As API Gateway's custom domains do: the one host there is, whatever the client says.
+            # As with API Gateway's custom domains: always this host, whatever the client sends.
             ("Host", f"localhost:{self._port}"),
             ("X-Forwarded-Proto", "http"),
             ("X-Forwarded-Port", str(self._port)),
-            # The emulator takes the first address as the source; a client may not choose its own.
+            # The emulator takes the first address as the source, which a client must not choose.
             ("X-Forwarded-For", request.remote or "127.0.0.1"),
         ]
         async with self._session.request(

@@ -1,4 +1,4 @@
-"""Keeps the local stack away from AWS: nothing of it ever holds real credentials."""
+"""Keep the local stack away from AWS: none of its processes has real credentials."""
 
 import os
 
@@ -13,15 +13,15 @@ ACCOUNT = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-# What an AWS Lambda environment has too. The rest of a developer's environment stays out of the
-# emulator, because its functions inherit it.
+# Variables that an AWS Lambda environment has too. The emulator gets no other of a developer's
+# environment, because its functions inherit them.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
 
 
 def without_aws(environment: dict[str, str]) -> dict[str, str]:
-    """Take the user's AWS settings and credentials out, and put made-up ones in.
+    """Replace the user's AWS settings and credentials by made-up ones.
 
-    What remains reaches package indexes as the user does, but this machine without a proxy.
+    Package indexes are still reached by the user's proxy, but this machine without one.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     past_proxy = [environment.get("NO_PROXY") or environment.get("no_proxy") or ""]
@@ -30,5 +30,5 @@ def without_aws(environment: dict[str, str]) -> dict[str, str]:
 
 
 def bare(environment: dict[str, str]) -> dict[str, str]:
-    """Keep only what a program needs to start, with the made-up AWS account."""
+    """Return only what a program needs to start, with the made-up AWS account."""
     return {name: environment[name] for name in INHERITED if name in environment} | ACCOUNT

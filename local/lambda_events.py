@@ -1,4 +1,4 @@
-"""Events in the shapes in which AWS hands them to a function."""
+"""Events in the shapes in which AWS passes them to a function."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def api_event(  # noqa: PLR0913 - the parts of a request
     author: str | None = None,
     source: str = "192.0.2.7",
 ) -> dict[str, Any]:
-    """Return a call as API Gateway's REST API passes it on."""
+    """Return a request as API Gateway's REST API passes it to a function."""
     path = resource
     for name, value in (path_parameters or {}).items():
         path = path.replace(f"{{{name}}}", value)
@@ -39,7 +39,7 @@ def api_event(  # noqa: PLR0913 - the parts of a request
 
 
 def sqs_record(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a message, as SQS's ReceiveMessage has it, as an event source passes it on."""
+    """Return a message of SQS's ReceiveMessage as an event source passes it to a function."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

@@ -1,4 +1,4 @@
-"""The functions' logs: taken from the emulator as they appear, kept in a file, shown readably."""
+"""The functions' logs: collected from the emulator, stored in a file, shown readably."""
 
 import json
 import time
@@ -16,7 +16,7 @@ FOLLOW_SECONDS = 0.3
 # Lambda's own lines around each call.
 OF_THE_PLATFORM = ("START RequestId:", "END RequestId:", "REPORT RequestId:")
 
-# What a readable line says by its place, or does not need on one machine.
+# Fields that a readable line shows by position, or that are useless on one machine.
 IN_THE_LINE = frozenset({"level", "message", "timestamp", "service"})
 LEFT_OUT = frozenset(
     {
@@ -28,7 +28,7 @@ LAST_IN_LINE = frozenset({"exception", "stack_trace"})
 
 
 class LogLine(BaseModel):
-    """One line that a function logged."""
+    """A line that a function logged."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,10 +38,9 @@ class LogLine(BaseModel):
 
 
 def collect(aws: Aws, stack: str) -> list[LogLine]:
-    """Take what the functions logged since the last call, oldest first.
+    """Return the lines since the last call, oldest first, and delete them from the emulator.
 
-    The emulator makes a log stream for each call of a function and keeps them in memory for
-    ever: a stream is deleted when it is read.
+    The emulator makes a log stream for each call of a function and never frees its memory.
     """
     lines = []
     prefix = f"{GROUPS}{stack}-"
@@ -72,13 +71,13 @@ def keep(file: Path, lines: list[LogLine]) -> None:
 
 
 def read(file: Path) -> Iterator[LogLine]:
-    """Read the stack's log."""
+    """Yield the stack's log."""
     with file.open() as log:
         yield from map(LogLine.model_validate_json, log)
 
 
 def follow(file: Path) -> Iterator[LogLine]:
-    """Read the stack's log, and go on with what is appended to it, for ever."""
+    """Yield the stack's log and everything appended to it, without end."""
     with file.open() as log:
         while True:
             if line := log.readline():
@@ -88,7 +87,7 @@ def follow(file: Path) -> Iterator[LogLine]:
 
 
 def readable(line: LogLine) -> str | None:
-    """Shorten a line for a person: time, function, level, message, ids. Metrics are not shown.
+    """Return a line for people: time, function, level, message, ids; None for metrics.
 
     >>> readable(LogLine(at=0, function="deliver", text='{"level": "INFO", "message": "sent"}'))
     """

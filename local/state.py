@@ -1,7 +1,7 @@
-"""The state folder: what the local stack keeps between runs, and who may use it now.
+"""The state folder: what the local stack keeps between runs, and its lock.
 
-Everything here survives a ``kill -9`` of the whole stack: mails received before hold links with
-the front's port and tokens signed with the stack's keys, so both are kept.
+It survives a ``kill -9`` of the whole stack. Links in received mails have the front's port and
+tokens signed with the stack's keys, so both are kept.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict
 REPOSITORY = Path(__file__).resolve().parents[1]
 STATE_VARIABLE = "BROADSHEET_STATE"
 
-# Below the ports that Linux (32768) and macOS (49152) give to outgoing connections, so that a
-# kept port is not lent to another program while the stack is down.
+# Below the ports that Linux (32768) and macOS (49152) use for outgoing connections, so that no
+# other program gets a kept port while the stack is down.
 PORTS = range(20_000, 32_768)
 
 
 class AlreadyRunningError(Exception):
-    """Another process runs the stack of this state folder."""
+    """Another process runs the stack of the state folder."""
 
 
 class PortTakenError(Exception):
@@ -33,7 +33,7 @@ class PortTakenError(Exception):
 
 
 class Ports(BaseModel):
-    """The TCP ports of one stack, chosen once."""
+    """The TCP ports of a stack, chosen once."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +43,7 @@ class Ports(BaseModel):
 
 
 class KeptSecrets(BaseModel):
-    """The values of the stack's two secrets as they were last seen."""
+    """The last known values of the stack's two secrets."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,13 +64,13 @@ class Deployment(BaseModel):
 
 @dataclass(frozen=True)
 class State:
-    """One state folder and the files in it."""
+    """A state folder and the files in it."""
 
     folder: Path
 
     @classmethod
     def at(cls, folder: Path) -> Self:
-        """Open a state folder; it is made when it is not there."""
+        """Open a state folder; create it if it doesn't exist."""
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("logs", "mailbox"):
@@ -84,12 +84,12 @@ class State:
 
     @property
     def logs(self) -> Path:
-        """What each process of the stack prints, a file each."""
+        """The output of each process of the stack, in a file each."""
         return self.folder / "logs"
 
     @property
     def function_log(self) -> Path:
-        """What the functions logged."""
+        """The functions' logs."""
         return self.logs / "functions.log"
 
     @property
@@ -99,7 +99,7 @@ class State:
 
     @property
     def build(self) -> Path:
-        """What ``sam build`` made, with the layer overlaid for this machine."""
+        """The output of ``sam build``, with the layer adapted to this machine."""
         return self.folder / "build"
 
     @property
@@ -109,7 +109,7 @@ class State:
 
     @property
     def calls(self) -> Path:
-        """Each kind of call that a function made of AWS, and whether its role allows it."""
+        """Each kind of call of a function to AWS, and whether its role allows it."""
         return self.logs / "calls.jsonl"
 
     @property
@@ -134,9 +134,9 @@ class State:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process; the system lets go when the process dies.
+        """Lock the folder for this process; the system unlocks it when the process ends.
 
-        Raises ``AlreadyRunningError`` when another process holds it.
+        Raises ``AlreadyRunningError`` if another process has locked it.
         """
         with (self.folder / "lock").open("a+") as file:
             try:
@@ -149,16 +149,16 @@ class State:
             yield
 
     def holder(self) -> int | None:
-        """Tell which process holds the folder, if any."""
+        """Return the id of the process that has locked the folder, or None."""
         try:
             with self.lock():
                 return None
         except AlreadyRunningError:
             text = (self.folder / "lock").read_text()
-            return int(text) if text else None  # empty for the moment between lock and write
+            return int(text) if text else None  # empty between lock and write
 
     def ports(self) -> Ports:
-        """Give the stack's ports, chosen at the first call and the same ever after."""
+        """Return the stack's ports, chosen at the first call and then kept."""
         if kept := _read(self.folder / "ports.json"):
             return Ports.model_validate_json(kept)
         front, ses, emulator = _free_ports(len(Ports.model_fields))
@@ -167,7 +167,7 @@ class State:
         return ports
 
     def require_free_ports(self) -> None:
-        """Raise ``PortTakenError`` when a kept port is used by another program."""
+        """Raise ``PortTakenError`` if another program uses a kept port."""
         for name, port in self.ports():
             if not _is_free(port):
                 raise PortTakenError(
@@ -178,31 +178,31 @@ class State:
 
     @property
     def secrets(self) -> KeptSecrets | None:
-        """The kept values of the stack's secrets, if there are any yet."""
+        """The kept values of the stack's secrets, or None."""
         kept = _read(self.folder / "secrets.json")
         return KeptSecrets.model_validate_json(kept) if kept else None
 
     def keep_secrets(self, secrets: KeptSecrets) -> None:
-        """Keep these values for the day the emulator forgets them."""
+        """Store these values, because a killed emulator loses them."""
         write_private(self.folder / "secrets.json", secrets.model_dump_json())
 
     @property
     def author_token(self) -> str | None:
-        """The first author's token, if it was made yet."""
+        """The first author's token, or None."""
         return _read(self.folder / "author-token")
 
     def keep_author_token(self, token: str) -> None:
-        """Keep the first author's token, to show it at every start."""
+        """Store the first author's token, to show it at every start."""
         write_private(self.folder / "author-token", token)
 
     @property
     def deployment(self) -> Deployment | None:
-        """What is deployed and ready to be called; None while the stack is not up."""
+        """The deployment, ready to be called; None while the stack is not up."""
         kept = _read(self.folder / "deployment.json")
         return Deployment.model_validate_json(kept) if kept else None
 
     def publish_deployment(self, deployment: Deployment) -> None:
-        """Declare the stack up: from now on the front forwards to this deployment."""
+        """Declare the stack up; the front then forwards to this deployment."""
         write_private(self.folder / "deployment.json", deployment.model_dump_json())
 
     def withdraw_deployment(self) -> None:
@@ -211,7 +211,7 @@ class State:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 - pathlib can't set the mode at creation
@@ -234,7 +234,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: connections of the last run that are still closing are no reason to refuse.
+        # As servers do: a connection of the last run that is still closing doesn't matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

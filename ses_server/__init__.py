@@ -1,16 +1,13 @@
-"""An SES of our own, for the local stack and for tests.
+"""A local Amazon SES, for development and for tests; see README.md.
 
-It speaks the SES v2 HTTP API, renders and refuses as SES does, keeps every mail with its headers
-and events on disk before it answers, and publishes the events. ``python -m ses_server``
-runs it, with an inbox as a web page on the same port; tests start it with ``running``:
+``python -m ses_server`` runs it, with an inbox as a web page; tests start it with ``running``:
 
 >>> with running(directory, verified=["news@example.com"]) as server:  # doctest: +SKIP
 ...     client = boto3.client("sesv2", endpoint_url=server.url)
 ...     ...
 ...     (mail,) = server.mails(to="ursula@example.com")
 
-It misbehaves on command (``control``; over HTTP, ``control_api``), and has its own record of what
-it took:
+It misbehaves on command, and counts what it accepted:
 
 >>> server.control.drop(take="first", count=3)  # doctest: +SKIP
 >>> server.control.bounce(share=0.2, seed=7)  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""The SES account this server plays: its limits, identities, suppressions, configuration sets."""
+"""The SES account: its limits, identities, suppression list and configuration sets."""
 
 import hashlib
 import json
@@ -15,13 +15,12 @@ ALL_REASONS = ("BOUNCE", "COMPLAINT")
 
 @dataclass(frozen=True)
 class Account:
-    """What the operator of a real account gets from AWS.
+    """What AWS grants an account; the defaults are those of an account out of the sandbox.
 
-    The defaults are those of an account out of the sandbox. ``max_24_hour_send`` may be -1:
-    no limit. The rate need not be enforced, only shown. The template's configuration sets are
-    made in the AWS emulator, not here, so one that is unknown here is taken for a plain one,
-    unless ``strict_configuration_sets``. ``signature_seconds``: how long after it was signed a
-    request is taken; AWS's services give five minutes.
+    ``max_24_hour_send`` of -1 is no limit. ``enforces_rate`` of false reports the rate only.
+    Configuration sets may be created elsewhere, for example in an AWS emulator, so an unknown one
+    is accepted unless ``strict_configuration_sets``. ``signature_seconds``: how old a request's
+    signature may be; AWS's services accept five minutes.
     """
 
     max_send_rate: float = 14.0
@@ -35,10 +34,9 @@ class Account:
 
 @dataclass(frozen=True)
 class Proof:
-    """How far an identity is proved, in SES's words; by default, wholly.
+    """How far an identity is verified, in SES's words; by default, fully.
 
-    ``forwards_feedback``: SES also mails each bounce and complaint to the sender, unless it is
-    turned off.
+    ``forwards_feedback``: whether SES also mails each bounce and complaint to the sender.
     """
 
     verification: str = "SUCCESS"
@@ -50,7 +48,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class ConfigurationSet:
-    """``suppressed_reasons`` of None: as the account has it."""
+    """A configuration set; ``suppressed_reasons`` of None are the account's."""
 
     name: str
     sending_enabled: bool = True
@@ -59,7 +57,7 @@ class ConfigurationSet:
 
 @dataclass(frozen=True)
 class Suppression:
-    """One address on the account's suppression list; ``updated_at`` in seconds since 1970."""
+    """An address on the account's suppression list; ``updated_at`` in seconds since 1970."""
 
     address: str
     reason: str
@@ -69,7 +67,7 @@ class Suppression:
 def verify_identity(
     connection: sqlite3.Connection, identity: str, configuration_set: str | None = None
 ) -> bool:
-    """Add an address or domain, verified at once; False when it was there already."""
+    """Add an address or domain, verified at once; return False if it exists."""
     added = connection.execute(
         "INSERT OR IGNORE INTO identities (name, configuration_set) VALUES (?, ?)",
         (addresses.identity_name(identity), configuration_set),
@@ -100,7 +98,7 @@ def put_proof(connection: sqlite3.Connection, identity: str, proof: Proof) -> No
 
 
 def dkim_tokens(identity: str) -> list[str]:
-    """Give the three names under which SES publishes a domain's keys; the same ever after."""
+    """Return the three names under which SES publishes a domain's keys, always the same."""
     return [
         b32encode(hashlib.sha256(f"{number}.{identity}".encode()).digest())[:32].decode().lower()
         for number in range(3)
@@ -125,7 +123,7 @@ def delete_identity(connection: sqlite3.Connection, identity: str) -> bool:
 
 
 def is_verified(connection: sqlite3.Connection, address: str) -> bool:
-    """Tell whether ``address`` may send: it, or a domain above it, is a verified identity."""
+    """Return whether ``address`` may send: it or a domain above it is a verified identity."""
     covering = addresses.identities_covering(address)
     found = connection.execute(
         "SELECT name FROM identities WHERE name IN (SELECT value FROM json_each(?))",
@@ -171,7 +169,7 @@ def delete_suppression(connection: sqlite3.Connection, address: str) -> bool:
 def suppressed_among(
     connection: sqlite3.Connection, recipients: Iterable[str], reasons: Collection[str]
 ) -> dict[str, str]:
-    """Return the reason by address for those of ``recipients`` that get no mail."""
+    """Return the reason by address, for those of ``recipients`` that are suppressed."""
     rows = connection.execute(
         "SELECT address, reason FROM suppressions"
         " WHERE address IN (SELECT value FROM json_each(?))",
@@ -234,7 +232,7 @@ def enable_sending(connection: sqlite3.Connection, *, enabled: bool) -> None:
 
 
 def suppressed_reasons(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return the reasons that the account honours where a configuration set has none of its own."""
+    """Return the account's reasons, for configuration sets without their own."""
     row = connection.execute("SELECT suppressed_reasons FROM account").fetchone()
     return tuple(json.loads(row[0]))
 
@@ -248,7 +246,7 @@ def put_suppressed_reasons(connection: sqlite3.Connection, reasons: Iterable[str
 def put_configured_destination(
     connection: sqlite3.Connection, configuration_set: str, name: str, destination: str
 ) -> bool:
-    """Keep what the operator set up, as JSON; False when the name was taken."""
+    """Store an event destination, as JSON; return False if the name is taken."""
     added = connection.execute(
         "INSERT OR IGNORE INTO configured_destinations (configuration_set, name, destination)"
         " VALUES (?, ?, ?)",

@@ -1,4 +1,4 @@
-"""Addresses as SES reads them: ``name <local@domain>`` or ``local@domain``, all of it ASCII."""
+"""Addresses as SES parses them: ``name <local@domain>`` or ``local@domain``, in ASCII."""
 
 import re
 
@@ -15,7 +15,7 @@ _QUOTED_LOCAL = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])*"')
 
 
 def parse(text: str) -> str:
-    """Return the bare address of ``text``; raises ``SesError`` with SES's words for its fault."""
+    """Return the bare address of ``text``; raises ``SesError`` in SES's words."""
     if len(text) > MAX_ADDRESS_CHARACTERS:
         raise bad_request(f"Address length is more than {MAX_ADDRESS_CHARACTERS} bytes long")
     named = _NAMED.fullmatch(text)
@@ -29,7 +29,7 @@ def parse(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Return the address of a ``text`` that was accepted, without its name."""
+    """Return the address of a valid ``text``, without its name."""
     named = _NAMED.fullmatch(text)
     return named["address"].strip() if named else text.strip()
 
@@ -57,15 +57,15 @@ def _explain(address: str) -> None:
 
 
 def mailbox_key(address: str) -> str:
-    """One mailbox is one key, however its address was capitalised."""
+    """Return the key of an address's mailbox, whatever its capitals."""
     return address.lower()
 
 
 def identities_covering(address: str) -> list[str]:
-    """Name the identities of which one, verified, lets ``address`` send.
+    """Return the identities of which one must be verified for ``address`` to send.
 
-    SES: the address itself (its local part in its own case), the same without a ``+label``,
-    its domain, and the domains above that.
+    For SES these are the address itself (its local part in its own case), the address without its
+    ``+label``, its domain, and the domains above that.
     """
     local, _, domain = address.rpartition("@")
     domain = domain.lower()
@@ -78,6 +78,6 @@ def identities_covering(address: str) -> list[str]:
 
 
 def identity_name(identity: str) -> str:
-    """Return an identity the way it is kept: a domain in lower case, a local part as given."""
+    """Return an identity as it is stored: its domain in lower case, its local part as given."""
     local, at, domain = identity.rpartition("@")
     return f"{local}{at}{domain.lower()}"

@@ -1,12 +1,15 @@
-"""The account's other operations: GetAccount, identities, suppressions, configuration sets."""
+"""The operations that send nothing: account, identities, suppressions, configuration sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from multidict import MultiMapping
+
 from ses_server import account, addresses, mails
 from ses_server.account import ALL_REASONS, ConfigurationSet, Proof
+from ses_server.caller import Caller
 from ses_server.errors import SesError, already_exists, bad_request, not_found
 from ses_server.requests import (
     CreateConfigurationSet,
@@ -19,7 +22,6 @@ from ses_server.requests import (
     SendingOptions,
     SuppressionOptions,
 )
-from ses_server.sending import Caller
 
 MAX_PAGE = 1000
 
@@ -57,7 +59,7 @@ def put_account_suppression_attributes(
 
 
 def create_email_identity(caller: Caller, request: CreateEmailIdentity) -> dict[str, object]:
-    """Add an address or a domain. Nobody has to prove anything here: it is verified at once."""
+    """Add an address or a domain, which is verified at once."""
     identity = request.email_identity
     addresses.parse(identity if "@" in identity else f"postmaster@{identity}")
     if not account.verify_identity(caller.connection, identity, request.configuration_set_name):
@@ -93,7 +95,7 @@ def get_email_identity(caller: Caller, identity: str) -> dict[str, object]:
 def put_mail_from(
     caller: Caller, identity: str, request: PutEmailIdentityMailFrom
 ) -> dict[str, object]:
-    """Set the domain that bounces go to; like an identity, it is proved at once."""
+    """Set the custom MAIL FROM domain; like an identity, it is verified at once."""
     domain = request.mail_from_domain or None
     return _change_proof(caller, identity, mail_from_domain=domain, mail_from="SUCCESS")
 
@@ -101,7 +103,7 @@ def put_mail_from(
 def put_feedback(
     caller: Caller, identity: str, request: PutEmailIdentityFeedback
 ) -> dict[str, object]:
-    """Set whether bounces and complaints are mailed to the sender as well; here, none ever is."""
+    """Set whether SES also mails bounces and complaints to the sender; this server never does."""
     return _change_proof(caller, identity, forwards_feedback=request.email_forwarding_enabled)
 
 
@@ -114,7 +116,7 @@ def _change_proof(caller: Caller, identity: str, **changed: Any) -> dict[str, ob
 
 
 def _dkim(identity: str, proof: Proof) -> dict[str, object]:
-    if "@" in identity:  # an address alone has no DNS to publish keys in
+    if "@" in identity:  # an address has no DNS to publish keys in
         return {"SigningEnabled": False, "Status": "NOT_STARTED"}
     return {
         "SigningEnabled": True,
@@ -161,10 +163,8 @@ def get_suppressed_destination(caller: Caller, address: str) -> dict[str, object
     return {"SuppressedDestination": _suppression(found)}
 
 
-def list_suppressed_destinations(
-    caller: Caller, query: Mapping[str, str], reasons: Sequence[str]
-) -> dict[str, object]:
-    """List by address; ``StartDate`` and ``EndDate`` are not known here."""
+def list_suppressed_destinations(caller: Caller, query: MultiMapping[str]) -> dict[str, object]:
+    """List by address; the server doesn't know ``StartDate`` and ``EndDate``."""
     if unknown := set(query) & {"StartDate", "EndDate", "TenantName"}:
         raise bad_request(f"{', '.join(sorted(unknown))} not known to the local SES server")
     size = query.get("PageSize")
@@ -172,7 +172,10 @@ def list_suppressed_destinations(
         raise bad_request("PageSize must be a number")
     limit = _limit(None if size is None else int(size))
     found = account.list_suppressions(
-        caller.connection, reasons or ALL_REASONS, after=query.get("NextToken"), limit=limit + 1
+        caller.connection,
+        query.getall("Reason", ALL_REASONS),
+        after=query.get("NextToken"),
+        limit=limit + 1,
     )
     return {
         "SuppressedDestinationSummaries": [_suppression(one) for one in found[:limit]],
@@ -187,7 +190,7 @@ def delete_suppressed_destination(caller: Caller, address: str) -> dict[str, obj
 
 
 def create_configuration_set(caller: Caller, request: CreateConfigurationSet) -> dict[str, object]:
-    """Make a set; of its options, those about sending and suppression are heeded."""
+    """Create a set; only its sending and suppression options have an effect."""
     name = request.configuration_set_name
     if account.find_configuration_set(caller.connection, name):
         raise already_exists(f"Configuration set <{name}> already exists.")
@@ -246,7 +249,7 @@ def put_configuration_set_suppression_options(
 def create_event_destination(
     caller: Caller, name: str, request: CreateEventDestination
 ) -> dict[str, object]:
-    """Keep it, for who looks; where events really go is said by the control API."""
+    """Store a destination, to be returned; the control API sets where events really go."""
     _configuration_set(caller, name)
     if not account.put_configured_destination(
         caller.connection,

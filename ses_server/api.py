@@ -1,4 +1,4 @@
-"""The SES v2 HTTP API: which path and method is which operation, and how refusals are answered."""
+"""The SES v2 API over HTTP: authentication, faults, answers and refusals."""
 
 import json
 import re
@@ -11,17 +11,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from local.iam.calls import HttpCall
-from local.iam.gate import Gate
-from ses_server import administration, requests, sending
+from ses_server.caller import Caller
 from ses_server.errors import SesError
 from ses_server.faults import Breaking, CallError, Hang
-from ses_server.sending import Caller
-
-ACCOUNT = "/v2/email/account"
-IDENTITIES = "/v2/email/identities"
-SUPPRESSED = "/v2/email/suppression/addresses"
-CONFIGURATION_SETS = "/v2/email/configuration-sets"
+from ses_server.operations import OPERATIONS, Operation
 
 # Signature version 4; the credential names the region.
 _SIGNED = re.compile(
@@ -31,288 +24,79 @@ _SIGNED = re.compile(
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request, read whole."""
+    """A call of an operation, its body read."""
 
+    operation: Operation
     caller: Caller
     request: web.Request
     body: bytes
 
-    def path(self, name: str) -> str:
-        return self.request.match_info[name]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of SES: ``path`` and ``method`` as botocore's model has them."""
-
-    name: str
-    method: str
-    path: str
-    answer: Callable[[Call], dict[str, object]]
-
-
-OPERATIONS = (
-    Operation(
-        "SendEmail",
-        "POST",
-        "/v2/email/outbound-emails",
-        lambda call: sending.send_email(call.caller, requests.SendEmail.parse(call.body)),
-    ),
-    Operation(
-        "SendBulkEmail",
-        "POST",
-        "/v2/email/outbound-bulk-emails",
-        lambda call: sending.send_bulk_email(call.caller, requests.SendBulkEmail.parse(call.body)),
-    ),
-    Operation("GetAccount", "GET", ACCOUNT, lambda call: administration.get_account(call.caller)),
-    Operation(
-        "PutAccountSendingAttributes",
-        "PUT",
-        f"{ACCOUNT}/sending",
-        lambda call: administration.put_account_sending_attributes(
-            call.caller, requests.SendingOptions.parse(call.body)
-        ),
-    ),
-    Operation(
-        "PutAccountSuppressionAttributes",
-        "PUT",
-        f"{ACCOUNT}/suppression",
-        lambda call: administration.put_account_suppression_attributes(
-            call.caller, requests.SuppressionOptions.parse(call.body)
-        ),
-    ),
-    Operation(
-        "CreateEmailIdentity",
-        "POST",
-        IDENTITIES,
-        lambda call: administration.create_email_identity(
-            call.caller, requests.CreateEmailIdentity.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListEmailIdentities",
-        "POST",
-        "/v2/email/list-identities",
-        lambda call: administration.list_email_identities(
-            call.caller, requests.ListPage.parse(call.body)
-        ),
-    ),
-    Operation(
-        "GetEmailIdentity",
-        "GET",
-        f"{IDENTITIES}/{{EmailIdentity}}",
-        lambda call: administration.get_email_identity(call.caller, call.path("EmailIdentity")),
-    ),
-    Operation(
-        "DeleteEmailIdentity",
-        "DELETE",
-        f"{IDENTITIES}/{{EmailIdentity}}",
-        lambda call: administration.delete_email_identity(call.caller, call.path("EmailIdentity")),
-    ),
-    Operation(
-        "PutEmailIdentityMailFromAttributes",
-        "PUT",
-        f"{IDENTITIES}/{{EmailIdentity}}/mail-from",
-        lambda call: administration.put_mail_from(
-            call.caller,
-            call.path("EmailIdentity"),
-            requests.PutEmailIdentityMailFrom.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutEmailIdentityFeedbackAttributes",
-        "PUT",
-        f"{IDENTITIES}/{{EmailIdentity}}/feedback",
-        lambda call: administration.put_feedback(
-            call.caller,
-            call.path("EmailIdentity"),
-            requests.PutEmailIdentityFeedback.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutSuppressedDestination",
-        "PUT",
-        SUPPRESSED,
-        lambda call: administration.put_suppressed_destination(
-            call.caller, requests.PutSuppressedDestination.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListSuppressedDestinations",
-        "GET",
-        SUPPRESSED,
-        lambda call: administration.list_suppressed_destinations(
-            call.caller, call.request.query, call.request.query.getall("Reason", [])
-        ),
-    ),
-    Operation(
-        "GetSuppressedDestination",
-        "GET",
-        f"{SUPPRESSED}/{{EmailAddress}}",
-        lambda call: administration.get_suppressed_destination(
-            call.caller, call.path("EmailAddress")
-        ),
-    ),
-    Operation(
-        "DeleteSuppressedDestination",
-        "DELETE",
-        f"{SUPPRESSED}/{{EmailAddress}}",
-        lambda call: administration.delete_suppressed_destination(
-            call.caller, call.path("EmailAddress")
-        ),
-    ),
-    Operation(
-        "CreateConfigurationSet",
-        "POST",
-        CONFIGURATION_SETS,
-        lambda call: administration.create_configuration_set(
-            call.caller, requests.CreateConfigurationSet.parse(call.body)
-        ),
-    ),
-    Operation(
-        "ListConfigurationSets",
-        "POST",
-        "/v2/email/list-configuration-sets",
-        lambda call: administration.list_configuration_sets(
-            call.caller, requests.ListPage.parse(call.body)
-        ),
-    ),
-    Operation(
-        "GetConfigurationSet",
-        "GET",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
-        lambda call: administration.get_configuration_set(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-    Operation(
-        "PutConfigurationSetSendingOptions",
-        "PUT",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/sending",
-        lambda call: administration.put_configuration_set_sending_options(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.SendingOptions.parse(call.body),
-        ),
-    ),
-    Operation(
-        "PutConfigurationSetSuppressionOptions",
-        "PUT",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/suppression-options",
-        lambda call: administration.put_configuration_set_suppression_options(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.SuppressionOptions.parse(call.body),
-        ),
-    ),
-    Operation(
-        "CreateConfigurationSetEventDestination",
-        "POST",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
-        lambda call: administration.create_event_destination(
-            call.caller,
-            call.path("ConfigurationSetName"),
-            requests.CreateEventDestination.parse(call.body),
-        ),
-    ),
-    Operation(
-        "GetConfigurationSetEventDestinations",
-        "GET",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations",
-        lambda call: administration.get_event_destinations(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-    Operation(
-        "DeleteConfigurationSetEventDestination",
-        "DELETE",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}/event-destinations/{{EventDestinationName}}",
-        lambda call: administration.delete_event_destination(
-            call.caller, call.path("ConfigurationSetName"), call.path("EventDestinationName")
-        ),
-    ),
-    Operation(
-        "DeleteConfigurationSet",
-        "DELETE",
-        f"{CONFIGURATION_SETS}/{{ConfigurationSetName}}",
-        lambda call: administration.delete_configuration_set(
-            call.caller, call.path("ConfigurationSetName")
-        ),
-    ),
-)
+    def answer(self) -> dict[str, object]:
+        return self.operation.answer(self.caller, self.request, self.body)
 
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# Returns the refusal of a call, given its request and body; None allows it.
+type Guard = Callable[[web.Request, bytes], web.Response | None]
 
 
-def routes(caller_from: Callable[[str], Caller], gate: Gate | None) -> list[web.RouteDef]:
-    """Make the API's routes; ``caller_from`` gives the caller of a region.
-
-    ``gate`` refuses what a caller's policy doesn't allow.
-    """
+def routes(caller_from: Callable[[str], Caller], guard: Guard | None) -> list[web.RouteDef]:
+    """Return the API's routes; ``caller_from`` returns the caller of a region."""
     known = [
-        web.route(operation.method, operation.path, _handler(operation, caller_from, gate))
+        web.route(operation.method, operation.path, _handler(operation, caller_from, guard))
         for operation in OPERATIONS
     ]
     return [*known, web.route("*", "/v2/{rest:.*}", _unknown_operation)]
 
 
 def _handler(
-    operation: Operation, caller_from: Callable[[str], Caller], gate: Gate | None
+    operation: Operation, caller_from: Callable[[str], Caller], guard: Guard | None
 ) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         try:
             caller = caller_from(_region(request))
             _check_age(request, caller.account.signature_seconds)
-            call = Call(caller, request, await _body(request))
-            if gate and (refusal := gate.refusal(_as_sent(call))):
-                return web.Response(
-                    status=refusal.status, headers=refusal.headers, body=refusal.body
-                )
+            call = Call(operation, caller, request, await _body(request))
+            if guard and (refusal := guard(request, call.body)):
+                return refusal
             await caller.faults.delay(operation.name, call.body)
             breaking = caller.faults.breaking(operation.name, call.body)
             if breaking:
-                return await _break(breaking, operation, call)
-            return _json(operation.answer(call))
+                return await _break(breaking, call)
+            return _json(call.answer())
         except SesError as refused:
             return _refusal(refused)
 
     return answer
 
 
-async def _break(fault: Breaking, operation: Operation, call: Call) -> web.Response:
-    """Let a call go wrong as commanded, having taken it or not."""
+async def _break(fault: Breaking, call: Call) -> web.Response:
+    """Apply a fault to a call; ``fault.take`` says whether the mails are accepted."""
     answer: web.Response | None = None
     if fault.take == "first":
-        answer = _outcome(operation, call)
+        answer = _outcome(call)
     if isinstance(fault, CallError):
         raise fault.refusal()
     if isinstance(fault, Hang):
         await call.caller.faults.wait(fault.seconds)
         if fault.take == "late":
-            answer = _outcome(operation, call)
+            answer = _outcome(call)
         if answer is not None:
             return answer
     if call.request.transport is not None:
         call.request.transport.abort()
-    return web.Response()  # which nobody gets
+    return web.Response()  # which nobody receives
 
 
-def _as_sent(call: Call) -> HttpCall:
-    request = call.request
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return HttpCall(request.method, request.raw_path, headers, call.body)
-
-
-def _outcome(operation: Operation, call: Call) -> web.Response:
+def _outcome(call: Call) -> web.Response:
     try:
-        return _json(operation.answer(call))
+        return _json(call.answer())
     except SesError as refused:
         return _refusal(refused)
 
 
 def _region(request: web.Request) -> str:
-    """Return the region a request is signed for. Whose signature it is, nobody checks here."""
+    """Return the region that a request is signed for; the signature itself is not checked."""
     signed = _SIGNED.match(request.headers.get("Authorization", ""))
     if not signed:
         raise SesError(
@@ -324,8 +108,8 @@ def _region(request: web.Request) -> str:
 
 
 def _check_age(request: web.Request, signature_seconds: float) -> None:
-    """Refuse, as AWS does, what was signed too long ago: who overheard it must not repeat it."""
-    with suppress(ValueError):  # no date, or none of its form: then nobody signed it
+    """Refuse, as AWS does, an old signature: it may be a replay."""
+    with suppress(ValueError):  # without a valid date nothing was signed
         signed_at = datetime.strptime(request.headers.get("X-Amz-Date", ""), "%Y%m%dT%H%M%S%z")
         if (datetime.now(UTC) - signed_at).total_seconds() > signature_seconds:
             raise SesError("InvalidSignatureException", "Signature expired", HTTPStatus.FORBIDDEN)

@@ -1,12 +1,12 @@
 """The control API from Python: ``server.control.drop(take="first")``."""
 
-import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Literal
+
+import urllib3
 
 from ses_server.events import Travel
 from ses_server.fates import EventType, FateRule
@@ -24,12 +24,9 @@ from ses_server.publishing import ANY, Queue, Topic
 
 TIMEOUT_SECONDS = 30.0
 
-# A proxy of the environment is for the world outside, not for a server on this machine.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 class ControlError(Exception):
-    """The server did not take a command; the text is its reason."""
+    """The server refused a command; the text is its reason."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +39,16 @@ class Throttles:
 
 @dataclass(frozen=True)
 class Control:
-    """A running server's control API, at the server's URL.
+    """The control API of the server at ``url``.
 
-    Each command that makes a fault returns its number, for ``end``. A fault without a ``count``
-    strikes until it is ended; ``probability`` is drawn by ``seed``.
+    Each command that begins a fault returns its number, for ``end``. A fault without a ``count``
+    strikes until it is ended; the same ``seed`` and ``probability`` strike the same calls.
     """
 
     url: str
 
     def state(self) -> dict[str, Any]:
-        """Return all that is in force: ``GET /control``."""
+        """Return everything in force: ``GET /control``."""
         return self._call("GET", "/control")
 
     def throttles(self) -> Throttles:
@@ -68,9 +65,9 @@ class Control:
         enforcement_status: Literal["HEALTHY", "PROBATION", "SHUTDOWN"] | None = None,
         signature_seconds: float | None = None,
     ) -> None:
-        """Change the limits from now on; what is not given stays.
+        """Change the account; None changes nothing.
 
-        ``sent_last_24_hours`` says how much of the quota is used up, whatever was sent.
+        ``sent_last_24_hours`` sets how much of the quota is used, whatever was sent.
         """
         self._call(
             "PATCH",
@@ -87,7 +84,7 @@ class Control:
         )
 
     def change_identity(self, identity: str, **proof: str) -> None:
-        """Say how far an identity is proved; ``proof`` are ``ProofChange``'s fields."""
+        """Set how far an identity is verified; ``proof`` are the fields of ``ProofChange``."""
         self._call("PATCH", f"/control/identities/{urllib.parse.quote(identity)}", proof)
 
     def pause_sending(self) -> None:
@@ -105,7 +102,7 @@ class Control:
         )
 
     def begin(self, fault: Fault) -> int:
-        """Let a fault strike from now on; the commands below are the usual ones."""
+        """Begin any fault; the methods below begin the usual ones."""
         answer = self._call("POST", "/control/faults", fault.model_dump(mode="json"))
         return int(answer["number"])
 
@@ -116,7 +113,7 @@ class Control:
         self._call("DELETE", "/control/faults")
 
     def struck(self, number: int) -> int:
-        """Tell how often a fault has struck."""
+        """Return how often a fault has struck."""
         (found,) = (one for one in self.state()["faults"] if one["number"] == number)
         return int(found["struck"])
 
@@ -134,33 +131,33 @@ class Control:
         return self.begin(EntryStatus(status="ACCOUNT_THROTTLED", count=count))
 
     def refuse_calls(self, error: str, **fault: Any) -> int:  # noqa: ANN401 — CallError's fields
-        """Answer calls with ``error``; ``fault`` are ``CallError``'s other fields."""
+        """Refuse calls with ``error``; ``fault`` are the other fields of ``CallError``."""
         return self.begin(CallError(error=error, **fault))
 
     def refuse_entries(self, status: str, **fault: Any) -> int:  # noqa: ANN401 — EntryStatus's
-        """Answer entries with ``status``; ``fault`` are ``EntryStatus``'s other fields."""
+        """Refuse entries with ``status``; ``fault`` are the other fields of ``EntryStatus``."""
         return self.begin(EntryStatus.model_validate({"status": status, **fault}))
 
     def hang(self, seconds: float, take: Taking, **fault: Any) -> int:  # noqa: ANN401 — Hang's
-        """Say nothing for ``seconds``, the mails taken ``first``, ``late`` (after) or ``never``."""
+        """Don't answer for ``seconds``; accept the mails ``first``, ``late`` or ``never``."""
         return self.begin(Hang(seconds=seconds, take=take, **fault))
 
     def drop(self, take: Literal["first", "never"], **fault: Any) -> int:  # noqa: ANN401 — Drop's
-        """Drop the connection unanswered, the mails taken ``first`` or ``never``."""
+        """Close the connection without an answer; accept the mails ``first`` or ``never``."""
         return self.begin(Drop(take=take, **fault))
 
     def bounce(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
-        """Let mails bounce from now on: to ``recipients``, or a ``share``; see ``FateRule``."""
-        return self.let(_rule(EventType.BOUNCE, recipients, rule))
+        """Make mails bounce: those to ``recipients``, or a ``share``; see ``FateRule``."""
+        return self.begin_fate(_rule(EventType.BOUNCE, recipients, rule))
 
     def complain(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
-        return self.let(_rule(EventType.COMPLAINT, recipients, rule))
+        return self.begin_fate(_rule(EventType.COMPLAINT, recipients, rule))
 
     def reject(self, recipients: Iterable[str] | None = None, **rule: Any) -> int:  # noqa: ANN401
-        return self.let(_rule(EventType.REJECT, recipients, rule))
+        return self.begin_fate(_rule(EventType.REJECT, recipients, rule))
 
-    def let(self, rule: FateRule) -> int:
-        """Decide by ``rule`` what becomes of mails; returns its number, for ``end_fate``."""
+    def begin_fate(self, rule: FateRule) -> int:
+        """Apply a rule to new mails; return its number, for ``end_fate``."""
         return int(self._call("POST", "/control/fates", rule.model_dump(mode="json"))["number"])
 
     def end_fate(self, number: int) -> None:
@@ -169,35 +166,35 @@ class Control:
     def end_all_fates(self) -> None:
         self._call("DELETE", "/control/fates")
 
-    def tell(
+    def publish_event(
         self,
         event: EventType,
         recipients: Iterable[str],
         **rule: Any,  # noqa: ANN401
     ) -> list[str]:
-        """Publish an event about the last mail to each of ``recipients``, now.
+        """Publish an event now, about the last mail to each of ``recipients``.
 
-        Returns those that there is a mail to.
+        Return the recipients that got a mail before.
         """
         body = _rule(event, recipients, rule).model_dump(mode="json")
-        told: list[str] = self._call("POST", "/control/events", body)["told"]
-        return told
+        published: list[str] = self._call("POST", "/control/events", body)["recipients"]
+        return published
 
     def let_events_travel(self, **travel: Any) -> None:  # noqa: ANN401 — Travel's fields
-        """Set how the events of mails taken from now on travel; without arguments, plainly."""
+        """Set how the events of new mails travel; without arguments, as by default."""
         self._call("PUT", "/control/travel", Travel(**travel).model_dump(mode="json"))
 
     def release_events(self) -> int:
-        """Publish what was withheld, and return how many events that were."""
+        """Publish the withheld events, and return their number."""
         return int(self._call("POST", "/control/events/release")["released"])
 
     def republish_events(self, hours: float) -> int:
-        """Publish again what was published in the last ``hours``; return how many events."""
+        """Publish the events of the last ``hours`` again, and return their number."""
         answer = self._call("POST", "/control/events/republish", {"hours": hours})
         return int(answer["due_again"])
 
     def publish_to(self, destination: Topic | Queue, configuration_set: str = ANY) -> None:
-        """Send a configuration set's events to a topic or a queue, also after a restart."""
+        """Publish a configuration set's events to a topic or a queue, also after a restart."""
         self._call(
             "PUT",
             f"/control/destinations/{urllib.parse.quote(configuration_set, safe='')}",
@@ -213,17 +210,13 @@ class Control:
         return counted
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 — http, to our own server
-            f"{self.url}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
+        answer = urllib3.request(
+            method, self.url + path, json=body, timeout=TIMEOUT_SECONDS, retries=False
         )
-        try:
-            with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                read: dict[str, Any] = json.load(answer)
-                return read
-        except urllib.error.HTTPError as refused:
-            raise ControlError(refused.read().decode()) from refused
+        if answer.status != HTTPStatus.OK:
+            raise ControlError(answer.data.decode())
+        read: dict[str, Any] = answer.json()
+        return read
 
 
 def _rule(event: EventType, recipients: Iterable[str] | None, rule: dict[str, Any]) -> FateRule:

@@ -1,44 +1,6 @@
-"""The control API: the account's limits and the misbehaviour, changed while the server runs.
+"""The control API: change the account, the faults, the fates and the events of a running server.
 
-All of it is JSON, on the server's own port; a request that can't be read is answered with 400 and
-a ``message``. ``control.Control`` speaks it for Python.
-
-``GET /control``
-    everything that is in force, and how many messages met a limit.
-``PATCH /control/account``
-    any of ``max_send_rate``, ``max_24_hour_send`` (-1: none), ``enforces_rate``,
-    ``sending_enabled``, and ``sent_last_24_hours`` (a number, for the quota to count from).
-    Also ``production_access`` (false: the sandbox), ``enforcement_status`` and
-    ``signature_seconds`` (how long after it was signed a request is taken).
-``PATCH /control/identities/example.com``
-    how far an identity is proved: any of ``verification``, ``dkim``, ``mail_from_domain`` and
-    ``mail_from``, in SES's words (``PENDING``, ``SUCCESS``, ``FAILED``).
-``POST /control/suppressions``
-    ``{"addresses": […], "reason": "BOUNCE"}`` puts addresses on the account's list.
-``POST /control/faults``
-    a fault by its ``kind`` (see ``faults``) → ``{"number": 1}``.
-``DELETE /control/faults``, ``DELETE /control/faults/1``
-    end all faults, or one.
-``POST /control/fates``, ``DELETE /control/fates``, ``DELETE /control/fates/1``
-    the same for what becomes of mails (``fates.FateRule``): bounces, complaints, …
-``POST /control/events``
-    a ``FateRule`` with one or several ``recipients``, told now of the last mail to each.
-``PUT /control/travel``
-    how events travel from now on (``events.Travel``): late, twice, out of order, lost, withheld.
-``POST /control/events/release``
-    publishes what was withheld.
-``POST /control/events/republish``
-    ``{"hours": 6}`` publishes again what was published in that time.
-``PUT /control/destinations/issues``, ``DELETE /control/destinations``
-    where a configuration set's events go: ``{"topic_arn": …, "endpoint_url": …}`` or
-    ``{"queue_url": …, "endpoint_url": …}``, with ``types`` for some types only; ``*`` is any other
-    configuration set. It holds after a restart too. A new one is sent ``publishing.VALIDATED``.
-
-``GET /api/events``
-    the events as SES writes them, and where each is; ``to``, ``type``, ``after``, ``limit``.
-``GET /api/counts``
-    how often a mail was taken, by issue, subscriber, round and recipient; ``issue``, and
-    ``at_least``, for those that were taken so often.
+README.md lists its requests. ``control.Control`` calls them from Python.
 """
 
 import asyncio
@@ -56,19 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ses_server import account, database, events, mails, publishing, record
 from ses_server.addresses import mailbox_key
+from ses_server.caller import Caller
 from ses_server.database import transaction
 from ses_server.events import Travel
 from ses_server.fates import EventType, FateRule, Fates
 from ses_server.faults import Fault, Faults
 from ses_server.limits import Limit
 from ses_server.publishing import Publisher
-from ses_server.sending import Caller
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class AccountChange(BaseModel):
-    """What is changed of the account; None leaves a thing as it is."""
+    """A change of the account; None changes nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +48,7 @@ type ProofStatus = Literal["PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", 
 
 
 class ProofChange(BaseModel):
-    """What is changed of an identity's proof; None leaves a thing as it is."""
+    """A change of how far an identity is verified; None changes nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,7 +59,7 @@ class ProofChange(BaseModel):
 
 
 class Suppressions(BaseModel):
-    """Addresses for the account's suppression list."""
+    """Addresses to add to the account's suppression list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -106,7 +68,7 @@ class Suppressions(BaseModel):
 
 
 class Republishing(BaseModel):
-    """How far back events are published once more."""
+    """Publish the events of the last ``hours`` again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -118,7 +80,7 @@ _FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 
 
 def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.RouteDef]:
-    """Make the control API's routes, over what all callers share."""
+    """Return the control API's routes."""
     api = ControlApi(caller, publisher, directory)
     return [
         web.get("/control", api.show),
@@ -131,7 +93,7 @@ def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.Ro
         web.post("/control/fates", _answering(api.begin_fate)),
         web.delete("/control/fates", api.end_fates),
         web.delete(rf"/control/fates/{_NUMBER}", api.end_fates),
-        web.post("/control/events", _answering(api.tell)),
+        web.post("/control/events", _answering(api.publish_event)),
         web.put("/control/travel", _answering(api.change_travel)),
         web.post("/control/events/release", api.release),
         web.post("/control/events/republish", _answering(api.republish)),
@@ -153,7 +115,7 @@ def _answering(handler: Handler) -> Handler:
 
 
 class ControlApi:
-    """The handlers, over the state of the server's one process."""
+    """The handlers; they share the server's state with the SES API."""
 
     def __init__(self, caller: Caller, publisher: Publisher, directory: Path) -> None:
         self._connection = caller.connection
@@ -236,21 +198,21 @@ class ControlApi:
     async def end_fates(self, request: web.Request) -> web.Response:
         return _ended(request, self._fates)
 
-    async def tell(self, request: web.Request) -> web.Response:
+    async def publish_event(self, request: web.Request) -> web.Response:
         rule = FateRule.model_validate_json(await request.read())
         now = datetime.now(UTC)
         suppresses = rule.fate().suppresses
         if suppresses not in account.suppressed_reasons(self._connection):
             suppresses = None
-        told = []
+        published = []
         with transaction(self._connection):
             for recipient in sorted(rule.recipients or ()):
-                if events.tell_of_last_mail(self._connection, recipient, rule.happening(), now):
-                    told.append(recipient)
+                if events.add_to_last_mail(self._connection, recipient, rule.happening(), now):
+                    published.append(recipient)
                     if suppresses:
                         account.suppress(self._connection, recipient, suppresses)
         self._publisher.wake()
-        return web.json_response({"told": told})
+        return web.json_response({"recipients": published})
 
     async def change_travel(self, request: web.Request) -> web.Response:
         self._plan.travel = Travel.model_validate_json(await request.read())
@@ -321,7 +283,7 @@ class _CountQuery(BaseModel):
 
 
 def _counts(directory: Path, query: _CountQuery) -> str:
-    """Count apart from the server's own connection, so that calls are answered meanwhile."""
+    """Count on a connection of its own, so that the server answers calls meanwhile."""
     with closing(database.connect(directory)) as connection:
         counted = record.counts_by_recipient(connection, issue=query.issue, at_least=query.at_least)
     return json.dumps(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SCHEMA = """
--- What the mails of one call, and of calls like it, have in common.
+-- What mails share: those of one call, and of other calls with the same content.
 CREATE TABLE IF NOT EXISTS contents (
   id INTEGER PRIMARY KEY,
   digest BLOB NOT NULL UNIQUE,
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS contents (
   default_data TEXT,                -- JSON object; NULL when the content is not a template
   raw BLOB                          -- the message itself, when it came raw
 );
--- One row for each mailbox that a message was meant for.
+-- One row for each recipient of a message.
 CREATE TABLE IF NOT EXISTS mails (
   id INTEGER PRIMARY KEY,           -- in the order of acceptance
   message_id TEXT NOT NULL,
@@ -34,35 +34,35 @@ CREATE TABLE IF NOT EXISTS mails (
   entry TEXT NOT NULL               -- JSON: to, cc, headers, tags, data
 );
 CREATE INDEX IF NOT EXISTS mails_by_recipient ON mails (recipient, id);
--- What SES tells of a mail; each row is published once.
+-- The events of a mail; each row is published once.
 CREATE TABLE IF NOT EXISTS events (
   id INTEGER PRIMARY KEY,
   mail_id INTEGER NOT NULL REFERENCES mails,
   type TEXT NOT NULL,               -- SES's eventType
-  detail TEXT NOT NULL,             -- JSON object: what the event says of its own
+  detail TEXT NOT NULL,             -- JSON object: what this event has beyond its type
   happened_at INTEGER NOT NULL,     -- milliseconds since 1970
-  due_at INTEGER NOT NULL,          -- when to publish it; later than it happened, when told so
+  due_at INTEGER NOT NULL,          -- when to publish it
   state TEXT NOT NULL CHECK (state IN ('due', 'published', 'withheld', 'lost', 'unwanted')),
-  published_at INTEGER              -- or when it was found that nobody wants it
+  published_at INTEGER              -- or when it was found to have no destination
 );
 CREATE INDEX IF NOT EXISTS events_due ON events (due_at) WHERE state = 'due';
--- Where a configuration set's events go; '*' is any that has none of its own.
+-- Where a configuration set's events go; '*' is the destination of all others.
 CREATE TABLE IF NOT EXISTS event_destinations (
   configuration_set TEXT PRIMARY KEY,
   destination TEXT NOT NULL         -- JSON
 );
--- The configuration sets with a destination to which SES has not yet said that it found it valid.
+-- The configuration sets whose destination has not yet been sent SES's validation message.
 CREATE TABLE IF NOT EXISTS validations_due (configuration_set TEXT PRIMARY KEY);
--- Recipients accepted, by minute: what the 24-hour quota is counted from.
+-- Accepted recipients by minute, to count the 24-hour quota.
 CREATE TABLE IF NOT EXISTS sent (minute INTEGER PRIMARY KEY, recipients INTEGER NOT NULL);
 
 CREATE TABLE IF NOT EXISTS identities (name TEXT PRIMARY KEY, configuration_set TEXT);
--- How far the proof of an identity is; one without a row is proved.
+-- How far an identity is verified; one without a row is fully verified.
 CREATE TABLE IF NOT EXISTS identity_proofs (
   name TEXT PRIMARY KEY,
   proof TEXT NOT NULL               -- JSON
 );
--- As the operator set them up; where events really go is in event_destinations.
+-- Destinations made by the SES API; where events really go is in event_destinations.
 CREATE TABLE IF NOT EXISTS configured_destinations (
   configuration_set TEXT NOT NULL,
   name TEXT NOT NULL,
@@ -89,10 +89,10 @@ INSERT OR IGNORE INTO account VALUES (1, 1, '["BOUNCE", "COMPLAINT"]');
 
 
 def connect(directory: Path) -> sqlite3.Connection:
-    """Open the database in ``directory``, made with its tables when it is not there.
+    """Open the database in ``directory``; create it if it doesn't exist.
 
-    What is committed survives the process being killed at any moment; a loss of power may cost
-    the last commits (``synchronous=NORMAL``), which a local mailbox can bear.
+    Commits survive a ``kill -9``; a power cut may lose the last ones (``synchronous=NORMAL``),
+    which is acceptable for a local mailbox.
     """
     directory.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(directory / "mailbox.sqlite3", timeout=10, autocommit=True)
@@ -105,7 +105,7 @@ def connect(directory: Path) -> sqlite3.Connection:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Let a mailbox of before know the newer outcomes: SQLite can't alter a CHECK."""
+    """Add the newer outcomes to an older mailbox: SQLite can't alter a CHECK."""
     found = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'mails'").fetchone()
     if found is None or "'bounced'" in found[0]:
         return
@@ -120,7 +120,7 @@ def _upgrade(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; the write lock is taken at once, so that no reader is turned writer."""
+    """Commit all or nothing; take the write lock at the start, so that it is never upgraded."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -1,10 +1,10 @@
-"""The refusals of SES, as its HTTP API words them."""
+"""The refusals of SES, in the words of its HTTP API."""
 
 from http import HTTPStatus
 
 
 class SesError(Exception):
-    """A whole call refused: ``code`` is SES's name of the error, ``status`` its HTTP status."""
+    """Refuses a whole call: ``code`` is SES's name of the error, ``status`` its HTTP status."""
 
     def __init__(
         self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST

@@ -1,4 +1,4 @@
-"""Events as SES writes them: its guide's "Contents of event data that SES publishes to SNS"."""
+"""Write events as SES does: its guide's "Contents of event data that SES publishes to SNS"."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from ses_server.addresses import bare, mailbox_key
 from ses_server.fates import EventType
 
 ACCOUNT_ID = "000000000000"
-_RETRYING_MILLISECONDS = 14 * 3600 * 1000  # SES: it tries for up to 14 hours
+_RETRYING_MILLISECONDS = 14 * 3600 * 1000  # SES retries for up to 14 hours
 
 
 def _iso(milliseconds: int) -> str:
@@ -19,7 +19,7 @@ def _iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# By type: the member that tells of it.
+# The member of the record that describes the event, by type.
 _MEMBERS = {
     EventType.SEND: "send",
     EventType.DELIVERY: "delivery",
@@ -36,7 +36,7 @@ _MEMBERS = {
 
 
 def record(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
-    """Write an event as SES's guide has it: "Contents of event data"."""
+    """Return the record of an event."""
     event_type = EventType(row["type"])
     member = _member(event_type, row, json.loads(row["detail"]))
     return {"eventType": row["type"], "mail": _mail(row, entry), _MEMBERS[event_type]: member}
@@ -120,7 +120,7 @@ def _delay(row: sqlite3.Row, detail: dict[str, Any]) -> dict[str, object]:
 
 
 def _subscription(at: str) -> dict[str, object]:
-    """Say that a reader left by SES's own subscription management, which Broadsheet has not."""
+    """Return what SES's own subscription management reports of a reader who unsubscribed."""
     return {
         "contactList": "readers",
         "timestamp": at,
@@ -133,10 +133,7 @@ def _subscription(at: str) -> dict[str, object]:
 def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
     sender, to, cc = row["sender"], entry["to"], entry["cc"]
     reply_to = json.loads(row["reply_to"])
-    subject = row["subject"] or ""
-    if row["default_data"] is not None:
-        data = rendering.values({**json.loads(row["default_data"]), **entry["data"]})
-        subject = rendering.substitute(subject, data)
+    subject = _subject(row, entry)
     headers = [
         ("From", sender),
         ("Reply-To", ", ".join(reply_to)),
@@ -146,19 +143,10 @@ def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
         ("MIME-Version", "1.0"),
         *entry["headers"],
     ]
-    sender_address = bare(sender)
-    tags = {
-        "ses:operation": [row["operation"]],
-        "ses:source-ip": ["127.0.0.1"],
-        "ses:from-domain": [sender_address.rpartition("@")[2]],
-        "ses:caller-identity": ["local"],
-    }
-    if row["configuration_set"] is not None:
-        tags["ses:configuration-set"] = [row["configuration_set"]]
     return {
         "timestamp": _iso(row["received_at"]),
         "source": sender,
-        "sourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/{sender_address}",
+        "sourceArn": f"arn:aws:ses:us-east-1:{ACCOUNT_ID}:identity/{bare(sender)}",
         "sendingAccountId": ACCOUNT_ID,
         "messageId": row["message_id"],
         "destination": _destination([*to, *cc], row["recipient"]),
@@ -172,11 +160,32 @@ def _mail(row: sqlite3.Row, entry: Mapping[str, Any]) -> dict[str, object]:
             "messageId": row["message_id"],
             "subject": subject,
         },
-        "tags": tags | {name: [value] for name, value in entry["tags"].items()},
+        "tags": _tags(row) | {name: [value] for name, value in entry["tags"].items()},
     }
 
 
+def _subject(row: sqlite3.Row, entry: Mapping[str, Any]) -> str:
+    subject: str = row["subject"] or ""
+    if row["default_data"] is None:
+        return subject
+    data = rendering.values({**json.loads(row["default_data"]), **entry["data"]})
+    return rendering.substitute(subject, data)
+
+
+def _tags(row: sqlite3.Row) -> dict[str, list[str]]:
+    """Return the tags that SES itself adds."""
+    tags = {
+        "ses:operation": [row["operation"]],
+        "ses:source-ip": ["127.0.0.1"],
+        "ses:from-domain": [bare(row["sender"]).rpartition("@")[2]],
+        "ses:caller-identity": ["local"],
+    }
+    if row["configuration_set"] is not None:
+        tags["ses:configuration-set"] = [row["configuration_set"]]
+    return tags
+
+
 def _destination(listed: Sequence[str], recipient: str) -> list[str]:
-    """Name whom a message went to, a blind copy's recipient included."""
+    """Return the recipients of a message, including that of a blind copy."""
     named = [bare(text) for text in listed]
     return named if recipient in map(mailbox_key, named) else [*named, recipient]

@@ -1,4 +1,4 @@
-"""The events of the mails: planned with them in one transaction, published from disk later."""
+"""The events of mails: stored with them in one transaction, published later."""
 
 import json
 import sqlite3
@@ -15,13 +15,13 @@ from ses_server.chance import chance
 from ses_server.fates import EventType, Happening
 from ses_server.mails import AcceptedCall
 
-DELIVERY_SECONDS = 0.1  # from taking a mail to its delivery or bounce
+DELIVERY_SECONDS = 0.1  # from accepting a mail to its delivery or bounce
 
-_IS_TOLD_BY_SES_ITSELF = {EventType.SEND, EventType.REJECT, EventType.RENDERING_FAILURE}
+_BY_SES_ITSELF = {EventType.SEND, EventType.REJECT, EventType.RENDERING_FAILURE}
 
 
 class EventState(StrEnum):
-    """Where an event is on its way."""
+    """Whether an event was published."""
 
     DUE = "due"
     PUBLISHED = "published"
@@ -31,18 +31,20 @@ class EventState(StrEnum):
 
 
 class Travel(BaseModel):
-    """How the events of the mails taken from now on travel; by itself at once, once, and in order.
+    """How the events of new mails travel; by default at once, once, and in order.
 
-    The shares are drawn by ``seed`` and by what the event is about (its recipient, type, and the
-    mail's tags ``issue`` and ``round``), so that the same events fare the same.
+    ``seed`` and the event (its recipient, type, and the mail's tags ``issue`` and ``round``)
+    decide who belongs to a share, so that a repeated run selects the same events.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    types: frozenset[EventType] = frozenset(EventType)  # those that all of this concerns
+    types: frozenset[EventType] = frozenset(
+        EventType
+    )  # the events of these types; others travel as usual
     late: tuple[float, float] = (0.0, 0.0)  # seconds more, from and to
     twice: float = Field(default=0.0, ge=0, le=1)  # the share that is published again
-    out_of_order: float = Field(default=0.0, ge=0, le=1)  # the share of mails told backwards
+    out_of_order: float = Field(default=0.0, ge=0, le=1)  # the share of mails in reverse order
     lost: float = Field(default=0.0, ge=0, le=1)  # the share that is never published
     is_withheld: bool = False  # until released
     seed: int = 0
@@ -50,9 +52,9 @@ class Travel(BaseModel):
 
 @dataclass(frozen=True)
 class Event:
-    """One event, and where it is; ``record`` is what SES publishes of it.
+    """An event and its state; ``record`` is what SES publishes.
 
-    An event that is told twice is here twice.
+    An event that is published twice is two of these.
     """
 
     id: int
@@ -77,7 +79,7 @@ class _Planned(NamedTuple):
 
 
 class Plan:
-    """Plans the events of accepted calls, as they are told to travel."""
+    """Plans the events of accepted calls by the travel in force."""
 
     def __init__(self) -> None:
         self.travel = Travel()
@@ -136,7 +138,7 @@ _SENT = Happening(EventType.SEND)
 
 
 def _time(now: int, happening: Happening) -> int:
-    if happening.type in _IS_TOLD_BY_SES_ITSELF:
+    if happening.type in _BY_SES_ITSELF:
         return now
     return now + int((DELIVERY_SECONDS + happening.after) * 1000)
 
@@ -154,7 +156,7 @@ def _row(event: _Planned, state: EventState, due_at: int | None = None) -> tuple
 
 
 def keep(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    """Write what ``Plan.rows`` gave. The caller owns the transaction."""
+    """Store what ``Plan.rows`` yields. The caller owns the transaction."""
     connection.executemany(
         "INSERT INTO events (mail_id, type, detail, happened_at, due_at, state)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -162,10 +164,10 @@ def keep(connection: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> 
     )
 
 
-def tell_of_last_mail(
+def add_to_last_mail(
     connection: sqlite3.Connection, recipient: str, happening: Happening, now: datetime
 ) -> bool:
-    """Add an event, due now, about the last mail to ``recipient``; False when there is none."""
+    """Add an event, due now, to the last mail to ``recipient``; return False if there is none."""
     found = connection.execute(
         "SELECT max(id) FROM mails WHERE recipient = ?", (recipient,)
     ).fetchone()
@@ -183,7 +185,7 @@ def release(connection: sqlite3.Connection) -> int:
 
 
 def make_due_again(connection: sqlite3.Connection, since: datetime) -> int:
-    """Have what was published since then, or was wanted by nobody, published once more."""
+    """Make due what was published since then, or had no destination; return how many."""
     again = connection.execute(
         "UPDATE events SET state = 'due' WHERE state IN ('published', 'unwanted')"
         " AND published_at >= ?",
@@ -198,7 +200,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def next_due_at(connection: sqlite3.Connection) -> float | None:
-    """Tell when the first unpublished event is due, in seconds since 1970."""
+    """Return when the first unpublished event is due, in seconds since 1970."""
     (due_at,) = connection.execute("SELECT min(due_at) FROM events WHERE state = 'due'").fetchone()
     return None if due_at is None else due_at / 1000
 
@@ -217,7 +219,7 @@ WHERE (:to IS NULL OR mails.recipient = :to) AND events.id > :after
 
 
 def due(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Event]:
-    """Read what is to be published, what is due first first."""
+    """Return the due events, the earliest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE state = 'due' AND due_at <= ? ORDER BY due_at, events.id LIMIT ?",
         (int(now.timestamp() * 1000), limit),
@@ -243,7 +245,7 @@ def find(
     after: int = 0,
     limit: int = -1,
 ) -> Iterator[Event]:
-    """Read events in the order they were planned in, those after the event ``after``."""
+    """Yield events in the order of planning, those after the event ``after``."""
     rows = connection.execute(
         f"{_SELECT} {_WHERE} ORDER BY events.id LIMIT :limit",
         {"to": to, "types": json.dumps(list(types)), "after": after, "limit": limit},

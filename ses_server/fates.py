@@ -1,8 +1,7 @@
-"""What becomes of a mail once it is accepted, and which events SES publishes of it.
+"""What becomes of an accepted mail, and which events SES publishes about it.
 
-By itself a mail is delivered, unless its recipient is suppressed, its template lacks a value, or
-the address is one of SES's mailbox simulator. On command, others bounce, complain, are rejected
-or delayed: by a ``FateRule``, forgotten when the server ends.
+A mail is delivered, unless its recipient is suppressed, its template lacks a value, the address
+is one of SES's mailbox simulator, or a ``FateRule`` decides otherwise. Rules end with the server.
 """
 
 import itertools
@@ -20,7 +19,7 @@ SIMULATOR = "simulator.amazonses.com"
 
 
 class Outcome(StrEnum):
-    """What became of an accepted mail; SES tells this by events, never in its answer."""
+    """What became of an accepted mail; SES reports it by events, never in its answer."""
 
     DELIVERED = "delivered"
     SUPPRESSED = "suppressed"
@@ -50,9 +49,9 @@ type Suppressing = Literal["BOUNCE", "COMPLAINT"] | None
 
 @dataclass(frozen=True)
 class Happening:
-    """One thing that SES tells about a mail, ``after`` so many seconds more than a delivery takes.
+    """Something that SES reports about a mail, ``after`` seconds from its delivery.
 
-    ``detail`` is what the event says of its own, beyond what every event of the type says.
+    ``detail`` is what this event has beyond every event of its type.
     """
 
     type: EventType
@@ -62,7 +61,7 @@ class Happening:
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of one recipient's mail, why, and what is told of it after its ``Send``."""
+    """What becomes of one recipient's mail, why, and the events after its ``Send``."""
 
     outcome: Outcome
     happenings: tuple[Happening, ...]
@@ -134,13 +133,13 @@ _SIMULATED = {
 
 
 class FateRule(BaseModel):
-    """Decide what becomes of mails, and which event SES publishes of them.
+    """Decides what becomes of mails, and which event SES publishes about them.
 
-    It holds for ``recipients``, or for all, and of these for a ``share``, which is drawn by
-    ``seed`` and the recipient (and the mail's tags ``issue`` and ``round``): the same ones always.
-    ``after`` is in seconds from when the mail would have been delivered. A permanent bounce and a
-    complaint put the recipient on the account's suppression list, as with SES, when the mail is
-    taken, unless ``suppresses`` is off. Types and subtypes may be any text: SES adds new ones.
+    It is for ``recipients``, or for all; and for a ``share`` of them, which ``seed`` and the
+    recipient decide (and the mail's tags ``issue`` and ``round``), so that it is repeatable.
+    ``after`` is in seconds from the delivery. A permanent bounce and a complaint put the recipient
+    on the account's suppression list, as with SES, unless ``suppresses`` is false. Types and
+    subtypes can be any text, because SES adds new ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -181,7 +180,7 @@ class FateRule(BaseModel):
             EventType.DELIVERY_DELAY: {"delayType": self.delay_type},
             EventType.CLICK: {"link": "https://example.com/", "linkTags": None},
         }
-        if self.complaint_feedback_type:  # absent without a report of the mailbox provider's
+        if self.complaint_feedback_type:  # absent without a report by the mailbox provider
             details[EventType.COMPLAINT]["complaintFeedbackType"] = self.complaint_feedback_type
         return details.get(self.event, {})
 
@@ -204,7 +203,7 @@ class FateRule(BaseModel):
         return fate
 
     def _listed(self) -> Suppressing:
-        """Return as what the recipient is put on the account's suppression list, if at all."""
+        """Return the reason for which the recipient is suppressed, or None."""
         if not self.suppresses:
             return None
         if self.event is EventType.BOUNCE and self.bounce_type == "Permanent":
@@ -214,7 +213,7 @@ class FateRule(BaseModel):
 
 
 class Fates:
-    """The rules in force, by the number each is ended by; the first that concerns a mail holds."""
+    """The rules in force, by their numbers; the first that concerns a mail decides."""
 
     def __init__(self) -> None:
         self._rules: dict[int, FateRule] = {}
@@ -235,7 +234,7 @@ class Fates:
         return self._rules.items()
 
     def of(self, recipient: str, tags: Mapping[str, str]) -> Fate:
-        """Decide about one mail to ``recipient``, a mailbox key."""
+        """Return the fate of a mail to ``recipient``, a mailbox key."""
         for rule in self._rules.values():
             if rule.concerns(recipient, tags):
                 return rule.fate()

@@ -1,8 +1,8 @@
-"""Misbehaviour on command: what SES, or the network on the way to it, does at its worst.
+"""Faults: what SES, or the network on the way to it, does at its worst.
 
-A fault strikes calls (or, ``EntryStatus``, single entries) of the given operations, or only those
-that are to one of ``recipients``; at most ``count`` times; each time with ``probability``, drawn
-by ``seed``. Faults are forgotten when the server ends.
+A fault strikes calls of the given operations (``EntryStatus``: single entries); with
+``recipients`` only those to one of them, at most ``count`` times, and each time with
+``probability``, which ``seed`` makes repeatable. Faults end with the server.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ ERRORS: dict[str, tuple[HTTPStatus, str]] = {
     "ServiceUnavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "Service unavailable"),
 }
 
-# When a call that goes wrong is taken: before it goes wrong, after its hang, or not at all.
+# When the mails of a failing call are accepted: before it fails, after its hang, or never.
 Taking = Literal["first", "late", "never"]
 
 
@@ -84,7 +84,7 @@ class _Fault(BaseModel):
 
 
 class Latency(_Fault):
-    """Answer later: by ``seconds``, and up to ``jitter`` seconds more."""
+    """Answer ``seconds`` later, and up to ``jitter`` seconds more."""
 
     kind: Literal["latency"] = "latency"
     operations: frozenset[str] = SENDING
@@ -93,9 +93,9 @@ class Latency(_Fault):
 
 
 class CallError(_Fault):
-    """Answer a whole call with ``error``: one of ``ERRORS``, or any other with its ``status``.
+    """Refuse a whole call with ``error``: one of ``ERRORS``, or any other with its ``status``.
 
-    With ``take`` of ``first`` the mails are taken all the same, as a 5xx may hide.
+    With ``take="first"`` the mails are accepted all the same, which a 5xx may hide.
     """
 
     kind: Literal["error"] = "error"
@@ -117,7 +117,7 @@ class CallError(_Fault):
 
 
 class Hang(_Fault):
-    """Say nothing for ``seconds``, then answer if the call was taken, else hang up."""
+    """Don't answer for ``seconds``; then answer, or close the connection if ``take="never"``."""
 
     kind: Literal["hang"] = "hang"
     operations: frozenset[str] = SENDING
@@ -126,7 +126,7 @@ class Hang(_Fault):
 
 
 class Drop(_Fault):
-    """Hang up without an answer."""
+    """Close the connection without an answer."""
 
     kind: Literal["drop"] = "drop"
     operations: frozenset[str] = SENDING
@@ -134,7 +134,7 @@ class Drop(_Fault):
 
 
 class EntryStatus(_Fault):
-    """Answer an entry of SendBulkEmail with ``status`` and don't take it."""
+    """Refuse an entry of SendBulkEmail with ``status``."""
 
     kind: Literal["status"] = "status"
     status: Literal[
@@ -189,13 +189,13 @@ class _Active:
         return True
 
     def _draw(self, recipient: str) -> float:
-        """Draw for the so-manieth try of one recipient, whoever else is tried in between."""
+        """Return a number for this attempt of a recipient, whatever other recipients are tried."""
         self._draws[recipient] += 1
         return chance(self.fault.seed, recipient, self._draws[recipient])
 
 
 class Faults:
-    """The faults in force, by the number that each is ended by; the first that strikes counts."""
+    """The faults in force, by their numbers; the first that strikes a call decides."""
 
     def __init__(self) -> None:
         self._active: dict[int, _Active] = {}
@@ -214,7 +214,7 @@ class Faults:
         self._active.clear()
 
     def close(self) -> None:
-        """Let go of every call that is held up, for good: the server is about to end."""
+        """Release every delayed call, because the server ends."""
         self._closing.set()
 
     def state(self) -> list[dict[str, object]]:
@@ -229,7 +229,7 @@ class Faults:
         ]
 
     async def delay(self, operation: str, body: bytes) -> None:
-        """Hold a call up for as long as the latencies say that concern it."""
+        """Delay a call by the sum of the latencies that strike it."""
         seconds = sum(
             active.fault.seconds + active.jitter(active.fault.jitter)
             for active in self._of_call(operation)
@@ -239,7 +239,7 @@ class Faults:
             await self.wait(seconds)
 
     def breaking(self, operation: str, body: bytes) -> Breaking | None:
-        """Return how a call is to go wrong, if it is to."""
+        """Return the fault that strikes a call, or None."""
         for active in self._of_call(operation):
             fault = active.fault
             if isinstance(fault, CallError | Hang | Drop) and active.strikes_call(
@@ -249,7 +249,7 @@ class Faults:
         return None
 
     def status_of(self, recipients: Collection[str]) -> EntryStatus | None:
-        """Return the status that an entry to ``recipients``, mailbox keys, is to get."""
+        """Return the fault that strikes an entry to ``recipients`` (mailbox keys), or None."""
         for active in self._active.values():
             fault = active.fault
             if isinstance(fault, EntryStatus) and active.strikes_entry(recipients):
@@ -268,7 +268,7 @@ class Faults:
 
 
 def _recipients(active: _Active, body: bytes) -> frozenset[str]:
-    """Read whom a call is to, where that matters; what can't be read is to nobody."""
+    """Return the recipients of a call if the fault has some; none if it can't be parsed."""
     if active.fault.recipients is None:
         return frozenset()
     try:

@@ -1,7 +1,7 @@
-"""The inbox: the received mails as pages for a person, and as JSON for programs.
+"""The inbox: the received mails as pages for people and as JSON for programs.
 
-Everything in a mail is a stranger's: templates escape it, and its HTML is shown in a sandbox
-that runs no script, whichever way it is opened.
+A mail's content is untrusted: templates escape it, and its HTML is shown in a sandbox that runs
+no script, however it is opened.
 """
 
 import re
@@ -45,7 +45,7 @@ type Handler = Callable[[web.Request], web.Response]
 
 @dataclass(frozen=True)
 class Unsubscribe:
-    """Where a mail says one can unsubscribe; ``is_one_click`` as RFC 8058 has it."""
+    """A mail's address for unsubscribing; ``is_one_click`` as in RFC 8058."""
 
     url: str
     is_one_click: bool
@@ -60,7 +60,7 @@ class Notice:
 
 
 def routes(connection: sqlite3.Connection) -> list[web.RouteDef]:
-    """Make the routes of the pages and of ``/api/mails``."""
+    """Return the routes of the pages and of ``/api/mails``."""
     inbox = Inbox(connection)
     return [
         web.get("/", inbox.list_page),
@@ -74,7 +74,7 @@ def routes(connection: sqlite3.Connection) -> list[web.RouteDef]:
 
 
 def unsubscribe_of(mail: Mail) -> Unsubscribe | None:
-    """Read List-Unsubscribe (RFC 2369) and List-Unsubscribe-Post; only web addresses count."""
+    """Parse List-Unsubscribe (RFC 2369) and List-Unsubscribe-Post; only web addresses count."""
     urls = re.findall(r"<\s*(https?://[^>\s]+)\s*>", mail.header("List-Unsubscribe") or "")
     if not urls:
         return None
@@ -83,7 +83,7 @@ def unsubscribe_of(mail: Mail) -> Unsubscribe | None:
 
 
 class Inbox:
-    """The handlers, over the one connection of the server's thread."""
+    """The handlers; they share the server's database connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -124,7 +124,7 @@ class Inbox:
     async def mail_html(self, request: web.Request) -> web.Response:
         mail = self._find(request)
         return web.Response(
-            text=_with_links_opening_anew(mail.html or ""),
+            text=_with_links_in_new_tabs(mail.html or ""),
             content_type="text/html",
             headers={"Content-Security-Policy": MAIL_POLICY, "X-Content-Type-Options": "nosniff"},
         )
@@ -138,13 +138,15 @@ class Inbox:
         )
 
     async def unsubscribe(self, request: web.Request) -> web.Response:
-        """Do what a mail client does on its unsubscribe button: one POST, redirects not followed.
+        """Unsubscribe as a mail client does: by one POST, without following redirects.
 
-        Other web sites may not press it: their forms are told by ``Sec-Fetch-Site``.
+        Other web sites may not cause it: ``Sec-Fetch-Site`` identifies their forms.
         """
         if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
             raise self._problem(
-                web.HTTPForbidden, "That was the button of another site", "Press it here."
+                web.HTTPForbidden,
+                "This request came from another site",
+                "Press the button on this page.",
             )
         mail = self._find(request)
         target = unsubscribe_of(mail)
@@ -152,16 +154,15 @@ class Inbox:
             raise self._problem(
                 web.HTTPConflict,
                 "No one-click unsubscribe",
-                f"It takes a List-Unsubscribe address and “List-Unsubscribe-Post: {ONE_CLICK}”.",
+                f"It needs a List-Unsubscribe address and “List-Unsubscribe-Post: {ONE_CLICK}”.",
             )
         return self._mail_page(mail, request.query.get("view"), await _post_one_click(target.url))
 
     async def api_mails(self, request: web.Request) -> web.Response:
-        """Answer with a person's mailbox as JSON, oldest first.
+        """Answer with mails as JSON, oldest first.
 
-        ``to``: whose; ``after``: only mails after that id; ``limit``: at most so many, up to
-        1,000, which is the default; ``outcome``: ``delivered``, the default, another of
-        ``Outcome``, or ``any``.
+        ``to``: the recipient; ``after``: only mails after that id; ``limit``: at most 1,000, the
+        default; ``outcome``: one of ``Outcome``, by default ``delivered``, or ``any``.
         """
         query = request.query
         try:
@@ -228,13 +229,13 @@ async def _post_one_click(url: str) -> Notice:
     except (ClientError, TimeoutError, ValueError) as error:
         return Notice("bad", f"Could not POST to {url}: {error or type(error).__name__}")
     return Notice(
-        "good" if status.is_success else "bad",  # a redirect too: RFC 8058 §3.1 rules it out
+        "good" if status.is_success else "bad",  # a redirect is bad: RFC 8058 §3.1 forbids it
         f"Sent “{ONE_CLICK}” to {url}. It answered {status} {status.phrase}.",
     )
 
 
 def as_json(mail: Mail) -> dict[str, object]:
-    """Return a mail as ``/api/mails`` shows it; ``received_at`` is ISO 8601 in UTC."""
+    """Return a mail as in ``/api/mails``; ``received_at`` is ISO 8601 in UTC."""
     return {
         "id": mail.id,
         "message_id": mail.message_id,
@@ -254,10 +255,10 @@ def as_json(mail: Mail) -> dict[str, object]:
     }
 
 
-def _with_links_opening_anew(html: str) -> str:
-    """Make links open a new tab: inside the frame, a page that refuses framing stays blank.
+def _with_links_in_new_tabs(html: str) -> str:
+    """Make links open in a new tab: in the frame, a page that forbids framing stays blank.
 
-    The element goes where it leaves the mail's own rendering mode as it is.
+    The element is inserted where it doesn't change the mail's rendering mode.
     """
     place = re.search(r"<head\b[^>]*>", html, re.IGNORECASE) or re.match(
         r"\s*<!doctype[^>]*>", html, re.IGNORECASE

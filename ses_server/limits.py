@@ -1,4 +1,4 @@
-"""The account's limits, kept as SES keeps them: a sending rate and a quota for 24 hours."""
+"""The account's limits, enforced as SES does: a sending rate and a quota for 24 hours."""
 
 import sqlite3
 import time
@@ -12,18 +12,18 @@ from ses_server import mails
 from ses_server.account import Account
 from ses_server.errors import SesError
 
-UNLIMITED = -1  # Max24HourSend, in SES's own way to say so
+UNLIMITED = -1  # SES's own value in Max24HourSend
 
 
 class Limit(StrEnum):
-    """A limit that was reached; named by the status of an entry that it refuses."""
+    """A limit; its value is the status of an entry that it refuses."""
 
     RATE = "ACCOUNT_THROTTLED"
     QUOTA = "ACCOUNT_DAILY_QUOTA_EXCEEDED"
 
     @property
     def message(self) -> str:
-        """SES's words: by them alone can a refused SendEmail be told which limit it was."""
+        """SES's words, which alone show a refused SendEmail which limit it met."""
         return {
             Limit.RATE: "Maximum sending rate exceeded.",
             Limit.QUOTA: "Daily message quota exceeded.",
@@ -36,11 +36,10 @@ class Limit(StrEnum):
 
 
 class Limits:
-    """The account in force, and what it has left to send.
+    """The account in force, and what it may still send.
 
-    The rate is a bucket that holds one second's worth of recipients and starts full. The quota
-    slides over the last 24 hours, counted from the mails themselves, so that it survives a
-    restart; the bucket and the count of refusals do not.
+    The rate is a bucket that holds the recipients of one second and starts full. The quota slides
+    over the last 24 hours and survives a restart; the bucket and the count of refusals don't.
     """
 
     def __init__(
@@ -50,22 +49,22 @@ class Limits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account = account
-        self.throttles: Counter[Limit] = Counter()  # messages refused, by the limit they met
+        self.throttles: Counter[Limit] = Counter()  # refused messages, by limit
         self._connection = connection
         self._clock = clock
         self._tokens = self._capacity
         self._filled_at = clock()
 
     def change(self, account: Account) -> None:
-        """Put another account's limits in force; what is left of a higher rate is forfeited."""
+        """Enforce another account's limits; the bucket keeps no more than the new rate."""
         self._fill()
         self.account = account
         self._tokens = min(self._tokens, self._capacity)
 
     def admit(self, sizes: Sequence[int]) -> list[Limit | None]:
-        """Take the tokens of one call's messages; ``sizes`` are their counts of recipients.
+        """Admit the messages of a call; ``sizes`` are their numbers of recipients.
 
-        Returns for each message None, or the limit that refuses it.
+        Return for each message None, or the limit that refuses it.
         """
         self._fill()
         quota_left = self._quota_left()
@@ -85,7 +84,7 @@ class Limits:
             return Limit.QUOTA
         if self.account.enforces_rate and self.account.max_send_rate == 0:
             return Limit.RATE
-        # A mail to more people than a second's worth goes out of a full bucket, and overdraws it.
+        # A full bucket admits a mail to more recipients than it holds, and is overdrawn.
         if self.account.enforces_rate and self._tokens < min(size, self._capacity):
             return Limit.RATE
         return None

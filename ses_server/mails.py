@@ -1,4 +1,4 @@
-"""The mails that were accepted: written by the server, read as a person's mailbox."""
+"""The accepted mails: written by the server, read as a person's mailbox."""
 
 import hashlib
 import itertools
@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from ses_server import addresses, rendering
 from ses_server.fates import Fate, Outcome
@@ -16,7 +17,7 @@ MINUTES_PER_DAY = 24 * 60
 
 @dataclass(frozen=True)
 class Content:
-    """What the mails of one call share. ``default_data`` is None unless it is a template."""
+    """What the mails of a call share. ``default_data`` is None unless it is a template."""
 
     sender: str
     reply_to: Sequence[str] = ()
@@ -29,7 +30,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Message:
-    """One message to be kept: a message id, and a fate for each mailbox it was meant for."""
+    """A message to store, with a fate for each of its recipients."""
 
     message_id: str
     fates: Mapping[str, Fate]  # by the recipient's mailbox key
@@ -42,7 +43,7 @@ class Message:
 
 @dataclass(frozen=True)
 class AcceptedCall:
-    """What one call of the API brought, ``operation`` being its name."""
+    """The content and the messages of a call of ``operation``."""
 
     operation: str
     configuration_set: str | None
@@ -53,11 +54,11 @@ class AcceptedCall:
 
 @dataclass(frozen=True)
 class Mail:
-    """A message as one mailbox got it, or as it would have, had it been delivered.
+    """A message as one recipient got it, or would have got it if it had been delivered.
 
-    ``to`` is the mailbox's own address in lower case; ``sender``, ``reply_to`` and ``subject``
-    are decoded for reading, ``headers`` are all of the message's, undecoded and unfolded.
-    ``reason`` says why a mail that was not delivered was not.
+    ``to`` is the recipient's address in lower case; ``sender``, ``reply_to`` and ``subject`` are
+    decoded for reading, ``headers`` are all headers, undecoded and unfolded. ``reason`` says why
+    a mail was not delivered.
     """
 
     id: int
@@ -79,18 +80,18 @@ class Mail:
 
     @property
     def raw(self) -> bytes:
-        """The message as RFC 5322 has it."""
+        """The message in the format of RFC 5322."""
         return self.came_raw or rendering.message(
             self.headers, message_id=self.message_id, text=self.text, html=self.html
         )
 
     def header(self, name: str) -> str | None:
-        """Return the first header of that name, in whatever case, or None."""
+        """Return the first header of that name, in any case, or None."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
 def keep(connection: sqlite3.Connection, call: AcceptedCall) -> int:
-    """Write what one call brought, and return its first mail's id; the others' ids follow on.
+    """Store the messages of a call, and return the id of its first mail; the next ids follow.
 
     The caller owns the transaction.
     """
@@ -140,7 +141,7 @@ def _entry(message: Message) -> str:
 
 
 def _keep_content(connection: sqlite3.Connection, content: Content) -> int:
-    """Return the content's row; an issue's template is kept once, however many calls bring it."""
+    """Return the content's row; calls with the same content share one."""
     columns = (
         content.sender,
         json.dumps(list(content.reply_to)),
@@ -175,7 +176,7 @@ def sent_last_24_hours(connection: sqlite3.Connection, now: datetime) -> int:
 
 
 def set_sent(connection: sqlite3.Connection, recipients: int, now: datetime) -> None:
-    """Count from now on as if so many recipients had been accepted in the last 24 hours."""
+    """Count as if ``recipients`` had been accepted in the last 24 hours."""
     connection.execute("DELETE FROM sent")
     connection.execute(
         "INSERT INTO sent (minute, recipients) VALUES (?, ?)",
@@ -207,7 +208,7 @@ def oldest_first(
     after: int = 0,
     limit: int = -1,
 ) -> Iterator[Mail]:
-    """Read mails in the order of acceptance, those after the mail ``after``; -1 is no limit."""
+    """Yield mails in the order of acceptance, those after the mail ``after``; -1 is no limit."""
     rows = connection.execute(
         f"{_SELECT} {_WHERE} AND mails.id > :after ORDER BY mails.id LIMIT :limit",
         {**_filter(to, outcomes), "after": after, "limit": limit},
@@ -218,7 +219,7 @@ def oldest_first(
 def newest_first(
     connection: sqlite3.Connection, *, to: str | None = None, offset: int, limit: int
 ) -> list[Mail]:
-    """Read a page of mails of every outcome."""
+    """Return a page of mails of every outcome."""
     rows = connection.execute(
         f"{_SELECT} {_WHERE} ORDER BY mails.id DESC LIMIT :limit OFFSET :offset",
         {**_filter(to, Outcome), "offset": offset, "limit": limit},
@@ -243,25 +244,13 @@ def _mail(row: sqlite3.Row) -> Mail:
     entry = json.loads(row["entry"])
     received_at = datetime.fromtimestamp(row["received_at"] / 1000, UTC)
     raw: bytes | None = row["raw"]
-    if raw is not None:
+    if raw is None:
+        headers, text, html = _made(row, entry, received_at)
+    else:
         raw = rendering.raw_as_received(raw, message_id=row["message_id"], received_at=received_at)
         parsed = rendering.parse_raw(raw)
         headers = rendering.unfolded_headers(raw)
         text, html = rendering.body_of(parsed, "plain"), rendering.body_of(parsed, "html")
-    else:
-        subject, text, html = _rendered(row, entry)
-        headers = rendering.message_headers(
-            message_id=row["message_id"],
-            received_at=received_at,
-            sender=row["sender"],
-            reply_to=json.loads(row["reply_to"]),
-            to=entry["to"],
-            cc=entry["cc"],
-            subject=subject or "",
-            custom=[(name, value) for name, value in entry["headers"]],
-            text=text,
-            html=html,
-        )
     shown = {name.lower(): rendering.readable(value) for name, value in reversed(headers)}
     return Mail(
         id=row["id"],
@@ -281,6 +270,26 @@ def _mail(row: sqlite3.Row) -> Mail:
         reason=row["reason"],
         came_raw=raw,
     )
+
+
+def _made(
+    row: sqlite3.Row, entry: Mapping[str, Any], received_at: datetime
+) -> tuple[rendering.Headers, str | None, str | None]:
+    """Return the headers, text and HTML of a message that SES makes of its parts."""
+    subject, text, html = _rendered(row, entry)
+    headers = rendering.message_headers(
+        message_id=row["message_id"],
+        received_at=received_at,
+        sender=row["sender"],
+        reply_to=json.loads(row["reply_to"]),
+        to=entry["to"],
+        cc=entry["cc"],
+        subject=subject or "",
+        custom=[(name, value) for name, value in entry["headers"]],
+        text=text,
+        html=html,
+    )
+    return headers, text, html
 
 
 def _rendered(

@@ -1,8 +1,8 @@
-"""Publishes the events to where a configuration set's destination says, in its own thread.
+"""Publish events to the destination of their configuration set, in a thread.
 
-boto3 blocks, and a topic or queue that is away is tried again until it is back; answering calls
-waits for neither. An event is marked published after it was taken, so that it is published twice
-rather than never when the server is killed in between.
+boto3 blocks, and a topic or queue that is down is retried until it is back; neither delays the
+answers to calls. An event is marked published after its destination accepted it, so that a killed
+server publishes it twice rather than never.
 """
 
 import json
@@ -22,20 +22,20 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from local.isolation import ACCOUNT
 from ses_server import database, events
 from ses_server.events import Event, EventState
 from ses_server.fates import EventType
 
-# What SES publishes when an event destination is made; no event, and no JSON.
+# What SES publishes when an event destination is created; it is no event, and no JSON.
 VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
-ANY = "*"  # the configuration set of a destination for all others, and for mail without one
+ANY = "*"  # stands for all other configuration sets, and for mail without one
 
-THREADS = 2  # calls under way at once
+NO_CREDENTIAL = "local"  # to sign calls of an emulator with, which checks no signature
+THREADS = 2  # concurrent calls
 AT_ONCE = 400  # events read at a time
 BATCH = 10  # of PublishBatch and of SendMessageBatch
 BATCH_BYTES = 240_000  # below the 256 KiB that a batch may have in SNS
-GATHERING_SECONDS = 0.02  # so that events come in batches
+GATHERING_SECONDS = 0.02  # to collect events into batches
 FIRST_PAUSE_SECONDS = 0.2  # after a failure; doubled with each, up to the longest
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -60,14 +60,14 @@ class _Destination(BaseModel):
 
 
 class Topic(_Destination):
-    """An SNS topic; its subscription decides about raw delivery."""
+    """An SNS topic; its subscriptions decide about raw delivery."""
 
     kind: Literal["sns"] = "sns"
     topic_arn: str
 
 
 class Queue(_Destination):
-    """An SQS queue, which gets what a topic's raw delivery would put there."""
+    """An SQS queue, which gets what a topic with raw delivery would send it."""
 
     kind: Literal["sqs"] = "sqs"
     queue_url: str
@@ -78,15 +78,15 @@ DESTINATION: TypeAdapter[AnyDestination] = TypeAdapter(Topic | Queue)
 
 
 class NotTaken(Exception):
-    """A destination did not take all of a batch."""
+    """A destination refused part of a batch."""
 
 
 def set_destination(
     connection: sqlite3.Connection, configuration_set: str, destination: AnyDestination
 ) -> None:
-    """Send a configuration set's events there from now on, also after a restart.
+    """Publish a configuration set's events there, also after a restart.
 
-    A new destination is first sent ``VALIDATED``, as by SES.
+    As with SES, a new destination first gets ``VALIDATED``.
     """
     with database.transaction(connection):
         if destinations(connection).get(configuration_set) != destination:
@@ -117,7 +117,7 @@ def destinations(connection: sqlite3.Connection) -> dict[str, AnyDestination]:
 
 
 class Publisher:
-    """The thread, over a connection of its own to the mailbox in ``directory``."""
+    """The publishing thread, with its own connection to the mailbox in ``directory``."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -130,13 +130,13 @@ class Publisher:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look for due events: there are new ones, or another place to publish them to."""
+        """Look for due events, because there are new ones or another destination."""
         self._has_news.set()
 
     def stop(self) -> None:
         self._ends.set()
         self._has_news.set()
-        if self._thread.ident is not None:  # it was started
+        if self._thread.ident is not None:  # it has started
             self._thread.join()
 
     def _run(self) -> None:
@@ -160,7 +160,7 @@ class Publisher:
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def _validate(self, connection: sqlite3.Connection, where: dict[str, AnyDestination]) -> bool:
-        """Publish what SES says to a new destination; False when one did not take it."""
+        """Send ``VALIDATED`` to new destinations; return False if one refused it."""
         is_validated = True
         for configuration_set in _unvalidated(connection):
             destination = where[configuration_set]
@@ -171,7 +171,7 @@ class Publisher:
                 else:
                     client.send_message(QueueUrl=destination.queue_url, MessageBody=VALIDATED)
             except (BotoCoreError, ClientError) as error:
-                _log.warning("a destination was not validated, to be tried again: %s", error)
+                _log.warning("could not validate a destination, will retry: %s", error)
                 is_validated = False
                 continue
             connection.execute(
@@ -186,7 +186,7 @@ class Publisher:
         due: Sequence[Event],
         where: dict[str, AnyDestination],
     ) -> bool:
-        """Publish ``due`` and mark what was taken; False when something was not."""
+        """Publish the due events and mark those accepted; return False if any was refused."""
         unwanted: list[int] = []
         routed: dict[AnyDestination, list[Event]] = {}
         for event in due:
@@ -211,14 +211,14 @@ class Publisher:
             if not isinstance(error, BotoCoreError | ClientError | NotTaken):
                 raise error
         if failures:
-            _log.warning("events not published, to be tried again: %s", failures[0])
+            _log.warning("could not publish events, will retry: %s", failures[0])
         return not failures
 
     def _client(self, destination: AnyDestination) -> Any:  # noqa: ANN401 — one of two services
         if destination not in self._clients:
             session = boto3.Session(
-                aws_access_key_id=ACCOUNT["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
+                aws_access_key_id=NO_CREDENTIAL,
+                aws_secret_access_key=NO_CREDENTIAL,
                 region_name=destination.region,
             )
             self._clients[destination] = session.client(

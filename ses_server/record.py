@@ -1,14 +1,11 @@
-"""The server's own record, to judge a sender by: how often a mail was taken for whom."""
+"""Count how often each mail was accepted, to judge its sender."""
 
 import sqlite3
 from typing import NamedTuple
 
 
 class Taking(NamedTuple):
-    """What a mail was for: the tags that Broadsheet gives each mail of an issue, and the mailbox.
-
-    A mail without such a tag has None there.
-    """
+    """What a mail was for: its recipient, and three tags, each None if the mail lacks it."""
 
     issue: str | None
     subscriber: str | None
@@ -19,7 +16,7 @@ class Taking(NamedTuple):
 def counts_by_recipient(
     connection: sqlite3.Connection, *, issue: str | None = None, at_least: int = 1
 ) -> dict[Taking, int]:
-    """Count the mails taken, whatever became of them, answered or not."""
+    """Count the accepted mails, whatever became of them, answered or not."""
     rows = connection.execute(
         "SELECT json_extract(entry, '$.tags.issue') AS issue,"
         " json_extract(entry, '$.tags.subscriber'), json_extract(entry, '$.tags.round'),"

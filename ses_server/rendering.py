@@ -1,4 +1,4 @@
-"""Templates and messages as SES makes them out of what it was given."""
+"""Render templates and messages as SES does."""
 
 import json
 import quopri
@@ -21,10 +21,10 @@ type Headers = list[tuple[str, str]]
 
 
 def variables(*templates: str | None) -> frozenset[str]:
-    """Name what the templates ask for.
+    """Return the names of the templates' variables.
 
-    Everything between two pairs of braces counts, also what is no plain name (``{{#if x}}``):
-    with inline templates SES substitutes and does nothing else, so it can only be missing.
+    Everything between two pairs of braces is a variable, even ``{{#if x}}``: in inline templates
+    SES only substitutes, so such a name is always missing.
     """
     return frozenset(
         name.strip() for template in templates if template for name in _VARIABLE.findall(template)
@@ -32,7 +32,7 @@ def variables(*templates: str | None) -> frozenset[str]:
 
 
 def values(data: Mapping[str, object]) -> dict[str, str]:
-    """Return template data as the text that is put in: strings as they are, the rest as JSON."""
+    """Return template data as text: strings as they are, the rest as JSON."""
     return {
         name: value if isinstance(value, str) else "" if value is None else json.dumps(value)
         for name, value in data.items()
@@ -40,7 +40,7 @@ def values(data: Mapping[str, object]) -> dict[str, str]:
 
 
 def substitute(template: str, data: Mapping[str, str]) -> str:
-    """Put the values in, unescaped, and never parse what was put in; a missing one stays."""
+    """Insert the values, unescaped and not parsed again; a missing variable stays."""
     return _VARIABLE.sub(lambda found: data.get(found[1].strip(), found[0]), template)
 
 
@@ -57,7 +57,7 @@ def message_headers(  # noqa: PLR0913 — each is one header
     text: str | None,
     html: str | None,
 ) -> Headers:
-    """List the headers, unfolded, of the message that SES makes of its parts."""
+    """Return the unfolded headers of the message that SES makes of these parts."""
     reply_to, to, cc = ", ".join(reply_to), ", ".join(to), ", ".join(cc)
     headers = [
         ("Return-Path", f"<{message_id}@amazonses.com>"),
@@ -81,7 +81,7 @@ def message_headers(  # noqa: PLR0913 — each is one header
 
 
 def message(headers: Headers, *, message_id: str, text: str | None, html: str | None) -> bytes:
-    """Return the RFC 5322 message, its lines ended by CRLF and ASCII throughout."""
+    """Return the RFC 5322 message: ASCII, with lines that end with CRLF."""
     head = _lines(headers)
     bodies = _bodies(text, html)
     if len(bodies) == 1:
@@ -125,7 +125,7 @@ def _quoted_printable(body: str) -> str:
 
 
 def readable(value: str) -> str:
-    """Decode a header's encoded-words, as a mail client shows it; what can't be, stays."""
+    """Decode a header's encoded-words as mail clients do; return the rest unchanged."""
     try:
         return str(make_header(decode_header(value)))
     except (MessageError, LookupError, ValueError):
@@ -133,7 +133,7 @@ def readable(value: str) -> str:
 
 
 def parse_raw(raw: bytes) -> EmailMessage:
-    """Parse a message that came raw; raises ``ValueError`` when it is none."""
+    """Parse a raw message. Raises ``ValueError``."""
     head, blank, _ = re.split(rb"(\r?\n\r?\n|\Z)", raw, maxsplit=1)
     if not blank or not re.match(rb"[!-9;-~]+:", head):
         raise ValueError("Missing blank line between header and body")
@@ -141,7 +141,7 @@ def parse_raw(raw: bytes) -> EmailMessage:
 
 
 def raw_as_received(raw: bytes, *, message_id: str, received_at: datetime) -> bytes:
-    """Return a raw message as it arrives: SES sets Message-ID and Date, and takes out its own."""
+    """Return a raw message as it arrives: SES sets Message-ID and Date, and removes others."""
     head, blank, body = re.split(rb"(\r?\n\r?\n)", raw, maxsplit=1)
     dropped = (b"message-id", b"date", b"return-path", b"bcc", b"x-ses-message-tags")
     fields = re.split(rb"\r?\n(?![ \t])", head)
@@ -161,7 +161,7 @@ def unfolded_headers(raw: bytes) -> Headers:
 
 
 def body_of(parsed: EmailMessage, kind: str) -> str | None:
-    """Return the body of a parsed raw message, ``kind`` being ``plain`` or ``html``."""
+    """Return the ``plain`` or ``html`` body of a parsed raw message."""
     part = parsed.get_body((kind,))
     if part is None:
         return None

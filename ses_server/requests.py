@@ -1,7 +1,7 @@
-"""What callers send, parsed at the edge: the input shapes of botocore's ``sesv2`` as far as used.
+"""The bodies of requests: the input shapes of botocore's ``sesv2``, as far as they are used.
 
-Members that SES knows and this server has no use for (a tenant, an endpoint, an identity's ARN)
-are left unread; those that would change a mail are refused by ``sending``.
+Members without an effect here (a tenant, an endpoint, an identity's ARN) are ignored; ``sending``
+refuses those that would change a mail.
 """
 
 from typing import Annotated, Literal, Self
@@ -19,7 +19,7 @@ HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=995, pat
 TemplateData = Annotated[str, StringConstraints(max_length=262_144)]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
-# Errors of type rather than of value: SES can't even read the request.
+# Errors of type rather than of value: SES can't parse the request.
 _UNREADABLE = ("_type", "json_invalid", "base64_decode")
 
 _CONSTRAINTS = {
@@ -31,7 +31,7 @@ _CONSTRAINTS = {
 }
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_pascal,
         frozen=True,
@@ -42,7 +42,7 @@ class _Shape(BaseModel):
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Read a request's JSON; raises ``SesError`` in the words SES uses for its constraints."""
+        """Parse a request's JSON; raises ``SesError`` in SES's words."""
         try:
             return cls.model_validate_json(body or b"{}")
         except ValidationError as error:
@@ -72,35 +72,35 @@ def _constraint(detail: ErrorDetails) -> str:
     return words.format(**detail.get("ctx", {})) if words else detail["msg"]
 
 
-class MessageHeader(_Shape):
+class MessageHeader(Shape):
     name: HeaderName
     value: HeaderValue
 
 
-class MessageTag(_Shape):
+class MessageTag(Shape):
     name: str
     value: str
 
 
-class Destination(_Shape):
+class Destination(Shape):
     to_addresses: tuple[str, ...] = ()
     cc_addresses: tuple[str, ...] = ()
     bcc_addresses: tuple[str, ...] = ()
 
 
-class Part(_Shape):
+class Part(Shape):
     """botocore's ``Content``: a subject or one body."""
 
     data: str
     charset: str | None = None
 
 
-class Body(_Shape):
+class Body(Shape):
     text: Part | None = None
     html: Part | None = None
 
 
-class SimpleMessage(_Shape):
+class SimpleMessage(Shape):
     """botocore's ``Message``."""
 
     subject: Part
@@ -109,11 +109,11 @@ class SimpleMessage(_Shape):
     attachments: tuple[object, ...] = ()
 
 
-class RawMessage(_Shape):
+class RawMessage(Shape):
     data: Base64Bytes
 
 
-class TemplateContent(_Shape):
+class TemplateContent(Shape):
     """botocore's ``EmailTemplateContent``."""
 
     subject: str | None = None
@@ -121,7 +121,7 @@ class TemplateContent(_Shape):
     html: str | None = None
 
 
-class Template(_Shape):
+class Template(Shape):
     template_name: NonEmpty | None = None
     template_arn: NonEmpty | None = None
     template_content: TemplateContent | None = None
@@ -130,13 +130,13 @@ class Template(_Shape):
     attachments: tuple[object, ...] = ()
 
 
-class EmailContent(_Shape):
+class EmailContent(Shape):
     simple: SimpleMessage | None = None
     raw: RawMessage | None = None
     template: Template | None = None
 
 
-class SendEmail(_Shape):
+class SendEmail(Shape):
     from_email_address: str | None = None
     destination: Destination | None = None
     reply_to_addresses: tuple[str, ...] = ()
@@ -146,15 +146,15 @@ class SendEmail(_Shape):
     list_management_options: object = None
 
 
-class ReplacementTemplate(_Shape):
+class ReplacementTemplate(Shape):
     replacement_template_data: TemplateData | None = None
 
 
-class ReplacementEmailContent(_Shape):
+class ReplacementEmailContent(Shape):
     replacement_template: ReplacementTemplate | None = None
 
 
-class BulkEmailEntry(_Shape):
+class BulkEmailEntry(Shape):
     destination: Destination
     replacement_tags: tuple[MessageTag, ...] = ()
     replacement_email_content: ReplacementEmailContent | None = None
@@ -167,11 +167,11 @@ class BulkEmailEntry(_Shape):
         return template.replacement_template_data if template else None
 
 
-class BulkEmailContent(_Shape):
+class BulkEmailContent(Shape):
     template: Template | None = None
 
 
-class SendBulkEmail(_Shape):
+class SendBulkEmail(Shape):
     from_email_address: str | None = None
     reply_to_addresses: tuple[str, ...] = ()
     default_email_tags: tuple[MessageTag, ...] = ()
@@ -180,13 +180,13 @@ class SendBulkEmail(_Shape):
     configuration_set_name: str | None = None
 
 
-class CreateEmailIdentity(_Shape):
+class CreateEmailIdentity(Shape):
     email_identity: NonEmpty
     configuration_set_name: str | None = None
 
 
-class ListPage(_Shape):
-    """The body of the list operations that are POSTs."""
+class ListPage(Shape):
+    """The body of a list operation that is a POST."""
 
     next_token: str | None = None
     page_size: int | None = None
@@ -195,20 +195,20 @@ class ListPage(_Shape):
 SuppressedReason = Literal["BOUNCE", "COMPLAINT"]
 
 
-class PutSuppressedDestination(_Shape):
+class PutSuppressedDestination(Shape):
     email_address: str
     reason: SuppressedReason
 
 
-class SuppressionOptions(_Shape):
+class SuppressionOptions(Shape):
     suppressed_reasons: tuple[SuppressedReason, ...] | None = None
 
 
-class SendingOptions(_Shape):
+class SendingOptions(Shape):
     sending_enabled: bool = False
 
 
-class CreateConfigurationSet(_Shape):
+class CreateConfigurationSet(Shape):
     configuration_set_name: Annotated[
         str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")
     ]
@@ -216,24 +216,24 @@ class CreateConfigurationSet(_Shape):
     suppression_options: SuppressionOptions | None = None
 
 
-class PutEmailIdentityMailFrom(_Shape):
+class PutEmailIdentityMailFrom(Shape):
     mail_from_domain: str | None = None
 
 
-class PutEmailIdentityFeedback(_Shape):
+class PutEmailIdentityFeedback(Shape):
     email_forwarding_enabled: bool = False
 
 
-class SnsDestination(_Shape):
+class SnsDestination(Shape):
     topic_arn: NonEmpty
 
 
-class EventDestinationDefinition(_Shape):
+class EventDestinationDefinition(Shape):
     enabled: bool = False
     matching_event_types: tuple[str, ...] = ()
     sns_destination: SnsDestination | None = None
 
 
-class CreateEventDestination(_Shape):
+class CreateEventDestination(Shape):
     event_destination_name: NonEmpty
     event_destination: EventDestinationDefinition

@@ -1,17 +1,16 @@
-"""The server's process: the SES API and the inbox on one port, and how tests start it."""
+"""The server: the SES API, the control API and the inbox on one port; tests start it here."""
 
 import asyncio
-import threading
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from local.iam.gate import Gate
 from ses_server import (
     account,
     addresses,
@@ -22,8 +21,11 @@ from ses_server import (
     inbox,
     mails,
     record,
+    threads,
 )
 from ses_server.account import Account
+from ses_server.api import Guard
+from ses_server.caller import Caller
 from ses_server.control import Control
 from ses_server.events import Event, Plan
 from ses_server.fates import EventType, Fates, Outcome
@@ -32,53 +34,47 @@ from ses_server.limits import Limits
 from ses_server.mails import Mail
 from ses_server.publishing import Publisher
 from ses_server.record import Taking
-from ses_server.sending import Caller
 
-HOST = "127.0.0.1"  # the mails are nobody else's business
+HOST = "127.0.0.1"  # nobody on the network may read the mails
 MAX_REQUEST_BYTES = 56 * 1024 * 1024  # SES's 40 MB message in base64
-SHUTDOWN_SECONDS = 2.0  # for answers under way
-START_SECONDS = 10.0
-REPUBLISHED_HOURS = 6.0  # what is published again at a start: a working day's sending
+SHUTDOWN_SECONDS = 2.0  # for calls in progress
+REPUBLISHED_HOURS = 6.0  # enough for the sending of a working day
 
 
-async def serve(  # noqa: PLR0913 — what the command line gives, and its two signals
-    directory: Path,
-    account_played: Account,
-    *,
-    port: int,
-    verified: Iterable[str],
-    republished_hours: float,
-    gate: Gate | None = None,
-    started: Callable[[str], None],
-    stop: asyncio.Event,
-) -> None:
-    """Serve until ``stop`` is set; ``started`` is told the URL. Raises ``OSError``: port taken.
+@dataclass(frozen=True)
+class Options:
+    """How to start a server.
 
-    The events that were published in the last ``republished_hours`` are published again: the
-    queue they went to may be gone.
+    ``port`` 0 takes a free one. ``verified`` identities may send from the start. Events published
+    in the last ``republished_hours`` are published again, because the queue they went to may be
+    gone. ``guard`` may refuse a call before it is answered.
     """
-    with closing(database.connect(directory)) as connection:
-        for identity in verified:
+
+    directory: Path
+    account: Account
+    port: int = 0
+    verified: Iterable[str] = ()
+    republished_hours: float = REPUBLISHED_HOURS
+    guard: Guard | None = None
+
+
+async def serve(options: Options, started: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, after calling ``started`` with the URL.
+
+    Raises ``OSError`` when the port is taken.
+    """
+    with closing(database.connect(options.directory)) as connection:
+        for identity in options.verified:
             account.verify_identity(connection, identity)
-        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
-        events.make_due_again(connection, datetime.now(UTC) - timedelta(hours=republished_hours))
-        publisher = Publisher(directory)
-        caller = Caller(
-            connection,
-            region="",
-            limits=Limits(account_played, connection),
-            faults=Faults(),
-            fates=Fates(),
-            plan=Plan(),
-            publish=publisher.wake,
-        )
-        app.add_routes(api.routes(lambda region: replace(caller, region=region), gate))
-        app.add_routes(control_api.routes(caller, publisher, directory))
-        app.add_routes(inbox.routes(connection))
+        since = datetime.now(UTC) - timedelta(hours=options.republished_hours)
+        events.make_due_again(connection, since)
+        publisher = Publisher(options.directory)
+        caller = _caller(options.account, connection, publisher)
+        app = _application(options, caller, publisher)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, HOST, port).start()
+            await web.TCPSite(runner, HOST, options.port).start()
             publisher.start()
             started(f"http://{HOST}:{runner.addresses[0][1]}")
             await stop.wait()
@@ -88,36 +84,56 @@ async def serve(  # noqa: PLR0913 — what the command line gives, and its two s
             await asyncio.to_thread(publisher.stop)
 
 
+def _caller(limited_by: Account, connection: sqlite3.Connection, publisher: Publisher) -> Caller:
+    return Caller(
+        connection,
+        region="",
+        limits=Limits(limited_by, connection),
+        faults=Faults(),
+        fates=Fates(),
+        plan=Plan(),
+        publish=publisher.wake,
+    )
+
+
+def _application(options: Options, caller: Caller, publisher: Publisher) -> web.Application:
+    app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+    app.add_routes(api.routes(lambda region: replace(caller, region=region), options.guard))
+    app.add_routes(control_api.routes(caller, publisher, options.directory))
+    app.add_routes(inbox.routes(caller.connection))
+    return app
+
+
 @dataclass(frozen=True)
 class Server:
-    """A running server: what ``AWS_ENDPOINT_URL_SESV2`` is set to, and what it received."""
+    """A running server: ``url`` for ``AWS_ENDPOINT_URL_SESV2``, and what it received."""
 
     url: str
     directory: Path
 
     @property
     def control(self) -> Control:
-        """Change what the server does while it runs."""
+        """The control API: change what the server does while it runs."""
         return Control(self.url)
 
     def mails(self, to: str | None = None) -> list[Mail]:
-        """Return the mails that were delivered, to one mailbox or to all, oldest first."""
+        """Return the delivered mails, to one recipient or to all, oldest first."""
         return self._mails(to, [Outcome.DELIVERED])
 
     def undelivered(self, to: str | None = None) -> list[Mail]:
-        """Return what was accepted and not delivered, with its ``outcome`` and ``reason``."""
+        """Return the mails that were accepted but not delivered; see ``outcome`` and ``reason``."""
         return self._mails(to, [one for one in Outcome if one is not Outcome.DELIVERED])
 
     def events(self, to: str | None = None, types: Iterable[EventType] = EventType) -> list[Event]:
-        """Return the events of the mails to one mailbox or to all, in the order of planning."""
+        """Return the events of the mails to one recipient or to all, in the order of planning."""
         with closing(database.connect(self.directory)) as connection:
             key = None if to is None else addresses.mailbox_key(to)
             return list(events.find(connection, to=key, types=types))
 
     def counts_by_recipient(self, issue: str | None = None, at_least: int = 1) -> dict[Taking, int]:
-        """Return how often a mail was taken, by issue, subscriber, round and recipient.
+        """Return how often each mail was accepted, by issue, subscriber, round and recipient.
 
-        Counts each that SES has taken, whatever it answered and whatever became of the mail.
+        It counts each accepted mail, whatever the answer was and whatever became of it.
         """
         with closing(database.connect(self.directory)) as connection:
             return record.counts_by_recipient(connection, issue=issue, at_least=at_least)
@@ -128,51 +144,19 @@ class Server:
 
 
 @contextmanager
-def running(  # noqa: PLR0913 — as ``serve``
+def running(  # noqa: PLR0913 — as ``Options``
     directory: Path,
     *,
     port: int = 0,
     account: Account = Account(enforces_rate=False),  # noqa: B008 — frozen
     verified: Iterable[str] = (),
     republished_hours: float = REPUBLISHED_HOURS,
-    gate: Gate | None = None,
+    guard: Guard | None = None,
 ) -> Iterator[Server]:
-    """Run the server in a thread of this process, its mails kept in ``directory``.
+    """Run the server in a thread of this process; see ``Options``.
 
-    ``gate`` refuses what its callers' policies don't allow.
-    ``port`` 0 takes a free one. ``verified`` are identities that may send from the start. A test
-    that is about the sending rate says so by its ``account``.
+    By default it enforces no sending rate: a test about the rate passes its own ``account``.
     """
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    url: Future[str] = Future()
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(
-                serve(
-                    directory,
-                    account,
-                    port=port,
-                    verified=verified,
-                    republished_hours=republished_hours,
-                    gate=gate,
-                    started=url.set_result,
-                    stop=stop,
-                )
-            )
-        except Exception as error:
-            if url.done():
-                raise
-            url.set_exception(error)
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run, name="ses-server", daemon=True)
-    thread.start()
-    try:
-        yield Server(url=url.result(START_SECONDS), directory=directory)
-    finally:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(stop.set)
-        thread.join()
+    options = Options(directory, account, port, verified, republished_hours, guard)
+    with threads.serving(partial(serve, options)) as url:
+        yield Server(url=url, directory=directory)

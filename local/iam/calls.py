@@ -1,8 +1,8 @@
-"""What a function's call of AWS needs: its actions, their resources, and their condition keys.
+"""What a function's call to AWS needs: actions, their resources, and their condition keys.
 
-An operation of an API and an action of IAM are not the same: a batch has its message's action, a
-role that is passed on needs ``iam:PassRole``, SES authorizes a bulk mail as two actions. Sources:
-the service authorization reference of each service, and botocore's models for paths and members.
+An operation of an API differs from an action of IAM: a batch needs the action of its message,
+passing a role needs ``iam:PassRole``, SES authorizes a bulk mail as two actions. Sources: each
+service's authorization reference, and botocore's models for paths and members.
 """
 
 import json
@@ -18,7 +18,7 @@ from local.iam.policies import Request
 type Members = Mapping[str, Any]
 
 _SIGNED = re.compile(r"Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
-# The REST operations that functions call; the others name theirs in the header X-Amz-Target.
+# The REST operations that functions call; other services name theirs in X-Amz-Target.
 _ROUTES = {
     ("lambda", "POST", r"/2015-03-31/functions/(?P<FunctionName>[^/]+)/invocations"): "Invoke",
     ("scheduler", "POST", r"/schedules/(?P<Name>[^/]+)"): "CreateSchedule",
@@ -34,7 +34,7 @@ _ROUTES = {
 
 
 class UnknownCallError(Exception):
-    """A call of an operation that the table below doesn't have."""
+    """A call of an operation that this module doesn't know."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class HttpCall:
 
 @dataclass(frozen=True)
 class Call:
-    """An operation, with the members of its input that say what it works on."""
+    """An operation, with the members of its input that name its resources."""
 
     service: str
     operation: str
@@ -66,7 +66,7 @@ class Call:
         """Read a call from its request. Raises ``UnknownCallError``."""
         signed = _SIGNED.search(http.headers.get("authorization", ""))
         if not signed:
-            raise UnknownCallError(f"{http.method} {urlsplit(http.url).path}, which nobody signed")
+            raise UnknownCallError(f"{http.method} {urlsplit(http.url).path}, which is not signed")
         body: Members = json.loads(http.body) if http.body[:1] == b"{" else {}
         if target := http.headers.get("x-amz-target"):
             return cls(signed["service"], target.rpartition(".")[2], signed["region"], body)
@@ -80,7 +80,7 @@ class Call:
         raise UnknownCallError(f"{signed['service']}: {http.method} {parts.path}")
 
     def requests(self, account: str) -> list[Request]:
-        """Return all that IAM must allow for the call. Raises ``UnknownCallError``."""
+        """Return everything that IAM must allow for the call. Raises ``UnknownCallError``."""
         needs = _NEEDS.get(self.name)
         if needs is None:
             raise UnknownCallError(self.name)
@@ -135,7 +135,7 @@ def _get_secret(members: Members, _place: _Place) -> list[Request]:
 
 
 def _mail(members: Members, place: _Place) -> tuple[list[str], dict[str, str]]:
-    """Return what each mail needs, and the keys of the actions that know the sender.
+    """Return the resources of a mail, and the condition keys of the actions that know the sender.
 
     SES authorizes on the identity that covers the sender's address, here always its domain.
     """

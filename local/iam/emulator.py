@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    # Its functions inherit the environment, so that the path to this package can't be in there.
+    # Its functions inherit the environment, so the path to this package must not be in it.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from local.iam.calls import HttpCall
@@ -22,7 +22,7 @@ type Application = Callable[[Message, Receive, Send], Coroutine[Any, Any, None]]
 
 
 def guarded(application: Application, gate: Gate) -> Application:
-    """Return an ASGI application that answers what the gate refuses itself."""
+    """Return an ASGI application that refuses what the gate refuses."""
 
     async def answer(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,7 +59,7 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a body that has been read, and after it whatever comes."""
+    """Return a receiver of a body that has been read, and of what follows."""
     unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def message() -> Message:

@@ -1,8 +1,8 @@
 """Refuse a function's call as AWS does when the policy of the function's role doesn't allow it.
 
-The caller is known by the app id in its user agent, which the local stack gives each function
-(``AWS_SDK_UA_APP_ID``). A caller without one, as a person or the deployment, may do everything;
-so may a function until the deployment has written the roles down.
+The app id in the user agent identifies the caller; the local stack sets it for each function
+(``AWS_SDK_UA_APP_ID``). A caller without one, like a person or the deployment, may do everything,
+and so may a function until the deployment has written the file of roles.
 """
 
 import json
@@ -33,7 +33,7 @@ class Refusal:
 
 
 class Gate:
-    """Decides about calls by the roles in one file, and writes each kind of call down once."""
+    """Decides about calls by the roles in a file, and records each kind of call once."""
 
     def __init__(self, roles: Path, record: Path) -> None:
         self._file = roles
@@ -43,7 +43,7 @@ class Gate:
         self._written: set[str] = set()
 
     def refusal(self, http: HttpCall) -> Refusal | None:
-        """Return AWS's refusal of a call; None when it is allowed, or its caller unknown."""
+        """Return AWS's refusal of a call; None if it is allowed or its caller is unknown."""
         caller = _CALLER.search(http.headers.get("user-agent", ""))
         role = self._known_roles().get(caller[1]) if caller else None
         if caller is None or role is None:
@@ -87,7 +87,7 @@ class Gate:
 
 
 def _sentence(call: Call, role: str, request: Request, decision: Decision) -> str:
-    """Return AWS's words; SQS writes an action in lower case, SES quotes in a way of its own."""
+    """Return AWS's words; SQS writes an action in lower case, SES has its own quotes."""
     if call.service == "ses":
         return (
             f"User `{role}' is not authorized to perform `{request.action}'"
@@ -107,9 +107,9 @@ def _refuse(service: str, message: str) -> Refusal:
         "x-amzn-errortype": "AccessDeniedException",
         "x-amzn-requestid": str(uuid4()),
     }
-    if service == "sqs":  # its first protocol's code, by which botocore knows the error
+    if service == "sqs":  # the code of its older protocol, by which botocore identifies the error
         headers["x-amzn-query-error"] = "AccessDenied;Sender"
     body = {"__type": "AccessDeniedException", "message": message, "Message": message}
-    # JSON 1.1 answers every error of the client's with 400.
+    # JSON 1.1 answers every client error with 400.
     status = _BAD_REQUEST if service == "secretsmanager" else _FORBIDDEN
     return Refusal(status, headers, json.dumps(body).encode())

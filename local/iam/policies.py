@@ -16,7 +16,7 @@ ELEMENTS = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 
 
 class Decision(StrEnum):
-    """What a policy says of a request."""
+    """What a policy decides about a request."""
 
     ALLOW = "allow"
     DENY = "explicit deny"
@@ -29,7 +29,7 @@ class UnknownElementError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One action on one resource, with what it tells the condition keys of IAM and the service."""
+    """One action on one resource, with the values of its condition keys."""
 
     action: str
     resource: str
@@ -45,7 +45,7 @@ def decide(statements: Iterable[Statement], request: Request) -> Decision:
 
 
 def as_list(value: Any) -> list[Any]:  # noqa: ANN401 - one value or a list of them, as in JSON
-    """Return a policy's value as the list that it may be written as."""
+    """Return a policy's value as a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -65,7 +65,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _applies(statement: Statement, request: Request) -> bool:
     if unknown := statement.keys() - ELEMENTS:
         raise UnknownElementError(f"unknown in a statement: {', '.join(sorted(unknown))}")
-    conditions = [  # all of them, so that an unknown operator is never passed over
+    conditions = [  # evaluate all, so that an unknown operator is always noticed
         _holds(operator, key, as_list(values), request.context)
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
@@ -78,7 +78,7 @@ def _applies(statement: Statement, request: Request) -> bool:
 
 
 def _holds(operator: str, key: str, values: list[str], context: Mapping[str, str]) -> bool:
-    """Return whether a condition holds; a key that a request doesn't have makes it fail."""
+    """Return whether a condition holds; it fails if the request doesn't have the key."""
     name, _, optional = operator.partition("IfExists")
     if name not in _OPERATORS or (optional and operator != f"{name}IfExists"):
         raise UnknownElementError(f"unknown condition operator: {operator}")

@@ -127,7 +127,7 @@ def test_an_event_changes_the_ledger_the_reader_and_the_breaker_as_its_type_says
     tick(issue_id)
     deliver_all(pointers(cloud))
     cloud.rows("DELETE FROM deliveries")  # SES's event comes before deliver has written its row
-    cloud.ses.control.tell(event, [URSULA], suppresses=False, **detail)
+    cloud.ses.control.publish_event(event, [URSULA], suppresses=False, **detail)
     *_, told = cloud.ses.events(URSULA, [event])
 
     assert tell(told.record) == []

@@ -18,7 +18,7 @@ type Client = TestClient[web.Request, web.Application]
 
 
 async def _echo(request: web.Request) -> web.Response:
-    """Stands for the emulator: says what it got."""
+    """A stand-in for the emulator that returns what it received."""
     got = {
         "method": request.method,
         "target": request.raw_path,
@@ -121,7 +121,7 @@ def test_a_client_can_not_choose_its_source_address_or_host(state: State):
 
 
 @pytest.mark.parametrize("status", [302, 404, 502])
-def test_answers_come_back_as_they_are(state: State, status: int):
+def test_answers_are_returned_unchanged(state: State, status: int):
     async def test(client: Client) -> None:
         answer = await client.get(f"/?status={status}", allow_redirects=False)
 
@@ -162,7 +162,7 @@ def test_a_stack_that_is_not_up_is_a_problem_to_programs_and_a_page_to_people(st
     check(state, test)
 
 
-def test_an_emulator_that_is_gone_is_503(state: State):
+def test_a_missing_emulator_is_503(state: State):
     async def test(client: Client) -> None:
         ports = Ports(front=23_456, ses=1, emulator=1)
         write_private(state.folder / "ports.json", ports.model_dump_json())

@@ -63,7 +63,7 @@ def test_the_layer_alone_holds_all_that_the_functions_import(built: Path):
     assert (imported.returncode, imported.stderr) == (0, "")
 
 
-def test_a_dependency_that_is_missing_shows(built: Path, tmp_path: Path):
+def test_a_missing_dependency_is_noticed(built: Path, tmp_path: Path):
     layer = tmp_path / "python"
     shutil.copytree(built, layer, copy_function=build._link)
     shutil.rmtree(layer / "itsdangerous")
@@ -116,7 +116,7 @@ def test_a_cold_start_compiles_nothing(built: Path):
     assert {head[4:] for head in heads} == {(1).to_bytes(4, "little")}
 
 
-def test_what_is_compiled_for_another_machine_shows(tmp_path: Path):
+def test_code_compiled_for_another_machine_is_noticed(tmp_path: Path):
     shutil.copy(sys.executable, tmp_path / "native.so")
     (tmp_path / "arm.so").write_bytes(ELF + bytes(14) + AARCH64)
 
@@ -128,7 +128,7 @@ def test_what_is_compiled_for_another_machine_shows(tmp_path: Path):
 
 
 def _machines(layer: Path) -> dict[str, bytes]:
-    """The machine that each shared object is for, recognised by its content."""
+    """Return the machine that each shared object is for, by its content."""
     heads = {}
     for path in layer.rglob("*"):
         if path.is_file():

@@ -53,7 +53,7 @@ def test_an_exception_is_shown_whole():
     assert shown.endswith("failed\n    Traceback:\n      boom")
 
 
-def test_what_is_no_json_is_shown_as_it_is_and_metrics_are_not():
+def test_plain_text_is_shown_unchanged_and_metrics_are_hidden():
     assert "Task timed out" in (logs.readable(_line("Task timed out after 10 seconds")) or "")
     assert logs.readable(_line('{"_aws": {"CloudWatchMetrics": []}, "SignUps": 1}')) is None
     assert (logs.readable(_line('"a string"')) or "").endswith('"a string"')
@@ -69,7 +69,7 @@ def test_lines_are_kept_and_read_again(tmp_path: Path):
 
 
 @mock_aws
-def test_each_functions_lines_are_taken_once_and_oldest_first(monkeypatch: pytest.MonkeyPatch):
+def test_each_functions_lines_are_collected_once_and_oldest_first(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     client = boto3.client("logs")
     now = int(time.time() * 1000)

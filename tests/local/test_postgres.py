@@ -46,7 +46,7 @@ def test_data_survives_a_kill_and_a_stale_lock_file(server: Postgres, tmp_path: 
     assert _read(server) == 7
 
 
-def test_a_server_goes_and_comes_back_at_the_same_url(server: Postgres):
+def test_a_restarted_server_has_the_same_url(server: Postgres):
     _write(server)
     url = server.url
 
@@ -73,7 +73,7 @@ def test_a_state_folder_whose_path_no_socket_can_have(tmp_path: Path, name: str)
     assert not sockets.exists()
 
 
-def test_an_interrupted_first_start_is_no_obstacle(tmp_path: Path):
+def test_it_starts_after_an_interrupted_first_start(tmp_path: Path):
     half_made = tmp_path / "postgres" / "data.new"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18")

@@ -18,14 +18,14 @@ def _child(folder: Path, code: str) -> Child:
     )
 
 
-def test_a_child_that_ends_as_it_starts_is_said_with_its_last_words(tmp_path: Path):
+def test_a_child_that_ends_at_its_start_is_reported_with_the_end_of_its_log(tmp_path: Path):
     child = _child(tmp_path, "print('no such mailbox'); raise SystemExit(3)")
 
     with pytest.raises(ChildError, match=r"(?s)worker ended as it started.*no such mailbox"):
         child.wait_until(lambda: False, seconds=10)
 
 
-def test_a_child_that_is_never_ready_is_said(tmp_path: Path):
+def test_a_child_that_is_never_ready_is_reported(tmp_path: Path):
     child = _child(tmp_path, "import time; time.sleep(60)")
 
     with pytest.raises(ChildError, match="not ready after"):
@@ -35,7 +35,7 @@ def test_a_child_that_is_never_ready_is_said(tmp_path: Path):
     assert not child.is_running
 
 
-def test_a_child_that_ignores_being_asked_ends_all_the_same(tmp_path: Path):
+def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path):
     code = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     )

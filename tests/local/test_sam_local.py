@@ -1,6 +1,6 @@
-"""``sam local`` says what is missing, and is given the functions as this machine has them.
+"""``sam local`` reports what is missing, and gets a template adapted to this machine.
 
-That they run in it is shown by ``make sam-local``, which needs a Docker engine.
+``make sam-local`` runs the functions in it, which needs a Docker engine.
 """
 
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local import http_api, sam_local
+from local import sam_local
 from local.sam_local import IMAGE, SamLocalError
 
 
@@ -20,14 +20,14 @@ def docker_that(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_without_docker_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_docker_it_fails_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(SamLocalError, match="no Docker engine answers"):
         sam_local.require_engine()
 
 
-def test_without_an_engine_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_an_engine_it_fails_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     docker_that(tmp_path, "exit 1", monkeypatch)
 
     with pytest.raises(SamLocalError, match="no Docker engine answers"):
@@ -42,7 +42,7 @@ def test_without_the_image_it_says_how_to_make_one(tmp_path: Path, monkeypatch: 
         sam_local.require_image()
 
 
-def test_an_image_that_is_there_is_not_pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_existing_image_is_not_pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     docker_that(tmp_path, f'[ "$1 $2 $3" = "image inspect {IMAGE}" ]', monkeypatch)
 
     sam_local.require_image()
@@ -97,9 +97,8 @@ def test_a_database_on_a_unix_socket_is_reached_over_tcp(tmp_path: Path):
                 client.sendall(client.recv(100).upper())
 
         threading.Thread(target=echo, daemon=True).start()
-        relay = sam_local._Relays(("127.0.0.1", 0), sam_local._relay(path))
         with (
-            http_api.serving(relay) as port,
+            sam_local.relay("127.0.0.1", path) as port,
             socket.create_connection(("127.0.0.1", port)) as client,
         ):
             client.sendall(b"hello")

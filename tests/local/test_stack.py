@@ -14,7 +14,7 @@ from local.state import REPOSITORY, STATE_VARIABLE, AlreadyRunningError, Deploym
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[State]:
-    """A state folder that another process runs a stack of."""
+    """A state folder whose stack another process runs."""
     state = State.at(tmp_path)
     hold = "import pathlib, sys, signal; from local.state import State\n"
     hold += "with State(pathlib.Path(sys.argv[1])).lock(): print(flush=True); signal.pause()"
@@ -59,16 +59,16 @@ def test_a_second_up_and_status_show_where_everything_is(up: State, command: lis
     assert up.holder() is not None
 
 
-def test_a_second_up_says_how_to_bring_a_change_in(up: State):
+def test_a_second_up_says_how_to_deploy_a_change(up: State):
     assert "`make reload`" in run(up, "up").stdout
 
 
 @pytest.mark.parametrize("flags", [[], ["--detach"]])
-def test_an_up_beside_one_that_is_starting_is_refused(held: State, flags: list[str]):
+def test_a_second_up_during_the_start_is_refused(held: State, flags: list[str]):
     second = run(held, "up", *flags)
 
     assert second.returncode == 1
-    assert "`make status` says when it is up" in second.stderr
+    assert "`make status` shows when it is up" in second.stderr
     assert held.holder() is not None
 
 
@@ -127,7 +127,7 @@ def test_a_kept_port_in_use_ends_the_start_before_anything_runs(tmp_path: Path):
     assert not (tmp_path / "postgres").exists()
 
 
-def test_a_stack_that_never_ran_has_no_urls_to_its_inside(tmp_path: Path):
+def test_a_stack_that_never_ran_has_no_database(tmp_path: Path):
     never = Stack(State.at(tmp_path))
 
     with pytest.raises(ChildError):

@@ -66,7 +66,7 @@ def test_secrets_and_token_are_kept_for_their_owner_only(state: State):
         assert stat.S_IMODE((state.folder / name).stat().st_mode) == 0o600
 
 
-def test_a_file_is_written_whole_after_a_write_that_was_killed(tmp_path: Path):
+def test_a_file_can_be_written_after_a_write_that_was_killed(tmp_path: Path):
     file = tmp_path / "kept"
     (tmp_path / "kept.new").write_text("half of")
 
@@ -76,7 +76,7 @@ def test_a_file_is_written_whole_after_a_write_that_was_killed(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_new_state_knows_nothing(state: State):
+def test_a_new_state_is_empty(state: State):
     assert state.secrets is None
     assert state.author_token is None
     assert state.deployment is None
@@ -100,7 +100,7 @@ def _hold(folder: Path, held: "multiprocessing.synchronize.Event") -> None:
         signal.pause()
 
 
-def test_one_process_holds_a_state_and_lets_go_when_killed(state: State):
+def test_one_process_locks_a_state_until_it_is_killed(state: State):
     spawning = multiprocessing.get_context("spawn")
     held = spawning.Event()
     holder = spawning.Process(target=_hold, args=(state.folder, held))

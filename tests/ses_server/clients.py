@@ -1,4 +1,4 @@
-"""boto3's own client of a server under test, and botocore's model to hold its answers against."""
+"""boto3's client of a server under test, which checks the answers against botocore's model."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -33,17 +33,17 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def client_of(server: Server) -> "SESV2Client":
-    """Make a client whose every answer is held against botocore's model."""
+    """Return a client that checks every answer against botocore's model."""
     return _client(server, parameter_validation=True)
 
 
-def unchecked_client_of(server: Server, *, is_held_to_model: bool = True) -> Any:  # noqa: ANN401 — takes what no type allows
-    """Make the same client, sending also what botocore would refuse to send."""
-    return _client(server, parameter_validation=False, is_held_to_model=is_held_to_model)
+def unchecked_client_of(server: Server, *, is_checked: bool = True) -> Any:  # noqa: ANN401 — takes what no type allows
+    """Return such a client that also sends what botocore would refuse to send."""
+    return _client(server, parameter_validation=False, is_checked=is_checked)
 
 
 def _client(
-    server: Server, *, parameter_validation: bool, is_held_to_model: bool = True
+    server: Server, *, parameter_validation: bool, is_checked: bool = True
 ) -> "SESV2Client":
     client = boto3.client(
         "sesv2",
@@ -53,7 +53,7 @@ def _client(
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, parameter_validation=parameter_validation),
     )
-    if is_held_to_model:
+    if is_checked:
         client.meta.events.register("before-parse.sesv2.*", _check_against_model)
     return client
 
@@ -80,7 +80,7 @@ def _check_against_model(
 
 
 def check_shape(shape: Shape, value: object, path: str = "answer") -> None:
-    """Fail for a member the model does not have, one it requires, and a value of another type."""
+    """Fail for an unknown member, a missing required one, and a value of another type."""
     assert isinstance(value, KINDS[shape.type_name]), f"{path}: {value!r} is no {shape.type_name}"
     if isinstance(shape, StructureShape):
         assert isinstance(value, dict)

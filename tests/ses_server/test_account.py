@@ -40,7 +40,7 @@ def test_a_new_account_has_the_defaults_of_one_out_of_the_sandbox(client: "Clien
     assert account["ProductionAccessEnabled"] is True
 
 
-def test_the_quota_is_what_the_server_was_told_and_counts_recipients(tmp_path: Path) -> None:
+def test_the_quota_is_the_given_one_and_counts_recipients(tmp_path: Path) -> None:
     account = Account(max_send_rate=200, max_24_hour_send=-1)
     with ses_server.running(tmp_path, account=account, verified=[SENDER]) as server:
         client = client_of(server)
@@ -151,7 +151,7 @@ def test_a_suppressed_address_is_found_listed_and_lifted(client: "Client") -> No
             missing(EmailAddress=ADDRESS)
 
 
-def test_an_account_may_honour_complaints_only(client: "Client", server: Server) -> None:
+def test_an_account_can_suppress_for_complaints_only(client: "Client", server: Server) -> None:
     client.put_account_suppression_attributes(SuppressedReasons=["COMPLAINT"])
     client.put_suppressed_destination(EmailAddress="ursula@example.com", Reason="BOUNCE")
 
@@ -162,7 +162,7 @@ def test_an_account_may_honour_complaints_only(client: "Client", server: Server)
     assert attributes["SuppressedReasons"] == ["COMPLAINT"]
 
 
-def test_a_configuration_set_is_made_changed_listed_and_deleted(client: "Client") -> None:
+def test_a_configuration_set_is_created_changed_listed_and_deleted(client: "Client") -> None:
     client.create_configuration_set(ConfigurationSetName="issues")
     client.put_configuration_set_suppression_options(
         ConfigurationSetName="issues", SuppressedReasons=["COMPLAINT"]
@@ -181,7 +181,7 @@ def test_a_configuration_set_is_made_changed_listed_and_deleted(client: "Client"
         client.get_configuration_set(ConfigurationSetName="issues")
 
 
-def test_a_domain_tells_its_dkim_names_and_an_address_has_none(client: "Client") -> None:
+def test_a_domain_has_dkim_tokens_and_an_address_has_none(client: "Client") -> None:
     client.create_email_identity(EmailIdentity="example.org")
     client.create_email_identity(EmailIdentity="jo@example.net")
 
@@ -193,7 +193,7 @@ def test_a_domain_tells_its_dkim_names_and_an_address_has_none(client: "Client")
     assert address == {"SigningEnabled": False, "Status": "NOT_STARTED"}
 
 
-def test_an_identity_that_is_not_proved_yet_may_not_send(client: "Client", server: Server) -> None:
+def test_an_unverified_identity_may_not_send(client: "Client", server: Server) -> None:
     client.create_email_identity(EmailIdentity="example.org")
     server.control.change_identity("example.org", verification="PENDING", dkim="PENDING")
 
@@ -233,7 +233,7 @@ def test_an_account_is_put_into_the_sandbox_and_under_review(
         send(client, SENDER)  # to somebody who is not verified
 
 
-def test_event_destinations_are_made_shown_and_deleted(client: "Client") -> None:
+def test_event_destinations_are_created_returned_and_deleted(client: "Client") -> None:
     client.create_configuration_set(ConfigurationSetName="issues")
     client.create_configuration_set_event_destination(
         ConfigurationSetName="issues",
@@ -261,7 +261,7 @@ def test_event_destinations_are_made_shown_and_deleted(client: "Client") -> None
 
 
 @pytest.mark.parametrize(("minutes", "taken"), [(4, 1), (6, 0)])
-def test_what_was_signed_more_than_five_minutes_ago_is_refused(
+def test_a_signature_older_than_five_minutes_is_refused(
     client: "Client", server: Server, minutes: int, taken: int
 ) -> None:
     def be_late(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's

@@ -1,4 +1,4 @@
-"""What the server speaks is what botocore's model of SES says."""
+"""The server's operations and members are those of botocore's model of SES."""
 
 import types
 import typing
@@ -9,7 +9,7 @@ from botocore.model import ListShape, Shape, StructureShape
 from pydantic import BaseModel
 
 from ses_server import requests
-from ses_server.api import OPERATIONS, Operation
+from ses_server.operations import OPERATIONS, Operation
 from tests.ses_server.clients import check_shape
 
 MODEL = botocore.session.get_session().get_service_model("sesv2")
@@ -32,14 +32,14 @@ BODIES: dict[str, type[BaseModel]] = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_every_operation_is_where_the_model_has_it(operation: Operation) -> None:
+def test_every_operation_has_the_method_and_path_of_the_model(operation: Operation) -> None:
     http = MODEL.operation_model(operation.name).http
 
     assert (operation.method, operation.path) == (http["method"], http["requestUri"])
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_every_member_that_is_read_is_in_the_model(name: str) -> None:
+def test_every_member_that_the_server_reads_is_in_the_model(name: str) -> None:
     shape = MODEL.operation_model(name).input_shape
     assert shape is not None
 

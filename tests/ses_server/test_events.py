@@ -1,4 +1,4 @@
-"""The events of mails: in SES's shape, kept with the mails, and travelling as told."""
+"""The events of mails: written as by SES, stored with the mails, and travelling on command."""
 
 import json
 import urllib.request
@@ -50,8 +50,8 @@ def types_of(found: list[Event]) -> list[EventType]:
     return [event.type for event in found]
 
 
-def told(server: Server, to: str, event_type: EventType) -> Any:  # noqa: ANN401 — JSON
-    """Return the part of its own of the one event of a type."""
+def member_of(server: Server, to: str, event_type: EventType) -> Any:  # noqa: ANN401 — JSON
+    """Return the part of the one event of a type that is specific to this type."""
     (event,) = server.events(to, [event_type])
     (name,) = event.record.keys() - {"eventType", "mail"}
     return event.record[name]
@@ -107,7 +107,7 @@ def test_a_mail_is_sent_and_delivered_in_ses_s_words(client: "Client", server: S
         "send": {},
     }
     assert delivered.record["mail"] == sent.record["mail"]
-    assert told(server, "ursula@example.com", DELIVERY)["recipients"] == ["ursula@example.com"]
+    assert member_of(server, "ursula@example.com", DELIVERY)["recipients"] == ["ursula@example.com"]
     assert (sent.message_id, sent.tags, sent.configuration_set) == (
         message_id,
         {"issue": "7"},
@@ -128,7 +128,7 @@ def test_a_mail_to_two_people_is_sent_once_and_delivered_twice(
     assert Counter(types_of(server.events())) == {SEND: 1, DELIVERY: 2}
 
 
-def test_the_subject_is_told_with_its_values_put_in(client: "Client", server: Server) -> None:
+def test_an_event_has_the_rendered_subject(client: "Client", server: Server) -> None:
     client.send_bulk_email(
         FromEmailAddress=SENDER,
         DefaultContent=template({"name": "reader"}, Subject="Dear {{name}}", Text="."),
@@ -164,7 +164,7 @@ def test_the_simulator_s_addresses_do_what_they_are_named_for(
 def test_an_out_of_office_reply_is_a_transient_bounce(client: "Client", server: Server) -> None:
     send(client, "ooto@simulator.amazonses.com")
 
-    assert told(server, "ooto@simulator.amazonses.com", BOUNCE)["bounceType"] == "Transient"
+    assert member_of(server, "ooto@simulator.amazonses.com", BOUNCE)["bounceType"] == "Transient"
 
 
 def test_a_suppressed_address_bounces_or_complains_as_one_on_the_account_s_list(
@@ -176,19 +176,19 @@ def test_a_suppressed_address_bounces_or_complains_as_one_on_the_account_s_list(
     send_bulk(client, "gone@example.com", "cross@example.com")
 
     assert types_of(server.events("gone@example.com")) == [SEND, BOUNCE]
-    bounce = told(server, "gone@example.com", BOUNCE)
+    bounce = member_of(server, "gone@example.com", BOUNCE)
     assert (bounce["bounceType"], bounce["bounceSubType"]) == (
         "Permanent",
         "OnAccountSuppressionList",
     )
     assert bounce["bouncedRecipients"][0]["emailAddress"] == "gone@example.com"
     assert "suppression list" in bounce["bouncedRecipients"][0]["diagnosticCode"]
-    complaint = told(server, "cross@example.com", COMPLAINT)
+    complaint = member_of(server, "cross@example.com", COMPLAINT)
     assert complaint["complaintSubType"] == "OnAccountSuppressionList"
     assert "complaintFeedbackType" not in complaint
 
 
-def test_a_mail_that_lacks_a_value_was_never_sent(client: "Client", server: Server) -> None:
+def test_a_mail_that_lacks_a_value_has_no_send_event(client: "Client", server: Server) -> None:
     client.send_bulk_email(
         FromEmailAddress=SENDER,
         DefaultContent=template(Text="{{link}}"),
@@ -196,7 +196,7 @@ def test_a_mail_that_lacks_a_value_was_never_sent(client: "Client", server: Serv
     )
 
     assert types_of(server.events()) == [EventType.RENDERING_FAILURE]
-    assert told(server, "ursula@example.com", EventType.RENDERING_FAILURE) == {
+    assert member_of(server, "ursula@example.com", EventType.RENDERING_FAILURE) == {
         "errorMessage": "Attribute 'link' is not present in the rendering data.",
         "templateName": "",
     }
@@ -215,10 +215,10 @@ def test_mails_bounce_complain_and_are_rejected_on_command(
     names = ("bounce", "full", "cross", "virus", "ursula")
     send_bulk(client, *(f"{name}@example.com" for name in names))
 
-    assert told(server, "bounce@example.com", BOUNCE)["bounceSubType"] == "NoEmail"
-    assert told(server, "full@example.com", BOUNCE)["bounceType"] == "Transient"
-    assert told(server, "virus@example.com", REJECT) == {"reason": "Bad content"}
-    complaint = told(server, "cross@example.com", COMPLAINT)
+    assert member_of(server, "bounce@example.com", BOUNCE)["bounceSubType"] == "NoEmail"
+    assert member_of(server, "full@example.com", BOUNCE)["bounceType"] == "Transient"
+    assert member_of(server, "virus@example.com", REJECT) == {"reason": "Bad content"}
+    complaint = member_of(server, "cross@example.com", COMPLAINT)
     assert complaint["complaintFeedbackType"] == "abuse"
     assert complaint["complainedRecipients"] == [{"emailAddress": "cross@example.com"}]
     delivered, complained = server.events("cross@example.com", [DELIVERY, COMPLAINT])
@@ -233,12 +233,12 @@ def test_mails_bounce_complain_and_are_rejected_on_command(
 
 
 def test_a_delayed_mail_is_delivered_in_the_end(client: "Client", server: Server) -> None:
-    server.control.let(FateRule(event=EventType.DELIVERY_DELAY))
+    server.control.begin_fate(FateRule(event=EventType.DELIVERY_DELAY))
 
     send(client, "slow@example.com")
 
     assert types_of(server.events()) == [SEND, EventType.DELIVERY_DELAY, DELIVERY]
-    delay = told(server, "slow@example.com", EventType.DELIVERY_DELAY)
+    delay = member_of(server, "slow@example.com", EventType.DELIVERY_DELAY)
     assert delay["delayType"] == "TransientCommunicationFailure"
 
 
@@ -260,7 +260,7 @@ def test_a_share_of_mails_bounces_the_same_for_the_same_seed(
     assert other_round != first
 
 
-def test_a_fate_ends_when_told(client: "Client", server: Server) -> None:
+def test_a_fate_can_be_ended(client: "Client", server: Server) -> None:
     number = server.control.bounce()
     server.control.end_fate(number)
 
@@ -273,9 +273,11 @@ def test_a_reader_complains_about_a_mail_received_before(client: "Client", serve
     send(client, "ursula@example.com")
     last = send(client, "ursula@example.com")
 
-    told_to = server.control.tell(COMPLAINT, ["Ursula@example.com", "stranger@example.com"])
+    complained = server.control.publish_event(
+        COMPLAINT, ["Ursula@example.com", "stranger@example.com"]
+    )
 
-    assert told_to == ["ursula@example.com"]
+    assert complained == ["ursula@example.com"]
     (event,) = server.events(types=[COMPLAINT])
     assert event.message_id == last
 

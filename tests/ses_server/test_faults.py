@@ -1,4 +1,4 @@
-"""The server misbehaves on command, as a real client sees it and as its own record has it."""
+"""The server misbehaves on command: what a real client sees, and what the server records."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     type Client = SESV2Client
 
-IMPATIENCE = 0.3  # seconds until a client gives up, where it is to give up
+CLIENT_TIMEOUT = 0.3  # seconds
 ENTRY_STATUSES = EntryStatus.model_fields["status"].annotation.__args__  # type: ignore[union-attr]
 
 
@@ -53,21 +53,21 @@ def taken(server: Server) -> list[str]:
     return [mail.to for mail in server.mails()]
 
 
-def impatient_client_of(server: Server) -> Any:  # noqa: ANN401
+def client_with_timeout_of(server: Server) -> Any:  # noqa: ANN401
     return boto3.client(
         "sesv2",
         endpoint_url=server.url,
         region_name=REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=IMPATIENCE),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=CLIENT_TIMEOUT),
     )
 
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_whole_call_error_is_answered_and_nothing_taken(server: Server, error: str) -> None:
     server.control.refuse_calls(error, count=1)
-    client = unchecked_client_of(server, is_held_to_model=False)
+    client = unchecked_client_of(server, is_checked=False)
 
     with pytest.raises(ClientError) as caught:
         send_bulk(client, "ursula@example.com")
@@ -95,7 +95,7 @@ def test_an_error_unknown_to_the_server_needs_its_status(server: Server) -> None
 
     server.control.refuse_calls("TeapotException", status=418, message="Short and stout")
     with pytest.raises(ClientError, match="Short and stout"):
-        send(unchecked_client_of(server, is_held_to_model=False))
+        send(unchecked_client_of(server, is_checked=False))
 
 
 def test_the_next_calls_and_entries_are_throttled(client: "Client", server: Server) -> None:
@@ -160,10 +160,10 @@ def test_a_share_of_entries_goes_wrong_whatever_their_order(
     assert refused(readers(40)[::-1]) == first
     assert 3 < len(first) < 25
     retried = [send_bulk(client, *sorted(first)) for _ in range(6)]
-    assert any("SUCCESS" in statuses for statuses in retried)  # each try is drawn anew
+    assert any("SUCCESS" in statuses for statuses in retried)  # each attempt is decided separately
 
 
-def test_an_answer_comes_as_late_as_it_is_told_to(client: "Client", server: Server) -> None:
+def test_an_answer_is_delayed_by_the_given_seconds(client: "Client", server: Server) -> None:
     server.control.begin(Latency(seconds=0.2, count=1))
 
     began = time.monotonic()
@@ -175,7 +175,7 @@ def test_an_answer_comes_as_late_as_it_is_told_to(client: "Client", server: Serv
     assert taken(server) == ["ursula@example.com"]
 
 
-def test_jitter_comes_on_top_and_other_operations_may_be_slow_too(
+def test_jitter_adds_to_the_delay_and_any_operation_can_be_delayed(
     client: "Client", server: Server
 ) -> None:
     server.control.slow_down(0.1, jitter=0.05, operations=["GetAccount"])
@@ -187,9 +187,9 @@ def test_jitter_comes_on_top_and_other_operations_may_be_slow_too(
 
 
 @pytest.mark.parametrize(("take", "count"), [("first", 1), ("late", 0), ("never", 0)])
-def test_a_call_hangs_past_the_client_s_patience(server: Server, take: Taking, count: int) -> None:
+def test_a_call_hangs_past_the_client_s_timeout(server: Server, take: Taking, count: int) -> None:
     server.control.hang(30, take=take, count=1)
-    client = impatient_client_of(server)
+    client = client_with_timeout_of(server)
 
     with pytest.raises(ReadTimeoutError):
         send_bulk(client, "ursula@example.com")
@@ -203,7 +203,7 @@ def test_a_call_hangs_past_the_client_s_patience(server: Server, take: Taking, c
 def test_a_hang_ends_and_the_mails_were_taken_or_not(
     server: Server, take: Taking, count: int
 ) -> None:
-    server.control.hang(IMPATIENCE, take=take)
+    server.control.hang(CLIENT_TIMEOUT, take=take)
     client = client_of(server)
 
     if take == "never":
@@ -219,7 +219,7 @@ def test_a_server_with_a_hanging_call_ends_at_once(tmp_path: Path) -> None:
     with ses_server.running(tmp_path, verified=[SENDER]) as server:
         server.control.hang(60, take="never")
         with pytest.raises(ReadTimeoutError):
-            send(impatient_client_of(server))
+            send(client_with_timeout_of(server))
         began = time.monotonic()
 
     assert time.monotonic() - began < 1.5
@@ -244,7 +244,7 @@ def test_an_internal_failure_may_hide_that_the_mails_were_taken(
     server.control.refuse_calls("InternalFailure", take="first")
 
     with pytest.raises(ClientError):
-        send(unchecked_client_of(server, is_held_to_model=False))
+        send(unchecked_client_of(server, is_checked=False))
 
     assert len(taken(server)) == 1
 
@@ -269,7 +269,7 @@ def test_addresses_are_put_on_the_suppression_list(client: "Client", server: Ser
     assert found["SuppressedDestination"]["Reason"] == "COMPLAINT"
 
 
-def test_a_fault_ends_when_told_and_not_before(client: "Client", server: Server) -> None:
+def test_a_fault_lasts_until_it_is_ended(client: "Client", server: Server) -> None:
     number = server.control.refuse_calls("TooManyRequestsException")
     other = server.control.refuse_calls("SendingPausedException")
 
@@ -285,7 +285,7 @@ def test_a_fault_ends_when_told_and_not_before(client: "Client", server: Server)
     assert server.control.state()["faults"] == []
 
 
-def test_a_command_that_makes_no_sense_is_refused_with_the_reason(server: Server) -> None:
+def test_an_invalid_command_is_refused_with_the_reason(server: Server) -> None:
     with pytest.raises(ControlError, match="max_send_rate"):
         server.control.change_account(max_send_rate=-5)
     with pytest.raises(ControlError, match="no number 7"):

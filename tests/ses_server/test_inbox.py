@@ -1,19 +1,19 @@
-"""The inbox shows the received mails to a person, and to programs as JSON."""
+"""The inbox shows the received mails to people, and to programs as JSON."""
 # ruff: noqa: S310 — every URL is that of the server under test
 
+import asyncio
 import json
-import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
 import pytest
+from aiohttp import web
 
-from ses_server import Server
+from ses_server import Server, threads
 from tests.ses_server.clients import SENDER, entry, pairs, simple, template
 
 if TYPE_CHECKING:
@@ -47,24 +47,23 @@ def send(
 
 @contextmanager
 def newsletter(status: int) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
-    """Answer every POST with ``status``; yields the URL and what was POSTed."""
+    """Answer every POST with ``status``; yield the URL and the received requests."""
     posts: list[tuple[str, str, bytes]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            posts.append((self.path, self.headers["Content-Type"], body))
-            self.send_response(status)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
+    async def answer(request: web.BaseRequest) -> web.Response:
+        posts.append((request.path_qs, request.headers["Content-Type"], await request.read()))
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
 
-        def log_message(self, *_: object) -> None:
-            pass
+    async def serve(started: Callable[[int], None], stop: asyncio.Event) -> None:
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        started(runner.addresses[0][1])
+        await stop.wait()
+        await runner.cleanup()
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", posts
-        server.shutdown()
+    with threads.serving(serve) as port:
+        yield f"http://127.0.0.1:{port}", posts
 
 
 def test_an_empty_inbox_says_what_to_do_next(server: Server) -> None:
@@ -91,7 +90,7 @@ def test_the_list_shows_the_newest_first_and_has_pages(client: "Client", server:
     assert "51–51 of 51" in second  # noqa: RUF001 — a range is set with a dash
 
 
-def test_the_list_can_be_of_one_mailbox(client: "Client", server: Server) -> None:
+def test_the_list_can_show_one_mailbox(client: "Client", server: Server) -> None:
     send(client, "ursula@example.com")
     send(client, "shevek@example.com")
 
@@ -102,7 +101,7 @@ def test_the_list_can_be_of_one_mailbox(client: "Client", server: Server) -> Non
 
 
 @pytest.mark.parametrize("query", ["?page=0", "?page=-1", "?page=x", "?page=" + "9" * 30])
-def test_a_page_that_is_none_is_no_error(server: Server, query: str) -> None:
+def test_an_invalid_page_number_is_no_error(server: Server, query: str) -> None:
     get(f"{server.url}/{query}")
 
 
@@ -131,7 +130,7 @@ def test_a_mail_is_shown_whole_and_its_text_has_links(client: "Client", server: 
     assert "X-Trace" in page
 
 
-def test_what_a_mail_brings_is_never_part_of_the_page(client: "Client", server: Server) -> None:
+def test_a_mail_can_not_inject_html_into_the_page(client: "Client", server: Server) -> None:
     attack = "<script>alert(1)</script>"
     client.send_email(
         FromEmailAddress=SENDER,
@@ -154,7 +153,9 @@ def test_what_a_mail_brings_is_never_part_of_the_page(client: "Client", server: 
     assert "Unsubscribe</button>" not in page
 
 
-def test_html_is_shown_in_a_sandbox_where_links_open_anew(client: "Client", server: Server) -> None:
+def test_html_is_shown_in_a_sandbox_whose_links_open_a_new_tab(
+    client: "Client", server: Server
+) -> None:
     html = (
         "<!DOCTYPE html><html><head><title>x</title></head><body><script>1</script></body></html>"
     )
@@ -173,7 +174,7 @@ def test_html_is_shown_in_a_sandbox_where_links_open_anew(client: "Client", serv
     assert framed.startswith('<!DOCTYPE html><html><head><base target="_blank"><title>')
 
 
-def test_the_raw_message_is_there_to_read(client: "Client", server: Server) -> None:
+def test_the_raw_message_can_be_read(client: "Client", server: Server) -> None:
     send(client)
 
     raw, headers = get(f"{server.url}/mails/1/raw")
@@ -183,7 +184,7 @@ def test_the_raw_message_is_there_to_read(client: "Client", server: Server) -> N
 
 
 @pytest.mark.parametrize("path", ["/mails/7", "/mails/7/html", "/mails/" + "9" * 19])
-def test_a_mail_that_is_not_there_is_not_found(server: Server, path: str) -> None:
+def test_a_mail_that_does_not_exist_is_not_found(server: Server, path: str) -> None:
     with pytest.raises(HTTPError) as caught:
         get(f"{server.url}{path}")
 
@@ -213,7 +214,9 @@ def test_the_unsubscribe_button_posts_as_a_mail_client_does(
     assert f"It answered {status} " in answer
 
 
-def test_an_unsubscribe_that_reaches_nobody_says_so(client: "Client", server: Server) -> None:
+def test_an_unsubscribe_that_fails_to_connect_shows_an_error(
+    client: "Client", server: Server
+) -> None:
     with newsletter(200) as (url, _):
         pass
     send(client, headers={"List-Unsubscribe": f"<{url}/leave>", **ONE_CLICK})
@@ -280,7 +283,7 @@ def test_a_program_reads_a_mailbox_as_json(client: "Client", server: Server) -> 
     }
 
 
-def test_a_program_asks_for_what_came_after(client: "Client", server: Server) -> None:
+def test_a_program_lists_only_the_mails_after_an_id(client: "Client", server: Server) -> None:
     for name in ("a", "b", "a", "c"):
         send(client, f"{name}@example.com")
 
@@ -291,7 +294,7 @@ def test_a_program_asks_for_what_came_after(client: "Client", server: Server) ->
     assert api(server, "?to=nobody@example.com") == []
 
 
-def test_what_was_not_delivered_is_shown_with_its_reason(client: "Client", server: Server) -> None:
+def test_an_undelivered_mail_is_shown_with_its_reason(client: "Client", server: Server) -> None:
     client.put_suppressed_destination(EmailAddress="gone@example.com", Reason="BOUNCE")
     send(client, "gone@example.com")
     client.send_bulk_email(
@@ -311,7 +314,7 @@ def test_what_was_not_delivered_is_shown_with_its_reason(client: "Client", serve
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?limit=x", "?outcome=lost"])
-def test_a_program_s_bad_question_is_refused(server: Server, query: str) -> None:
+def test_a_bad_query_is_refused(server: Server, query: str) -> None:
     with pytest.raises(HTTPError) as caught:
         api(server, query)
 

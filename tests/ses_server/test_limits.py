@@ -1,4 +1,4 @@
-"""The account's rate and quota hold, in SES's words, and say how often they were met."""
+"""The account's rate and quota are enforced in SES's words, and refusals are counted."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +107,7 @@ def test_a_changed_rate_counts_at_once_and_brings_no_burst(tmp_path: Path) -> No
     assert limits.admit([1] * 60).count(None) == 5
 
 
-def test_at_a_rate_of_nothing_nothing_is_taken(tmp_path: Path) -> None:
+def test_a_rate_of_zero_refuses_everything(tmp_path: Path) -> None:
     limits = Limits(Account(max_send_rate=10), database.connect(tmp_path), Clock())
 
     limits.change(Account(max_send_rate=0))
@@ -115,7 +115,7 @@ def test_at_a_rate_of_nothing_nothing_is_taken(tmp_path: Path) -> None:
     assert limits.admit([1]) == [Limit.RATE]
 
 
-def test_the_rate_may_be_shown_and_not_enforced(tmp_path: Path) -> None:
+def test_the_rate_can_be_reported_without_being_enforced(tmp_path: Path) -> None:
     account = Account(max_send_rate=1, enforces_rate=False)
     with ses_server.running(tmp_path, account=account, verified=[SENDER]) as server:
         client = client_of(server)
@@ -182,7 +182,7 @@ def test_the_quota_is_spent_freed_raised_and_lifted_while_it_runs(
     assert client.get_account()["SendQuota"]["Max24HourSend"] == -1
 
 
-def test_a_process_enforces_the_rate_unless_told_not_to(tmp_path: Path) -> None:
+def test_a_process_enforces_the_rate_unless_started_with_any_rate(tmp_path: Path) -> None:
     with process(tmp_path, "--max-send-rate", "1") as (_, server):
         server.control.change_account(max_send_rate=SLOW)
 

@@ -1,5 +1,6 @@
-"""The server as a process: it says where it listens, and what it answered outlives it."""
+"""The server as a process: it prints its address, and what it answered survives it."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +20,16 @@ WAIT = 10  # seconds
 
 
 @contextmanager
-def process(mailbox: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Server]]:
+def process(
+    mailbox: Path, *arguments: str, folder: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], Server]]:
     command = [sys.executable, "-m", "ses_server", "--port", "0", "--verified", SENDER]
     with subprocess.Popen(
         [*command, "--mailbox", str(mailbox), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=folder,
     ) as started:
         try:
             assert started.stdout is not None
@@ -37,7 +41,7 @@ def process(mailbox: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[s
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_stops_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (started, server):
         client_of(server).get_account()  # leaves a connection open
 
@@ -48,7 +52,7 @@ def test_it_stops_cleanly_when_told_to(tmp_path: Path, number: signal.Signals) -
         assert errors == ""
 
 
-def test_every_mail_it_answered_for_survives_kill_9(tmp_path: Path) -> None:
+def test_every_answered_mail_survives_kill_9(tmp_path: Path) -> None:
     answered: list[str] = []
     under_way = threading.Event()
 
@@ -94,7 +98,7 @@ def test_its_limits_are_set_on_the_command_line(tmp_path: Path) -> None:
     assert account["ProductionAccessEnabled"] is False
 
 
-def test_a_taken_port_is_an_error_and_not_another_s_server(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error(tmp_path: Path) -> None:
     with ses_server.running(tmp_path / "one") as first:
         port = int(first.url.rpartition(":")[2])
 
@@ -103,3 +107,11 @@ def test_a_taken_port_is_an_error_and_not_another_s_server(tmp_path: Path) -> No
             ses_server.running(tmp_path / "two", port=port),
         ):
             pass
+
+
+def test_it_needs_nothing_of_this_repository_but_its_own_folder(tmp_path: Path) -> None:
+    code = Path(ses_server.__file__).parent
+    shutil.copytree(code, tmp_path / "ses_server", ignore=shutil.ignore_patterns("__pycache__"))
+
+    with process(tmp_path / "mails", folder=tmp_path) as (_, server):
+        assert client_of(server).get_account()["SendingEnabled"]

@@ -14,7 +14,6 @@ import pytest
 from moto import mock_aws
 
 import ses_server
-from local.isolation import ACCOUNT, REGION
 from ses_server import EventType, Queue, Server, Topic
 from ses_server.publishing import VALIDATED
 from tests.ses_server.clients import SENDER, client_of, entry, simple, template
@@ -31,18 +30,18 @@ WAIT = 10  # seconds
 
 @dataclass(frozen=True)
 class Feedback:
-    """A topic, and the queue that it is delivered to raw."""
+    """A topic, and the queue to which it delivers raw."""
 
     topic_arn: str
     queue_url: str
     sqs: "SQSClient"
 
     def received(self, count: int) -> list[dict[str, Any]]:
-        """Wait for that many events and return all that are there, parsed."""
+        """Wait for ``count`` events; return all events, parsed."""
         return [json.loads(body) for body in self.bodies(count, lambda body: body != VALIDATED)]
 
     def bodies(self, count: int, wanted: Callable[[str], bool]) -> list[str]:
-        """Wait for that many messages that are wanted; the others are taken off too."""
+        """Wait for ``count`` wanted messages and return them; drop the others."""
         bodies: list[str] = []
 
         def are_there() -> bool:
@@ -58,14 +57,15 @@ class Feedback:
 def wait_until(is_so: Callable[[], bool]) -> None:
     end = time.monotonic() + WAIT
     while not is_so():
-        assert time.monotonic() < end, "it did not come to be"
+        assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
 
 
 @pytest.fixture
 def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
-    for name, value in ACCOUNT.items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         sqs: Any = boto3.client("sqs")
         sns: Any = boto3.client("sns")
@@ -74,7 +74,7 @@ def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
         sns.subscribe(
             TopicArn=topic_arn,
             Protocol="sqs",
-            Endpoint=f"arn:aws:sqs:{REGION}:123456789012:feedback",
+            Endpoint="arn:aws:sqs:us-east-1:123456789012:feedback",
             Attributes={"RawMessageDelivery": "true"},
         )
         yield Feedback(topic_arn, queue_url, sqs)
@@ -82,7 +82,7 @@ def feedback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Feedback]:
 
 @pytest.fixture
 def server(tmp_path: Path, feedback: Feedback) -> Iterator[Server]:
-    """A server within the fake cloud, which ends before it."""
+    """A server that publishes to the fake cloud and ends before it."""
     with ses_server.running(tmp_path, verified=[SENDER]) as server:
         yield server
 
@@ -100,7 +100,7 @@ def is_all_published(server: Server) -> bool:
     return set(server.control.event_counts()) == {"published"}
 
 
-def test_a_topic_gets_what_the_server_has_on_record(
+def test_a_topic_gets_every_event_that_the_server_recorded(
     client: "Client", server: Server, feedback: Feedback
 ) -> None:
     server.control.publish_to(Topic(topic_arn=feedback.topic_arn))
@@ -129,7 +129,7 @@ def test_a_queue_gets_the_same_without_a_topic(
     assert [one["mail"]["messageId"] for one in received] == [message_id] * 2
 
 
-def test_a_new_destination_is_sent_that_it_is_valid_once_and_before_the_first_event(
+def test_a_new_destination_gets_one_validation_message_before_its_first_event(
     tmp_path: Path, feedback: Feedback
 ) -> None:
     to_topic = Topic(topic_arn=feedback.topic_arn)
@@ -148,7 +148,7 @@ def test_a_new_destination_is_sent_that_it_is_valid_once_and_before_the_first_ev
         assert VALIDATED not in feedback.bodies(2, lambda _: True)
 
 
-def test_a_destination_that_is_not_there_yet_is_sent_it_later_and_others_get_their_events(
+def test_a_missing_destination_is_validated_later_and_does_not_delay_others(
     client: "Client", server: Server, feedback: Feedback
 ) -> None:
     url = feedback.queue_url.replace("feedback", "later")
@@ -163,7 +163,7 @@ def test_a_destination_that_is_not_there_yet_is_sent_it_later_and_others_get_the
     assert later.bodies(1, lambda _: True) == [VALIDATED]
 
 
-def test_a_configuration_set_s_destination_gets_its_own_events_of_the_types_it_wants(
+def test_a_destination_gets_only_events_of_its_configuration_set_and_types(
     client: "Client", server: Server, feedback: Feedback
 ) -> None:
     wanted = frozenset({EventType.SEND})
@@ -177,7 +177,7 @@ def test_a_configuration_set_s_destination_gets_its_own_events_of_the_types_it_w
     assert (received["eventType"], received["mail"]["messageId"]) == ("Send", message_id)
 
 
-def test_events_wait_for_a_queue_that_is_not_there_yet(
+def test_events_wait_for_a_missing_queue(
     client: "Client", server: Server, feedback: Feedback
 ) -> None:
     url = feedback.queue_url.replace("feedback", "later")
@@ -259,8 +259,8 @@ def test_the_events_of_every_mail_survive_kill_9_and_are_published_then(
         server.control.publish_to(Queue(queue_url=feedback.queue_url))
         received = feedback.received(4)
 
-    told = Counter((one["mail"]["destination"][0], one["eventType"]) for one in received)
-    assert told == {
+    published = Counter((one["mail"]["destination"][0], one["eventType"]) for one in received)
+    assert published == {
         (f"{name}@example.com", event): 1
         for name in ("unanswered", "answered")
         for event in ("Send", "Delivery")

@@ -1,4 +1,4 @@
-"""The server's own record says how often a mail was taken, whatever the sender was told."""
+"""The server counts how often each mail was accepted, whatever it answered."""
 
 import json
 import sqlite3
@@ -71,7 +71,7 @@ def test_a_mail_of_no_issue_counts_too(client: "Client", server: Server) -> None
     assert server.counts_by_recipient() == {Taking(None, None, None, "ursula@example.com"): 1}
 
 
-def test_the_counts_are_there_as_json(client: "Client", server: Server) -> None:
+def test_the_counts_are_available_as_json(client: "Client", server: Server) -> None:
     send_issue(client, "1", "a", "b")
     send_issue(client, "1", "a")
 

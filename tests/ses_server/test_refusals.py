@@ -1,4 +1,4 @@
-"""What SES refuses is refused, by SES's names, and nothing of it is kept."""
+"""The server refuses what SES refuses, with SES's error codes, and stores nothing of it."""
 # ruff: noqa: ANN401 — what is sent here is wrong on purpose, in ways that no type allows
 # ruff: noqa: S310 — every URL is that of the server under test
 
@@ -132,7 +132,7 @@ def test_a_bad_header_is_refused(
     assert kept(server) == 0
 
 
-def test_a_header_the_model_forbids_refuses_the_whole_bulk_call(
+def test_a_header_that_the_model_forbids_refuses_the_whole_bulk_call(
     unchecked: Any, server: Server
 ) -> None:
     with pytest.raises(ClientError) as caught:
@@ -169,9 +169,7 @@ def test_a_header_the_model_forbids_refuses_the_whole_bulk_call(
         },
     ],
 )
-def test_what_is_wrong_with_one_entry_is_that_entry_s_status(
-    client: "Client", server: Server, bad: Any
-) -> None:
+def test_a_bad_entry_gets_a_status_of_its_own(client: "Client", server: Server, bad: Any) -> None:
     answer = send_bulk(client, [entry("a@example.com"), bad, entry("c@example.com")])
 
     results = answer["BulkEmailEntryResults"]
@@ -271,7 +269,7 @@ def test_an_incomplete_or_contradictory_mail_is_refused(
         },
     ],
 )
-def test_a_bulk_call_s_shared_content_must_be_whole(
+def test_a_bulk_call_s_shared_content_must_be_complete(
     unchecked: Any, server: Server, change: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError) as caught:
@@ -333,7 +331,7 @@ def test_a_paused_configuration_set_pauses_its_own_mail_only(
     assert kept(server) == 1
 
 
-def test_an_unknown_configuration_set_is_refused_when_told_to_be_strict(tmp_path: Path) -> None:
+def test_an_unknown_configuration_set_is_refused_in_strict_mode(tmp_path: Path) -> None:
     account = Account(strict_configuration_sets=True)
     with ses_server.running(tmp_path, account=account, verified=[SENDER]) as server:
         client = client_of(server)
@@ -367,7 +365,7 @@ def test_in_the_sandbox_recipients_must_be_verified_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"Content": 7}', b"\xff"])
-def test_a_body_that_can_t_be_read_is_a_serialization_error(server: Server, body: bytes) -> None:
+def test_an_unparsable_body_is_a_serialization_error(server: Server, body: bytes) -> None:
     signed = "AWS4-HMAC-SHA256 Credential=test/20261122/eu-central-1/ses/aws4_request, Signature=0"
     request = urllib.request.Request(
         f"{server.url}/v2/email/outbound-emails",
@@ -383,16 +381,16 @@ def test_a_body_that_can_t_be_read_is_a_serialization_error(server: Server, body
     assert "message" in json.load(caught.value)
 
 
-def test_a_call_that_is_not_signed_is_refused(server: Server) -> None:
+def test_an_unsigned_call_is_refused(server: Server) -> None:
     with pytest.raises(HTTPError) as caught:
         urllib.request.urlopen(f"{server.url}/v2/email/account")
 
     assert caught.value.code == 403
 
 
-def test_an_operation_that_is_not_there_says_which_are(server: Server) -> None:
+def test_an_unknown_operation_is_answered_with_the_known_ones(server: Server) -> None:
     with pytest.raises(ClientError) as caught:
-        unchecked_client_of(server, is_held_to_model=False).list_contact_lists()
+        unchecked_client_of(server, is_checked=False).list_contact_lists()
 
     code, message = refusal(caught)
     assert code == "UnknownOperationException"

@@ -1,4 +1,4 @@
-"""Mails are rendered, kept and answered for as SES does it."""
+"""The server renders, stores and answers mails as SES does."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -101,7 +101,9 @@ def test_a_mail_to_several_people_is_in_each_of_their_mailboxes(
     assert b"d@example.com" not in seen_by_d.raw
 
 
-def test_a_raw_mail_arrives_as_it_came_with_ids_of_ses(client: "Client", server: Server) -> None:
+def test_a_raw_mail_arrives_unchanged_but_for_the_headers_that_ses_sets(
+    client: "Client", server: Server
+) -> None:
     raw = (
         f"From: {SENDER}\r\nTo: ursula@example.com\r\nBcc: spy@example.com\r\n"
         "Message-ID: <mine@here>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -165,7 +167,7 @@ def test_each_entry_of_a_bulk_call_has_its_own_data_headers_and_tags(
     assert (ursula.operation, ursula.configuration_set) == ("SendBulkEmail", "issues")
 
 
-def test_values_are_put_in_unescaped_and_are_not_parsed_again(
+def test_values_are_inserted_unescaped_and_not_parsed_again(
     client: "Client", server: Server
 ) -> None:
     client.send_bulk_email(
@@ -199,7 +201,9 @@ def test_a_missing_variable_is_answered_with_success_and_delivers_nothing(
     assert failure.reason == "Attribute 'link' is not present in the rendering data."
 
 
-def test_braces_of_another_meaning_deliver_nothing(client: "Client", server: Server) -> None:
+def test_a_template_with_handlebars_syntax_delivers_nothing(
+    client: "Client", server: Server
+) -> None:
     client.send_bulk_email(
         FromEmailAddress=SENDER,
         DefaultContent=template({"name": "x"}, Text="{{#if name}}Dear {{name}}{{/if}}"),
@@ -210,7 +214,7 @@ def test_braces_of_another_meaning_deliver_nothing(client: "Client", server: Ser
     assert len(server.undelivered()) == 1
 
 
-def test_a_simple_mail_s_braces_are_just_text(client: "Client", server: Server) -> None:
+def test_braces_in_a_simple_mail_are_plain_text(client: "Client", server: Server) -> None:
     client.send_email(
         FromEmailAddress=SENDER,
         Destination={"ToAddresses": ["ursula@example.com"]},
@@ -252,7 +256,7 @@ def test_a_suppressed_address_is_answered_with_success_and_gets_nothing(
     ]
 
 
-def test_a_configuration_set_that_only_honours_complaints_lets_bounces_through(
+def test_a_configuration_set_can_suppress_for_complaints_only(
     client: "Client", server: Server
 ) -> None:
     client.create_configuration_set(
@@ -273,7 +277,7 @@ def test_a_configuration_set_that_only_honours_complaints_lets_bounces_through(
     assert [mail.to for mail in server.undelivered()] == ["cross@example.com"]
 
 
-def test_a_subject_is_one_line_whatever_its_values_bring(client: "Client", server: Server) -> None:
+def test_a_subject_is_one_line_whatever_values_it_has(client: "Client", server: Server) -> None:
     client.send_bulk_email(
         FromEmailAddress=SENDER,
         DefaultContent=template(Subject="Dear {{name}}", Text="."),

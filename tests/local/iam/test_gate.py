@@ -1,4 +1,4 @@
-"""The local stack refuses what a function's role doesn't allow, and botocore reads it as AWS's."""
+"""The local stack refuses what a function's role doesn't allow, as AWS does for botocore."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ import ses_server
 from local.iam.calls import Call, HttpCall, UnknownCallError
 from local.iam.emulator import Message, Receive, Send, guarded
 from local.iam.gate import Gate
+from local.iam.ses import guard
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/news-DeliverFunctionRole/news-deliver"
 HERE = "eu-central-1:123456789012"
@@ -47,7 +48,7 @@ def calls(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def permit(roles: Path) -> Permit:
-    """Write down what deliver may do."""
+    """Write the file of roles, with what deliver may do."""
 
     def write(*statements: dict[str, Any]) -> None:
         roles.write_text(json.dumps({"deliver": {"arn": ROLE, "statements": statements}}))
@@ -57,7 +58,7 @@ def permit(roles: Path) -> Permit:
 
 @pytest.fixture
 def send_bulk(roles: Path, calls: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Send a bulk mail by an SES server, as a function or as somebody unknown."""
+    """Send a bulk mail through an SES server, as a function or as an unknown caller."""
 
     def send(url: str, app_id: str | None = "deliver") -> str:
         ses = boto3.client(
@@ -79,7 +80,7 @@ def send_bulk(roles: Path, calls: Path, tmp_path: Path) -> Iterator[Callable[...
         return str(answer["BulkEmailEntryResults"][0]["Status"])
 
     with ses_server.running(
-        tmp_path / "mails", verified=[SENDER], gate=Gate(roles, calls)
+        tmp_path / "mails", verified=[SENDER], guard=guard(Gate(roles, calls))
     ) as server:
         yield partial(send, server.url)
 
@@ -125,7 +126,7 @@ def test_ses_refuses_a_bulk_mail_in_its_own_words(
     }
 
 
-def test_who_is_not_known_may_do_everything(permit: Permit, send_bulk: Callable[..., str]) -> None:
+def test_an_unknown_caller_may_do_everything(permit: Permit, send_bulk: Callable[..., str]) -> None:
     assert send_bulk() == "SUCCESS"  # before roles are known
 
     permit()
@@ -210,7 +211,7 @@ def test_the_emulator_refuses_in_each_service_s_words(
     assert not json.loads(calls.read_text())["allowed"]
 
 
-def test_a_role_that_is_passed_on_is_asked_about_too() -> None:
+def test_passing_a_role_needs_a_permission_too() -> None:
     body = {"GroupName": "g", "Target": {"RoleArn": "arn:role"}}
 
     call = Call.read(http("scheduler", url="/schedules/one", body=body))
@@ -229,13 +230,13 @@ def test_a_role_that_is_passed_on_is_asked_about_too() -> None:
     ],
     ids=["path", "method", "unsigned"],
 )
-def test_a_call_that_is_not_in_the_table_is_no_call(call: HttpCall) -> None:
+def test_an_unknown_call_can_not_be_read(call: HttpCall) -> None:
     with pytest.raises(UnknownCallError):
         Call.read(call)
 
 
 @pytest.mark.parametrize("is_allowed", [True, False])
-def test_what_is_allowed_reaches_the_emulator_whole_and_what_is_not_does_not(
+def test_only_an_allowed_call_reaches_the_emulator_and_does_so_unchanged(
     permit: Permit, roles: Path, calls: Path, *, is_allowed: bool
 ) -> None:
     arrived: list[bytes] = []

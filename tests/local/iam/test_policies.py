@@ -1,4 +1,4 @@
-"""The evaluator decides as IAM's guide says, and never guesses."""
+"""The evaluator decides as IAM's guide specifies, and never guesses."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def allow(**changes: object) -> dict[str, Any]:
         allow(Condition={"StringEqualsIfExists": {"aws:Other": "x"}}),
     ],
 )
-def test_what_fits_is_allowed(statement: dict[str, Any]) -> None:
+def test_a_matching_request_is_allowed(statement: dict[str, Any]) -> None:
     assert decide([statement], SEND) is Decision.ALLOW
 
 
@@ -54,7 +54,7 @@ def test_what_fits_is_allowed(statement: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_not_allowed(statement: dict[str, Any]) -> None:
+def test_a_request_that_does_not_match_is_not_allowed(statement: dict[str, Any]) -> None:
     assert decide([statement], SEND) is Decision.SILENCE
 
 
@@ -64,7 +64,7 @@ def test_a_deny_wins_whatever_its_place(deny: dict[str, Any]) -> None:
     assert decide([allow(), deny], SEND) is Decision.DENY
 
 
-def test_nothing_is_allowed_by_nothing() -> None:
+def test_no_statement_allows_nothing() -> None:
     assert decide([], SEND) is Decision.SILENCE
 
 
@@ -77,7 +77,7 @@ def test_nothing_is_allowed_by_nothing() -> None:
         allow(Action="s3:Get*", Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
     ],
 )
-def test_what_the_evaluator_does_not_know_is_an_error_even_where_it_would_not_matter(
+def test_an_unknown_element_is_an_error_even_where_it_would_not_matter(
     statement: dict[str, Any],
 ) -> None:
     with pytest.raises(UnknownElementError):
