@@ -17,7 +17,7 @@ from local.state import State
 from tests.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, ViewportSize
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN: ViewportSize = {
