@@ -153,20 +153,7 @@ class Fleet:
                 call("POST", "/issues", body={"title": "Number one", "markdown": MARKDOWN})
             )
             issue_id = str(_document(published.answer)["id"])
-            began = time.monotonic()
-            deadline = began + LONGEST
-            shown: list[float] = []
-            while stage.clocks.running():  # dispatch deletes the clock of a finished issue
-                request_at = began + FIRST_BOOKS_REQUEST * 2 ** len(shown)
-                if reads_books and time.monotonic() > request_at:
-                    self.books(issue_id)
-                    shown.append(self.publish.invocations[-1].seconds)
-                for part in (source, calls):
-                    if part.failure:
-                        raise part.failure
-                if time.monotonic() > deadline:
-                    raise WrongDelivery(f"not finished after {LONGEST} s")
-                time.sleep(POLL_SECONDS)
+            shown = self._wait(issue_id, (source, calls), reads_books=reads_books)
             finished_at = time.time()
         finally:
             source.close()
@@ -182,6 +169,25 @@ class Fleet:
             max(shown, default=None),
             {name: after[name] - before[name] for name in after},
         )
+
+    def _wait(
+        self, issue_id: str, parts: Sequence[EventSource | AsynchronousCalls], *, reads_books: bool
+    ) -> list[float]:
+        """Wait until the issue is finished; return the seconds of each request for its books."""
+        began = time.monotonic()
+        shown: list[float] = []
+        while self._stage.clocks.running():  # dispatch deletes the clock of a finished issue
+            request_at = began + FIRST_BOOKS_REQUEST * 2 ** len(shown)
+            if reads_books and time.monotonic() > request_at:
+                self.books(issue_id)
+                shown.append(self.publish.invocations[-1].seconds)
+            for part in parts:
+                if part.failure:
+                    raise part.failure
+            if time.monotonic() > began + LONGEST:
+                raise WrongDelivery(f"not finished after {LONGEST} s")
+            time.sleep(POLL_SECONDS)
+        return shown
 
     def _cpu(self) -> dict[str, float]:
         own = psutil.Process().cpu_times()

@@ -57,6 +57,42 @@ def member_of(server: Server, to: str, event_type: EventType) -> Any:  # noqa: A
     return event.record[name]
 
 
+def mail_record(at: str, message_id: str) -> dict[str, object]:
+    """Return what each event of the mail below says about it."""
+    return {
+        "timestamp": at,
+        "source": "The Review <news@example.com>",
+        "sourceArn": "arn:aws:ses:us-east-1:000000000000:identity/news@example.com",
+        "sendingAccountId": "000000000000",
+        "messageId": message_id,
+        "destination": ["Ursula@example.com"],
+        "headersTruncated": False,
+        "headers": [
+            {"name": "From", "value": "The Review <news@example.com>"},
+            {"name": "Reply-To", "value": "editor@example.com"},
+            {"name": "To", "value": "Ursula <Ursula@example.com>"},
+            {"name": "Subject", "value": "Hi"},
+            {"name": "MIME-Version", "value": "1.0"},
+            {"name": "List-Id", "value": "<review.example.com>"},
+        ],
+        "commonHeaders": {
+            "from": ["The Review <news@example.com>"],
+            "replyTo": ["editor@example.com"],
+            "to": ["Ursula <Ursula@example.com>"],
+            "messageId": message_id,
+            "subject": "Hi",
+        },
+        "tags": {
+            "ses:operation": ["SendEmail"],
+            "ses:source-ip": ["127.0.0.1"],
+            "ses:from-domain": ["example.com"],
+            "ses:caller-identity": ["local"],
+            "ses:configuration-set": ["issues"],
+            "issue": ["7"],
+        },
+    }
+
+
 def test_a_mail_is_sent_and_delivered_in_ses_s_words(client: "Client", server: Server) -> None:
     message_id = client.send_email(
         FromEmailAddress="The Review <news@example.com>",
@@ -70,42 +106,7 @@ def test_a_mail_is_sent_and_delivered_in_ses_s_words(client: "Client", server: S
     sent, delivered = server.events()
     (mail,) = server.mails()
     at = mail.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert sent.record == {
-        "eventType": "Send",
-        "mail": {
-            "timestamp": at,
-            "source": "The Review <news@example.com>",
-            "sourceArn": "arn:aws:ses:us-east-1:000000000000:identity/news@example.com",
-            "sendingAccountId": "000000000000",
-            "messageId": message_id,
-            "destination": ["Ursula@example.com"],
-            "headersTruncated": False,
-            "headers": [
-                {"name": "From", "value": "The Review <news@example.com>"},
-                {"name": "Reply-To", "value": "editor@example.com"},
-                {"name": "To", "value": "Ursula <Ursula@example.com>"},
-                {"name": "Subject", "value": "Hi"},
-                {"name": "MIME-Version", "value": "1.0"},
-                {"name": "List-Id", "value": "<review.example.com>"},
-            ],
-            "commonHeaders": {
-                "from": ["The Review <news@example.com>"],
-                "replyTo": ["editor@example.com"],
-                "to": ["Ursula <Ursula@example.com>"],
-                "messageId": message_id,
-                "subject": "Hi",
-            },
-            "tags": {
-                "ses:operation": ["SendEmail"],
-                "ses:source-ip": ["127.0.0.1"],
-                "ses:from-domain": ["example.com"],
-                "ses:caller-identity": ["local"],
-                "ses:configuration-set": ["issues"],
-                "issue": ["7"],
-            },
-        },
-        "send": {},
-    }
+    assert sent.record == {"eventType": "Send", "mail": mail_record(at, message_id), "send": {}}
     assert delivered.record["mail"] == sent.record["mail"]
     assert member_of(server, "ursula@example.com", DELIVERY)["recipients"] == ["ursula@example.com"]
     assert (sent.message_id, sent.tags, sent.configuration_set) == (
