@@ -11,7 +11,9 @@ from broadsheet.domain.requests import ConfirmRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Request, Response, router
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 
 def show_button(request: Request) -> Response:

@@ -21,7 +21,10 @@ from broadsheet.database.issues_table import Issue
 from broadsheet.domain.errors import InvalidRequest, IssueNotFound
 from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
 from broadsheet.services.issues import lifecycle, publication
-from broadsheet.web.http import Request, Response, invalid_fields, router
+from broadsheet.web.body import invalid_fields
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
 PAGE_LIMIT = 100

@@ -10,7 +10,10 @@ from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Request, Response, invalid_fields, router
+from broadsheet.web.body import invalid_fields
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 

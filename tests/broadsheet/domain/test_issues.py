@@ -17,7 +17,7 @@ from broadsheet.domain.issues import (
     MarkdownContent,
     PublishRequest,
 )
-from broadsheet.web.http import invalid_fields
+from broadsheet.web.body import invalid_fields
 
 ISSUE: dict[str, Any] = {"title": "Number one", "markdown": "Hello"}
 IN_HTML: dict[str, Any] = {"title": "One", "content": {"html": "<p>Hi</p>", "text": "Hi"}}

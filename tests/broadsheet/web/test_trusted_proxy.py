@@ -5,7 +5,7 @@ from collections.abc import Callable
 import boto3
 import pytest
 
-from broadsheet.web.http import Request
+from broadsheet.web.request import Request
 from local.lambda_events import api_event
 from tests.cloud import Edge
 from tests.conftest import forget_what_was_read

@@ -1,7 +1,7 @@
 """What can go wrong in the field's own words.
 
 A message is for the person who asked, says what to do, and holds no address, name or token.
-``web/http.py`` maps each to an answer, in one place.
+``web/problems.py`` maps each to an answer, in one place.
 """
 
 

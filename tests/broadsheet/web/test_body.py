@@ -1,0 +1,90 @@
+"""What a body says: its fields, or what is wrong with each."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from broadsheet.domain import errors
+from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.web.body import invalid_fields
+from broadsheet.web.request import Request
+from local.lambda_events import api_event
+
+pytestmark = pytest.mark.usefixtures("edge")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "fields"),
+    [
+        ('{"name": "Zo\ufffd", "email": "zoe@example.com"}', "application/json", {"name"}),
+        (r'{"name": "Zo\ufffd", "email": "zo\uFFFD"}', "application/json", {"name", "email"}),
+        ('{"content": {"html": "<p>\ufffd</p>", "text": "x"}}', "application/json", {"content"}),
+        ('{"to": ["x", {"deep": "\ufffd"}]}', "application/json", {"to"}),
+        ('{"\ufffd": "x"}', "application/json", {"request"}),
+        ("name=Zo%EF%BF%BD&email=x", "application/x-www-form-urlencoded", {"name"}),
+        ("name=Zo\ufffd&email=x", "application/x-www-form-urlencoded", {"name"}),
+    ],
+)
+def test_text_of_which_a_character_was_lost_on_the_way_is_refused(
+    body: str, content_type: str, fields: set[str]
+) -> None:
+    event = api_event("POST", "/", body=body, headers={"content-type": content_type})
+
+    with pytest.raises(errors.InvalidRequest) as refusal:
+        Request.parse(event).fields(1000)
+
+    assert refusal.value.errors.keys() == fields
+    assert all("a character was lost" in said for said in refusal.value.errors.values())
+
+
+class Form(BaseModel):
+    name: SubscriberName
+    email: EmailAddress
+    age: int = 0
+
+
+@given(
+    st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=3),
+)
+def test_what_is_said_of_fields_holds_nothing_that_was_typed(typed: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Form.model_validate({"name": f"<{typed}>", "email": f"{typed}@{typed}", "age": typed})
+
+    refusal = invalid_fields(error.value)
+    assert refusal.errors.keys() == {"name", "email", "age"}
+    assert typed not in f"{refusal}{refusal.errors}"
+    assert all(sentence[0].islower() for sentence in refusal.errors.values())
+
+
+def test_each_field_is_told_in_a_sentence_of_its_own() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        TypeAdapter(list[Form]).validate_python([{"name": " ", "age": "old"}, 5])
+
+    assert invalid_fields(refusal.value).errors == {
+        "0.name": "a name is needed",
+        "0.email": "this field is needed",
+        "0.age": "input should be a valid integer, unable to parse string as an integer",
+        "1": "this must be a JSON object",
+    }
+
+
+body_bytes = st.binary(max_size=200) | st.text(max_size=200).map(
+    lambda text: text.encode(errors="surrogatepass")
+)
+
+
+@given(body_bytes, st.sampled_from(["application/json", "application/x-www-form-urlencoded"]))
+def test_whatever_the_body_it_is_read_or_refused_and_never_our_fault(
+    body: bytes, content_type: str
+) -> None:
+    request = Request.parse(api_event("POST", "/", headers={"content-type": content_type}))
+
+    for sent in (body, b'{"name": "' + body + b'"}', b"name=" + body):
+        try:
+            fields = Request(**(vars(request) | {"body": sent})).fields(1000)
+        except errors.InvalidRequest:
+            continue
+        assert "\ufffd" not in json.dumps(fields, ensure_ascii=False).encode().decode()
