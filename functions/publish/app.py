@@ -1,4 +1,4 @@
-"""An author's router: publish an issue, see where it is, and pull its levers."""
+"""The authors' API: publish an issue, see how far it is, and pause, resume, cancel or retry it."""
 
 import json
 from collections.abc import Callable
@@ -12,11 +12,17 @@ from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.database.deliveries_table import LedgerRow
 from broadsheet.database.issues_table import Issue
-from broadsheet.domain.errors import InvalidRequest, IssueNotFound
-from broadsheet.domain.issues import IdempotencyKey, IssueId, PublishRequest, RescheduleRequest
+from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
+from broadsheet.domain.issues import (
+    MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    IdempotencyKey,
+    IssueId,
+    PublishRequest,
+    RescheduleRequest,
+)
 from broadsheet.services.issues import lifecycle, publication
-from broadsheet.web import csv
-from broadsheet.web.body import invalid_fields
+from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -29,7 +35,7 @@ LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
 NOBODY_TO_SEND_TO = {
     "code": "nobody-to-send-to",
     "severity": "warning",
-    "message": "This issue goes to 0 readers now: nobody has confirmed a subscription.",
+    "message": sentences.printed(sentences.of_code("nobody-to-send-to")),
     "where": None,
 }
 
@@ -41,10 +47,7 @@ def publish(request: Request) -> Response:
     others. Nobody is worth a warning.
     """
     key = _idempotency_key(request)
-    try:
-        wanted = PublishRequest.model_validate(request.document(LARGEST_BODY))
-    except ValidationError as error:
-        raise invalid_fields(error) from None
+    wanted = request.document(PublishRequest, LARGEST_BODY)
     with connected(settings.timings().publish_connect_timeout) as connection:
         issue = publication.publish(connection, request.author, key, wanted, request.correlation_id)
         audience = publication.audience_now(connection)
@@ -75,8 +78,7 @@ def show_issue(request: Request) -> Response:
     """Show an issue, where its audience is, and how long it will go on."""
     with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
-    progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Response.json(HTTPStatus.OK, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.OK, _progress(request, shown))
 
 
 def show_deliveries(request: Request) -> Response:
@@ -100,12 +102,12 @@ def show_deliveries(request: Request) -> Response:
 
 def pause(request: Request) -> Response:
     """Stop sending until the issue is resumed."""
-    return _pull(request, lifecycle.pause)
+    return _act(request, lifecycle.pause)
 
 
 def resume(request: Request) -> Response:
     """Let a paused issue go on."""
-    return _pull(
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.resume(connection, issue_id, request.correlation_id),
     )
@@ -113,7 +115,7 @@ def resume(request: Request) -> Response:
 
 def cancel(request: Request) -> Response:
     """Send to nobody more; a scheduled issue is never sent."""
-    return _pull(
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.cancel(connection, issue_id, request.correlation_id),
     )
@@ -121,7 +123,7 @@ def cancel(request: Request) -> Response:
 
 def retry(request: Request) -> Response:
     """Send again to exactly those who failed."""
-    return _pull(
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.retry(connection, issue_id, request.correlation_id),
     )
@@ -129,11 +131,8 @@ def retry(request: Request) -> Response:
 
 def reschedule(request: Request) -> Response:
     """Move an issue that has not begun."""
-    try:
-        wanted = RescheduleRequest.model_validate(request.document(LARGEST_BODY))
-    except ValidationError as error:
-        raise invalid_fields(error) from None
-    return _pull(
+    wanted = request.document(RescheduleRequest, LARGEST_BODY)
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.reschedule(
             connection, issue_id, wanted.publish_at, request.correlation_id
@@ -141,35 +140,35 @@ def reschedule(request: Request) -> Response:
     )
 
 
-def _pull(request: Request, lever: Callable[[Connection, IssueId], object]) -> Response:
-    """Pull a lever of the issue in the path, and show the issue as it is then."""
+def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> Response:
+    """Act on the issue in the path, and show it as it is then."""
     issue_id = _issue_id(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
-        lever(connection, issue_id)
+        action(connection, issue_id)
         shown = publication.show(connection, issue_id)
-    progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Response.json(HTTPStatus.ACCEPTED, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.ACCEPTED, _progress(request, shown))
 
 
 def _issue_id(request: Request) -> IssueId:
     try:
         return IssueId(UUID(request.path_parameters["id"]))
     except ValueError:
-        raise IssueNotFound("there is no issue with this id") from None
+        raise IssueNotFound from None
 
 
 def _idempotency_key(request: Request) -> IdempotencyKey:
     try:
         return IdempotencyKey(request.headers.get("idempotency-key", ""))
-    except ValidationError as error:
-        sentence = invalid_fields(error).errors["request"]
-        raise InvalidRequest(
-            f"an Idempotency-Key header is needed, a new one for each issue: {sentence}"
-        ) from None
+    except ValidationError:
+        raise InvalidIdempotencyKey(MAX_IDEMPOTENCY_KEY_CHARACTERS) from None
 
 
 def _summary(request: Request, issue: Issue) -> dict[str, Any]:
     return issue.model_dump(mode="json") | {"href": request.link(f"/issues/{issue.id}")}
+
+
+def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:
+    return _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
 
 
 handler = router(

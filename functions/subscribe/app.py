@@ -5,11 +5,11 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidRequest, PageNotFound
+from broadsheet.domain.errors import InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import messages
 from broadsheet.telemetry import logger
-from broadsheet.web import pages
+from broadsheet.web import pages, sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -51,7 +51,7 @@ def subscribe(request: Request) -> Response:
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
-def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) -> Response:
+def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -> Response:
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
@@ -60,14 +60,14 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) 
         request.link("/subscriptions"),
         name=str(fields.get("name", "")),
         email=str(fields.get("email", "")),
-        errors=error.errors,
+        errors=sentences.of_fields(error.fields),
     )
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
 def show_nothing(_request: Request) -> Response:
     """Response for every path that is not there."""
-    raise PageNotFound("there is nothing here: the address may be mistyped, or out of date")
+    raise PageNotFound
 
 
 handler = router(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.web import sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.request import Request
 from local.lambda_events import api_event
@@ -33,11 +34,11 @@ def test_text_of_which_a_character_was_lost_on_the_way_is_refused(
 ) -> None:
     event = api_event("POST", "/", body=body, headers={"content-type": content_type})
 
-    with pytest.raises(errors.InvalidRequest) as refusal:
+    with pytest.raises(errors.InvalidFields) as refusal:
         Request.parse(event).fields(1000)
 
-    assert refusal.value.errors.keys() == fields
-    assert all("a character was lost" in said for said in refusal.value.errors.values())
+    assert refusal.value.fields.keys() == fields
+    assert {field.code for field in refusal.value.fields.values()} == {"lost-character"}
 
 
 class Form(BaseModel):
@@ -54,16 +55,17 @@ def test_what_is_said_of_fields_holds_nothing_that_was_typed(typed: str) -> None
         Form.model_validate({"name": f"<{typed}>", "email": f"{typed}@{typed}", "age": typed})
 
     refusal = invalid_fields(error.value)
-    assert refusal.errors.keys() == {"name", "email", "age"}
-    assert typed not in f"{refusal}{refusal.errors}"
-    assert all(sentence[0].islower() for sentence in refusal.errors.values())
+    said = sentences.of_fields(refusal.fields)
+    assert said.keys() == {"name", "email", "age"}
+    assert typed not in f"{refusal!r}{refusal}{sentences.of_error(refusal)}"
+    assert all(sentence[0].islower() for sentence in said.values())
 
 
-def test_each_field_is_told_in_a_sentence_of_its_own() -> None:
+def test_each_field_has_a_sentence_of_its_own() -> None:
     with pytest.raises(ValidationError) as refusal:
         TypeAdapter(list[Form]).validate_python([{"name": " ", "age": "old"}, 5])
 
-    assert invalid_fields(refusal.value).errors == {
+    assert sentences.of_fields(invalid_fields(refusal.value).fields) == {
         "0.name": "a name is needed",
         "0.email": "this field is needed",
         "0.age": "input should be a valid integer, unable to parse string as an integer",

@@ -8,13 +8,15 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+import regex
 from pydantic import ValidationError
 
 import broadsheet
 from broadsheet.domain import errors
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.mail import ses_mailer
-from broadsheet.web.problems import _PROBLEMS
+from broadsheet.web import sentences
+from broadsheet.web.problems import STATUSES
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
@@ -38,39 +40,40 @@ def fail(raised: Exception, headers: dict[str, str] | None = None) -> dict[str, 
     return handler_of(raised)(api_event("GET", "/", headers=headers), context())
 
 
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (errors.InvalidRequest("do it so"), 400),
-        (errors.UnsendableIssue("do it so"), 400),
-        (errors.InvalidToken("do it so"), 401),
-        (errors.PageNotFound("do it so"), 404),
-        (errors.IssueNotFound("do it so"), 404),
-        (errors.WrongState("do it so"), 409),
-        (errors.ExpiredToken("do it so"), 410),
-        (errors.RequestTooLarge("do it so"), 413),
-        (errors.UnsupportedContentType("do it so"), 415),
-        (errors.IdempotencyKeyReused("do it so"), 422),
-        (errors.DependencyUnavailable("do it so"), 503),
-        (errors.DatabaseUnavailable("do it so"), 503),
-    ],
-)
-def test_an_error_of_ours_is_told_with_its_own_words(
-    error: errors.BroadsheetError, status: int
+ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
+    (errors.InvalidJson(), 400, "invalid-json", "not valid JSON"),
+    (errors.InvalidLimit(100), 400, "invalid-limit", "from 1 to 100"),
+    (errors.InvalidCursor("after"), 400, "invalid-cursor", "after must be taken from"),
+    (errors.UnsendableIssue("line 3 is odd"), 400, "unsendable-issue", "line 3 is odd"),
+    (errors.InvalidUnsubscribeToken(), 401, "invalid-unsubscribe-token", "is not valid"),
+    (errors.PageNotFound(), 404, "page-not-found", "there is nothing here"),
+    (errors.IssueNotFound(), 404, "issue-not-found", "no issue with this id"),
+    (errors.IssueEnded("canceled"), 409, "issue-ended", "the issue is canceled"),
+    (errors.ExpiredToken(), 410, "expired-confirmation-token", "sign up again"),
+    (errors.RequestTooLarge(16_384), 413, "request-too-large", "16,384 bytes"),
+    (errors.JsonExpected(), 415, "json-expected", "send application/json"),
+    (errors.IdempotencyKeyReused(), 422, "idempotency-key-reused", "choose a new one"),
+    (errors.DependencyUnavailable("canary"), 503, "dependency-unavailable", "try again"),
+    (errors.DatabaseUnavailable("canary"), 503, "database-unavailable", "try again"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code", "words"), ERRORS)
+def test_an_error_is_answered_with_its_code_and_its_sentence(
+    error: errors.BroadsheetError, status: int, code: str, words: str
 ) -> None:
     in_program, in_browser = fail(error), fail(error, BROWSER)
 
     assert in_program["statusCode"] == in_browser["statusCode"] == status
-    assert json_of(in_program) == {
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": "do it so",
-    }
-    assert problem_in(in_program)
-    words = Page(in_browser).words
-    assert "do it so" in words.lower()
-    assert HTTPStatus(status).phrase not in words  # a reader's heading, not HTTP's
+    document = problem_in(in_program)
+    assert document.keys() == {"title", "status", "code", "detail"}
+    assert (document["title"], document["code"]) == (HTTPStatus(status).phrase, code)
+    assert words in document["detail"]
+    page = Page(in_browser).words
+    assert words.lower() in page.lower()
+    assert HTTPStatus(status).phrase not in page  # a reader's heading, not HTTP's
     for answer in (in_program, in_browser):
+        assert "canary" not in answer["body"]
         assert ("Retry-After" in answer["headers"]) == (status == 503)
 
 
@@ -89,33 +92,53 @@ def every_error() -> list[type[errors.BroadsheetError]]:
     return sorted(of_endpoints, key=lambda error: error.__name__)
 
 
-@pytest.mark.parametrize("error", every_error())
+def made(kind: type[errors.BroadsheetError]) -> errors.BroadsheetError:
+    """Return an error of a class, with some value for each parameter."""
+    if issubclass(kind, errors.InvalidFields):
+        return kind({})
+    return kind(*(7 for _ in getattr(kind, "__match_args__", ())))
+
+
+@pytest.mark.parametrize("kind", every_error())
 def test_an_error_is_answered_as_the_nearest_class_that_it_inherits_from(
-    error: type[errors.BroadsheetError],
+    kind: type[errors.BroadsheetError],
 ) -> None:
-    class Later(error):  # type: ignore[misc,valid-type]
+    class Later(kind):  # type: ignore[misc,valid-type]
         """Somebody adds it and thinks of no answer."""
 
-    parent = next(kind for kind in error.__mro__ if kind in _PROBLEMS)
+    parent = next(each for each in kind.__mro__ if each in STATUSES)
 
-    answer = fail(Later("do it so"))
+    answer, later = fail(made(kind)), fail(made(Later))
 
-    assert answer["statusCode"] == fail(error("do it so"))["statusCode"] == _PROBLEMS[parent].status
+    assert answer["statusCode"] == later["statusCode"] == STATUSES[parent]
     assert 400 <= answer["statusCode"] < 500 or answer["statusCode"] == 503
-    assert problem_in(answer)["detail"] == "do it so"
+    assert answer["body"] == later["body"]
+    assert json_of(answer)["code"] == kind.code
+
+
+def test_every_code_is_of_one_class_and_has_its_sentence() -> None:
+    codes = {kind: kind.code for kind in every_error() if "code" in vars(kind)}
+
+    assert len(set(codes.values())) == len(codes)
+    assert set(codes.values()) <= sentences.SENTENCES.keys()
+    assert all(regex.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in sentences.SENTENCES)
 
 
 def test_a_mail_that_was_not_taken_is_answered_as_an_outage() -> None:
-    answer = fail(ses_mailer.MailNotTaken("do it so"))
+    answer = fail(ses_mailer.MailNotTaken("SES did not take the mail"))
 
     assert answer["statusCode"] == 503
     assert answer["headers"]["Retry-After"]
 
 
 def test_a_field_by_field_error_names_the_fields() -> None:
-    answer = fail(errors.InvalidRequest("name: a name is needed", {"name": "a name is needed"}))
+    wrong = {"name": errors.InvalidField("not-text"), "age": errors.InvalidField("missing-field")}
 
-    assert problem_in(answer)["errors"] == {"name": "a name is needed"}
+    problem = problem_in(fail(errors.InvalidFields(wrong)))
+
+    assert problem["detail"] == "name: this must be text; age: this field is needed"
+    assert problem["errors"] == {"name": "this must be text", "age": "this field is needed"}
+    assert problem["error_codes"] == {"name": "not-text", "age": "missing-field"}
 
 
 @pytest.mark.parametrize(
@@ -170,11 +193,11 @@ def test_a_chain_of_errors_is_not_quoted_in_the_log(output: Callable[[], str]) -
 
 
 READERS_WORDS = {
-    errors.InvalidToken("x"): ("This link doesn't work", True),
-    errors.ExpiredToken("x"): ("This link doesn't work any more", True),
-    errors.PageNotFound("x"): ("This page doesn't exist", True),
-    errors.DependencyUnavailable("x"): ("This doesn't work just now", False),
-    errors.InvalidRequest("x"): ("We can't take this as it is", False),
+    errors.InvalidConfirmationToken(): ("This link doesn't work", True),
+    errors.ExpiredToken(): ("This link doesn't work any more", True),
+    errors.PageNotFound(): ("This page doesn't exist", True),
+    errors.DependencyUnavailable(): ("This doesn't work just now", False),
+    errors.InvalidForm(): ("We can't take this as it is", False),
     RuntimeError("x"): ("Something went wrong on our side", False),
 }
 

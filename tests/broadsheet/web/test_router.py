@@ -48,7 +48,7 @@ def test_head_is_answered_as_get_is_but_for_the_body(
         return Response.json(HTTPStatus.OK, words)
 
     def fail_for_good(_request: Request) -> Response:
-        raise errors.ExpiredToken("do it so")
+        raise errors.ExpiredToken
 
     def fail_by_fault(_request: Request) -> Response:
         raise RuntimeError

@@ -7,70 +7,68 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from broadsheet.domain import errors
+from broadsheet.domain.errors import InvalidField, InvalidFields
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-_LOST_CHARACTER = (
-    "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
-)
-_UNREADABLE_FORM = "the form can't be read: send it as UTF-8"
+_LARGEST_FORM = 20  # fields; ours has two
+_CODES = {  # by pydantic's type of an error
+    "missing": "missing-field",
+    "string_type": "not-text",
+    "extra_forbidden": "unknown-field",
+    "model_type": "not-an-object",
+    "model_attributes_type": "not-an-object",
+}
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the fields of a JSON object. Raises ``InvalidRequest``."""
+    """Return a JSON object's fields. Raises ``InvalidRequest``."""
     try:
         fields = json.loads(body)
         json.dumps(fields, ensure_ascii=False).encode()  # no half of a surrogate pair in it
     except (ValueError, RecursionError):  # a UnicodeError is a ValueError
-        raise errors.InvalidRequest("the body is not valid JSON") from None
+        raise errors.InvalidJson from None
     if not isinstance(fields, dict):
-        raise errors.InvalidRequest("the body must be a JSON object")
-    return _unharmed(fields)
+        raise errors.NoJsonObject
+    return _checked(fields)
 
 
 def form(body: bytes) -> dict[str, Any]:
-    """Return the fields of a form (``application/x-www-form-urlencoded``).
-
-    Raises ``InvalidRequest``.
-    """
+    """Return the fields of ``application/x-www-form-urlencoded``. Raises ``InvalidRequest``."""
     try:
         fields = parse_qsl(
-            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=20
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_LARGEST_FORM
         )
     except ValueError:
-        raise errors.InvalidRequest(_UNREADABLE_FORM) from None
-    return _unharmed(dict(fields))
+        raise errors.InvalidForm from None
+    return _checked(dict(fields))
 
 
-def _unharmed(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields none of which has U+FFFD, by which bytes that are no UTF-8 were replaced."""
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields, unless one contains U+FFFD, which replaces bytes that are not UTF-8."""
     harmed = {
-        "request" if "\ufffd" in name else name: _LOST_CHARACTER
+        "request" if "\ufffd" in name else name: InvalidField("lost-character")
         for name, value in fields.items()
         if "\ufffd" in json.dumps({name: value}, ensure_ascii=False)
     }
     if harmed:
-        raise _naming_fields(harmed)
+        raise InvalidFields(harmed)
     return fields
 
 
-def invalid_fields(error: ValidationError) -> errors.InvalidRequest:
-    """Make the answer to fields that can't be parsed: a sentence for each, without its value."""
-    sentences = {
-        _field(detail["loc"]): _sentence(detail["type"], detail["msg"])
-        for detail in error.errors(include_url=False, include_input=False)
-    }
-    return _naming_fields(sentences)
+def invalid_fields(error: ValidationError) -> InvalidFields:
+    """Return the error for fields that can't be parsed, without their values."""
+    return InvalidFields(
+        {
+            _name(detail["loc"]): _invalid(detail["type"], detail["msg"])
+            for detail in error.errors(include_url=False, include_input=False)
+        }
+    )
 
 
-def _naming_fields(sentences: dict[str, str]) -> errors.InvalidRequest:
-    named = "; ".join(f"{name}: {sentence}" for name, sentence in sentences.items())
-    return errors.InvalidRequest(named, sentences)
-
-
-def _field(place: tuple[int | str, ...]) -> str:
-    """Name a field as its author wrote it: pydantic names a union's variant as well."""
+def _name(place: tuple[int | str, ...]) -> str:
+    """Return a field's name as its author wrote it: pydantic adds a union's variant."""
     match place:
         case ("content", "markdown", "markdown"):
             return "markdown"
@@ -80,18 +78,11 @@ def _field(place: tuple[int | str, ...]) -> str:
             return ".".join(str(part) for part in place) or "request"
 
 
-_SENTENCES = {
-    "missing": "this field is needed",
-    "string_type": "this must be text",
-    "extra_forbidden": "there is no such field",
-    "model_type": "this must be a JSON object",
-    "model_attributes_type": "this must be a JSON object",
-}
-
-
-def _sentence(kind: str, message: str) -> str:
-    if kind == "value_error":
-        return message.removeprefix("Value error, ")
+def _invalid(kind: str, message: str) -> InvalidField:
     if kind.startswith(("datetime", "timezone", "date_")):
-        return "give a time with its zone, as in 2026-12-01T08:00:00Z"
-    return _SENTENCES.get(kind) or message[:1].lower() + message[1:]
+        return InvalidField("not-a-time")
+    if kind in _CODES:
+        return InvalidField(_CODES[kind])
+    if kind == "value_error":  # a sentence of ours
+        return InvalidField("invalid-value", {"reason": message.removeprefix("Value error, ")})
+    return InvalidField("invalid-value", {"reason": message[:1].lower() + message[1:]})

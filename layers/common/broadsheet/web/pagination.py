@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from broadsheet.domain.errors import InvalidRequest
+from broadsheet.domain.errors import InvalidCursor, InvalidLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,23 +39,21 @@ class Listing[Place]:
     largest_limit: int
 
     def limit(self, request: Request) -> int:
-        """Return how many rows a page has at most. Raises ``InvalidRequest``."""
+        """Return how many rows a page has at most. Raises ``InvalidLimit``."""
         text = request.query.get("limit", str(self.usual_limit))
         if not _LIMIT.fullmatch(text) or not 1 <= int(text) <= self.largest_limit:
-            raise InvalidRequest(f"limit must be a number from 1 to {self.largest_limit}")
+            raise InvalidLimit(self.largest_limit)
         return int(text)
 
     def start(self, request: Request) -> Place | None:
-        """Return where the page before ended, None for the first. Raises ``InvalidRequest``."""
+        """Return where the page before ended, None for the first. Raises ``InvalidCursor``."""
         text = request.query.get(self.cursor)
         if text is None:
             return None
         try:
             return self.place.validate_json(base64.urlsafe_b64decode(_padded(text)))
         except ValueError:  # what pydantic and base64 raise are both
-            raise InvalidRequest(
-                f"{self.cursor} must be taken from the next link of a page"
-            ) from None
+            raise InvalidCursor(self.cursor) from None
 
     def link(self, request: Request, path: str, last: Place) -> str:
         """Return the link to the page after the row at ``last``."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from broadsheet import settings
 from broadsheet.domain import errors
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
@@ -15,6 +17,8 @@ from broadsheet.web import body, trusted_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -73,21 +77,22 @@ class Request:
         ``UnsupportedContentType`` and ``InvalidRequest``.
         """
         if len(self.body) > limit:
-            raise errors.RequestTooLarge(f"the body may have at most {limit:,} bytes")
+            raise errors.RequestTooLarge(max_bytes=limit)
         match self._media_type:
             case "application/json":
                 return body.json_object(self.body)
             case "application/x-www-form-urlencoded":
                 return body.form(self.body)
-        raise errors.UnsupportedContentType(
-            "send application/json or application/x-www-form-urlencoded"
-        )
+        raise errors.UnsupportedContentType
 
-    def document(self, limit: int) -> dict[str, Any]:
-        """Return a JSON object's fields; as ``fields``, but of JSON only."""
+    def document[Model: BaseModel](self, model: type[Model], limit: int) -> Model:
+        """Return a JSON object as a type; as ``fields``, but of JSON only."""
         if self._media_type != "application/json":
-            raise errors.UnsupportedContentType("send application/json")
-        return self.fields(limit)
+            raise errors.JsonExpected
+        try:
+            return model.model_validate(self.fields(limit))
+        except ValidationError as error:
+            raise body.invalid_fields(error) from None
 
     @property
     def _media_type(self) -> str:

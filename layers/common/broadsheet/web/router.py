@@ -40,7 +40,7 @@ def router(
                 )
             except Exception as error:  # noqa: BLE001 - the last place: told and answered
                 log_failure("a request could not be read", error)
-                answer = problems.UNREADABLE
+                answer = problems.respond_to_unreadable()
             flush_metrics()
         return answer.as_event(event["httpMethod"])
 
