@@ -1,10 +1,7 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
-A page asks for nothing more when it is shown: its stylesheet is inside, there is no script, and
-``CONTENT_SECURITY_POLICY`` lets it do nothing else than post its own form.
-
-The texts are in English. ``language`` is the newsletter's (BCP 47) and marks its name, so that a
-screen reader pronounces it right. An ``action`` or URL is put where it is needed as given.
+A page loads nothing else: its stylesheet is inside, there is no script, and
+``CONTENT_SECURITY_POLICY`` allows it nothing but to post its own form. The texts are in English.
 """
 
 import base64
@@ -36,14 +33,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, what was wrong
+def sign_up(
     newsletter_name: str,
     action: str,
     *,
     name: str = "",
     email: str = "",
     errors: Mapping[str, str] = MappingProxyType({}),
-    language: str = "en",
 ) -> str:
     """Ask for a name and an address.
 
@@ -53,7 +49,6 @@ def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, wh
     return _render(
         "sign_up.html",
         newsletter_name,
-        language,
         action=action,
         name=name,
         email=email,
@@ -63,46 +58,45 @@ def sign_up(  # noqa: PLR0913 - what a form shows: its place, what was typed, wh
     )
 
 
-def check_your_inbox(newsletter_name: str, *, sign_up_url: str, language: str = "en") -> str:
+def check_your_inbox(newsletter_name: str, *, sign_up_url: str) -> str:
     """Response a sign-up: the same for an address that is new, pending, confirmed or blocked.
 
     ``sign_up_url``: for a reader who mistyped theirs.
     """
-    return _render("check_your_inbox.html", newsletter_name, language, sign_up_url=sign_up_url)
+    return _render("check_your_inbox.html", newsletter_name, sign_up_url=sign_up_url)
 
 
-def confirm(newsletter_name: str, action: str, *, language: str = "en") -> str:
+def confirm(newsletter_name: str, action: str) -> str:
     """Show one button that posts to ``action``, which carries the token."""
-    return _render("confirm.html", newsletter_name, language, action=action)
+    return _render("confirm.html", newsletter_name, action=action)
 
 
-def confirmed(newsletter_name: str, *, sign_up_url: str, language: str = "en") -> str:
+def confirmed(newsletter_name: str, *, sign_up_url: str) -> str:
     """Say that the confirmation is here, and what it does not do; the edge can't see the result.
 
     It does nothing for a reader who has unsubscribed since the link was made: ``sign_up_url`` is
     their way back.
     """
-    return _render("confirmed.html", newsletter_name, language, sign_up_url=sign_up_url)
+    return _render("confirmed.html", newsletter_name, sign_up_url=sign_up_url)
 
 
-def unsubscribe(newsletter_name: str, action: str, *, language: str = "en") -> str:
+def unsubscribe(newsletter_name: str, action: str) -> str:
     """Show one button that posts to ``action``, which carries the token."""
-    return _render("unsubscribe.html", newsletter_name, language, action=action)
+    return _render("unsubscribe.html", newsletter_name, action=action)
 
 
-def unsubscribed(newsletter_name: str, *, sign_up_url: str = "", language: str = "en") -> str:
+def unsubscribed(newsletter_name: str, *, sign_up_url: str = "") -> str:
     """Say that the wish to leave is here; a ``sign_up_url`` is offered as the way back."""
-    return _render("unsubscribed.html", newsletter_name, language, sign_up_url=sign_up_url)
+    return _render("unsubscribed.html", newsletter_name, sign_up_url=sign_up_url)
 
 
-def error(  # noqa: PLR0913 - the parts of an error, each its own
+def error(
     newsletter_name: str,
     status: int,
     title: str,
     detail: str,
     *,
     sign_up_url: str = "",
-    language: str = "en",
 ) -> str:
     """Say what went wrong and what a person can do about it.
 
@@ -111,7 +105,6 @@ def error(  # noqa: PLR0913 - the parts of an error, each its own
     return _render(
         "error.html",
         newsletter_name,
-        language,
         status=status,
         title=title,
         detail=detail,
@@ -119,13 +112,11 @@ def error(  # noqa: PLR0913 - the parts of an error, each its own
     )
 
 
-def _render(template: str, newsletter_name: str, language: str, **values: object) -> str:
+def _render(template: str, newsletter_name: str, **values: object) -> str:
     return (
         _environment()
         .get_template(template)
-        .render(
-            stylesheet=_STYLESHEET, newsletter_name=newsletter_name, language=language, **values
-        )
+        .render(stylesheet=_STYLESHEET, newsletter_name=newsletter_name, **values)
     )
 
 
