@@ -1,4 +1,4 @@
-"""What stops and moves an issue: its author's levers, and the breaker."""
+"""Pausing, resuming, canceling, retrying and rescheduling an issue, and the breaker."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from tests.functions.issues import (
     tick,
 )
 
-LEVERS = ("pause", "resume", "cancel", "retry", "schedule")
+ACTIONS = ("pause", "resume", "cancel", "retry", "schedule")
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -84,41 +84,69 @@ type Story = Callable[[Cloud], str]
 @pytest.mark.parametrize(
     ("story", "effects"),
     [
-        (scheduled, ("paused", "scheduled", "canceled", None, "scheduled")),
-        (paused_before_it_began, ("paused", "scheduled", "canceled", None, "paused")),
-        (sending, ("paused", "sending", "canceled", None, None)),
-        (paused, ("paused", "sending", "canceled", None, None)),
-        (finished, (None, None, None, None, None)),
-        (finished_with_a_failure, (None, None, None, "sending", None)),
-        (canceled, (None, None, "canceled", None, None)),
-        (canceled_before_it_began, (None, None, "canceled", None, None)),
+        (scheduled, ("paused", "scheduled", "canceled", "issue-not-started", "scheduled")),
+        (
+            paused_before_it_began,
+            ("paused", "scheduled", "canceled", "issue-not-started", "paused"),
+        ),
+        (sending, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
+        (paused, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
+        (
+            finished,
+            ("issue-ended", "issue-ended", "issue-finished", "nobody-failed", "issue-started"),
+        ),
+        (
+            finished_with_a_failure,
+            ("issue-ended", "issue-ended", "issue-finished", "sending", "issue-started"),
+        ),
+        (
+            canceled,
+            ("issue-ended", "issue-ended", "canceled", "issue-canceled", "issue-started"),
+        ),
+        (
+            canceled_before_it_began,
+            ("issue-ended", "issue-ended", "canceled", "issue-not-started", "issue-started"),
+        ),
     ],
 )
-def test_each_lever_in_each_state_acts_the_same_twice_or_says_why_not(
-    cloud: Cloud, story: Story, effects: Sequence[str | None]
+def test_each_action_in_each_state_does_the_same_twice_or_says_why_not(
+    cloud: Cloud, story: Story, effects: Sequence[str]
 ) -> None:
-    """A state after a lever of ``LEVERS`` in their order, or None for a 409."""
+    """``effects``: the status after each of ``ACTIONS``, or the code of its refusal."""
     cloud.add_confirmed("ursula@example.com")
-    for lever, effect in zip(LEVERS, effects, strict=True):
+    for action, effect in zip(ACTIONS, effects, strict=True):
         issue_id = story(cloud)
         before = show(issue_id)
-        fields = {"publish_at": LATER} if lever == "schedule" else {}
+        fields = {"publish_at": LATER} if action == "schedule" else {}
 
-        first, second = pull(issue_id, lever, **fields), pull(issue_id, lever, **fields)
+        first, second = pull(issue_id, action, **fields), pull(issue_id, action, **fields)
 
-        assert first["statusCode"] == second["statusCode"] == (202 if effect else 409), lever
-        if effect:
-            assert json_of(first)["status"] == effect, lever
+        assert first["statusCode"] == second["statusCode"]
+        if first["statusCode"] == 202:
+            assert json_of(first)["status"] == effect, action
             assert json_of(second) == json_of(first) == show(issue_id)
         else:
-            assert before["status"] in problem_in(first)["detail"] or lever == "retry"
+            assert problem_in(first)["status"] == 409
+            assert problem_in(first)["code"] == problem_in(second)["code"] == effect, action
             assert show(issue_id) == before
 
 
-@pytest.mark.parametrize("lever", LEVERS)
-def test_no_lever_moves_an_issue_that_does_not_exist(cloud: Cloud, lever: str) -> None:
-    answer = pull(str(uuid4()), lever, publish_at=LATER)
+def test_a_refusal_names_the_state_that_the_issue_is_in(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
 
+    assert "the issue is finished" in problem_in(pull(finished(cloud), "pause"))["detail"]
+    assert "the issue is canceled" in problem_in(pull(canceled(cloud), "resume"))["detail"]
+    assert (
+        "the issue is sending"
+        in problem_in(pull(sending(cloud), "schedule", publish_at=LATER))["detail"]
+    )
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, action: str) -> None:
+    answer = pull(str(uuid4()), action, publish_at=LATER)
+
+    assert problem_in(answer)["code"] == "issue-not-found"
     assert problem_in(answer)["status"] == 404
 
 
