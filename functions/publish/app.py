@@ -41,10 +41,10 @@ NOBODY_TO_SEND_TO = {
 
 
 def publish(request: Request) -> Response:
-    """Publish an issue; the same key and request answer with the same issue again.
+    """Publish an issue; the same key and request return the same issue again.
 
-    ``audience_now`` says how many readers it would have at this moment; a scheduled one may find
-    others. Nobody is worth a warning.
+    ``audience_now`` is how many readers it would have now; a scheduled issue may have others
+    later. There is a warning if nobody would get it.
     """
     key = _idempotency_key(request)
     wanted = request.document(PublishRequest, LARGEST_BODY)
@@ -75,7 +75,7 @@ def list_issues(request: Request) -> Response:
 
 
 def show_issue(request: Request) -> Response:
-    """Show an issue, where its audience is, and how long it will go on."""
+    """Show an issue with its books, and how long it still takes."""
     with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
     return Response.json(HTTPStatus.OK, _progress(request, shown))
@@ -106,7 +106,7 @@ def pause(request: Request) -> Response:
 
 
 def resume(request: Request) -> Response:
-    """Let a paused issue go on."""
+    """Continue a paused issue."""
     return _act(
         request,
         lambda connection, issue_id: lifecycle.resume(connection, issue_id, request.correlation_id),
@@ -114,7 +114,7 @@ def resume(request: Request) -> Response:
 
 
 def cancel(request: Request) -> Response:
-    """Send to nobody more; a scheduled issue is never sent."""
+    """Stop sending for good; a scheduled issue is never sent."""
     return _act(
         request,
         lambda connection, issue_id: lifecycle.cancel(connection, issue_id, request.correlation_id),
@@ -130,7 +130,7 @@ def retry(request: Request) -> Response:
 
 
 def reschedule(request: Request) -> Response:
-    """Move an issue that has not begun."""
+    """Change the time of an issue that has not started."""
     wanted = request.document(RescheduleRequest, LARGEST_BODY)
     return _act(
         request,

@@ -1,4 +1,4 @@
-"""The sign-up page, and the request it makes. Reaches no database: RequestsQueue keeps it."""
+"""The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
 
 from http import HTTPStatus
 
@@ -19,23 +19,23 @@ LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 
 
 def show_health(_request: Request) -> Response:
-    """Say that the edge is up, and which version it is; touches nothing else."""
+    """Return that the edge is up, and its version, without using anything else."""
     return Response.json(HTTPStatus.OK, {"status": "ok", "version": __version__})
 
 
 def show_sign_up(request: Request) -> Response:
-    """Show the form."""
+    """Show the sign-up form."""
     page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
     return Response.page(HTTPStatus.OK, page)
 
 
 def lead_to_sign_up(request: Request) -> Response:
-    """Lead a reader to the form who asks again for the page that answered theirs."""
+    """Redirect to the form a reader who reloads the page that followed it."""
     return Response.redirect(request.link("/"))
 
 
 def subscribe(request: Request) -> Response:
-    """Take a sign-up; the answer is the same for every address."""
+    """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
         wanted = SubscribeRequest(
@@ -66,7 +66,7 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
 
 
 def show_nothing(_request: Request) -> Response:
-    """Response for every path that is not there."""
+    """Respond to every path that doesn't exist."""
     raise PageNotFound
 
 

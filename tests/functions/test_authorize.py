@@ -151,7 +151,7 @@ def test_a_failure_is_raised_and_logged_without_token_name_or_secret(
     assert str(failure.value) == "DependencyUnavailable"
     assert failure.value.__suppress_context__
     written = output()
-    assert "authors could not be looked up" in written
+    assert "could not look up the authors" in written
     assert "canary" not in f"{written}{failure.value}".lower()
 
 

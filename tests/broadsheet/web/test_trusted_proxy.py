@@ -69,7 +69,7 @@ def test_an_address_that_can_not_be_read_is_as_good_as_none(
     assert source(X_Proxy_Secret=SECRET, X_Real_IP=stated) == PROXY
 
     written = output()
-    assert "no address in the proxy's header" in written
+    assert "could not parse the address in the proxy's header" in written
     assert SECRET not in written
     assert not stated or stated not in written
 
@@ -116,4 +116,4 @@ def test_while_the_secret_can_not_be_read_the_peer_counts_and_nobody_is_refused(
     boto3.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
     assert source(X_Proxy_Secret=SECRET, X_Real_IP=READER) == PROXY
-    assert "the proxy's secret could not be read" in output()
+    assert "could not read the proxy's secret" in output()

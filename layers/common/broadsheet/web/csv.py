@@ -27,7 +27,7 @@ def is_accepted(request: Request) -> bool:
 def respond(
     rows: type[BaseModel], documents: Iterable[Document], following: str | None
 ) -> Response:
-    """Respond with a page of rows. ``following``: the link to the next page (RFC 8288)."""
+    """Return a page of rows. ``following``: the link to the next page (RFC 8288)."""
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     lines = [_line(list(rows.model_fields)), *map(line, documents)]
     return Response(HTTPStatus.OK, "".join(lines), "text/csv; charset=utf-8", headers)

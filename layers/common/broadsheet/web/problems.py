@@ -32,13 +32,13 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-# A reader who ends here can sign up.
+# The pages of these link to the sign-up page.
 _DEAD_ENDS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 
 
 def respond(request: Request, error: Exception) -> Response:
-    """Respond with an error; log one that nobody expected, without its message."""
+    """Return the response for an error; log an unexpected one, without its message."""
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
     if status is None or not isinstance(error, errors.BroadsheetError):
         log_failure("unexpected error", error)
@@ -51,12 +51,12 @@ def respond(request: Request, error: Exception) -> Response:
 
 
 def respond_to_unreadable() -> Response:
-    """Respond to an event that can't be parsed, of which nothing is known."""
+    """Return the response to an event that can't be parsed."""
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError(), {})
 
 
 def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
-    # Somebody who wants to leave is not asked to sign up.
+    # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
     return pages.error(
         settings.newsletter_name(),

@@ -1,4 +1,4 @@
-"""What a client asks: an API Gateway proxy event, parsed."""
+"""A client's request: an API Gateway proxy event, parsed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Request:
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Request:
-        """Take a REST API's proxy event (payload version 1.0)."""
+        """Parse a REST API's proxy event (payload version 1.0)."""
         context = event["requestContext"]
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         sent = (event.get("body") or "").encode()
@@ -62,12 +62,12 @@ class Request:
 
     @property
     def wants_page(self) -> bool:
-        """Tell whether a browser asks: it names HTML among what it accepts, and not JSON."""
+        """Return whether the client is a browser: it accepts HTML, and doesn't name JSON."""
         accepted = self.headers.get("accept", "")
         return "text/html" in accepted and "application/json" not in accepted
 
     def link(self, path: str) -> str:
-        """Return the URL path, seen from outside, of one of our own paths."""
+        """Return one of our own paths as clients see it."""
         return self.base_path + path
 
     def fields(self, limit: int) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Request:
 
 
 def _base_path(event: Mapping[str, Any]) -> str:
-    """Return what stands before our paths from outside: the operator's URL's, or the stage."""
+    """Return what precedes our paths outside: the path of ``PUBLIC_URL``, or the stage."""
     public_url = settings.public_url()
     if public_url:
         return urlsplit(public_url).path

@@ -1,4 +1,4 @@
-"""What a client gets: a page, JSON or a redirect, as API Gateway takes it."""
+"""A response: a page, JSON or a redirect, as API Gateway expects it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECURITY_HEADERS = {
 
 @dataclass(frozen=True)
 class Response:
-    """What a client gets."""
+    """What a client gets; ``as_event`` returns it in API Gateway's form."""
 
     status: HTTPStatus
     body: str = ""
@@ -32,7 +32,7 @@ class Response:
     def page(
         cls, status: HTTPStatus, html: str, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Response a browser."""
+        """Return a page, for a browser."""
         return cls(
             status,
             html,
@@ -44,16 +44,16 @@ class Response:
     def json(
         cls, status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Response a program."""
+        """Return JSON, for a program."""
         return cls(status, json.dumps(document), headers=headers or {})
 
     @classmethod
     def redirect(cls, location: str) -> Response:
-        """Send a browser to another page of ours, to be asked for by GET (RFC 9110 §15.4.4)."""
+        """Redirect a browser to another of our pages, which it gets by GET (RFC 9110 §15.4.4)."""
         return cls(HTTPStatus.SEE_OTHER, headers={"Location": location})
 
     def as_event(self, method: str = "GET") -> dict[str, Any]:
-        """Return it as API Gateway takes it; of HEAD, GET's headers alone (RFC 9110 §9.3.2)."""
+        """Return the event for API Gateway; for HEAD without the body (RFC 9110 §9.3.2)."""
         headers = {"Content-Type": self.content_type, **_SECURITY_HEADERS, **self.headers}
         if method == "HEAD":
             headers["Content-Length"] = str(len(self.body.encode()))

@@ -1,4 +1,4 @@
-"""A function's handler, made of its routes."""
+"""The handler of a function that API Gateway calls, made from its routes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ type Endpoint = Callable[[Request], Response]
 def router(
     routes: Mapping[str, Endpoint],
 ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
-    """Make a function's handler of its routes, each named as in ``POST /subscriptions``.
+    """Return the handler for some routes, each named as in ``POST /subscriptions``.
 
-    HEAD is answered as GET is, without the body.
-    An error that nobody expected is logged without its message and answered as 500.
+    HEAD gets the response of GET, without its body. An unexpected error is logged without its
+    message, and its response is a 500.
     """
 
     def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -38,8 +38,8 @@ def router(
                     resource=request.resource,
                     status=int(answer.status),
                 )
-            except Exception as error:  # noqa: BLE001 - the last place: told and answered
-                log_failure("a request could not be read", error)
+            except Exception as error:  # noqa: BLE001 - the last resort: logged, and a 500
+                log_failure("could not parse the request", error)
                 answer = problems.respond_to_unreadable()
             flush_metrics()
         return answer.as_event(event["httpMethod"])
@@ -51,5 +51,5 @@ def _answer(routes: Mapping[str, Endpoint], request: Request) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
     try:
         return routes[f"{method} {request.resource}"](request)
-    except Exception as error:  # noqa: BLE001 - the last place: answered, and logged if unexpected
+    except Exception as error:  # noqa: BLE001 - the last resort: logged, and a 500
         return problems.respond(request, error)

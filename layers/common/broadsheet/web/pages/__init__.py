@@ -19,13 +19,13 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
 _STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(_STYLESHEET.encode()).digest()).decode()
 
-FIELDS = ("name", "email")  # of the sign-up form, in the order in which they are asked
+FIELDS = ("name", "email")  # of the sign-up form, in their order
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         f"style-src 'sha256-{_STYLESHEET_DIGEST}'",
-        "img-src data:",  # the empty icon, which keeps browsers from asking for /favicon.ico
+        "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -41,10 +41,10 @@ def sign_up(
     email: str = "",
     errors: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Ask for a name and an address.
+    """Return the form that asks for a name and an address.
 
-    After a form that could not be taken, give what was typed as ``name`` and ``email``, and in
-    ``errors`` a message a field; a message under any other key is shown above the fields.
+    When a form was refused, ``name`` and ``email`` are what was typed, and ``errors`` has a
+    message for each wrong field. A message under any other key is shown above the fields.
     """
     return _render(
         "sign_up.html",
@@ -59,34 +59,34 @@ def sign_up(
 
 
 def check_your_inbox(newsletter_name: str, *, sign_up_url: str) -> str:
-    """Response a sign-up: the same for an address that is new, pending, confirmed or blocked.
+    """Return the page after a sign-up, the same for every address, whatever its status.
 
-    ``sign_up_url``: for a reader who mistyped theirs.
+    ``sign_up_url``: for a reader who mistyped their address.
     """
     return _render("check_your_inbox.html", newsletter_name, sign_up_url=sign_up_url)
 
 
 def confirm(newsletter_name: str, action: str) -> str:
-    """Show one button that posts to ``action``, which carries the token."""
+    """Return a page with one button, which posts to ``action`` with its token."""
     return _render("confirm.html", newsletter_name, action=action)
 
 
 def confirmed(newsletter_name: str, *, sign_up_url: str) -> str:
-    """Say that the confirmation is here, and what it does not do; the edge can't see the result.
+    """Return the page after confirming: the confirmation is received, not yet applied.
 
-    It does nothing for a reader who has unsubscribed since the link was made: ``sign_up_url`` is
-    their way back.
+    It has no effect for a reader who has unsubscribed since the link was made; they can sign up
+    again at ``sign_up_url``.
     """
     return _render("confirmed.html", newsletter_name, sign_up_url=sign_up_url)
 
 
 def unsubscribe(newsletter_name: str, action: str) -> str:
-    """Show one button that posts to ``action``, which carries the token."""
+    """Return a page with one button, which posts to ``action`` with its token."""
     return _render("unsubscribe.html", newsletter_name, action=action)
 
 
 def unsubscribed(newsletter_name: str, *, sign_up_url: str = "") -> str:
-    """Say that the wish to leave is here; a ``sign_up_url`` is offered as the way back."""
+    """Return the page after unsubscribing; a ``sign_up_url`` is offered to come back."""
     return _render("unsubscribed.html", newsletter_name, sign_up_url=sign_up_url)
 
 
@@ -98,7 +98,7 @@ def error(
     *,
     sign_up_url: str = "",
 ) -> str:
-    """Say what went wrong and what a person can do about it.
+    """Return the page for an error: what is wrong, and what a person can do about it.
 
     ``title`` is a short heading, ``detail`` a sentence or more.
     """
@@ -122,7 +122,7 @@ def _render(template: str, newsletter_name: str, **values: object) -> str:
 
 @cache
 def _environment() -> "Environment":
-    # A program, or a mail client's one click, asks for no page: they don't wait for this import.
+    # Programs and a mail client's one click need no page, and shouldn't wait for this import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
     environment = Environment(
@@ -138,5 +138,5 @@ def _environment() -> "Environment":
 
 
 def _as_sentence(message: str) -> str:
-    """Write a message as a sentence of a page: with a capital, and the apostrophe of print."""
+    """Return a message with a capital at its beginning, and typographic apostrophes."""
     return (message[:1].upper() + message[1:]).replace("'", "\N{RIGHT SINGLE QUOTATION MARK}")
