@@ -42,9 +42,7 @@ def test_opening_the_link_shows_a_button_and_changes_nothing(
     assert edge.requests() == []
 
 
-def test_pressing_the_button_is_kept_for_enroll_and_answered_with_a_page(
-    edge: Edge, link: Link
-) -> None:
+def test_pressing_the_button_is_queued_for_enroll_and_gets_a_page(edge: Edge, link: Link) -> None:
     text = link.sign()
     before = now()
 
@@ -168,7 +166,7 @@ def test_while_the_queue_is_down_no_answer_says_that_it_worked(
 
 @both_methods
 @every_reader
-def test_without_keys_no_link_is_called_wrong(
+def test_without_keys_no_link_is_called_invalid(
     edge: Edge, link: Link, method: str, accept: str
 ) -> None:
     text = link.sign()
@@ -203,7 +201,7 @@ def test_the_button_posts_to_where_the_newsletter_is_reached(
 @both_methods
 @every_reader
 @pytest.mark.parametrize("good", [True, False])
-def test_a_page_with_a_token_in_its_address_is_neither_stored_nor_referred_from(
+def test_a_page_with_a_token_in_its_url_is_neither_cached_nor_sent_as_a_referrer(
     edge: Edge, link: Link, method: str, accept: str, *, good: bool
 ) -> None:
     headers = link.call(method, link.sign() if good else "x", accept)["headers"]
@@ -216,7 +214,7 @@ def test_a_page_with_a_token_in_its_address_is_neither_stored_nor_referred_from(
     assert len(edge.requests()) == int(good and method == "POST")
 
 
-def test_the_correlation_id_goes_along_and_nothing_personal_beside_the_body(
+def test_the_message_has_the_correlation_id_and_nothing_personal_outside_its_body(
     edge: Edge, link: Link
 ) -> None:
     event = link.event("POST", link.sign())
@@ -256,7 +254,7 @@ def test_no_log_line_holds_a_token_an_address_or_a_name_whatever_happens(
         assert secret.lower() not in written.lower()
 
 
-def test_a_link_scanner_that_asks_by_head_changes_nothing(edge: Edge, link: Link) -> None:
+def test_a_head_request_of_a_link_scanner_changes_nothing(edge: Edge, link: Link) -> None:
     head = link.call("HEAD", link.sign())
 
     assert (head["statusCode"], head["body"]) == (200, "")

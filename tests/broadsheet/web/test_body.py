@@ -1,4 +1,4 @@
-"""What a body says: its fields, or what is wrong with each."""
+"""How a body is parsed, and what is reported about each field."""
 
 import json
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("edge")
         ("name=Zo\ufffd&email=x", "application/x-www-form-urlencoded", {"name"}),
     ],
 )
-def test_text_of_which_a_character_was_lost_on_the_way_is_refused(
+def test_text_with_a_replacement_character_is_refused(
     body: str, content_type: str, fields: set[str]
 ) -> None:
     event = api_event("POST", "/", body=body, headers={"content-type": content_type})
@@ -50,7 +50,7 @@ class Form(BaseModel):
 @given(
     st.text(alphabet=st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=3),
 )
-def test_what_is_said_of_fields_holds_nothing_that_was_typed(typed: str) -> None:
+def test_an_error_of_a_field_never_quotes_what_was_typed(typed: str) -> None:
     with pytest.raises(ValidationError) as error:
         Form.model_validate({"name": f"<{typed}>", "email": f"{typed}@{typed}", "age": typed})
 
@@ -79,7 +79,7 @@ body_bytes = st.binary(max_size=200) | st.text(max_size=200).map(
 
 
 @given(body_bytes, st.sampled_from(["application/json", "application/x-www-form-urlencoded"]))
-def test_whatever_the_body_it_is_read_or_refused_and_never_our_fault(
+def test_any_body_is_read_or_refused_and_never_a_fault_of_ours(
     body: bytes, content_type: str
 ) -> None:
     request = Request.parse(api_event("POST", "/", headers={"content-type": content_type}))

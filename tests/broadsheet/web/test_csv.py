@@ -1,4 +1,4 @@
-"""Rows as CSV are read back as they were, and harm no spreadsheet."""
+"""Rows written as CSV: they can be read back, and are safe in a spreadsheet."""
 
 import csv as standard
 import io
@@ -36,7 +36,7 @@ def test_a_text_is_read_as_it_was_but_for_formulas(text: str) -> None:
     assert row["email"] == (f"'{text}" if text[:1] in tuple("=+-@") else text)
 
 
-def test_what_is_no_text_is_written_as_in_json_and_nothing_as_nothing() -> None:
+def test_other_values_are_written_as_in_json_and_null_as_nothing() -> None:
     (row,) = read(written(Row(email=None, mails=-1, is_twice=True))["body"])
 
     assert row == {"email": "", "mails": "-1", "is_twice": "true"}
@@ -62,7 +62,7 @@ def test_the_next_page_is_linked(following: str | None, headers: dict[str, str])
     ("accept", "accepted"),
     [("text/csv", True), ("text/csv, */*;q=0.1", True), ("*/*", False), ("", False)],
 )
-def test_csv_is_for_who_asks_for_it(accept: str, *, accepted: bool) -> None:
+def test_csv_is_returned_only_if_the_client_accepts_it(accept: str, *, accepted: bool) -> None:
     request = Request.parse(api_event("GET", "/", headers={"accept": accept}))
 
     assert csv.is_accepted(request) == accepted

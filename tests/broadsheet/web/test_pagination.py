@@ -37,7 +37,7 @@ def test_a_link_leads_to_the_place_after_its_page(moment: datetime, number: UUID
     assert LISTING.start(ask(**query)) == (moment, number)
 
 
-def test_the_first_page_begins_nowhere_and_has_the_usual_size() -> None:
+def test_the_first_page_has_no_cursor_and_the_usual_size() -> None:
     assert LISTING.start(ask()) is None
     assert LISTING.limit(ask()) == 20
 
@@ -61,7 +61,7 @@ def test_a_limit_out_of_range_is_refused(text: str) -> None:
 
 
 @given(st.lists(st.text(max_size=30)))
-def test_as_many_rows_fit_as_lambda_returns_and_one_in_any_case(rows: list[str]) -> None:
+def test_a_page_has_as_many_rows_as_lambda_returns_and_at_least_one(rows: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pagination, "MAX_PAGE_BYTES", 100)
         fitting = count_fitting(rows, json.dumps)

@@ -1,4 +1,4 @@
-"""What becomes of every error: a problem document, or a page for a reader."""
+"""How an error becomes a response: a problem document, or a page for a reader."""
 
 import importlib
 import json
@@ -100,7 +100,7 @@ def made(kind: type[errors.BroadsheetError]) -> errors.BroadsheetError:
 
 
 @pytest.mark.parametrize("kind", every_error())
-def test_an_error_is_answered_as_the_nearest_class_that_it_inherits_from(
+def test_an_error_has_the_response_of_its_nearest_parent(
     kind: type[errors.BroadsheetError],
 ) -> None:
     class Later(kind):  # type: ignore[misc,valid-type]
@@ -124,7 +124,7 @@ def test_every_code_is_of_one_class_and_has_its_sentence() -> None:
     assert all(regex.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in sentences.SENTENCES)
 
 
-def test_a_mail_that_was_not_taken_is_answered_as_an_outage() -> None:
+def test_a_mail_that_ses_did_not_accept_is_an_outage() -> None:
     answer = fail(ses_mailer.MailNotTaken("SES did not take the mail"))
 
     assert answer["statusCode"] == 503
@@ -152,7 +152,7 @@ def test_a_field_by_field_error_names_the_fields() -> None:
     ],
 )
 @pytest.mark.parametrize("headers", [{}, BROWSER])
-def test_an_unexpected_error_is_answered_500_and_logged_without_its_message(
+def test_an_unexpected_error_is_a_500_and_is_logged_without_its_message(
     error: Exception, headers: dict[str, str], output: Callable[[], str]
 ) -> None:
     answer = fail(error, headers)
@@ -170,7 +170,7 @@ def test_an_unexpected_error_is_answered_500_and_logged_without_its_message(
     assert failure["correlation_id"] == answered["correlation_id"]
 
 
-def test_an_invalid_value_that_nobody_caught_is_not_quoted_in_the_log(
+def test_an_invalid_value_that_was_not_caught_is_not_in_the_log(
     output: Callable[[], str],
 ) -> None:
     with pytest.raises(ValidationError) as refusal:
@@ -182,7 +182,7 @@ def test_an_invalid_value_that_nobody_caught_is_not_quoted_in_the_log(
     assert "canary" not in f"{output()}{answer}"
 
 
-def test_a_chain_of_errors_is_not_quoted_in_the_log(output: Callable[[], str]) -> None:
+def test_a_chain_of_errors_is_not_in_the_log(output: Callable[[], str]) -> None:
     error = RuntimeError("outer canary")
     error.__cause__ = ValueError("inner canary")
     error.add_note("canary")
@@ -203,7 +203,9 @@ READERS_WORDS = {
 
 
 @pytest.mark.parametrize("error", READERS_WORDS, ids=lambda error: type(error).__name__)
-def test_an_error_page_speaks_to_readers_and_shows_the_way_on(error: Exception) -> None:
+def test_an_error_page_has_a_heading_for_readers_and_links_to_the_sign_up_page(
+    error: Exception,
+) -> None:
     heading, leads_to_sign_up = READERS_WORDS[error]
 
     page = Page(fail(error, BROWSER))

@@ -1,4 +1,4 @@
-"""What an API Gateway event says of a request."""
+"""How an API Gateway event becomes a request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What API Gateway gets, and so a client."""
+"""How a response becomes an event for API Gateway."""
 
 import json
 from http import HTTPStatus
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("edge")
         Response.page(HTTPStatus.SERVICE_UNAVAILABLE, "<!doctype html>", {"Retry-After": "30"}),
     ],
 )
-def test_an_answer_is_what_api_gateway_takes(answer: Response) -> None:
+def test_a_response_has_the_form_that_api_gateway_expects(answer: Response) -> None:
     event = answer.as_event()
 
     assert json.loads(json.dumps(event)) == event

@@ -38,7 +38,7 @@ HEADED = {"a page": BROWSER, "JSON": {}}
 
 @pytest.mark.parametrize("headers", HEADED.values(), ids=HEADED)
 @pytest.mark.parametrize("resource", ["/", "/broken", "/gone"])
-def test_head_is_answered_as_get_is_but_for_the_body(
+def test_head_gets_the_response_of_get_without_its_body(
     headers: dict[str, str], resource: str
 ) -> None:
     def show(request: Request) -> Response:
