@@ -1,4 +1,4 @@
-"""Decides who is an author. Every route is closed by it unless the template opens the route."""
+"""Decides who is an author: API Gateway asks for every route that the template doesn't open."""
 
 import hmac
 import json
@@ -14,11 +14,11 @@ from broadsheet.telemetry import InvocationFailed, kind_of, log_failure, logger
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Response API Gateway with a policy: an author may call every route, anyone else none."""
+    """Return the policy for API Gateway: an author may call this route, anybody else may not."""
     try:
         author = find_author(event["authorizationToken"])
-    except Exception as error:  # noqa: BLE001 - told without its message, then raised
-        log_failure("authors could not be looked up", error)
+    except Exception as error:  # noqa: BLE001 - logged without its message, then raised
+        log_failure("could not look up the authors", error)
         raise InvocationFailed(kind_of(error)) from None
     logger.info("authorized" if author else "refused")
     return {
@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def find_author(authorization: str) -> AuthorName | None:
-    """Return the name of the author whose token this ``Authorization`` header carries."""
+    """Return the name of the author whose token is in this ``Authorization`` header."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return None

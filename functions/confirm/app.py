@@ -1,6 +1,6 @@
-"""Confirming a sign-up: the link shows one button, and pressing it confirms.
+"""Confirming a sign-up: the link shows a button, and pressing it confirms.
 
-GET changes nothing: link scanners follow links.
+GET changes nothing, because link scanners follow links.
 """
 
 from http import HTTPStatus
@@ -11,11 +11,13 @@ from broadsheet.domain.requests import ConfirmRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Request, Response, router
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 
 def show_button(request: Request) -> Response:
-    """Show the button that confirms, if the link is good."""
+    """Show the button that confirms, if the link is valid."""
     token = request.query.get("token", "")
     signed_tokens.read_confirmation(token)
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': token})}")
@@ -23,7 +25,7 @@ def show_button(request: Request) -> Response:
 
 
 def confirm(request: Request) -> Response:
-    """Take the confirmation; enroll applies it."""
+    """Accept the confirmation; enroll applies it."""
     wanted = ConfirmRequest(
         token=signed_tokens.read_confirmation(request.query.get("token", "")),
         origin=request.origin,

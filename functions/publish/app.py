@@ -1,24 +1,19 @@
-"""An author's router: publish an issue, see where it is, and pull its levers."""
+"""The authors' API: publish an issue, see how far it is, and pause, resume, cancel or retry it."""
 
-import base64
-import csv
-import io
 import json
-import re
 from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
-from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.errors import InvalidRequest, IssueNotFound
+from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
 from broadsheet.domain.issues import (
+    MAX_IDEMPOTENCY_KEY_CHARACTERS,
     IdempotencyKey,
     Issue,
     IssueId,
@@ -27,34 +22,33 @@ from broadsheet.domain.issues import (
 )
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.services.issues import lifecycle, publication
-from broadsheet.web.http import Request, Response, invalid_fields, router
+from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.web import csv, sentences
+from broadsheet.web.pagination import Listing, count_fitting
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
-PAGE_LIMIT = 100
-LEDGER_PAGE_LIMIT = 10_000  # rows
-# Lambda hands over 6 MB at most, in which an answer's body is a JSON string. The rest is for its
-# headers, and for what else stands in the body.
-LEDGER_PAGE_BYTES = 5_900_000
+ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
+LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
 
 NOBODY_TO_SEND_TO = {
     "code": "nobody-to-send-to",
     "severity": "warning",
-    "message": "This issue would go to 0 readers now: nobody has confirmed a subscription.",
+    "message": sentences.printed(sentences.of_code("nobody-to-send-to")),
     "where": None,
 }
 
 
 def publish(request: Request) -> Response:
-    """Publish an issue; the same key and request answer with the same issue again.
+    """Publish an issue; the same key and request return the same issue again.
 
-    ``audience_now`` says how many readers it would have at this moment; a scheduled one may find
-    others. Nobody is worth a warning.
+    ``audience_now`` is how many readers it would have now; a scheduled issue may have others
+    later. There is a warning if nobody would get it.
     """
     key = _idempotency_key(request)
-    try:
-        wanted = PublishRequest.model_validate(request.document(LARGEST_BODY))
-    except ValidationError as error:
-        raise invalid_fields(error) from None
+    wanted = request.document(PublishRequest, LARGEST_BODY)
     with connected(settings.timings().publish_connect_timeout) as connection:
         # First: a database that goes away between the two leaves nothing published and unanswered.
         audience = publication.audience_now(connection)
@@ -73,101 +67,59 @@ def publish(request: Request) -> Response:
 
 def list_issues(request: Request) -> Response:
     """List issues, newest first, a page at a time."""
-    limit = _limit(request.query.get("limit", "20"))
-    before = _read_cursor(request.query.get("before"))
+    limit, before = ISSUES.limit(request), ISSUES.start(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         issues = publication.newest(connection, limit + 1, before)
     page, more = issues[:limit], issues[limit:]
-    return Response.json(
-        HTTPStatus.OK,
-        {
-            "issues": [_summary(request, issue) for issue in page],
-            "next": request.link(f"/issues?limit={limit}&before={_cursor(page[-1])}")
-            if more
-            else None,
-        },
-    )
+    following = None
+    if more:
+        following = ISSUES.link(request, "/issues", (page[-1].created_at, page[-1].id.root))
+    documents = [_summary(request, issue) for issue in page]
+    return Response.json(HTTPStatus.OK, {"issues": documents, "next": following})
 
 
 def show_issue(request: Request) -> Response:
-    """Show an issue, where its audience is, and how long it will go on."""
+    """Show an issue with its books, and how long it still takes."""
     with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
-    progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Response.json(HTTPStatus.OK, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.OK, _progress(request, shown))
 
 
 def show_deliveries(request: Request) -> Response:
-    """Show an issue's ledger, a page at a time: as CSV to who accepts that, else as JSON."""
+    """Show an issue's ledger, a page at a time: as CSV if the client accepts it, else as JSON."""
     issue_id = _issue_id(request)
-    limit = _limit(request.query.get("limit", "100"), most=LEDGER_PAGE_LIMIT)
-    after = _read_ledger_cursor(request.query.get("after"))
+    limit, after = LEDGER.limit(request), LEDGER.start(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         rows = publication.ledger(connection, issue_id, limit + 1, after)
-    as_csv = "text/csv" in request.headers.get("accept", "")
-    documents = _fitting([row.model_dump(mode="json") for row in rows[:limit]], as_csv=as_csv)
-    page, more = rows[: len(documents)], rows[len(documents) :]
-    following = (
-        request.link(
-            f"/issues/{issue_id}/deliveries?limit={limit}"
-            f"&after={page[-1].subscriber_id}.{page[-1].round}"
-        )
-        if more
-        else None
-    )
-    if not as_csv:
-        return Response.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
-    link = {"Link": f'<{following}>; rel="next"'} if following else {}  # RFC 8288
-    return Response(HTTPStatus.OK, _csv(documents), "text/csv; charset=utf-8", link)
-
-
-def _fitting(documents: list[dict[str, Any]], *, as_csv: bool) -> list[dict[str, Any]]:
-    """Return as many of a page's rows as one answer holds, in their order; the first in any case.
-
-    Rows are measured as they stand in the answer, inside of a JSON string.
-    """
-    sizes = (
-        len(json.dumps(_csv([document], header=False) if as_csv else f", {json.dumps(document)}"))
-        for document in documents
-    )
-    fitting = sum(total <= LEDGER_PAGE_BYTES for total in accumulate(sizes))
-    return documents[: max(fitting, 1)]
-
-
-def _csv(documents: list[dict[str, Any]], *, header: bool = True) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(LedgerRow.model_fields), lineterminator="\r\n")
-    if header:
-        writer.writeheader()
-    writer.writerows(
-        {name: _harmless(value) for name, value in document.items()} for document in documents
-    )
-    return text.getvalue()
-
-
-def _harmless(cell: object) -> object:
-    """Keep a spreadsheet from taking a reader's address for a formula (OWASP, CSV injection)."""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"  # as in JSON
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+    as_csv = csv.is_accepted(request)
+    documents = [row.model_dump(mode="json") for row in rows[:limit]]
+    documents = documents[: count_fitting(documents, csv.line if as_csv else json.dumps)]
+    following = None
+    if len(documents) < len(rows):
+        last = rows[len(documents) - 1]
+        path = f"/issues/{issue_id}/deliveries"
+        following = LEDGER.link(request, path, (last.subscriber_id, last.round))
+    if as_csv:
+        return csv.respond(LedgerRow, documents, following)
+    return Response.json(HTTPStatus.OK, {"deliveries": documents, "next": following})
 
 
 def pause(request: Request) -> Response:
     """Stop sending until the issue is resumed."""
-    return _pull(request, lifecycle.pause)
+    return _act(request, lifecycle.pause)
 
 
 def resume(request: Request) -> Response:
-    """Let a paused issue go on."""
-    return _pull(
+    """Continue a paused issue."""
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.resume(connection, issue_id, request.correlation_id),
     )
 
 
 def cancel(request: Request) -> Response:
-    """Send to nobody more; a scheduled issue is never sent."""
-    return _pull(
+    """Stop sending for good; a scheduled issue is never sent."""
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.cancel(connection, issue_id, request.correlation_id),
     )
@@ -175,19 +127,16 @@ def cancel(request: Request) -> Response:
 
 def retry(request: Request) -> Response:
     """Send again to exactly those who failed."""
-    return _pull(
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.retry(connection, issue_id, request.correlation_id),
     )
 
 
 def reschedule(request: Request) -> Response:
-    """Move an issue that has not begun."""
-    try:
-        wanted = RescheduleRequest.model_validate(request.document(LARGEST_BODY))
-    except ValidationError as error:
-        raise invalid_fields(error) from None
-    return _pull(
+    """Change the time of an issue that has not started."""
+    wanted = request.document(RescheduleRequest, LARGEST_BODY)
+    return _act(
         request,
         lambda connection, issue_id: lifecycle.reschedule(
             connection, issue_id, wanted.publish_at, request.correlation_id
@@ -195,66 +144,35 @@ def reschedule(request: Request) -> Response:
     )
 
 
-def _pull(request: Request, lever: Callable[[Connection, IssueId], object]) -> Response:
-    """Pull a lever of the issue in the path, and show the issue as it is then."""
+def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> Response:
+    """Act on the issue in the path, and show it as it is then."""
     issue_id = _issue_id(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
-        lever(connection, issue_id)
+        action(connection, issue_id)
         shown = publication.show(connection, issue_id)
-    progress = shown.model_dump(mode="json", exclude={"issue"})
-    return Response.json(HTTPStatus.ACCEPTED, _summary(request, shown.issue) | progress)
+    return Response.json(HTTPStatus.ACCEPTED, _progress(request, shown))
 
 
 def _issue_id(request: Request) -> IssueId:
     try:
         return IssueId(UUID(request.path_parameters["id"]))
     except ValueError:
-        raise IssueNotFound("there is no issue with this id") from None
+        raise IssueNotFound from None
 
 
 def _idempotency_key(request: Request) -> IdempotencyKey:
     try:
         return IdempotencyKey(request.headers.get("idempotency-key", ""))
-    except ValidationError as error:
-        sentence = invalid_fields(error).errors["request"]
-        raise InvalidRequest(
-            f"an Idempotency-Key header is needed, a new one for each issue: {sentence}"
-        ) from None
+    except ValidationError:
+        raise InvalidIdempotencyKey(MAX_IDEMPOTENCY_KEY_CHARACTERS) from None
 
 
 def _summary(request: Request, issue: Issue) -> dict[str, Any]:
     return issue.model_dump(mode="json") | {"href": request.link(f"/issues/{issue.id}")}
 
 
-def _limit(text: str, most: int = PAGE_LIMIT) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-        raise InvalidRequest(f"limit must be a number from 1 to {most}")
-    return int(text)
-
-
-def _read_ledger_cursor(text: str | None) -> tuple[UUID, int] | None:
-    if text is None:
-        return None
-    subscriber_id, _, round_number = text.partition(".")
-    try:
-        return UUID(subscriber_id), int(round_number)
-    except ValueError:
-        raise InvalidRequest("after must be taken from the next link of a page") from None
-
-
-def _cursor(issue: Issue) -> str:
-    place = json.dumps([issue.created_at.isoformat(), str(issue.id)])
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str | None) -> tuple[datetime, UUID] | None:
-    if text is None:
-        return None
-    try:
-        created_at, issue_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return datetime.fromisoformat(created_at), UUID(issue_id)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise InvalidRequest("before must be taken from the next link of a page") from None
+def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:
+    return _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
 
 
 handler = router(

@@ -1,38 +1,41 @@
-"""The sign-up page, and the request it makes. Reaches no database: RequestsQueue keeps it."""
+"""The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
 
 from http import HTTPStatus
 
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidRequest, PageNotFound
+from broadsheet.domain.errors import InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
-from broadsheet.web import pages
-from broadsheet.web.http import Request, Response, invalid_fields, router
+from broadsheet.web import pages, sentences
+from broadsheet.web.body import invalid_fields
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 
 
 def show_health(_request: Request) -> Response:
-    """Say that the edge is up, and which version it is; touches nothing else."""
+    """Return that the edge is up, and its version, without using anything else."""
     return Response.json(HTTPStatus.OK, {"status": "ok", "version": __version__})
 
 
 def show_sign_up(request: Request) -> Response:
-    """Show the form."""
+    """Show the sign-up form."""
     page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
     return Response.page(HTTPStatus.OK, page)
 
 
 def lead_to_sign_up(request: Request) -> Response:
-    """Lead a reader to the form who asks again for the page that answered theirs."""
+    """Redirect to the form a reader who reloads the page that followed it."""
     return Response.redirect(request.link("/"))
 
 
 def subscribe(request: Request) -> Response:
-    """Take a sign-up; the answer is the same for every address."""
+    """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
         wanted = SubscribeRequest(
@@ -48,7 +51,7 @@ def subscribe(request: Request) -> Response:
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
-def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) -> Response:
+def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -> Response:
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
@@ -57,14 +60,14 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidRequest) 
         request.link("/subscriptions"),
         name=str(fields.get("name", "")),
         email=str(fields.get("email", "")),
-        errors=error.errors,
+        errors=sentences.of_fields(error.fields),
     )
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
 def show_nothing(_request: Request) -> Response:
-    """Response for every path that is not there."""
-    raise PageNotFound("there is nothing here: the address may be mistyped, or out of date")
+    """Respond to every path that doesn't exist."""
+    raise PageNotFound
 
 
 handler = router(

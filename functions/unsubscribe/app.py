@@ -1,4 +1,4 @@
-"""Unsubscribing: one button behind the link, or a mail client's one click (RFC 8058)."""
+"""Unsubscribing: by the button behind the link, or a mail client's one click (RFC 8058)."""
 
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -8,11 +8,13 @@ from broadsheet.domain.requests import UnsubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
-from broadsheet.web.http import Request, Response, router
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
 
 
 def show_button(request: Request) -> Response:
-    """Show the button that unsubscribes, if the link is ours."""
+    """Show the button that unsubscribes, if the link is valid."""
     token = request.query.get("token", "")
     signed_tokens.read_unsubscribe(token)
     action = request.link(f"/subscriptions/unsubscribe?{urlencode({'token': token})}")
@@ -20,10 +22,10 @@ def show_button(request: Request) -> Response:
 
 
 def unsubscribe(request: Request) -> Response:
-    """Take the request; enroll applies it.
+    """Accept the request; enroll applies it.
 
-    The token says everything, so that no body can be wrong: a mail client's one-click is
-    answered 200 and never redirected (RFC 8058 §3.1), a browser gets a page.
+    The token says everything, so no body is wrong. A mail client's one click gets a 200 and never
+    a redirect (RFC 8058 §3.1), a browser a page.
     """
     wanted = UnsubscribeRequest(
         token=signed_tokens.read_unsubscribe(request.query.get("token", "")),
@@ -34,12 +36,9 @@ def unsubscribe(request: Request) -> Response:
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
     if request.wants_page:
-        return Response.page(status, _goodbye(request))
+        page = pages.unsubscribed(settings.newsletter_name(), sign_up_url=request.link("/"))
+        return Response.page(status, page)
     return Response.json(status, {"status": "received"})
-
-
-def _goodbye(request: Request) -> str:
-    return pages.unsubscribed(settings.newsletter_name(), sign_up_url=request.link("/"))
 
 
 handler = router(

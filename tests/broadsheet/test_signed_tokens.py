@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadsheet import signed_tokens
-from broadsheet.domain.errors import DependencyUnavailable, ExpiredToken, InvalidToken
+from broadsheet.domain.errors import (
+    DependencyUnavailable,
+    ExpiredToken,
+    InvalidConfirmationToken,
+    InvalidToken,
+    InvalidUnsubscribeToken,
+)
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
@@ -76,7 +82,7 @@ def test_a_token_needs_no_quoting_in_a_link() -> None:
     ["", " ", ".", "..", "x", "a.b", "null", "é.é", "\x00", "\ud800", "🙂", "a" * 10_000, "=.="],
 )
 def test_what_we_never_signed_is_no_token(read: Read, text: str) -> None:
-    with pytest.raises(InvalidToken, match="link is not valid"):
+    with pytest.raises(InvalidToken):
         read(text)
 
 
@@ -112,10 +118,10 @@ def test_a_token_with_any_character_changed_never_says_anything_else(
 
 
 @given(st.text() | st.binary().map(lambda data: base64.urlsafe_b64encode(data).decode()))
-def test_whatever_is_sent_as_a_token_is_refused_in_the_same_words(text: str) -> None:
-    with pytest.raises(InvalidToken, match=r"^this confirmation link is not valid: "):
+def test_whatever_is_sent_as_a_token_is_refused_as_the_same_error(text: str) -> None:
+    with pytest.raises(InvalidConfirmationToken):
         signed_tokens.read_confirmation(text)
-    with pytest.raises(InvalidToken, match=r"^this unsubscribe link is not valid: "):
+    with pytest.raises(InvalidUnsubscribeToken):
         signed_tokens.read_unsubscribe(text)
 
 
@@ -160,7 +166,7 @@ def test_a_confirmation_is_valid_for_seven_days() -> None:
     too_old = issued(timedelta(days=7, seconds=1))
 
     assert signed_tokens.read_confirmation(almost).email == CONFIRMATION.email
-    with pytest.raises(ExpiredToken, match="has expired: please sign up again"):
+    with pytest.raises(ExpiredToken):
         signed_tokens.read_confirmation(too_old)
 
 
@@ -229,5 +235,5 @@ def test_without_a_known_key_nobody_can_tell_and_that_is_what_is_said(edge: Edge
     edge.lose_secrets()
     forget_what_was_read()
 
-    with pytest.raises(DependencyUnavailable, match="please try again in a minute"):
+    with pytest.raises(DependencyUnavailable):
         signed_tokens.read_unsubscribe(text)

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +26,7 @@ from functions.feedback.app import handler as feedback
 from functions.subscribe.app import handler as subscribe
 from functions.unsubscribe.app import handler as unsubscribe
 from local.lambda_events import api_event
-from operations.bill.awake import DAY_SECONDS, awake_seconds
+from operations.bill.awake import DAY_SECONDS, PAUSE_SECONDS
 from tests.cloud import Cloud, context, sqs_event, token_in
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -44,6 +44,28 @@ CRAWLED: list[tuple[Handler, str, str, dict[str, Any]]] = [
     (unsubscribe, "GET", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
     (unsubscribe, "POST", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
 ]
+
+
+def awake_seconds(sessions: Iterable[tuple[float, float]]) -> float:
+    """Return how many seconds sessions keep a database awake; each is its begin and its end.
+
+    It stays awake until ``PAUSE_SECONDS`` after each end; what overlaps counts once.
+    """
+    total, awake_until = 0.0, float("-inf")
+    for begin, end in sorted(sessions):
+        until = end + PAUSE_SECONDS
+        if until > awake_until:
+            total += until - max(begin, awake_until)
+            awake_until = until
+    return total
+
+
+def test_a_database_is_awake_until_five_minutes_after_the_last_session() -> None:
+    assert awake_seconds([]) == 0
+    assert awake_seconds([(0, 10)]) == 310
+    assert awake_seconds([(0, 10), (1000, 1010)]) == 620
+    assert awake_seconds([(100, 110), (0, 10)]) == 410  # the second kept it awake
+    assert awake_seconds([(0, 1000), (10, 20)]) == 1300
 
 
 @dataclass

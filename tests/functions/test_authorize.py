@@ -1,4 +1,4 @@
-"""Who is an author: API Gateway asks before every route that the template does not open."""
+"""Who is an author: API Gateway asks for every route that the template does not open."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return wait
 
 
-def test_an_author_may_call_exactly_the_route_that_is_asked_for(edge: Edge) -> None:
+def test_an_author_may_call_exactly_the_requested_route(edge: Edge) -> None:
     edge.put_authors(author("grace", "bs_another"), author("ada"))
 
     assert ask() == {
@@ -100,20 +100,22 @@ def test_anybody_else_may_call_nothing(edge: Edge, authorization: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("space", [" ", "  "])
-def test_the_scheme_is_written_in_any_case(edge: Edge, scheme: str, space: str) -> None:
+def test_the_scheme_may_be_written_in_any_case(edge: Edge, scheme: str, space: str) -> None:
     edge.put_authors(author())
 
     assert effect(ask(f"{scheme}{space}{TOKEN}")) == "Allow"
 
 
-def test_without_authors_nobody_is_one(edge: Edge) -> None:
+def test_without_authors_nobody_is_authorized(edge: Edge) -> None:
     edge.put_authors()
 
     assert effect(ask()) == "Deny"
     assert effect(ask("Bearer ")) == "Deny"
 
 
-def test_a_revoked_token_lives_a_minute_at_most(edge: Edge, clock: Callable[[float], None]) -> None:
+def test_a_revoked_token_stops_working_within_a_minute(
+    edge: Edge, clock: Callable[[float], None]
+) -> None:
     edge.put_authors(author())
     assert effect(ask()) == "Allow"
 
@@ -126,7 +128,7 @@ def test_a_revoked_token_lives_a_minute_at_most(edge: Edge, clock: Callable[[flo
     assert effect(ask("Bearer bs_rotated")) == "Allow"
 
 
-def test_nobody_is_let_in_on_an_old_list_while_secrets_manager_is_down(
+def test_an_old_list_authorizes_nobody_while_secrets_manager_is_down(
     edge: Edge, clock: Callable[[float], None]
 ) -> None:
     edge.put_authors(author())
@@ -151,7 +153,7 @@ def test_a_failure_is_raised_and_logged_without_token_name_or_secret(
     assert str(failure.value) == "DependencyUnavailable"
     assert failure.value.__suppress_context__
     written = output()
-    assert "authors could not be looked up" in written
+    assert "could not look up the authors" in written
     assert "canary" not in f"{written}{failure.value}".lower()
 
 
@@ -165,7 +167,7 @@ def test_a_failure_is_raised_and_logged_without_token_name_or_secret(
         [None],
     ],
 )
-def test_a_list_that_was_spoilt_by_hand_lets_nobody_in_and_leaks_nothing(
+def test_an_invalid_list_authorizes_nobody_and_leaks_nothing(
     edge: Edge, output: Callable[[], str], authors: list[Any]
 ) -> None:
     edge.put_authors(*authors)

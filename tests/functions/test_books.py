@@ -1,4 +1,4 @@
-"""Where an issue's audience is, at every moment, and its ledger, as its author reads them."""
+"""An issue's books at every moment, and its ledger."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ def readers(cloud: Cloud, number: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def test_the_books_add_up_in_every_state_of_everybody(cloud: Cloud) -> None:
+def test_the_books_balance_in_every_state(cloud: Cloud) -> None:
     readers(cloud, 30)
     issue_id = publish_issue()
     assert show(issue_id)["books"] is None
@@ -113,7 +113,7 @@ def test_a_recipient_is_accepted_if_any_round_is_else_unresolved_if_any_else_as_
     assert books["delivered"] == 1
 
 
-def test_finished_is_said_only_when_nothing_is_open(cloud: Cloud) -> None:
+def test_an_issue_is_finished_only_when_nothing_is_open(cloud: Cloud) -> None:
     people = readers(cloud, 2)
     issue_id = publish_issue()
     tick(issue_id)
@@ -131,7 +131,7 @@ def test_finished_is_said_only_when_nothing_is_open(cloud: Cloud) -> None:
     assert show(issue_id)["status"] == "finished"
 
 
-def test_the_list_of_issues_tells_each_ones_state(cloud: Cloud) -> None:
+def test_the_list_of_issues_has_each_status(cloud: Cloud) -> None:
     readers(cloud, 1)
     issue_id = publish_issue()
     send(cloud, issue_id)
@@ -228,7 +228,7 @@ def enormous(cloud: Cloud) -> str:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
-def test_a_page_of_the_ledger_ends_before_it_is_more_than_lambda_hands_over(
+def test_a_page_of_the_ledger_ends_before_it_is_more_than_lambda_returns(
     enormous: str, accept: str
 ) -> None:
     seen: list[str] = []
@@ -256,7 +256,7 @@ def test_a_page_of_the_ledger_ends_before_it_is_more_than_lambda_hands_over(
     assert pages > 1
 
 
-def test_an_address_is_no_formula_in_a_spreadsheet(cloud: Cloud) -> None:
+def test_an_address_is_never_a_formula_in_a_spreadsheet(cloud: Cloud) -> None:
     addresses = ["=1+1@example.com", "+a@example.com", "-a@example.com", "a=b@example.com"]
     cloud.add_confirmed(*addresses)
     issue_id = publish_issue()
@@ -271,7 +271,7 @@ def test_an_address_is_no_formula_in_a_spreadsheet(cloud: Cloud) -> None:
     assert sorted(row["email"] for row in shown) == sorted(addresses)
 
 
-def test_the_ledger_tells_what_came_back_and_what_is_possibly_twice(
+def test_the_ledger_shows_bounces_and_what_was_possibly_sent_twice(
     cloud: Cloud, issue_id: str
 ) -> None:
     row = json_of(ledger(issue_id))["deliveries"][0]
@@ -292,11 +292,11 @@ def test_the_ledger_tells_what_came_back_and_what_is_possibly_twice(
         claim=uuid4(),
     )
 
-    told = json_of(ledger(issue_id))["deliveries"][0]
+    shown = json_of(ledger(issue_id))["deliveries"][0]
 
-    assert datetime.fromisoformat(told["bounced_at"]) <= datetime.now(UTC)
-    assert told["suppressed_as"] == "OnAccountSuppressionList"
-    assert (told["duplicates"], told["possibly_twice"]) == (1, True)
+    assert datetime.fromisoformat(shown["bounced_at"]) <= datetime.now(UTC)
+    assert shown["suppressed_as"] == "OnAccountSuppressionList"
+    assert (shown["duplicates"], shown["possibly_twice"]) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_an_issue_that_has_not_begun_has_an_empty_ledger(cloud: Cloud) -> None:
     assert document == {"deliveries": [], "next": None}
 
 
-def test_books_that_do_not_add_up_are_noticed() -> None:
+def test_books_that_do_not_balance_fail_a_test() -> None:
     books = {"waiting": 1, "accepted": 1, "unresolved": 0, "failed": {}, "skipped": {}}
 
     with pytest.raises(AssertionError, match="balance"):

@@ -1,4 +1,4 @@
-"""An author publishes: once for each key, at once or later, and sees how far it has come."""
+"""Publishing an issue: once for each key, at once or later."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def clocks() -> list[str]:
     return [s["Name"] for s in boto3.client("scheduler").list_schedules()["Schedules"]]
 
 
-def test_an_issue_is_accepted_with_its_place_and_gets_its_clock(cloud: Cloud) -> None:
+def test_a_published_issue_has_its_location_and_its_clock(cloud: Cloud) -> None:
     answer = post()
 
     document = json_of(answer)
@@ -59,7 +59,7 @@ def test_an_issue_is_accepted_with_its_place_and_gets_its_clock(cloud: Cloud) ->
     assert "<strong>world</strong>" in row["html"]
 
 
-def test_the_same_request_with_the_same_key_is_one_issue_and_one_answer(cloud: Cloud) -> None:
+def test_the_same_request_with_the_same_key_is_one_issue_and_one_response(cloud: Cloud) -> None:
     first = post()
     again = post({"markdown": "Hello, **world**", "title": " Number one "})
 
@@ -78,7 +78,7 @@ def test_another_request_with_the_same_key_is_refused(cloud: Cloud) -> None:
     assert len(cloud.rows("SELECT 1 FROM issues")) == 1
 
 
-def test_published_with_nobody_confirmed_the_answer_says_so(cloud: Cloud) -> None:
+def test_an_issue_without_an_audience_has_a_warning(cloud: Cloud) -> None:
     cloud.rows(
         "INSERT INTO subscribers (id, email, name, language, signed_up_at)"
         " SELECT gen_random_uuid(), 'u@example.com', 'Ursula', 'en', now()"
@@ -92,7 +92,7 @@ def test_published_with_nobody_confirmed_the_answer_says_so(cloud: Cloud) -> Non
     assert "to 0 readers now" in warning["message"]
 
 
-def test_the_answer_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
+def test_the_response_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
     cloud.add_confirmed("u@example.com", "v@example.com")
     gone = cloud.add_confirmed("w@example.com")
     cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = ANY(%(i)s)", i=gone)
@@ -103,7 +103,7 @@ def test_the_answer_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
     assert document["warnings"] == []
 
 
-def test_the_readers_are_counted_in_a_time_that_their_number_does_not_change(
+def test_counting_the_readers_takes_no_longer_with_more_of_them(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscribers_table, "COUNTED_EXACTLY", 100)
@@ -162,7 +162,7 @@ def test_two_authors_may_use_the_same_key(cloud: Cloud) -> None:
     assert len(cloud.rows("SELECT 1 FROM issues")) == 2
 
 
-def test_when_the_clock_cannot_be_made_nothing_has_happened(
+def test_without_its_clock_an_issue_is_not_published(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SCHEDULER", "http://127.0.0.1:9")
@@ -229,7 +229,7 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         (ISSUE | {"subtitle": "?"}, "subtitle"),
     ],
 )
-def test_a_bad_issue_is_refused_and_not_kept(
+def test_a_bad_issue_is_refused_and_not_stored(
     cloud: Cloud, body: dict[str, object], field: str
 ) -> None:
     answer = post(body)
@@ -249,7 +249,7 @@ def test_an_idempotency_key_is_needed(cloud: Cloud, key: str | None) -> None:
     assert cloud.rows("SELECT 1 FROM issues") == []
 
 
-def test_what_is_not_json_or_too_large_is_refused(cloud: Cloud) -> None:
+def test_a_body_that_is_not_json_or_too_large_is_refused(cloud: Cloud) -> None:
     assert post("{", key="a")["statusCode"] == 400
     assert post("[]", key="b")["statusCode"] == 400
     assert post("hi", content_type="text/plain")["statusCode"] == 415
@@ -257,7 +257,7 @@ def test_what_is_not_json_or_too_large_is_refused(cloud: Cloud) -> None:
     assert cloud.rows("SELECT 1 FROM issues") == []
 
 
-def test_a_database_that_is_down_is_waited_for_and_then_refused_clearly(
+def test_while_the_database_is_down_publishing_waits_and_then_is_refused(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIMINGS", '{"publish_connect_timeout": 0.1}')
@@ -314,7 +314,7 @@ def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, issue_id: str) 
     assert get_issue(issue_id)["statusCode"] == 404
 
 
-def test_a_clock_that_could_not_call_dispatch_keeps_the_call(cloud: Cloud) -> None:
+def test_a_clock_that_could_not_call_dispatch_leaves_a_dead_letter(cloud: Cloud) -> None:
     issue_id = json_of(post())["id"]
 
     clock = boto3.client("scheduler").get_schedule(GroupName="clocks", Name=issue_id)

@@ -1,4 +1,4 @@
-"""Signing up at the edge: what is taken, what is refused, and what is said to whom."""
+"""Signing up at the edge: what is accepted, what is refused, and who reads what."""
 
 import base64
 import json
@@ -62,7 +62,7 @@ type Send = Callable[..., dict[str, Any]]
 
 
 @every_kind_of_form
-def test_a_sign_up_is_taken_and_kept_for_enroll(edge: Edge, send: Send) -> None:
+def test_a_sign_up_is_accepted_and_queued_for_enroll(edge: Edge, send: Send) -> None:
     answer = send({"name": " Ursula Le Guin ", "email": "Ursula@Example.COM"})
 
     assert answer["statusCode"] == 202
@@ -81,7 +81,7 @@ def test_a_name_of_any_script_arrives_as_it_was_typed(edge: Edge, send: Send, na
     assert str(taken(edge).name) == name
 
 
-def test_a_browsers_sign_up_is_answered_with_a_page(edge: Edge) -> None:
+def test_a_browsers_sign_up_gets_a_page(edge: Edge) -> None:
     answer = post_form(URSULA, accept=BROWSER)
 
     assert answer["statusCode"] == 202
@@ -89,7 +89,7 @@ def test_a_browsers_sign_up_is_answered_with_a_page(edge: Edge) -> None:
     assert taken(edge)
 
 
-def test_what_else_was_sent_is_not_kept(edge: Edge) -> None:
+def test_other_fields_are_not_stored(edge: Edge) -> None:
     post_form(URSULA | {"status": "confirmed", "password": "hunter2"})
 
     (record,) = edge.requests()
@@ -97,7 +97,7 @@ def test_what_else_was_sent_is_not_kept(edge: Edge) -> None:
     assert "confirmed" not in record["body"]
 
 
-def test_the_browser_that_signed_up_is_noted_for_the_consent_log(edge: Edge) -> None:
+def test_the_browser_and_its_address_are_stored_for_the_consent_log(edge: Edge) -> None:
     post(
         urlencode(URSULA),
         headers={"User-Agent": "Firefox" + "x" * 1000},
@@ -151,7 +151,7 @@ def test_a_bad_field_is_refused_by_name_and_nothing_is_kept(
 
 @pytest.mark.parametrize("value", [None, 5, True, 1.5, ["Ursula"], {"first": "Ursula"}])
 @pytest.mark.parametrize("field", ["name", "email"])
-def test_a_field_that_is_no_text_is_refused(edge: Edge, field: str, value: object) -> None:
+def test_a_field_that_is_not_text_is_refused(edge: Edge, field: str, value: object) -> None:
     answer = post_json(URSULA | {field: value})
 
     assert problem_in(answer)["errors"] == {field: "this must be text"}
@@ -180,7 +180,7 @@ def test_a_field_that_is_no_text_is_refused(edge: Edge, field: str, value: objec
         (json.dumps([URSULA]), "must be a JSON object"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     edge: Edge, body: str | None, detail: str
 ) -> None:
     answer = post(body, JSON)
@@ -199,9 +199,7 @@ def test_a_body_that_is_no_json_object_is_refused(
         (b"name=%ED%A0%80&email=zoe%40example.com", FORM),
     ],
 )
-def test_a_body_that_is_not_utf8_is_refused_and_never_kept_garbled(
-    edge: Edge, body: bytes, content_type: str
-) -> None:
+def test_a_body_that_is_not_utf8_is_refused(edge: Edge, body: bytes, content_type: str) -> None:
     event = api_event("POST", "/subscriptions", headers={"content-type": content_type})
     event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
@@ -219,7 +217,7 @@ def test_a_body_that_is_not_utf8_is_refused_and_never_kept_garbled(
         (json.dumps(URSULA | {"name": "Zoë"}, ensure_ascii=False), JSON),
     ],
 )
-def test_a_body_that_api_gateway_encoded_is_read_all_the_same(
+def test_a_body_that_api_gateway_encoded_is_decoded(
     edge: Edge, body: str, content_type: str
 ) -> None:
     event = api_event("POST", "/subscriptions", headers={"content-type": content_type})
@@ -287,9 +285,7 @@ def test_the_largest_body_is_counted_in_bytes(edge: Edge) -> None:
         "",
     ],
 )
-def test_a_multipart_form_which_no_page_of_ours_sends_is_refused_unread(
-    edge: Edge, part: str
-) -> None:
+def test_a_multipart_form_is_refused_unread(edge: Edge, part: str) -> None:
     answer = post(f"--b\r\n{part}\r\n--b--\r\n", "multipart/form-data; boundary=b")
 
     assert answer["statusCode"] == 415
@@ -299,7 +295,7 @@ def test_a_multipart_form_which_no_page_of_ours_sends_is_refused_unread(
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 @pytest.mark.parametrize("send", [post_form, post_json])
-def test_a_name_of_which_a_character_was_lost_on_the_way_is_refused(
+def test_a_name_with_a_replacement_character_is_refused(
     edge: Edge, send: Send, accept: str
 ) -> None:
     answer = send(URSULA | {"name": "Zo\ufffd"}, accept=accept)
@@ -391,7 +387,7 @@ def test_every_address_gets_the_same_answer(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
-def test_while_the_queue_is_down_nobody_is_told_that_it_worked(edge: Edge, accept: str) -> None:
+def test_while_the_queue_is_down_no_answer_says_that_it_worked(edge: Edge, accept: str) -> None:
     edge.lose_queue()
 
     answer = post_form(URSULA, accept=accept)
@@ -403,7 +399,7 @@ def test_while_the_queue_is_down_nobody_is_told_that_it_worked(edge: Edge, accep
     assert "inbox" not in words
 
 
-def test_the_correlation_id_goes_along_and_nothing_personal_beside_the_body(
+def test_the_message_has_the_correlation_id_and_nothing_personal_outside_its_body(
     edge: Edge, output: Callable[[], str]
 ) -> None:
     event = api_event(
@@ -475,7 +471,7 @@ def test_the_form_posts_to_where_the_newsletter_is_reached(
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
-def test_a_reader_who_reloads_the_answer_to_the_form_comes_to_the_form(
+def test_a_reader_who_reloads_the_page_after_the_form_gets_the_form(
     edge: Edge, accept: str
 ) -> None:
     answer = get("/subscriptions", accept)
@@ -487,7 +483,7 @@ def test_a_reader_who_reloads_the_answer_to_the_form_comes_to_the_form(
 
 @pytest.mark.parametrize("resource", ["/", "/health", "/subscriptions", "/{proxy+}"])
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
-def test_head_is_answered_where_get_is_and_without_a_body(
+def test_head_gets_the_response_of_get_for_every_path(
     edge: Edge, resource: str, accept: str
 ) -> None:
     head = handler(api_event("HEAD", resource, headers={"accept": accept}), context())
@@ -516,7 +512,7 @@ content_types = st.sampled_from(
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # one queue will do for all
 )
 @given(body=body_of_anything, content_type=content_types, accept=st.sampled_from(["*/*", BROWSER]))
-def test_whatever_a_stranger_sends_is_their_fault_and_never_ours(
+def test_whatever_a_stranger_sends_is_never_a_500(
     edge: Edge, body: bytes, content_type: str, accept: str
 ) -> None:
     for sent in (
@@ -547,7 +543,7 @@ def test_health_touches_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json_of(answer) == {"status": "ok", "version": __version__}
 
 
-def test_a_page_that_is_not_there_is_said_so(edge: Edge) -> None:
+def test_a_page_that_does_not_exist_is_not_found(edge: Edge) -> None:
     event = api_event("GET", "/{proxy+}", headers={"accept": BROWSER})
     event["path"] = "/nowhere/at/all"
     event["pathParameters"] = {"proxy": "nowhere/at/all"}
@@ -563,7 +559,7 @@ def test_a_page_that_is_not_there_is_said_so(edge: Edge) -> None:
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 @pytest.mark.parametrize("fields", [URSULA, {}])
-def test_no_answer_may_be_stored_framed_sniffed_or_referred_from(
+def test_no_response_may_be_cached_framed_sniffed_or_sent_as_a_referrer(
     edge: Edge, accept: str, fields: dict[str, str]
 ) -> None:
     answer = post_form(fields, accept=accept)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations.bill import command, model
-from operations.bill.awake import awake_seconds, expected_share
+from operations.bill.awake import expected_share
 from operations.bill.model import (
     Counted,
     Counts,
@@ -205,14 +205,6 @@ Resources:
     assert Standing.read(template, monitoring, front) == Standing(
         secrets=1, alarm_metrics=3, dashboards=0, polled_queues=0, firewall_rules=2
     )
-
-
-def test_a_database_is_awake_until_five_minutes_after_the_last_session() -> None:
-    assert awake_seconds([]) == 0
-    assert awake_seconds([(0, 10)]) == 310
-    assert awake_seconds([(0, 10), (1000, 1010)]) == 620
-    assert awake_seconds([(100, 110), (0, 10)]) == 410  # the second kept it awake
-    assert awake_seconds([(0, 1000), (10, 20)]) == 1300
 
 
 def test_sessions_at_random_cover_what_overlaps_once() -> None:

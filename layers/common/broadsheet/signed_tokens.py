@@ -18,7 +18,12 @@ from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 from pydantic import ValidationError
 
-from broadsheet.domain.errors import ExpiredToken, InvalidToken
+from broadsheet.domain.errors import (
+    ExpiredToken,
+    InvalidConfirmationToken,
+    InvalidToken,
+    InvalidUnsubscribeToken,
+)
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
 from broadsheet.domain.subscribers import SubscriberId
@@ -26,10 +31,7 @@ from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
 
 _UUID_BYTES = 16
-_WAYS_OUT = {
-    "confirmation": "open it from our mail again, or sign up again to get a new one",
-    "unsubscribe": "open it from our mail again, or use the one in any other issue",
-}
+_INVALID = {"confirmation": InvalidConfirmationToken, "unsubscribe": InvalidUnsubscribeToken}
 
 
 def sign_confirmation(token: ConfirmationToken) -> str:
@@ -47,7 +49,7 @@ def read_confirmation(text: str) -> ConfirmationToken:
     except ValidationError:
         raise _invalid("confirmation") from None
     if now() - token.issued_at > timedelta(seconds=timings().confirmation_valid):
-        raise ExpiredToken("this confirmation link has expired: please sign up again")
+        raise ExpiredToken
     return token
 
 
@@ -99,7 +101,7 @@ def _unsign(purpose: str, text: str) -> bytes:
 
 
 def _invalid(purpose: str) -> InvalidToken:
-    return InvalidToken(f"this {purpose} link is not valid: {_WAYS_OUT[purpose]}")
+    return _INVALID[purpose]()
 
 
 def _signer(purpose: str) -> Signer:

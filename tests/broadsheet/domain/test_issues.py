@@ -17,7 +17,8 @@ from broadsheet.domain.issues import (
     MarkdownContent,
     PublishRequest,
 )
-from broadsheet.web.http import invalid_fields
+from broadsheet.web import sentences
+from broadsheet.web.body import invalid_fields
 
 ISSUE: dict[str, Any] = {"title": "Number one", "markdown": "Hello"}
 IN_HTML: dict[str, Any] = {"title": "One", "content": {"html": "<p>Hi</p>", "text": "Hi"}}
@@ -47,7 +48,7 @@ publish_requests = st.fixed_dictionaries(
 def errors_of(request: object) -> dict[str, str]:
     with pytest.raises(ValidationError) as refusal:
         PublishRequest.model_validate(request)
-    return invalid_fields(refusal.value).errors
+    return sentences.of_fields(invalid_fields(refusal.value).fields)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What travels through RequestsQueue arrives as it was sent."""
+"""Requests are the same before and after RequestsQueue."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
@@ -62,7 +62,7 @@ type Request = SubscribeRequest | ConfirmRequest | UnsubscribeRequest
 
 
 @given(requests)
-def test_a_request_survives_its_journey_through_json(request: Request) -> None:
+def test_a_request_is_the_same_after_json(request: Request) -> None:
     message = request.model_dump_json()
 
     arrived = subscriber_request.validate_json(message)
@@ -82,7 +82,7 @@ def test_a_requests_time_is_in_milliseconds_and_never_in_the_future(moment: date
     assert timedelta(0) <= moment - token.issued_at < timedelta(milliseconds=1)
 
 
-def test_now_is_in_milliseconds_and_says_its_time_zone() -> None:
+def test_now_is_in_milliseconds_and_has_its_time_zone() -> None:
     before = datetime.now(UTC)
 
     moment = now()
@@ -92,7 +92,7 @@ def test_now_is_in_milliseconds_and_says_its_time_zone() -> None:
     assert abs(moment - before) < timedelta(seconds=5)
 
 
-def test_two_requests_are_never_taken_for_one() -> None:
+def test_two_requests_never_have_the_same_id() -> None:
     origin = Origin(source_address=SourceAddress("192.0.2.7"))
     token = UnsubscribeToken(subscriber_id=SubscriberId.new(), issue_id=IssueId.new())
 
@@ -115,13 +115,13 @@ def test_two_requests_are_never_taken_for_one() -> None:
         '{"kind": "subscribe", "name": "Ursula", "email": "ursula@example.com"}',
     ],
 )
-def test_what_is_no_request_is_refused(message: str) -> None:
+def test_an_invalid_request_is_refused(message: str) -> None:
     with pytest.raises(ValidationError):
         subscriber_request.validate_json(message)
 
 
 @given(requests)
-def test_a_message_with_a_time_that_says_no_time_zone_is_refused(request: Request) -> None:
+def test_a_message_whose_time_has_no_time_zone_is_refused(request: Request) -> None:
     naive = request.model_copy(update={"received_at": request.received_at.replace(tzinfo=None)})
 
     with pytest.raises(ValidationError):
@@ -129,7 +129,7 @@ def test_a_message_with_a_time_that_says_no_time_zone_is_refused(request: Reques
 
 
 @pytest.mark.parametrize("language", ["", "e", "EN", "english", "en_US", "en-", "en\n", "<en>"])
-def test_what_is_no_language_is_refused(language: str) -> None:
+def test_an_invalid_language_is_refused(language: str) -> None:
     with pytest.raises(ValidationError):
         ConfirmationToken(
             email=EmailAddress("ursula@example.com"),

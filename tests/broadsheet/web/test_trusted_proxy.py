@@ -1,11 +1,11 @@
-"""Whose address a request has: the peer's, unless a proxy with the secret states the reader's."""
+"""A request has its peer's address, or the one that a proxy with the secret gives."""
 
 from collections.abc import Callable
 
 import boto3
 import pytest
 
-from broadsheet.web.http import Request
+from broadsheet.web.request import Request
 from local.lambda_events import api_event
 from tests.cloud import Edge
 from tests.conftest import forget_what_was_read
@@ -46,7 +46,7 @@ def source(**headers: str) -> str:
         ("X-Real-IP", " 203.0.113.7 ", READER),
     ],
 )
-def test_a_proxy_with_the_secret_is_believed(
+def test_a_proxy_with_the_secret_is_trusted(
     trust: Callable[[str], str], header: str, stated: str, reader: str
 ) -> None:
     trust(header)
@@ -61,7 +61,7 @@ def test_a_proxy_with_the_secret_is_believed(
         *("fe80::1%eth0", "'; DROP TABLE sign_ups", "203.0.113.7\n"[:4], "[2001:db8::7]"),
     ],
 )
-def test_an_address_that_can_not_be_read_is_as_good_as_none(
+def test_an_address_that_can_not_be_parsed_counts_as_none(
     trust: Callable[[str], str], stated: str, output: Callable[[], str]
 ) -> None:
     trust("X-Real-IP")
@@ -69,7 +69,7 @@ def test_an_address_that_can_not_be_read_is_as_good_as_none(
     assert source(X_Proxy_Secret=SECRET, X_Real_IP=stated) == PROXY
 
     written = output()
-    assert "no address in the proxy's header" in written
+    assert "could not parse the address in the proxy's header" in written
     assert SECRET not in written
     assert not stated or stated not in written
 
@@ -85,7 +85,7 @@ def test_an_address_that_can_not_be_read_is_as_good_as_none(
         {"Authorization": SECRET},
     ],
 )
-def test_who_does_not_know_the_secret_states_nothing(
+def test_without_the_secret_the_header_is_ignored(
     trust: Callable[[str], str], headers: dict[str, str]
 ) -> None:
     trust("X-Real-IP")
@@ -93,13 +93,13 @@ def test_who_does_not_know_the_secret_states_nothing(
     assert source(**{"X-Real-IP": READER, "X-Forwarded-For": READER} | headers) == PROXY
 
 
-def test_an_empty_secret_is_nobodys(trust: Callable[..., str]) -> None:
+def test_an_empty_secret_is_never_right(trust: Callable[..., str]) -> None:
     trust("X-Real-IP", " \n")
 
     assert source(X_Proxy_Secret=" \n", X_Real_IP=READER) == PROXY
 
 
-def test_unless_a_proxy_is_named_no_header_states_an_address(edge: Edge) -> None:
+def test_without_a_trusted_proxy_all_address_headers_are_ignored(edge: Edge) -> None:
     assert (
         source(
             **{"X-Forwarded-For": READER, "Forwarded": f"for={READER}", "X-Real-IP": READER},
@@ -109,11 +109,11 @@ def test_unless_a_proxy_is_named_no_header_states_an_address(edge: Edge) -> None
     )
 
 
-def test_while_the_secret_can_not_be_read_the_peer_counts_and_nobody_is_refused(
+def test_while_the_secret_can_not_be_read_the_peers_address_is_used(
     trust: Callable[[str], str], output: Callable[[], str]
 ) -> None:
     arn = trust("X-Real-IP")
     boto3.client("secretsmanager").delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
 
     assert source(X_Proxy_Secret=SECRET, X_Real_IP=READER) == PROXY
-    assert "the proxy's secret could not be read" in output()
+    assert "could not read the proxy's secret" in output()

@@ -1,65 +1,240 @@
-"""What can go wrong in the field's own words.
+"""Errors, each with a code and the parameters of its sentence.
 
-A message is for the person who asked, says what to do, and holds no address, name or token.
-``web/http.py`` maps each to an answer, in one place.
+A code is a name that programs rely on. The sentence for a person is made by ``web/sentences.py``,
+the response by ``web/problems.py``. A parameter is never an address, a name or a token.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 class BroadsheetError(Exception):
-    """The base of every error that is raised on purpose."""
+    """The base of every error that is raised on purpose; its fields are the parameters."""
+
+    code: ClassVar[str] = "internal-error"
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Return what the sentence needs, by name."""
+        return vars(self)
+
+    def __str__(self) -> str:
+        """Return the text for a log or a dead letter, where no sentence is made."""
+        if self.parameters:
+            return f"{self.code} {dict(self.parameters)}"
+        return super().__str__() or self.code
+
+
+# --- A request that can't be read -----------------------------------------------------------------
 
 
 class InvalidRequest(BroadsheetError):
-    """The request can't be understood; ``errors`` has a sentence for each field."""
+    """The request can't be understood."""
 
-    def __init__(self, detail: str, errors: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.errors = errors or {}
+    code = "invalid-request"
 
 
+@dataclass(frozen=True)
+class InvalidField:
+    """What is wrong with one field of a request."""
+
+    code: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class InvalidFields(InvalidRequest):
+    """Some fields can't be understood: what is wrong, by the field's name."""
+
+    code = "invalid-fields"
+    fields: Mapping[str, InvalidField]
+
+
+class InvalidJson(InvalidRequest):
+    """The body is not JSON."""
+
+    code = "invalid-json"
+
+
+class NoJsonObject(InvalidRequest):
+    """The body is JSON, but not an object."""
+
+    code = "no-json-object"
+
+
+class InvalidForm(InvalidRequest):
+    """The body is not a form that can be read."""
+
+    code = "invalid-form"
+
+
+@dataclass(eq=False)
+class InvalidLimit(InvalidRequest):
+    """The size of a page is not a number from 1 to ``largest``."""
+
+    code = "invalid-limit"
+    largest: int
+
+
+@dataclass(eq=False)
+class InvalidCursor(InvalidRequest):
+    """The query parameter that says where a page begins is not one of ours."""
+
+    code = "invalid-cursor"
+    parameter: str
+
+
+@dataclass(eq=False)
+class InvalidIdempotencyKey(InvalidRequest):
+    """The header ``Idempotency-Key`` is missing, or has characters that it can't have."""
+
+    code = "invalid-idempotency-key"
+    max_characters: int
+
+
+@dataclass(eq=False)
 class UnsendableIssue(InvalidRequest):
-    """The issue can't become a mail, or would mislead its readers; the message says where."""
+    """The issue can't become a mail, or would mislead its readers; ``reason`` says where."""
+
+    code = "unsendable-issue"
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.reason
 
 
 class UnsupportedContentType(BroadsheetError):
-    """The body is of a kind that this endpoint does not read."""
+    """The body is neither JSON nor a form."""
+
+    code = "unsupported-content-type"
 
 
+class JsonExpected(UnsupportedContentType):
+    """The body is not JSON, and this endpoint reads nothing else."""
+
+    code = "json-expected"
+
+
+@dataclass(eq=False)
 class RequestTooLarge(BroadsheetError):
-    """The body is larger than this endpoint reads."""
+    """The body has more bytes than this endpoint reads."""
+
+    code = "request-too-large"
+    max_bytes: int
+
+
+# --- Links ----------------------------------------------------------------------------------------
 
 
 class InvalidToken(BroadsheetError):
     """A link's token that we did not sign, or not for this purpose."""
 
+    code = "invalid-token"
+
+
+class InvalidConfirmationToken(InvalidToken):
+    """The token is not one of a confirmation link."""
+
+    code = "invalid-confirmation-token"
+
+
+class InvalidUnsubscribeToken(InvalidToken):
+    """The token is not one of an unsubscribe link."""
+
+    code = "invalid-unsubscribe-token"
+
 
 class ExpiredToken(BroadsheetError):
-    """A link's token that was ours and is too old."""
+    """A confirmation link's token that is ours and too old."""
+
+    code = "expired-confirmation-token"
 
 
-class IdempotencyKeyReused(BroadsheetError):
-    """The same key with another request."""
+# --- Issues ---------------------------------------------------------------------------------------
 
 
 class PageNotFound(BroadsheetError):
     """Nothing is at this path."""
 
+    code = "page-not-found"
+
 
 class IssueNotFound(BroadsheetError):
     """No issue has this id."""
+
+    code = "issue-not-found"
+
+
+class IdempotencyKeyReused(BroadsheetError):
+    """The same key with another request."""
+
+    code = "idempotency-key-reused"
 
 
 class WrongState(BroadsheetError):
     """The issue is not in a state in which this can be done."""
 
+    code = "wrong-state"
+
+
+@dataclass(eq=False)
+class IssueEnded(WrongState):
+    """The issue is finished or canceled, and can't be paused or resumed."""
+
+    code = "issue-ended"
+    status: str
+
+
+class IssueFinished(WrongState):
+    """The issue is finished, and can't be canceled."""
+
+    code = "issue-finished"
+
+
+class IssueCanceled(WrongState):
+    """The issue was canceled, and can't be retried."""
+
+    code = "issue-canceled"
+
+
+class IssueNotStarted(WrongState):
+    """The issue has not started, and can't be retried."""
+
+    code = "issue-not-started"
+
+
+@dataclass(eq=False)
+class IssueStarted(WrongState):
+    """The issue has started or was canceled, and can't be rescheduled."""
+
+    code = "issue-started"
+    status: str
+
+
+class NobodyFailed(WrongState):
+    """Every recipient has the issue, or may have it: there is nobody to retry."""
+
+    code = "nobody-failed"
+
+
+# --- What we depend on ----------------------------------------------------------------------------
+
 
 class DatabaseUnavailable(BroadsheetError):
-    """The database could not be reached in the time there was."""
+    """The database could not be reached in time, or the connection was lost."""
+
+    code = "database-unavailable"
 
 
 class DependencyUnavailable(BroadsheetError):
-    """An AWS service that is needed to keep the request did not take it."""
+    """An AWS service that is needed for the request did not accept it."""
+
+    code = "dependency-unavailable"
 
 
 class CanNeverSucceed(BroadsheetError):
-    """A queue's message that no retry will help; its words are the reason a person reads."""
+    """A queue's message that no retry will help; its text is the reason on the dead letter."""
+
+    code = "can-never-succeed"

@@ -1,7 +1,7 @@
-"""What a reader asks for at the edge, and what travels through RequestsQueue.
+"""What readers ask for at the edge, as it goes through RequestsQueue.
 
-A request's time is when the edge received it; every rule compares these times, because the
-queue reorders and repeats.
+A request's time is when the edge received it. Every rule compares these times, because the queue
+may repeat messages and change their order.
 """
 
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ type Moment = Annotated[Timestamp, AfterValidator(_in_milliseconds)]
 
 
 def now() -> datetime:
-    """Return the present moment, in whole milliseconds."""
+    """Return the current time, in whole milliseconds."""
     return _in_milliseconds(datetime.now(UTC))
 
 
@@ -45,7 +45,7 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2
 
 
 class ConfirmationToken(BaseModel):
-    """What a confirmation link carries, signed: enough to make the subscriber from nothing."""
+    """The signed content of a confirmation link: all that a new subscriber is made from."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +56,7 @@ class ConfirmationToken(BaseModel):
 
 
 class UnsubscribeToken(BaseModel):
-    """What an unsubscribe link carries, signed: it works for as long as the mail exists."""
+    """The signed content of an unsubscribe link, which never expires."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +65,7 @@ class UnsubscribeToken(BaseModel):
 
 
 class Origin(BaseModel):
-    """Where a request came from, for the consent log and the budgets."""
+    """Where a request came from: for the consent log and the budgets."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,7 +82,7 @@ class _Request(BaseModel):
 
 
 class SubscribeRequest(_Request):
-    """Somebody typed a name and an address into the form."""
+    """Somebody submitted a name and an address."""
 
     kind: Literal["subscribe"] = "subscribe"
     name: SubscriberName
@@ -91,7 +91,7 @@ class SubscribeRequest(_Request):
 
 
 class ConfirmRequest(_Request):
-    """The owner of an address pressed the button behind the link they were mailed."""
+    """A reader pressed the button behind the link that was mailed to them."""
 
     kind: Literal["confirm"] = "confirm"
     token: ConfirmationToken

@@ -1,9 +1,10 @@
-"""The reader's address behind a CDN or another proxy, believed only with the proxy's secret.
+"""The reader's address behind a CDN or another proxy, accepted only with the proxy's secret.
 
-To API Gateway, the source of a request is whoever connects to it: behind a proxy, the proxy, and
-all readers would share one budget of confirmation mails. A proxy that the operator trusts sends a
-secret in ``X-Proxy-Secret``, and the reader's address in a header that it always sets itself.
-``X-Forwarded-For`` can't be used: readers may send one too. See docs/decisions/0018.
+API Gateway takes whoever connects to it for the source of a request. Behind a proxy that is the
+proxy, and all readers would share one budget of confirmation mails. A proxy that the operator
+trusts sends a secret in ``X-Proxy-Secret``, and the reader's address in a header that it always
+sets itself. ``X-Forwarded-For`` can't be used, because readers may send it too.
+See docs/decisions/0018.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET_HEADER = "x-proxy-secret"  # noqa: S105 - a header's name
-# Always followed by a port, an IPv6 address without brackets (CloudFront's developer guide).
+# CloudFront always adds the port, and writes IPv6 without brackets (its developer guide).
 _WITH_PORT = "cloudfront-viewer-address"
 
 
 def reader_address(headers: Mapping[str, str], peer: SourceAddress) -> SourceAddress:
-    """Return the reader's address that a trusted proxy states, else the address of the peer.
+    """Return the address that a trusted proxy gives for the reader, else the peer's.
 
-    ``headers``: named in lower case. An address that can't be read is as good as none.
+    ``headers``: named in lower case. An address that can't be parsed counts as none.
     """
     proxy = settings.trusted_proxy()
     sent = headers.get(SECRET_HEADER, "")
@@ -42,15 +43,17 @@ def reader_address(headers: Mapping[str, str], peer: SourceAddress) -> SourceAdd
     try:
         return SourceAddress(stated.strip())
     except ValidationError:
-        logger.warning("no address in the proxy's header", header=proxy.address_header)
+        logger.warning(
+            "could not parse the address in the proxy's header", header=proxy.address_header
+        )
         return peer
 
 
 def _is_secret(sent: str, arn: str) -> bool:
-    """Compare in constant time; while Secrets Manager does not answer, no proxy is believed."""
+    """Compare in constant time. While the secret can't be read, no proxy is trusted."""
     try:
         expected = secret(arn, stale_is_good=True).strip()
     except DependencyUnavailable as error:
-        logger.warning("the proxy's secret could not be read", error=type(error).__name__)
+        logger.warning("could not read the proxy's secret", error=type(error).__name__)
         return False
     return bool(expected) and hmac.compare_digest(sent.encode(), expected.encode())

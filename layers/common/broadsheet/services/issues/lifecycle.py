@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import delivery_batches_table, issues_table
 from broadsheet.database.ledger import open_recipients
-from broadsheet.domain.errors import IssueNotFound, WrongState
+from broadsheet.domain import errors
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail.ses.sending import BULK_LIMIT
 from broadsheet.services.issues import pausing
@@ -31,7 +31,7 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
     """
     with connection.transaction():
         issue = _lock(connection, issue_id)
-        _refuse_if_ended(issue, "pause")
+        _refuse_if_ended(issue)
         issues_table.pause(connection, issue_id, pausing.BY_AUTHOR)
     logger.info("paused by the author", issue_id=str(issue_id))
 
@@ -40,7 +40,7 @@ def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
     """Continue a paused issue. Raises as ``pause``."""
     with connection.transaction():
         issue = _lock(connection, issue_id)
-        _refuse_if_ended(issue, "resume")
+        _refuse_if_ended(issue)
         issues_table.resume(connection, issue_id)
         issue_clock.start(issue_id, issue.publish_at, correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)
@@ -55,7 +55,7 @@ def cancel(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
     with connection.transaction():
         issue = _lock(connection, issue_id)
         if issue.status is IssueStatus.FINISHED:
-            raise WrongState("the issue is finished: there is nothing left to cancel")
+            raise errors.IssueFinished
         issues_table.cancel(connection, issue_id)
         if issue.status is not IssueStatus.CANCELED:  # a paused one may have lost its clock
             issue_clock.start(issue_id, datetime.now(UTC), correlation_id)
@@ -72,12 +72,12 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
     with connection.transaction():
         issue = _lock(connection, issue_id)
         if issue.frozen_at is None:
-            raise WrongState("the issue has not begun: nobody can have failed")
+            raise errors.IssueNotStarted
         if issue.status is IssueStatus.CANCELED:
-            raise WrongState("the issue was canceled: it is not sent again")
+            raise errors.IssueCanceled
         failed = open_recipients.find_failed(connection, issue_id)
         if not failed and not delivery_batches_table.has_open_round(connection, issue_id):
-            raise WrongState("nobody has failed: there is nobody to send to again")
+            raise errors.NobodyFailed
         size = pacing.batch_size(pacing.known_rate(connection) or BULK_LIMIT)
         for round_number in sorted({each.round for each in failed}):
             again = [each.subscriber_id for each in failed if each.round == round_number]
@@ -99,7 +99,7 @@ def reschedule(
     with connection.transaction():
         issue = _lock(connection, issue_id)
         if issue.frozen_at is not None or issue.status is IssueStatus.CANCELED:
-            raise WrongState(f"the issue is {issue.status}: only one that has not begun is moved")
+            raise errors.IssueStarted(issue.status)
         issues_table.reschedule(connection, issue_id, publish_at)
         issue_clock.move(issue_id, publish_at, correlation_id)
     if publish_at <= datetime.now(UTC):
@@ -110,10 +110,10 @@ def reschedule(
 def _lock(connection: Connection, issue_id: IssueId) -> Issue:
     issue = issues_table.lock(connection, issue_id)
     if issue is None:
-        raise IssueNotFound("there is no issue with this id")
+        raise errors.IssueNotFound
     return issue
 
 
-def _refuse_if_ended(issue: Issue, lever: str) -> None:
+def _refuse_if_ended(issue: Issue) -> None:
     if issue.status in {IssueStatus.FINISHED, IssueStatus.CANCELED}:
-        raise WrongState(f"the issue is {issue.status}: there is nothing to {lever}")
+        raise errors.IssueEnded(issue.status)

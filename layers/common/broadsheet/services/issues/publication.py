@@ -70,9 +70,7 @@ def publish(
         is_new = issues_table.insert(connection, new)
         keyed = issues_table.find_by_key(connection, author, key)
         if keyed.request_digest != request.digest:
-            raise IdempotencyKeyReused(
-                "this Idempotency-Key was used for another issue: choose a new one"
-            )
+            raise IdempotencyKeyReused
         if is_new:
             issue_clock.start(new.id, new.publish_at, correlation_id)
     if is_new:
@@ -93,7 +91,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
     with snapshot(connection):
         issue = issues_table.find(connection, issue_id)
         if issue is None:
-            raise IssueNotFound("there is no issue with this id")
+            raise IssueNotFound
         shown = (
             None
             if issue.audience is None
@@ -121,7 +119,7 @@ def ledger(
 ) -> Sequence[LedgerRow]:
     """Return a page of an issue's ledger. Raises ``IssueNotFound``."""
     if issues_table.find(connection, issue_id) is None:
-        raise IssueNotFound("there is no issue with this id")
+        raise IssueNotFound
     return page.read_page(connection, issue_id, limit, after)
 
 

@@ -1,4 +1,4 @@
-"""What stops and moves an issue: its author's levers, and the breaker."""
+"""Pausing, resuming, canceling, retrying and rescheduling an issue, and the breaker."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from tests.functions.issues import (
     tick,
 )
 
-LEVERS = ("pause", "resume", "cancel", "retry", "schedule")
+ACTIONS = ("pause", "resume", "cancel", "retry", "schedule")
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -84,45 +84,73 @@ type Story = Callable[[Cloud], str]
 @pytest.mark.parametrize(
     ("story", "effects"),
     [
-        (scheduled, ("paused", "scheduled", "canceled", None, "scheduled")),
-        (paused_before_it_began, ("paused", "scheduled", "canceled", None, "paused")),
-        (sending, ("paused", "sending", "canceled", None, None)),
-        (paused, ("paused", "sending", "canceled", None, None)),
-        (finished, (None, None, None, None, None)),
-        (finished_with_a_failure, (None, None, None, "sending", None)),
-        (canceled, (None, None, "canceled", None, None)),
-        (canceled_before_it_began, (None, None, "canceled", None, None)),
+        (scheduled, ("paused", "scheduled", "canceled", "issue-not-started", "scheduled")),
+        (
+            paused_before_it_began,
+            ("paused", "scheduled", "canceled", "issue-not-started", "paused"),
+        ),
+        (sending, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
+        (paused, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
+        (
+            finished,
+            ("issue-ended", "issue-ended", "issue-finished", "nobody-failed", "issue-started"),
+        ),
+        (
+            finished_with_a_failure,
+            ("issue-ended", "issue-ended", "issue-finished", "sending", "issue-started"),
+        ),
+        (
+            canceled,
+            ("issue-ended", "issue-ended", "canceled", "issue-canceled", "issue-started"),
+        ),
+        (
+            canceled_before_it_began,
+            ("issue-ended", "issue-ended", "canceled", "issue-not-started", "issue-started"),
+        ),
     ],
 )
-def test_each_lever_in_each_state_acts_the_same_twice_or_says_why_not(
-    cloud: Cloud, story: Story, effects: Sequence[str | None]
+def test_each_action_in_each_state_does_the_same_twice_or_says_why_not(
+    cloud: Cloud, story: Story, effects: Sequence[str]
 ) -> None:
-    """A state after a lever of ``LEVERS`` in their order, or None for a 409."""
+    """``effects``: the status after each of ``ACTIONS``, or the code of its refusal."""
     cloud.add_confirmed("ursula@example.com")
-    for lever, effect in zip(LEVERS, effects, strict=True):
+    for action, effect in zip(ACTIONS, effects, strict=True):
         issue_id = story(cloud)
         before = show(issue_id)
-        fields = {"publish_at": LATER} if lever == "schedule" else {}
+        fields = {"publish_at": LATER} if action == "schedule" else {}
 
-        first, second = pull(issue_id, lever, **fields), pull(issue_id, lever, **fields)
+        first, second = pull(issue_id, action, **fields), pull(issue_id, action, **fields)
 
-        assert first["statusCode"] == second["statusCode"] == (202 if effect else 409), lever
-        if effect:
-            assert json_of(first)["status"] == effect, lever
+        assert first["statusCode"] == second["statusCode"]
+        if first["statusCode"] == 202:
+            assert json_of(first)["status"] == effect, action
             assert json_of(second) == json_of(first) == show(issue_id)
         else:
-            assert before["status"] in problem_in(first)["detail"] or lever == "retry"
+            assert problem_in(first)["status"] == 409
+            assert problem_in(first)["code"] == problem_in(second)["code"] == effect, action
             assert show(issue_id) == before
 
 
-@pytest.mark.parametrize("lever", LEVERS)
-def test_no_lever_moves_an_issue_that_does_not_exist(cloud: Cloud, lever: str) -> None:
-    answer = pull(str(uuid4()), lever, publish_at=LATER)
+def test_a_refusal_names_the_state_that_the_issue_is_in(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
 
+    assert "the issue is finished" in problem_in(pull(finished(cloud), "pause"))["detail"]
+    assert "the issue is canceled" in problem_in(pull(canceled(cloud), "resume"))["detail"]
+    assert (
+        "the issue is sending"
+        in problem_in(pull(sending(cloud), "schedule", publish_at=LATER))["detail"]
+    )
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, action: str) -> None:
+    answer = pull(str(uuid4()), action, publish_at=LATER)
+
+    assert problem_in(answer)["code"] == "issue-not-found"
     assert problem_in(answer)["status"] == 404
 
 
-def test_a_paused_issue_says_why_and_by_whom(cloud: Cloud) -> None:
+def test_a_paused_issue_shows_the_reason(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
 
@@ -134,7 +162,7 @@ def test_a_paused_issue_says_why_and_by_whom(cloud: Cloud) -> None:
     assert show(issue_id)["paused_because"] is None
 
 
-def test_a_paused_issue_sends_nothing_and_the_resumed_one_goes_on(cloud: Cloud) -> None:
+def test_a_paused_issue_sends_nothing_until_it_is_resumed(cloud: Cloud) -> None:
     cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(40)])
     issue_id = sending(cloud)
     first, second = pointer(issue_id, 1), pointer(issue_id, 2)
@@ -164,7 +192,7 @@ def while_ses_is_asked(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object
     monkeypatch.setattr(ses_sending, "send_issue", acting)
 
 
-def test_canceling_lets_a_claim_run_out_and_closes_what_waits(
+def test_canceling_waits_for_claims_and_closes_waiting_batches(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(40)])
@@ -218,7 +246,7 @@ def returned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
     return issue_id
 
 
-def test_the_clock_of_a_canceled_issue_runs_until_what_returned_is_closed(
+def test_the_clock_of_a_canceled_issue_runs_until_returned_batches_are_closed(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, returned: str
 ) -> None:
     with monkeypatch.context() as patched:  # it returns just after dispatch has looked
@@ -232,7 +260,7 @@ def test_the_clock_of_a_canceled_issue_runs_until_what_returned_is_closed(
     assert clocks() == []
 
 
-def test_the_daily_look_starts_the_clock_of_a_canceled_issue_of_which_something_is_open(
+def test_the_daily_run_starts_the_clock_of_a_canceled_issue_with_open_batches(
     cloud: Cloud, returned: str
 ) -> None:
     boto3.client("scheduler").delete_schedule(Name=returned, GroupName="clocks")
@@ -245,7 +273,7 @@ def test_the_daily_look_starts_the_clock_of_a_canceled_issue_of_which_something_
     assert clocks() == []
 
 
-def test_pausing_lets_a_claim_run_out(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pausing_does_not_interrupt_a_claim(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
 
@@ -283,7 +311,7 @@ def test_retry_sends_to_exactly_those_who_failed_in_a_new_round(cloud: Cloud) ->
     assert problem_in(pull(issue_id, "retry"))["status"] == 409
 
 
-def test_who_fails_again_is_retried_again_in_a_round_of_its_own(cloud: Cloud) -> None:
+def test_recipients_who_fail_again_can_be_retried_in_another_round(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com", "octavia@example.com")
     number = cloud.ses.control.refuse_entries("MESSAGE_REJECTED", recipients=["ursula@example.com"])
     issue_id = publish_issue()
@@ -322,7 +350,7 @@ def test_retry_while_the_issue_is_sending_and_while_it_is_paused(cloud: Cloud) -
     assert show(issue_id)["status"] == "finished"
 
 
-def test_unresolved_mails_are_not_retried_by_hand(cloud: Cloud) -> None:
+def test_unresolved_mails_can_not_be_retried(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
     cloud.ses.control.drop(take="first", count=1)
@@ -334,7 +362,7 @@ def test_unresolved_mails_are_not_retried_by_hand(cloud: Cloud) -> None:
     assert books_of(issue_id)["unresolved"] == 1
 
 
-def test_retry_after_the_clock_was_stopped_makes_it_again(cloud: Cloud) -> None:
+def test_retry_starts_the_clock_again(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = finished_with_a_failure(cloud)
     tick(issue_id)
@@ -345,7 +373,7 @@ def test_retry_after_the_clock_was_stopped_makes_it_again(cloud: Cloud) -> None:
     assert clocks() == [issue_id]
 
 
-def test_a_new_round_goes_out_in_batches_of_two_seconds_of_sending(cloud: Cloud) -> None:
+def test_a_new_round_has_batches_of_two_seconds_of_sending(cloud: Cloud) -> None:
     cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(30)])
     number = cloud.ses.control.refuse_entries("MESSAGE_REJECTED")
     issue_id = sending(cloud)
@@ -369,7 +397,7 @@ def clock_of(issue_id: str) -> dict[str, Any]:
     return dict(boto3.client("scheduler").get_schedule(Name=issue_id, GroupName="clocks"))
 
 
-def test_a_scheduled_issue_is_moved_and_its_clock_follows(cloud: Cloud) -> None:
+def test_rescheduling_an_issue_moves_its_clock(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = scheduled(cloud)
     in_an_hour = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
@@ -394,7 +422,7 @@ def moment_of(clock: dict[str, Any]) -> datetime:
     return start.astimezone(UTC)
 
 
-def test_an_issue_whose_clock_can_not_be_moved_stays_where_it_was(
+def test_an_issue_whose_clock_can_not_be_moved_keeps_its_time(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issue_id = scheduled(cloud)
@@ -413,7 +441,7 @@ def test_an_issue_whose_clock_can_not_be_moved_stays_where_it_was(
     "publish_at",
     ["0001-01-01T00:00:00+14:00", "tomorrow", None, 7.5, 0, -1, 20261224, "2026", True],
 )
-def test_a_time_that_is_none_is_refused(cloud: Cloud, publish_at: object) -> None:
+def test_an_invalid_time_is_refused(cloud: Cloud, publish_at: object) -> None:
     issue_id = scheduled(cloud)
 
     answer = pull(issue_id, "schedule", publish_at=publish_at)
@@ -441,7 +469,7 @@ def test_a_canceled_scheduled_issue_is_never_sent_and_its_clock_stops(cloud: Clo
     assert clocks() == []
 
 
-def test_a_paused_issues_clock_stops_when_nothing_is_under_way_and_comes_back(
+def test_a_paused_issues_clock_stops_when_nothing_is_in_progress_and_starts_again(
     cloud: Cloud,
 ) -> None:
     cloud.add_confirmed("ursula@example.com")
@@ -547,7 +575,7 @@ def test_the_breaker_trips_above_one_complaint_in_a_thousand_and_not_before_thre
     assert "4 were complained of" in show(issue_id)["paused_because"]
 
 
-def test_two_complaints_are_borne_however_few_the_mails(cloud: Cloud) -> None:
+def test_two_complaints_never_trip_the_breaker(cloud: Cloud) -> None:
     issue_id, readers = an_issue_of_which_ses_took(cloud, 10)
 
     complain(issue_id, readers[:2])
@@ -555,7 +583,7 @@ def test_two_complaints_are_borne_however_few_the_mails(cloud: Cloud) -> None:
     assert show(issue_id)["status"] == "sending"
 
 
-def test_the_breaker_counts_what_has_been_accepted_since_it_looked_last(
+def test_the_breaker_counts_mails_accepted_since_its_last_count(
     cloud: Cloud, thousand: tuple[str, list[UUID]]
 ) -> None:
     issue_id, readers = thousand
@@ -569,7 +597,9 @@ def test_the_breaker_counts_what_has_been_accepted_since_it_looked_last(
     assert show(issue_id)["status"] == "paused"
 
 
-def test_what_ses_suppressed_does_not_count(cloud: Cloud, thousand: tuple[str, list[UUID]]) -> None:
+def test_the_breaker_does_not_count_what_ses_suppressed(
+    cloud: Cloud, thousand: tuple[str, list[UUID]]
+) -> None:
     issue_id, readers = thousand
 
     bounce(issue_id, readers[:60], "OnAccountSuppressionList")
@@ -580,7 +610,7 @@ def test_what_ses_suppressed_does_not_count(cloud: Cloud, thousand: tuple[str, l
     assert (document["books"]["bounced"], document["books"]["complained"]) == (60, 10)
 
 
-def test_resuming_starts_the_breakers_counts_anew(
+def test_resuming_resets_the_breakers_counts(
     cloud: Cloud, thousand: tuple[str, list[UUID]]
 ) -> None:
     issue_id, readers = thousand
@@ -600,7 +630,7 @@ def test_resuming_starts_the_breakers_counts_anew(
     assert document["paused_because"] == "of 100 mails, 20 bounced and 0 were complained of"
 
 
-def test_a_tripped_breaker_stops_what_has_not_begun(cloud: Cloud) -> None:
+def test_a_tripped_breaker_stops_batches_that_have_not_started(cloud: Cloud) -> None:
     cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(54)])
     issue_id = sending(cloud)
     first, second = pointer(issue_id, 1), pointer(issue_id, 2)

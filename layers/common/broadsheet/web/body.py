@@ -1,0 +1,88 @@
+"""What a body contains, JSON or a form, and what is wrong with each of its fields."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from broadsheet.domain import errors
+from broadsheet.domain.errors import InvalidField, InvalidFields
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_LARGEST_FORM = 20  # fields; ours has two
+_CODES = {  # by pydantic's type of an error
+    "missing": "missing-field",
+    "string_type": "not-text",
+    "extra_forbidden": "unknown-field",
+    "model_type": "not-an-object",
+    "model_attributes_type": "not-an-object",
+}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return a JSON object's fields. Raises ``InvalidRequest``."""
+    try:
+        fields = json.loads(body)
+        json.dumps(fields, ensure_ascii=False).encode()  # no half of a surrogate pair in it
+    except (ValueError, RecursionError):  # a UnicodeError is a ValueError
+        raise errors.InvalidJson from None
+    if not isinstance(fields, dict):
+        raise errors.NoJsonObject
+    return _checked(fields)
+
+
+def form(body: bytes) -> dict[str, Any]:
+    """Return the fields of ``application/x-www-form-urlencoded``. Raises ``InvalidRequest``."""
+    try:
+        fields = parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_LARGEST_FORM
+        )
+    except ValueError:
+        raise errors.InvalidForm from None
+    return _checked(dict(fields))
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields, unless one contains U+FFFD, which replaces bytes that are not UTF-8."""
+    harmed = {
+        "request" if "\ufffd" in name else name: InvalidField("lost-character")
+        for name, value in fields.items()
+        if "\ufffd" in json.dumps({name: value}, ensure_ascii=False)
+    }
+    if harmed:
+        raise InvalidFields(harmed)
+    return fields
+
+
+def invalid_fields(error: ValidationError) -> InvalidFields:
+    """Return the error for fields that can't be parsed, without their values."""
+    return InvalidFields(
+        {
+            _name(detail["loc"]): _invalid(detail["type"], detail["msg"])
+            for detail in error.errors(include_url=False, include_input=False)
+        }
+    )
+
+
+def _name(place: tuple[int | str, ...]) -> str:
+    """Return a field's name as its author wrote it: pydantic adds a union's variant."""
+    match place:
+        case ("content", "markdown", "markdown"):
+            return "markdown"
+        case ("content", "html", field):
+            return f"content.{field}"
+        case _:
+            return ".".join(str(part) for part in place) or "request"
+
+
+def _invalid(kind: str, message: str) -> InvalidField:
+    if kind.startswith(("datetime", "timezone", "date_")):
+        return InvalidField("not-a-time")
+    if kind in _CODES:
+        return InvalidField(_CODES[kind])
+    if kind == "value_error":  # a sentence of ours
+        return InvalidField("invalid-value", {"reason": message.removeprefix("Value error, ")})
+    return InvalidField("invalid-value", {"reason": message[:1].lower() + message[1:]})

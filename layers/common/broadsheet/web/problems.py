@@ -1,0 +1,82 @@
+"""Errors as responses: a problem document (RFC 9457), or a page for a browser.
+
+Every error of ``domain/errors.py`` becomes HTTP here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from broadsheet import settings
+from broadsheet.domain import errors
+from broadsheet.telemetry import log_failure
+from broadsheet.web import pages, sentences
+from broadsheet.web.response import Response
+
+if TYPE_CHECKING:
+    from broadsheet.web.request import Request
+
+# An error whose class is not here gets the status of its nearest parent.
+STATUSES: dict[type[BaseException], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.PageNotFound: HTTPStatus.NOT_FOUND,
+    errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.WrongState: HTTPStatus.CONFLICT,
+    errors.ExpiredToken: HTTPStatus.GONE,
+    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+# The pages of these link to the sign-up page.
+_DEAD_ENDS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
+
+
+def respond(request: Request, error: Exception) -> Response:
+    """Return the response for an error; log an unexpected one, without its message."""
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
+    if status is None or not isinstance(error, errors.BroadsheetError):
+        log_failure("unexpected error", error)
+        status, error = HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError()
+    unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
+    if request.wants_page:
+        return Response.page(status, _page(request, status, sentences.of_error(error)), headers)
+    return _problem(status, error, headers)
+
+
+def respond_to_unreadable() -> Response:
+    """Return the response to an event that can't be parsed."""
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError(), {})
+
+
+def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
+    # A reader who wants to leave is not asked to sign up.
+    is_leaving = request.resource.endswith("/unsubscribe")
+    return pages.error(
+        settings.newsletter_name(),
+        status,
+        sentences.heading(status),
+        sentences.printed(sentence),
+        sign_up_url=request.link("/") if status in _DEAD_ENDS and not is_leaving else "",
+    )
+
+
+def _problem(
+    status: HTTPStatus, error: errors.BroadsheetError, headers: dict[str, str]
+) -> Response:
+    document: dict[str, Any] = {
+        "title": status.phrase,
+        "status": int(status),
+        "code": error.code,
+        "detail": sentences.of_error(error),
+    }
+    if isinstance(error, errors.InvalidFields):
+        document["errors"] = sentences.of_fields(error.fields)
+        document["error_codes"] = {name: each.code for name, each in error.fields.items()}
+    return Response(status, json.dumps(document), "application/problem+json", headers)

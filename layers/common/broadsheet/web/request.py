@@ -1,0 +1,110 @@
+"""A client's request: an API Gateway proxy event, parsed."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from broadsheet import settings
+from broadsheet.domain import errors
+from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
+from broadsheet.domain.subscribers import SourceAddress
+from broadsheet.web import body, trusted_proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Request:
+    """An API Gateway proxy event, parsed. Header names are in lower case."""
+
+    method: str
+    resource: str
+    path_parameters: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+    origin: Origin
+    author: str
+    base_path: str
+    correlation_id: str
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Request:
+        """Parse a REST API's proxy event (payload version 1.0)."""
+        context = event["requestContext"]
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        sent = (event.get("body") or "").encode()
+        return cls(
+            method=event["httpMethod"],
+            resource=event["resource"],
+            path_parameters=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=headers,
+            body=base64.b64decode(sent) if event.get("isBase64Encoded") else sent,
+            origin=Origin(
+                source_address=trusted_proxy.reader_address(
+                    headers, SourceAddress(context["identity"]["sourceIp"])
+                ),
+                user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT_CHARACTERS],
+            ),
+            author=(context.get("authorizer") or {}).get("author", ""),
+            base_path=_base_path(event),
+            correlation_id=context["requestId"],
+        )
+
+    @property
+    def wants_page(self) -> bool:
+        """Return whether the client is a browser: it accepts HTML, and doesn't name JSON."""
+        accepted = self.headers.get("accept", "")
+        return "text/html" in accepted and "application/json" not in accepted
+
+    def link(self, path: str) -> str:
+        """Return one of our own paths as clients see it."""
+        return self.base_path + path
+
+    def fields(self, limit: int) -> dict[str, Any]:
+        """Return a form's or a JSON object's fields.
+
+        ``limit``: the largest body, in bytes. Raises ``RequestTooLarge``,
+        ``UnsupportedContentType`` and ``InvalidRequest``.
+        """
+        if len(self.body) > limit:
+            raise errors.RequestTooLarge(max_bytes=limit)
+        match self._media_type:
+            case "application/json":
+                return body.json_object(self.body)
+            case "application/x-www-form-urlencoded":
+                return body.form(self.body)
+        raise errors.UnsupportedContentType
+
+    def document[Model: BaseModel](self, model: type[Model], limit: int) -> Model:
+        """Return a JSON object as a type; as ``fields``, but of JSON only."""
+        if self._media_type != "application/json":
+            raise errors.JsonExpected
+        try:
+            return model.model_validate(self.fields(limit))
+        except ValidationError as error:
+            raise body.invalid_fields(error) from None
+
+    @property
+    def _media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _base_path(event: Mapping[str, Any]) -> str:
+    """Return what precedes our paths outside: the path of ``PUBLIC_URL``, or the stage."""
+    public_url = settings.public_url()
+    if public_url:
+        return urlsplit(public_url).path
+    own_path = str(event["resource"]).replace("+}", "}")
+    for name, value in (event.get("pathParameters") or {}).items():
+        own_path = own_path.replace(f"{{{name}}}", value)
+    return str(event["requestContext"]["path"]).removesuffix(own_path).rstrip("/")

@@ -1,0 +1,64 @@
+"""A response: a page, JSON or a redirect, as API Gateway expects it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from broadsheet.web import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SECURITY_HEADERS = {
+    "Referrer-Policy": "no-referrer",  # tokens are in URLs
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a client gets; ``as_event`` returns it in API Gateway's form."""
+
+    status: HTTPStatus
+    body: str = ""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def page(
+        cls, status: HTTPStatus, html: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Return a page, for a browser."""
+        return cls(
+            status,
+            html,
+            "text/html; charset=utf-8",
+            {"Content-Security-Policy": pages.CONTENT_SECURITY_POLICY, **(headers or {})},
+        )
+
+    @classmethod
+    def json(
+        cls, status: HTTPStatus, document: object, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Return JSON, for a program."""
+        return cls(status, json.dumps(document), headers=headers or {})
+
+    @classmethod
+    def redirect(cls, location: str) -> Response:
+        """Redirect a browser to another of our pages, which it gets by GET (RFC 9110 §15.4.4)."""
+        return cls(HTTPStatus.SEE_OTHER, headers={"Location": location})
+
+    def as_event(self, method: str = "GET") -> dict[str, Any]:
+        """Return the event for API Gateway; for HEAD without the body (RFC 9110 §9.3.2)."""
+        headers = {"Content-Type": self.content_type, **_SECURITY_HEADERS, **self.headers}
+        if method == "HEAD":
+            headers["Content-Length"] = str(len(self.body.encode()))
+        return {
+            "statusCode": int(self.status),
+            "headers": headers,
+            "body": "" if method == "HEAD" else self.body,
+        }

@@ -1,0 +1,114 @@
+"""What people read when something is wrong: a whole sentence for each code.
+
+A sentence begins in lower case and has no full stop: ``printed`` adds both.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from broadsheet.domain import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broadsheet.domain.errors import BroadsheetError, InvalidField
+
+SENTENCES = {
+    # Requests.
+    "invalid-request": "this request can't be understood",
+    "invalid-fields": "{sentences}",
+    "invalid-json": "the body is not valid JSON",
+    "no-json-object": "the body must be a JSON object",
+    "invalid-form": "the form can't be read: send it as UTF-8",
+    "invalid-limit": "limit must be a number from 1 to {largest}",
+    "invalid-cursor": "{parameter} must be taken from the next link of a page",
+    "invalid-idempotency-key": (
+        "an Idempotency-Key header is needed, a new one for each issue: "
+        "1 to {max_characters} printable ASCII characters, no spaces"
+    ),
+    "unsendable-issue": "{reason}",
+    "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
+    "json-expected": "send application/json",
+    "request-too-large": "the body may have at most {max_bytes:,} bytes",
+    # Fields.
+    "missing-field": "this field is needed",
+    "unknown-field": "there is no such field",
+    "not-text": "this must be text",
+    "not-an-object": "this must be a JSON object",
+    "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
+    "lost-character": (
+        "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
+    ),
+    "invalid-value": "{reason}",
+    # Links.
+    "invalid-token": "this link is not valid: open it from our mail again",
+    "invalid-confirmation-token": (
+        "this confirmation link is not valid: "
+        "open it from our mail again, or sign up again to get a new one"
+    ),
+    "invalid-unsubscribe-token": (
+        "this unsubscribe link is not valid: "
+        "open it from our mail again, or use the one in any other issue"
+    ),
+    "expired-confirmation-token": "this confirmation link has expired: please sign up again",
+    # Pages and issues.
+    "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
+    "issue-not-found": "there is no issue with this id",
+    "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
+    "wrong-state": "the issue is in a state in which this can't be done",
+    "issue-ended": "the issue is {status}: it can't be paused or resumed",
+    "issue-finished": "the issue is finished: there is nothing left to cancel",
+    "issue-canceled": "the issue was canceled: it can't be sent again",
+    "issue-not-started": "the issue has not started: nobody can have failed",
+    "issue-started": "the issue is {status}: only one that has not started can be rescheduled",
+    "nobody-to-send-to": "this issue would go to 0 readers now: nobody has confirmed yet",
+    "nobody-failed": "nobody has failed: there is nobody to send to again",
+    # Outages, and our own faults.
+    "database-unavailable": "the database can't be reached just now: please try again in a minute",
+    "dependency-unavailable": (
+        "we could not take your request just now: please try again in a minute"
+    ),
+    "internal-error": "this is our fault: please try again in a minute",
+}
+_HEADINGS = {
+    HTTPStatus.BAD_REQUEST: "We can't take this as it is",
+    HTTPStatus.UNAUTHORIZED: "This link doesn't work",
+    HTTPStatus.NOT_FOUND: "This page doesn't exist",
+    HTTPStatus.CONFLICT: "This can't be done now",
+    HTTPStatus.GONE: "This link doesn't work any more",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This is too long",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We can't read this form",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "This key is used already",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side",
+    HTTPStatus.SERVICE_UNAVAILABLE: "This doesn't work just now",
+}
+
+
+def of_error(error: BroadsheetError) -> str:
+    """Return an error's sentence; of invalid fields, each one's with its name before it."""
+    if isinstance(error, errors.InvalidFields):
+        named = (f"{name}: {sentence}" for name, sentence in of_fields(error.fields).items())
+        return of_code(error.code, {"sentences": "; ".join(named)})
+    return of_code(error.code, error.parameters)
+
+
+def of_fields(fields: Mapping[str, InvalidField]) -> dict[str, str]:
+    """Return the sentence for each field."""
+    return {name: of_code(each.code, each.parameters) for name, each in fields.items()}
+
+
+def of_code(code: str, parameters: Mapping[str, object] | None = None) -> str:
+    """Return the sentence for a code."""
+    return SENTENCES[code].format_map(parameters or {})
+
+
+def printed(sentence: str) -> str:
+    """Return a sentence as it stands alone: with its capital and its full stop."""
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def heading(status: HTTPStatus) -> str:
+    """Return the heading of an error page."""
+    return _HEADINGS[status]
