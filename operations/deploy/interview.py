@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.subscribers import MailAddress
 from operations.console import console
 from operations.deploy import account, expected_bill, regions
 from operations.deploy.account import Unchecked
@@ -49,6 +52,7 @@ def interview(given: Given, before: Mapping[str, str], region: str | None, reade
     """
     newsletter, sender_name = _newsletter(given, before)
     address = _sender_address(given, before)
+    sender_name = _fitting_sender_name(given, newsletter, sender_name, address)
     domain, zone_id, certificate = _domain(given, before, address.rpartition("@")[2].lower())
     region = _region(given, certificate, region, readers)
     sender_domain = _missing_identity(address, region)
@@ -97,6 +101,10 @@ def _sender_address(given: Given, before: Mapping[str, str]) -> str:
     def parse(text: str) -> str:
         address = checked("SenderAddress", text)
         checked("SenderDomain", address.rpartition("@")[2].lower())
+        try:
+            MailAddress(address)
+        except ValidationError as error:
+            raise _refused(error) from error
         return address
 
     question = Question(
@@ -106,6 +114,35 @@ def _sender_address(given: Given, before: Mapping[str, str]) -> str:
         before.get("SenderAddress", ""),
     )
     return ask(question, given.sender_address)
+
+
+def _fitting_sender_name(given: Given, newsletter: str, sender_name: str, address: str) -> str:
+    """Return a sender's name that fits into a From together with the address.
+
+    Only migrate checks it after this, when the database is made already.
+    """
+
+    def parse(text: str) -> str:
+        name = checked("SenderName", text)
+        try:
+            Newsletter(name=newsletter, sender=MailAddress(address), sender_name=name)
+        except ValidationError as error:
+            raise _refused(error) from error
+        return name
+
+    try:
+        return parse(sender_name)
+    except Refused as error:
+        if given.sender_name is None:
+            _warn(f"{error}.")
+        return ask(
+            Question("Which shorter name do inboxes show?", "--sender-name", parse),
+            given.sender_name,
+        )
+
+
+def _refused(error: ValidationError) -> Refused:
+    return Refused("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors()))
 
 
 def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tuple[str, str, str]:

@@ -488,6 +488,39 @@ def test_of_an_address_that_ses_knows_the_domain_is_still_made(operator: Operato
     assert operator.remembered()["SenderDomain"] == "page.press"
 
 
+LONG_NAME = "é" * 100  # the template takes it; encoded it is longer than SES's 320 characters
+
+
+def test_a_sender_too_long_when_encoded_is_refused_before_anything_is_made(
+    operator: Operator,
+) -> None:
+    said = operator.deploy_by_flags(sender_name=LONG_NAME)
+
+    assert said.exit_code == 1
+    assert "choose a shorter SenderName" in said.output
+    assert "--sender-name" in said.output
+    assert operator.asked_of_sam() == []
+
+
+def test_a_sender_too_long_when_encoded_is_asked_for_again(operator: Operator) -> None:
+    answers = typed(sender_name=LONG_NAME)
+    address = ANSWERS["--sender-address"]
+
+    said = operator.deploy(typed=answers.replace(address, f"{address}\nAda at The Page"))
+
+    assert said.exit_code == 0, said.output
+    assert "choose a shorter SenderName" in said.output
+    assert operator.remembered() == GIVEN
+
+
+def test_an_address_that_no_mail_can_come_from_is_refused(operator: Operator) -> None:
+    said = operator.deploy_by_flags(sender_address="letters..ada@page.press")
+
+    assert said.exit_code == 1
+    assert "this is not a valid email address" in said.output
+    assert operator.asked_of_sam() == []
+
+
 # Later
 
 
