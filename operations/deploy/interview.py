@@ -154,7 +154,8 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
         f"certificate of ACM. “{NO_DOMAIN}” is API Gateway's own address, which can change later.",
     )
     zones = _zones()
-    offered = f"news.{sender_domain}" if account.most_exact(zones, sender_domain) else NO_DOMAIN
+    is_ours = account.most_exact(zones or [], sender_domain)
+    offered = f"news.{sender_domain}" if is_ours else NO_DOMAIN
 
     def parse(text: str) -> str:
         return checked("DomainName", "" if text == NO_DOMAIN else text)
@@ -164,10 +165,8 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
     if not domain:
         return "", "", ""
     if given.hosted_zone_id is not None:
-        parse_id = of_parameter("HostedZoneId", is_required=True)
-        zone_id = ask(Question("", "--hosted-zone-id", parse_id), given.hosted_zone_id)
-        return domain, zone_id, ""
-    zone = account.most_exact(zones, domain)
+        return domain, _zone_id(given.hosted_zone_id, zones, domain), ""
+    zone = account.most_exact(zones or [], domain)
     if zone and not given.certificate_arn:
         _good(
             f"The zone {zone.name} ({zone.zone_id}) is in this account: "
@@ -177,21 +176,41 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
     return domain, "", _certificate(given, before, domain)
 
 
-def _zones() -> list[Zone]:
+def _zones() -> list[Zone] | None:
+    """Return the account's zones; None when they can't be looked for."""
     try:
         return account.zones()
     except Unchecked as error:
         _warn(f"Zones in Route 53 can't be looked for; --hosted-zone-id names one. {error}.")
-        return []
+        return None
+
+
+def _zone_id(given: str, zones: list[Zone] | None, domain: str) -> str:
+    def parse(text: str) -> str:
+        zone_id = of_parameter("HostedZoneId", is_required=True)(text)
+        if zones is not None:
+            account.require_zone(zones, zone_id, domain)
+        return zone_id
+
+    return ask(Question("", "--hosted-zone-id", parse), given)
 
 
 def _certificate(given: Given, before: Mapping[str, str], domain: str) -> str:
     if given.certificate_arn is None:
         _warn(f"No zone that is known holds {domain}, so that it needs a certificate of ACM.")
+
+    def parse(text: str) -> str:
+        arn = of_parameter("CertificateArn", is_required=True)(text)
+        try:
+            account.require_certificate(arn, domain)
+        except Unchecked as error:
+            _warn(f"The certificate could not be looked at: {error}.")
+        return arn
+
     question = Question(
         "Which certificate (its ARN)?",
         "--certificate-arn",
-        of_parameter("CertificateArn", is_required=True),
+        parse,
         before.get("CertificateArn", ""),
     )
     return ask(question, given.certificate_arn)
