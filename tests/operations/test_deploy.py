@@ -364,6 +364,18 @@ def test_a_budget_that_is_not_made_needs_no_permission(
     assert ("budgets:ModifyBudget" in said.output) is is_asked
 
 
+def test_a_budget_that_an_earlier_attempt_turned_off_needs_no_permission(
+    operator: Operator,
+) -> None:
+    simulate(simulation(["budgets:ModifyBudget"]))
+    samconfig.remember(operator.config_file, "news", REGION, GIVEN | {"MonthlyBudget": "0"})
+
+    said = operator.deploy_by_flags()
+
+    assert said.exit_code == 0, said.output
+    assert "budgets:ModifyBudget" not in said.output
+
+
 def test_what_hangs_on_more_than_iam_s_simulation_knows_is_not_held_against_them(
     operator: Operator,
 ) -> None:
@@ -694,7 +706,10 @@ def test_another_s_stack_is_left_alone(operator: Operator) -> None:
         ("StageName", "write Name=value"),
         ('SenderName="Jo', "A quotation mark is left open"),
         ("SubnetsAreDualStack=yes", "give one of true, false"),
-        ("AvailabilityZones=eu-central-1a,b", "give zones of the region"),
+        ("AvailabilityZones=eu-central-1a,b", "give two zones of the region"),
+        ("AvailabilityZones=eu-central-1a", "give two zones of the region"),
+        ("MonthlyBudget=0.5", "give 0 for no budget, or 1 or more dollars"),
+        ("MonthlyBudget=0.0", "give 0 for no budget, or 1 or more dollars"),
     ],
 )
 def test_a_change_that_the_template_refuses_is_refused_before_anything_is_built(

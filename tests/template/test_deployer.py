@@ -56,7 +56,8 @@ ARNS: dict[str, list[str]] = {
         "arn:aws:route53:::hostedzone/Z0123456789",
     ],
     "AWS::CloudFormation::Stack": [
-        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in ("Budget", "Database", "Front")
+        f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*"
+        for name in ("Budget", "Database", "Front")
     ],
     "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-bounce-rate"],
     "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news"],
