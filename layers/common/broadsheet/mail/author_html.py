@@ -24,6 +24,8 @@ _PROGRAMS = frozenset(("script", "style"))
 _NAME = re.compile(r"(?<!\\)\[\[name\]\]")
 _BEGINS_TAG_WITH_NAME = re.compile(r"<[/!?]?\[\[name\]\]")
 _ENDS_COMMENT_WITH_NAME = re.compile(r"(?<!\\)\[\[name\]\]-*!?>")
+# Outlook's own form, which no other program reads as a comment.
+_CONDITIONAL = re.compile(r"<!\[(?:if|endif)\b", re.IGNORECASE)
 _FOR_ALL_SCREENS = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
 
 
@@ -36,9 +38,14 @@ class Edit(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """A fragment without its style elements, these as they were written, and what to inline."""
+    """A fragment without its style elements, these as they were written, and what to inline.
+
+    Comments with a mark and a number stand for the ``conditionals``, as ``<![if !mso]>``, which a
+    parser would make plain comments of.
+    """
 
     html: str
+    conditionals: Sequence[str]
     style_tags: str
     stylesheet: str
     has_headline: bool
@@ -67,12 +74,29 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     if len(stylesheet) * len(tags) > MAX_STYLED:
         raise UnsendableIssue("the HTML has too many styles for so many elements")
     content = [piece for piece in source.pieces if piece.name != "style"]
-    edits = [*_edits(source, content, marks), *(cut for cut, _ in styles)]
+    edits = {edit.start: edit for edit in _edits(source, content, marks)}
+    conditionals = []
+    for piece in source.pieces:
+        if piece.kind is Kind.DECLARATION and _CONDITIONAL.match(source.text, piece.start):
+            written = Edit(piece.start, piece.end, source.text[piece.start : piece.end])
+            conditionals.append(edits.get(piece.start, written).text)
+            mark = f"<!--{marks.conditional}{len(conditionals) - 1}-->"
+            edits[piece.start] = Edit(piece.start, piece.end, mark)
     return Fragment(
-        html=_edited(source.text, edits),
+        html=_edited(source.text, [*edits.values(), *(cut for cut, _ in styles)]),
+        conditionals=conditionals,
         style_tags="\n".join(source.text[cut.start : cut.end] for cut, _ in styles),
         stylesheet=stylesheet,
         has_headline="h1" in tags,
+    )
+
+
+def with_conditionals(html: str, fragment: Fragment, marks: Marks) -> str:
+    """Return a fragment's inlined HTML with its conditionals as they were written."""
+    return re.sub(
+        rf"<!--{marks.conditional}(\d+)-->",
+        lambda found: fragment.conditionals[int(found[1])],
+        html,
     )
 
 

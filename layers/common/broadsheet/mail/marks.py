@@ -44,13 +44,14 @@ class Marks:
     literal_name: str
     unsubscribe_url: str
     content: str
+    conditional: str
 
     @classmethod
     def foreign_to(cls, *texts: BaseModel) -> Self:
         """Return marks that stand nowhere in the texts."""
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
-        return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w")))
+        return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w", "q")))
 
     def set_in(self, text: str) -> str:
         """Put marks for the author's placeholders, and pass over what is like one."""

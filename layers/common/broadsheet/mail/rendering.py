@@ -187,7 +187,7 @@ def _html_mail(headline: str, written: str, newsletter: Newsletter, marks: Marks
         )
     )
     return _framed(
-        content,
+        author_html.with_conditionals(content, fragment, marks),
         "html",
         title=headline,
         headline="" if fragment.has_headline else headline,
