@@ -31,12 +31,58 @@ MARKDOWN = [
     "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",
 ]  # fmt: skip
 HTML = [
-    "<b>x</b>", "<b>", "</b>", "<", "<a ", "</", "<!", "<!--", "<!---->", "<p>", "<p><b id=1>",
-    "<table><tr><td>x</table>", "<tr><td>x", "<li>x", "<li><dt>", "<dt>", "<rt>", "<optgroup>",
-    "<svg><title>", "<mtext></dd>", "<style></style>", "<style>p{color:red}</style><p>x",
-    "<textarea>", "<textarea></textarea>", "<template>", "<select>", "<a href=#>x</a>\n",
-    "<img src=https://a.b alt=x>\n", "<p title=[[name]]>", "[[name]]", "[[", "[[a ", "[[a&nbsp;",
-    "&amp;", "&", "{", "https://[[name]] ", "<p a=b ", "<p a='", "<p a= ", "<p =", "<p\n>",
+    "<b>x</b>",
+    "<b>",
+    "</b>",
+    "<",
+    "<a ",
+    "</",
+    "<!",
+    "<!--",
+    "<!---->",
+    "<p>",
+    "<p><b id=1>",
+    "<table><tr><td>x</table>",
+    "<tr><td>x",
+    "<li>x",
+    "<li><dt>",
+    "<dt>",
+    "<rt>",
+    "<optgroup>",
+    "<svg><title>",
+    "<mtext></dd>",
+    "<style></style>",
+    "<style>p{color:red}</style><p>x",
+    "<textarea>",
+    "<textarea></textarea>",
+    "<template>",
+    "<select>",
+    "<a href=#>x</a>\n",
+    "<img src=https://a.b alt=x>\n",
+    "<p title=[[name]]>",
+    "[[name]]",
+    "[[",
+    "[[a ",
+    "[[a&nbsp;",
+    "&amp;",
+    "&",
+    "{",
+    "https://[[name]] ",
+    "<p a=b ",
+    "<p a='",
+    "<p a= ",
+    "<p =",
+    "<p\n>",
+    "<p style='a:url('>",
+    "<p style='a:url(https://b.c)'>",
+    "<img srcset='https://a.b, '>",
+    "<![if a]>",
+    "<![endif]>",
+]
+# What is repeated in one style element, or one attribute.
+WITHIN = [
+    "/*", "url(", "url( ", "url('", "'", '"', "\\", "'\\", " ", ",", " ,", "a ", "url(#)",
+    "https://b.c, ",
 ]  # fmt: skip
 # Not made of one piece again and again.
 MIXED: dict[str, Callable[[int], str]] = {
@@ -97,6 +143,15 @@ def test_markdown_takes_work_as_it_is_long(long: Callable[[int], str]) -> None:
 @pytest.mark.parametrize("unit", HTML)
 def test_html_takes_work_as_it_is_long(unit: str, shell: str) -> None:
     check(lambda size: html_issue(shell.replace("{}", repeated(unit, size))))
+
+
+@pytest.mark.parametrize(
+    "shell", ["<style>{}</style>", '<p style="{}">', '<img srcset="{}">'], ids=lambda it: it[:6]
+)
+@pytest.mark.parametrize("unit", WITHIN)
+def test_styles_and_addresses_take_work_as_they_are_long(unit: str, shell: str) -> None:
+    written = unit.replace('"', "&quot;") if "=" in shell else unit
+    check(lambda size: html_issue(shell.replace("{}", repeated(written, size))))
 
 
 @given(

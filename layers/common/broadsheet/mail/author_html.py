@@ -18,7 +18,28 @@ _ADDRESSES = frozenset(
     )
 )
 # What readers follow and see; what a mail program drops anyway may be of any form.
-_CHECKED = {"a": "href", "area": "href", "img": "src", "table": "background", "td": "background"}
+_CHECKED = {
+    "a": ("href",),
+    "area": ("href",),
+    "img": ("src", "srcset"),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    **dict.fromkeys(
+        ("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td"), ("background",)
+    ),
+}
+# A candidate of a srcset; a comma that an address ends with ends the candidate (HTML §4.8.4.2.1).
+_CANDIDATE = re.compile(r"(?P<address>[^\s,]\S*+)(?:(?<=,)|(?:\s[^,]*+)?)")
+# The addresses of a stylesheet, and where none is meant: in its comments and strings.
+_IN_STYLES = re.compile(
+    r"""
+    /\*.*?(?:\*/|\Z)
+  | (?<![\w-])url\(\s*+(?: "(?P<double>[^"]*+)"? | '(?P<single>[^']*+)'? | (?P<bare>[^)]*+) )
+  | "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'?
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 _SHOWN_AS_TYPED = frozenset(("code", "kbd", "pre", "samp"))
 _PROGRAMS = frozenset(("script", "style"))
 _NAME = re.compile(r"(?<!\\)\[\[name\]\]")
@@ -68,7 +89,7 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     """
     if source.depth > MAX_NESTING:
         raise UnsendableIssue(f"the HTML is nested more than {MAX_NESTING} levels deep")
-    styles = list(_styles(source))
+    styles = list(_styles(source, marks))
     stylesheet = "\n".join(style for _, style in styles)
     tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
     if len(stylesheet) * len(tags) > MAX_STYLED:
@@ -100,7 +121,7 @@ def with_conditionals(html: str, fragment: Fragment, marks: Marks) -> str:
     )
 
 
-def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
+def _styles(source: Source, marks: Marks) -> Iterator[tuple[Edit, str]]:
     """Return what takes each style element out, and what of it can be inlined."""
     begin, style, is_inlined = -1, "", False
     for piece in source.pieces:
@@ -112,8 +133,10 @@ def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
                 media = {each.name: each.value for each in source.attributes(piece)}.get("media")
                 is_inlined = bool(_FOR_ALL_SCREENS.fullmatch(media or ""))
             case Kind.RAW:
-                _refuse_name(source, piece, source.text[piece.start : piece.end])
-                style = source.text[piece.start : piece.end] if is_inlined else ""
+                written = source.text[piece.start : piece.end]
+                _refuse_name(source, piece, written)
+                _check_styles(source, piece, written, marks)
+                style = written if is_inlined else ""
             case Kind.END_TAG if begin >= 0:
                 yield Edit(begin, piece.end, ""), style
                 begin = -1
@@ -145,6 +168,8 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
                 typed -= typed > 0 and piece.name in _SHOWN_AS_TYPED
             case Kind.RAW if piece.name in _PROGRAMS:
                 _refuse_name(source, piece, text)
+                if piece.name == "style":
+                    _check_styles(source, piece, text, marks)
                 yield Edit(piece.start, piece.end, marks.set_in(text))
             case Kind.TEXT | Kind.RAW if "[[" in text:
                 yield Edit(
@@ -159,10 +184,10 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
 
 
 def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
-    checked = _CHECKED.get(tag.name)
+    checked = _CHECKED.get(tag.name, ())
     outside = tag.start
     is_marked = "[[" in source.text[tag.start : tag.end]
-    if not is_marked and not checked:
+    if not is_marked and not checked and "(" not in source.text[tag.start : tag.end]:
         return
     for attribute in source.attributes(tag):
         value = attribute.value
@@ -170,8 +195,10 @@ def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
             _refuse_name(source, tag, source.text[outside : attribute.start])
             outside = attribute.start + len(value)
             value = _marked_value(source, tag, attribute, marks)
-        if attribute.name == checked:
-            _check_address(source, tag, value, marks)
+        if attribute.name == "style":
+            _check_styles(source, tag, html.unescape(value), marks)
+        elif attribute.name in checked:
+            _check_addresses(source, tag, attribute.name, html.unescape(value), marks)
         if value != attribute.value:
             yield Edit(attribute.start, attribute.start + len(attribute.value), value)
     _refuse_name(source, tag, source.text[outside : tag.end])
@@ -188,11 +215,29 @@ def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks
     return marks.in_address(value) if attribute.name in _ADDRESSES else value
 
 
-def _check_address(source: Source, tag: Piece, value: str, marks: Marks) -> None:
-    address = html.unescape(value).strip()
+def _check_addresses(source: Source, tag: Piece, attribute: str, value: str, marks: Marks) -> None:
+    what = "link" if attribute == "href" else "image"
+    if attribute == "src" and tag.name != "img":
+        what = tag.name
+    if attribute == "srcset":
+        for candidate in _CANDIDATE.finditer(value):
+            _check_address(source, tag.start, what, candidate["address"].rstrip(","), marks)
+    else:
+        _check_address(source, tag.start, what, value, marks)
+
+
+def _check_styles(source: Source, piece: Piece, styles: str, marks: Marks) -> None:
+    for found in _IN_STYLES.finditer(styles):
+        address = found["double"] or found["single"] or found["bare"] or ""
+        if address.strip():  # url() is a way to say none
+            place = piece.start + (found.start() if piece.kind is Kind.RAW else 0)
+            _check_address(source, place, "url(…)", address, marks)
+
+
+def _check_address(source: Source, place: int, what: str, address: str, marks: Marks) -> None:
+    address = address.strip()
     if not address.startswith("#") and (fault := marks.fault_of_address(address)):
-        what = "link" if _CHECKED[tag.name] == "href" else "image"
-        raise UnsendableIssue(f"the {what} in line {source.line(tag.start)} of the HTML {fault}")
+        raise UnsendableIssue(f"the {what} in line {source.line(place)} of the HTML {fault}")
 
 
 def _prose(source: Source, start: int, text: str, marks: Marks) -> str:
