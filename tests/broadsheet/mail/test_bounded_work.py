@@ -92,6 +92,8 @@ MIXED: dict[str, Callable[[int], str]] = {
         f"{'  ' * (n % 11)}- a\n" for n in range(size // 14)
     ),
     "quotes with lazy lines": lambda size: (">" * 45 + "a\nb\n") * (size // 49),
+    "quotes that lazy lines continue": lambda size: "> " * 45 + "a\n" * (size // 2 - 45),
+    "lists and quotes that lazy lines continue": lambda size: "- > " * 8 + "a\n" * (size // 2 - 16),
     "a wide table": lambda size: f"|{'a|' * (size // 8)}\n|{'-|' * (size // 8)}\n{'|b\n' * 999}",
     "a title that does not end": lambda size: '[a]: b "' + "c\n" * (size // 2 - 9),
     "links to one reference": lambda size: "[a]: https://b.c\n\n" + "[a][a" * (size // 5 - 9),
@@ -169,9 +171,10 @@ def test_any_text_repeated_takes_work_as_it_is_long(unit: str, start: str) -> No
     "body",
     [
         "[" * LARGEST, "![" * (LARGEST // 2), "- a\n" * (LARGEST // 4), "a\n" * (LARGEST // 2),
+        "> " * 45 + "a\n" * 39_000,
         "[" * (LARGEST // 2) + "]" * (LARGEST // 2), "*_" * (LARGEST // 2), "- " * (LARGEST // 2),
     ],
-    ids=["[", "![", "list", "lines", "[]", "*_", "- -"],
+    ids=["[", "![", "list", "lines", "lazy quotes", "[]", "*_", "- -"],
 )  # fmt: skip
 def test_the_largest_markdown_is_rendered_or_refused_within_seconds(body: str) -> None:
     assert any(seconds(partial(markdown_issue, body)) < MOST for _ in range(TRIES))
@@ -184,6 +187,8 @@ def test_what_is_refused_for_its_work_is_refused_with_a_sentence() -> None:
         markdown_issue("Hello\n\n" + "[" * 200_000)
     with pytest.raises(UnsendableIssue, match="more than 50,000 lines"):
         markdown_issue("a\n" * 60_000)
+    with pytest.raises(UnsendableIssue, match=r"too many lines that don't begin with >.* line"):
+        markdown_issue("> " * 45 + "a\n" * 39_000)
     with pytest.raises(UnsendableIssue, match=r"more than 100,000 of the marks \* _ ~"):
         markdown_issue("a*" * 110_000)
     with pytest.raises(UnsendableIssue, match="more than 30,000 paragraphs, list items and cells"):
@@ -203,3 +208,12 @@ def test_a_real_newsletter_of_200_kb_is_sent() -> None:
     )
     issue = markdown_issue(paragraph * 280 + "[a]: https://example.com/archive\n")
     assert issue.html.count("<a ") == 280 * 6 + 1
+
+
+@pytest.mark.parametrize("quotation", ["> a\nb\n\n", "> > a\nb\nc\n\n", "- > a\n  > > b\nc\n\n"])
+def test_quotations_that_go_on_without_a_mark_are_sent(quotation: str) -> None:
+    markdown_issue(quotation * 2000)
+
+
+def test_a_book_in_one_quotation_is_sent() -> None:
+    markdown_issue("> a" + "\na" * 49_900)

@@ -23,12 +23,16 @@ from broadsheet.mail.marks import Marks, find_misspelt, misspelt
 
 if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
+    from markdown_it.utils import EnvType
 
 MAX_NESTING = 50  # a list in a list counts four; Python's recursion allows about 150
 MAX_LINES = 50_000  # a book's
 MAX_EMPHASIS = 100_000  # marks; each is a token
 MAX_BLOCKS = 30_000  # with their styles they are about as large as SES takes
 MAX_LOOKAHEAD = 500_000  # tokens; a brackets' content is looked at before it is known to be a link
+# Looks at a line that may go on: three at most outside of quotations, and one for each quotation
+# around it that it continues without a >.
+MAX_LOOKS = 3 * MAX_LINES
 LONG_CELL = 24  # characters; a phone leaves such a cell a width in which one can read
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
 _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
@@ -113,6 +117,8 @@ def _parser() -> MarkdownIt:
 
 def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's form of a rule
     """Leave out a comment that begins a line and ends one, or goes over several."""
+    if silent:
+        _count_look(state.env, line)
     begin = state.bMarks[line] + state.tShift[line]
     if state.is_code_block(line) or not state.src.startswith("<!--", begin):
         return False
@@ -131,6 +137,16 @@ def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) ->
     if not silent:
         state.line = last
     return True
+
+
+def _count_look(env: "EnvType", line: int) -> None:
+    """Count a line that may continue a block: each quotation around it looks for itself."""
+    env["looks"] = looks = env.get("looks", 0) + 1
+    if looks > MAX_LOOKS:
+        raise UnsendableIssue(
+            "the Markdown has quotations inside each other with too many lines that don't begin "
+            f"with >, up to line {line + 1}: leave an empty line after a quotation"
+        )
 
 
 def _begin_line_at(state: StateBlock, line: int, place: int) -> None:
