@@ -162,12 +162,7 @@ def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) 
 def add_command(name: Name, stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
     """Add an author and print their token, which is shown once."""
     client, arn = _secret_of(stack, region)
-    token = add(client, arn, name)
-    if as_json:
-        print_json({"name": name, "token": token})
-        return
-    say(f"{name} may publish with this token. Keep it: it is shown only once.\n")
-    say(token)
+    _print_token(name, add(client, arn, name), "this token", as_json=as_json)
 
 
 @app.command("renew")
@@ -176,13 +171,9 @@ def renew_command(
 ) -> None:
     """Print a second token for an author; the first works until you revoke it."""
     client, arn = _secret_of(stack, region)
-    token = renew(client, arn, name)
-    if as_json:
-        print_json({"name": name, "token": token})
-        return
-    say(f"{name} may publish with this token too. Keep it: it is shown only once.\n")
-    say(token)
-    say(f"\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1")
+    _print_token(name, renew(client, arn, name), "this token too", as_json=as_json)
+    if not as_json:
+        say(f"\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1")
 
 
 @app.command("revoke")
@@ -201,6 +192,14 @@ def revoke_command(
     else:
         revoke(client, arn, name)
         say(f"{name}'s tokens stop working within a minute.")
+
+
+def _print_token(name: str, token: str, which: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "token": token})
+    else:
+        say(f"{name} may publish with {which}. Keep it: it is shown only once.\n")
+        say(token)
 
 
 def _secret_of(stack: str, region: str | None) -> tuple["SecretsManagerClient", str]:

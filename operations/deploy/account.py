@@ -86,6 +86,36 @@ def most_exact(zones: list[Zone], domain: str) -> Zone | None:
     return max(holding, key=lambda zone: len(zone.name), default=None)
 
 
+def require_zone(zones: list[Zone], zone_id: str, domain: str) -> None:
+    """Raise ``Refused`` unless the id is of one of these zones, and that one holds the domain."""
+    found = next((each for each in zones if each.zone_id == zone_id), None)
+    if found is None:
+        names = ", ".join(f"{each.zone_id} ({each.name})" for each in zones) or "none"
+        raise Refused(f"it is no public zone of this account, which has {names}")
+    if not most_exact([found], domain):
+        raise Refused(f"the zone {zone_id} holds {found.name}, not {domain}")
+
+
+def require_certificate(arn: str, domain: str) -> None:
+    """Raise ``Refused`` unless the certificate is issued and covers the domain.
+
+    Raises ``Unchecked`` when it may not be looked at.
+    """
+    region = arn.split(":")[3]
+    client = boto3.client("acm", region_name=region, config=_CALLS)
+    try:
+        found = client.describe_certificate(CertificateArn=arn)["Certificate"]
+    except client.exceptions.ResourceNotFoundException as error:
+        raise Refused(f"there is no such certificate in {region} and this account") from error
+    except ClientError as error:
+        raise _unchecked(error) from error
+    if found["Status"] != "ISSUED":
+        raise Refused(f"ACM says that it is {found['Status']}, and only ISSUED will do")
+    names = found["SubjectAlternativeNames"]
+    if not {domain, f"*.{domain.partition('.')[2]}"} & set(names):  # a star is one label
+        raise Refused(f"it is for {', '.join(names)}, not for {domain}")
+
+
 def identity_of(address: str, region: str) -> Identity | None:
     """Return the identity that SES has for a sender. Raises ``Unchecked``."""
     try:

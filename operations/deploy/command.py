@@ -205,7 +205,9 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
             f"There is a stack {stack} in {answers.region} already. To update it:\n"
             f'  make deploy STACK={stack} ARGS="--region {answers.region}"'
         )
-    has_budget = order.changes.get("MonthlyBudget") != "0"
+    beside = {name: before[name] for name in before if name not in QUESTIONED}
+    values = beside | answers.parameters() | order.changes
+    has_budget = values.get("MonthlyBudget") != "0"  # the template takes no other zero
     _check_permissions(stack, answers, has_budget=has_budget, agreed=agreed)
     expected_bill.show(
         readers,
@@ -215,8 +217,6 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
     )
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
-    beside = {name: before[name] for name in before if name not in QUESTIONED}
-    values = beside | answers.parameters() | order.changes
     samconfig.remember(order.config_file, stack, answers.region, values)
     typer.echo(f"The answers are in {order.config_file}.\n")
     try:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.subscribers import MailAddress
 from operations.console import console
 from operations.deploy import account, expected_bill, regions
 from operations.deploy.account import Unchecked
@@ -49,6 +52,7 @@ def interview(given: Given, before: Mapping[str, str], region: str | None, reade
     """
     newsletter, sender_name = _newsletter(given, before)
     address = _sender_address(given, before)
+    sender_name = _fitting_sender_name(given, newsletter, sender_name, address)
     domain, zone_id, certificate = _domain(given, before, address.rpartition("@")[2].lower())
     region = _region(given, certificate, region, readers)
     sender_domain = _missing_identity(address, region)
@@ -97,6 +101,10 @@ def _sender_address(given: Given, before: Mapping[str, str]) -> str:
     def parse(text: str) -> str:
         address = checked("SenderAddress", text)
         checked("SenderDomain", address.rpartition("@")[2].lower())
+        try:
+            MailAddress(address)
+        except ValidationError as error:
+            raise _refused(error) from error
         return address
 
     question = Question(
@@ -108,6 +116,35 @@ def _sender_address(given: Given, before: Mapping[str, str]) -> str:
     return ask(question, given.sender_address)
 
 
+def _fitting_sender_name(given: Given, newsletter: str, sender_name: str, address: str) -> str:
+    """Return a sender's name that fits into a From together with the address.
+
+    Only migrate checks it after this, when the database is made already.
+    """
+
+    def parse(text: str) -> str:
+        name = checked("SenderName", text)
+        try:
+            Newsletter(name=newsletter, sender=MailAddress(address), sender_name=name)
+        except ValidationError as error:
+            raise _refused(error) from error
+        return name
+
+    try:
+        return parse(sender_name)
+    except Refused as error:
+        if given.sender_name is None:
+            _warn(f"{error}.")
+        return ask(
+            Question("Which shorter name do inboxes show?", "--sender-name", parse),
+            given.sender_name,
+        )
+
+
+def _refused(error: ValidationError) -> Refused:
+    return Refused("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors()))
+
+
 def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tuple[str, str, str]:
     """Return the pages' domain, with its zone or its certificate."""
     _head(
@@ -117,7 +154,8 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
         f"certificate of ACM. “{NO_DOMAIN}” is API Gateway's own address, which can change later.",
     )
     zones = _zones()
-    offered = f"news.{sender_domain}" if account.most_exact(zones, sender_domain) else NO_DOMAIN
+    is_ours = account.most_exact(zones or [], sender_domain)
+    offered = f"news.{sender_domain}" if is_ours else NO_DOMAIN
 
     def parse(text: str) -> str:
         return checked("DomainName", "" if text == NO_DOMAIN else text)
@@ -127,10 +165,8 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
     if not domain:
         return "", "", ""
     if given.hosted_zone_id is not None:
-        parse_id = of_parameter("HostedZoneId", is_required=True)
-        zone_id = ask(Question("", "--hosted-zone-id", parse_id), given.hosted_zone_id)
-        return domain, zone_id, ""
-    zone = account.most_exact(zones, domain)
+        return domain, _zone_id(given.hosted_zone_id, zones, domain), ""
+    zone = account.most_exact(zones or [], domain)
     if zone and not given.certificate_arn:
         _good(
             f"The zone {zone.name} ({zone.zone_id}) is in this account: "
@@ -140,21 +176,41 @@ def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tupl
     return domain, "", _certificate(given, before, domain)
 
 
-def _zones() -> list[Zone]:
+def _zones() -> list[Zone] | None:
+    """Return the account's zones; None when they can't be looked for."""
     try:
         return account.zones()
     except Unchecked as error:
         _warn(f"Zones in Route 53 can't be looked for; --hosted-zone-id names one. {error}.")
-        return []
+        return None
+
+
+def _zone_id(given: str, zones: list[Zone] | None, domain: str) -> str:
+    def parse(text: str) -> str:
+        zone_id = of_parameter("HostedZoneId", is_required=True)(text)
+        if zones is not None:
+            account.require_zone(zones, zone_id, domain)
+        return zone_id
+
+    return ask(Question("", "--hosted-zone-id", parse), given)
 
 
 def _certificate(given: Given, before: Mapping[str, str], domain: str) -> str:
     if given.certificate_arn is None:
         _warn(f"No zone that is known holds {domain}, so that it needs a certificate of ACM.")
+
+    def parse(text: str) -> str:
+        arn = of_parameter("CertificateArn", is_required=True)(text)
+        try:
+            account.require_certificate(arn, domain)
+        except Unchecked as error:
+            _warn(f"The certificate could not be looked at: {error}.")
+        return arn
+
     question = Question(
         "Which certificate (its ARN)?",
         "--certificate-arn",
-        of_parameter("CertificateArn", is_required=True),
+        parse,
         before.get("CertificateArn", ""),
     )
     return ask(question, given.certificate_arn)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from operations.doctor.dns import is_reserved
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Patient
+from operations.doctor.patient import Identity, Patient
 
 SPF = "v=spf1 include:amazonses.com -all"
 
@@ -113,39 +113,47 @@ def dkim(patient: Patient) -> Iterator[Finding]:
     if is_reserved(found.name):
         yield _no_dns("dkim", found.name)
         return
-    if attributes.get("SigningAttributesOrigin") != "EXTERNAL":  # else the key is the operator's
-        zone = attributes.get("SigningHostedZone") or "dkim.amazonses.com"
-        wanted = {
-            f"{token}._domainkey.{found.name}": f"{token}.{zone}"
-            for token in attributes.get("Tokens", [])
-        }
-        missing = {
-            name: target
-            for name, target in wanted.items()
-            if target not in patient.dns.aliases(name)
-        }
-        if missing:
-            yield Finding(
-                check="dkim",
-                verdict=Verdict.BAD,
-                says=f"{len(missing)} of {len(wanted)} DKIM records are not in DNS.",
-                fix=(
-                    "Add to DNS:",
-                    *(f"  {name}.  CNAME  {target}." for name, target in missing.items()),
-                ),
-            )
-            return
-    if attributes.get("Status") != "SUCCESS":
-        yield Finding(
-            check="dkim",
-            verdict=Verdict.BAD,
-            says=f"SES has not seen the DKIM records; it says: {attributes.get('Status')}.",
-            fix=("They are in DNS now: wait for SES to look again, up to 72 hours.",)
-            if attributes.get("Status") == "PENDING"
-            else ("Delete the identity and create it again, so that SES checks again.",),
-        )
-        return
-    yield Finding(check="dkim", verdict=Verdict.GOOD, says=f"Mail is signed by {found.name}.")
+    yield _missing_keys(patient, found) or _judge_keys(found)
+
+
+def _missing_keys(patient: Patient, found: Identity) -> Finding | None:
+    """Return what DNS lacks of the aliases of SES's keys; an operator's own key is no alias."""
+    attributes = found.answer["DkimAttributes"]
+    if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
+        return None
+    zone = attributes.get("SigningHostedZone") or "dkim.amazonses.com"
+    wanted = {
+        f"{token}._domainkey.{found.name}": f"{token}.{zone}"
+        for token in attributes.get("Tokens", [])
+    }
+    missing = {
+        name: target for name, target in wanted.items() if target not in patient.dns.aliases(name)
+    }
+    if not missing:
+        return None
+    return Finding(
+        check="dkim",
+        verdict=Verdict.BAD,
+        says=f"{len(missing)} of {len(wanted)} DKIM records are not in DNS.",
+        fix=(
+            "Add to DNS:",
+            *(f"  {name}.  CNAME  {target}." for name, target in missing.items()),
+        ),
+    )
+
+
+def _judge_keys(found: Identity) -> Finding:
+    status = found.answer["DkimAttributes"].get("Status")
+    if status == "SUCCESS":
+        return Finding(check="dkim", verdict=Verdict.GOOD, says=f"Mail is signed by {found.name}.")
+    return Finding(
+        check="dkim",
+        verdict=Verdict.BAD,
+        says=f"SES has not seen the DKIM records; it says: {status}.",
+        fix=("They are in DNS now: wait for SES to look again, up to 72 hours.",)
+        if status == "PENDING"
+        else ("Delete the identity and create it again, so that SES checks again.",),
+    )
 
 
 def spf(patient: Patient) -> Iterator[Finding]:
@@ -153,37 +161,15 @@ def spf(patient: Patient) -> Iterator[Finding]:
     found = patient.identity
     domain = patient.signing_domain
     attributes = found.answer.get("MailFromAttributes", {}) if found else {}
-    mail_from = attributes.get("MailFromDomain")
     if is_reserved(domain):
         yield _no_dns("spf", domain)
         return
+    mail_from = attributes.get("MailFromDomain")
     if not mail_from:
-        yield Finding(
-            check="spf",
-            verdict=Verdict.ADVICE,
-            says="Bounces go to amazonses.com: SPF passes for SES's domain and not for yours.",
-            fix=(
-                "Set a name of your own that is used for nothing else:",
-                (
-                    "  aws sesv2 put-email-identity-mail-from-attributes "
-                    f"--email-identity {domain} --mail-from-domain bounces.{domain}"
-                ),
-                "and add to DNS:",
-                *_mail_from_records(f"bounces.{domain}", patient.region),
-            ),
-        )
+        yield _no_mail_from(domain, patient.region)
         return
-    server = f"feedback-smtp.{patient.region}.amazonses.com"
-    senders = [text for text in patient.dns.texts(mail_from) if text.startswith("v=spf1")]
-    if patient.dns.mail_servers(mail_from) != [server]:
-        says = f"{mail_from} must have {server} as its only mail server."
-    elif len(senders) != 1 or "include:amazonses.com" not in senders[0].split():
-        says = f"{mail_from} must have one SPF record, which includes amazonses.com."
-    elif attributes.get("MailFromDomainStatus") != "SUCCESS":
-        says = f"SES has not seen the records of {mail_from}; it says: {
-            attributes.get('MailFromDomainStatus')
-        }."
-    else:
+    fault = _fault_of_mail_from(patient, mail_from, attributes.get("MailFromDomainStatus"))
+    if not fault:
         yield Finding(
             check="spf", verdict=Verdict.GOOD, says=f"Bounces go to {mail_from}, and SPF passes."
         )
@@ -191,12 +177,42 @@ def spf(patient: Patient) -> Iterator[Finding]:
     yield Finding(
         check="spf",
         verdict=Verdict.BAD,
-        says=says,
+        says=fault,
         fix=(
             "Set in DNS, and nothing else for this name:",
             *_mail_from_records(mail_from, patient.region),
         ),
     )
+
+
+def _no_mail_from(domain: str, region: str) -> Finding:
+    return Finding(
+        check="spf",
+        verdict=Verdict.ADVICE,
+        says="Bounces go to amazonses.com: SPF passes for SES's domain and not for yours.",
+        fix=(
+            "Set a name of your own that is used for nothing else:",
+            (
+                "  aws sesv2 put-email-identity-mail-from-attributes "
+                f"--email-identity {domain} --mail-from-domain bounces.{domain}"
+            ),
+            "and add to DNS:",
+            *_mail_from_records(f"bounces.{domain}", region),
+        ),
+    )
+
+
+def _fault_of_mail_from(patient: Patient, mail_from: str, status: str | None) -> str | None:
+    """Return what is wrong with the domain that bounces go to, in a sentence; else None."""
+    server = f"feedback-smtp.{patient.region}.amazonses.com"
+    senders = [text for text in patient.dns.texts(mail_from) if text.startswith("v=spf1")]
+    if patient.dns.mail_servers(mail_from) != [server]:
+        return f"{mail_from} must have {server} as its only mail server."
+    if len(senders) != 1 or "include:amazonses.com" not in senders[0].split():
+        return f"{mail_from} must have one SPF record, which includes amazonses.com."
+    if status != "SUCCESS":
+        return f"SES has not seen the records of {mail_from}; it says: {status}."
+    return None
 
 
 def dmarc(patient: Patient) -> Iterator[Finding]:

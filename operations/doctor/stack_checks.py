@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from operations import stack
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.patient import Patient
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 WHOLE = {
     "CREATE_COMPLETE",
@@ -153,12 +157,30 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         )
         return
     found = patient.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
-    ringing = sorted(each["AlarmName"] for each in found if each.get("StateValue") == "ALARM")
-    silent = sorted(each["AlarmName"] for each in found if not each.get("ActionsEnabled", True))
+    listeners = _listeners(patient, found)
+    if patient.is_on_one_machine and not listeners:
+        yield Finding(
+            check="alarms",
+            verdict=Verdict.SKIPPED,
+            says="Nobody gets the alarms: this stack runs on one machine.",
+        )
+    elif fault := _fault_of_alarms(found, listeners):
+        says, fix = fault
+        yield Finding(check="alarms", verdict=Verdict.BAD, says=says, fix=(fix,))
+    else:
+        yield Finding(
+            check="alarms",
+            verdict=Verdict.GOOD,
+            says=f"Somebody gets the {len(found)} alarms, and none rings.",
+        )
+
+
+def _listeners(patient: Patient, found: "list[MetricAlarmTypeDef]") -> list[bool]:
+    """Return whether each address for the alarms is confirmed."""
     topics = {
         action for each in found for action in each.get("AlarmActions", []) if ":sns:" in action
     }
-    listeners = [
+    return [
         each["SubscriptionArn"].startswith("arn:")  # else it says that it waits for its owner
         for topic in sorted(topics)
         for page in patient.sns.get_paginator("list_subscriptions_by_topic").paginate(
@@ -166,32 +188,32 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         )
         for each in page["Subscriptions"]
     ]
-    if patient.is_on_one_machine and not listeners:
-        yield Finding(
-            check="alarms",
-            verdict=Verdict.SKIPPED,
-            says="Nobody gets the alarms: this stack runs on one machine.",
-        )
-        return
+
+
+def _fault_of_alarms(
+    found: "list[MetricAlarmTypeDef]", listeners: list[bool]
+) -> tuple[str, str] | None:
+    """Return what is wrong with the alarms and what to do; else None."""
+    ringing = sorted(each["AlarmName"] for each in found if each.get("StateValue") == "ALARM")
+    silent = sorted(each["AlarmName"] for each in found if not each.get("ActionsEnabled", True))
     if silent:
-        says = f"Somebody turned these alarms off: {', '.join(silent)}."
-        fix = f"  aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}"
-    elif not listeners:
-        says, fix = "Nobody gets the alarms.", "Deploy with OperatorAddress=you@example.com."
-    elif not any(listeners):
-        says = "The address for the alarms isn't confirmed."
-        fix = "Follow the link in the mail “AWS Notification - Subscription Confirmation”."
-    elif ringing:
-        says = f"These alarms ring now: {', '.join(ringing)}."
-        fix = "docs/operations.md, “When an alarm comes”, says what each means and what to do."
-    else:
-        yield Finding(
-            check="alarms",
-            verdict=Verdict.GOOD,
-            says=f"Somebody gets the {len(found)} alarms, and none rings.",
+        return (
+            f"Somebody turned these alarms off: {', '.join(silent)}.",
+            f"  aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}",
         )
-        return
-    yield Finding(check="alarms", verdict=Verdict.BAD, says=says, fix=(fix,))
+    if not listeners:
+        return "Nobody gets the alarms.", "Deploy with OperatorAddress=you@example.com."
+    if not any(listeners):
+        return (
+            "The address for the alarms isn't confirmed.",
+            "Follow the link in the mail “AWS Notification - Subscription Confirmation”.",
+        )
+    if ringing:
+        return (
+            f"These alarms ring now: {', '.join(ringing)}.",
+            "docs/operations.md, “When an alarm comes”, says what each means and what to do.",
+        )
+    return None
 
 
 def dead_letters(patient: Patient) -> Iterator[Finding]:

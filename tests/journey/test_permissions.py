@@ -1,7 +1,12 @@
 """The local stack refuses what AWS would: a function may do what its role allows, and no more."""
 
+import json
+
 from tests.journey import permissions
-from tests.journey.people import Town
+from tests.journey.people import FORM, ONE_CLICK, Town, until
+from tests.template.transformation import ROOT
+
+CALLS = ROOT / "tests" / "template" / "calls.json"
 
 
 def test_what_a_role_does_not_allow_is_refused_as_on_aws(town: Town) -> None:
@@ -20,11 +25,19 @@ def test_what_a_role_does_not_allow_is_refused_as_on_aws(town: Town) -> None:
 
 
 def test_every_function_s_calls_are_known_and_looked_at(town: Town) -> None:
-    town.subscriber()
-    town.publish()
+    reader = town.subscriber()
+    issue = town.publish().sent()
+    town.ask("POST", reader.the_copy(issue).one_click, body=ONE_CLICK, headers=FORM)
+    town.await_readers_wishes()
 
-    callers = {
-        call["function"].removeprefix("broadsheet-") for call in permissions.calls(town.stack)
-    }
+    # The events of SES come last.
+    until(lambda: not _never_seen(town), what="a call of every function that calls AWS")
 
-    assert callers >= {"subscribe", "confirm", "enroll", "authorize", "publish"}
+
+def _never_seen(town: Town) -> set[str]:
+    """Return the functions that call AWS in the handlers' tests and have not yet here.
+
+    Migrate's only call is made while the stack is deployed, when its role can't be read yet.
+    """
+    seen = {call["function"].removeprefix("broadsheet-") for call in permissions.calls(town.stack)}
+    return set(json.loads(CALLS.read_text())) - seen - {"migrate"}

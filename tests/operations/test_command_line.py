@@ -87,8 +87,9 @@ def test_authors_are_added_listed_renewed_and_revoked() -> None:
     token = documented("authors", "add", "Jo", "--stack", "news")["token"]
     assert token.startswith("bs_")
     assert token not in ran("authors", "list", "--stack", "news")
-    assert "bs_" in ran("authors", "renew", "Jo", "--stack", "news")
-    assert [each["name"] for each in documented("authors", "list", "--stack", "news")] == ["Jo"] * 2
+    assert documented("authors", "renew", "Jo", "--stack", "news")["name"] == "Jo"
+    assert "make revoke NAME='Jo' OLD=1" in ran("authors", "renew", "Jo", "--stack", "news")
+    assert [each["name"] for each in documented("authors", "list", "--stack", "news")] == ["Jo"] * 3
     assert "older tokens stop" in ran("authors", "revoke", "Jo", "--old", "--stack", "news")
     ran("authors", "revoke", "Jo", "--stack", "news")
 

@@ -19,6 +19,7 @@ import boto3
 import pytest
 import typer
 from moto import mock_aws
+from moto.acm import models as acm
 from moto.route53 import models as route53
 from typer.testing import CliRunner, Result
 
@@ -32,7 +33,6 @@ from operations.stack import DeployedStack, StackError
 
 REGION = "eu-central-1"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf"
-CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
 ROOT = Path(__file__).parents[2]
 TEMPLATE = template_file.read(ROOT / "template.yaml")["Parameters"]
 
@@ -364,6 +364,18 @@ def test_a_budget_that_is_not_made_needs_no_permission(
     assert ("budgets:ModifyBudget" in said.output) is is_asked
 
 
+def test_a_budget_that_an_earlier_attempt_turned_off_needs_no_permission(
+    operator: Operator,
+) -> None:
+    simulate(simulation(["budgets:ModifyBudget"]))
+    samconfig.remember(operator.config_file, "news", REGION, GIVEN | {"MonthlyBudget": "0"})
+
+    said = operator.deploy_by_flags()
+
+    assert said.exit_code == 0, said.output
+    assert "budgets:ModifyBudget" not in said.output
+
+
 def test_what_hangs_on_more_than_iam_s_simulation_knows_is_not_held_against_them(
     operator: Operator,
 ) -> None:
@@ -433,19 +445,80 @@ def test_where_a_zone_holds_the_sender_s_domain_a_name_in_it_is_offered(
     assert operator.remembered()["DomainName"] == "news.page.press"
 
 
-def test_a_domain_without_a_zone_asks_for_its_certificate(operator: Operator) -> None:
-    answers = typed().replace("none\n", f"news.page.press\n{CERTIFICATE}\n")
+def make_certificate(domain: str, *, status: str = "ISSUED") -> str:
+    arn: str = boto3.client("acm").request_certificate(DomainName=domain)["CertificateArn"]
+    acm.acm_backends["123456789012"][REGION]._certificates[arn].status = status
+    return arn
+
+
+def refuse(call: str) -> None:
+    """Let AWS deny this call."""
+    assert boto3.DEFAULT_SESSION
+    reply = SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": ""}}
+    hook: Any = lambda **_: reply  # noqa: E731 - a hook of botocore's
+    boto3.DEFAULT_SESSION.events.register_first(f"before-call.{call}", hook)
+
+
+@pytest.mark.parametrize("name", ["news.page.press", "*.page.press"])
+def test_a_domain_without_a_zone_asks_for_its_certificate(operator: Operator, name: str) -> None:
+    certificate = make_certificate(name)
+    answers = typed().replace("none\n", f"news.page.press\n{certificate}\n")
 
     said = operator.deploy(typed=answers)
 
     assert said.exit_code == 0, said.output
-    domain = {"DomainName": "news.page.press", "CertificateArn": CERTIFICATE}
+    domain = {"DomainName": "news.page.press", "CertificateArn": certificate}
     assert operator.remembered() == GIVEN | domain
 
 
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("news.page.press", "PENDING_VALIDATION", "it is PENDING_VALIDATION"),
+        ("news.page.press", "EXPIRED", "it is EXPIRED"),
+        ("page.press", "ISSUED", "it is for page.press, not for news.page.press"),
+        ("*.press", "ISSUED", "not for news.page.press"),
+    ],
+)
+def test_a_certificate_that_can_t_serve_the_domain_is_refused(
+    operator: Operator, name: str, status: str, words: str
+) -> None:
+    certificate = make_certificate(name, status=status)
+
+    said = operator.deploy_by_flags(domain="news.page.press", certificate_arn=certificate)
+
+    assert said.exit_code == 1
+    assert words in said.output
+    assert operator.asked_of_sam() == []
+
+
+def test_a_certificate_that_is_not_there_is_refused(operator: Operator) -> None:
+    arn = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
+
+    said = operator.deploy_by_flags(domain="news.page.press", certificate_arn=arn)
+
+    assert said.exit_code == 1
+    assert "there is no such certificate in eu-central-1" in said.output
+
+
+def test_a_certificate_that_can_t_be_looked_at_is_taken_and_that_is_said(
+    operator: Operator,
+) -> None:
+    certificate = make_certificate("news.page.press")
+    refuse("acm.DescribeCertificate")
+
+    said = operator.deploy_by_flags(domain="news.page.press", certificate_arn=certificate)
+
+    assert said.exit_code == 0, said.output
+    assert "could not be looked at: DescribeCertificate was refused: AccessDenied" in said.output
+    assert operator.remembered()["CertificateArn"] == certificate
+
+
 def test_a_certificate_of_another_region_is_refused(operator: Operator) -> None:
+    certificate = make_certificate("news.page.press")
+
     said = operator.deploy_by_flags(
-        domain="news.page.press", certificate_arn=CERTIFICATE, region="eu-west-1"
+        domain="news.page.press", certificate_arn=certificate, region="eu-west-1"
     )
 
     assert said.exit_code == 1
@@ -453,10 +526,7 @@ def test_a_certificate_of_another_region_is_refused(operator: Operator) -> None:
 
 
 def test_a_zone_that_can_t_be_looked_for_can_be_given(operator: Operator) -> None:
-    assert boto3.DEFAULT_SESSION
-    reply = SimpleNamespace(status_code=403), {"Error": {"Code": "AccessDenied", "Message": ""}}
-    hook: Any = lambda **_: reply  # noqa: E731 - a hook of botocore's
-    boto3.DEFAULT_SESSION.events.register_first("before-call.route53.ListHostedZones", hook)
+    refuse("route53.ListHostedZones")
 
     said = operator.deploy_by_flags(domain="news.page.press", hosted_zone_id="Z0123456789")
 
@@ -464,6 +534,26 @@ def test_a_zone_that_can_t_be_looked_for_can_be_given(operator: Operator) -> Non
     assert "ListHostedZones was refused: AccessDenied" in said.output
     domain = {"DomainName": "news.page.press", "HostedZoneId": "Z0123456789"}
     assert operator.remembered() == GIVEN | domain
+
+
+def test_a_zone_that_is_given_must_be_one_of_those_found(operator: Operator) -> None:
+    found = make_zone("page.press")
+
+    said = operator.deploy_by_flags(domain="news.page.press", hosted_zone_id="Z0123456789")
+    taken = operator.deploy_by_flags(domain="news.page.press", hosted_zone_id=found)
+
+    assert said.exit_code == 1
+    assert f"no public zone of this account, which has {found} (page.press)" in said.output
+    assert taken.exit_code == 0, taken.output
+
+
+def test_a_zone_that_is_given_must_hold_the_domain(operator: Operator) -> None:
+    other = make_zone("paper.press")
+
+    said = operator.deploy_by_flags(domain="news.page.press", hosted_zone_id=other)
+
+    assert said.exit_code == 1
+    assert f"the zone {other} holds paper.press, not news.page.press" in said.output
 
 
 # The sender
@@ -486,6 +576,39 @@ def test_of_an_address_that_ses_knows_the_domain_is_still_made(operator: Operato
 
     assert "knows only the address" in said.output
     assert operator.remembered()["SenderDomain"] == "page.press"
+
+
+LONG_NAME = "é" * 100  # the template takes it; encoded it is longer than SES's 320 characters
+
+
+def test_a_sender_too_long_when_encoded_is_refused_before_anything_is_made(
+    operator: Operator,
+) -> None:
+    said = operator.deploy_by_flags(sender_name=LONG_NAME)
+
+    assert said.exit_code == 1
+    assert "choose a shorter SenderName" in said.output
+    assert "--sender-name" in said.output
+    assert operator.asked_of_sam() == []
+
+
+def test_a_sender_too_long_when_encoded_is_asked_for_again(operator: Operator) -> None:
+    answers = typed(sender_name=LONG_NAME)
+    address = ANSWERS["--sender-address"]
+
+    said = operator.deploy(typed=answers.replace(address, f"{address}\nAda at The Page"))
+
+    assert said.exit_code == 0, said.output
+    assert "choose a shorter SenderName" in said.output
+    assert operator.remembered() == GIVEN
+
+
+def test_an_address_that_no_mail_can_come_from_is_refused(operator: Operator) -> None:
+    said = operator.deploy_by_flags(sender_address="letters..ada@page.press")
+
+    assert said.exit_code == 1
+    assert "this is not a valid email address" in said.output
+    assert operator.asked_of_sam() == []
 
 
 # Later
@@ -583,7 +706,10 @@ def test_another_s_stack_is_left_alone(operator: Operator) -> None:
         ("StageName", "write Name=value"),
         ('SenderName="Jo', "A quotation mark is left open"),
         ("SubnetsAreDualStack=yes", "give one of true, false"),
-        ("AvailabilityZones=eu-central-1a,b", "give zones of the region"),
+        ("AvailabilityZones=eu-central-1a,b", "give two zones of the region"),
+        ("AvailabilityZones=eu-central-1a", "give two zones of the region"),
+        ("MonthlyBudget=0.5", "give 0 for no budget, or 1 or more dollars"),
+        ("MonthlyBudget=0.0", "give 0 for no budget, or 1 or more dollars"),
     ],
 )
 def test_a_change_that_the_template_refuses_is_refused_before_anything_is_built(

@@ -659,14 +659,39 @@ def test_the_network_is_in_the_zones_that_are_named(given: str, expected: list[N
     assert [subnet["AvailabilityZone"] for subnet in subnets.values()] == expected
 
 
-@pytest.mark.parametrize("zone", ["", "eu-central-1a", "ap-southeast-2b", "us-gov-west-1c"])
-def test_a_zone_of_a_region_is_taken(template: Node, zone: str) -> None:
-    assert re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zone)
+@pytest.mark.parametrize(
+    "zones", ["", "eu-central-1a,eu-central-1b", "ap-southeast-2b,ap-southeast-2a"]
+)
+def test_two_zones_of_a_region_are_taken(template: Node, zones: str) -> None:
+    assert re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zones)
 
 
-@pytest.mark.parametrize("zone", ["eu-central-1", "euc1-az1", "a", "eu-central-1a "])
-def test_what_is_no_zone_is_refused(template: Node, zone: str) -> None:
-    assert not re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zone)
+@pytest.mark.parametrize(
+    "zones",
+    [
+        *("eu-central-1a", "eu-central-1a,", "eu-central-1a,eu-central-1a", ","),
+        *("eu-central-1a,eu-central-1b,eu-central-1c", "eu-central-1a,eu-central-1", "euc1-az1,a"),
+    ],
+)
+def test_what_is_not_two_zones_is_refused(template: Node, zones: str) -> None:
+    assert not re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zones)
+
+
+@pytest.mark.parametrize(
+    ("dollars", "is_taken"),
+    [
+        *(("0", True), ("1", True), ("10", True), ("25.50", True)),
+        *(("0.0", False), ("0.5", False), ("00", False), ("-1", False), ("", False)),
+    ],
+)
+def test_a_budget_is_none_or_what_its_own_template_takes(
+    template: Node, dollars: str, *, is_taken: bool
+) -> None:
+    pattern = template["Parameters"]["MonthlyBudget"]["AllowedPattern"]
+    least = nested_template("Budget")["Parameters"]["Dollars"]["MinValue"]
+
+    assert bool(re.search(pattern, dollars)) is is_taken
+    assert not is_taken or dollars == "0" or float(dollars) >= least
 
 
 def test_an_error_of_the_database_quotes_no_rows() -> None:

@@ -31,12 +31,58 @@ MARKDOWN = [
     "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",
 ]  # fmt: skip
 HTML = [
-    "<b>x</b>", "<b>", "</b>", "<", "<a ", "</", "<!", "<!--", "<!---->", "<p>", "<p><b id=1>",
-    "<table><tr><td>x</table>", "<tr><td>x", "<li>x", "<li><dt>", "<dt>", "<rt>", "<optgroup>",
-    "<svg><title>", "<mtext></dd>", "<style></style>", "<style>p{color:red}</style><p>x",
-    "<textarea>", "<textarea></textarea>", "<template>", "<select>", "<a href=#>x</a>\n",
-    "<img src=https://a.b alt=x>\n", "<p title=[[name]]>", "[[name]]", "[[", "[[a ", "[[a&nbsp;",
-    "&amp;", "&", "{", "https://[[name]] ", "<p a=b ", "<p a='", "<p a= ", "<p =", "<p\n>",
+    "<b>x</b>",
+    "<b>",
+    "</b>",
+    "<",
+    "<a ",
+    "</",
+    "<!",
+    "<!--",
+    "<!---->",
+    "<p>",
+    "<p><b id=1>",
+    "<table><tr><td>x</table>",
+    "<tr><td>x",
+    "<li>x",
+    "<li><dt>",
+    "<dt>",
+    "<rt>",
+    "<optgroup>",
+    "<svg><title>",
+    "<mtext></dd>",
+    "<style></style>",
+    "<style>p{color:red}</style><p>x",
+    "<textarea>",
+    "<textarea></textarea>",
+    "<template>",
+    "<select>",
+    "<a href=#>x</a>\n",
+    "<img src=https://a.b alt=x>\n",
+    "<p title=[[name]]>",
+    "[[name]]",
+    "[[",
+    "[[a ",
+    "[[a&nbsp;",
+    "&amp;",
+    "&",
+    "{",
+    "https://[[name]] ",
+    "<p a=b ",
+    "<p a='",
+    "<p a= ",
+    "<p =",
+    "<p\n>",
+    "<p style='a:url('>",
+    "<p style='a:url(https://b.c)'>",
+    "<img srcset='https://a.b, '>",
+    "<![if a]>",
+    "<![endif]>",
+]
+# What is repeated in one style element, or one attribute.
+WITHIN = [
+    "/*", "url(", "url( ", "url('", "'", '"', "\\", "'\\", " ", ",", " ,", "a ", "url(#)",
+    "https://b.c, ",
 ]  # fmt: skip
 # Bodies that don't repeat a single piece.
 MIXED: dict[str, Callable[[int], str]] = {
@@ -46,6 +92,8 @@ MIXED: dict[str, Callable[[int], str]] = {
         f"{'  ' * (n % 11)}- a\n" for n in range(size // 14)
     ),
     "quotes with lazy lines": lambda size: (">" * 45 + "a\nb\n") * (size // 49),
+    "quotes that lazy lines continue": lambda size: "> " * 45 + "a\n" * (size // 2 - 45),
+    "lists and quotes that lazy lines continue": lambda size: "- > " * 8 + "a\n" * (size // 2 - 16),
     "a wide table": lambda size: f"|{'a|' * (size // 8)}\n|{'-|' * (size // 8)}\n{'|b\n' * 999}",
     "a title that does not end": lambda size: '[a]: b "' + "c\n" * (size // 2 - 9),
     "links to one reference": lambda size: "[a]: https://b.c\n\n" + "[a][a" * (size // 5 - 9),
@@ -99,6 +147,15 @@ def test_the_work_for_html_is_proportional_to_its_length(unit: str, shell: str) 
     check(lambda size: html_issue(shell.replace("{}", repeated(unit, size))))
 
 
+@pytest.mark.parametrize(
+    "shell", ["<style>{}</style>", '<p style="{}">', '<img srcset="{}">'], ids=lambda it: it[:6]
+)
+@pytest.mark.parametrize("unit", WITHIN)
+def test_styles_and_addresses_take_work_as_they_are_long(unit: str, shell: str) -> None:
+    written = unit.replace('"', "&quot;") if "=" in shell else unit
+    check(lambda size: html_issue(shell.replace("{}", repeated(written, size))))
+
+
 @given(
     unit=st.text(st.sampled_from("ab >-*_`~[]()!|#1.\n\\&<{}:\"'=/"), min_size=1, max_size=8),
     start=st.text(st.sampled_from("a >-*_`~[(!|#1\n<"), max_size=4),
@@ -114,9 +171,10 @@ def test_any_repeated_text_is_rendered_or_refused_in_time(unit: str, start: str)
     "body",
     [
         "[" * LARGEST, "![" * (LARGEST // 2), "- a\n" * (LARGEST // 4), "a\n" * (LARGEST // 2),
+        "> " * 45 + "a\n" * 39_000,
         "[" * (LARGEST // 2) + "]" * (LARGEST // 2), "*_" * (LARGEST // 2), "- " * (LARGEST // 2),
     ],
-    ids=["[", "![", "list", "lines", "[]", "*_", "- -"],
+    ids=["[", "![", "list", "lines", "lazy quotes", "[]", "*_", "- -"],
 )  # fmt: skip
 def test_the_largest_markdown_is_rendered_or_refused_within_seconds(body: str) -> None:
     assert any(seconds(partial(markdown_issue, body)) < MOST for _ in range(TRIES))
@@ -129,6 +187,8 @@ def test_a_body_that_takes_too_much_work_is_refused_with_the_reason() -> None:
         markdown_issue("Hello\n\n" + "[" * 200_000)
     with pytest.raises(UnsendableIssue, match="more than 50,000 lines"):
         markdown_issue("a\n" * 60_000)
+    with pytest.raises(UnsendableIssue, match=r"too many lines that don't begin with >.* line"):
+        markdown_issue("> " * 45 + "a\n" * 39_000)
     with pytest.raises(UnsendableIssue, match=r"more than 100,000 of the marks \* _ ~"):
         markdown_issue("a*" * 110_000)
     with pytest.raises(UnsendableIssue, match="more than 30,000 paragraphs, list items and cells"):
@@ -148,3 +208,12 @@ def test_a_real_newsletter_of_200_kb_is_sent() -> None:
     )
     issue = markdown_issue(paragraph * 280 + "[a]: https://example.com/archive\n")
     assert issue.html.count("<a ") == 280 * 6 + 1
+
+
+@pytest.mark.parametrize("quotation", ["> a\nb\n\n", "> > a\nb\nc\n\n", "- > a\n  > > b\nc\n\n"])
+def test_quotations_that_go_on_without_a_mark_are_sent(quotation: str) -> None:
+    markdown_issue(quotation * 2000)
+
+
+def test_a_book_in_one_quotation_is_sent() -> None:
+    markdown_issue("> a" + "\na" * 49_900)

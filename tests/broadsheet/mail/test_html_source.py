@@ -86,11 +86,19 @@ def test_markup_that_never_ends_is_refused_with_its_line(document: str, what: st
         "<!--[if mso]><table><tr><td width=600><![endif]-->",
         "<!--[if !mso]><!--><b>x</b><!--<![endif]-->",
         "<!--[if gte mso 9]><xml><o:PixelsPerInch>96</o:PixelsPerInch></xml><![endif]-->",
+        "<![if !mso]>x<![endif]>",
+        "<![IF (gt mso 9)|(IE 7)]><b>x</b><![ENDIF]><![if !mso]>y<![endif]>",
+        "<![if !vml]><i>{{x}} \\</i><![endif]>",
     ],
 )
 def test_conditional_comments_stay_as_written(comment: str) -> None:
     for shell in ("{}", "<div>{}<p>Hello</p></div>", "<html><body>{}</body></html>"):
-        assert comment in html_issue(shell.replace("{}", comment)).html
+        assert comment in send(html_issue(shell.replace("{}", comment)).html)
+
+
+def test_a_conditional_with_a_placeholder_stays_one() -> None:
+    sent = send(html_issue("<p>a<![if [[name]] x]>b<![endif]></p>").html)
+    assert "a<![if Ursula x]>b<![endif]></p>" in sent
 
 
 @pytest.mark.parametrize(

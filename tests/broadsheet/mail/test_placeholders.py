@@ -97,6 +97,59 @@ class TestALinkThatLeadsNowhere:
         markdown_issue(f"[x]({address}) <https://x.test/>")
         html_issue(f"<a href=' {address}\n'>x</a> <a href='#top'>y</a> <a name=top>z</a>")
 
+    @pytest.mark.parametrize(
+        ("fragment", "what"),
+        [
+            ("<img src='https://x.test/a.png' srcset='rel.png 1x'>", "image"),
+            ("<img srcset='https://x.test/a,b.png 1x, rel.png 2x'>", "image"),
+            ("<img srcset='https://x.test/a.png, rel.png 2x'>", "image"),
+            ("<picture><source srcset='rel.png'></picture>", "image"),
+            ("<video><source src='rel.mp4'></video>", "source"),
+            ("<video src='rel.mp4'></video>", "video"),
+            ("<video poster='rel.png'></video>", "image"),
+            ("<table><tr background='rel.png'><td>x</table>", "image"),
+            ("<table><tr><th background='rel.png'>x</table>", "image"),
+            ("<p style='background:url(rel.png)'>x", r"url\(…\)"),
+            ("<p style='color:red;background:URL( &quot;rel.png&quot; )'>x", r"url\(…\)"),
+            ("<p style=\"background:url('rel.png')\">x", r"url\(…\)"),
+            ("<style>a{b:url(https://x.test/) url(rel.png)}</style>", r"url\(…\)"),
+            ("<style>a{b:url('https://x.test/') url( 'rel.png')}</style>", r"url\(…\)"),
+            ("<style>a{b:'x' url(\"rel.png\")}</style>", r"url\(…\)"),
+            ("<style>/* a's */ a{b:url('rel.png')}</style>", r"url\(…\)"),
+            ("<style media=print>@font-face{src:url(rel.woff)}</style>", r"url\(…\)"),
+        ],
+    )
+    def test_is_refused_wherever_a_mail_shows_what_it_leads_to(
+        self, fragment: str, what: str
+    ) -> None:
+        for shell in ("<p>x</p>\n{}", "<html><body>\n{}</body></html>"):
+            with pytest.raises(
+                UnsendableIssue, match=rf"^the {what} in line 2 of the HTML leads to rel\."
+            ):
+                html_issue(shell.replace("{}", fragment))
+
+    def test_is_refused_in_the_background_of_a_body_and_in_the_line_of_a_style(self) -> None:
+        with pytest.raises(UnsendableIssue, match="the image in line 2 of the HTML leads to rel"):
+            html_issue("<html>\n<body background=rel.png>x</body></html>")
+        with pytest.raises(UnsendableIssue, match="in line 4 of the HTML leads to rel"):
+            html_issue("<p>x</p>\n<style>\na{}\nb{c:url(rel.png)}</style>")
+
+    @pytest.mark.parametrize(
+        "fragment",
+        [
+            "<img srcset=' https://x.test/a,b.png 1x,https://x.test/c.png 2x ,'>",
+            "<img srcset='data:image/gif;base64,R0lGOD 1x, cid:logo 2x' src='cid:logo'>",
+            "<p style='background:url(#a) url(https://x.test/a.png), url()'>x</p>",
+            "<p style='background:url(data:image/png;base64,iVBORw0)'>(rel.png)</p>",
+            "<style>/* url(rel.png) */ a::before{content:'url(rel.png) \\' url(b.png)'}</style>",
+            "<style>a{b:my-url(rel.png);behavior:url(#default#VML)}</style>",
+            "<p title='url(rel.png)' data-x='url(rel.png)'>x</p>",
+        ],
+    )
+    def test_is_none_that_is_whole_or_no_address(self, fragment: str) -> None:
+        html_issue(f"<p>y</p>{fragment}")
+        html_issue(f"<html><body>{fragment}</body></html>")
+
     def test_is_allowed_in_code_and_where_no_reader_follows_it(self) -> None:
         markdown_issue("`[x](y.html)`\n\n    ![x](y.png)\n\n\\[x](y.html)")
         html_issue(

@@ -26,12 +26,35 @@ _ADDRESSES = frozenset(
     )
 )
 # The links and images that reach readers. Mail programs drop all others, so any form will do.
-_CHECKED = {"a": "href", "area": "href", "img": "src", "table": "background", "td": "background"}
+_CHECKED = {
+    "a": ("href",),
+    "area": ("href",),
+    "img": ("src", "srcset"),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    **dict.fromkeys(
+        ("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td"), ("background",)
+    ),
+}
+# A candidate of a srcset; a comma that an address ends with ends the candidate (HTML §4.8.4.2.1).
+_CANDIDATE = re.compile(r"(?P<address>[^\s,]\S*+)(?:(?<=,)|(?:\s[^,]*+)?)")
+# The addresses of a stylesheet, and where none is meant: in its comments and strings.
+_IN_STYLES = re.compile(
+    r"""
+    /\*.*?(?:\*/|\Z)
+  | (?<![\w-])url\(\s*+(?: "(?P<double>[^"]*+)"? | '(?P<single>[^']*+)'? | (?P<bare>[^)]*+) )
+  | "(?:[^"\\\n]|\\.)*+"? | '(?:[^'\\\n]|\\.)*+'?
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 _SHOWN_AS_TYPED = frozenset(("code", "kbd", "pre", "samp"))
 _PROGRAMS = frozenset(("script", "style"))
 _NAME = re.compile(r"(?<!\\)\[\[name\]\]")
 _BEGINS_TAG_WITH_NAME = re.compile(r"<[/!?]?\[\[name\]\]")
 _ENDS_COMMENT_WITH_NAME = re.compile(r"(?<!\\)\[\[name\]\]-*!?>")
+# Outlook's own form, which no other program reads as a comment.
+_CONDITIONAL = re.compile(r"<!\[(?:if|endif)\b", re.IGNORECASE)
 _FOR_ALL_SCREENS = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)
 
 
@@ -47,9 +70,12 @@ class Fragment(NamedTuple):
     """A fragment, separated from its style elements.
 
     ``style_tags``: these elements as written. ``stylesheet``: those of their rules to inline.
+    ``conditionals``: Outlook's, such as ``<![if !mso]>``, which a parser would turn into plain
+    comments; a comment with a mark and a number stands for each.
     """
 
     html: str
+    conditionals: Sequence[str]
     style_tags: str
     stylesheet: str
     has_headline: bool
@@ -72,24 +98,32 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     """
     if source.depth > MAX_NESTING:
         raise UnsendableIssue(f"the HTML is nested more than {MAX_NESTING} levels deep")
-    styles = list(_styles(source))
+    styles = list(_styles(source, marks))
     stylesheet = "\n".join(style for _, style in styles)
     tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
     if len(stylesheet) * len(tags) > MAX_STYLED:
         raise UnsendableIssue("the HTML has too many styles for so many elements")
     content = [piece for piece in source.pieces if piece.name != "style"]
-    edits = [*_edits(source, content, marks), *(cut for cut, _ in styles)]
+    edits = {edit.start: edit for edit in _edits(source, content, marks)}
+    conditionals = []
+    for piece in source.pieces:
+        if piece.kind is Kind.DECLARATION and _CONDITIONAL.match(source.text, piece.start):
+            written = Edit(piece.start, piece.end, source.text[piece.start : piece.end])
+            conditionals.append(edits.get(piece.start, written).text)
+            mark = f"<!--{marks.conditional}{len(conditionals) - 1}-->"
+            edits[piece.start] = Edit(piece.start, piece.end, mark)
     return Fragment(
-        html=_edited(source.text, edits),
+        html=_edited(source.text, [*edits.values(), *(cut for cut, _ in styles)]),
+        conditionals=conditionals,
         style_tags="\n".join(source.text[cut.start : cut.end] for cut, _ in styles),
         stylesheet=stylesheet,
         has_headline="h1" in tags,
     )
 
 
-def with_styles_inlined(fragment: Fragment) -> str:
+def with_styles_inlined(fragment: Fragment, marks: Marks) -> str:
     """Return a fragment's HTML with its styles inlined and its open elements closed."""
-    return _with_deep_stack(
+    inlined = _with_deep_stack(
         lambda: css_inline.inline_fragment(
             fragment.html,
             fragment.stylesheet,
@@ -97,6 +131,11 @@ def with_styles_inlined(fragment: Fragment) -> str:
             keep_link_tags=True,
             load_remote_stylesheets=False,
         )
+    )
+    return re.sub(
+        rf"<!--{marks.conditional}(\d+)-->",
+        lambda found: fragment.conditionals[int(found[1])],
+        inlined,
     )
 
 
@@ -113,7 +152,7 @@ def _with_deep_stack[Result](work: Callable[[], Result]) -> Result:
         threading.stack_size(usual)
 
 
-def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
+def _styles(source: Source, marks: Marks) -> Iterator[tuple[Edit, str]]:
     """Yield the edit that removes each style element, with those of its rules to inline."""
     begin, style, is_inlined = -1, "", False
     for piece in source.pieces:
@@ -125,8 +164,10 @@ def _styles(source: Source) -> Iterator[tuple[Edit, str]]:
                 media = {each.name: each.value for each in source.attributes(piece)}.get("media")
                 is_inlined = bool(_FOR_ALL_SCREENS.fullmatch(media or ""))
             case Kind.RAW:
-                _refuse_name(source, piece, source.text[piece.start : piece.end])
-                style = source.text[piece.start : piece.end] if is_inlined else ""
+                written = source.text[piece.start : piece.end]
+                _refuse_name(source, piece, written)
+                _check_styles(source, piece, written, marks)
+                style = written if is_inlined else ""
             case Kind.END_TAG if begin >= 0:
                 yield Edit(begin, piece.end, ""), style
                 begin = -1
@@ -159,6 +200,8 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
                 typed -= typed > 0 and piece.name in _SHOWN_AS_TYPED
             case Kind.RAW if piece.name in _PROGRAMS:
                 _refuse_name(source, piece, text)
+                if piece.name == "style":
+                    _check_styles(source, piece, text, marks)
                 yield Edit(piece.start, piece.end, marks.protect(text))
             case Kind.TEXT | Kind.RAW if "[[" in text:
                 yield Edit(
@@ -173,10 +216,10 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
 
 
 def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
-    checked = _CHECKED.get(tag.name)
+    checked = _CHECKED.get(tag.name, ())
     outside = tag.start
     is_marked = "[[" in source.text[tag.start : tag.end]
-    if not is_marked and not checked:
+    if not is_marked and not checked and "(" not in source.text[tag.start : tag.end]:
         return
     for attribute in source.attributes(tag):
         value = attribute.value
@@ -184,8 +227,10 @@ def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
             _refuse_name(source, tag, source.text[outside : attribute.start])
             outside = attribute.start + len(value)
             value = _marked_value(source, tag, attribute, marks)
-        if attribute.name == checked:
-            _check_address(source, tag, value, marks)
+        if attribute.name == "style":
+            _check_styles(source, tag, html.unescape(value), marks)
+        elif attribute.name in checked:
+            _check_addresses(source, tag, attribute.name, html.unescape(value), marks)
         if value != attribute.value:
             yield Edit(attribute.start, attribute.start + len(attribute.value), value)
     _refuse_name(source, tag, source.text[outside : tag.end])
@@ -202,11 +247,29 @@ def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks
     return marks.in_address(value) if attribute.name in _ADDRESSES else value
 
 
-def _check_address(source: Source, tag: Piece, value: str, marks: Marks) -> None:
-    address = html.unescape(value).strip()
+def _check_addresses(source: Source, tag: Piece, attribute: str, value: str, marks: Marks) -> None:
+    what = "link" if attribute == "href" else "image"
+    if attribute == "src" and tag.name != "img":
+        what = tag.name
+    if attribute == "srcset":
+        for candidate in _CANDIDATE.finditer(value):
+            _check_address(source, tag.start, what, candidate["address"].rstrip(","), marks)
+    else:
+        _check_address(source, tag.start, what, value, marks)
+
+
+def _check_styles(source: Source, piece: Piece, styles: str, marks: Marks) -> None:
+    for found in _IN_STYLES.finditer(styles):
+        address = found["double"] or found["single"] or found["bare"] or ""
+        if address.strip():  # url() is a way to say none
+            place = piece.start + (found.start() if piece.kind is Kind.RAW else 0)
+            _check_address(source, place, "url(…)", address, marks)
+
+
+def _check_address(source: Source, place: int, what: str, address: str, marks: Marks) -> None:
+    address = address.strip()
     if not address.startswith("#") and (fault := marks.fault_of_address(address)):
-        what = "link" if _CHECKED[tag.name] == "href" else "image"
-        raise UnsendableIssue(f"the {what} in line {source.line(tag.start)} of the HTML {fault}")
+        raise UnsendableIssue(f"the {what} in line {source.line(place)} of the HTML {fault}")
 
 
 def _prose(source: Source, start: int, text: str, marks: Marks) -> str:

@@ -23,12 +23,16 @@ from broadsheet.mail.placeholders import Marks, find_misspelt, misspelt
 
 if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
+    from markdown_it.utils import EnvType
 
 MAX_NESTING = 50  # a nested list counts as four; Python's recursion allows about 150
 MAX_LINES = 50_000  # as many as a book has
 MAX_EMPHASIS = 100_000  # of the marks * _ ~; each is a token
 MAX_BLOCKS = 30_000  # with inlined styles, about as much as SES takes
 MAX_LOOKAHEAD = 500_000  # tokens; text in brackets is read ahead before it is known to be a link
+# Looks at a line that may continue a block: at most three outside of quotations, and one for each
+# quotation around it that it continues without a >.
+MAX_LOOKS = 3 * MAX_LINES
 LONG_CELL = 24  # characters; on a phone, a longer cell keeps a readable width
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
 _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
@@ -113,6 +117,8 @@ def _parser() -> MarkdownIt:
 
 def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - as markdown-it calls it
     """Leave out a comment that fills a line, or spans several."""
+    if silent:
+        _count_look(state.env, line)
     begin = state.bMarks[line] + state.tShift[line]
     if state.is_code_block(line) or not state.src.startswith("<!--", begin):
         return False
@@ -131,6 +137,16 @@ def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) ->
     if not silent:
         state.line = last
     return True
+
+
+def _count_look(env: "EnvType", line: int) -> None:
+    """Count a line that may continue a block: each quotation around it looks for itself."""
+    env["looks"] = looks = env.get("looks", 0) + 1
+    if looks > MAX_LOOKS:
+        raise UnsendableIssue(
+            "the Markdown has quotations inside each other with too many lines that don't begin "
+            f"with >, up to line {line + 1}: leave an empty line after a quotation"
+        )
 
 
 def _begin_line_at(state: StateBlock, line: int, place: int) -> None:

@@ -89,7 +89,7 @@ def _of_html(written: str, issue: _Issue) -> str:
         return author_html.document(source, issue.marks, _document_footer(issue))
     fragment = author_html.fragment(source, issue.marks)
     headline = "" if fragment.has_headline else issue.title
-    content = author_html.with_styles_inlined(fragment)
+    content = author_html.with_styles_inlined(fragment, issue.marks)
     return _framed(_Body(content, headline, "html", fragment.style_tags), issue)
 
 

@@ -44,13 +44,14 @@ class Marks:
     literal_name: str
     unsubscribe_url: str
     content: str
+    conditional: str
 
     @classmethod
     def foreign_to(cls, *texts: BaseModel) -> Self:
         """Return marks that occur in none of the texts."""
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
-        return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w")))
+        return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w", "q")))
 
     def protect(self, text: str) -> str:
         """Replace the author's placeholders with marks, and leave similar words as they are."""
