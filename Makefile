@@ -34,24 +34,24 @@ up: $(environments) ## Start the stack on this machine; DETACH=1 leaves it in th
 	@exec $(python) -m local up $(if $(DETACH),--detach)
 
 .PHONY: down
-down: .venv/.installed ## End the stack; its data is kept
+down: .venv/.installed ## Stop the stack; its data is kept
 	@exec $(python) -m local down
 
 .PHONY: status
-status: .venv/.installed ## Show where everything of the running stack is; exits with 1 when it isn't up
+status: .venv/.installed ## Show the addresses of the running stack; exits with 1 if none runs
 	@exec $(python) -m local status
 
 .PHONY: reload
-reload: $(environments) ## Bring a change of code into the running stack
+reload: $(environments) ## Bring your changes of the code into the running stack
 	@exec $(python) -m local reload
 
 .PHONY: logs
-logs: .venv/.installed ## Follow what the functions log; FOLLOW= stops at the end
+logs: .venv/.installed ## Follow the functions' logs; FOLLOW= prints them and ends
 	@exec $(python) -m local logs $(if $(FOLLOW),--follow)
 FOLLOW ?= 1
 
 .PHONY: inbox
-inbox: .venv/.installed ## Open the inbox of the stack on this machine
+inbox: .venv/.installed ## Open the local stack's inbox in a browser
 	@exec $(python) -m local inbox
 
 .PHONY: demo
@@ -65,7 +65,7 @@ sam-local: $(environments) ## Run every function and the API in `sam local`; nee
 # --- Operating a stack: STACK=news REGION=eu-central-1, or without them the local one -------------
 
 .PHONY: deploy
-deploy: .venv/.installed .venv-sam/.installed ## Deploy to STACK= on AWS: six questions at first, later an update with SET="Name=value"
+deploy: .venv/.installed .venv-sam/.installed ## Deploy STACK= to AWS: asks six questions the first time, and updates it later; SET="Name=value"
 	@exec $(python) -m operations deploy $(if $(STACK),--stack "$$STACK" $(in_region)) \
 		$(if $(SET),--set "$$SET") $(if $(LIST),--list "$$LIST") $(ARGS)
 # ARGS="--help" lists a flag for each question.
@@ -83,7 +83,7 @@ author: .venv/.installed ## Add the author NAME= and print their token
 	@$(operations) authors add "$$NAME" $(of_stack)
 
 .PHONY: authors
-authors: .venv/.installed ## List who may publish
+authors: .venv/.installed ## List the authors
 	@$(operations) authors list $(of_stack)
 
 .PHONY: renew
@@ -97,7 +97,7 @@ revoke: .venv/.installed ## Revoke the tokens of the author NAME=; with OLD=1 al
 	@$(operations) authors revoke "$$NAME" $(if $(OLD),--old) $(of_stack)
 
 .PHONY: rotate-keys
-rotate-keys: .venv/.installed ## Add a signing key, and the second time let it sign; RETIRE=1 removes a leaked one
+rotate-keys: .venv/.installed ## Add a signing key; the second run makes it sign; RETIRE=1 removes key 1, if it leaked
 	@$(operations) keys $(if $(RETIRE),retire "$$RETIRE",rotate) $(of_stack)
 export RETIRE
 
@@ -106,7 +106,7 @@ keys: .venv/.installed ## List the signing keys
 	@$(operations) keys list $(of_stack)
 
 .PHONY: dead-letters
-dead-letters: .venv/.installed ## Show messages that failed for good; BACK=requests retries them, DROP= deletes them
+dead-letters: .venv/.installed ## Show messages that failed for good; BACK=requests retries a queue's, DROP=requests deletes them
 	@$(operations) dead-letters \
 		$(if $(BACK),back "$$BACK",$(if $(DROP),drop "$$DROP",show) $(if $(BODIES),--bodies)) $(of_stack)
 export BACK DROP
@@ -132,7 +132,7 @@ unsubscribe: .venv/.installed ## Unsubscribe readers by their ids, one a line on
 
 # --- Checks ---------------------------------------------------------------------------------------
 
-# Beside each other: the tests wait for half of their time.
+# In parallel: the tests spend half of their time waiting.
 .PHONY: test
 test: ## Run every check and test
 	@$(MAKE) --jobs=2 check tests || { \
@@ -152,7 +152,7 @@ quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; P
 .PHONY: tests
 tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
-	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses auto $(PYTEST) # it calls make, too
+	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses auto $(PYTEST) # tests call make, too
 
 .PHONY: test-faults
 test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue
@@ -168,7 +168,7 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 	@status=0; PYTHONPATH=layers/common:. $(python) -m bench $(if $(SIZE),--size $(SIZE)) \
 		$(if $(ONLY),--only $(ONLY)) || status=$$?; \
 	if [[ -e build/bench.json ]]; then .venv-bench/bin/python -m bench.plot; fi; \
-	exit $$status # a missed target's run is drawn, too
+	exit $$status # a run that misses a target is drawn, too
 
 .PHONY: pictures
 pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
@@ -178,7 +178,7 @@ pictures: .venv/.installed ## Take the README's pictures of the stack that runs 
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))
 
-# Templates that SAM doesn't transform.
+# Templates without SAM's transform.
 plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml \
 	infra/monitoring.yaml
 
@@ -227,7 +227,7 @@ tools: .venv/.installed .venv-sam/.installed ## Install sam and a Python 3.13 fo
 clean: down ## Remove everything that make installed and built; the stack's data in .local/ stays
 	@rm -rf .venv .venv-sam .venv-emulator .venv-bench .venv-checks .aws-sam build
 
-# Python 3.13 from the path, or from where pyenv keeps its versions; else uv or pyenv brings one.
+# Finds Python 3.13 on the path or among pyenv's versions; otherwise uv or pyenv installs one.
 define find_python
 is_it() { "$$1" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; }; \
 find_it() { \

@@ -17,13 +17,10 @@ from local.state import State
 from tests.browser import chromium
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, ViewportSize
+    from playwright.sync_api import BrowserContext, Page
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-SCREEN: ViewportSize = {
-    "width": 400,
-    "height": 600,
-}  # CSS pixels: three pictures fit beside each other
+WIDTH, HEIGHT = 400, 600  # CSS pixels: three pictures fit beside each other
 ENLARGED = 2  # for screens with more than one pixel for each of CSS's
 MAX_BYTES = 150_000
 APPLY_MILLISECONDS = 60_000  # the functions start, and a queue is polled
@@ -50,7 +47,10 @@ def main() -> int:
         return 1
     with chromium() as browser:
         context = browser.new_context(
-            viewport=SCREEN, device_scale_factor=ENLARGED, color_scheme="light", locale="en"
+            viewport={"width": WIDTH, "height": HEIGHT},
+            device_scale_factor=ENLARGED,
+            color_scheme="light",
+            locale="en",
         )
         context.set_default_timeout(APPLY_MILLISECONDS)
         _walk(context, state.public_url, state.inbox_url, token)
