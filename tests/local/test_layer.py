@@ -86,7 +86,7 @@ def test_the_layer_describes_the_services_that_the_functions_call_and_no_others(
     called = {
         service
         for file in code
-        for service in re.findall(r'boto3\.client\(\s*"(\w+)"', file.read_text())
+        for service in re.findall(r'aws\.client\(\s*"(\w+)"', file.read_text())
     }
 
     described = {entry.name for entry in (built / build.SERVICES).iterdir() if entry.is_dir()}

@@ -15,6 +15,7 @@ from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
 from tests.broadsheet.mail.mails import html_issue, markdown_issue
 
 MOST = 5.0  # seconds of processor time for the largest body
+BUSY = 4  # times the processor time on a quiet machine, when other processes share its cores
 SAMPLE = 32_000  # characters
 DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest allows for noise
 NOISE = 0.02  # seconds; work that grows faster but stays below this takes 5 s for the largest body
@@ -133,7 +134,7 @@ def check(render: Callable[[int], object]) -> None:
         if whole < DOUBLE * half + NOISE:
             break
     assert whole < DOUBLE * half + NOISE
-    assert whole < 3 * MOST * SAMPLE / LARGEST
+    assert whole < BUSY * MOST * SAMPLE / LARGEST
 
 
 @pytest.mark.parametrize("long", LONG.values(), ids=LONG)
