@@ -183,9 +183,9 @@ def _calls_of_a_deployment(who: Caller, stack: str, answers: Answers) -> Iterato
     yield "logs:CreateLogGroup", arn("logs", f"log-group:/aws/lambda/{stack}-subscribe")
     yield (
         "cloudwatch:PutMetricAlarm",
-        arn("cloudwatch", f"alarm:{stack}-alarm-requests-dead-letters"),
+        arn("cloudwatch", f"alarm:{stack}-requests-dead-letters"),
     )
-    yield "cloudwatch:PutDashboard", arn("cloudwatch", f"dashboard/{stack}-dashboard", region="")
+    yield "cloudwatch:PutDashboard", arn("cloudwatch", f"dashboard/{stack}", region="")
     if answers.sender_domain:
         yield "ses:CreateEmailIdentity", arn("ses", f"identity/{answers.sender_domain}")
     if answers.makes_database:

@@ -18,7 +18,7 @@ TEMPLATE = template_file.read(ROOT / "template.yaml")
 DEPLOYER = template_file.read(ROOT / "infra" / "deployer.yaml")
 MONITORING = template_file.read(ROOT / "infra" / "monitoring.yaml")
 ALARMS = [
-    resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-alarm-")
+    resource["Properties"]["AlarmName"]["Fn::Sub"].removeprefix("${Name}-")
     for resource in MONITORING["Resources"].values()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
 ]

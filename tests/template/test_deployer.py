@@ -60,8 +60,8 @@ ARNS: dict[str, list[str]] = {
     "AWS::CloudFormation::Stack": [
         f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in NESTED_STACKS
     ],
-    "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-alarm-bounce-rate"],
-    "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news-dashboard"],
+    "AWS::CloudWatch::Alarm": [f"arn:aws:cloudwatch:{HERE}:alarm:news-bounce-rate"],
+    "AWS::CloudWatch::Dashboard": [f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/news"],
     "AWS::EC2::EgressOnlyInternetGateway": [
         f"{EC2}:egress-only-internet-gateway/eigw-1",
         f"{EC2}:vpc/vpc-1",
