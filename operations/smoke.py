@@ -148,22 +148,38 @@ class Newsletter:
 def walk(newsletter: Newsletter) -> None:
     """Take every step. Raises ``SmokeFailed``."""
     put_aside = newsletter.dead_letters()
-
     _say("1. The pages answer.")
     for path in ("/health", "/"):
         _expect_status(newsletter.ask("GET", path), HTTPStatus.OK, f"GET {newsletter.url}{path}")
-
     _say("2. A reader signs up, and SES accepts the confirmation mail.")
     reader = newsletter.reader("success")
+    _sign_up(newsletter, reader, put_aside)
+    _say("3. The pages accept signed links and refuse forged ones.")
+    _follow_links(newsletter, reader)
+    _say("4. Only authors may publish, errors are problem documents, and the database answers.")
+    issues = _ask_for_issues(newsletter)
+    if all(issue["title"].startswith(TITLE) for issue in issues):
+        _send(newsletter, put_aside)
+    else:
+        _say(
+            "5. Publishing is skipped: this stack has published, and an issue goes to all readers."
+        )
+    _expect(
+        newsletter.dead_letters() == put_aside, "a message failed: `make dead-letters` says why"
+    )
+
+
+def _sign_up(newsletter: Newsletter, reader: str, put_aside: int) -> None:
     signed_up = newsletter.ask("POST", "/subscriptions", {"name": "Smoke", "email": reader})
     _expect_status(signed_up, HTTPStatus.ACCEPTED, f"signing up {reader}")
     newsletter.await_readers_wishes()
     _expect(
         newsletter.dead_letters() == put_aside, "the sign-up failed: `make dead-letters` says why"
     )
-    _tell("the queue is empty: the mail is sent, and nothing failed")
+    _report("the queue is empty: the mail is sent, and nothing failed")
 
-    _say("3. The pages accept signed links and refuse forged ones.")
+
+def _follow_links(newsletter: Newsletter, reader: str) -> None:
     signed_tokens.load_keys()
     _expect_status(
         newsletter.ask("GET", _confirmation_path(reader)), HTTPStatus.OK, "a confirmation link"
@@ -173,7 +189,9 @@ def walk(newsletter: Newsletter) -> None:
     nobody = _unsubscribe_path(uuid4(), uuid4())
     _expect_status(newsletter.ask("GET", nobody), HTTPStatus.OK, "an unsubscribe link")
 
-    _say("4. Only authors may publish, errors are problem documents, and the database answers.")
+
+def _ask_for_issues(newsletter: Newsletter) -> list[dict[str, Any]]:
+    """Ask as a stranger and as an author; return the issues that there are."""
     stranger = {"Authorization": f"Bearer smoke-{newsletter.run}"}
     as_json = {"Accept": "application/json"}
     reply = newsletter.ask("GET", "/issues")
@@ -184,22 +202,12 @@ def walk(newsletter: Newsletter) -> None:
     _expect_problem(reply, HTTPStatus.NOT_FOUND, "an unknown path")
     reply = newsletter.ask("POST", "/subscriptions", {"name": "Smoke"}, as_json)
     _expect_problem(reply, HTTPStatus.BAD_REQUEST, "signing up without an address")
-    issues = _wait_for(
+    issues: list[dict[str, Any]] = _wait_for(
         "the author's token to work and the database to answer",
         lambda: reply if (reply := _issues(newsletter)).status == HTTPStatus.OK else None,
     ).document["issues"]
-    _tell(f"with the author's token: 200, {len(issues)} issues listed")
-
-    if all(issue["title"].startswith(TITLE) for issue in issues):
-        _send(newsletter, put_aside)
-    else:
-        _say(
-            "5. Publishing is skipped: this stack has published, and an issue goes to all readers."
-        )
-
-    _expect(
-        newsletter.dead_letters() == put_aside, "a message failed: `make dead-letters` says why"
-    )
+    _report(f"with the author's token: 200, {len(issues)} issues listed")
+    return issues
 
 
 def _issues(newsletter: Newsletter) -> Reply:
@@ -226,7 +234,7 @@ def _send(newsletter: Newsletter, put_aside: int) -> None:
         "SES to accept the three mails and report their outcomes",
         lambda: books if (books := _settled(newsletter, path)) else None,
     )
-    _tell(
+    _report(
         f"{books['accepted']} accepted, {books['delivered']} delivered, "
         f"{books['bounced']} bounced, {books['complained']} complained, no duplicates"
     )
@@ -242,7 +250,7 @@ def _send(newsletter: Newsletter, put_aside: int) -> None:
     _say("8. Another issue is published, and has no audience.")
     path = publish_to_none_but(newsletter, 0)
     _wait_for("the issue to be finished", lambda: _shown(newsletter, path)["status"] == "finished")
-    _tell("nobody was mailed after a bounce, a complaint or an unsubscribe")
+    _report("nobody was mailed after a bounce, a complaint or an unsubscribe")
 
 
 def _settled(newsletter: Newsletter, path: str) -> dict[str, Any] | None:
@@ -288,7 +296,7 @@ def publish_to_none_but(newsletter: Newsletter, expected: int) -> str:
                 f"the issue would have gone to {audience} readers and not to the {expected} of "
                 "the simulator: it was canceled before anybody was mailed"
             )
-        _tell(f"its audience is {audience}, as expected")
+        _report(f"its audience is {audience}, as expected")
     return path
 
 
@@ -353,7 +361,7 @@ def _wait_for[Found](what: str, look: Callable[[], Found | None], *, times: int 
 
 def _expect_status(reply: Reply, status: HTTPStatus, what: str) -> None:
     _expect(reply.status == status, f"{what} got the status {reply.status}: {reply.text[:500]}")
-    _tell(f"{what}: {reply.status}")
+    _report(f"{what}: {reply.status}")
 
 
 def _expect_problem(reply: Reply, status: HTTPStatus, what: str) -> None:
@@ -374,7 +382,7 @@ def _say(text: str) -> None:
     say(f"\n{text}", style="bold")
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     say(f"   - {text}")
 
 

@@ -9,13 +9,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operations.deploy.parameters import Refused
-from operations.doctor.patient import find_identity
+from operations.doctor.stack_under_test import find_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from operations.deploy.answers import Answers
-    from operations.doctor.patient import Identity
+    from operations.doctor.stack_under_test import Identity
 
 ANY_REGION = "us-east-1"  # STS and Route 53 answer alike in all of a partition's
 _CALLS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})

@@ -6,7 +6,7 @@ from operations import stack as stacks
 from operations.doctor.command import examine
 from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Patient
+from operations.doctor.stack_under_test import StackUnderTest
 
 TO_DO = {Verdict.BAD, Verdict.UNKNOWN, Verdict.ADVICE}
 WAITS_FOR_SES = {"identity", "dkim", "spf"}
@@ -15,7 +15,7 @@ WAITS_FOR_SES = {"identity", "dkim", "spf"}
 def show(stack: str, *, dns: Dns) -> None:
     """Ask doctor what the stack still wants, and print it by day."""
     described = stacks.describe(boto3.client("cloudformation"), stack)
-    findings = examine(Patient(stack=described, dns=dns))
+    findings = examine(StackUnderTest(stack=described, dns=dns))
     print("\n".join(lines(described, findings)))
 
 

@@ -15,11 +15,11 @@ from operations.console import console, print_json, say
 from operations.doctor import account_checks, sender_checks, stack_checks
 from operations.doctor.dns import Dns, DnsError
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Patient
+from operations.doctor.stack_under_test import StackUnderTest
 from operations.options import Json, Region, Stack
 from operations.stack import StackError
 
-type Check = Callable[[Patient], Iterator[Finding]]
+type Check = Callable[[StackUnderTest], Iterator[Finding]]
 
 CHECKS: dict[str, Check] = {
     "stack": stack_checks.deployment,
@@ -56,15 +56,15 @@ PERMISSIONS = (
 PORTS = range(1, 1 << 16)  # UDP's and TCP's; nothing listens on 0
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(target: StackUnderTest) -> list[Finding]:
     """Make every check; one that fails says so and doesn't keep the others from being made."""
-    return [finding for name in CHECKS for finding in made(name, patient)]
+    return [finding for name in CHECKS for finding in made(name, target)]
 
 
-def made(name: str, patient: Patient) -> list[Finding]:
+def made(name: str, target: StackUnderTest) -> list[Finding]:
     """Make one check."""
     try:
-        return list(CHECKS[name](patient))
+        return list(CHECKS[name](target))
     except (ClientError, BotoCoreError) as error:
         says, fix = errors.explain(error), PERMISSIONS
     except StackError as error:  # a stack that never came up has no outputs
@@ -133,8 +133,8 @@ def command(
     Changes nothing; it asks the database too, which it wakes. Exits with 0 when the stack is ready
     to send, else with 1.
     """
-    patient = Patient(options.chosen(stack, region), dns or Dns(), list_size)
-    patient.stack.parameter("SenderAddress")  # raises for a stack that isn't Broadsheet's
-    found = document(findings := examine(patient))
+    target = StackUnderTest(options.chosen(stack, region), dns or Dns(), list_size)
+    target.stack.parameter("SenderAddress")  # raises for a stack that isn't Broadsheet's
+    found = document(findings := examine(target))
     print_json(found) if as_json else show(findings)
     raise typer.Exit(0 if found["ready"] else 1)

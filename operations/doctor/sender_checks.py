@@ -5,62 +5,48 @@ from urllib.parse import urlsplit
 
 from operations.doctor.dns import is_reserved
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Identity, Patient
+from operations.doctor.stack_under_test import Identity, StackUnderTest
 
 SPF = "v=spf1 include:amazonses.com -all"
 
 
-def identity(patient: Patient) -> Iterator[Finding]:
+def identity(target: StackUnderTest) -> Iterator[Finding]:
     """Check the identity: SES sends only as one that it verified."""
-    found = patient.identity
+    found = target.identity
+    create = f"  aws sesv2 create-email-identity --email-identity {target.sender_domain}"
+    verdict, fix = Verdict.BAD, tuple[str, ...]()
     if found is None:
-        yield Finding(
-            check="identity",
-            verdict=Verdict.BAD,
-            says=f"SES in {patient.region} has no identity for {patient.sender_domain}.",
-            fix=(
-                f"Deploy with SenderDomain={patient.sender_domain}, or create the identity and",
-                "run this again for its DNS records:",
-                f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
-            ),
+        says = f"SES in {target.region} has no identity for {target.sender_domain}."
+        fix = (
+            f"Deploy with SenderDomain={target.sender_domain}, or create the identity and",
+            "run this again for its DNS records:",
+            create,
         )
     elif not found.answer.get("VerifiedForSendingStatus"):
         status = found.answer.get("VerificationStatus", "PENDING").lower()
-        how = (
+        says = f"{found.name} is not verified yet; SES says: {status}."
+        fix = (
             "Add the DKIM records below to DNS; SES looks for them for 72 hours."
             if found.is_domain
-            else "Follow the link in the mail that SES sent there, within 24 hours."
-        )
-        yield Finding(
-            check="identity",
-            verdict=Verdict.BAD,
-            says=f"{found.name} is not verified yet; SES says: {status}.",
-            fix=(how,),
+            else "Follow the link in the mail that SES sent there, within 24 hours.",
         )
     elif not found.is_domain:
-        yield Finding(
-            check="identity",
-            verdict=Verdict.BAD,
-            says=(
-                f"Only the address {found.name} is verified: its mail isn't signed by its domain, "
-                "and Gmail and Yahoo refuse bulk mail without that signature."
-            ),
-            fix=(
-                "Create an identity for the whole domain, and run this again for its DNS records:",
-                f"  aws sesv2 create-email-identity --email-identity {patient.sender_domain}",
-            ),
+        says = (
+            f"Only the address {found.name} is verified: its mail isn't signed by its domain, "
+            "and Gmail and Yahoo refuse bulk mail without that signature."
+        )
+        fix = (
+            "Create an identity for the whole domain, and run this again for its DNS records:",
+            create,
         )
     else:
-        yield Finding(
-            check="identity",
-            verdict=Verdict.GOOD,
-            says=f"{found.name} is verified in {patient.region}.",
-        )
+        verdict, says = Verdict.GOOD, f"{found.name} is verified in {target.region}."
+    yield Finding(check="identity", verdict=verdict, says=says, fix=fix)
 
 
-def forwarding(patient: Patient) -> Iterator[Finding]:
+def forwarding(target: StackUnderTest) -> Iterator[Finding]:
     """Look whether SES also mails bounces and complaints to the sender, as it does by default."""
-    found = patient.identity
+    found = target.identity
     if found is None:
         yield Finding(
             check="forwarding", verdict=Verdict.SKIPPED, says="There is no identity to look at."
@@ -69,7 +55,7 @@ def forwarding(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="forwarding",
             verdict=Verdict.ADVICE,
-            says=f"SES also mails each bounce and complaint to {patient.sender}.",
+            says=f"SES also mails each bounce and complaint to {target.sender}.",
             fix=(
                 "The stack hears of them by SES's events. To be spared the mails:",
                 (
@@ -86,9 +72,9 @@ def forwarding(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def dkim(patient: Patient) -> Iterator[Finding]:
+def dkim(target: StackUnderTest) -> Iterator[Finding]:
     """Check the DNS names that hold the domain's signing keys: aliases of SES's."""
-    found = patient.identity
+    found = target.identity
     if found is None or not found.is_domain:
         yield Finding(
             check="dkim",
@@ -113,10 +99,10 @@ def dkim(patient: Patient) -> Iterator[Finding]:
     if is_reserved(found.name):
         yield _no_dns("dkim", found.name)
         return
-    yield _missing_keys(patient, found) or _judge_keys(found)
+    yield _missing_keys(target, found) or _judge_keys(found)
 
 
-def _missing_keys(patient: Patient, found: Identity) -> Finding | None:
+def _missing_keys(target: StackUnderTest, found: Identity) -> Finding | None:
     """Return what DNS lacks of the aliases of SES's keys; an operator's own key is no alias."""
     attributes = found.answer["DkimAttributes"]
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
@@ -127,7 +113,7 @@ def _missing_keys(patient: Patient, found: Identity) -> Finding | None:
         for token in attributes.get("Tokens", [])
     }
     missing = {
-        name: target for name, target in wanted.items() if target not in patient.dns.aliases(name)
+        name: alias for name, alias in wanted.items() if alias not in target.dns.aliases(name)
     }
     if not missing:
         return None
@@ -137,7 +123,7 @@ def _missing_keys(patient: Patient, found: Identity) -> Finding | None:
         says=f"{len(missing)} of {len(wanted)} DKIM records are not in DNS.",
         fix=(
             "Add to DNS:",
-            *(f"  {name}.  CNAME  {target}." for name, target in missing.items()),
+            *(f"  {name}.  CNAME  {alias}." for name, alias in missing.items()),
         ),
     )
 
@@ -156,19 +142,19 @@ def _judge_keys(found: Identity) -> Finding:
     )
 
 
-def spf(patient: Patient) -> Iterator[Finding]:
+def spf(target: StackUnderTest) -> Iterator[Finding]:
     """Check the domain that bounces go to, which SPF is about: SES's own, until one is set."""
-    found = patient.identity
-    domain = patient.signing_domain
+    found = target.identity
+    domain = target.signing_domain
     attributes = found.answer.get("MailFromAttributes", {}) if found else {}
     if is_reserved(domain):
         yield _no_dns("spf", domain)
         return
     mail_from = attributes.get("MailFromDomain")
     if not mail_from:
-        yield _no_mail_from(domain, patient.region)
+        yield _no_mail_from(domain, target.region)
         return
-    fault = _fault_of_mail_from(patient, mail_from, attributes.get("MailFromDomainStatus"))
+    fault = _fault_of_mail_from(target, mail_from, attributes.get("MailFromDomainStatus"))
     if not fault:
         yield Finding(
             check="spf", verdict=Verdict.GOOD, says=f"Bounces go to {mail_from}, and SPF passes."
@@ -180,7 +166,7 @@ def spf(patient: Patient) -> Iterator[Finding]:
         says=fault,
         fix=(
             "Set in DNS, and nothing else for this name:",
-            *_mail_from_records(mail_from, patient.region),
+            *_mail_from_records(mail_from, target.region),
         ),
     )
 
@@ -202,11 +188,11 @@ def _no_mail_from(domain: str, region: str) -> Finding:
     )
 
 
-def _fault_of_mail_from(patient: Patient, mail_from: str, status: str | None) -> str | None:
+def _fault_of_mail_from(target: StackUnderTest, mail_from: str, status: str | None) -> str | None:
     """Return what is wrong with the domain that bounces go to, in a sentence; else None."""
-    server = f"feedback-smtp.{patient.region}.amazonses.com"
-    senders = [text for text in patient.dns.texts(mail_from) if text.startswith("v=spf1")]
-    if patient.dns.mail_servers(mail_from) != [server]:
+    server = f"feedback-smtp.{target.region}.amazonses.com"
+    senders = [text for text in target.dns.texts(mail_from) if text.startswith("v=spf1")]
+    if target.dns.mail_servers(mail_from) != [server]:
         return f"{mail_from} must have {server} as its only mail server."
     if len(senders) != 1 or "include:amazonses.com" not in senders[0].split():
         return f"{mail_from} must have one SPF record, which includes amazonses.com."
@@ -215,16 +201,16 @@ def _fault_of_mail_from(patient: Patient, mail_from: str, status: str | None) ->
     return None
 
 
-def dmarc(patient: Patient) -> Iterator[Finding]:
+def dmarc(target: StackUnderTest) -> Iterator[Finding]:
     """Check for a DMARC record, which Gmail and Yahoo require of bulk senders."""
-    domain = patient.sender_domain
+    domain = target.sender_domain
     if is_reserved(domain):
         yield _no_dns("dmarc", domain)
         return
     labels = domain.split(".")
     for level in range(len(labels) - 1):  # a domain without one is covered by those above it
         name = f"_dmarc.{'.'.join(labels[level:])}"
-        records = [text for text in patient.dns.texts(name) if text.startswith("v=DMARC1")]
+        records = [text for text in target.dns.texts(name) if text.startswith("v=DMARC1")]
         if len(records) > 1:
             yield Finding(
                 check="dmarc",
@@ -263,20 +249,20 @@ def _judge_policy(name: str, record: str) -> Finding:
     return Finding(check="dmarc", verdict=Verdict.GOOD, says=f"{name} has the policy {tags['p']}.")
 
 
-def links(patient: Patient) -> Iterator[Finding]:
+def links(target: StackUnderTest) -> Iterator[Finding]:
     """Check where links lead: filters trust the sender's own domain, and one-click needs TLS."""
-    if patient.is_on_one_machine:
+    if target.is_on_one_machine:
         yield Finding(
             check="links", verdict=Verdict.SKIPPED, says="This stack runs on one machine."
         )
         return
-    address = urlsplit(patient.links)
-    host, home = address.hostname or "", patient.signing_domain
+    address = urlsplit(target.links)
+    host, home = address.hostname or "", target.signing_domain
     if address.scheme != "https":
         yield Finding(
             check="links",
             verdict=Verdict.BAD,
-            says=f"Links in mails begin with {patient.links}, and one-click needs https.",
+            says=f"Links in mails begin with {target.links}, and one-click needs https.",
             fix=("Deploy with a PublicUrl that begins with https://.",),
         )
     elif host != home and not host.endswith(f".{home}"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from operations import stack
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Patient
+from operations.doctor.stack_under_test import StackUnderTest
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -21,32 +21,30 @@ DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
 REPORT = b'{"report": true}'  # of dispatch, which reads it from the database
 
 
-def deployment(patient: Patient) -> Iterator[Finding]:
+def deployment(target: StackUnderTest) -> Iterator[Finding]:
     """Check for a failed deployment: after a rollback the version before keeps serving."""
-    status = patient.stack.status
+    status = target.stack.status
     if status in WHOLE:
-        yield Finding(
-            check="stack", verdict=Verdict.GOOD, says=f"{patient.stack.name} is {status}."
-        )
+        yield Finding(check="stack", verdict=Verdict.GOOD, says=f"{target.stack.name} is {status}.")
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         yield Finding(
             check="stack",
             verdict=Verdict.ADVICE,
             says="The last deployment failed; the version before it keeps serving.",
-            fix=(f"  aws cloudformation describe-stack-events --stack-name {patient.stack.name}",),
+            fix=(f"  aws cloudformation describe-stack-events --stack-name {target.stack.name}",),
         )
     else:
         yield Finding(
             check="stack",
             verdict=Verdict.BAD,
-            says=f"{patient.stack.name} is {status}.",
+            says=f"{target.stack.name} is {status}.",
             fix=("docs/operations.md, “A deployment failed”, says what to do.",),
         )
 
 
-def database(patient: Patient) -> Iterator[Finding]:
+def database(target: StackUnderTest) -> Iterator[Finding]:
     """Check the schema and the cluster, without waking it."""
-    migrations = [each for each in patient.resources if each.logical_id == "SchemaMigration"]
+    migrations = [each for each in target.resources if each.logical_id == "SchemaMigration"]
     if not migrations or not migrations[0].status.endswith("_COMPLETE"):
         yield Finding(
             check="database",
@@ -55,47 +53,50 @@ def database(patient: Patient) -> Iterator[Finding]:
             fix=("docs/operations.md, “A migration failed”, says what to do.",),
         )
         return
-    deployed = stack.template(patient.cloudformation, patient.stack.name)
+    deployed = stack.template(target.cloudformation, target.stack.name)
     version = deployed["Resources"]["SchemaMigration"]["Properties"]["SchemaVersion"]
-    clusters = patient.resources_of("AWS::RDS::DBCluster")
-    if not clusters:
+    clusters = target.resources_of("AWS::RDS::DBCluster")
+    if clusters:
+        yield _cluster(target, clusters[0].physical_id, version)
+    else:
         yield Finding(
             check="database",
             verdict=Verdict.GOOD,
             says=f"The schema is at {version}, in a PostgreSQL of your own.",
         )
-        return
-    found = patient.rds.describe_db_clusters(DBClusterIdentifier=clusters[0].physical_id)
+
+
+def _cluster(target: StackUnderTest, cluster_id: str, version: str) -> Finding:
+    found = target.rds.describe_db_clusters(DBClusterIdentifier=cluster_id)
     cluster = found["DBClusters"][0]
     if cluster["Status"] != "available":
-        yield Finding(
+        return Finding(
             check="database",
             verdict=Verdict.BAD,
-            says=f"The cluster {clusters[0].physical_id} is {cluster['Status']}.",
+            says=f"The cluster {cluster_id} is {cluster['Status']}.",
             fix=(
                 "Look at its events in the RDS console; requests wait in their queues meanwhile.",
             ),
         )
-    elif not cluster.get("DeletionProtection"):
-        yield Finding(
+    if not cluster.get("DeletionProtection"):
+        return Finding(
             check="database",
             verdict=Verdict.ADVICE,
             says="The cluster is up, and not protected from deletion.",
             fix=("Deploy with DatabaseDeletionProtection=true.",),
         )
-    else:
-        days = cluster.get("BackupRetentionPeriod")
-        yield Finding(
-            check="database",
-            verdict=Verdict.GOOD,
-            says=f"The cluster is up, at schema {version}; it keeps {days} days of backups.",
-        )
+    days = cluster.get("BackupRetentionPeriod")
+    return Finding(
+        check="database",
+        verdict=Verdict.GOOD,
+        says=f"The cluster is up, at schema {version}; it keeps {days} days of backups.",
+    )
 
 
-def issues(patient: Patient) -> Iterator[Finding]:
+def issues(target: StackUnderTest) -> Iterator[Finding]:
     """Ask the database which problems are still open: an alarm on a single event goes quiet."""
-    function = patient.stack.output("DispatchFunctionName")
-    answer = patient.functions.invoke(FunctionName=function, Payload=REPORT)
+    function = target.stack.output("DispatchFunctionName")
+    answer = target.functions.invoke(FunctionName=function, Payload=REPORT)
     problems = json.loads(answer["Payload"].read())
     if "FunctionError" in answer or problems is None:
         yield Finding(
@@ -105,7 +106,7 @@ def issues(patient: Patient) -> Iterator[Finding]:
             fix=(f"See the newest lines of the log /aws/lambda/{function}.",),
         )
         return
-    found = [*_paused(problems["paused"]), *_uncertain(patient, problems)]
+    found = [*_paused(problems["paused"]), *_uncertain(target, problems)]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
@@ -124,7 +125,7 @@ def _paused(paused: list[dict[str, str]]) -> Iterator[Finding]:
         )
 
 
-def _uncertain(patient: Patient, problems: dict[str, int]) -> Iterator[Finding]:
+def _uncertain(target: StackUnderTest, problems: dict[str, int]) -> Iterator[Finding]:
     """Report the mails whose outcome is unknown, and those that were sent twice."""
     if unresolved := problems["unresolved_mails"]:
         yield Finding(
@@ -133,7 +134,7 @@ def _uncertain(patient: Patient, problems: dict[str, int]) -> Iterator[Finding]:
             says=f"{unresolved:,} mails have been unresolved longer than the grace period.",
             fix=(
                 "They settle within the hour, unless SES's events don't arrive or can't be read:",
-                f"  make dead-letters STACK={patient.stack.name}",
+                f"  make dead-letters STACK={target.stack.name}",
             ),
         )
     if duplicates := problems["duplicate_mails"]:
@@ -145,9 +146,9 @@ def _uncertain(patient: Patient, problems: dict[str, int]) -> Iterator[Finding]:
         )
 
 
-def alarms(patient: Patient) -> Iterator[Finding]:
+def alarms(target: StackUnderTest) -> Iterator[Finding]:
     """Check that somebody gets the alarms, and that none rings."""
-    names = [each.physical_id for each in patient.resources_of("AWS::CloudWatch::Alarm")]
+    names = [each.physical_id for each in target.resources_of("AWS::CloudWatch::Alarm")]
     if not names:
         yield Finding(
             check="alarms",
@@ -156,9 +157,9 @@ def alarms(patient: Patient) -> Iterator[Finding]:
             fix=("Deploy a newer version of it.",),
         )
         return
-    found = patient.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
-    listeners = _listeners(patient, found)
-    if patient.is_on_one_machine and not listeners:
+    found = target.cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+    listeners = _listeners(target, found)
+    if target.is_on_one_machine and not listeners:
         yield Finding(
             check="alarms",
             verdict=Verdict.SKIPPED,
@@ -175,7 +176,7 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _listeners(patient: Patient, found: "list[MetricAlarmTypeDef]") -> list[bool]:
+def _listeners(target: StackUnderTest, found: "list[MetricAlarmTypeDef]") -> list[bool]:
     """Return whether each address for the alarms is confirmed."""
     topics = {
         action for each in found for action in each.get("AlarmActions", []) if ":sns:" in action
@@ -183,9 +184,7 @@ def _listeners(patient: Patient, found: "list[MetricAlarmTypeDef]") -> list[bool
     return [
         each["SubscriptionArn"].startswith("arn:")  # else it says that it waits for its owner
         for topic in sorted(topics)
-        for page in patient.sns.get_paginator("list_subscriptions_by_topic").paginate(
-            TopicArn=topic
-        )
+        for page in target.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         for each in page["Subscriptions"]
     ]
 
@@ -216,12 +215,12 @@ def _fault_of_alarms(
     return None
 
 
-def dead_letters(patient: Patient) -> Iterator[Finding]:
+def dead_letters(target: StackUnderTest) -> Iterator[Finding]:
     """Check for messages that failed for good, which wait for an operator for 14 days."""
     counts = {
         name.lower(): int(
-            patient.sqs.get_queue_attributes(
-                QueueUrl=patient.stack.output(f"{name}DeadLetterQueueUrl"),
+            target.sqs.get_queue_attributes(
+                QueueUrl=target.stack.output(f"{name}DeadLetterQueueUrl"),
                 AttributeNames=["ApproximateNumberOfMessages"],
             )["Attributes"]["ApproximateNumberOfMessages"]
         )
@@ -235,20 +234,20 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
             says=f"Messages failed for good: {lying}.",
             fix=(
                 "Look why, fix the cause, and retry them:",
-                f"  make dead-letters STACK={patient.stack.name}",
-                f"  make dead-letters STACK={patient.stack.name} BACK=requests",
+                f"  make dead-letters STACK={target.stack.name}",
+                f"  make dead-letters STACK={target.stack.name} BACK=requests",
             ),
         )
     else:
         yield Finding(check="dead letters", verdict=Verdict.GOOD, says="No message failed.")
 
 
-def queues(patient: Patient) -> Iterator[Finding]:
+def queues(target: StackUnderTest) -> Iterator[Finding]:
     """Check for queues without a function: a smoke test that was killed leaves one stopped."""
     stopped = [
         source
-        for source in patient.resources_of("AWS::Lambda::EventSourceMapping")
-        if not patient.functions.get_event_source_mapping(UUID=source.physical_id)[
+        for source in target.resources_of("AWS::Lambda::EventSourceMapping")
+        if not target.functions.get_event_source_mapping(UUID=source.physical_id)[
             "State"
         ].startswith("Enabl")
     ]
@@ -266,9 +265,9 @@ def queues(patient: Patient) -> Iterator[Finding]:
         yield Finding(check="queues", verdict=Verdict.GOOD, says="Every queue has its function.")
 
 
-def authors(patient: Patient) -> Iterator[Finding]:
+def authors(target: StackUnderTest) -> Iterator[Finding]:
     """Check for an author: without one nobody can publish."""
-    secret = patient.secrets.get_secret_value(SecretId=patient.stack.output("AuthorsSecretArn"))
+    secret = target.secrets.get_secret_value(SecretId=target.stack.output("AuthorsSecretArn"))
     count = len(json.loads(secret["SecretString"])["authors"])
     if count:
         yield Finding(
@@ -279,5 +278,5 @@ def authors(patient: Patient) -> Iterator[Finding]:
             check="authors",
             verdict=Verdict.BAD,
             says="Nobody may publish yet.",
-            fix=(f"  make author NAME=jo STACK={patient.stack.name}",),
+            fix=(f"  make author NAME=jo STACK={target.stack.name}",),
         )

@@ -23,7 +23,7 @@ from operations.doctor import account_checks, dns
 from operations.doctor import command as doctor
 from operations.doctor.dns import Dns
 from operations.doctor.findings import Finding, Verdict
-from operations.doctor.patient import Patient
+from operations.doctor.stack_under_test import StackUnderTest
 from operations.stack import DeployedStack, Resource
 from ses_server import Server
 from ses_server.account import dkim_tokens
@@ -43,7 +43,7 @@ def made(logical_id: str, kind: str, physical_id: str = "") -> Resource:
 
 
 def deploy() -> tuple[DeployedStack, list[Resource]]:
-    """Make what the doctor looks at; CloudFormation's word for it is given to the patient."""
+    """Make what the doctor looks at; CloudFormation's word for it is given to the target."""
     sqs, sns, cloudwatch = boto3.client("sqs"), boto3.client("sns"), boto3.client("cloudwatch")
     secret = boto3.client("secretsmanager").create_secret(
         Name="authors", SecretString=json.dumps({"authors": [{"name": "Jo"}]})
@@ -90,7 +90,7 @@ def deploy() -> tuple[DeployedStack, list[Resource]]:
 class Practice:
     """A stack where all is well, and what a test can take away from it."""
 
-    patient: Patient
+    target: StackUnderTest
     ses: Server
     zone: Zone
     dispatch: dict[str, Any] = field(default_factory=dict)  # how a call of it is answered
@@ -101,7 +101,7 @@ class Practice:
         self.dispatch["Payload"] = BytesIO(json.dumps(report).encode())
 
     def findings(self, check: str) -> list[Finding]:
-        return doctor.made(check, self.patient)
+        return doctor.made(check, self.target)
 
     def finding(self, check: str) -> Finding:
         """Make one check."""
@@ -117,17 +117,17 @@ class Practice:
 
     def of(self, stack: DeployedStack, list_size: int = 10_000) -> "Practice":
         """Look at another stack, or with another list."""
-        patient = replace(self.patient, stack=stack, list_size=list_size)
+        target = replace(self.target, stack=stack, list_size=list_size)
         for kept in ("cloudformation", "functions", "resources"):
-            patient.__dict__[kept] = self.patient.__dict__[kept]
-        return replace(self, patient=patient)
+            target.__dict__[kept] = self.target.__dict__[kept]
+        return replace(self, target=target)
 
     def with_parameters(self, **parameters: str) -> "Practice":
-        stack = self.patient.stack
+        stack = self.target.stack
         return self.of(stack.model_copy(update={"parameters": stack.parameters | parameters}))
 
     def with_links(self, url: str) -> "Practice":
-        stack = self.patient.stack
+        stack = self.target.stack
         return self.of(stack.model_copy(update={"outputs": stack.outputs | {"SignUpUrl": url}}))
 
 
@@ -151,19 +151,19 @@ def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practi
     ):
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
         stack, resources = deploy()
-        patient = Patient(stack, Dns("127.0.0.1", zone.port), list_size=10_000)
-        patient.__dict__["resources"] = resources
-        topic = patient.stack.output("SesEventsTopicArn")
-        queue_arn = patient.sqs.get_queue_attributes(
-            QueueUrl=patient.stack.output("FeedbackQueueUrl"), AttributeNames=["QueueArn"]
+        target = StackUnderTest(stack, Dns("127.0.0.1", zone.port), list_size=10_000)
+        target.__dict__["resources"] = resources
+        topic = target.stack.output("SesEventsTopicArn")
+        queue_arn = target.sqs.get_queue_attributes(
+            QueueUrl=target.stack.output("FeedbackQueueUrl"), AttributeNames=["QueueArn"]
         )["Attributes"]["QueueArn"]
-        patient.sns.subscribe(
+        target.sns.subscribe(
             TopicArn=topic,
             Protocol="sqs",
             Endpoint=queue_arn,
             Attributes={"RawMessageDelivery": "true"},
         )
-        client = patient.ses
+        client = target.ses
         client.put_email_identity_feedback_attributes(
             EmailIdentity=DOMAIN, EmailForwardingEnabled=False
         )
@@ -179,15 +179,15 @@ def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practi
         zone.put(f"bounces.{DOMAIN}", "TXT", '"v=spf1 include:amazonses.com -all"')
         zone.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=quarantine"')
         migrated = {"SchemaMigration": {"Properties": {"SchemaVersion": 2}}}
-        answer(patient.cloudformation, "GetTemplate", {"TemplateBody": {"Resources": migrated}})
+        answer(target.cloudformation, "GetTemplate", {"TemplateBody": {"Resources": migrated}})
         answer(
-            patient.functions,
+            target.functions,
             "GetAccountSettings",
             {"AccountLimit": {"ConcurrentExecutions": 10}},
         )
-        practice = Practice(patient, ses, zone)
+        practice = Practice(target, ses, zone)
         practice.dispatch_reports()
-        answer(patient.functions, "Invoke", practice.dispatch)
+        answer(target.functions, "Invoke", practice.dispatch)
         yield practice
 
 
@@ -206,7 +206,7 @@ def tell(client: Any, configuration_set: str, topic: str, types: list[str]) -> N
 def test_where_all_is_well_nothing_stands_in_the_way(
     practice: Practice, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    findings = doctor.examine(practice.patient)
+    findings = doctor.examine(practice.target)
 
     assert {finding.verdict for finding in findings} == {Verdict.GOOD}
     assert [finding.check for finding in findings] == list(doctor.CHECKS)
@@ -234,8 +234,8 @@ def test_a_program_reads_the_findings(
 def test_the_exit_status_says_whether_a_stack_is_ready(
     practice: Practice, monkeypatch: pytest.MonkeyPatch, *, verified: bool
 ) -> None:
-    monkeypatch.setattr(options, "chosen", lambda *_: practice.patient.stack)
-    monkeypatch.setattr(doctor, "Patient", lambda *_: practice.patient)
+    monkeypatch.setattr(options, "chosen", lambda *_: practice.target.stack)
+    monkeypatch.setattr(doctor, "StackUnderTest", lambda *_: practice.target)
     if not verified:
         practice.ses.control.change_identity(DOMAIN, verification="PENDING")
 
@@ -264,7 +264,7 @@ def test_a_check_that_may_not_look_says_so_and_the_others_go_on(practice: Practi
         "AccessDeniedException", operations=frozenset({"GetEmailIdentity"}), status=403
     )
 
-    verdicts = {finding.check: finding for finding in doctor.examine(practice.patient)}
+    verdicts = {finding.check: finding for finding in doctor.examine(practice.target)}
 
     assert verdicts["identity"].verdict is Verdict.UNKNOWN
     assert "may not call GetEmailIdentity" in verdicts["identity"].says
@@ -287,7 +287,7 @@ def test_a_name_server_that_does_not_answer_says_nothing_about_the_records(
 
 
 def test_a_sender_that_ses_does_not_know_is_to_be_made_an_identity(practice: Practice) -> None:
-    practice.patient.ses.delete_email_identity(EmailIdentity=DOMAIN)
+    practice.target.ses.delete_email_identity(EmailIdentity=DOMAIN)
 
     assert f"create-email-identity --email-identity {DOMAIN}" in practice.bad("identity")
     practice.bad("dkim")
@@ -300,8 +300,8 @@ def test_a_domain_that_is_not_verified_waits_for_its_records(practice: Practice)
 
 
 def test_an_address_alone_is_not_enough(practice: Practice) -> None:
-    practice.patient.ses.delete_email_identity(EmailIdentity=DOMAIN)
-    practice.patient.ses.create_email_identity(EmailIdentity=SENDER)
+    practice.target.ses.delete_email_identity(EmailIdentity=DOMAIN)
+    practice.target.ses.create_email_identity(EmailIdentity=SENDER)
 
     assert "Only the address" in practice.bad("identity")
     practice.bad("dkim")
@@ -333,7 +333,7 @@ def test_records_that_ses_has_not_seen_do_not_sign_yet(practice: Practice, statu
 
 
 def test_bounces_to_sess_own_domain_are_advised_against(practice: Practice) -> None:
-    practice.patient.ses.put_email_identity_mail_from_attributes(
+    practice.target.ses.put_email_identity_mail_from_attributes(
         EmailIdentity=DOMAIN, MailFromDomain=""
     )
 
@@ -414,7 +414,7 @@ def test_links_to_another_domain_are_advised_against(practice: Practice, url: st
 
 
 def test_a_domain_for_examples_is_not_looked_for_in_dns(practice: Practice) -> None:
-    practice.patient.ses.create_email_identity(EmailIdentity="page.example")
+    practice.target.ses.create_email_identity(EmailIdentity="page.example")
     local = practice.with_parameters(SenderAddress="news@page.example")
 
     for check in ("dkim", "spf", "dmarc"):
@@ -423,7 +423,7 @@ def test_a_domain_for_examples_is_not_looked_for_in_dns(practice: Practice) -> N
 
 
 def test_feedback_that_is_also_mailed_to_the_sender_is_advised_against(practice: Practice) -> None:
-    practice.patient.ses.put_email_identity_feedback_attributes(
+    practice.target.ses.put_email_identity_feedback_attributes(
         EmailIdentity=DOMAIN, EmailForwardingEnabled=True
     )
 
@@ -470,7 +470,7 @@ def test_a_list_larger_than_a_days_quota_takes_days(practice: Practice) -> None:
 def test_a_rate_too_low_for_a_day_is_told(practice: Practice) -> None:
     practice.ses.control.change_account(max_24_hour_send=-1, max_send_rate=1)
 
-    larger = practice.of(practice.patient.stack, list_size=200_000)
+    larger = practice.of(practice.target.stack, list_size=200_000)
     assert "takes about 3 days" in larger.bad("quota")
 
 
@@ -487,13 +487,13 @@ def test_the_time_of_an_issue_counts_the_stacks_share_of_the_rate(practice: Prac
 def test_a_suppression_list_that_is_not_honoured_is_told(
     practice: Practice, kept: list[Any]
 ) -> None:
-    practice.patient.ses.put_account_suppression_attributes(SuppressedReasons=kept)
+    practice.target.ses.put_account_suppression_attributes(SuppressedReasons=kept)
 
     assert "--suppressed-reasons BOUNCE COMPLAINT" in practice.bad("suppression")
 
 
 def test_the_issues_own_setting_goes_before_the_accounts(practice: Practice) -> None:
-    practice.patient.ses.put_configuration_set_suppression_options(
+    practice.target.ses.put_configuration_set_suppression_options(
         ConfigurationSetName="news-issues", SuppressedReasons=["COMPLAINT"]
     )
 
@@ -501,7 +501,7 @@ def test_the_issues_own_setting_goes_before_the_accounts(practice: Practice) -> 
 
 
 def test_events_that_are_not_told_are_named(practice: Practice) -> None:
-    ses, topic = practice.patient.ses, practice.patient.stack.output("SesEventsTopicArn")
+    ses, topic = practice.target.ses, practice.target.stack.output("SesEventsTopicArn")
     ses.delete_configuration_set_event_destination(
         ConfigurationSetName="news-issues", EventDestinationName="events"
     )
@@ -512,7 +512,7 @@ def test_events_that_are_not_told_are_named(practice: Practice) -> None:
 
 
 def test_events_to_another_topic_are_not_this_stacks(practice: Practice) -> None:
-    ses = practice.patient.ses
+    ses = practice.target.ses
     ses.delete_configuration_set_event_destination(
         ConfigurationSetName="news-confirmations", EventDestinationName="events"
     )
@@ -522,7 +522,7 @@ def test_events_to_another_topic_are_not_this_stacks(practice: Practice) -> None
 
 
 def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> None:
-    sns, topic = practice.patient.sns, practice.patient.stack.output("SesEventsTopicArn")
+    sns, topic = practice.target.sns, practice.target.stack.output("SesEventsTopicArn")
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
 
     sns.set_subscription_attributes(
@@ -538,15 +538,15 @@ def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> N
 
 def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) -> None:
     source = made("Source", "AWS::Lambda::EventSourceMapping", str(uuid4()))
-    practice.patient.resources.extend([source] * 3)
+    practice.target.resources.extend([source] * 3)
     answer(
-        practice.patient.functions,
+        practice.target.functions,
         "GetEventSourceMapping",
         {"ScalingConfig": {"MaximumConcurrency": 2}},
     )
     assert "4 are left for the pages." in practice.finding("concurrency").says
 
-    practice.patient.resources.append(source)
+    practice.target.resources.append(source)
 
     assert "use up to 8 of them. Too few are left" in practice.bad("concurrency")
 
@@ -556,8 +556,8 @@ def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) ->
 
 def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice) -> None:
     source = made("DeliverFromDeliveryQueue", "AWS::Lambda::EventSourceMapping", str(uuid4()))
-    practice.patient.resources.append(source)
-    answer(practice.patient.functions, "GetEventSourceMapping", {"State": "Disabled"})
+    practice.target.resources.append(source)
+    answer(practice.target.functions, "GetEventSourceMapping", {"State": "Disabled"})
 
     says = practice.bad("queues")
 
@@ -578,13 +578,13 @@ def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice)
 def test_a_deployment_that_failed_is_told(
     practice: Practice, status: str, verdict: Verdict
 ) -> None:
-    stack = practice.patient.stack.model_copy(update={"status": status})
+    stack = practice.target.stack.model_copy(update={"status": status})
 
     assert practice.of(stack).finding("stack").verdict is verdict
 
 
 def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
-    practice.patient.resources.clear()
+    practice.target.resources.clear()
 
     assert "never migrated" in practice.bad("database")
 
@@ -604,9 +604,9 @@ def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
 def test_a_cluster_is_judged_by_what_rds_says_of_it(
     practice: Practice, cluster: dict[str, Any], verdict: Verdict, says: str
 ) -> None:
-    practice.patient.resources.append(made("Cluster", "AWS::RDS::DBCluster", "news-db"))
+    practice.target.resources.append(made("Cluster", "AWS::RDS::DBCluster", "news-db"))
     answer(
-        practice.patient.rds,
+        practice.target.rds,
         "DescribeDBClusters",
         {"DBClusters": [{"BackupRetentionPeriod": 7} | cluster]},
     )
@@ -658,13 +658,13 @@ def test_a_database_that_does_not_answer_leaves_the_issues_unknown(
 
 
 def test_a_stack_without_alarms_is_told(practice: Practice) -> None:
-    practice.patient.resources.clear()
+    practice.target.resources.clear()
 
     assert "no alarms" in practice.bad("alarms")
 
 
 def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
-    practice.patient.cloudwatch.disable_alarm_actions(AlarmNames=["news-dead-letters"])
+    practice.target.cloudwatch.disable_alarm_actions(AlarmNames=["news-dead-letters"])
 
     told = practice.bad("alarms")
 
@@ -673,7 +673,7 @@ def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
 
 
 def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
-    sns = practice.patient.sns
+    sns = practice.target.sns
     for subscription in sns.list_subscriptions()["Subscriptions"]:
         if subscription["Protocol"] == "email":
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
@@ -685,7 +685,7 @@ def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
 
 def test_an_address_that_has_not_agreed_hears_no_alarms(practice: Practice) -> None:
     answer(
-        practice.patient.sns,
+        practice.target.sns,
         "ListSubscriptionsByTopic",
         {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]},
     )
@@ -694,7 +694,7 @@ def test_an_address_that_has_not_agreed_hears_no_alarms(practice: Practice) -> N
 
 
 def test_an_alarm_that_rings_is_named(practice: Practice) -> None:
-    practice.patient.cloudwatch.set_alarm_state(
+    practice.target.cloudwatch.set_alarm_state(
         AlarmName="news-dead-letters", StateValue="ALARM", StateReason="a test"
     )
 
@@ -703,8 +703,8 @@ def test_an_alarm_that_rings_is_named(practice: Practice) -> None:
 
 @pytest.mark.parametrize("name", QUEUES)
 def test_what_was_put_aside_is_counted(practice: Practice, name: str) -> None:
-    practice.patient.sqs.send_message(
-        QueueUrl=practice.patient.stack.output(f"{name}DeadLetterQueueUrl"), MessageBody="{}"
+    practice.target.sqs.send_message(
+        QueueUrl=practice.target.stack.output(f"{name}DeadLetterQueueUrl"), MessageBody="{}"
     )
 
     says = practice.bad("dead letters")
@@ -714,8 +714,8 @@ def test_what_was_put_aside_is_counted(practice: Practice, name: str) -> None:
 
 
 def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> None:
-    practice.patient.secrets.put_secret_value(
-        SecretId=practice.patient.stack.output("AuthorsSecretArn"), SecretString='{"authors": []}'
+    practice.target.secrets.put_secret_value(
+        SecretId=practice.target.stack.output("AuthorsSecretArn"), SecretString='{"authors": []}'
     )
 
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
@@ -725,7 +725,7 @@ def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
     practice: Practice,
 ) -> None:
     failed = {"status": "ROLLBACK_COMPLETE", "outputs": {}}
-    of_it = practice.of(practice.patient.stack.model_copy(update=failed))
+    of_it = practice.of(practice.target.stack.model_copy(update=failed))
 
     assert "news is ROLLBACK_COMPLETE" in of_it.bad("stack")
     links = of_it.finding("links")

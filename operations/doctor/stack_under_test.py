@@ -58,7 +58,7 @@ def find_identity(ses: SESV2Client, sender: str) -> Identity | None:
 
 
 @dataclass(frozen=True)
-class Patient:
+class StackUnderTest:
     """A stack, its account and its domain. ``list_size``: subscribers, if they are known."""
 
     stack: DeployedStack
