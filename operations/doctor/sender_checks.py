@@ -87,7 +87,7 @@ def forwarding(patient: Patient) -> Iterator[Finding]:
 
 
 def dkim(patient: Patient) -> Iterator[Finding]:
-    """Check the DNS names that hold the domain's signing keys: aliases of SES's."""
+    """Check the DNS names that hold the domain's signing keys, which are aliases to SES."""
     found = patient.identity
     if found is None or not found.is_domain:
         yield Finding(
@@ -117,7 +117,7 @@ def dkim(patient: Patient) -> Iterator[Finding]:
 
 
 def _missing_keys(patient: Patient, found: Identity) -> Finding | None:
-    """Return what DNS lacks of the aliases of SES's keys; an operator's own key is no alias."""
+    """Return which aliases of SES's keys DNS lacks; an operator's own key has no alias."""
     attributes = found.answer["DkimAttributes"]
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
         return None
