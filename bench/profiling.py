@@ -31,7 +31,7 @@ LONGEST = 3600  # seconds; py-spy ends with the process that it samples
 AREAS: Mapping[str, tuple[str, ...]] = {
     "links: signing tokens": ("broadsheet/signed_tokens.py", "itsdangerous/"),
     "links: escaping, variables": ("broadsheet/mail/substitutions.py", "broadsheet/settings.py"),
-    "pydantic": ("pydantic/", "broadsheet/domain/"),
+    "pydantic": ("pydantic/",),
     "SES: writing JSON": ("botocore/serialize.py",),
     "SES: signing the request": ("botocore/auth.py",),
     "SES: reading the answer": ("botocore/parsers.py",),
@@ -43,9 +43,9 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "SES: our entries": ("broadsheet/mail/ses/",),
     "PostgreSQL: psycopg": ("psycopg/",),
     "PostgreSQL: our rows": ("broadsheet/database/",),
-    "deliver itself": ("broadsheet/services/", "broadsheet/queues/"),
+    "deliver itself": ("broadsheet/services/", "broadsheet/queues/", "broadsheet/domain/"),
     "threads": ("threading.py", "concurrent/"),
-    "logs and metrics": ("aws_lambda_powertools/", "logging/"),
+    "logs and metrics": ("broadsheet/telemetry.py", "aws_lambda_powertools/", "logging/"),
 }
 OTHER = "the rest"
 

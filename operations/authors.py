@@ -43,7 +43,7 @@ class Authors(BaseModel):
 
 
 def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
-    """Add an author and give their token, which can't be read again.
+    """Add an author and return their token, which can't be read again.
 
     Raises ``AuthorError`` when the name is taken or is none.
     """
@@ -61,7 +61,7 @@ def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
 
 
 def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
-    """Give an author another token beside the one they have, until ``revoke_old``.
+    """Add a second token for an author; the first works until ``revoke_old``.
 
     Raises ``AuthorError`` when there is no such author.
     """
@@ -110,7 +110,7 @@ def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
 
 
 def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
-    """Give all authors, oldest first."""
+    """Return all authors, oldest first."""
     current = secret_value.current(client, secret_arn)
     return Authors.model_validate_json(current.value).authors
 

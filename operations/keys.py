@@ -63,7 +63,7 @@ class Keys(BaseModel):
 
     @property
     def waits_for_its_turn(self) -> bool:
-        """Tell whether the newest key does not sign yet."""
+        """Whether the newest key does not sign yet."""
         return self.newest != self.signing_key_id
 
 

@@ -122,7 +122,7 @@ class Newsletter:
         return self.ask(method, path, document, headers | ({"Idempotency-Key": key} if key else {}))
 
     def dead_letters(self) -> int:
-        """Count what was put aside, in all queues."""
+        """Count the dead letters of all queues."""
         return sum(self._length(f"{name}DeadLetterQueueUrl") for name in QUEUES)
 
     def await_readers_wishes(self) -> None:

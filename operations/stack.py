@@ -1,4 +1,4 @@
-"""A deployed stack, as CloudFormation tells of it: its parameters, its outputs, its resources."""
+"""A deployed stack, as CloudFormation describes it: its parameters, its outputs, its resources."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class DeployedStack(BaseModel):
     outputs: dict[str, str]
 
     def parameter(self, name: str) -> str:
-        """Give a parameter. Raises ``StackError`` when the stack has none of this name."""
+        """Return a parameter. Raises ``StackError`` when the stack has none of this name."""
         try:
             return self.parameters[name]
         except KeyError:
             raise self._lacks("parameter", name) from None
 
     def output(self, name: str) -> str:
-        """Give an output. Raises ``StackError`` when the stack has none of this name."""
+        """Return an output. Raises ``StackError`` when the stack has none of this name."""
         try:
             return self.outputs[name]
         except KeyError:
@@ -85,7 +85,7 @@ def describe(client: CloudFormationClient, name: str) -> DeployedStack:
 
 
 def resources(client: CloudFormationClient, name: str) -> Iterator[Resource]:
-    """Give all that a stack made, its nested stacks' too."""
+    """Return all resources of a stack, those of its nested stacks included."""
     for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
         for each in page["StackResourceSummaries"]:
             resource = Resource(
@@ -100,7 +100,7 @@ def resources(client: CloudFormationClient, name: str) -> Iterator[Resource]:
 
 
 def template(client: CloudFormationClient, name: str) -> dict[str, Any]:
-    """Give the template of a stack as it was deployed, after SAM's transform."""
+    """Return the template of a stack as it was deployed, after SAM's transform."""
     body: Any = client.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
     parsed: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
     return parsed

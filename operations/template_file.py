@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Give a template with ``!Ref X`` as ``{"Ref": "X"}``, as JSON has it."""
+    """Return a template with ``!Ref X`` as ``{"Ref": "X"}``, as JSON has it."""
     template: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return template
 

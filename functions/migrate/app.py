@@ -1,7 +1,7 @@
 """Applies the numbered migrations when the stack is deployed: a CloudFormation custom resource.
 
 CloudFormation calls when one of its properties changes: ``SchemaVersion``, the last migration's
-number, ``Database``, which tells one database from another, or ``Newsletter``, the parameters of
+number, ``Database``, which identifies the database, or ``Newsletter``, the parameters of
 every mail. Parameters that SES would refuse fail the deployment before anything is changed:
 CloudFormation's own patterns can't compute how long an encoded name is. A rollback calls with an
 older version and changes nothing, as does a delete.
@@ -33,7 +33,7 @@ class UnsendableNewsletter(Exception):
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Do what CloudFormation asks, and tell it the outcome, whatever it is."""
+    """Do what CloudFormation asks, and report the outcome to it, whatever it is."""
     try:
         if event["RequestType"] != "Delete":
             properties = event["ResourceProperties"]
@@ -80,7 +80,7 @@ def _migrate_to(version: int) -> None:
 
 
 def _let_the_application_in(connection: Connection) -> None:
-    """Let in the role that the functions use: made here in Aurora, else the operator's own."""
+    """Prepare the functions' role: created here in Aurora, otherwise the operator's own."""
     wanted = settings.application_role()
     if role := wanted.name:
         application_role.create(connection, role)

@@ -7,7 +7,7 @@ DAY_SECONDS = 24 * 3600.0
 
 
 def expected_share(sessions_a_day: float, seconds: float) -> float:
-    """Give the expected part of a day awake, when sessions of so many seconds come at random.
+    """Return the expected share of a day awake, if sessions of so many seconds come at random.
 
     The part of a line that Poisson's points cover, each with so much after it: 1 - exp(-rate x
     length).

@@ -28,7 +28,7 @@ ACU_WAITING, ACU_SENDING = 0.5, 1.0
 SESSION_SECONDS = (
     20.0  # of a reader's wish: a database wakes in 15, and is worked with for a moment
 )
-SENDING_TAIL_SECONDS = 900.0  # deliveries are told of for some time after the last mail
+SENDING_TAIL_SECONDS = 900.0  # SES reports deliveries for some time after the last mail
 IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper bound, as rows share
 # Lookups of a zone by whoever receives a mail: DKIM, DMARC and the bounce domain's SPF. An upper
 # bound, as receivers cache them. Those of the pages' own name are alias queries, which are free.
@@ -52,7 +52,7 @@ class Counts(BaseModel):
     log_bytes: float = 0
 
     def times(self, number: float) -> Counts:
-        """Give what so many of it cause."""
+        """Return what so many of it cause."""
         return Counts(**{name: value * number for name, value in self})
 
     def __add__(self, other: Counts) -> Counts:
@@ -207,7 +207,7 @@ class Month(BaseModel):
 
     @property
     def sending_seconds(self) -> float:
-        """Give how long all issues take."""
+        """Return how long all issues take to send."""
         return self.issues * self.readers / (self.rate * ISSUES_SHARE)
 
 
@@ -315,7 +315,7 @@ def _acu_hours(month: Month, wishes: int) -> float:
 
 
 def _metrics(month: Month) -> float:
-    """Give custom metrics in metric-months: each is paid for the hours in which it is told."""
+    """Return custom metrics in metric-months: each is paid by the hours that report it."""
     readers = ("SignUps", "ConfirmationMails", "Confirmations", "Unsubscribes")
     hours = min(HOURS, 2 * month.sign_ups + month.unsubscribes)
     sending = month.sending_seconds / 3600 + month.issues

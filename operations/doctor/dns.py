@@ -25,7 +25,7 @@ class Dns:
     port: int = 53
 
     def texts(self, name: str) -> list[str]:
-        """Give a name's TXT records, each put together from its parts."""
+        """Return a name's TXT records, each joined from its parts."""
         return [
             b"".join(record.strings).decode(errors="replace")
             for record in self._ask(name, "TXT")
@@ -33,7 +33,7 @@ class Dns:
         ]
 
     def aliases(self, name: str) -> list[str]:
-        """Give a name's CNAME, without the dot at its end."""
+        """Return a name's CNAME, without the dot at its end."""
         return [
             record.target.to_text(omit_final_dot=True).lower()
             for record in self._ask(name, "CNAME")
@@ -41,7 +41,7 @@ class Dns:
         ]
 
     def mail_servers(self, name: str) -> list[str]:
-        """Give a name's MX, without the dot at the end."""
+        """Return a name's MX hosts, without the dot at their end."""
         return [
             record.exchange.to_text(omit_final_dot=True).lower()
             for record in self._ask(name, "MX")
@@ -62,5 +62,5 @@ class Dns:
 
 
 def is_reserved(domain: str) -> bool:
-    """Tell whether a domain is one of those that exist in examples and on one machine only."""
+    """Return whether a domain is reserved for examples or for one machine."""
     return domain.rsplit(".", 1)[-1] in RESERVED

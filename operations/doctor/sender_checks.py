@@ -73,7 +73,7 @@ def forwarding(target: StackUnderTest) -> Iterator[Finding]:
 
 
 def dkim(target: StackUnderTest) -> Iterator[Finding]:
-    """Check the DNS names that hold the domain's signing keys: aliases of SES's."""
+    """Check the DNS names that hold the domain's signing keys, which are aliases to SES."""
     found = target.identity
     if found is None or not found.is_domain:
         yield Finding(
@@ -103,7 +103,7 @@ def dkim(target: StackUnderTest) -> Iterator[Finding]:
 
 
 def _missing_keys(target: StackUnderTest, found: Identity) -> Finding | None:
-    """Return what DNS lacks of the aliases of SES's keys; an operator's own key is no alias."""
+    """Return which aliases of SES's keys DNS lacks; an operator's own key has no alias."""
     attributes = found.answer["DkimAttributes"]
     if attributes.get("SigningAttributesOrigin") == "EXTERNAL":
         return None

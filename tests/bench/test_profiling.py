@@ -2,14 +2,18 @@
 
 import pytest
 
-from bench.profiling import OTHER, area_of
+from bench.profiling import AREAS, OTHER, area_of
+from local.state import REPOSITORY
 
 
 @pytest.mark.parametrize(
     ("stack", "area"),
     [
         (
-            ["_send (broadsheet/services/delivery.py)", "_sign (broadsheet/signed_tokens.py)"],
+            [
+                "_deliver_claim (broadsheet/services/sending/delivery.py)",
+                "_sign (broadsheet/signed_tokens.py)",
+            ],
             "links: signing tokens",
         ),
         (
@@ -27,3 +31,11 @@ def test_a_sample_belongs_to_the_area_of_its_innermost_known_frame(
     stack: list[str], area: str
 ) -> None:
     assert area_of(stack) == area
+
+
+def test_each_place_of_ours_that_an_area_names_is_there() -> None:
+    layer = REPOSITORY / "layers" / "common"
+    ours = [name for names in AREAS.values() for name in names if name.startswith("broadsheet/")]
+
+    assert ours
+    assert [name for name in ours if not (layer / name).exists()] == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broadsheet.domain.errors import DatabaseUnavailable, DependencyUnavailable
+from broadsheet.mail.ses import account
 from broadsheet.mail.ses.results import MailNotTaken
 from broadsheet.telemetry import log_failure, logger
 from tests.faults import judgement, rounds
@@ -37,7 +38,8 @@ def test_an_error_is_wrong_unless_a_dependency_was_unavailable(
 
 
 def test_ses_may_be_unavailable_when_asked_for_its_quota() -> None:
-    of_ses = ("deliver", "DependencyUnavailable", "account.py:1 send_quota")
+    module = Path(account.__file__).name
+    of_ses = ("deliver", "DependencyUnavailable", f"{module}:1 send_quota")
 
     assert judgement._raised(Evidence(errors=Counter([of_ses]))) == []
 

@@ -86,11 +86,11 @@ def assert_balanced(books: Mapping[str, Any], audience: int) -> None:
     assert min(*parts, *by_reason, 0) == 0, "nothing can be less than nobody"
 
 
-def pull(issue_id: str, lever: str, **fields: object) -> dict[str, Any]:
-    """Pull a lever, and return API Gateway's answer."""
+def act_on(issue_id: str, action: str, **fields: object) -> dict[str, Any]:
+    """Do an author's action on an issue, and return the response for API Gateway."""
     event = api_event(
         "POST",
-        f"/issues/{{id}}/{lever}",
+        f"/issues/{{id}}/{action}",
         path_parameters={"id": issue_id},
         author="ada",
         body=json.dumps(fields) if fields else None,

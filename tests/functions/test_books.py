@@ -15,13 +15,13 @@ from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
 from tests.functions.issues import (
+    act_on,
     assert_balanced,
     books_of,
     deliver_all,
     pointer,
     pointers,
     publish_issue,
-    pull,
     send,
     ses_event,
     show,
@@ -64,13 +64,13 @@ def test_the_books_balance_in_every_state(cloud: Cloud) -> None:
         tell(ses_event("Reject", issue=issue_id, subscriber=person, message_id="m"))
     assert books_of(issue_id)["failed"] == {"MESSAGE_REJECTED": 2, "REJECT": 2}
 
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
     assert books_of(issue_id)["waiting"] == 4
     send(cloud, issue_id)
     assert books_of(issue_id)["failed"] == {"MESSAGE_REJECTED": 2}
     cloud.ses.control.end(number)
-    pull(issue_id, "retry")
-    pull(issue_id, "cancel")
+    act_on(issue_id, "retry")
+    act_on(issue_id, "cancel")
     tick(issue_id)
 
     books = books_of(issue_id)
@@ -85,7 +85,7 @@ def test_a_recipient_is_accepted_if_any_round_is_else_unresolved_if_any_else_as_
     number = cloud.ses.control.refuse_entries("MESSAGE_REJECTED")
     issue_id = publish_issue()
     send(cloud, issue_id)
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
     cloud.ses.control.end(number)
     tick(issue_id)
     cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = %(id)s", id=people[0])

@@ -22,12 +22,12 @@ from functions.deliver.app import handler as deliver
 from tests.cloud import SENDER, Cloud, context, sqs_event, token_in
 from tests.conftest import forget_everything
 from tests.functions.issues import (
+    act_on,
     books_of,
     clocks,
     deliver_all,
     pointers,
     publish_issue,
-    pull,
     send,
     show,
     tick,
@@ -329,7 +329,7 @@ def test_a_batch_that_ses_refuses_because_of_us_waits_and_is_sent_later(cloud: C
     assert (document["status"], document["paused_because"]) == ("paused", "MessageRejected")
     assert document["books"]["waiting"] == 1
     ses.create_email_identity(EmailIdentity=SENDER)
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     cloud.rows("UPDATE delivery_batches SET not_before = now()")
     send(cloud, issue_id)
 
@@ -468,12 +468,12 @@ def test_an_issue_that_may_not_send_gets_its_batch_back(cloud: Cloud) -> None:
     issue_id = publish_issue()
     tick(issue_id)
     records = pointers(cloud)
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
 
     deliver_all(records)
 
     assert cloud.ses.mails() == []
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     send(cloud, issue_id)
     assert len(cloud.ses.mails()) == 1
 

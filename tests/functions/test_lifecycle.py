@@ -13,13 +13,13 @@ from broadsheet.database import delivery_batches_table
 from broadsheet.mail.ses import sending as ses_sending
 from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import (
+    act_on,
     books_of,
     clocks,
     deliver_all,
     pointer,
     pointers,
     publish_issue,
-    pull,
     send,
     ses_event,
     show,
@@ -37,7 +37,7 @@ def scheduled(cloud: Cloud) -> str:
 
 def paused_before_it_began(cloud: Cloud) -> str:
     issue_id = scheduled(cloud)
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
     return issue_id
 
 
@@ -49,7 +49,7 @@ def sending(cloud: Cloud) -> str:
 
 def paused(cloud: Cloud) -> str:
     issue_id = sending(cloud)
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
     return issue_id
 
 
@@ -68,13 +68,13 @@ def finished_with_a_failure(cloud: Cloud) -> str:
 
 def canceled(cloud: Cloud) -> str:
     issue_id = sending(cloud)
-    pull(issue_id, "cancel")
+    act_on(issue_id, "cancel")
     return issue_id
 
 
 def canceled_before_it_began(cloud: Cloud) -> str:
     issue_id = scheduled(cloud)
-    pull(issue_id, "cancel")
+    act_on(issue_id, "cancel")
     return issue_id
 
 
@@ -119,7 +119,7 @@ def test_each_action_in_each_state_does_the_same_twice_or_says_why_not(
         before = show(issue_id)
         fields = {"publish_at": LATER} if action == "schedule" else {}
 
-        first, second = pull(issue_id, action, **fields), pull(issue_id, action, **fields)
+        first, second = act_on(issue_id, action, **fields), act_on(issue_id, action, **fields)
 
         assert first["statusCode"] == second["statusCode"]
         if first["statusCode"] == 202:
@@ -134,17 +134,17 @@ def test_each_action_in_each_state_does_the_same_twice_or_says_why_not(
 def test_a_refusal_names_the_state_that_the_issue_is_in(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
 
-    assert "the issue is finished" in problem_in(pull(finished(cloud), "pause"))["detail"]
-    assert "the issue is canceled" in problem_in(pull(canceled(cloud), "resume"))["detail"]
+    assert "the issue is finished" in problem_in(act_on(finished(cloud), "pause"))["detail"]
+    assert "the issue is canceled" in problem_in(act_on(canceled(cloud), "resume"))["detail"]
     assert (
         "the issue is sending"
-        in problem_in(pull(sending(cloud), "schedule", publish_at=LATER))["detail"]
+        in problem_in(act_on(sending(cloud), "schedule", publish_at=LATER))["detail"]
     )
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, action: str) -> None:
-    answer = pull(str(uuid4()), action, publish_at=LATER)
+    answer = act_on(str(uuid4()), action, publish_at=LATER)
 
     assert problem_in(answer)["code"] == "issue-not-found"
     assert problem_in(answer)["status"] == 404
@@ -154,11 +154,11 @@ def test_a_paused_issue_shows_the_reason(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
 
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
 
     assert show(issue_id)["paused_because"] == "the author paused it"
     assert show(issue_id)["seconds_to_go"] is None
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     assert show(issue_id)["paused_because"] is None
 
 
@@ -168,12 +168,12 @@ def test_a_paused_issue_sends_nothing_until_it_is_resumed(cloud: Cloud) -> None:
     first, second = pointer(issue_id, 1), pointer(issue_id, 2)
     deliver_all([first])
 
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
     deliver_all([second])
     tick(issue_id)
     assert len(cloud.ses.mails()) == 27
     assert books_of(issue_id)["waiting"] == 13
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     send(cloud, issue_id)
 
     assert len(cloud.ses.mails()) == 40
@@ -201,7 +201,7 @@ def test_canceling_waits_for_claims_and_closes_waiting_batches(
     in_the_middle: list[dict[str, Any]] = []
 
     def cancel() -> None:
-        pull(issue_id, "cancel")
+        act_on(issue_id, "cancel")
         tick(issue_id)
         in_the_middle.append(show(issue_id))
 
@@ -226,7 +226,7 @@ def test_a_batch_that_returns_to_a_canceled_issue_is_closed(
     issue_id = sending(cloud)
     cloud.ses.control.throttle_entries(1)
 
-    while_ses_is_asked(monkeypatch, lambda: pull(issue_id, "cancel"))
+    while_ses_is_asked(monkeypatch, lambda: act_on(issue_id, "cancel"))
     deliver_all(pointers(cloud))
     assert books_of(issue_id)["waiting"] == 1
     tick(issue_id)
@@ -241,7 +241,7 @@ def returned(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> str:
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
     cloud.ses.control.throttle_entries(1)
-    while_ses_is_asked(monkeypatch, lambda: pull(issue_id, "cancel"))
+    while_ses_is_asked(monkeypatch, lambda: act_on(issue_id, "cancel"))
     deliver_all(pointers(cloud))
     return issue_id
 
@@ -277,12 +277,12 @@ def test_pausing_does_not_interrupt_a_claim(cloud: Cloud, monkeypatch: pytest.Mo
     cloud.add_confirmed("ursula@example.com")
     issue_id = sending(cloud)
 
-    while_ses_is_asked(monkeypatch, lambda: pull(issue_id, "pause"))
+    while_ses_is_asked(monkeypatch, lambda: act_on(issue_id, "pause"))
     deliver_all(pointers(cloud))
 
     document = show(issue_id)
     assert (document["status"], document["books"]["accepted"]) == ("paused", 1)
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     tick(issue_id)
     assert show(issue_id)["status"] == "finished"
 
@@ -296,9 +296,9 @@ def test_retry_sends_to_exactly_those_who_failed_in_a_new_round(cloud: Cloud) ->
     assert books_of(issue_id)["failed"] == {"MESSAGE_REJECTED": 2}
     cloud.ses.control.end(number)
 
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
     tick(issue_id)
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
     assert books_of(issue_id)["waiting"] == 2
     send(cloud, issue_id)
 
@@ -308,7 +308,7 @@ def test_retry_sends_to_exactly_those_who_failed_in_a_new_round(cloud: Cloud) ->
     document = show(issue_id)
     assert (document["status"], document["books"]["accepted"]) == ("finished", 6)
     assert document["books"]["failed"] == {}
-    assert problem_in(pull(issue_id, "retry"))["status"] == 409
+    assert problem_in(act_on(issue_id, "retry"))["status"] == 409
 
 
 def test_recipients_who_fail_again_can_be_retried_in_another_round(cloud: Cloud) -> None:
@@ -317,12 +317,12 @@ def test_recipients_who_fail_again_can_be_retried_in_another_round(cloud: Cloud)
     issue_id = publish_issue()
     send(cloud, issue_id)
     for _ in range(2):
-        pull(issue_id, "retry")
+        act_on(issue_id, "retry")
         send(cloud, issue_id)
         assert books_of(issue_id)["failed"] == {"MESSAGE_REJECTED": 1}
     cloud.ses.control.end(number)
 
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
     send(cloud, issue_id)
 
     (mail,) = cloud.mails_to("ursula@example.com")
@@ -337,12 +337,12 @@ def test_retry_while_the_issue_is_sending_and_while_it_is_paused(cloud: Cloud) -
     number = cloud.ses.control.refuse_entries("MESSAGE_REJECTED", count=1)
     deliver_all([first])
     cloud.ses.control.end(number)
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
 
-    assert pull(issue_id, "retry")["statusCode"] == 202
+    assert act_on(issue_id, "retry")["statusCode"] == 202
     document = show(issue_id)
     assert (document["status"], document["books"]["waiting"]) == ("paused", 14)
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     deliver_all([second])
     send(cloud, issue_id)
 
@@ -357,7 +357,7 @@ def test_unresolved_mails_can_not_be_retried(cloud: Cloud) -> None:
     deliver_all(pointers(cloud))
     assert books_of(issue_id)["unresolved"] == 1
 
-    assert problem_in(pull(issue_id, "retry"))["status"] == 409
+    assert problem_in(act_on(issue_id, "retry"))["status"] == 409
 
     assert books_of(issue_id)["unresolved"] == 1
 
@@ -368,7 +368,7 @@ def test_retry_starts_the_clock_again(cloud: Cloud) -> None:
     tick(issue_id)
     assert clocks() == []
 
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
 
     assert clocks() == [issue_id]
 
@@ -380,7 +380,7 @@ def test_a_new_round_has_batches_of_two_seconds_of_sending(cloud: Cloud) -> None
     deliver_all([pointer(issue_id, 1), pointer(issue_id, 2)])
     cloud.ses.control.end(number)
 
-    pull(issue_id, "retry")
+    act_on(issue_id, "retry")
 
     sizes = cloud.rows(
         "SELECT cardinality(recipients) AS size FROM delivery_batches WHERE round = 2"
@@ -390,7 +390,7 @@ def test_a_new_round_has_batches_of_two_seconds_of_sending(cloud: Cloud) -> None
 
 
 def schedule(issue_id: str, publish_at: datetime) -> dict[str, Any]:
-    return pull(issue_id, "schedule", publish_at=publish_at.isoformat())
+    return act_on(issue_id, "schedule", publish_at=publish_at.isoformat())
 
 
 def clock_of(issue_id: str) -> dict[str, Any]:
@@ -444,7 +444,7 @@ def test_an_issue_whose_clock_can_not_be_moved_keeps_its_time(
 def test_an_invalid_time_is_refused(cloud: Cloud, publish_at: object) -> None:
     issue_id = scheduled(cloud)
 
-    answer = pull(issue_id, "schedule", publish_at=publish_at)
+    answer = act_on(issue_id, "schedule", publish_at=publish_at)
 
     assert problem_in(answer)["errors"].keys() == {"publish_at"}
     assert clocks() == [issue_id]
@@ -455,7 +455,7 @@ def test_a_canceled_scheduled_issue_is_never_sent_and_its_clock_stops(cloud: Clo
     cloud.add_confirmed("ursula@example.com")
     issue_id = scheduled(cloud)
 
-    pull(issue_id, "cancel")
+    act_on(issue_id, "cancel")
     cloud.rows("UPDATE issues SET publish_at = now()")
     send(cloud, issue_id)
 
@@ -477,7 +477,7 @@ def test_a_paused_issues_clock_stops_when_nothing_is_in_progress_and_starts_agai
 
     tick(issue_id)
     assert clocks() == []
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     assert clocks() == [issue_id]
 
     cloud.ses.control.drop(take="never", count=1)
@@ -485,7 +485,7 @@ def test_a_paused_issues_clock_stops_when_nothing_is_in_progress_and_starts_agai
     cloud.rows("UPDATE delivery_batches SET released_at = NULL")
     tick(issue_id)
     deliver_all(pointers(cloud))
-    pull(issue_id, "pause")
+    act_on(issue_id, "pause")
     tick(issue_id)
     assert clocks() == [issue_id], "settling goes on"
 
@@ -615,7 +615,7 @@ def test_resuming_resets_the_breakers_counts(
 ) -> None:
     issue_id, readers = thousand
     bounce(issue_id, readers[:51])
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
 
     bounce(issue_id, readers[51:200])  # of mails from before
     assert show(issue_id)["status"] == "sending"

@@ -9,7 +9,7 @@ from broadsheet.telemetry import InvocationFailed
 from functions.dispatch.app import handler as dispatch
 from tests.cloud import Cloud, context
 from tests.conftest import forget_what_was_read
-from tests.functions.issues import publish_issue, pull, tick
+from tests.functions.issues import act_on, publish_issue, tick
 
 NOTHING = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0}
 
@@ -32,12 +32,12 @@ def test_an_issue_that_stopped_itself_is_reported_until_it_goes_on(cloud: Cloud)
         because=because,
         id=stopped,
     )
-    pull(paused, "pause")
+    act_on(paused, "pause")
     assert cloud.rows("SELECT id FROM issues WHERE paused_because = %(by)s", by=pausing.BY_AUTHOR)
 
     assert report() == NOTHING | {"paused": [{"issue_id": stopped, "because": because}]}
 
-    pull(stopped, "resume")
+    act_on(stopped, "resume")
     assert report() == NOTHING
 
 

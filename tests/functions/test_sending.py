@@ -19,11 +19,11 @@ from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
 from tests.cloud import Cloud
 from tests.conftest import forget_everything
 from tests.functions.issues import (
+    act_on,
     books_of,
     deliver_all,
     pointers,
     publish_issue,
-    pull,
     send,
     show,
     tick,
@@ -51,7 +51,7 @@ def batch(cloud: Cloud) -> dict[str, Any]:
 def goes_on(cloud: Cloud, issue_id: str) -> None:
     """End all misbehaviour, and let the batch's pause be over."""
     cloud.ses.control.end_all()
-    pull(issue_id, "resume")
+    act_on(issue_id, "resume")
     cloud.rows("UPDATE delivery_batches SET not_before = now()")
     send(cloud, issue_id)
 

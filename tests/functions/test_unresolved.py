@@ -12,11 +12,11 @@ from broadsheet.mail.ses.sending import PROBE_ADDRESS
 from broadsheet.services.sending import delivery
 from tests.cloud import Cloud
 from tests.functions.issues import (
+    act_on,
     books_of,
     deliver_all,
     pointers,
     publish_issue,
-    pull,
     send,
     ses_event,
     show,
@@ -348,7 +348,7 @@ def test_a_canceled_issue_sends_nothing_again_and_its_counts_end(
     cloud: Cloud, readers: dict[str, UUID], issue_id: str
 ) -> None:
     tell(ses_event("Send", issue=issue_id, subscriber=readers[URSULA]))
-    pull(issue_id, "cancel")
+    act_on(issue_id, "cancel")
     tick(issue_id)
     assert books_of(issue_id)["unresolved"] == 1
     grace_passes(cloud)
@@ -390,7 +390,7 @@ def test_who_left_meanwhile_is_not_sent_to_again(
 def test_an_event_still_tells_of_a_mail_that_was_given_up(
     cloud: Cloud, readers: dict[str, UUID], issue_id: str
 ) -> None:
-    pull(issue_id, "cancel")
+    act_on(issue_id, "cancel")
     tick(issue_id)
     grace_passes(cloud)
     feedback_is_proved_current(cloud, issue_id)

@@ -38,7 +38,7 @@ def create(connection: Connection, role: str) -> None:
 
 
 def admit(connection: Connection, role: str) -> None:
-    """Let the role read and write all tables of the schema, but for the note of migrations."""
+    """Grant the role all tables of the schema, except the list of applied migrations."""
     with connection.transaction():
         alone(connection)
         _execute(connection, "GRANT USAGE ON SCHEMA public TO {role}", role)
@@ -51,7 +51,7 @@ def admit(connection: Connection, role: str) -> None:
 
 
 def set_timeouts(connection: Connection, role: str, timeouts: Mapping[str, str] = TIMEOUTS) -> None:
-    """Give the role's sessions in this database their timeouts, through whatever they come."""
+    """Set the timeouts of the role's sessions in this database, also of those behind a pooler."""
     with connection.transaction():
         alone(connection)
         ((database,),) = connection.execute("SELECT current_database()").fetchall()

@@ -1,4 +1,4 @@
-"""What SES tells of mails after it took them, as it comes out of FeedbackQueue."""
+"""SES's events about mails that it has accepted, as they come out of FeedbackQueue."""
 
 import json
 from datetime import datetime
@@ -113,7 +113,7 @@ class LedgerKey(NamedTuple):
 
 
 def _number(text: object) -> int:
-    """Read a number from a tag, which is text; a number that isn't text is no tag of SES's."""
+    """Read a number from a tag, which is text; SES writes no tag as a number."""
     if isinstance(text, str) and text.isascii() and text.isdecimal():
         return int(text)
     raise ValueError("this is no number as text")

@@ -21,7 +21,7 @@ _STORED_ADDRESS = re.compile(r"[!-?\[-~]{1,64}@[!-?\[-~]+\.[!-?\[-~]+")
 class MailAddress(RootModel[str]):
     """An address that SES can send to and from.
 
-    The part before the @ keeps its case, by which SES tells one identity from another. An
+    The part before the @ keeps its case, by which SES distinguishes identities. An
     international domain becomes punycode, which is what SES takes. Raises ``ValueError`` with a
     sentence for the person who typed it.
     """

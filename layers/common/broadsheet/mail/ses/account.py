@@ -53,8 +53,8 @@ def send_quota() -> SendQuota:
 def lift_bounce_suppression(email: EmailAddress) -> None:
     """Take an address off the account's suppression list, if a bounce put it there.
 
-    A complaint's entry stays. A refusal of SES's that does not pass is logged and ends it, since a
-    stranger chooses the address. Raises ``DependencyUnavailable`` for any other.
+    A complaint's entry stays. A permanent refusal by SES is logged and ends it, since a stranger
+    chooses the address. Raises ``DependencyUnavailable`` for any other.
     """
     client = asking_client()
     try:

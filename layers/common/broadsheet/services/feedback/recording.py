@@ -76,7 +76,7 @@ def _log_unlisted(event: SesEvent) -> None:
 
 
 def _ledger_updates(events: Iterable[SesEvent]) -> Iterable[LedgerUpdate]:
-    """Take together what several events say of one row, in the order of their mails."""
+    """Return one update for each row, merged from its events in the order of their mails."""
     by_row: dict[LedgerKey, LedgerUpdate] = {}
     for event in sorted(events, key=lambda event: event.sent_at):
         if key := event.key:
@@ -101,7 +101,7 @@ def _ledger_update(event: SesEvent, key: LedgerKey) -> LedgerUpdate:
 
 
 def _harm(events: Iterable[SesEvent]) -> list[BounceOrComplaint]:
-    """Return who is to get no more mail: after a bounce for good, or a complaint."""
+    """Return the permanent bounces and complaints, each of which ends a subscriber's mail."""
     return [
         BounceOrComplaint(
             subscriber_id=event.subscriber_id,
@@ -120,7 +120,7 @@ def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
 
 
 def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
-    """Pause an issue whose mails bounce or are complained of beyond what SES bears."""
+    """Pause an issue whose bounces or complaints exceed the breaker's limits."""
     counts = breaker_counts.count_bounces_and_complaints(connection, issue_id)
     if not BREAKER.may_trip(counts):
         return
