@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import boto3
 import typer
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import NoRegionError, ProfileNotFound
 
 from operations import stack as stacks
 from operations.deploy import (
@@ -134,13 +134,16 @@ def _checked_name(stack: str) -> str:
 
 
 def _look_up(order: _Order) -> tuple[DeployedStack | None, str | None]:
-    """Return the stack, if there is one, and the region, if it is known. Raises ``Refused``."""
+    """Return the stack, if there is one, and the region, if it is known.
+
+    Raises ``Refused``, and ``NoRegionError`` where nobody can be asked for a region.
+    """
     kept = samconfig.recall(order.config_file, order.stack)
     if order.given.region is not None:
         ask(Question("", "--region", regions.checked), order.given.region)
     region = order.given.region or kept.region or _region_of_environment()
     if region is None and not sys.stdin.isatty():
-        raise Refused("No region: set AWS_REGION, or pass --region eu-central-1 for example.")
+        raise NoRegionError
     who = account.caller(region)
     typer.echo(f"Account {who.account}, as {who.arn}{f', in {region}' if region else ''}.")
     if region is None:

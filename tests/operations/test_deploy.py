@@ -325,8 +325,8 @@ def test_without_a_region_it_says_where_to_name_one(
 
     said = operator.deploy()
 
-    assert said.exit_code == 1
-    assert "set AWS_REGION, or pass --region" in said.output
+    assert said.exit_code == 3
+    assert "Set AWS_DEFAULT_REGION, or name one: REGION=eu-central-1" in said.output
 
 
 def test_the_region_at_hand_comes_first_and_is_the_default(
