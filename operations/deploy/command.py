@@ -210,6 +210,9 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
         )
     beside = {name: before[name] for name in before if name not in QUESTIONED}
     values = beside | answers.parameters() | order.changes
+    # Before anything can end this: nobody types six answers twice.
+    samconfig.remember(order.config_file, stack, answers.region, values)
+    typer.echo(f"\nThe answers are in {order.config_file}: the next run offers them.")
     has_budget = values.get("MonthlyBudget") != "0"  # the template takes no other zero
     _check_permissions(stack, answers, has_budget=has_budget, agreed=agreed)
     expected_bill.show(
@@ -220,8 +223,6 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
     )
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
-    samconfig.remember(order.config_file, stack, answers.region, values)
-    typer.echo(f"The answers are in {order.config_file}.\n")
     try:
         sam.create(order.built(), order.config_file, stack)
     except sam.SamFailed as error:

@@ -247,7 +247,19 @@ def test_the_bill_is_shown_before_anything_is_made(operator: Operator) -> None:
     assert "A month with 10,000 readers and 4 issues" in said.output
     assert "nothing was made" in said.output
     assert operator.asked_of_sam() == []
-    assert not operator.config_file.exists()
+
+
+def test_the_answers_of_somebody_who_declines_are_the_next_time_s_defaults(
+    operator: Operator,
+) -> None:
+    declined = operator.deploy(typed=typed(region="eu-west-1").removesuffix("y\n") + "n\n")
+
+    said = operator.deploy(typed="\n" * 8)
+
+    assert declined.exit_code == 1
+    assert said.exit_code == 0, said.output
+    assert operator.remembered() == GIVEN
+    assert operator.asked_of_sam()[-1][-1] == "eu-west-1"
 
 
 def test_the_bill_of_an_existing_database_leaves_aurora_out(operator: Operator) -> None:
