@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -12,6 +13,7 @@ import boto3
 import typer
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
+from operations import errors
 from operations import stack as stacks
 from operations.deploy import (
     account,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 UNMADE = {"REVIEW_IN_PROGRESS"}  # a change set was made, and nothing of it yet
 DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+FIRST_FAILURES = 3  # most that follow are the same, or follow from these
 LONGEST_NAME = 52  # Lambda's 64, less the longest function's: -unsubscribe
 
 
@@ -180,7 +183,7 @@ def _start_over(stack: str, region: str) -> str:
     return (
         "Correct the cause, delete what the first deployment left (docs/operations.md, “A "
         "deployment failed”), and run this again:\n"
-        f"  aws cloudformation delete-stack --region {region} --stack-name {stack}"
+        f"  aws cloudformation delete-stack --stack-name {stack} --region {region}"
     )
 
 
@@ -195,7 +198,11 @@ def _update(order: _Order, existing: DeployedStack) -> None:
             f"{existing.name} exists, so that {' and '.join(answered)} can't answer a question.\n"
             f'Change its parameters by name: make deploy STACK={existing.name} SET="SenderName=Ada"'
         )
-    sam.update(order.built(), order.config_file, existing.name, order.changes)
+    began = datetime.now(UTC)
+    try:
+        sam.update(order.built(), order.config_file, existing.name, order.changes)
+    except sam.SamFailed as error:
+        raise Refused(f"{error}{_why(existing.name, began)}") from error
     typer.echo(f"\n{existing.name} is updated. Next: make doctor STACK={existing.name}")
 
 
@@ -223,14 +230,26 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
     )
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
+    began = datetime.now(UTC)
     try:
         sam.create(order.built(), order.config_file, stack)
     except sam.SamFailed as error:
         raise Refused(
-            f"{error}\nThe answers are kept in {order.config_file}. "
+            f"{error}{_why(stack, began)}\nThe answers are kept in {order.config_file}. "
             f"{_start_over(stack, answers.region)}"
         ) from error
     aftermath.show(stack, dns=Dns())
+
+
+def _why(stack: str, since: datetime) -> str:
+    """Return lines with the first failures of a deployment, if CloudFormation has any."""
+    try:
+        failures = stacks.failures(boto3.client("cloudformation"), stack, since)
+    except errors.AWS_ERRORS as error:
+        return f"\nCloudFormation's reasons could not be read: {errors.explain(error)}"
+    return "".join(
+        f"\n  {each.logical_id} ({each.kind}): {each.reason}" for each in failures[:FIRST_FAILURES]
+    )
 
 
 def _check_permissions(stack: str, answers: Answers, *, has_budget: bool, agreed: bool) -> None:
