@@ -71,7 +71,10 @@ def _refusal(error: ClientError) -> str:
 
 
 def _no_region(_: object) -> str:
-    return "No region is set. Set AWS_REGION, or pass --region, for example --region eu-central-1."
+    return (
+        "No region is set. Set AWS_DEFAULT_REGION, or name one: REGION=eu-central-1 with make, "
+        "--region eu-central-1 without."
+    )
 
 
 def _no_credentials(_: object) -> str:

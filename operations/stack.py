@@ -12,10 +12,12 @@ from operations.errors import OperationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
 NESTED = "AWS::CloudFormation::Stack"
+CANCELED = "cancelled"  # "Resource creation cancelled", as CloudFormation spells it
 
 
 class StackError(OperationFailed):
@@ -29,6 +31,14 @@ class Resource(NamedTuple):
     physical_id: str
     kind: str
     status: str
+
+
+class Failure(NamedTuple):
+    """A resource that could not be made or changed, and why."""
+
+    logical_id: str
+    kind: str
+    reason: str
 
 
 class DeployedStack(BaseModel):
@@ -97,6 +107,36 @@ def resources(client: CloudFormationClient, name: str) -> Iterator[Resource]:
             yield resource
             if resource.kind == NESTED and resource.physical_id:
                 yield from resources(client, resource.physical_id)
+
+
+def failures(client: CloudFormationClient, name: str, since: datetime) -> list[Failure]:
+    """Return what failed in a stack and its nested ones, the first first.
+
+    What was only canceled because another failed is left out. A stack that doesn't exist has none.
+    """
+    found: list[Failure] = []
+    for event in _events(client, name, since):  # the newest first
+        kind, reason = event["ResourceType"], event.get("ResourceStatusReason", "")
+        nested = event.get("PhysicalResourceId", "") if kind == NESTED else ""
+        if not event["ResourceStatus"].endswith("_FAILED") or CANCELED in reason.lower():
+            continue
+        if nested == event["StackId"]:  # the stack itself, of which its resources say more
+            continue
+        within = failures(client, nested, since) if nested else []
+        found[:0] = within or [Failure(event["LogicalResourceId"], kind, reason)]
+    return found
+
+
+def _events(client: CloudFormationClient, name: str, since: datetime) -> Iterator[Any]:
+    try:
+        for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
+            for event in page["StackEvents"]:
+                if event["Timestamp"] < since:
+                    return
+                yield event
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # as in ``describe``
+            raise
 
 
 def template(client: CloudFormationClient, name: str) -> dict[str, Any]:

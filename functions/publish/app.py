@@ -33,13 +33,6 @@ LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, m
 ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
 LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
 
-NOBODY_TO_SEND_TO = {
-    "code": "nobody-to-send-to",
-    "severity": "warning",
-    "message": sentences.printed(sentences.of_code("nobody-to-send-to")),
-    "where": None,
-}
-
 
 def publish(request: Request) -> Response:
     """Publish an issue; the same key and request return the same issue again.
@@ -60,9 +53,18 @@ def publish(request: Request) -> Response:
     answer = issue.model_dump(mode="json", include=constant) | {
         "href": location,
         "audience_now": audience,
-        "warnings": [] if audience else [NOBODY_TO_SEND_TO],
+        "warnings": [] if audience else [_nobody_to_send_to(wanted, issue)],
     }
     return Response.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
+
+
+def _nobody_to_send_to(wanted: PublishRequest, issue: Issue) -> dict[str, str | None]:
+    code = "nobody-to-send-to"
+    # An issue that starts at once ends at once; one that is scheduled may have readers by then.
+    at_once = wanted.publish_at is None or wanted.publish_at <= issue.created_at
+    sentence = sentences.of_code(f"{code}-at-once" if at_once else code)
+    message = sentences.printed(sentence)
+    return {"code": code, "severity": "warning", "message": message, "where": None}
 
 
 def list_issues(request: Request) -> Response:

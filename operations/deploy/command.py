@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import boto3
 import typer
-from botocore.exceptions import ProfileNotFound
+from botocore.exceptions import NoRegionError, ProfileNotFound
 
+from operations import errors
 from operations import stack as stacks
 from operations.deploy import (
     account,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 UNMADE = {"REVIEW_IN_PROGRESS"}  # a change set was made, and nothing of it yet
 DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+FIRST_FAILURES = 3  # most that follow are the same, or follow from these
 LONGEST_NAME = 52  # Lambda's 64, less the longest function's: -unsubscribe
 
 
@@ -134,13 +137,16 @@ def _checked_name(stack: str) -> str:
 
 
 def _look_up(order: _Order) -> tuple[DeployedStack | None, str | None]:
-    """Return the stack, if there is one, and the region, if it is known. Raises ``Refused``."""
+    """Return the stack, if there is one, and the region, if it is known.
+
+    Raises ``Refused``, and ``NoRegionError`` where nobody can be asked for a region.
+    """
     kept = samconfig.recall(order.config_file, order.stack)
     if order.given.region is not None:
         ask(Question("", "--region", regions.checked), order.given.region)
     region = order.given.region or kept.region or _region_of_environment()
     if region is None and not sys.stdin.isatty():
-        raise Refused("No region: set AWS_REGION, or pass --region eu-central-1 for example.")
+        raise NoRegionError
     who = account.caller(region)
     typer.echo(f"Account {who.account}, as {who.arn}{f', in {region}' if region else ''}.")
     if region is None:
@@ -177,7 +183,7 @@ def _start_over(stack: str, region: str) -> str:
     return (
         "Correct the cause, delete what the first deployment left (docs/operations.md, “A "
         "deployment failed”), and run this again:\n"
-        f"  aws cloudformation delete-stack --region {region} --stack-name {stack}"
+        f"  aws cloudformation delete-stack --stack-name {stack} --region {region}"
     )
 
 
@@ -192,7 +198,11 @@ def _update(order: _Order, existing: DeployedStack) -> None:
             f"{existing.name} exists, so that {' and '.join(answered)} can't answer a question.\n"
             f'Change its parameters by name: make deploy STACK={existing.name} SET="SenderName=Ada"'
         )
-    sam.update(order.built(), order.config_file, existing.name, order.changes)
+    began = datetime.now(UTC)
+    try:
+        sam.update(order.built(), order.config_file, existing.name, order.changes)
+    except sam.SamFailed as error:
+        raise Refused(f"{error}{_why(existing.name, began)}") from error
     typer.echo(f"\n{existing.name} is updated. Next: make doctor STACK={existing.name}")
 
 
@@ -207,6 +217,9 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
         )
     beside = {name: before[name] for name in before if name not in QUESTIONED}
     values = beside | answers.parameters() | order.changes
+    # Before anything can end this: nobody types six answers twice.
+    samconfig.remember(order.config_file, stack, answers.region, values)
+    typer.echo(f"\nThe answers are in {order.config_file}: the next run offers them.")
     has_budget = values.get("MonthlyBudget") != "0"  # the template takes no other zero
     _check_permissions(stack, answers, has_budget=has_budget, agreed=agreed)
     expected_bill.show(
@@ -217,16 +230,26 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
     )
     if not agreed:
         confirm(f"\nDeploy {stack} to {answers.region} now?", default=True)
-    samconfig.remember(order.config_file, stack, answers.region, values)
-    typer.echo(f"The answers are in {order.config_file}.\n")
+    began = datetime.now(UTC)
     try:
         sam.create(order.built(), order.config_file, stack)
     except sam.SamFailed as error:
         raise Refused(
-            f"{error}\nThe answers are kept in {order.config_file}. "
+            f"{error}{_why(stack, began)}\nThe answers are kept in {order.config_file}. "
             f"{_start_over(stack, answers.region)}"
         ) from error
     aftermath.show(stack, dns=Dns())
+
+
+def _why(stack: str, since: datetime) -> str:
+    """Return lines with the first failures of a deployment, if CloudFormation has any."""
+    try:
+        failures = stacks.failures(boto3.client("cloudformation"), stack, since)
+    except errors.AWS_ERRORS as error:
+        return f"\nCloudFormation's reasons could not be read: {errors.explain(error)}"
+    return "".join(
+        f"\n  {each.logical_id} ({each.kind}): {each.reason}" for each in failures[:FIRST_FAILURES]
+    )
 
 
 def _check_permissions(stack: str, answers: Answers, *, has_budget: bool, agreed: bool) -> None:

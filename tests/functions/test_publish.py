@@ -78,18 +78,34 @@ def test_another_request_with_the_same_key_is_refused(cloud: Cloud) -> None:
     assert len(cloud.rows("SELECT 1 FROM issues")) == 1
 
 
-def test_an_issue_without_an_audience_has_a_warning(cloud: Cloud) -> None:
+IN_AN_HOUR = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+AN_HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("time", "words", "advice"),
+    [
+        ({}, "goes to 0 readers now", "publish again with a new Idempotency-Key when somebody"),
+        ({"publish_at": AN_HOUR_AGO}, "goes to 0 readers now", "publish again with a new"),
+        ({"publish_at": IN_AN_HOUR}, "would go to 0 readers now", "nobody has confirmed yet"),
+    ],
+    ids=["at once", "past", "scheduled"],
+)
+def test_an_issue_without_an_audience_has_a_warning(
+    cloud: Cloud, time: dict[str, str], words: str, advice: str
+) -> None:
     cloud.rows(
         "INSERT INTO subscribers (id, email, name, language, signed_up_at)"
         " SELECT gen_random_uuid(), 'u@example.com', 'Ursula', 'en', now()"
     )
 
-    document = json_of(post())
+    document = json_of(post(ISSUE | time))
 
     assert document["audience_now"] == 0
     (warning,) = document["warnings"]
     assert warning["code"] == "nobody-to-send-to"
-    assert "to 0 readers now" in warning["message"]
+    assert words in warning["message"]
+    assert advice in warning["message"]
 
 
 def test_the_response_says_how_many_readers_there_are_now(cloud: Cloud) -> None:

@@ -306,6 +306,19 @@ def test_a_name_with_a_replacement_character_is_refused(
     assert edge.requests() == []
 
 
+def test_a_browser_whose_form_is_of_another_type_is_sent_to_the_form_on_our_page(
+    edge: Edge,
+) -> None:
+    answer = post("x", "multipart/form-data; boundary=b", accept=BROWSER)
+
+    assert answer["statusCode"] == 415
+    words = Page(answer).words
+    assert "Please use the form on our page" in words
+    assert "application/" not in words
+    assert 'href="/prod/"' in answer["body"]
+    assert edge.requests() == []
+
+
 def test_a_form_of_endless_fields_is_refused(edge: Edge) -> None:
     answer = post("&".join(f"f{number}=x" for number in range(1000)))
 

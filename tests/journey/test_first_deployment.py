@@ -203,4 +203,4 @@ def test_what_credentials_may_not_is_said_before_anything_is_made(
     denied = ended.stdout.partition("may not: ")[2]
     assert "iam:CreateRole" in denied
     assert "cloudformation:CreateChangeSet" not in denied
-    assert samconfig.recall(account.config_file, "other").parameters == {}
+    assert samconfig.recall(account.config_file, "other").parameters["SenderName"] == "Other"

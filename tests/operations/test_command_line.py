@@ -131,7 +131,7 @@ def test_a_missing_region_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     status, said = failed("doctor", "--stack", "news")
 
     assert status == 3
-    assert "No region is set. Set AWS_REGION, or pass --region" in said
+    assert "Set AWS_DEFAULT_REGION, or name one: REGION=eu-central-1" in said
 
 
 def test_missing_credentials_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,11 +29,12 @@ from operations.__main__ import app
 from operations.deploy import account, aftermath, parameters, sam, samconfig
 from operations.deploy.answers import QUESTIONED
 from operations.doctor.findings import Finding, Verdict
-from operations.stack import DeployedStack, StackError
+from operations.stack import DeployedStack, Failure, StackError
 
 REGION = "eu-central-1"
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf"
 ROOT = Path(__file__).parents[2]
+FAILED_FIRST = "aws cloudformation delete-stack --stack-name news"
 TEMPLATE = template_file.read(ROOT / "template.yaml")["Parameters"]
 
 # The answers in the order of the questions, by the flags that give them too.
@@ -128,6 +129,7 @@ def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operat
     monkeypatch.setattr(sam, "SAM", tmp_path / "sam")
     # moto's CloudFormation wants packages that nothing else here does.
     monkeypatch.setattr(stacks, "describe", lambda _, name: operator.described(name))
+    monkeypatch.setattr(stacks, "failures", lambda _client, _name, _since: [])
     monkeypatch.setattr(aftermath, "show", lambda stack, **_: typer.echo(f"{stack}: to do"))
     with mock_aws():
         boto3.setup_default_session()
@@ -247,7 +249,19 @@ def test_the_bill_is_shown_before_anything_is_made(operator: Operator) -> None:
     assert "A month with 10,000 readers and 4 issues" in said.output
     assert "nothing was made" in said.output
     assert operator.asked_of_sam() == []
-    assert not operator.config_file.exists()
+
+
+def test_the_answers_of_somebody_who_declines_are_the_next_time_s_defaults(
+    operator: Operator,
+) -> None:
+    declined = operator.deploy(typed=typed(region="eu-west-1").removesuffix("y\n") + "n\n")
+
+    said = operator.deploy(typed="\n" * 8)
+
+    assert declined.exit_code == 1
+    assert said.exit_code == 0, said.output
+    assert operator.remembered() == GIVEN
+    assert operator.asked_of_sam()[-1][-1] == "eu-west-1"
 
 
 def test_the_bill_of_an_existing_database_leaves_aurora_out(operator: Operator) -> None:
@@ -295,9 +309,32 @@ def test_the_answers_of_a_deployment_that_failed_are_the_next_one_s_defaults(
     said = operator.deploy(typed="\n" * 8)
 
     assert failed.exit_code == 1
-    assert "aws cloudformation delete-stack --region eu-central-1" in failed.output
+    assert f"\n  {FAILED_FIRST} --region {REGION}\n" in failed.output
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    assert (
+        guide.partition("### A deployment failed")[2].partition("\n##")[0].count(FAILED_FIRST) == 2
+    )
     assert said.exit_code == 0, said.output
     assert operator.remembered() == GIVEN | {"MonthlyBudget": "25"}
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_deployment_that_failed_ends_with_the_first_reasons(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, *, exists: bool
+) -> None:
+    failed = [Failure(f"Queue{number}", "AWS::SQS::Queue", f"No {number}") for number in range(9)]
+    monkeypatch.setattr(stacks, "failures", lambda _client, _name, _since: failed)
+    operator.install_sam(status=1)
+    if exists:
+        operator.has("news")
+
+    said = operator.deploy() if exists else operator.deploy_by_flags()
+
+    assert said.exit_code == 1
+    reasons = said.output.partition("sam build failed")[2]
+    assert "\n  Queue0 (AWS::SQS::Queue): No 0\n" in reasons
+    assert "No 2" in reasons
+    assert "No 3" not in reasons
 
 
 # What is known of the account
@@ -325,8 +362,8 @@ def test_without_a_region_it_says_where_to_name_one(
 
     said = operator.deploy()
 
-    assert said.exit_code == 1
-    assert "set AWS_REGION, or pass --region" in said.output
+    assert said.exit_code == 3
+    assert "Set AWS_DEFAULT_REGION, or name one: REGION=eu-central-1" in said.output
 
 
 def test_the_region_at_hand_comes_first_and_is_the_default(

@@ -99,11 +99,14 @@ def test_html_stands_with_its_text_in_content() -> None:
     assert request.content == HtmlContent(html="<p>Hi</p>", text="Hi")
 
 
+NO_CONTENT = "give markdown, or content with html and text"
+
+
 @pytest.mark.parametrize(
     ("request_", "errors"),
     [
-        ({}, {"title": "this field is needed", "content": "this field is needed"}),
-        ({"title": "One"}, {"content": "this field is needed"}),
+        ({}, {"title": "this field is needed", "content": NO_CONTENT}),
+        ({"title": "One"}, {"content": NO_CONTENT}),
         ({"markdown": "Hello"}, {"title": "this field is needed"}),
         (
             ISSUE | {"content": {"html": "a", "text": "b"}},

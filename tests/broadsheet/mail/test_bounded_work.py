@@ -83,7 +83,7 @@ HTML = [
 # What is repeated in one style element, or one attribute.
 WITHIN = [
     "/*", "url(", "url( ", "url('", "'", '"', "\\", "'\\", " ", ",", " ,", "a ", "url(#)",
-    "https://b.c, ",
+    "https://b.c, ", "a{b:c}", "@media all{", "(", "a,", "}",
 ]  # fmt: skip
 # Bodies that don't repeat a single piece.
 MIXED: dict[str, Callable[[int], str]] = {

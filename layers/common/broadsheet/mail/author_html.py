@@ -10,6 +10,7 @@ from typing import NamedTuple
 import css_inline
 
 from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.mail import author_styles
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
 from broadsheet.mail.placeholders import Marks
 
@@ -66,10 +67,19 @@ class Edit(NamedTuple):
     text: str
 
 
+class StyleElement(NamedTuple):
+    """A style element's place, its rules to inline, and what of it goes into a mail's head."""
+
+    cut: Edit
+    to_inline: str
+    tag: str
+
+
 class Fragment(NamedTuple):
     """A fragment, separated from its style elements.
 
-    ``style_tags``: these elements as written. ``stylesheet``: those of their rules to inline.
+    ``style_tags``: these elements, limited to the author's part of the mail, for media queries and
+    what else can't be inlined. ``stylesheet``: those of their rules to inline.
     ``conditionals``: Outlook's, such as ``<![if !mso]>``, which a parser would turn into plain
     comments; a comment with a mark and a number stands for each.
     """
@@ -99,7 +109,7 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     if source.depth > MAX_NESTING:
         raise UnsendableIssue(f"the HTML is nested more than {MAX_NESTING} levels deep")
     styles = list(_styles(source, marks))
-    stylesheet = "\n".join(style for _, style in styles)
+    stylesheet = "\n".join(style.to_inline for style in styles)
     tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
     if len(stylesheet) * len(tags) > MAX_STYLED:
         raise UnsendableIssue("the HTML has too many styles for so many elements")
@@ -113,9 +123,9 @@ def fragment(source: Source, marks: Marks) -> Fragment:
             mark = f"<!--{marks.conditional}{len(conditionals) - 1}-->"
             edits[piece.start] = Edit(piece.start, piece.end, mark)
     return Fragment(
-        html=_edited(source.text, [*edits.values(), *(cut for cut, _ in styles)]),
+        html=_edited(source.text, [*edits.values(), *(style.cut for style in styles)]),
         conditionals=conditionals,
-        style_tags="\n".join(source.text[cut.start : cut.end] for cut, _ in styles),
+        style_tags="\n".join(style.tag for style in styles),
         stylesheet=stylesheet,
         has_headline="h1" in tags,
     )
@@ -152,24 +162,25 @@ def _with_deep_stack[Result](work: Callable[[], Result]) -> Result:
         threading.stack_size(usual)
 
 
-def _styles(source: Source, marks: Marks) -> Iterator[tuple[Edit, str]]:
-    """Yield the edit that removes each style element, with those of its rules to inline."""
-    begin, style, is_inlined = -1, "", False
+def _styles(source: Source, marks: Marks) -> Iterator[StyleElement]:
+    """Yield the style elements."""
+    begin, tag, style, is_inlined = -1, "", "", False
     for piece in source.pieces:
         if piece.name != "style":
             continue
+        written = source.text[piece.start : piece.end]
         match piece.kind:
             case Kind.START_TAG:
-                begin, style = piece.start, ""
+                begin, tag, style = piece.start, written, ""
                 media = {each.name: each.value for each in source.attributes(piece)}.get("media")
                 is_inlined = bool(_FOR_ALL_SCREENS.fullmatch(media or ""))
             case Kind.RAW:
-                written = source.text[piece.start : piece.end]
                 _refuse_name(source, piece, written)
                 _check_styles(source, piece, written, marks)
+                tag += author_styles.limited(written)
                 style = written if is_inlined else ""
             case Kind.END_TAG if begin >= 0:
-                yield Edit(begin, piece.end, ""), style
+                yield StyleElement(Edit(begin, piece.end, ""), style, tag + written)
                 begin = -1
 
 

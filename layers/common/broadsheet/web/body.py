@@ -61,7 +61,7 @@ def invalid_fields(error: ValidationError) -> InvalidFields:
     """Return the error for fields that can't be parsed, without their values."""
     return InvalidFields(
         {
-            _name(detail["loc"]): _invalid(detail["type"], detail["msg"])
+            _name(detail["loc"]): _invalid(detail["loc"], detail["type"], detail["msg"])
             for detail in error.errors(include_url=False, include_input=False)
         }
     )
@@ -78,7 +78,9 @@ def _name(place: tuple[int | str, ...]) -> str:
             return ".".join(str(part) for part in place) or "request"
 
 
-def _invalid(kind: str, message: str) -> InvalidField:
+def _invalid(place: tuple[int | str, ...], kind: str, message: str) -> InvalidField:
+    if (place, kind) == (("content",), "missing"):  # an issue's, which mostly comes as Markdown
+        return InvalidField("missing-content")
     if kind.startswith(("datetime", "timezone", "date_")):
         return InvalidField("not-a-time")
     if kind in _CODES:

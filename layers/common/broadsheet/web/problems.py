@@ -33,7 +33,12 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 # The pages of these link to the sign-up page.
-_DEAD_ENDS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_DEAD_ENDS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 
 
@@ -46,7 +51,7 @@ def respond(request: Request, error: Exception) -> Response:
     unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
     if request.wants_page:
-        return Response.page(status, _page(request, status, sentences.of_error(error)), headers)
+        return Response.page(status, _page(request, status, sentences.on_page(error)), headers)
     return _problem(status, error, headers)
 
 

@@ -34,6 +34,7 @@ SENTENCES = {
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
     "missing-field": "this field is needed",
+    "missing-content": "give markdown, or content with html and text",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
     "not-an-object": "this must be a JSON object",
@@ -64,6 +65,10 @@ SENTENCES = {
     "issue-not-started": "the issue has not started: nobody can have failed",
     "issue-started": "the issue is {status}: only one that has not started can be rescheduled",
     "nobody-to-send-to": "this issue would go to 0 readers now: nobody has confirmed yet",
+    "nobody-to-send-to-at-once": (
+        "this issue goes to 0 readers now: nobody has confirmed yet; "
+        "publish again with a new Idempotency-Key when somebody has confirmed"
+    ),
     "nobody-failed": "nobody has failed: there is nobody to send to again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",
@@ -72,6 +77,8 @@ SENTENCES = {
     ),
     "internal-error": "this is our fault: please try again in a minute",
 }
+# What a page says instead: its readers send no media types.
+_ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: "We can't take this as it is",
     HTTPStatus.UNAUTHORIZED: "This link doesn't work",
@@ -92,6 +99,11 @@ def of_error(error: BroadsheetError) -> str:
         named = (f"{name}: {sentence}" for name, sentence in of_fields(error.fields).items())
         return of_code(error.code, {"sentences": "; ".join(named)})
     return of_code(error.code, error.parameters)
+
+
+def on_page(error: BroadsheetError) -> str:
+    """Return an error's sentence for a reader in a browser."""
+    return _ON_PAGES.get(error.code) or of_error(error)
 
 
 def of_fields(fields: Mapping[str, InvalidField]) -> dict[str, str]:
