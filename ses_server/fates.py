@@ -72,7 +72,7 @@ class Fate:
 DELIVERY = Happening(EventType.DELIVERY)
 DELIVERED = Fate(Outcome.DELIVERED, (DELIVERY,))
 
-# Told so by SES itself, as several programs that received it show.
+# SES's own words, as several programs that received them show.
 _ON_SUPPRESSION_LIST = (
     "Amazon SES did not send the message to this address because it is on the suppression list for"
     " your account. For more information about removing addresses from the suppression list, see"

@@ -132,7 +132,7 @@ def test_a_token_serves_its_own_purpose_only() -> None:
         signed_tokens.read_unsubscribe(sign_confirmation())
 
 
-def test_the_purpose_is_signed_and_not_told_by_the_shape() -> None:
+def test_the_purpose_is_signed_and_not_guessed_from_the_shape() -> None:
     ids = UNSUBSCRIBE.subscriber_id.root.bytes + UNSUBSCRIBE.issue_id.root.bytes
     person = CONFIRMATION.model_dump_json().encode()
 

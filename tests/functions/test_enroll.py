@@ -124,7 +124,7 @@ def test_a_confirmation_mail_that_failed_is_still_owed(cloud: Cloud) -> None:
     assert len(cloud.rows("SELECT 1 FROM sign_ups")) == 1
 
 
-def test_a_confirmed_subscriber_who_signs_up_is_told_so_and_not_changed(cloud: Cloud) -> None:
+def test_a_confirmed_subscriber_who_signs_up_gets_a_mail_and_is_not_changed(cloud: Cloud) -> None:
     cloud.add_confirmed(URSULA, name="Ursula")
     before = cloud.row("SELECT * FROM subscribers")
 
@@ -398,7 +398,7 @@ def test_while_the_database_is_down_requests_wait_and_are_applied_after(
     assert len(cloud.mails_to(URSULA)) == 1
 
 
-def test_what_has_failed_for_an_hour_is_told_to_the_alarms(
+def test_what_has_failed_for_an_hour_reaches_the_alarms(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TIMINGS", '{"worker_connect_timeout": 0}')

@@ -351,7 +351,7 @@ def test_a_second_mail_is_a_duplicate_and_counted_once(
     assert "DuplicateMails" in output()
 
 
-def test_two_mails_told_of_in_one_batch_are_a_duplicate(cloud: Cloud, ursula: UUID) -> None:
+def test_two_mails_reported_in_one_batch_are_a_duplicate(cloud: Cloud, ursula: UUID) -> None:
     issue_id = publish_issue()
     tick(issue_id)
     events: list[SesEvent] = [
@@ -384,7 +384,7 @@ def test_two_mails_told_of_in_one_batch_are_a_duplicate(cloud: Cloud, ursula: UU
     ],
     ids=["both suppressed", "one bounced", "both delivered", "both complained of"],
 )
-def test_of_two_mails_in_one_batch_what_is_told_of_the_earlier_stays_in_any_order(
+def test_of_two_mails_in_one_batch_what_is_reported_of_the_earlier_stays_in_any_order(
     cloud: Cloud,
     ursula: UUID,
     told: dict[str, Any],

@@ -335,7 +335,7 @@ def test_when_ses_does_not_tell_its_quota_the_last_one_holds(
     assert "SES did not report its quota" in output()
 
 
-def test_before_ses_has_ever_told_its_quota_nothing_leaves_and_nothing_is_lost(
+def test_before_ses_has_ever_reported_its_quota_nothing_leaves_and_nothing_is_lost(
     cloud: Cloud,
 ) -> None:
     cloud.add_confirmed("ursula@example.com")

@@ -293,7 +293,7 @@ def test_a_migration_that_could_not_be_noted_is_not_applied_either(
     assert database.tables() == {"schema_migrations", "one"}
 
 
-def test_a_mended_migration_is_applied_by_the_next_deployment(
+def test_a_corrected_migration_is_applied_by_the_next_deployment(
     database: Database, cloudformation: CloudFormation, package: Callable[..., None]
 ) -> None:
     package(_0001_first=FIRST, _0002_second=HALF_GOOD)
@@ -307,7 +307,7 @@ def test_a_mended_migration_is_applied_by_the_next_deployment(
     assert database.count("one") == database.count("two") == 1
 
 
-def test_a_template_that_is_newer_than_the_code_is_told_so_and_changes_nothing(
+def test_a_template_that_is_newer_than_the_code_is_refused_and_changes_nothing(
     database: Database, cloudformation: CloudFormation, package: Callable[..., None]
 ) -> None:
     package(_0001_first=FIRST)
@@ -320,7 +320,7 @@ def test_a_template_that_is_newer_than_the_code_is_told_so_and_changes_nothing(
 
 
 @pytest.mark.parametrize("version", ["", "one", None, [], "1; DROP TABLE subscribers"])
-def test_a_version_that_is_no_number_is_told_and_changes_nothing(
+def test_a_version_that_is_no_number_is_refused_and_changes_nothing(
     database: Database, cloudformation: CloudFormation, version: object
 ) -> None:
     answer = cloudformation.deploy("Update", version)
@@ -358,7 +358,7 @@ def test_two_deployments_at_the_same_time_apply_each_migration_once(
     assert database.count("one") == database.count("two") == 1
 
 
-def test_a_database_that_is_away_is_told_without_its_url(
+def test_a_database_that_is_away_is_reported_without_its_url(
     cloud: Cloud,
     cloudformation: CloudFormation,
     monkeypatch: pytest.MonkeyPatch,

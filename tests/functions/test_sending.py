@@ -174,7 +174,7 @@ def test_a_throttled_call_is_made_again_later_and_more_slowly(
 @pytest.mark.parametrize(
     "error", ["TooManyRequestsException", "LimitExceededException", "ThrottlingException"]
 )
-def test_a_call_over_the_daily_quota_is_told_by_its_sentence(
+def test_a_call_over_the_daily_quota_is_recognised_by_its_sentence(
     cloud: Cloud, issue_id: str, error: str
 ) -> None:
     cloud.ses.control.refuse_calls(error, message="Daily message quota exceeded.")

@@ -22,7 +22,7 @@ def test_a_reader_is_answered_as_ever_and_at_once(outage: Outage, wish: str):
     assert asked.seconds < AT_ONCE
 
 
-def test_an_author_is_told_to_come_back(outage: Outage):
+def test_an_author_is_asked_to_come_back(outage: Outage):
     answer = outage.published.answer
 
     assert answer.status == 503

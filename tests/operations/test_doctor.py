@@ -449,13 +449,13 @@ def test_the_sandbox_is_left_by_a_request_whose_text_is_given(practice: Practice
     assert f"https://news.{DOMAIN}/" in says
 
 
-def test_a_review_by_ses_is_told(practice: Practice) -> None:
+def test_a_review_by_ses_is_reported(practice: Practice) -> None:
     practice.ses.control.change_account(enforcement_status="PROBATION")
 
     assert "SES reviews the account: PROBATION" in practice.bad("review")
 
 
-def test_a_paused_account_is_told_with_the_way_out(practice: Practice) -> None:
+def test_a_paused_account_is_reported_with_the_way_out(practice: Practice) -> None:
     practice.ses.control.pause_sending()
 
     assert "put-account-sending-attributes --sending-enabled" in practice.bad("review")
@@ -467,7 +467,7 @@ def test_a_list_larger_than_a_days_quota_takes_days(practice: Practice) -> None:
     assert "An issue to 10,000 takes 3 days" in practice.bad("quota")
 
 
-def test_a_rate_too_low_for_a_day_is_told(practice: Practice) -> None:
+def test_a_rate_too_low_for_a_day_is_reported(practice: Practice) -> None:
     practice.ses.control.change_account(max_24_hour_send=-1, max_send_rate=1)
 
     larger = practice.of(practice.target.stack, list_size=200_000)
@@ -484,7 +484,7 @@ def test_the_time_of_an_issue_counts_the_stacks_share_of_the_rate(practice: Prac
 
 
 @pytest.mark.parametrize("kept", [["COMPLAINT"], []])
-def test_a_suppression_list_that_is_not_honoured_is_told(
+def test_a_suppression_list_that_is_not_honoured_is_reported(
     practice: Practice, kept: list[Any]
 ) -> None:
     practice.target.ses.put_account_suppression_attributes(SuppressedReasons=kept)
@@ -500,7 +500,7 @@ def test_the_issues_own_setting_goes_before_the_accounts(practice: Practice) -> 
     assert "earlier bounce" in practice.bad("suppression")
 
 
-def test_events_that_are_not_told_are_named(practice: Practice) -> None:
+def test_events_that_are_not_published_are_named(practice: Practice) -> None:
     ses, topic = practice.target.ses, practice.target.stack.output("SesEventsTopicArn")
     ses.delete_configuration_set_event_destination(
         ConfigurationSetName="news-issues", EventDestinationName="events"
@@ -536,7 +536,7 @@ def test_a_queue_that_is_not_subscribed_hears_no_events(practice: Practice) -> N
     assert "is not subscribed" in practice.bad("events")
 
 
-def test_queues_that_leave_no_room_for_the_pages_are_told(practice: Practice) -> None:
+def test_queues_that_leave_no_room_for_the_pages_are_reported(practice: Practice) -> None:
     source = made("Source", "AWS::Lambda::EventSourceMapping", str(uuid4()))
     practice.target.resources.extend([source] * 3)
     answer(
@@ -575,7 +575,7 @@ def test_a_queue_that_was_stopped_is_started_again_by_its_id(practice: Practice)
         ("CREATE_IN_PROGRESS", Verdict.BAD),
     ],
 )
-def test_a_deployment_that_failed_is_told(
+def test_a_deployment_that_failed_is_reported(
     practice: Practice, status: str, verdict: Verdict
 ) -> None:
     stack = practice.target.stack.model_copy(update={"status": status})
@@ -583,7 +583,7 @@ def test_a_deployment_that_failed_is_told(
     assert practice.of(stack).finding("stack").verdict is verdict
 
 
-def test_a_schema_that_was_never_migrated_is_told(practice: Practice) -> None:
+def test_a_schema_that_was_never_migrated_is_reported(practice: Practice) -> None:
     practice.target.resources.clear()
 
     assert "never migrated" in practice.bad("database")
@@ -657,7 +657,7 @@ def test_a_database_that_does_not_answer_leaves_the_issues_unknown(
     assert "/aws/lambda/news-dispatch" in found.fix[0]
 
 
-def test_a_stack_without_alarms_is_told(practice: Practice) -> None:
+def test_a_stack_without_alarms_is_reported(practice: Practice) -> None:
     practice.target.resources.clear()
 
     assert "no alarms" in practice.bad("alarms")
@@ -672,7 +672,7 @@ def test_an_alarm_that_tells_nobody_is_named(practice: Practice) -> None:
     assert "aws cloudwatch enable-alarm-actions --alarm-names news-dead-letters" in told
 
 
-def test_alarms_that_nobody_hears_are_told(practice: Practice) -> None:
+def test_alarms_that_nobody_hears_are_reported(practice: Practice) -> None:
     sns = practice.target.sns
     for subscription in sns.list_subscriptions()["Subscriptions"]:
         if subscription["Protocol"] == "email":
@@ -713,7 +713,7 @@ def test_what_was_put_aside_is_counted(practice: Practice, name: str) -> None:
     assert "make dead-letters STACK=news" in says
 
 
-def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> None:
+def test_a_stack_without_authors_says_how_to_add_one(practice: Practice) -> None:
     practice.target.secrets.put_secret_value(
         SecretId=practice.target.stack.output("AuthorsSecretArn"), SecretString='{"authors": []}'
     )
@@ -721,7 +721,7 @@ def test_a_stack_without_authors_is_told_how_to_get_one(practice: Practice) -> N
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
 
 
-def test_a_first_deployment_that_failed_is_told_though_it_has_no_outputs(
+def test_a_first_deployment_that_failed_is_reported_though_it_has_no_outputs(
     practice: Practice,
 ) -> None:
     failed = {"status": "ROLLBACK_COMPLETE", "outputs": {}}

@@ -61,9 +61,7 @@ def test_parameters_and_outputs_are_found_by_name(client: "CloudFormationClient"
         found.output("AuthorsSecretArn")
 
 
-def test_a_stack_that_is_not_there_is_told_with_its_region(
-    client: "CloudFormationClient", aws: Stubber
-):
+def test_a_missing_stack_is_named_with_its_region(client: "CloudFormationClient", aws: Stubber):
     aws.add_client_error("describe_stacks", "ValidationError", "Stack with id x does not exist")
 
     with pytest.raises(StackError, match="no stack called other in eu-central-1"):

@@ -402,7 +402,7 @@ def session_within(connect_timeout: float) -> dict[str, Any]:
         return {"user": user}
 
 
-def test_one_that_takes_longer_is_told_of_in_time(cloud: Cloud) -> None:
+def test_one_that_takes_longer_is_reported_in_time(cloud: Cloud) -> None:
     with cloud.database_down():
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="try again"):

@@ -42,7 +42,9 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
             _log_unlisted(event)
     with connection.transaction():
         duplicates = outcomes.merge_updates(connection, _ledger_updates(events))
-        changed = subscribers_table.merge_bounces_and_complaints(connection, _harm(events))
+        changed = subscribers_table.merge_bounces_and_complaints(
+            connection, _bounces_and_complaints(events)
+        )
         latest = max(event.sent_at for event in events)
         feedback_progress_table.note_mail(connection, latest)
     report_duplicates(duplicates)
@@ -53,7 +55,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         events=len(events),
         not_spam=sum(event.complaint is not None and not event.is_harmful for event in events),
     )
-    for issue_id in _issues_with_harm(events):
+    for issue_id in _issues_with_bounces_and_complaints(events):
         _look_at_breaker(connection, issue_id)
 
 
@@ -100,7 +102,7 @@ def _ledger_update(event: SesEvent, key: LedgerKey) -> LedgerUpdate:
     )
 
 
-def _harm(events: Iterable[SesEvent]) -> list[BounceOrComplaint]:
+def _bounces_and_complaints(events: Iterable[SesEvent]) -> list[BounceOrComplaint]:
     """Return the permanent bounces and complaints, each of which ends a subscriber's mail."""
     return [
         BounceOrComplaint(
@@ -115,7 +117,7 @@ def _harm(events: Iterable[SesEvent]) -> list[BounceOrComplaint]:
     ]
 
 
-def _issues_with_harm(events: Iterable[SesEvent]) -> set[IssueId]:
+def _issues_with_bounces_and_complaints(events: Iterable[SesEvent]) -> set[IssueId]:
     return {event.issue_id for event in events if event.is_harmful and event.issue_id is not None}
 
 
