@@ -74,6 +74,7 @@ def status(state: State, _: argparse.Namespace) -> int:
         print("The stack is starting.")
         return 1
     welcome(state)
+    print(f"The AWS emulator, for commands of AWS: AWS_ENDPOINT_URL={state.emulator_url}")
     return 0
 
 

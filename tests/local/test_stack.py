@@ -59,6 +59,10 @@ def test_a_second_up_and_status_show_where_everything_is(up: State, command: lis
     assert up.holder() is not None
 
 
+def test_status_shows_where_commands_of_aws_reach_the_emulator(up: State):
+    assert f"AWS_ENDPOINT_URL={up.emulator_url}\n" in run(up, "status").stdout
+
+
 def test_a_second_up_says_how_to_deploy_a_change(up: State):
     assert "`make reload`" in run(up, "up").stdout
 
