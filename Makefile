@@ -152,7 +152,9 @@ quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; P
 .PHONY: tests
 tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
-	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses auto $(PYTEST) # tests call make, too
+	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses $(PROCESSES) $(PYTEST) # tests call make, too
+# One more than two cores have: the journeys and the fault suite mostly wait.
+PROCESSES ?= 3
 
 .PHONY: test-faults
 test-faults: $(environments) ## Send while processes are killed, ROUNDS=200 times; FORM=big sends one large issue
