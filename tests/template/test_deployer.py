@@ -467,7 +467,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
 
 
 def sam_deploy(folder: Path, emulator_url: str) -> None:
-    """Deploy as ``make release`` does."""
+    """Deploy as ``make deploy`` does."""
     subprocess.run(
         [
             *(SAM, "deploy", "--template-file", "template.yaml", "--stack-name", "news"),
