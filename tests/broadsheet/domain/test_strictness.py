@@ -97,7 +97,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "_Request"),
+    *("AuthorName", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
