@@ -48,7 +48,12 @@ def of_fields(model: type[BaseModel]) -> Parse:
 READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "PublishRequest": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "publish_at": AT},
+        {
+            "title": "One",
+            "markdown": "Hello",
+            "publish_at": AT,
+            "accept_warnings": ["relative-link"],
+        },
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),

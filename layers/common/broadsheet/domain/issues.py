@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
+    Field,
     RootModel,
     StringConstraints,
     Tag,
@@ -115,6 +116,9 @@ def _in_utc(moment: datetime) -> datetime:
 PublishAt = Annotated[Timestamp, AfterValidator(_in_utc)]
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+MAX_ACCEPTED_CODES = 100  # there are fewer codes
+
+FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -139,6 +143,7 @@ class PublishRequest(BaseModel):
     """What an author asks for: ``{title, markdown}`` or ``{title, content: {html, text}}``.
 
     Without ``publish_at`` it is published at once; so is one whose time has passed.
+    ``accept_warnings``: the codes of errors in spite of which it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -149,6 +154,7 @@ class PublishRequest(BaseModel):
         Discriminator(_form_of),
     ]
     publish_at: PublishAt | None = None
+    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -162,8 +168,11 @@ class PublishRequest(BaseModel):
 
     @property
     def digest(self) -> bytes:
-        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
-        return sha256(self.model_dump_json().encode()).digest()
+        """Return the SHA-256 by which this request differs from any other, 32 bytes.
+
+        What the author accepts is not in it: an issue is the same without.
+        """
+        return sha256(self.model_dump_json(exclude={"accept_warnings"}).encode()).digest()
 
 
 class RescheduleRequest(BaseModel):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet import dispatch_kick, issue_clock, settings
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issues_table, subscribers_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue
 from broadsheet.domain.ledger import Books
-from broadsheet.mail import issue_mail
+from broadsheet.services.issues import checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import IdempotencyKey, PublishRequest
     from broadsheet.domain.ledger import LedgerRow
 
@@ -42,20 +43,29 @@ class IssueWithBooks(BaseModel):
     seconds_to_go: float | None
 
 
+class Published(NamedTuple):
+    """An issue that was published, and what its author is warned of."""
+
+    issue: Issue
+    findings: Sequence[Finding]
+
+
 def publish(
     connection: Connection,
     author: AuthorName,
     key: IdempotencyKey,
     request: PublishRequest,
     correlation_id: str,
-) -> Issue:
+) -> Published:
     """Publish an issue once, however often it is requested with the same key.
 
     The issue and its clock are made in one transaction. When the clock can't be made, nothing has
     happened; when the commit fails, the clock finds no issue and is deleted.
-    Raises ``IdempotencyKeyReused`` for the same key with another request, and
-    ``DependencyUnavailable``.
+    Raises ``UnsendableIssue`` with all findings, ``IdempotencyKeyReused`` for the same key with
+    another request, and ``DependencyUnavailable``.
     """
+    checked = checking.check(request.title, request.content)
+    checking.refuse_errors(checked.findings, request.accept_warnings)
     new = NewIssue(
         id=IssueId.new(),
         author=author,
@@ -63,7 +73,7 @@ def publish(
         request_digest=request.digest,
         title=request.title,
         content=request.content,
-        rendered=issue_mail.render_issue(request.title, request.content, settings.newsletter()),
+        rendered=checked.rendered,
         publish_at=request.publish_at or datetime.now(UTC),
     )
     with connection.transaction():
@@ -78,7 +88,7 @@ def publish(
         logger.info("issue published", issue_id=str(new.id), publish_at=new.publish_at.isoformat())
     if keyed.publish_at <= datetime.now(UTC):
         dispatch_kick.kick(keyed.id, correlation_id)
-    return keyed
+    return Published(keyed, checked.findings)
 
 
 def audience_now(connection: Connection) -> int:
