@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
-from tests.broadsheet.mail.mails import html_issue, markdown_issue, refused
+from tests.broadsheet.mail.mails import NEWSLETTER, html_issue, markdown_issue, refused
 
 MOST = 5.0  # seconds of processor time for the largest body
 BUSY = 4  # times the processor time on a quiet machine, when other processes share its cores
@@ -29,6 +29,8 @@ MARKDOWN = [
     "|a|b|\n|-|-|\n|c|d|\n\n", "|a", "a|b\n", "|-", "-|-\n", "# a\n", "a\n=\n", "# ", "```\n",
     "```a`\n", "~~~\na\n", "\ta\n", "* * *\n", "* ", "[a](https://b.c/) ", '[a](https://b.c "',
     "[a](", "![a](https://b.c/d.png) ", "a", "word ", "<https://b.c/> ", "https://", "[[name]]",
+    "[^a]: b [^a]\n", "[^a]: [^b]: ", "[^", "- [ ] a\n", "[ ] ", "https://b.c/", "https://b.c/(",
+    "https://b.c\n", "www.b.cd/( ", "a@b.cd ", "a@", "'a \"b ", "'",
     "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",
 ]  # fmt: skip
 HTML = [
@@ -85,6 +87,9 @@ WITHIN = [
     "/*", "url(", "url( ", "url('", "'", '"', "\\", "'\\", " ", ",", " ,", "a ", "url(#)",
     "https://b.c, ", "a{b:c}", "@media all{", "(", "a,", "}",
 ]  # fmt: skip
+WITH_TYPOGRAPHY = NEWSLETTER.model_copy(
+    update={"has_typographic_quotes": True, "keeps_line_breaks": True}
+)
 # Bodies that don't repeat a single piece.
 MIXED: dict[str, Callable[[int], str]] = {
     "brackets within each other": lambda size: "[" * (size // 2) + "]" * (size // 2),
@@ -101,6 +106,8 @@ MIXED: dict[str, Callable[[int], str]] = {
     "links within each other": lambda size: (
         "[" * (size // 13) + "a" + "](https://b)" * (size // 13)
     ),
+    "a reference among notes": lambda size: "[^a]: b\n\n" + "[^a]" * (size // 4 - 9),
+    "quotes within quotes": lambda size: ("'a " * 99 + 'a" ' * 99 + "\n\n") * (size // 596),
     "a long word": lambda size: f"é{'a' * (size - 9)}",
     "spaces": lambda size: f"a{' ' * (size - 9)}b",
 }
@@ -139,7 +146,7 @@ def check(render: Callable[[int], object]) -> None:
 
 @pytest.mark.parametrize("long", LONG.values(), ids=LONG)
 def test_the_work_for_markdown_is_proportional_to_its_length(long: Callable[[int], str]) -> None:
-    check(lambda size: markdown_issue(long(size)))
+    check(lambda size: markdown_issue(long(size), newsletter=WITH_TYPOGRAPHY))
 
 
 @pytest.mark.parametrize("shell", ["{}", "<html><body>{}</body></html>", "<table>{}"])

@@ -23,6 +23,7 @@ from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, frame
 from broadsheet.mail.html_source import Source
 from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.markdown_extensions import Typography, quotes_of
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
 
@@ -98,13 +99,20 @@ def _unrendered(content: IssueContent, issue: _Issue) -> tuple[str, str]:
 
 def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
     """Return the HTML of a whole mail, and the plain text of its content."""
-    tokens = author_markdown.parse(markdown, issue.marks)
+    tokens = author_markdown.parse(markdown, issue.marks, _typography(issue.newsletter))
     text = plain_text(tokens, issue.marks.columns)
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
     content = frame.styled(author_markdown.render(tokens), "issue/content.css")
     return _framed(_Body(content, headline, "markdown"), issue), text
+
+
+def _typography(newsletter: Newsletter) -> Typography:
+    return Typography(
+        quotes=quotes_of(newsletter.language) if newsletter.has_typographic_quotes else (),
+        keeps_line_breaks=newsletter.keeps_line_breaks,
+    )
 
 
 def _begins_with_headline(tokens: list[Token]) -> bool:
