@@ -13,12 +13,12 @@ from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import IdempotencyKey, IssueId, NewIssue
+    from broadsheet.domain.issues import FrozenAudience, IdempotencyKey, IssueId, NewIssue
 
 
 _COLUMNS = columns_of(Issue)
@@ -72,10 +72,10 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
         """
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, subject, html, text,
-             publish_at)
+             publish_at, careful)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
-             %(subject)s, %(html)s, %(text)s, %(publish_at)s)
+             %(subject)s, %(html)s, %(text)s, %(publish_at)s, %(careful)s)
         ON CONFLICT (author, idempotency_key) DO NOTHING
         """,
         {
@@ -89,6 +89,7 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
             "html": issue.rendered.html,
             "text": issue.rendered.text,
             "publish_at": issue.publish_at,
+            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
         },
     )
     return inserted.rowcount == 1
@@ -156,15 +157,47 @@ def rendered(connection: Connection, issue_id: IssueId) -> RenderedIssue:
     return row
 
 
-def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None:
+def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudience) -> None:
     """Store the size of the frozen audience: the issue is sending from now on."""
     connection.execute(
         """
         UPDATE issues
-        SET frozen_at = now(), audience = %(audience)s, status = 'sending'
+        SET frozen_at = now(),
+            status = 'sending',
+            audience = %(audience)s,
+            sample_size = %(sample_size)s,
+            held_after = %(held_after)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
-        {"id": issue_id.root, "audience": audience},
+        {
+            "id": issue_id.root,
+            "audience": audience.size,
+            "sample_size": audience.sample_size,
+            "held_after": audience.held_after,
+        },
+    )
+
+
+def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> datetime:
+    """Hold the batches that are not of the sample for a while from now; return until when."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        held_until = cursor.execute(
+            "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING held_until",
+            {"id": issue_id.root, "hold": duration},
+        ).fetchone()
+    if held_until is None:
+        raise LookupError("no issue has this id")
+    return held_until
+
+
+def end_hold(connection: Connection, issue_id: IssueId) -> None:
+    """Hold no batch any longer; the time until which they were held is not after now."""
+    connection.execute(
+        """
+        UPDATE issues SET held_after = NULL, held_until = least(held_until, now())
+        WHERE id = %(id)s AND held_after IS NOT NULL
+        """,
+        {"id": issue_id.root},
     )
 
 
@@ -210,14 +243,17 @@ def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
-    """Continue a paused issue where it stopped, and reset its breaker."""
+    """Continue a paused issue where it stopped, and reset its breaker.
+
+    While a careful start holds the rest, the breaker goes on counting: it judges the whole sample.
+    """
     connection.execute(
         """
         UPDATE issues
         SET status = CASE WHEN frozen_at IS NULL THEN 'scheduled' ELSE 'sending' END::issue_status,
             paused_because = NULL,
-            breaker_since = now(),
-            breaker_accepted = 0
+            breaker_since = CASE WHEN held_after IS NULL THEN now() ELSE breaker_since END,
+            breaker_accepted = CASE WHEN held_after IS NULL THEN 0 ELSE breaker_accepted END
         WHERE id = %(id)s AND status = 'paused'
         """,
         {"id": issue_id.root},

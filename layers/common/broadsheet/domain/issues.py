@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -149,6 +150,7 @@ class PublishRequest(BaseModel):
         Discriminator(_form_of),
     ]
     publish_at: PublishAt | None = None
+    careful: CarefulStart | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -218,7 +220,12 @@ class OpenProblems(BaseModel):
 
 
 class Issue(BaseModel):
-    """An issue and its progress, without its content."""
+    """An issue and its progress, without its content.
+
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
+    sample has an outcome.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -232,6 +239,10 @@ class Issue(BaseModel):
     audience: int | None
     finished_at: datetime | None
     paused_because: str | None
+    careful: CarefulStart | None = None
+    sample_size: int | None = None
+    held_after: int | None = None
+    held_until: datetime | None = None
 
 
 class KeyedIssue(Issue):
@@ -253,3 +264,12 @@ class NewIssue(BaseModel):
     content: MarkdownContent | HtmlContent
     rendered: RenderedIssue
     publish_at: datetime
+    careful: CarefulStart | None
+
+
+class FrozenAudience(NamedTuple):
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+
+    size: int
+    sample_size: int | None = None
+    held_after: int | None = None

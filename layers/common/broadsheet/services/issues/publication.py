@@ -65,6 +65,7 @@ def publish(
         content=request.content,
         rendered=issue_mail.render_issue(request.title, request.content, settings.newsletter()),
         publish_at=request.publish_at or datetime.now(UTC),
+        careful=request.careful,
     )
     with connection.transaction():
         is_new = issues_table.insert(connection, new)
