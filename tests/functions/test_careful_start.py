@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from broadsheet import issue_clock
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.issues import IssueId
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
@@ -63,7 +65,13 @@ def sample_of(cloud: Cloud) -> list[UUID]:
     return [row["subscriber_id"] for row in rows]
 
 
-def report(cloud: Cloud, issue_id: str, kind: str, readers: Sequence[UUID], **more: object) -> None:
+def report(
+    cloud: Cloud,
+    issue_id: str,
+    kind: str,
+    readers: Sequence[UUID],
+    **detail: Any,  # noqa: ANN401 - an event's members
+) -> None:
     """SES reports an event of these readers' mails."""
     by_reader = {
         row["subscriber_id"]: row["message_id"]
@@ -72,7 +80,7 @@ def report(cloud: Cloud, issue_id: str, kind: str, readers: Sequence[UUID], **mo
     tell(
         *[
             ses_event(
-                kind, issue=issue_id, subscriber=reader, message_id=by_reader[reader], **more
+                kind, issue=issue_id, subscriber=reader, message_id=by_reader[reader], **detail
             )
             for reader in readers
         ]
@@ -102,11 +110,10 @@ def test_a_sample_goes_first_and_the_rest_waits(cloud: Cloud, readers: list[UUID
     held_until = datetime.fromisoformat(document["careful"].pop("held_until"))
     assert before + HOUR < held_until < datetime.now(UTC) + HOUR
     assert document["careful"] == CAREFUL | {"sample_size": SAMPLE}
+    assert 3590 < document["seconds_to_go"] < 3602
 
 
-def test_an_issue_whose_sample_is_good_goes_on_by_itself(
-    cloud: Cloud, readers: list[UUID]
-) -> None:
+def test_an_issue_whose_sample_is_good_goes_on_by_itself(cloud: Cloud, readers: list[UUID]) -> None:
     issue_id = send_sample(cloud)
     report(cloud, issue_id, "Delivery", sample_of(cloud))
 
@@ -142,9 +149,7 @@ def test_an_issue_whose_sample_bounces_stops_with_the_rest_unsent_and_says_so(
     assert show(issue_id)["books"]["waiting"] == len(readers) - SAMPLE
 
 
-def test_two_complaints_about_the_sample_stop_the_issue(
-    cloud: Cloud, readers: list[UUID]
-) -> None:
+def test_two_complaints_about_the_sample_stop_the_issue(cloud: Cloud, readers: list[UUID]) -> None:
     assert readers
     issue_id = send_sample(cloud)
     sample = sample_of(cloud)
@@ -265,7 +270,7 @@ def test_a_tick_before_the_hold_is_over_sends_nothing_and_the_clock_sleeps_again
     assert readers
     issue_id = send_sample(cloud)
     until = show(issue_id)["careful"]["held_until"]
-    issue_clock.move(_id(issue_id), datetime.now(UTC), "a-crash")
+    issue_clock.move(IssueId(UUID(issue_id)), datetime.now(UTC), "a-crash")
 
     tick(issue_id)
 
@@ -290,11 +295,7 @@ def test_a_clock_that_can_not_be_moved_ticks_on(
 
 
 def _fails(*_arguments: object) -> None:
-    raise issue_clock.DependencyUnavailable("the issue's clock could not be moved")
-
-
-def _id(issue_id: str) -> Any:  # noqa: ANN401 - an IssueId
-    return issue_clock.IssueId(UUID(issue_id))
+    raise DependencyUnavailable("the issue's clock could not be moved")
 
 
 def test_an_unresolved_mail_of_the_sample_delays_the_hold(
@@ -506,10 +507,13 @@ def test_nothing_asks_the_database_in_the_hold_but_ses_events(
     issue_id = send_sample(cloud)
     held_until = datetime.fromisoformat(show(issue_id)["careful"]["held_until"])
     opened: list[object] = []
+
+    def noted(*arguments: Any, **more: Any) -> Any:  # noqa: ANN401 - psycopg's own
+        opened.append(arguments)
+        return connect(*arguments, **more)
+
     connect = psycopg.connect
-    monkeypatch.setattr(
-        psycopg, "connect", lambda *a, **k: opened.append(a) or connect(*a, **k)
-    )
+    monkeypatch.setattr(psycopg, "connect", noted)
 
     deliver_all(pointers(cloud))
     starts_at = clock_starts_at(issue_id)

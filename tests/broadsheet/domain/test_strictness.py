@@ -50,6 +50,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         of_fields(PublishRequest),
         {"title": "One", "markdown": "Hello", "publish_at": AT, "draft": True},
     ),
+    "PublishRequest of a careful start": (
+        of_fields(PublishRequest),
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+    ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
@@ -101,7 +105,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "Preheader", "Slug", "SignUp", "_Request"),
+    *("AuthorName", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {

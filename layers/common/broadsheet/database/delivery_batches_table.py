@@ -344,7 +344,7 @@ def reopen_for_resend(
 
 
 def has_open(connection: Connection, issue_id: IssueId, up_to: int | None = None) -> bool:
-    """Return whether any batch of the issue is waiting or claimed; ``up_to``: the last to look at."""
+    """Return whether a batch of the issue, up to a number if given, is waiting or claimed."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(

@@ -59,6 +59,9 @@ _FIND_OPEN = sql.SQL(
           )
     """
 ).format(columns=_COLUMNS)
+_HOLD = sql.SQL(
+    "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING {columns}"
+).format(columns=_COLUMNS)
 # NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
 _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
@@ -198,16 +201,13 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
     )
 
 
-def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> datetime:
-    """Hold the batches that are not of the sample for a while from now; return until when."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        held_until = cursor.execute(
-            "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING held_until",
-            {"id": issue_id.root, "hold": duration},
-        ).fetchone()
-    if held_until is None:
+def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> Issue:
+    """Hold the batches that are not of the sample for a while from now."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        issue = cursor.execute(_HOLD, {"id": issue_id.root, "hold": duration}).fetchone()
+    if issue is None:
         raise LookupError("no issue has this id")
-    return held_until
+    return issue
 
 
 def end_hold(connection: Connection, issue_id: IssueId) -> None:

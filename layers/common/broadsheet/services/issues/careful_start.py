@@ -54,11 +54,20 @@ def advance(connection: Connection, issue: Issue) -> None:
 
 
 def held_until(issue: Issue) -> datetime | None:
-    """Return until when nothing is due for an issue, because its rest is held; None if it is due."""
+    """Return until when an issue's rest is held; None if it isn't, or not for a known time."""
     if issue.status is not IssueStatus.SENDING or issue.held_after is None:
         return None
     is_over = issue.held_until is not None and issue.held_until <= datetime.now(UTC)
     return None if is_over else issue.held_until
+
+
+def seconds_held(issue: Issue) -> float:
+    """Return how long the rest will still be held if the sample is good."""
+    if issue.careful is None or issue.held_after is None:
+        return 0
+    if issue.held_until is None:
+        return issue.careful.hold.total_seconds()
+    return max(0.0, (issue.held_until - datetime.now(UTC)).total_seconds())
 
 
 def _hold(connection: Connection, issue: Issue, duration: timedelta, sample_ends: int) -> None:
@@ -66,8 +75,8 @@ def _hold(connection: Connection, issue: Issue, duration: timedelta, sample_ends
         return
     if unresolved.oldest_deadline(connection, issue.id) is not None:
         return
-    until = issues_table.hold(connection, issue.id, duration)
-    logger.info("the sample was sent", issue_id=str(issue.id), held_until=until.isoformat())
+    held = issues_table.hold(connection, issue.id, duration)
+    logger.info("the sample was sent", issue_id=str(issue.id), held_until=str(held.held_until))
 
 
 def _judge(connection: Connection, issue: Issue, held_until: datetime) -> None:

@@ -15,6 +15,7 @@ from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTa
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
 from broadsheet.mail import issue_mail
+from broadsheet.services.issues import careful_start
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
-    sending doesn't go on by itself.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
+    before; None when sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -159,7 +160,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
 def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
     if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
         return None
-    return round(shown.waiting / rate, 1)
+    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
 
 
 def ledger(
