@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
     errors.WrongState: HTTPStatus.CONFLICT,
@@ -80,6 +81,7 @@ def _problem(
         "status": int(status),
         "code": error.code,
         "detail": sentences.of_error(error),
+        **error.members,
     }
     if isinstance(error, errors.InvalidFields):
         document["errors"] = sentences.of_fields(error.fields)
