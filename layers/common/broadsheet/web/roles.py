@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from broadsheet.web.request import Request
 
 ROLES = {
-    "POST /issues": Role.PUBLISH,
+    "POST /issues": Role.WRITE,  # a draft; its endpoint requires PUBLISH of anything else
     "GET /issues": Role.WRITE,
     "GET /issues/{id}": Role.WRITE,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
