@@ -250,14 +250,26 @@ def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-    """Pause an issue that has not ended; return whether it was running before."""
+def pause(
+    connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
+) -> bool:
+    """Pause an issue that has not ended; return whether it was running before.
+
+    ``ends_hold``: whether it holds no batch when it is resumed.
+    """
     paused = connection.execute(
         """
-        UPDATE issues SET status = 'paused', paused_because = %(because)s
+        UPDATE issues
+        SET status = 'paused',
+            paused_because = %(because)s,
+            held_after = CASE WHEN NOT %(ends_hold)s THEN held_after END,
+            held_until = CASE
+                WHEN %(ends_hold)s AND held_after IS NOT NULL THEN least(held_until, now())
+                ELSE held_until
+            END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending')
         """,
-        {"id": issue_id.root, "because": because},
+        {"id": issue_id.root, "because": because, "ends_hold": ends_hold},
     )
     return paused.rowcount == 1
 

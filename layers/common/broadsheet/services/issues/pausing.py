@@ -14,21 +14,22 @@ if TYPE_CHECKING:
 BY_AUTHOR = "the author paused it"
 
 
-def pause_because(connection: Connection, issue_id: IssueId, reason: str) -> bool:
-    """Pause an issue, and raise the alarm if it was running; return whether it was."""
-    has_paused = issues_table.pause(connection, issue_id, reason)
-    if has_paused:
+def pause_because(
+    connection: Connection, issue_id: IssueId, reason: str, *, ends_hold: bool = False
+) -> None:
+    """Pause an issue, and raise the alarm if it was running.
+
+    ``ends_hold``: whether ``resume`` sends also to those whom a careful start held until now.
+    """
+    if issues_table.pause(connection, issue_id, reason, ends_hold=ends_hold):
         count("IssuesPaused")
         logger.error("issue paused", issue_id=str(issue_id), reason=reason)
-    return has_paused
 
 
 def trip_breaker(connection: Connection, issue_id: IssueId, reason: str) -> None:
     """Pause an issue because of its own mails.
 
-    The author decides what comes then: ``resume`` sends to everybody, also whom a careful start
-    held until now, with the breaker counting from zero.
+    The author decides what comes then: ``resume`` sends to everybody, with the breaker counting
+    from zero.
     """
-    with connection.transaction():
-        if pause_because(connection, issue_id, reason):
-            issues_table.end_hold(connection, issue_id)
+    pause_because(connection, issue_id, reason, ends_hold=True)
