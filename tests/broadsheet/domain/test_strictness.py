@@ -33,7 +33,7 @@ ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
     "timestamp": "2026-11-22T12:00:00.000Z",
-    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"]},
+    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"], "version": ["1"]},
 }
 
 type Parse = Callable[[str], BaseModel]
