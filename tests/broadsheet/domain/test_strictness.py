@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.domain.issues import PublishRequest, RescheduleRequest
+from broadsheet.domain.issues import IssueDraft, PublishRequest, RescheduleRequest
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -52,12 +52,17 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "title": "One",
             "markdown": "Hello",
             "publish_at": AT,
+            "draft": True,
             "accept_warnings": ["relative-link"],
         },
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
+    ),
+    "IssueDraft": (
+        of_fields(IssueDraft),
+        {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
@@ -102,7 +107,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "SignUp", "_Request"),
+    *("AuthorName", "Preheader", "Slug", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -119,6 +124,7 @@ WRONG = {
     str: [5, 0, 1.5, -1, True, [], ["x"], {}, {"x": 1}],
     int: ["5", "", 1.5, True, [], {}, None],
     float: ["0.5", True, [], {}, None],
+    bool: ["true", "", 0, 1, 0.0, [], {}],
 }
 
 

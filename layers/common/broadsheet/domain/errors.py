@@ -179,10 +179,24 @@ class IdempotencyKeyReused(BroadsheetError):
     code = "idempotency-key-reused"
 
 
+@dataclass(eq=False)
+class SlugTaken(BroadsheetError):
+    """Another issue has the slug that the author chose."""
+
+    code = "slug-taken"
+    slug: str
+
+
 class WrongState(BroadsheetError):
     """The issue is not in a state in which this can be done."""
 
     code = "wrong-state"
+
+
+class IssueIsDraft(WrongState):
+    """The issue is a draft: it can be edited, published or deleted, and nothing else."""
+
+    code = "issue-is-draft"
 
 
 @dataclass(eq=False)

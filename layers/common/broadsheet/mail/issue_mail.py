@@ -17,6 +17,7 @@ from broadsheet.domain.issues import (
     IssueContent,
     IssueTitle,
     MarkdownContent,
+    Preheader,
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
@@ -38,9 +39,10 @@ class Rendering(NamedTuple):
 
 
 class _Issue(NamedTuple):
-    """An issue without its content. The marks are set in ``title``."""
+    """An issue without its content. The marks are set in ``title`` and ``preheader``."""
 
     title: str
+    preheader: str
     newsletter: Newsletter
     marks: Marks
 
@@ -54,15 +56,25 @@ class _Body(NamedTuple):
     style_tags: str = ""
 
 
-def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> Rendering:
+def render_issue(
+    title: IssueTitle,
+    content: IssueContent,
+    newsletter: Newsletter,
+    preheader: Preheader | None = None,
+) -> Rendering:
     """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document.
     """
-    marks = Marks.foreign_to(title, content, newsletter)
-    issue = _Issue(marks.set_in_prose(str(title), lambda _: "the title"), newsletter, marks)
+    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    issue = _Issue(
+        marks.set_in_prose(str(title), lambda _: "the title"),
+        marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
+        newsletter,
+        marks,
+    )
     try:
         document, text = _rendered(content, issue)
     except TooComplex as error:
@@ -132,6 +144,7 @@ def _framed(body: _Body, issue: _Issue) -> str:
         kind=body.kind,
         title=issue.title,
         headline=body.headline,
+        preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
         newsletter=issue.newsletter,

@@ -24,6 +24,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.SlugTaken: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

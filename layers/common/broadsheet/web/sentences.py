@@ -38,6 +38,7 @@ SENTENCES = {
     "missing-content": "give markdown, or content with html and text",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
+    "not-a-truth-value": "this must be true or false",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
     "lost-character": (
@@ -59,7 +60,9 @@ SENTENCES = {
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
+    "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
+    "issue-is-draft": "the issue is a draft: publish it first",
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
     "issue-canceled": "the issue was canceled: it can't be sent again",
