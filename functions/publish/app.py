@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
-from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors import AuthorName, Role, require
 from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
@@ -43,6 +43,7 @@ def publish(request: Request) -> Response:
     """
     key = _idempotency_key(request)
     wanted = request.document(PublishRequest, LARGEST_BODY)
+    require(Role.WRITE if wanted.draft else Role.PUBLISH, request.role)
     with connected(settings.timings().publish_connect_timeout) as connection:
         # First: a database that goes away between the two leaves nothing published and unanswered.
         audience = publication.audience_now(connection)

@@ -16,9 +16,12 @@ from tests.functions.issues import act_on, clocks, pointers, show, tick
 DRAFT: dict[str, object] = {"title": "Zoë's 2nd issue", "markdown": "Hello", "draft": True}
 
 
-def post(body: Mapping[str, object] = DRAFT, key: str | None = None) -> dict[str, Any]:
+def post(
+    body: Mapping[str, object] = DRAFT, key: str | None = None, role: str = "manage"
+) -> dict[str, Any]:
     headers = {"content-type": "application/json", "idempotency-key": key or str(uuid4())}
-    event = api_event("POST", "/issues", body=json.dumps(body), headers=headers, author="ada")
+    text = json.dumps(body)
+    event = api_event("POST", "/issues", body=text, headers=headers, author="ada", role=role)
     return handler(event, context())
 
 
@@ -40,6 +43,20 @@ def test_a_draft_is_stored_and_listed_and_nobody_is_mailed(cloud: Cloud) -> None
     listed = json_of(handler(api_event("GET", "/issues", author="ada"), context()))["issues"]
     assert [(each["id"], each["status"]) for each in listed] == [(issue_id, "draft")]
     assert (clocks(), pointers(cloud), cloud.ses.mails()) == ([], [], [])
+
+
+@pytest.mark.parametrize("draft", [False, None])
+def test_a_token_that_may_only_write_stores_drafts_and_sends_nothing(
+    cloud: Cloud, *, draft: bool | None
+) -> None:
+    wanted = {"title": "One", "markdown": "Hello"} | ({} if draft is None else {"draft": draft})
+
+    refused = post(wanted, role="write")
+
+    assert (refused["statusCode"], problem_in(refused)["role"]) == (403, "publish")
+    assert cloud.rows("SELECT id FROM issues") == []
+    assert clocks() == []
+    assert post(DRAFT, role="write")["statusCode"] == 202
 
 
 def test_a_draft_keeps_the_time_for_which_it_is_planned(cloud: Cloud) -> None:

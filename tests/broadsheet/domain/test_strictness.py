@@ -100,14 +100,24 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "complaint": {"complaintSubType": "OnAccountSuppressionList", "timestamp": AT},
         },
     ),
-    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f", "created_at": AT}),
+    "Author": (
+        of_fields(Author),
+        {
+            "name": "ada",
+            "token_sha256": "0f",
+            "created_at": AT,
+            "role": "write",
+            "email": "ada@example.com",
+            "test_addresses": ["ada@example.com"],
+        },
+    ),
     "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "Preheader", "Slug", "SignUp", "_Request"),
+    *("AuthorName", "StoredAddress", "Preheader", "Slug", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {

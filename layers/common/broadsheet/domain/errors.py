@@ -21,6 +21,11 @@ class BroadsheetError(Exception):
         """Return what the sentence needs, by name."""
         return vars(self)
 
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return what the problem document says beside the code and the sentence."""
+        return {}
+
     def __str__(self) -> str:
         """Return the text for a log or a dead letter, where no sentence is made."""
         if self.parameters:
@@ -129,6 +134,22 @@ class RequestTooLarge(BroadsheetError):
 
     code = "request-too-large"
     max_bytes: int
+
+
+# --- Authors -------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class RoleNeeded(BroadsheetError):
+    """The author's token doesn't allow this; ``role`` is the least that does."""
+
+    code = "role-needed"
+    role: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the role, for a program."""
+        return {"role": self.role}
 
 
 # --- Links ----------------------------------------------------------------------------------------

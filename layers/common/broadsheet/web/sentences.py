@@ -45,6 +45,8 @@ SENTENCES = {
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Authors.
+    "role-needed": "this needs a token with the role {role}",
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",
     "invalid-confirmation-token": (
@@ -106,6 +108,7 @@ _ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: "We can't take this as it is",
     HTTPStatus.UNAUTHORIZED: "This link doesn't work",
+    HTTPStatus.FORBIDDEN: "This token doesn't allow it",
     HTTPStatus.NOT_FOUND: "This page doesn't exist",
     HTTPStatus.CONFLICT: "This can't be done now",
     HTTPStatus.GONE: "This link doesn't work any more",
