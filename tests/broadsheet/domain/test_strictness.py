@@ -48,7 +48,13 @@ def of_fields(model: type[BaseModel]) -> Parse:
 READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "PublishRequest": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "publish_at": AT, "draft": True},
+        {
+            "title": "One",
+            "markdown": "Hello",
+            "publish_at": AT,
+            "draft": True,
+            "accept_warnings": ["relative-link"],
+        },
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
