@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issues import HtmlContent, IssueContent, MarkdownContent
 from broadsheet.mail import contrast, frame, theme
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
-from tests.broadsheet.mail.mails import NEWSLETTER, Read
+from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, Read
 
 type WriteTheme = Callable[[Mapping[str, str]], None]
 MASTHEAD = "background-color: #fbfaf7;font-size: 20px"  # has a background of its own
@@ -43,14 +43,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WriteThem
 
 def mails() -> dict[str, str]:
     """Return the HTML of each kind of mail, in the theme ``mine``."""
-    title = IssueTitle("Number one")
     document = "<html><head></head><body><p>x</p></body></html>"
+    issues: dict[str, IssueContent] = {
+        "Markdown": MarkdownContent(markdown="[a](https://x.example)"),
+        "fragment": HtmlContent(html="<p>x</p>", text="x"),
+        "document": HtmlContent(html=document, text="x"),
+    }
     return {
-        "Markdown": render_issue(
-            title, MarkdownContent(markdown="[a](https://x.example)"), MINE
-        ).html,
-        "fragment": render_issue(title, HtmlContent(html="<p>x</p>", text="x"), MINE).html,
-        "document": render_issue(title, HtmlContent(html=document, text="x"), MINE).html,
+        **{kind: render_issue(TITLE, each, MINE).issue.html for kind, each in issues.items()},
         "confirmation": render_confirmation(MINE, "https://news.example.com").html,
         "already subscribed": render_already_subscribed(MINE).html,
     }
