@@ -33,7 +33,7 @@ ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
     "timestamp": "2026-11-22T12:00:00.000Z",
-    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"]},
+    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"], "version": ["1"]},
 }
 
 type Parse = Callable[[str], BaseModel]
@@ -48,7 +48,13 @@ def of_fields(model: type[BaseModel]) -> Parse:
 READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "PublishRequest": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "publish_at": AT, "draft": True},
+        {
+            "title": "One",
+            "markdown": "Hello",
+            "publish_at": AT,
+            "draft": True,
+            "accept_warnings": ["relative-link"],
+        },
     ),
     "PublishRequest of a careful start": (
         of_fields(PublishRequest),

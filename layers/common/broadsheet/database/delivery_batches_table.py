@@ -168,23 +168,28 @@ def claim(
     """Claim those of an issue's batches that are waiting, if the issue is sending.
 
     Return the claim, and how many recipients of its batches have no outcome yet. None when there
-    is no batch to claim.
+    is no batch to claim. The claim sends the version that is current when it commits: until then,
+    its lock makes an edit wait, and nothing else.
     """
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
+            WITH issue AS (
+                SELECT version FROM issues
+                WHERE id = %(issue_id)s AND status = 'sending'
+                FOR KEY SHARE
+            )
             UPDATE delivery_batches AS batch
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
-                claim_deadline = now() + %(valid_for)s
+                claim_deadline = now() + %(valid_for)s,
+                version = issue.version
+            FROM issue
             WHERE issue_id = %(issue_id)s
               AND number = ANY(%(numbers)s)
               AND state = 'waiting'
               AND (not_before IS NULL OR not_before <= now())
-              AND EXISTS (
-                  SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
-              )
-            RETURNING claim_id, claim_deadline, number, round, tries, CASE
+            RETURNING claim_id, claim_deadline, batch.version, number, round, tries, CASE
                 -- A claim that released the batch set a time before which it rests. Without one
                 -- nobody has claimed the batch, and the ledger has nothing of it.
                 WHEN not_before IS NULL THEN cardinality(recipients)
@@ -213,6 +218,7 @@ def claim(
 class _ClaimedRow(NamedTuple):
     claim_id: UUID
     claim_deadline: datetime
+    version: int
     number: int
     round: int
     tries: int
@@ -224,6 +230,7 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
         id=rows[0].claim_id,
         issue_id=issue_id,
         deadline=rows[0].claim_deadline,
+        version=rows[0].version,
         batches=[ClaimedBatch(row.number, row.round, row.tries) for row in rows],
     )
 
@@ -297,7 +304,7 @@ def lock_dead_claims(
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT claim_id, claim_deadline, number, round, tries
+            SELECT claim_id, claim_deadline, version, number, round, tries
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'

@@ -10,7 +10,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue, Slug
+from broadsheet.domain.issues import Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,17 +167,6 @@ def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
             _TRY_LOCK,
             {"id": issue_id.root},
         ).fetchone()
-
-
-def rendered(connection: Connection, issue_id: IssueId) -> RenderedIssue:
-    """Return the templates that SES gets for an issue."""
-    with connection.cursor(row_factory=class_row(RenderedIssue)) as cursor:
-        row = cursor.execute(
-            "SELECT subject, html, text FROM issues WHERE id = %(id)s", {"id": issue_id.root}
-        ).fetchone()
-    if row is None:
-        raise LookupError("no issue has this id")
-    return row
 
 
 def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudience) -> None:

@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
+    Field,
     RootModel,
     StrictBool,
     StringConstraints,
@@ -171,6 +172,9 @@ def _in_utc(moment: datetime) -> datetime:
 PublishAt = Annotated[Timestamp, AfterValidator(_in_utc)]
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+MAX_ACCEPTED_CODES = 100  # there are fewer codes
+
+FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -195,7 +199,8 @@ class IssueDraft(BaseModel):
     """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text}}``.
 
     ``slug``: made from the title if there is none yet. ``archive``: whether the issue will be in
-    the public archive; it will, unless the author says otherwise.
+    the public archive; it will, unless the author says otherwise. ``accept_warnings``: the codes of
+    errors in spite of which it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -208,6 +213,7 @@ class IssueDraft(BaseModel):
     preheader: Preheader | None = None
     slug: Slug | None = None
     archive: StrictBool | None = None
+    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -236,11 +242,11 @@ class PublishRequest(IssueDraft):
         """Return the SHA-256 by which this request differs from any other, 32 bytes.
 
         A field that 0.1.0 did not have counts only if it is given: a request that is repeated
-        after an update is still the same.
+        after an update is still the same. What the author accepts never counts.
         """
         fields = type(self).model_fields.items()
         absent = {name for name, field in fields if getattr(self, name) == field.default}
-        document = self.model_dump_json(exclude=absent - {"publish_at"})
+        document = self.model_dump_json(exclude=absent - {"publish_at"} | {"accept_warnings"})
         return sha256(document.encode()).digest()
 
 
