@@ -56,6 +56,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "accept_warnings": ["relative-link"],
         },
     ),
+    "PublishRequest of a careful start": (
+        of_fields(PublishRequest),
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+    ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
@@ -117,7 +121,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "StoredAddress", "Preheader", "Slug", "SignUp", "_Request"),
+    *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
