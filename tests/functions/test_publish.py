@@ -300,6 +300,14 @@ def test_errors_that_the_author_accepts_are_published_and_answered(cloud: Cloud)
     assert "[[nome]]" in cloud.row("SELECT text FROM issues")["text"]
 
 
+def test_a_draft_is_stored_with_its_errors(cloud: Cloud) -> None:
+    answer = post({"title": "One", "markdown": FAULTY, "draft": True})
+
+    assert answer["statusCode"] == 202
+    assert {each["code"] for each in json_of(answer)["warnings"]} >= set(ITS_ERRORS)
+    assert cloud.row("SELECT status FROM issues")["status"] == "draft"
+
+
 @pytest.mark.parametrize(
     ("code", "html"),
     [

@@ -14,6 +14,7 @@ from broadsheet.domain.newsletter import Newsletter
 
 _OPTIONAL_OF_NEWSLETTER = {
     "REPLY_TO": "reply_to",
+    "THEME": "theme",
     "NEWSLETTER_LANGUAGE": "language",
     "POSTAL_ADDRESS": "postal_address",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",

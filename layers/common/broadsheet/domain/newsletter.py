@@ -1,4 +1,4 @@
-"""What a newsletter is called and who it comes from."""
+"""What a newsletter is called, who it comes from, and its looks."""
 
 import re
 import unicodedata
@@ -31,6 +31,7 @@ class Newsletter(BaseModel):
     postal_address: str = ""
     has_typographic_quotes: bool = False
     keeps_line_breaks: bool = False
+    theme: str = "default"  # the name of a folder in themes/
 
     @property
     def list_id(self) -> str:

@@ -17,6 +17,7 @@ from broadsheet.domain.issues import (
     IssueContent,
     IssueTitle,
     MarkdownContent,
+    Preheader,
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
@@ -39,9 +40,10 @@ class Rendering(NamedTuple):
 
 
 class _Issue(NamedTuple):
-    """An issue without its content. The marks are set in ``title``."""
+    """An issue without its content. The marks are set in ``title`` and ``preheader``."""
 
     title: str
+    preheader: str
     newsletter: Newsletter
     marks: Marks
 
@@ -55,22 +57,32 @@ class _Body(NamedTuple):
     style_tags: str = ""
 
 
-def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> Rendering:
+def render_issue(
+    title: IssueTitle,
+    content: IssueContent,
+    newsletter: Newsletter,
+    preheader: Preheader | None = None,
+) -> Rendering:
     """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document.
     """
-    marks = Marks.foreign_to(title, content, newsletter)
-    issue = _Issue(marks.set_in_prose(str(title), lambda _: "the title"), newsletter, marks)
+    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    issue = _Issue(
+        marks.set_in_prose(str(title), lambda _: "the title"),
+        marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
+        newsletter,
+        marks,
+    )
     try:
         document, text = _rendered(content, issue)
     except TooComplex as error:
         marks.findings.add("too-complex", reason=str(error))
         document, text = _unrendered(content, issue)
     rendered = RenderedIssue(
-        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
+        subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
         html=marks.restore(document, "html"),
         text=marks.restore(_text_mail(text, issue), "text"),
     )
@@ -104,7 +116,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
     return _framed(_Body(content, headline, "markdown"), issue), text
 
 
@@ -134,15 +146,16 @@ def _framed(body: _Body, issue: _Issue) -> str:
     # parsing it a second time could change it.
     document = frame.framed(
         "issue/html.html",
+        issue.newsletter,
         language=issue.newsletter.language,
         # An author's HTML has its own colours, made for a light background.
         adapts_to_dark=body.kind == "markdown",
         kind=body.kind,
         title=issue.title,
         headline=body.headline,
+        preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
     return document.replace(issue.marks.content, body.html)
@@ -151,10 +164,10 @@ def _framed(body: _Body, issue: _Issue) -> str:
 def _document_footer(issue: _Issue) -> str:
     footer = frame.filled(
         "issue/document_footer.html",
-        newsletter=issue.newsletter,
+        issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.styled(footer, "frame/frame.css")
+    return frame.styled(footer, "frame/frame.css", issue.newsletter)
 
 
 def _text_part(text: str, marks: Marks) -> str:
@@ -167,8 +180,8 @@ def _text_part(text: str, marks: Marks) -> str:
 def _text_mail(text: str, issue: _Issue) -> str:
     return frame.filled(
         "issue/text.txt",
+        issue.newsletter,
         content=text.rstrip("\n"),
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
 

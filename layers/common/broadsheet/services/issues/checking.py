@@ -12,7 +12,7 @@ from broadsheet.mail import issue_mail
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from broadsheet.domain.issues import IssueContent, IssueTitle, RenderedIssue
+    from broadsheet.domain.issues import IssueDraft, RenderedIssue
 
 
 class Checked(NamedTuple):
@@ -22,9 +22,11 @@ class Checked(NamedTuple):
     findings: Sequence[Finding]
 
 
-def check(title: IssueTitle, content: IssueContent) -> Checked:
-    """Render an issue, and return it with everything that is wrong with its content."""
-    rendering = issue_mail.render_issue(title, content, settings.newsletter())
+def check(draft: IssueDraft) -> Checked:
+    """Render an issue, and return it with everything that is wrong with it."""
+    rendering = issue_mail.render_issue(
+        draft.title, draft.content, settings.newsletter(), draft.preheader
+    )
     return Checked(rendering.issue, rendering.findings)
 
 
