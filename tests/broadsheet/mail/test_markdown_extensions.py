@@ -1,4 +1,5 @@
 """Markdown as authors know it: footnotes, tasks, bare addresses, quotes and line breaks."""
+# ruff: noqa: RUF001 - the quotation marks of languages are meant
 
 import re
 
@@ -65,9 +66,7 @@ class TestFootnotes:
         assert not {"href", "id"} & {name for each in Read(html).attributes for name in each}
 
     def test_one_may_stand_in_a_table_and_in_another_note(self) -> None:
-        text = text_of(
-            "| Ship |\n|---|\n| Runa[^1] |\n\n[^1]: See the other.[^2]\n[^2]: A list.\n"
-        )
+        text = text_of("| Ship |\n|---|\n| Runa[^1] |\n\n[^1]: See the other.[^2]\n[^2]: A list.\n")
         assert "Runa[1]" in text
         assert text.endswith("[1] See the other.[2]\n\n[2] A list.")
 
@@ -164,7 +163,7 @@ class TestBareAddresses:
 
 
 class TestTypography:
-    QUOTED = "\"It's\" 'here', she said: \"the 'old' pier\". `\"x\"` \\\"as typed\\\""
+    QUOTED = '"It\'s" \'here\', she said: "the \'old\' pier". `"x"` \\"as typed\\"'
 
     def rendered(self, markdown: str, **chosen: object) -> tuple[str, str]:
         newsletter = NEWSLETTER.model_copy(update=chosen)

@@ -1,8 +1,9 @@
 """Parses an author's Markdown and renders it as HTML.
 
-It is CommonMark with tables, strikethrough and what ``markdown_extensions`` adds. HTML in it is shown as typed, because the plain text must say the same; comments are left out, and
-``<br>`` breaks the line. The work is bounded: Markdown that takes more than any real mail needs is
-refused, with the reason.
+It is CommonMark with tables, strikethrough and what ``markdown_extensions`` adds. HTML in it is
+shown as typed, because the plain text must say the same; comments are left out, and ``<br>``
+breaks the line. The work is bounded: Markdown that takes more than any real mail needs is refused,
+with the reason.
 """
 
 import re

@@ -4,6 +4,7 @@ Footnotes, task lists and bare addresses, always; typographic quotes and kept li
 operator asks for them. Each has a form in plain text too. The work stays proportional to the
 length of the text, which is why some of the libraries' rules have stand-ins here.
 """
+# ruff: noqa: RUF001 - the quotation marks of languages are meant
 
 import re
 from collections.abc import Iterator, Sequence
@@ -157,6 +158,8 @@ def _texts(text: Token, part: str) -> Iterator[Token]:
 def _note(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  # noqa: FBT001 - as above
     """Read a footnote's definition."""
     begin = state.bMarks[line] + state.tShift[line]
+    if not state.src.startswith("[^", begin):
+        return False
     found = _DEFINITION.match(state.src, begin, state.eMarks[line])
     if not found or state.is_code_block(line):
         return False
