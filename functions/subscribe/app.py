@@ -1,5 +1,6 @@
 """The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from pydantic import ValidationError
@@ -38,9 +39,7 @@ def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
-        wanted = SubscribeRequest(
-            name=fields.get("name", ""), email=fields.get("email", ""), origin=request.origin
-        )
+        wanted = SubscribeRequest.model_validate(_typed(fields) | {"origin": request.origin})
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
     requests_queue.send(wanted, request.correlation_id)
@@ -51,6 +50,10 @@ def subscribe(request: Request) -> Response:
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
 
+def _typed(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: fields.get(name, "") for name in pages.FIELDS}
+
+
 def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -> Response:
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
@@ -58,8 +61,7 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     page = pages.sign_up(
         settings.newsletter_name(),
         request.link("/subscriptions"),
-        name=str(fields.get("name", "")),
-        email=str(fields.get("email", "")),
+        typed={name: str(text) for name, text in _typed(fields).items()},
         errors=sentences.of_fields(error.fields),
     )
     return Response.page(HTTPStatus.BAD_REQUEST, page)

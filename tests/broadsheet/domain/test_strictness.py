@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.domain.issues import PublishRequest, RescheduleRequest
+from broadsheet.domain.issues import IssueDraft, PublishRequest, RescheduleRequest
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -48,11 +48,15 @@ def of_fields(model: type[BaseModel]) -> Parse:
 READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "PublishRequest": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "publish_at": AT},
+        {"title": "One", "markdown": "Hello", "publish_at": AT, "draft": True},
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
+    ),
+    "IssueDraft": (
+        of_fields(IssueDraft),
+        {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
@@ -90,14 +94,24 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "complaint": {"complaintSubType": "OnAccountSuppressionList", "timestamp": AT},
         },
     ),
-    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f", "created_at": AT}),
+    "Author": (
+        of_fields(Author),
+        {
+            "name": "ada",
+            "token_sha256": "0f",
+            "created_at": AT,
+            "role": "write",
+            "email": "ada@example.com",
+            "test_addresses": ["ada@example.com"],
+        },
+    ),
     "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "_Request"),
+    *("AuthorName", "StoredAddress", "Preheader", "Slug", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -114,6 +128,7 @@ WRONG = {
     str: [5, 0, 1.5, -1, True, [], ["x"], {}, {"x": 1}],
     int: ["5", "", 1.5, True, [], {}, None],
     float: ["0.5", True, [], {}, None],
+    bool: ["true", "", 0, 1, 0.0, [], {}],
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from broadsheet.mail import frame
 
-FOLDERS = sorted(Path(frame.__file__).with_name("templates").iterdir())
+FOLDERS = sorted(Path(frame.__file__).with_name("themes").joinpath("default").iterdir())
 MAILS = [folder for folder in FOLDERS if folder.name != "frame"]
 
 

@@ -115,8 +115,7 @@ def test_a_refused_form_comes_back_with_what_was_typed() -> None:
     page = pages.sign_up(
         "The Harbour Letter",
         "subscriptions",
-        name="Ursula",
-        email="ursula@",
+        typed={"name": "Ursula", "email": "ursula@"},
         errors={"email": "this is not a valid email address"},
     )
     elements = Elements(page)
@@ -148,7 +147,9 @@ def test_a_message_that_belongs_to_no_field_is_shown_above_them() -> None:
 
 
 def test_nothing_that_was_typed_becomes_markup() -> None:
-    page = pages.sign_up(HOSTILE, HOSTILE, name=HOSTILE, email=HOSTILE, errors={"name": HOSTILE})
+    page = pages.sign_up(
+        HOSTILE, HOSTILE, typed={"name": HOSTILE, "email": HOSTILE}, errors={"name": HOSTILE}
+    )
     elements = Elements(page)
     assert not elements.named("script")
     assert elements.input("name")["value"] == HOSTILE

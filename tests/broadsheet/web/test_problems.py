@@ -46,6 +46,7 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.InvalidCursor("after"), 400, "invalid-cursor", "after must be taken from"),
     (errors.UnsendableIssue("line 3 is odd"), 400, "unsendable-issue", "line 3 is odd"),
     (errors.InvalidUnsubscribeToken(), 401, "invalid-unsubscribe-token", "is not valid"),
+    (errors.RoleNeeded("publish"), 403, "role-needed", "with the role publish"),
     (errors.PageNotFound(), 404, "page-not-found", "there is nothing here"),
     (errors.IssueNotFound(), 404, "issue-not-found", "no issue with this id"),
     (errors.IssueEnded("canceled"), 409, "issue-ended", "the issue is canceled"),
@@ -66,7 +67,7 @@ def test_an_error_is_answered_with_its_code_and_its_sentence(
 
     assert in_program["statusCode"] == in_browser["statusCode"] == status
     document = problem_in(in_program)
-    assert document.keys() == {"title", "status", "code", "detail"}
+    assert document.keys() == {"title", "status", "code", "detail"} | error.members.keys()
     assert (document["title"], document["code"]) == (HTTPStatus(status).phrase, code)
     assert words in document["detail"]
     page = Page(in_browser).words

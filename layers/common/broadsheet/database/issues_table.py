@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -9,7 +10,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue
+from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,20 +64,21 @@ _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
-def insert(connection: Connection, issue: NewIssue) -> bool:
-    """Insert an issue; return False when the author has used the key before.
+def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
+    """Insert an issue; return False when its author's key or the slug is in use.
 
-    Wait for another transaction that is inserting the same key.
+    Wait for another transaction that is inserting the same.
     """
     inserted = connection.execute(
         """
         INSERT INTO issues
-            (id, author, idempotency_key, request_digest, title, content, subject, html, text,
-             publish_at)
+            (id, author, idempotency_key, request_digest, title, content, preheader, slug,
+             archive, subject, html, text, status, publish_at)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
-             %(subject)s, %(html)s, %(text)s, %(publish_at)s)
-        ON CONFLICT (author, idempotency_key) DO NOTHING
+             %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
+             %(publish_at)s)
+        ON CONFLICT DO NOTHING
         """,
         {
             "id": issue.id.root,
@@ -85,25 +87,43 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
             "request_digest": issue.request_digest,
             "title": str(issue.title),
             "content": Jsonb(issue.content.model_dump()),
+            "preheader": str(issue.preheader) if issue.preheader else None,
+            "slug": str(slug),
+            "archive": issue.archive,
             "subject": issue.rendered.subject,
             "html": issue.rendered.html,
             "text": issue.rendered.text,
+            "status": issue.status.value,
             "publish_at": issue.publish_at,
         },
     )
     return inserted.rowcount == 1
 
 
-def find_by_key(connection: Connection, author: AuthorName, key: IdempotencyKey) -> KeyedIssue:
-    """Return the issue that the author's key names."""
+def free_slug(connection: Connection, like: Slug) -> Slug:
+    """Return a slug that no issue has: this one, or the first with a number behind it."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        taken = cursor.execute(
+            """
+            SELECT slug FROM issues
+            WHERE slug = %(slug)s OR slug ~ ('^' || %(slug)s || '-[0-9]+$')
+            """,
+            {"slug": str(like)},
+        ).fetchall()
+    if str(like) not in taken:
+        return like
+    return next(Slug(name) for number in count(2) if (name := f"{like}-{number}") not in taken)
+
+
+def find_by_key(
+    connection: Connection, author: AuthorName, key: IdempotencyKey
+) -> KeyedIssue | None:
+    """Return the issue that the author's key names; None when the author has not used it."""
     with connection.cursor(row_factory=class_row(KeyedIssue)) as cursor:
-        keyed = cursor.execute(
+        return cursor.execute(
             _FIND_BY_KEY,
             {"author": str(author), "idempotency_key": str(key)},
         ).fetchone()
-    if keyed is None:
-        raise LookupError("the author has not used this key")
-    return keyed
 
 
 def find(connection: Connection, issue_id: IssueId) -> Issue | None:

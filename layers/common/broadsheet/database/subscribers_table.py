@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import Language
+    from broadsheet.domain.requests import SignUp
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, EmailAddress, SubscriberName
+    from broadsheet.domain.subscribers import DueMail, EmailAddress
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -26,13 +26,7 @@ _LOCK_BY_EMAIL = _SELECT + sql.SQL("WHERE email = %(email)s FOR UPDATE")
 _LOCK_BY_ID = _SELECT + sql.SQL("WHERE id = %(id)s FOR UPDATE")
 
 
-def insert_pending(
-    connection: Connection,
-    email: EmailAddress,
-    name: SubscriberName,
-    language: Language,
-    signed_up_at: datetime,
-) -> None:
+def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: datetime) -> None:
     """Insert a pending subscriber; change nothing when the address is known."""
     connection.execute(
         """
@@ -42,9 +36,9 @@ def insert_pending(
         """,
         {
             "id": SubscriberId.new().root,
-            "email": str(email),
-            "name": str(name),
-            "language": language,
+            "email": str(sign_up.email),
+            "name": str(sign_up.name),
+            "language": sign_up.language,
             "signed_up_at": signed_up_at,
         },
     )
@@ -123,13 +117,11 @@ def merge_confirmation(
     )
 
 
-def rename(
-    connection: Connection, subscriber_id: SubscriberId, name: SubscriberName, language: Language
-) -> None:
-    """Store the name and language that the subscriber confirmed."""
+def update_profile(connection: Connection, subscriber_id: SubscriberId, sign_up: SignUp) -> None:
+    """Store what the subscriber confirmed of themselves."""
     connection.execute(
         "UPDATE subscribers SET name = %(name)s, language = %(language)s WHERE id = %(id)s",
-        {"id": subscriber_id.root, "name": str(name), "language": language},
+        {"id": subscriber_id.root, "name": str(sign_up.name), "language": sign_up.language},
     )
 
 

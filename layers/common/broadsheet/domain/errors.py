@@ -19,6 +19,11 @@ class BroadsheetError(Exception):
         """Return what the sentence needs, by name."""
         return vars(self)
 
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return what the problem document says beside the code and the sentence."""
+        return {}
+
     def __str__(self) -> str:
         """Return the text for a log or a dead letter, where no sentence is made."""
         if self.parameters:
@@ -125,6 +130,22 @@ class RequestTooLarge(BroadsheetError):
     max_bytes: int
 
 
+# --- Authors -------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class RoleNeeded(BroadsheetError):
+    """The author's token doesn't allow this; ``role`` is the least that does."""
+
+    code = "role-needed"
+    role: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the role, for a program."""
+        return {"role": self.role}
+
+
 # --- Links ----------------------------------------------------------------------------------------
 
 
@@ -173,10 +194,24 @@ class IdempotencyKeyReused(BroadsheetError):
     code = "idempotency-key-reused"
 
 
+@dataclass(eq=False)
+class SlugTaken(BroadsheetError):
+    """Another issue has the slug that the author chose."""
+
+    code = "slug-taken"
+    slug: str
+
+
 class WrongState(BroadsheetError):
     """The issue is not in a state in which this can be done."""
 
     code = "wrong-state"
+
+
+class IssueIsDraft(WrongState):
+    """The issue is a draft: it can be edited, published or deleted, and nothing else."""
+
+    code = "issue-is-draft"
 
 
 @dataclass(eq=False)

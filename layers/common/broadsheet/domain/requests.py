@@ -5,7 +5,7 @@ may repeat messages and change their order.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -44,15 +44,28 @@ def now() -> datetime:
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
-class ConfirmationToken(BaseModel):
-    """The signed content of a confirmation link: all that a new subscriber is made from."""
+class SignUp(BaseModel):
+    """What a reader gives of themselves: all that a new subscriber is made from.
+
+    A new field has a default: messages on the queue and links in mails may be older than it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     email: EmailAddress
     name: SubscriberName
     language: Language = "en"
+
+
+class ConfirmationToken(SignUp):
+    """The signed content of a confirmation link: a sign-up, and when its mail was made."""
+
     issued_at: Moment = Field(default_factory=now)
+
+    @classmethod
+    def of(cls, sign_up: SignUp) -> Self:
+        """Return the token, issued now, of a sign-up."""
+        return cls.model_validate({name: getattr(sign_up, name) for name in SignUp.model_fields})
 
 
 class UnsubscribeToken(BaseModel):
@@ -81,13 +94,10 @@ class _Request(BaseModel):
     origin: Origin
 
 
-class SubscribeRequest(_Request):
-    """Somebody submitted a name and an address."""
+class SubscribeRequest(_Request, SignUp):
+    """Somebody submitted the sign-up form."""
 
     kind: Literal["subscribe"] = "subscribe"
-    name: SubscriberName
-    email: EmailAddress
-    language: Language = "en"
 
 
 class ConfirmRequest(_Request):

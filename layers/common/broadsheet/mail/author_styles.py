@@ -7,7 +7,7 @@ from tinycss2.ast import AtRule, Node, ParseError, QualifiedRule
 
 from broadsheet.domain.errors import UnsendableIssue
 
-AUTHORS_PART = ".html "  # the element around the content in templates/issue/html.html
+AUTHORS_PART = ".html "  # the element around the content in themes/default/issue/html.html
 # Their blocks hold descriptions, not rules for elements. Every other block is read as rules.
 _DESCRIPTIONS = frozenset(
     (

@@ -1,7 +1,7 @@
 """Fills in the templates of mails, and puts HTML into the frame that all mails share.
 
-``templates/`` has a folder for each mail, with its ``subject.txt``, ``text.txt`` and ``html.html``;
-``templates/frame/`` has what they share.
+A theme is a folder of templates and stylesheets. It has a folder for each mail, with its
+``subject.txt``, ``text.txt`` and ``html.html``; ``frame/`` has what they share.
 """
 
 from functools import cache
@@ -10,7 +10,7 @@ from pathlib import Path
 import css_inline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_THEME = Path(__file__).parent / "themes" / "default"
 _RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
 
 
@@ -36,7 +36,7 @@ def framed(template: str, *, language: str, adapts_to_dark: bool, **values: obje
 
 
 def styled(fragment: str, stylesheet: str) -> str:
-    """Return a fragment of HTML with a stylesheet of ``templates/`` inlined."""
+    """Return a fragment of HTML with a stylesheet of the theme inlined."""
     return css_inline.inline_fragment(
         fragment, _stylesheet(stylesheet), load_remote_stylesheets=False
     )
@@ -54,13 +54,13 @@ def filled(template: str, **values: object) -> str:
 
 @cache
 def _stylesheet(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (_THEME / name).read_text(encoding="utf-8")
 
 
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(_THEME),
         autoescape=select_autoescape(enabled_extensions=("html",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,

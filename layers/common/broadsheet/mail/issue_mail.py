@@ -15,6 +15,7 @@ from broadsheet.domain.issues import (
     IssueContent,
     IssueTitle,
     MarkdownContent,
+    Preheader,
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
@@ -27,9 +28,10 @@ MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
 
 
 class _Issue(NamedTuple):
-    """An issue without its content. The marks are set in ``title``."""
+    """An issue without its content. The marks are set in ``title`` and ``preheader``."""
 
     title: str
+    preheader: str
     newsletter: Newsletter
     marks: Marks
 
@@ -43,7 +45,12 @@ class _Body(NamedTuple):
     style_tags: str = ""
 
 
-def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
+def render_issue(
+    title: IssueTitle,
+    content: IssueContent,
+    newsletter: Newsletter,
+    preheader: Preheader | None = None,
+) -> RenderedIssue:
     """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
@@ -52,8 +59,13 @@ def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newslette
 
     Raises ``UnsendableIssue`` with a sentence for the author.
     """
-    marks = Marks.foreign_to(title, content, newsletter)
-    issue = _Issue(marks.set_in_prose(str(title), lambda _: "the title"), newsletter, marks)
+    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    issue = _Issue(
+        marks.set_in_prose(str(title), lambda _: "the title"),
+        marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
+        newsletter,
+        marks,
+    )
     match content:
         case MarkdownContent(markdown=markdown):
             html, text = _of_markdown(marks.protect(markdown), issue)
@@ -104,6 +116,7 @@ def _framed(body: _Body, issue: _Issue) -> str:
         kind=body.kind,
         title=issue.title,
         headline=body.headline,
+        preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
         newsletter=issue.newsletter,

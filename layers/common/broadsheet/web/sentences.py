@@ -37,12 +37,15 @@ SENTENCES = {
     "missing-content": "give markdown, or content with html and text",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
+    "not-a-truth-value": "this must be true or false",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
     "lost-character": (
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Authors.
+    "role-needed": "this needs a token with the role {role}",
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",
     "invalid-confirmation-token": (
@@ -58,7 +61,9 @@ SENTENCES = {
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
+    "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
+    "issue-is-draft": "the issue is a draft: publish it first",
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
     "issue-canceled": "the issue was canceled: it can't be sent again",
@@ -82,6 +87,7 @@ _ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: "We can't take this as it is",
     HTTPStatus.UNAUTHORIZED: "This link doesn't work",
+    HTTPStatus.FORBIDDEN: "This token doesn't allow it",
     HTTPStatus.NOT_FOUND: "This page doesn't exist",
     HTTPStatus.CONFLICT: "This can't be done now",
     HTTPStatus.GONE: "This link doesn't work any more",

@@ -49,7 +49,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         return
     try:
         if issue.status is IssueStatus.SCHEDULED:
-            if issue.publish_at > datetime.now(UTC):
+            if issue.due_at > datetime.now(UTC):
                 return
             _freeze(connection, issue_id)
         _hold_what_a_crash_left(connection, issue_id)
@@ -66,7 +66,7 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
     """Start the clock of every open issue, in case it was lost."""
     for issue in issues_table.find_open(connection):
         try:
-            issue_clock.start(issue.id, issue.publish_at, correlation_id)
+            issue_clock.start(issue.id, issue.due_at, correlation_id)
         except DependencyUnavailable as error:  # the others have theirs all the same
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)

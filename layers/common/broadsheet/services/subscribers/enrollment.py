@@ -13,7 +13,6 @@ from broadsheet.domain.requests import (
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
-    now,
 )
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
@@ -48,9 +47,7 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
     """
     is_new = False
     with connection.transaction():
-        subscribers_table.insert_pending(
-            connection, request.email, request.name, request.language, request.received_at
-        )
+        subscribers_table.insert_pending(connection, request, request.received_at)
         subscriber = subscribers_table.lock_by_email(connection, request.email)
         if not sign_ups_table.has(connection, request.id):
             _enroll(connection, request, subscriber)
@@ -115,9 +112,7 @@ def _send_due_mail(
 
     newsletter = settings.newsletter()
     if subscriber.due_mail is DueMail.CONFIRMATION:
-        token = ConfirmationToken(
-            email=request.email, name=request.name, language=request.language, issued_at=now()
-        )
+        token = ConfirmationToken.of(request)
         link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
         content = confirmation_mail.render_confirmation(newsletter, link)
     else:
@@ -140,16 +135,14 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """
     token = request.token
     with connection.transaction():
-        subscribers_table.insert_pending(
-            connection, token.email, token.name, token.language, token.issued_at
-        )
+        subscribers_table.insert_pending(connection, token, token.issued_at)
         before = subscribers_table.lock_by_email(connection, token.email)
         status = subscribers_table.merge_confirmation(
             connection, before.id, token.issued_at, request.received_at
         )
         is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
         if is_newest:
-            subscribers_table.rename(connection, before.id, token.name, token.language)
+            subscribers_table.update_profile(connection, before.id, token)
             consents_table.append(connection, before.id, "confirmed", request)
     if is_newest:
         count("Confirmations")

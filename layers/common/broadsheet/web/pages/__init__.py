@@ -37,21 +37,19 @@ def sign_up(
     newsletter_name: str,
     action: str,
     *,
-    name: str = "",
-    email: str = "",
+    typed: Mapping[str, str] = MappingProxyType({}),
     errors: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Return the form that asks for a name and an address.
+    """Return the form that asks for ``FIELDS``.
 
-    When a form was refused, ``name`` and ``email`` are what was typed, and ``errors`` has a
-    message for each wrong field. A message under any other key is shown above the fields.
+    When a form was refused, ``typed`` is what was typed into each field, and ``errors`` has a
+    message for each wrong one. A message under any other key is shown above the fields.
     """
     return _render(
         "sign_up.html",
         newsletter_name,
         action=action,
-        name=name,
-        email=email,
+        typed=typed,
         errors=errors,
         first_wrong_field=next((field for field in FIELDS if field in errors), None),
         other_errors=[message for field, message in errors.items() if field not in FIELDS],
