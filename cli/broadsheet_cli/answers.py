@@ -34,16 +34,20 @@ class Finding(Answer):
 
 
 class Books(Answer):
-    """Where an issue's mails are: the first five add up to the audience."""
+    """Where an issue's mails are: the first five add up to the audience.
+
+    ``failed`` and ``skipped``: by reason. ``rate``: mails accepted a second, lately.
+    """
 
     waiting: int
     accepted: int
-    failed: int
-    skipped: int
+    failed: dict[str, int]
+    skipped: dict[str, int]
     unresolved: int
-    delivered: int = 0
-    bounced: int = 0
-    complained: int = 0
+    delivered: int
+    bounced: int
+    complained: int
+    rate: float
 
 
 class Issue(Answer):

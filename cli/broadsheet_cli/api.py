@@ -47,7 +47,7 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the address in a text; without a scheme it is HTTPS. Raises ``CommandFailed``."""
-        text = text.strip().rstrip("/")
+        text = text.strip()
         if "://" not in text:
             text = f"{'http' if text.partition(':')[0] in LOCAL_HOSTS else 'https'}://{text}"
         parts = urlsplit(text)
@@ -61,7 +61,7 @@ class Address:
             raise CommandFailed(
                 f"{text} must begin with https://: a token must not travel in clear"
             )
-        return cls(text)
+        return cls(text.rstrip("/"))
 
     @property
     def is_local(self) -> bool:

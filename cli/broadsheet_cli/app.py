@@ -1,6 +1,5 @@
 """``broadsheet``: an author's commands."""
 
-import os
 from typing import Annotated, Any, override
 
 import typer
@@ -10,7 +9,7 @@ from broadsheet_cli import __version__
 from broadsheet_cli.commands import following, sending, session, writing
 from broadsheet_cli.console import complain
 from broadsheet_cli.errors import INTERRUPTED, CommandFailed
-from broadsheet_cli.sessions import URL_VARIABLE
+from broadsheet_cli.sessions import NAMED, URL_VARIABLE
 
 STATUSES = """Exit status: 0 done; 1 refused, or not as it should be; 2 wrong arguments;
 3 the newsletter doesn't answer; 4 not logged in, or the role is too small;
@@ -58,7 +57,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it so
 def options(
     newsletter: Annotated[
         str | None,
-        typer.Option(envvar=URL_VARIABLE, help="The newsletter's address; else the current login."),
+        typer.Option(help=f"Its address; else that in {URL_VARIABLE}, or of the last login."),
     ] = None,
     *,
     _version: Annotated[
@@ -66,8 +65,7 @@ def options(
     ] = False,
 ) -> None:
     """Write, check, publish and follow a newsletter's issues."""
-    if newsletter:
-        os.environ[URL_VARIABLE] = newsletter
+    NAMED.set(newsletter)
 
 
 def main() -> None:

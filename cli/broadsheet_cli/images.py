@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-import warnings
 from hashlib import sha256
-from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import PIL
-from markdown_it import MarkdownIt
-from PIL import Image as Pillow
-from PIL import ImageOps
 from pydantic import TypeAdapter, ValidationError
 
 from broadsheet_cli.answers import Image
@@ -27,12 +21,7 @@ if TYPE_CHECKING:
     from broadsheet_cli.api import Newsletter
     from broadsheet_cli.issue_file import IssueFile
 
-WIDEST = 1200  # px; twice the text's width, for dense screens
 WIDTH_OF_TEXT = 600  # px; Outlook shows an image as wide as it is, unless its tag says otherwise
-MOST_BYTES = 5 * 1024 * 1024  # the newsletter's limit
-QUALITY = 88  # of JPEG
-# What all mail programs show, and what each is sent as.
-SENT_AS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
 
 _CACHE = TypeAdapter(dict[str, dict[str, Image]])
 _IN_MARKDOWN = re.compile(
@@ -61,6 +50,8 @@ class Uploads:
         cache = _read(path.parent)
         known = cache.setdefault(self._newsletter.address.url, {})
         if digest not in known:
+            from broadsheet_cli.sizing import size_for_mail  # noqa: PLC0415 - Pillow takes its time
+
             sized, content_type = size_for_mail(path, content)
             known[digest] = self._newsletter.upload_image(sized, content_type)
             _write(path.parent, cache)
@@ -74,7 +65,7 @@ class Uploads:
         return self._in_markdown(issue)
 
     def _in_markdown(self, issue: IssueFile) -> str:
-        shown = set(_images_in(issue.body))
+        shown = set(_images_in(issue.body)) if _IN_MARKDOWN.search(issue.body) else set()
 
         def set_in(found: re.Match[str]) -> str:
             address = unquote(found["address"].strip("<>"))
@@ -100,49 +91,10 @@ def shown_size(image: Image) -> tuple[int, int]:
     return width, max(1, round(image.height * width / image.width))
 
 
-def size_for_mail(path: Path, content: bytes) -> tuple[bytes, str]:
-    """Return an image as it is sent, and its media type.
-
-    It is at most ``WIDEST`` wide, upright, without the camera's notes (which may say where it was
-    taken), and of a format that all mail programs show. Raises ``CommandFailed``.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            sized, kind = _sized(content)
-    except (PIL.UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise CommandFailed(
-            f"{path} is no image that can be read: use JPEG, PNG or GIF."
-        ) from error
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-        raise CommandFailed(f"The image {path} has too many pixels.") from error
-    if len(sized) > MOST_BYTES:
-        raise CommandFailed(f"The image {path} has more than 5 MB, even {WIDEST} px wide.")
-    return sized, SENT_AS[kind]
-
-
-def _sized(content: bytes) -> tuple[bytes, str]:
-    with Pillow.open(BytesIO(content)) as image:
-        kind = image.format or ""
-        is_fit = image.width <= WIDEST and kind in SENT_AS and not image.getexif()
-        if is_fit or getattr(image, "is_animated", False):
-            image.load()  # so that one that is cut off is found here
-            if kind in SENT_AS:
-                return content, kind
-        upright = ImageOps.exif_transpose(image)
-        has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-        kind = "PNG" if has_alpha or kind in {"PNG", "GIF"} else "JPEG"
-        upright = upright.convert("RGBA" if has_alpha else "RGB")
-        if upright.width > WIDEST:
-            height = max(1, round(upright.height * WIDEST / upright.width))
-            upright = upright.resize((WIDEST, height), Pillow.Resampling.LANCZOS)
-        written = BytesIO()
-        upright.save(written, kind, optimize=True, quality=QUALITY)
-        return written.getvalue(), kind
-
-
 def _images_in(markdown: str) -> Iterable[str]:
     """Yield the addresses of images beside the file, as Markdown understands the text."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - a quarter of a command without images
+
     for block in MarkdownIt("commonmark").enable("table").parse(markdown):
         for token in block.children or []:
             address = unquote(str(token.attrs.get("src", "")))

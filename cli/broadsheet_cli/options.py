@@ -33,7 +33,7 @@ Accept = Annotated[
 def connect() -> Newsletter:
     """Return the newsletter that the author is logged in to. Raises ``NoAccess``."""
     logins = Logins.read()
-    address = logins.address(None)
+    address = logins.address()
     return Newsletter(address, logins.token(address), on_wait=note)
 
 

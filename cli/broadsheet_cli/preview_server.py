@@ -7,12 +7,13 @@ domain's DNS gets nothing.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, override
 
 from broadsheet_cli.console import complain, note
 from broadsheet_cli.errors import CommandFailed
@@ -38,6 +39,7 @@ class PreviewServer:
         self._newsletter = newsletter
         self._path = path
         self._changed = threading.Condition()
+        self._ended = threading.Event()
         self._number = 0
         self._shown: dict[str, Any] = {"error": "It is being rendered.", "html": "", "text": ""}
         self._http = _Server(self)
@@ -47,6 +49,9 @@ class PreviewServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        with self._changed:
+            self._changed.notify_all()
         self._http.shutdown()
         self._http.server_close()
 
@@ -56,19 +61,20 @@ class PreviewServer:
         return f"http://{HOST}:{self._http.server_port}/"
 
     def watch(self) -> None:
-        """Render the file whenever it is saved, until this is interrupted."""
+        """Render the file whenever it is saved, until the end or an interruption."""
         seen: object = None
-        while True:
+        while not self._ended.wait(LOOK_SECONDS):
             now = self._state_of_file()
             if now != seen:
                 seen = now
                 self._render()
-            time.sleep(LOOK_SECONDS)
 
     def next_change(self, after: int) -> dict[str, Any]:
         """Return what to show once it is newer than ``after``, or as it is after a while."""
         with self._changed:
-            self._changed.wait_for(lambda: self._number > after, HOLD_SECONDS)
+            self._changed.wait_for(
+                lambda: self._number > after or self._ended.is_set(), HOLD_SECONDS
+            )
             return {"number": self._number, **self._shown}
 
     def mail(self, view: str) -> str:
@@ -109,6 +115,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, preview: PreviewServer) -> None:
         self.preview = preview
         super().__init__((HOST, 0), _Handler)
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a page that was closed
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

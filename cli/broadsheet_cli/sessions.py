@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Self
 
-import keyring
 import platformdirs
-from keyring.errors import KeyringError
 from pydantic import BaseModel, ValidationError
 
 from broadsheet_cli.api import Address
@@ -22,6 +21,7 @@ from broadsheet_cli.files import replace
 
 URL_VARIABLE, TOKEN_VARIABLE = "BROADSHEET_URL", "BROADSHEET_TOKEN"
 FOLDER_VARIABLE = "BROADSHEET_CONFIG"
+NAMED: ContextVar[str | None] = ContextVar("named", default=None)  # by --newsletter
 SERVICE = "broadsheet"  # by which the keyring knows our tokens
 
 
@@ -73,9 +73,9 @@ class Logins(BaseModel):
         _forget(address)
         return was_known
 
-    def address(self, wanted: str | None) -> Address:
+    def address(self, wanted: str | None = None) -> Address:
         """Return the newsletter that a command means. Raises ``NoAccess`` if there is none."""
-        chosen = wanted or os.environ.get(URL_VARIABLE) or self.current
+        chosen = wanted or NAMED.get() or os.environ.get(URL_VARIABLE) or self.current
         if not chosen:
             raise NoAccess("Log in first: broadsheet login https://YOUR-NEWSLETTER")
         return Address.parse(chosen)
@@ -98,7 +98,13 @@ def _file() -> Path:
     return Path(folder) / "newsletters.json"
 
 
+# The keyring is imported where it is used: BROADSHEET_TOKEN needs none, and it takes its time.
+
+
 def _store(address: Address, token: str) -> bool:
+    import keyring  # noqa: PLC0415
+    from keyring.errors import KeyringError  # noqa: PLC0415
+
     if keyring.get_keyring().priority <= 0:  # it has nowhere to store anything
         return False
     try:
@@ -109,6 +115,9 @@ def _store(address: Address, token: str) -> bool:
 
 
 def _recall(address: Address) -> str | None:
+    import keyring  # noqa: PLC0415
+    from keyring.errors import KeyringError  # noqa: PLC0415
+
     try:
         return keyring.get_password(SERVICE, address.url)
     except KeyringError as error:
@@ -116,6 +125,9 @@ def _recall(address: Address) -> str | None:
 
 
 def _forget(address: Address) -> None:
+    import keyring  # noqa: PLC0415
+    from keyring.errors import KeyringError  # noqa: PLC0415
+
     try:
         keyring.delete_password(SERVICE, address.url)
     except KeyringError:  # it has no token, or stores none

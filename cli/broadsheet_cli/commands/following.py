@@ -186,7 +186,10 @@ def _bar(issue: Issue) -> Progress:
 def _books(issue: Issue) -> Table:
     shown = table(*BOOKS, numbers=BOOKS)
     assert issue.books is not None  # noqa: S101 - the caller looked
-    shown.add_row(*(f"{getattr(issue.books, name):,}" for name in BOOKS))
+    counts = (getattr(issue.books, name) for name in BOOKS)
+    # Those with reasons are added up: `--json` has them apart.
+    sums = (sum(count.values()) if isinstance(count, dict) else count for count in counts)
+    shown.add_row(*(f"{each:,}" for each in sums))
     return shown
 
 
@@ -199,8 +202,7 @@ def _done(issue: Issue) -> int:
 def _time_to_go(issue: Issue) -> str:
     if issue.books is None or not issue.seconds_to_go:
         return ""
-    rate = issue.books.waiting / issue.seconds_to_go
-    return f", {rate:,.0f} a second, {duration(issue.seconds_to_go)} to go"
+    return f", {issue.books.rate:,.1f} a second, {duration(issue.seconds_to_go)} to go"
 
 
 def _local(issue: Issue) -> str:
