@@ -49,10 +49,8 @@ class StoredIssue:
     def document(self) -> dict[str, Any]:
         sent = self.audience or 0
         counts = ("waiting", "unresolved", "bounced", "complained")
-        books: dict[str, object] = dict.fromkeys(counts, 0) | dict.fromkeys(
-            ("accepted", "delivered"), sent
-        )
-        books |= {"failed": {}, "skipped": {}, "rate": 14.0}
+        books = {"failed": {}, "skipped": {}, "rate": 14.0, **dict.fromkeys(counts, 0)}
+        books |= {"accepted": sent, "delivered": sent}
         return {
             "id": self.id,
             "title": self.request["title"],

@@ -4,9 +4,11 @@ A code is a name that programs rely on. The sentence for a person is made by ``w
 the response by ``web/problems.py``. A parameter is never an address, a name or a token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+
+from broadsheet.domain.findings import Finding
 
 
 class BroadsheetError(Exception):
@@ -100,14 +102,18 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 @dataclass(eq=False)
 class UnsendableIssue(InvalidRequest):
-    """The issue can't become a mail, or would mislead its readers; ``reason`` says where."""
+    """The issue can't become a mail, or would mislead its readers.
+
+    ``findings``: everything that was found, of which ``errors`` stop the publication.
+    """
 
     code = "unsendable-issue"
-    reason: str
+    findings: Sequence[Finding]
+    errors: Sequence[Finding]
 
     def __str__(self) -> str:
-        """Return the reason."""
-        return self.reason
+        """Return the codes of the errors: a parameter may quote what the author wrote."""
+        return f"{self.code}: {', '.join(sorted({each.code for each in self.errors}))}"
 
 
 class UnsupportedContentType(BroadsheetError):

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
+    Field,
     RootModel,
     StrictBool,
     StringConstraints,
@@ -22,6 +23,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -170,6 +172,9 @@ def _in_utc(moment: datetime) -> datetime:
 PublishAt = Annotated[Timestamp, AfterValidator(_in_utc)]
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+MAX_ACCEPTED_CODES = 100  # there are fewer codes
+
+FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -194,7 +199,8 @@ class IssueDraft(BaseModel):
     """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text}}``.
 
     ``slug``: made from the title if there is none yet. ``archive``: whether the issue will be in
-    the public archive; it will, unless the author says otherwise.
+    the public archive; it will, unless the author says otherwise. ``accept_warnings``: the codes of
+    errors in spite of which it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -207,6 +213,7 @@ class IssueDraft(BaseModel):
     preheader: Preheader | None = None
     slug: Slug | None = None
     archive: StrictBool | None = None
+    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -227,6 +234,7 @@ class PublishRequest(IssueDraft):
     """
 
     publish_at: PublishAt | None = None
+    careful: CarefulStart | None = None
     draft: StrictBool = False
 
     @property
@@ -234,11 +242,11 @@ class PublishRequest(IssueDraft):
         """Return the SHA-256 by which this request differs from any other, 32 bytes.
 
         A field that 0.1.0 did not have counts only if it is given: a request that is repeated
-        after an update is still the same.
+        after an update is still the same. What the author accepts never counts.
         """
         fields = type(self).model_fields.items()
         absent = {name for name, field in fields if getattr(self, name) == field.default}
-        document = self.model_dump_json(exclude=absent - {"publish_at"})
+        document = self.model_dump_json(exclude=absent - {"publish_at"} | {"accept_warnings"})
         return sha256(document.encode()).digest()
 
 
@@ -301,6 +309,9 @@ class Issue(BaseModel):
     """An issue and its progress, without its content.
 
     ``version``: the current one. ``publish_at``: None for a draft without a time.
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
+    sample has an outcome.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -319,6 +330,10 @@ class Issue(BaseModel):
     audience: int | None
     finished_at: datetime | None
     paused_because: str | None
+    careful: CarefulStart | None = None
+    sample_size: int | None = None
+    held_after: int | None = None
+    held_until: datetime | None = None
 
     @property
     def due_at(self) -> datetime:
@@ -350,3 +365,12 @@ class NewIssue(BaseModel):
     rendered: RenderedIssue
     status: IssueStatus
     publish_at: datetime | None
+    careful: CarefulStart | None
+
+
+class FrozenAudience(NamedTuple):
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+
+    size: int
+    sample_size: int | None = None
+    held_after: int | None = None

@@ -87,4 +87,6 @@ def _problem(
     if isinstance(error, errors.InvalidFields):
         document["errors"] = sentences.of_fields(error.fields)
         document["error_codes"] = {name: each.code for name, each in error.fields.items()}
+    if isinstance(error, errors.UnsendableIssue):
+        document["warnings"] = sentences.of_findings(error.findings)
     return Response(status, json.dumps(document), "application/problem+json", headers)

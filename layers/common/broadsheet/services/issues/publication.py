@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet import dispatch_kick, issue_clock, settings
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issues_table, subscribers_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.mail import issue_mail
+from broadsheet.services.issues import careful_start, checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
         IdempotencyKey,
-        IssueDraft,
         KeyedIssue,
         PublishRequest,
         RenderedIssue,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
-    sending doesn't go on by itself.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
+    before; None when sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,21 +48,31 @@ class IssueWithBooks(BaseModel):
     seconds_to_go: float | None
 
 
+class Published(NamedTuple):
+    """An issue that was published, and what its author is warned of."""
+
+    issue: Issue
+    findings: Sequence[Finding]
+
+
 def publish(
     connection: Connection,
     author: AuthorName,
     key: IdempotencyKey,
     request: PublishRequest,
     correlation_id: str,
-) -> Issue:
+) -> Published:
     """Publish an issue, or store a draft, once, however often it is requested with the same key.
 
     The issue and its clock are made in one transaction. When the clock can't be made, nothing has
     happened; when the commit fails, the clock finds no issue and is deleted. A draft has no clock.
-    Raises ``IdempotencyKeyReused`` for the same key with another request, ``SlugTaken``, and
-    ``DependencyUnavailable``.
+    Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
+    the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
-    new = _new_issue(author, key, request)
+    checked = checking.check(request)
+    if not request.draft:
+        checking.refuse_errors(checked.findings, request.accept_warnings)
+    new = _new_issue(author, key, request, checked.rendered)
     with connection.transaction():
         keyed, is_new = _insert_once(connection, new, request)
         if keyed.request_digest != request.digest:
@@ -74,10 +84,12 @@ def publish(
     elif is_new:
         log_publication(keyed)
     kick_if_due(keyed, correlation_id)
-    return keyed
+    return Published(keyed, checked.findings)
 
 
-def _new_issue(author: AuthorName, key: IdempotencyKey, request: PublishRequest) -> NewIssue:
+def _new_issue(
+    author: AuthorName, key: IdempotencyKey, request: PublishRequest, rendered: RenderedIssue
+) -> NewIssue:
     at_once = None if request.draft else datetime.now(UTC)
     return NewIssue(
         id=IssueId.new(),
@@ -88,16 +100,10 @@ def _new_issue(author: AuthorName, key: IdempotencyKey, request: PublishRequest)
         content=request.content,
         preheader=request.preheader,
         archive=request.archive is not False,
-        rendered=render(request),
+        rendered=rendered,
         status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
         publish_at=request.publish_at or at_once,
-    )
-
-
-def render(draft: IssueDraft) -> RenderedIssue:
-    """Return an issue as SES gets it. Raises ``UnsendableIssue``."""
-    return issue_mail.render_issue(
-        draft.title, draft.content, settings.newsletter(), draft.preheader
+        careful=request.careful,
     )
 
 
@@ -158,7 +164,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
 def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
     if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
         return None
-    return round(shown.waiting / rate, 1)
+    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
 
 
 def ledger(
