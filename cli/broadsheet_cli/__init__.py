@@ -1,3 +1,5 @@
 """The authors' command line: it speaks a newsletter's public API, and nothing else."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("broadsheet-cli")

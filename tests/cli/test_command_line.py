@@ -5,13 +5,11 @@ import pty
 import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from broadsheet_cli import __version__
 from broadsheet_cli.app import app
 from local.state import REPOSITORY
 from tests.cli.commands import ran, run
@@ -89,10 +87,6 @@ def test_colours_are_for_a_terminal_that_wants_them(press: Press, november: Path
     piped = listed(at_a_terminal=False)
     assert "\x1b" not in piped
     assert re.search(rf"November +scheduled .* {press.only.id} *\n", piped)
-
-
-def test_its_release_is_the_repositorys() -> None:
-    assert version("broadsheet-cli") == __version__
 
 
 @pytest.fixture(scope="module")
