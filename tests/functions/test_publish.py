@@ -16,6 +16,7 @@ from tests.cloud import Cloud, context, json_of, problem_in
 from tests.conftest import forget_everything
 
 ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
+FLAWLESS = ISSUE | {"preheader": "To the world"}
 
 
 def post(
@@ -99,7 +100,7 @@ def test_an_issue_without_an_audience_has_a_warning(
         " SELECT gen_random_uuid(), 'u@example.com', 'Ursula', 'en', now()"
     )
 
-    document = json_of(post(ISSUE | time))
+    document = json_of(post(FLAWLESS | time))
 
     assert document["audience_now"] == 0
     (warning,) = document["warnings"]
@@ -113,7 +114,7 @@ def test_the_response_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
     gone = cloud.add_confirmed("w@example.com")
     cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = ANY(%(i)s)", i=gone)
 
-    document = json_of(post())
+    document = json_of(post(FLAWLESS))
 
     assert document["audience_now"] == 2
     assert document["warnings"] == []

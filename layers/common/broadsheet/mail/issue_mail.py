@@ -24,7 +24,7 @@ from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, frame
 from broadsheet.mail.checks import outline
 from broadsheet.mail.checks.outline import Outline
-from broadsheet.mail.html_source import Source
+from broadsheet.mail.html_source import Lines, Source
 from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
@@ -95,7 +95,7 @@ def render_issue(
         marks.findings.add("too-complex", reason=str(error))
         parts = _unrendered(content, issue)
     rendered = RenderedIssue(
-        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
+        subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
         html=marks.restore(parts.html, "html"),
         text=marks.restore(_text_mail(parts.text, issue), "text"),
     )
@@ -128,7 +128,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
     framed = _framed(_Body(content, headline, "markdown"), issue)
     parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
     return _Content(framed, text, parts)
@@ -164,6 +164,7 @@ def _framed(body: _Body, issue: _Issue) -> str:
     # parsing it a second time could change it.
     document = frame.framed(
         "issue/html.html",
+        issue.newsletter,
         language=issue.newsletter.language,
         # An author's HTML has its own colours, made for a light background.
         adapts_to_dark=body.kind == "markdown",
@@ -173,7 +174,6 @@ def _framed(body: _Body, issue: _Issue) -> str:
         preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
     return document.replace(issue.marks.content, body.html)
@@ -182,15 +182,17 @@ def _framed(body: _Body, issue: _Issue) -> str:
 def _document_footer(issue: _Issue) -> str:
     footer = frame.filled(
         "issue/document_footer.html",
-        newsletter=issue.newsletter,
+        issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.styled(footer, "frame/frame.css")
+    return frame.styled(footer, "frame/frame.css", issue.newsletter)
 
 
 def _text_part(text: str, marks: Marks) -> str:
+    lines = Lines(text)
+
     def place(offset: int) -> str:
-        return f"line {text.count('\n', 0, offset) + 1} of the text"
+        return f"line {lines.at(offset)} of the text"
 
     return marks.set_in_prose(text, place)
 
@@ -198,8 +200,8 @@ def _text_part(text: str, marks: Marks) -> str:
 def _text_mail(text: str, issue: _Issue) -> str:
     return frame.filled(
         "issue/text.txt",
+        issue.newsletter,
         content=text.rstrip("\n"),
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import tinycss2
 from tinycss2 import color3
 
+from broadsheet.mail import contrast
 from broadsheet.mail.html_source import Kind
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.findings import Findings
     from broadsheet.mail.html_source import Piece, Source
 
-LEAST = 4.5  # WCAG 2.2, success criterion 1.4.3
-LEAST_OF_LARGE = 3.0  # the same, for 24 pixels, or 18.66 pixels and bold
+LEAST_OF_LARGE = 3.0  # WCAG 2.2 §1.4.3, of text of 24 pixels, or of 18.66 pixels and bold
 _VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"))
 # A second one beside it ends the first.
 _ENDED_BY_ITSELF = frozenset(("p", "li", "tr", "td", "th", "dt", "dd", "option"))
@@ -30,17 +30,13 @@ _BOLD = frozenset(("b", "strong", "th"))
 _LARGE = frozenset(("h1", "h2"))
 _PIXELS = re.compile(r"\s*(\d{1,4}(?:\.\d+)?)px\s*", re.IGNORECASE)
 
-type Rgb = tuple[float, float, float]
-_WHITE: Rgb = (1.0, 1.0, 1.0)
-_BLACK: Rgb = (0.0, 0.0, 0.0)
-
 
 class _Look(NamedTuple):
-    """How an element's text looks. ``text`` or ``behind`` is None where it isn't certain."""
+    """How an element's text looks; a colour is ``#rrggbb``, or None where it isn't certain."""
 
     name: str
-    text: Rgb | None
-    behind: Rgb | None
+    text: str | None
+    behind: str | None
     pixels: float
     is_bold: bool
 
@@ -48,7 +44,7 @@ class _Look(NamedTuple):
 def check(source: Source, findings: Findings) -> None:
     """Report texts that are hard to read against their background."""
     is_certain = not any(piece.name in {"style", "link"} for piece in source.pieces)
-    look = _Look("", _BLACK, _WHITE, 16, is_bold=False)
+    look = _Look("", "#000000", "#ffffff", 16, is_bold=False)
     if not is_certain:
         look = look._replace(text=None, behind=None)
     looks = [look]
@@ -66,8 +62,8 @@ def check(source: Source, findings: Findings) -> None:
 
 def _close(looks: list[_Look], name: str) -> None:
     # Of elements that stay open, only the last few are looked at: the work stays proportional.
-    for above, look in enumerate(reversed(looks[1:][-50:]), 1):
-        if look.name == name:
+    for above in range(1, min(len(looks), 50)):
+        if looks[-above].name == name:
             del looks[-above:]
             return
 
@@ -85,8 +81,10 @@ def _look_of(source: Source, tag: Piece, around: _Look, *, is_certain: bool) -> 
     background = (
         styles.get("background-color") or styles.get("background") or attributes.get("bgcolor")
     )
-    if "background" in attributes or "url(" in styles.get("background", "") or (
-        "background-image" in styles
+    if (
+        "background" in attributes
+        or "url(" in styles.get("background", "")
+        or ("background-image" in styles)
     ):
         behind = None
     elif background:
@@ -102,40 +100,32 @@ def _look_of(source: Source, tag: Piece, around: _Look, *, is_certain: bool) -> 
 
 
 def _styles(style: str) -> Mapping[str, str]:
-    return {
-        each.lower_name: tinycss2.serialize(each.value).strip().lower()
-        for each in tinycss2.parse_declaration_list(style, skip_comments=True)
-        if each.type == "declaration"
-    }
+    if not style:
+        return {}
+    try:
+        return {
+            each.lower_name: tinycss2.serialize(each.value).strip().lower()
+            for each in tinycss2.parse_declaration_list(style, skip_comments=True)
+            if each.type == "declaration"
+        }
+    except RecursionError:
+        return {}  # brackets in brackets, which no mail program understands either
 
 
-def _color(value: str) -> Rgb | None:
-    """Return a colour, or None for one that can't be known, such as a half transparent one."""
+def _color(value: str) -> str | None:
+    """Return a colour as ``#rrggbb``, or None if it can't be known, as a half transparent one."""
     color = color3.parse_color(value)
     if not isinstance(color, color3.RGBA) or color.alpha < 1:
         return None
-    return (color.red, color.green, color.blue)
+    channels = (min(max(round(255 * part), 0), 255) for part in color[:3])
+    return "#" + "".join(f"{channel:02x}" for channel in channels)
 
 
 def _judge(look: _Look, where: str, findings: Findings) -> None:
     if look.text is None or look.behind is None:
         return
     is_large = look.pixels >= 24 or (look.is_bold and look.pixels >= 18.66)  # noqa: PLR2004 - WCAG
-    least = LEAST_OF_LARGE if is_large else LEAST
-    ratio = contrast(look.text, look.behind)
+    least = LEAST_OF_LARGE if is_large else contrast.READABLE
+    ratio = contrast.ratio(look.text, look.behind)
     if ratio < least:
         findings.add("low-contrast", where, ratio=f"{ratio:.1f}", least=f"{least:.1f}")
-
-
-def contrast(one: Rgb, other: Rgb) -> float:
-    """Return the contrast of two colours, from 1 to 21 (WCAG 2.2)."""
-    darker, lighter = sorted((_luminance(one), _luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(color: Rgb) -> float:
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - sRGB
-        for part in color
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

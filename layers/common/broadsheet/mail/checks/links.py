@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -59,8 +60,6 @@ def _host(address: str) -> str:
         host = urlsplit(address.strip()).hostname or ""
     except ValueError:
         return ""
-    try:
+    with suppress(UnicodeError):  # a label that is too long is compared as it is
         host = host.encode("idna").decode()
-    except UnicodeError:
-        pass  # longer than a label may be: compared as it is
     return host.removeprefix("www.").rstrip(".")

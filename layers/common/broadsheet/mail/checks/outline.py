@@ -33,14 +33,25 @@ _INLINE = frozenset(
 
 
 class Passage:
-    """A paragraph, heading or cell as readers see it, without its code."""
+    """A paragraph, heading or cell as readers see it, without its code.
 
-    def __init__(self, part: str = "") -> None:
+    ``part``: follows a line's number, as in "line 3 of the HTML". ``name``: replaces both.
+    """
+
+    def __init__(self, part: str = "", name: str = "") -> None:
         self._part = part
+        self._name = name
         self._texts: list[str] = []
         self._starts: list[int] = []
         self._lines: list[int] = []
         self._length = 0
+
+    @classmethod
+    def titled(cls, name: str, text: str) -> Passage:
+        """Return a text that is one line, and has a name."""
+        passage = cls(name=name)
+        passage.add(text, 1)
+        return passage
 
     @property
     def text(self) -> str:
@@ -56,6 +67,8 @@ class Passage:
 
     def where(self, offset: int) -> str:
         """Return the place of an offset of the text, in words."""
+        if self._name:
+            return self._name
         at = max(0, bisect_right(self._starts, offset) - 1)
         breaks = self._texts[at].count("\n", 0, offset - self._starts[at]) if self._texts else 0
         return f"line {self._lines[at] + breaks if self._lines else 1}{self._part}"
@@ -156,6 +169,7 @@ def of_html(source: Source, *, has_own_headline: bool) -> Outline:
     reader = _Reader(source, has_own_headline=has_own_headline)
     for piece in source.pieces:
         reader.read(piece)
+    reader.end_link()
     return reader.outline
 
 
@@ -173,14 +187,12 @@ class _Reader:
         self._passage = Passage(" of the HTML")
         self._code = 0  # open elements
         self._link: tuple[str, str, str] | None = None  # name, address and place
-        self._line, self._place = 1, 0
+        self._line = 1
         self.outline.passages.append(self._passage)
 
     def read(self, piece: Piece) -> None:
         text = self._source.text[piece.start : piece.end]
-        # Counted from piece to piece: from the beginning each time, the work would be quadratic.
-        self._line += self._source.text.count("\n", self._place, piece.start)
-        self._place = piece.start
+        self._line = self._source.line(piece.start)
         match piece.kind:
             case Kind.TEXT:
                 self._read_text(html.unescape(text))
@@ -214,13 +226,11 @@ class _Reader:
             self.outline.headings.append(Heading(int(tag.name[1:]), self._where))
         if tag.name not in {"a", "img"}:
             return
-        attributes = {
-            each.name: html.unescape(each.value) for each in self._source.attributes(tag)
-        }
+        attributes = {each.name: html.unescape(each.value) for each in self._source.attributes(tag)}
         if tag.name == "img":
             self._add_image(attributes)
         elif "href" in attributes:
-            self._end_link()
+            self.end_link()
             label = attributes.get("aria-label") or attributes.get("title") or ""
             self._link = (label, attributes["href"].strip(), self._where)
 
@@ -239,9 +249,9 @@ class _Reader:
     def _close(self, name: str) -> None:
         self._code -= self._code > 0 and name in _CODE
         if name == "a":
-            self._end_link()
+            self.end_link()
 
-    def _end_link(self) -> None:
+    def end_link(self) -> None:
         if self._link:
             name, address, where = self._link
             self.outline.links.append(Link(" ".join(name.split()), address, where))

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import IssueTitle, Preheader, RenderedIssue
     from broadsheet.mail.checks.outline import Outline
 
-LONGEST_SUBJECT = 78  # characters: the line length of RFC 5322 §2.1.1; desktop clients show about it
+LONGEST_SUBJECT = (
+    78  # characters: the line length of RFC 5322 §2.1.1; desktop clients show about it
+)
 _NAME_CHARACTERS = 10  # of a usual reader's name
 CLIPPED_AT = 102_000  # bytes: Gmail shows no more of a mail's HTML, and a link to the rest
 # 256 characters is the longest name, and an apostrophe the longest of them in HTML.
@@ -24,9 +26,7 @@ def check_headings(outline: Outline, findings: Findings) -> None:
     before = 1  # the title, whether it stands above the content or the content has its own
     for heading in outline.headings:
         if heading.level > before + 1:
-            findings.add(
-                "heading-order", heading.where, level=heading.level, expected=before + 1
-            )
+            findings.add("heading-order", heading.where, level=heading.level, expected=before + 1)
         before = heading.level
 
 
