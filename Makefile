@@ -183,6 +183,10 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
 	@exec $(python) -m tests.pictures
 
+.PHONY: client-support
+client-support: .venv/.installed ## Renew the table of what mail clients can do; CANIEMAIL= names a clone of its data
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.client_support $(CANIEMAIL)
+
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration
 	@exec $(python) tests/model/delivery_model.py $(if $(CONFIG),--config $(CONFIG))

@@ -175,7 +175,11 @@ def _etag(issue: Issue) -> str:
 
 
 def _summary(request: Request, issue: Issue) -> dict[str, Any]:
-    return issue.model_dump(mode="json") | {"href": request.link(f"/issues/{issue.id}")}
+    hold = {"sample_size", "held_after", "held_until"}
+    document = issue.model_dump(mode="json", exclude=hold)
+    if issue.careful is not None:
+        document["careful"] |= issue.model_dump(mode="json", include=hold - {"held_after"})
+    return document | {"href": request.link(f"/issues/{issue.id}")}
 
 
 def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:

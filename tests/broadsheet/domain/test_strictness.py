@@ -56,6 +56,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "accept_warnings": ["relative-link"],
         },
     ),
+    "PublishRequest of a careful start": (
+        of_fields(PublishRequest),
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+    ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
@@ -117,7 +121,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "StoredAddress", "Preheader", "Slug", "SignUp", "_Request"),
+    *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -140,6 +144,11 @@ WRONG = {
 
 def every_model() -> set[str]:
     """Name each pydantic model of the domain, the edge and the functions."""
+    return {model.__name__ for model in models() if not model.__module__.startswith(INSIDE)}
+
+
+def models() -> set[type[BaseModel]]:
+    """Return each pydantic model of the layer and the functions."""
     for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
         importlib.import_module(module.name)
     for app in FUNCTIONS.glob("*/app.py"):
@@ -149,10 +158,9 @@ def every_model() -> set[str]:
         rest += (subclasses := rest.pop().__subclasses__())
         found.update(subclasses)
     return {
-        model.__name__
+        model
         for model in found
         if model.__module__.startswith(("broadsheet.", "functions."))
-        and not model.__module__.startswith(INSIDE)
         and "[" not in model.__name__  # RootModel[str], which is no model of ours
     }
 
@@ -180,6 +188,10 @@ def with_value(document: Any, path: tuple[str | int, ...], value: object) -> str
     changed = deepcopy(document)
     at_place(changed, path[:-1])[path[-1]] = value
     return json.dumps(changed)
+
+
+def test_no_model_can_be_changed_once_it_is_made() -> None:
+    assert not [model for model in models() if not model.model_config.get("frozen")]
 
 
 EACH_FIELD = [(name, path) for name, (_, document) in READ.items() for path in places(document)]

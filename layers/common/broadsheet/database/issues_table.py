@@ -14,12 +14,12 @@ from broadsheet.domain.issues import Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import IdempotencyKey, IssueId, NewIssue
+    from broadsheet.domain.issues import FrozenAudience, IdempotencyKey, IssueId, NewIssue
 
 
 _COLUMNS = columns_of(Issue)
@@ -59,6 +59,9 @@ _FIND_OPEN = sql.SQL(
           )
     """
 ).format(columns=_COLUMNS)
+_HOLD = sql.SQL(
+    "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING {columns}"
+).format(columns=_COLUMNS)
 # NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
 _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
@@ -73,11 +76,11 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
         """
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, preheader, slug,
-             archive, subject, html, text, status, publish_at)
+             archive, subject, html, text, status, publish_at, careful)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
              %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s)
+             %(publish_at)s, %(careful)s)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -95,6 +98,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "text": issue.rendered.text,
             "status": issue.status.value,
             "publish_at": issue.publish_at,
+            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
         },
     )
     return inserted.rowcount == 1
@@ -165,15 +169,44 @@ def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None:
+def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudience) -> None:
     """Store the size of the frozen audience: the issue is sending from now on."""
     connection.execute(
         """
         UPDATE issues
-        SET frozen_at = now(), audience = %(audience)s, status = 'sending'
+        SET frozen_at = now(),
+            status = 'sending',
+            audience = %(audience)s,
+            sample_size = %(sample_size)s,
+            held_after = %(held_after)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
-        {"id": issue_id.root, "audience": audience},
+        {
+            "id": issue_id.root,
+            "audience": audience.size,
+            "sample_size": audience.sample_size,
+            "held_after": audience.held_after,
+        },
+    )
+
+
+def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> Issue:
+    """Hold the batches that are not of the sample for a while from now."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        issue = cursor.execute(_HOLD, {"id": issue_id.root, "hold": duration}).fetchone()
+    if issue is None:
+        raise LookupError("no issue has this id")
+    return issue
+
+
+def end_hold(connection: Connection, issue_id: IssueId) -> None:
+    """Hold no batch any longer; the time until which they were held is not after now."""
+    connection.execute(
+        """
+        UPDATE issues SET held_after = NULL, held_until = least(held_until, now())
+        WHERE id = %(id)s AND held_after IS NOT NULL
+        """,
+        {"id": issue_id.root},
     )
 
 
@@ -206,27 +239,42 @@ def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-    """Pause an issue that has not ended; return whether it was running before."""
+def pause(
+    connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
+) -> bool:
+    """Pause an issue that has not ended; return whether it was running before.
+
+    ``ends_hold``: whether it holds no batch when it is resumed.
+    """
     paused = connection.execute(
         """
-        UPDATE issues SET status = 'paused', paused_because = %(because)s
+        UPDATE issues
+        SET status = 'paused',
+            paused_because = %(because)s,
+            held_after = CASE WHEN NOT %(ends_hold)s THEN held_after END,
+            held_until = CASE
+                WHEN %(ends_hold)s AND held_after IS NOT NULL THEN least(held_until, now())
+                ELSE held_until
+            END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending')
         """,
-        {"id": issue_id.root, "because": because},
+        {"id": issue_id.root, "because": because, "ends_hold": ends_hold},
     )
     return paused.rowcount == 1
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
-    """Continue a paused issue where it stopped, and reset its breaker."""
+    """Continue a paused issue where it stopped, and reset its breaker.
+
+    While a careful start holds the rest, the breaker goes on counting: it judges the whole sample.
+    """
     connection.execute(
         """
         UPDATE issues
         SET status = CASE WHEN frozen_at IS NULL THEN 'scheduled' ELSE 'sending' END::issue_status,
             paused_because = NULL,
-            breaker_since = now(),
-            breaker_accepted = 0
+            breaker_since = CASE WHEN held_after IS NULL THEN now() ELSE breaker_since END,
+            breaker_accepted = CASE WHEN held_after IS NULL THEN 0 ELSE breaker_accepted END
         WHERE id = %(id)s AND status = 'paused'
         """,
         {"id": issue_id.root},

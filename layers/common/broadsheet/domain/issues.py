@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -233,6 +234,7 @@ class PublishRequest(IssueDraft):
     """
 
     publish_at: PublishAt | None = None
+    careful: CarefulStart | None = None
     draft: StrictBool = False
 
     @property
@@ -307,6 +309,9 @@ class Issue(BaseModel):
     """An issue and its progress, without its content.
 
     ``version``: the current one. ``publish_at``: None for a draft without a time.
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
+    sample has an outcome.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -325,6 +330,10 @@ class Issue(BaseModel):
     audience: int | None
     finished_at: datetime | None
     paused_because: str | None
+    careful: CarefulStart | None = None
+    sample_size: int | None = None
+    held_after: int | None = None
+    held_until: datetime | None = None
 
     @property
     def due_at(self) -> datetime:
@@ -356,3 +365,12 @@ class NewIssue(BaseModel):
     rendered: RenderedIssue
     status: IssueStatus
     publish_at: datetime | None
+    careful: CarefulStart | None
+
+
+class FrozenAudience(NamedTuple):
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+
+    size: int
+    sample_size: int | None = None
+    held_after: int | None = None
