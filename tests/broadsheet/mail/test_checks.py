@@ -115,12 +115,17 @@ MARKDOWN: dict[str, list[str]] = {
         "\ufeff---\r\ntitle: One\r\n---\r\nHello",
     ],
     "clipped": [f"{TEXT} " * 1300, "[[name]] " * 80 + "x " * 6000],
+    "unsupported-css": [
+        f"![a boat](https://x.test/b.webp) {TEXT}",
+        f"![a boat](https://x.test/b.SVG?v=2) {TEXT}",
+    ],
     "unfinished-comment": ["a <!-- b"],
     "no-address": ["[x]()"],
     "name-in-host": ["[x](https://[[name]].x.test/)"],
     "too-complex": ["> " * 60 + "x"],
 }
 NEARLY_MARKDOWN: dict[str, list[str]] = {
+    "unsupported-css": [f"![a .webp boat](https://x.test/b.jpg) {TEXT}", "[x](https://x.test/b.svg)"],
     "unknown-placeholder": ["[[name]]", "`[[nome]]`", "\\[[nome]]", "[[1]]", "[[ -f x ]]"],
     "relative-link": ["[x](https://x.test)", "[x](mailto:a@x.test)", "`[x](about.html)`"],
     "missing-alt": [f"{FILES} {TEXT}", f"`![](b.png)` {TEXT}"],
@@ -257,10 +262,27 @@ HTML: dict[str, list[str]] = {
         "<style>b{margin:0}</style><p style='color:#ccc;background:#fff'>x</p>",
         "<div style='background:#fff;color:#ccc'><p>x<p>y</div>",
     ],
+    "unsupported-css": [
+        "<div style='display:flex'>x</div>",
+        "<style>p{color:var(--ink)}</style><p>x</p>",
+        "<p style='position:absolute'>x</p>",
+        "<svg></svg>",
+        "<video src='https://x.test/v.mp4'></video>",
+        "<form action='https://x.test/'><input type=text></form>",
+    ],
     "placeholder-in-markup": ["<script>'[[name]]'</script>", "<p onclick=\"x('[[name]]')\">y"],
     "unfinished-markup": ["<p>x<!-- y", "<p>x</p><a href='"],
 }
 NEARLY_HTML: dict[str, list[str]] = {
+    "unsupported-css": [
+        "<p style='border-radius:3px'>x</p>",
+        "<style>@media (max-width:480px){div{display:flex}}</style><div>x</div>",
+        "<p style='display:block'>x</p>",
+        "<section>x</section>",
+        "<code>display:flex</code>",
+        "<!-- <svg> -->",
+        "<p title='display:flex'>x</p>",
+    ],
     "missing-alt": [
         f"<p>{TEXT}</p><img src='https://x.test/b.png' alt=''>",
         f"<p>{TEXT}</p><img alt src='https://x.test/b.png'>",

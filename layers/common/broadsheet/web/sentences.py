@@ -130,6 +130,7 @@ SENTENCES = {
         "use level {expected}"
     ),
     "low-contrast": "the text's contrast to its background is {ratio}: it needs {least}",
+    "unsupported-css": "{feature} has no effect in {clients}",
     "clipped": (
         "the mail has up to {bytes:,} bytes of HTML: Gmail shows the first {most:,} and hides "
         "the rest, with the unsubscribe link, behind another link"

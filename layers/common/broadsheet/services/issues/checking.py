@@ -6,17 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
+from broadsheet.database import issues_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
 from broadsheet.domain.issues import MarkdownContent, PublishRequest
 from broadsheet.mail import issue_mail
-from broadsheet.mail.checks import colors, images, links, structure, wording
+from broadsheet.mail.checks import clients, colors, images, links, structure, wording
 from broadsheet.mail.checks.outline import Passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from broadsheet.domain.issues import IssueDraft, RenderedIssue
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueDraft, IssueId, RenderedIssue
     from broadsheet.mail.issue_mail import Rendering
 
 
@@ -56,6 +58,7 @@ def of_content(draft: IssueDraft, rendering: Rendering) -> Findings:
         wording.check_front_matter(draft.content.markdown, findings)
     structure.check_headings(outline, findings)
     structure.check_subject(draft.title, draft.preheader, findings)
+    clients.check(outline, findings)
     structure.check_size(rendering.issue, findings)
     if outline.source:
         colors.check(outline.source, findings)
@@ -71,6 +74,19 @@ def _check_time(publish_at: datetime | None, findings: Findings) -> None:
         findings.add("publish-at-past", publish_at=publish_at.isoformat())
     elif publish_at > now + _FAR_AWAY:
         findings.add("publish-at-far", publish_at=publish_at.isoformat())
+
+
+def against_earlier(
+    connection: Connection, draft: IssueDraft, but: IssueId | None = None
+) -> Sequence[Finding]:
+    """Return the warnings that an issue resembles an earlier one; ``but``: the issue itself."""
+    findings = Findings()
+    if sent := issues_table.find_sent_with(connection, draft.content, but):
+        findings.add("same-as-sent", title=sent.title, date=sent.publish_at.date().isoformat())
+    last = issues_table.find_last(connection, but)
+    if last and last.title.casefold() == str(draft.title).casefold():
+        findings.add("subject-as-last", "the title", date=last.publish_at.date().isoformat())
+    return [*findings]
 
 
 def refuse_errors(findings: Sequence[Finding], accepted: Iterable[str]) -> None:
