@@ -144,6 +144,7 @@ class TestBareAddresses:
     @pytest.mark.parametrize(
         "typed",
         ["README.md", "main.py", "a.test", "// a comment", "//a.test/", "ftp://a.test", "@ada",
+         '<img src="https://a.test/b.png">', "<a href='mailto:ada@a.test'>",
          "xhttps://a.test", "https://", "`https://a.test/`", "https:\\//a.test", "1.2.3.4"],
     )  # fmt: skip
     def test_other_words_are_no_links(self, typed: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_NOTES_IN_NOTES = 5  # definitions inside each other; the parser recurses into each
 MAX_QUOTES = 200  # in a paragraph; each is compared with all before it
 MAX_ADDRESS = 2_048  # characters; reading an address may look at all of them again
+MAX_TAG = 500  # characters of a tag before an address in it
 MAX_WORD = 500  # characters around an address without its https://
 BARE = "linkify"  # the markup of a link that was typed as an address
 _REFERENCE = re.compile(r"\[\^(?P<label>[^\s\]]{1,100})\]")
@@ -114,7 +115,7 @@ def _bare_address(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a
     if silent or state.linkLevel or not state.src.startswith("://", state.pos):
         return False
     found = _SCHEME.search(state.pending[-len("?https") :])
-    if not found:
+    if not found or _is_in_tag(state.pending[-MAX_TAG:]):
         return False
     begin = state.pos + 1
     ahead = state.src[begin : min(begin + MAX_ADDRESS, state.posMax)]
@@ -131,11 +132,18 @@ def _bare_address(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - a
     return True
 
 
+def _is_in_tag(text: str) -> bool:
+    """Return whether a text ends inside a tag, which is shown as typed."""
+    begin = text.rfind("<")
+    return begin >= 0 and ">" not in text[begin:] and text[begin + 1 : begin + 2].isalpha()
+
+
 def _linked(text: Token) -> Iterator[Token]:
     """Yield a text's tokens, with links around hosts that begin with www and mail addresses."""
     written, done = text.content, 0
     for word in _WORD.finditer(written):
-        if len(word[0]) > MAX_WORD or not _WITHOUT_SCHEME.search(word[0]):
+        is_attribute = '="' in word[0] or "='" in word[0]
+        if len(word[0]) > MAX_WORD or is_attribute or not _WITHOUT_SCHEME.search(word[0]):
             continue
         for found in _finder().match(word[0]) or ():
             if not found.schema and not found.raw.lower().startswith("www."):
