@@ -72,3 +72,22 @@ CREATE TRIGGER keep_issue_version
 -- rewrite the table; whatever 0.1.0 sends is version 1.
 ALTER TABLE delivery_batches ADD COLUMN version integer NOT NULL DEFAULT 1 CHECK (version > 0);
 ALTER TABLE deliveries ADD COLUMN version integer NOT NULL DEFAULT 1;
+
+-- A careful start: a sample goes first, and the rest is held until the sample has proved good.
+ALTER TABLE issues
+    ADD COLUMN careful jsonb,                 -- as the author asked for it
+    ADD COLUMN sample_size integer CHECK (sample_size > 0), -- recipients, once frozen
+    ADD COLUMN held_after integer,            -- batches with a higher number are held, if set
+    ADD COLUMN held_until timestamptz,        -- set once each mail of the sample has an outcome
+    ADD CHECK (careful IS NOT NULL OR sample_size IS NULL),
+    ADD CHECK (sample_size IS NOT NULL OR (held_after IS NULL AND held_until IS NULL));
+
+-- Finds an issue whose text was sent before. The text itself may be too long for an index.
+CREATE INDEX issues_by_content ON issues (md5(content::text));
+
+-- How many test mails an author has sent on the last day (UTC) on which they sent any.
+CREATE TABLE test_mail_budgets (
+    author text PRIMARY KEY,
+    day date NOT NULL,
+    mails integer NOT NULL CHECK (mails > 0)
+);

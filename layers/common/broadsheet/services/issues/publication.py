@@ -14,7 +14,7 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.services.issues import checking
+from broadsheet.services.issues import careful_start, checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
-    sending doesn't go on by itself.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
+    before; None when sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,8 +69,10 @@ def publish(
     Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
+    known = issues_table.find_by_key(connection, author, key)
     checked = checking.check(request)
-    if not request.draft:
+    resembles = checking.against_earlier(connection, request, known.id if known else None)
+    if not request.draft and known is None:  # what was published once stays so
         checking.refuse_errors(checked.findings, request.accept_warnings)
     new = _new_issue(author, key, request, checked.rendered)
     with connection.transaction():
@@ -84,7 +86,7 @@ def publish(
     elif is_new:
         log_publication(keyed)
     kick_if_due(keyed, correlation_id)
-    return Published(keyed, checked.findings)
+    return Published(keyed, [*checked.findings, *resembles])
 
 
 def _new_issue(
@@ -103,6 +105,7 @@ def _new_issue(
         rendered=rendered,
         status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
         publish_at=request.publish_at or at_once,
+        careful=request.careful,
     )
 
 
@@ -163,7 +166,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
 def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
     if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
         return None
-    return round(shown.waiting / rate, 1)
+    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
 
 
 def ledger(
