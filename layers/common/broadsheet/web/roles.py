@@ -18,6 +18,7 @@ ROLES = {
     "GET /issues": Role.WRITE,
     "GET /issues/{id}": Role.WRITE,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
+    "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,
     "POST /issues/{id}/resume": Role.PUBLISH,
     "POST /issues/{id}/cancel": Role.PUBLISH,
