@@ -264,6 +264,7 @@ NEWSLETTER = {
     "SenderName": "Ada at The Daily Page",
     "SenderAddress": "News@page.example",
     "ReplyToAddress": "",
+    "Theme": "default",
 }
 
 
@@ -276,6 +277,7 @@ NEWSLETTER = {
         ),
         ({"SenderAddress": "käthe@page.example"}, "sender: the part before the @ must be plain"),
         ({"ReplyToAddress": "ada@localhost"}, "reply_to: the part after the @ must be a full"),
+        ({"Theme": "nowhere"}, "there is no theme 'nowhere': the themes are default"),
     ],
 )
 def test_a_newsletter_that_could_send_nothing_is_refused_before_anything_is_changed(

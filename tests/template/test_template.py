@@ -71,6 +71,10 @@ AUTHORS_ROUTES = {
     "POST /issues",
     "GET /issues",
     "GET /issues/{id}",
+    "GET /issues/{id}/content",
+    "PUT /issues/{id}",
+    "DELETE /issues/{id}",
+    "POST /issues/{id}/publish",
     "GET /issues/{id}/deliveries",
     "POST /issues/{id}/pause",
     "POST /issues/{id}/resume",
@@ -614,6 +618,7 @@ def test_a_newsletter_that_could_send_nothing_is_refused_when_its_parameters_cha
         "SenderName": {"Ref": "SenderName"},
         "SenderAddress": {"Ref": "SenderAddress"},
         "ReplyToAddress": {"Ref": "ReplyToAddress"},
+        "Theme": {"Ref": "Theme"},
     }
 
 

@@ -6,20 +6,29 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import Issue, KeyedIssue, Slug
+from broadsheet.domain.errors import SlugTaken
+from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import IdempotencyKey, IssueId, NewIssue
+    from broadsheet.domain.issues import (
+        FrozenAudience,
+        IdempotencyKey,
+        IssueDraft,
+        IssueId,
+        NewIssue,
+        RenderedIssue,
+    )
 
 
 _COLUMNS = columns_of(Issue)
@@ -59,8 +68,13 @@ _FIND_OPEN = sql.SQL(
           )
     """
 ).format(columns=_COLUMNS)
+_HOLD = sql.SQL(
+    "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING {columns}"
+).format(columns=_COLUMNS)
 # NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
 _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
+# Claims hold FOR KEY SHARE: an edit waits for those that are under way.
+_LOCK_FOR_EDIT = _FIND + sql.SQL(" FOR UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
@@ -73,11 +87,11 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
         """
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, preheader, slug,
-             archive, subject, html, text, status, publish_at)
+             archive, subject, html, text, status, publish_at, careful)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
              %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s)
+             %(publish_at)s, %(careful)s)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -95,6 +109,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "text": issue.rendered.text,
             "status": issue.status.value,
             "publish_at": issue.publish_at,
+            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
         },
     )
     return inserted.rowcount == 1
@@ -165,15 +180,44 @@ def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None:
+def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudience) -> None:
     """Store the size of the frozen audience: the issue is sending from now on."""
     connection.execute(
         """
         UPDATE issues
-        SET frozen_at = now(), audience = %(audience)s, status = 'sending'
+        SET frozen_at = now(),
+            status = 'sending',
+            audience = %(audience)s,
+            sample_size = %(sample_size)s,
+            held_after = %(held_after)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
-        {"id": issue_id.root, "audience": audience},
+        {
+            "id": issue_id.root,
+            "audience": audience.size,
+            "sample_size": audience.sample_size,
+            "held_after": audience.held_after,
+        },
+    )
+
+
+def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> Issue:
+    """Hold the batches that are not of the sample for a while from now."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        issue = cursor.execute(_HOLD, {"id": issue_id.root, "hold": duration}).fetchone()
+    if issue is None:
+        raise LookupError("no issue has this id")
+    return issue
+
+
+def end_hold(connection: Connection, issue_id: IssueId) -> None:
+    """Hold no batch any longer; the time until which they were held is not after now."""
+    connection.execute(
+        """
+        UPDATE issues SET held_after = NULL, held_until = least(held_until, now())
+        WHERE id = %(id)s AND held_after IS NOT NULL
+        """,
+        {"id": issue_id.root},
     )
 
 
@@ -206,27 +250,148 @@ def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-    """Pause an issue that has not ended; return whether it was running before."""
+def lock_for_edit(connection: Connection, issue_id: IssueId) -> Issue | None:
+    """Lock as ``lock``, and also wait for claims of the issue's batches to commit."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(
+            _LOCK_FOR_EDIT,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
+def edit(
+    connection: Connection,
+    issue_id: IssueId,
+    *,
+    editor: AuthorName,
+    draft: IssueDraft,
+    rendered: RenderedIssue,
+) -> None:
+    """Replace an issue's text by its next version. Raises ``SlugTaken``.
+
+    A draft without ``slug`` or ``archive`` leaves these as they are.
+    """
+    try:
+        connection.execute(
+            """
+            UPDATE issues
+            SET version = version + 1,
+                edited_by = %(editor)s,
+                title = %(title)s,
+                content = %(content)s,
+                preheader = %(preheader)s,
+                slug = coalesce(%(slug)s, slug),
+                archive = coalesce(%(archive)s, archive),
+                subject = %(subject)s,
+                html = %(html)s,
+                text = %(text)s
+            WHERE id = %(id)s
+            """,
+            {
+                "id": issue_id.root,
+                "editor": str(editor),
+                "title": str(draft.title),
+                "content": Jsonb(draft.content.model_dump()),
+                "preheader": str(draft.preheader) if draft.preheader else None,
+                "slug": str(draft.slug) if draft.slug else None,
+                "archive": draft.archive,
+                "subject": rendered.subject,
+                "html": rendered.html,
+                "text": rendered.text,
+            },
+        )
+    except UniqueViolation:
+        raise SlugTaken(str(draft.slug)) from None
+
+
+def publish_draft(
+    connection: Connection,
+    issue_id: IssueId,
+    *,
+    publish_at: datetime,
+    rendered: RenderedIssue,
+    publication: DraftPublication,
+) -> None:
+    """Make a draft a scheduled issue, rendered with the newsletter's present parameters."""
+    connection.execute(
+        """
+        UPDATE issues
+        SET status = 'scheduled',
+            publish_at = %(publish_at)s,
+            subject = %(subject)s,
+            html = %(html)s,
+            text = %(text)s,
+            publish_key = %(key)s,
+            publish_digest = %(digest)s
+        WHERE id = %(id)s AND status = 'draft'
+        """,
+        {
+            "id": issue_id.root,
+            "publish_at": publish_at,
+            "subject": rendered.subject,
+            "html": rendered.html,
+            "text": rendered.text,
+            "key": publication.key,
+            "digest": publication.digest,
+        },
+    )
+
+
+def find_publication(connection: Connection, issue_id: IssueId) -> DraftPublication | None:
+    """Return how an issue that was a draft was published; None if it never was one."""
+    with connection.cursor(row_factory=class_row(DraftPublication)) as cursor:
+        return cursor.execute(
+            """
+            SELECT publish_key AS key, publish_digest AS digest FROM issues
+            WHERE id = %(id)s AND publish_key IS NOT NULL
+            """,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
+def delete_draft(connection: Connection, issue_id: IssueId) -> None:
+    """Delete a draft with all its versions."""
+    connection.execute(
+        "DELETE FROM issues WHERE id = %(id)s AND status = 'draft'", {"id": issue_id.root}
+    )
+
+
+def pause(
+    connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
+) -> bool:
+    """Pause an issue that has not ended; return whether it was running before.
+
+    ``ends_hold``: whether it holds no batch when it is resumed.
+    """
     paused = connection.execute(
         """
-        UPDATE issues SET status = 'paused', paused_because = %(because)s
+        UPDATE issues
+        SET status = 'paused',
+            paused_because = %(because)s,
+            held_after = CASE WHEN NOT %(ends_hold)s THEN held_after END,
+            held_until = CASE
+                WHEN %(ends_hold)s AND held_after IS NOT NULL THEN least(held_until, now())
+                ELSE held_until
+            END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending')
         """,
-        {"id": issue_id.root, "because": because},
+        {"id": issue_id.root, "because": because, "ends_hold": ends_hold},
     )
     return paused.rowcount == 1
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
-    """Continue a paused issue where it stopped, and reset its breaker."""
+    """Continue a paused issue where it stopped, and reset its breaker.
+
+    While a careful start holds the rest, the breaker goes on counting: it judges the whole sample.
+    """
     connection.execute(
         """
         UPDATE issues
         SET status = CASE WHEN frozen_at IS NULL THEN 'scheduled' ELSE 'sending' END::issue_status,
             paused_because = NULL,
-            breaker_since = now(),
-            breaker_accepted = 0
+            breaker_since = CASE WHEN held_after IS NULL THEN now() ELSE breaker_since END,
+            breaker_accepted = CASE WHEN held_after IS NULL THEN 0 ELSE breaker_accepted END
         WHERE id = %(id)s AND status = 'paused'
         """,
         {"id": issue_id.root},

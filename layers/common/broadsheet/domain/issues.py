@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -174,6 +175,7 @@ MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 MAX_ACCEPTED_CODES = 100  # there are fewer codes
 
 FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
+AcceptedCodes = Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -212,7 +214,7 @@ class IssueDraft(BaseModel):
     preheader: Preheader | None = None
     slug: Slug | None = None
     archive: StrictBool | None = None
-    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
+    accept_warnings: AcceptedCodes = []
 
     @model_validator(mode="before")
     @classmethod
@@ -233,6 +235,7 @@ class PublishRequest(IssueDraft):
     """
 
     publish_at: PublishAt | None = None
+    careful: CarefulStart | None = None
     draft: StrictBool = False
 
     @property
@@ -245,6 +248,21 @@ class PublishRequest(IssueDraft):
         fields = type(self).model_fields.items()
         absent = {name for name, field in fields if getattr(self, name) == field.default}
         document = self.model_dump_json(exclude=absent - {"publish_at"} | {"accept_warnings"})
+        return sha256(document.encode()).digest()
+
+
+class PublishDraftRequest(BaseModel):
+    """When an author wants a draft published: at once, unless it or the draft has a time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish_at: PublishAt | None = None
+    accept_warnings: AcceptedCodes = []
+
+    @property
+    def digest(self) -> bytes:
+        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
+        document = self.model_dump_json(exclude={"accept_warnings"})
         return sha256(document.encode()).digest()
 
 
@@ -268,6 +286,24 @@ class IssueStatus(StrEnum):
     PAUSED = "paused"
     FINISHED = "finished"
     CANCELED = "canceled"
+
+
+EDITABLE = frozenset({IssueStatus.DRAFT, IssueStatus.SCHEDULED, IssueStatus.PAUSED})
+
+
+class ExpectedVersion(NamedTuple):
+    """The entity tags of ``If-Match``: the version that an author has edited (RFC 9110 §13.1.1)."""
+
+    tags: frozenset[str]
+
+    @classmethod
+    def parse(cls, header: str) -> Self:
+        """Return the tags of a header; what is none matches no version."""
+        return cls(frozenset(tag.strip() for tag in header.split(",")))
+
+    def allows(self, version: int) -> bool:
+        """Return whether the author has seen this version; weak tags never match."""
+        return "*" in self.tags or f'"{version}"' in self.tags
 
 
 class RenderedIssue(BaseModel):
@@ -307,6 +343,9 @@ class Issue(BaseModel):
     """An issue and its progress, without its content.
 
     ``version``: the current one. ``publish_at``: None for a draft without a time.
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
+    sample has an outcome.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -325,6 +364,10 @@ class Issue(BaseModel):
     audience: int | None
     finished_at: datetime | None
     paused_because: str | None
+    careful: CarefulStart | None = None
+    sample_size: int | None = None
+    held_after: int | None = None
+    held_until: datetime | None = None
 
     @property
     def due_at(self) -> datetime:
@@ -334,10 +377,35 @@ class Issue(BaseModel):
         return self.publish_at
 
 
+class IssueVersion(BaseModel):
+    """A version of an issue as it was written; ``author`` and ``created_at``: by whom and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    author: AuthorName
+    created_at: datetime
+    title: IssueTitle
+    preheader: Preheader | None
+    content: MarkdownContent | HtmlContent
+
+    @property
+    def draft(self) -> IssueDraft:
+        """Return what its author wrote."""
+        return IssueDraft(title=self.title, content=self.content, preheader=self.preheader)
+
+
 class KeyedIssue(Issue):
     """The issue that an idempotency key names. ``request_digest``: of the request with that key."""
 
     request_digest: bytes
+
+
+class DraftPublication(NamedTuple):
+    """With which key a draft was published; ``digest``: of the request with that key."""
+
+    key: str
+    digest: bytes
 
 
 class NewIssue(BaseModel):
@@ -356,3 +424,12 @@ class NewIssue(BaseModel):
     rendered: RenderedIssue
     status: IssueStatus
     publish_at: datetime | None
+    careful: CarefulStart | None
+
+
+class FrozenAudience(NamedTuple):
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+
+    size: int
+    sample_size: int | None = None
+    held_after: int | None = None

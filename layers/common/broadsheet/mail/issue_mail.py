@@ -81,7 +81,7 @@ def render_issue(
         marks.findings.add("too-complex", reason=str(error))
         document, text = _unrendered(content, issue)
     rendered = RenderedIssue(
-        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
+        subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
         html=marks.restore(document, "html"),
         text=marks.restore(_text_mail(text, issue), "text"),
     )
@@ -115,7 +115,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
     return _framed(_Body(content, headline, "markdown"), issue), text
 
 
@@ -138,6 +138,7 @@ def _framed(body: _Body, issue: _Issue) -> str:
     # parsing it a second time could change it.
     document = frame.framed(
         "issue/html.html",
+        issue.newsletter,
         language=issue.newsletter.language,
         # An author's HTML has its own colours, made for a light background.
         adapts_to_dark=body.kind == "markdown",
@@ -147,7 +148,6 @@ def _framed(body: _Body, issue: _Issue) -> str:
         preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
     return document.replace(issue.marks.content, body.html)
@@ -156,10 +156,10 @@ def _framed(body: _Body, issue: _Issue) -> str:
 def _document_footer(issue: _Issue) -> str:
     footer = frame.filled(
         "issue/document_footer.html",
-        newsletter=issue.newsletter,
+        issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.styled(footer, "frame/frame.css")
+    return frame.styled(footer, "frame/frame.css", issue.newsletter)
 
 
 def _text_part(text: str, marks: Marks) -> str:
@@ -172,8 +172,8 @@ def _text_part(text: str, marks: Marks) -> str:
 def _text_mail(text: str, issue: _Issue) -> str:
     return frame.filled(
         "issue/text.txt",
+        issue.newsletter,
         content=text.rstrip("\n"),
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import Books
@@ -91,6 +91,8 @@ _RARITIES = """
 class _Standing(BaseModel):
     """How many recipients have an outcome in a version, and what happened to their mails."""
 
+    model_config = ConfigDict(frozen=True)
+
     outcome: Outcome
     reason: str | None
     version: int
@@ -102,6 +104,8 @@ class _Standing(BaseModel):
 
 
 class _Rarities(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
     duplicates: int = 0
     possibly_twice: int = 0
     held: int = 0

@@ -42,7 +42,8 @@ def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue)
         issues_table.resume(connection, issue_id)
-        issue_clock.start(issue_id, issue.due_at, correlation_id)
+        # It may sleep until a hold ends that the breaker has ended before.
+        issue_clock.move(issue_id, issue.due_at, correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)
     logger.info("resumed by the author", issue_id=str(issue_id))
 

@@ -14,7 +14,7 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.services.issues import checking
+from broadsheet.services.issues import careful_start, checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
-    sending doesn't go on by itself.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
+    before; None when sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -103,6 +103,7 @@ def _new_issue(
         rendered=rendered,
         status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
         publish_at=request.publish_at or at_once,
+        careful=request.careful,
     )
 
 
@@ -163,7 +164,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
 def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
     if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
         return None
-    return round(shown.waiting / rate, 1)
+    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
 
 
 def ledger(
