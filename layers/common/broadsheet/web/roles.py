@@ -1,6 +1,6 @@
 """Which role each of the authors' routes needs.
 
-A route that API Gateway opens to everybody is not here. ``tests/functions/test_roles.py`` walks
+A route that API Gateway opens to everybody is not here. ``tests/broadsheet/web/test_roles.py`` walks
 the template's routes with every role.
 """
 
