@@ -1,7 +1,7 @@
 """Which role each of the authors' routes needs.
 
-A route that API Gateway opens to everybody is not here. ``tests/broadsheet/web/test_roles.py`` walks
-the template's routes with every role.
+A route that API Gateway opens to everybody is not here. A test, ``test_roles.py``, walks the
+template's routes with every role.
 """
 
 from __future__ import annotations
