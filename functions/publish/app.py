@@ -183,7 +183,10 @@ def _summary(request: Request, issue: Issue) -> dict[str, Any]:
 
 
 def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:
-    return _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
+    progress = shown.model_dump(mode="json", exclude={"issue"})
+    if shown.waits is not None:
+        progress["waits"]["message"] = sentences.printed(sentences.of_code(shown.waits.code))
+    return _summary(request, shown.issue) | progress
 
 
 handler = router(

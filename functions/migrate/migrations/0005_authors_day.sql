@@ -81,3 +81,10 @@ ALTER TABLE issues
     ADD COLUMN held_until timestamptz,        -- set once each mail of the sample has an outcome
     ADD CHECK (careful IS NOT NULL OR sample_size IS NULL),
     ADD CHECK (sample_size IS NOT NULL OR (held_after IS NULL AND held_until IS NULL));
+
+-- The mails of issues on the newest day, and the first day of a warm-up; days are numbered from
+-- 1970 on, in UTC.
+ALTER TABLE send_governor
+    ADD COLUMN newest_day integer NOT NULL DEFAULT 0,
+    ADD COLUMN mails_that_day integer NOT NULL DEFAULT 0,
+    ADD COLUMN first_day integer;
