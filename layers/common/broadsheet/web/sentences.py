@@ -175,6 +175,9 @@ SENTENCES = {
     ),
     # Outcomes of an issue.
     "nobody-failed": "nobody has failed: there is nobody to send to again",
+    "careful-start": "a sample goes first; the others follow after the hold if it is good",
+    "warm-up": "the warm-up's mails of today are sent; the others leave tomorrow (UTC)",
+    "quota-spent": "SES's 24-hour quota is spent; the others leave when it has room again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",
     "dependency-unavailable": (
