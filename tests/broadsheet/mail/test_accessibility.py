@@ -19,7 +19,7 @@ from broadsheet.mail.frame import direction
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail import looks
 from tests.broadsheet.mail.looks import Look
-from tests.broadsheet.mail.mails import NEWSLETTER, sendable, send
+from tests.broadsheet.mail.mails import NEWSLETTER, send, sendable
 from tests.browser import page_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ FAULTS = f"""
   const note = (rule, found) => {{
     if (found.length) faults[rule] = [...found].map(each => each.outerHTML.slice(0, 120));
   }};
-  for (const [rule, selector] of Object.entries({RULES})) note(rule, document.querySelectorAll(selector));
+  for (const [rule, selector] of Object.entries({RULES}))
+    note(rule, document.querySelectorAll(selector));
   {"".join(f"note({rule!r}, (() => {{ {script} }})());" for rule, script in SCRIPTED.items())}
   return faults;
 }}
@@ -148,7 +149,8 @@ def test_a_mail_passes_axe_in_both_schemes(
 NO_PAGES = {"region": {"enabled": False}, "landmark-one-main": {"enabled": False}}
 # A mail that breaks each rule, and nothing else of importance.
 BROKEN = """<html><head></head><body><p>x</p>
-<table><tr><td>x</td></tr></table><table role="presentation"><thead><tr><th>x</th></tr></thead></table>
+<table><tr><td>x</td></tr></table>
+<table role="presentation"><thead><tr><th>x</th></tr></thead></table>
 <img src="x"><a href="https://a.test"><img src="x" alt=""></a><h3>x</h3>
 <a href="https://a.test" style="text-decoration: none">here</a>
 <p style="text-align: justify; font-size: 9px; line-height: 9px" title="x" id="a">x</p>

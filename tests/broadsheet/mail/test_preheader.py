@@ -5,12 +5,17 @@ import re
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueContent, IssueTitle, MarkdownContent
-from broadsheet.domain.issues import Preheader
+from broadsheet.domain.issues import (
+    HtmlContent,
+    IssueContent,
+    IssueTitle,
+    MarkdownContent,
+    Preheader,
+)
 from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
-from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, sendable, send
+from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, send, sendable
 
 SEEN_AS_NOTHING = "\u034f\u200c\u00a0\n"
 

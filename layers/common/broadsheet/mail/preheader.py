@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def of_markdown(tokens: Sequence[Token], width: Width) -> str:
     """Return the first sentence of parsed Markdown; empty if it has no paragraph."""
     paragraphs = (
         _text_of(inline.children or ())
-        for block, inline in zip(tokens, tokens[1:], strict=False)
+        for block, inline in pairwise(tokens)
         if block.type == "paragraph_open" and not block.level
     )
     return _first_sentence(paragraphs, width)
