@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[1]
 TAKEN = REPOSITORY / "build" / "mail-pictures"
-DOCS = REPOSITORY / "docs" / "pictures"
+DOCS = REPOSITORY / "docs" / "pictures" / "mail"
 SAMPLE = "tide"
 PHONE, SCREEN, GAP = 375, 1280, 12
 MAX_BYTES = 350_000
@@ -73,10 +73,10 @@ def _take_all(browser: Browser, name: str) -> list[str]:
 def _take_for_docs(browser: Browser) -> None:
     for name in (theme.DEFAULT, SAMPLE):
         phones: list[Shot] = [(name, "harbour", look, PHONE) for look in Look]
-        _sheet(browser, f"mail-{name}", phones, shown_width=210, height=470)
+        _sheet(browser, name, phones, shown_width=210, height=470)
     _sheet(
         browser,
-        "mail-cruel",
+        CRUEL,
         [
             (theme.DEFAULT, CRUEL, Look.LIGHT, WIDTHS[0]),
             (theme.DEFAULT, CRUEL, Look.INVERTED, WIDTHS[0]),
@@ -88,7 +88,7 @@ def _take_for_docs(browser: Browser) -> None:
     )
     _sheet(
         browser,
-        "mail-screens",
+        "screens",
         [(name, "engineering", Look.LIGHT, SCREEN) for name in (theme.DEFAULT, SAMPLE)],
         shown_width=540,
         height=460,
