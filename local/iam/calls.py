@@ -26,6 +26,7 @@ _ROUTES = {
     ("scheduler", "GET", r"/schedules/(?P<Name>[^/]+)"): "GetSchedule",
     ("scheduler", "DELETE", r"/schedules/(?P<Name>[^/]+)"): "DeleteSchedule",
     ("ses", "GET", r"/v2/email/account"): "GetAccount",
+    ("ses", "GET", r"/v2/email/identities/(?P<EmailIdentity>[^/]+)"): "GetEmailIdentity",
     ("ses", "POST", r"/v2/email/outbound-emails"): "SendEmail",
     ("ses", "POST", r"/v2/email/outbound-bulk-emails"): "SendBulkEmail",
     ("ses", "GET", r"/v2/email/suppression/addresses/[^/]+"): "GetSuppressedDestination",
@@ -166,7 +167,14 @@ def _send_bulk_email(members: Members, place: _Place) -> list[Request]:
     ]
 
 
+def _get_identity(members: Members, place: _Place) -> list[Request]:
+    return [
+        Request("ses:GetEmailIdentity", place.arn("ses", f"identity/{members['EmailIdentity']}"))
+    ]
+
+
 _NEEDS: dict[str, _Needs] = {
+    "ses:GetEmailIdentity": _get_identity,
     "lambda:Invoke": _invoke,
     "scheduler:CreateSchedule": _on_a_schedule("CreateSchedule"),
     "scheduler:DeleteSchedule": _on_a_schedule("DeleteSchedule"),

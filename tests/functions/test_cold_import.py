@@ -33,6 +33,7 @@ ALLOWED = {
     "deliver": DATABASE | SIGNATURES,
     "enroll": DATABASE | SIGNATURES,
     "publish": DATABASE | RENDERING,
+    "preview": DATABASE | RENDERING,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "authorize")
 # What only some mails, pages or endpoints use is imported by them.

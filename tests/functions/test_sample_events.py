@@ -27,6 +27,9 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "enroll": lambda answer: answer == NO_FAILURES,
     "feedback": lambda answer: answer == NO_FAILURES,
     "migrate": lambda answer: answer is None,
+    "preview": lambda answer: (
+        answer["statusCode"] == 200 and json.loads(answer["body"])["subject"] == "November"
+    ),
     "publish": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["issues"] == []
     ),

@@ -32,7 +32,7 @@ EVERYTHING = {
 EDGE = {"SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"}
 WITH_DATABASE = {
     f"{name}Function"
-    for name in ("Enroll", "Publish", "Dispatch", "Deliver", "Feedback", "Migrate")
+    for name in ("Enroll", "Publish", "Preview", "Dispatch", "Deliver", "Feedback", "Migrate")
 }
 NESTED = {
     "Budget": "infra/budget.yaml",

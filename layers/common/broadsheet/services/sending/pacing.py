@@ -120,8 +120,8 @@ def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None
     )
 
 
-def count_confirmation(connection: Connection) -> None:
-    """Move the issues' slots for a confirmation mail, which waits for no slot."""
+def count_single_mail(connection: Connection) -> None:
+    """Move the issues' slots for a confirmation or a test mail, which waits for no slot."""
     rate = present_rate(connection)
     if rate is not None:
         send_governor_table.push(connection, timedelta(seconds=1 / rate))
