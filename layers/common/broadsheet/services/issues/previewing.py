@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.previews import PreviewRequest
+    from broadsheet.services.sending.pacing import Allowed
 
 LARGEST_SHOWN = 2_000_000  # bytes of a part as JSON; Lambda answers with at most 6 MB
 SHOWN_OF_LARGER = 300_000  # characters; SES takes no such issue
@@ -29,8 +30,8 @@ SHOWN_OF_LARGER = 300_000  # characters; SES takes no such issue
 class Prospect(NamedTuple):
     """What publishing an issue now would mean.
 
-    ``seconds``: of sending at the present rate, None while that isn't known. ``cost``: SES's fee,
-    in dollars.
+    ``seconds``: of sending at the present rate, None while that isn't known, or lasts for more than
+    this day of a warm-up. ``cost``: SES's fee, in dollars.
     """
 
     audience: int
@@ -71,7 +72,7 @@ def _shown(part: str) -> str:
 def prospect(connection: Connection, request: PreviewRequest) -> Prospect:
     """Return what publishing an issue now would mean."""
     audience = subscribers_table.count_confirmed(connection)
-    rate = pacing.present_rate(connection)
+    at_most, _ = pacing.present(connection)
     findings = [*checking.against_earlier(connection, request)]
     if not audience:
         starts_at = request.publish_at or datetime.now(UTC)
@@ -79,10 +80,16 @@ def prospect(connection: Connection, request: PreviewRequest) -> Prospect:
         findings.append(checking.nobody_to_send_to(at_once=at_once))
     return Prospect(
         audience=audience,
-        seconds=round(audience / rate, 1) if rate else None,
+        seconds=_seconds(audience, at_most),
         cost=round(audience * DOLLARS_A_MAIL, 4),
         findings=findings,
     )
+
+
+def _seconds(audience: int, at_most: Allowed | None) -> float | None:
+    if at_most is None or (at_most.left is not None and audience > at_most.left):
+        return None
+    return round(audience / at_most.rate, 1)
 
 
 def sender_findings() -> Sequence[Finding]:
