@@ -133,7 +133,7 @@ ACCEPTED = {
     "html-style": "holds media queries only; everything else is inline",
     "css-at-media": "a smaller headline and the dark scheme; without, the mail is light and fluid",
     "css-at-media-prefers-color-scheme": "dark colours; without, light ones or the client's own",
-    "css-important": "in media queries only",
+    "html-aria-hidden": "a sign beside the name; where it isn't known, it is read out",
     "html-body": "its background is on the table within, too",
     "css-table-layout": "keeps a wide word from widening a phone's column; Outlook has no phone's",
     "css-overflow-wrap": "word-wrap says the same where it is not known",
