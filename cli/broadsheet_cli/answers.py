@@ -86,15 +86,10 @@ class Preview(Answer):
     text: str
     bytes: int
     warnings: list[Finding]
-    audience: int | None = None
+    audience: int
     preheader: str | None = None
     seconds: float | None = None
     cost: float | None = None
-
-    @property
-    def readers(self) -> str:
-        """Return how many readers there are, which isn't known while the database sleeps."""
-        return "an unknown number of" if self.audience is None else f"{self.audience:,}"
 
 
 class Image(Answer):

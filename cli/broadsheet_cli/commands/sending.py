@@ -197,7 +197,7 @@ def _agree(  # noqa: PLR0913 - what is asked
     if not is_interactive():
         note("Nobody is there to be asked: --yes sends it.")
         raise typer.Exit(WRONG_ARGUMENTS)
-    if not typer.confirm(question.replace("{readers}", f"{preview.readers} readers")):
+    if not typer.confirm(question.replace("{readers}", f"{preview.audience:,} readers")):
         raise CommandFailed("Nothing was sent.")
 
 
@@ -207,7 +207,7 @@ def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> Non
         ("Subject", preview.subject),
         ("Preheader", preview.preheader or ""),
         ("Newsletter", newsletter.address.url),
-        ("Readers", "" if preview.audience is None else preview.readers),
+        ("Readers", f"{preview.audience:,}"),
         ("Takes", "" if preview.seconds is None else duration(preview.seconds)),
         ("Costs", "" if preview.cost is None else f"${preview.cost:,.2f}"),
         ("Size", f"{preview.bytes / 1000:.0f} kB"),
