@@ -75,15 +75,22 @@ export SET
 operations = exec $(python) -m $(if $(STACK),operations,local)
 of_stack = $(if $(STACK),--stack "$$STACK" $(in_region))
 in_region = $(if $(REGION),--region "$$REGION")
-export NAME STACK REGION
+export NAME STACK REGION ROLE EMAIL
+rights = $(if $(ROLE),--role "$$ROLE") $(if $(EMAIL),--email "$$EMAIL") \
+	$(foreach address,$(TEST),--test-address '$(address)')
 
 .PHONY: author
-author: .venv/.installed ## Add the author NAME= and print their token
+author: .venv/.installed ## Add the author NAME= and print their token; ROLE=write EMAIL= TEST="addresses"
 	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make author NAME=jo" >&2; exit 1; }
-	@$(operations) authors add "$$NAME" $(of_stack)
+	@$(operations) authors add "$$NAME" $(rights) $(of_stack)
+
+.PHONY: change-author
+change-author: .venv/.installed ## Change the ROLE= (write, publish, manage), EMAIL= or TEST= of the author NAME=
+	@[[ -n "$${NAME:-}" ]] || { echo "Say whose: make change-author NAME=jo ROLE=publish" >&2; exit 1; }
+	@$(operations) authors change "$$NAME" $(rights) $(of_stack)
 
 .PHONY: authors
-authors: .venv/.installed ## List the authors
+authors: .venv/.installed ## List the authors with their roles
 	@$(operations) authors list $(of_stack)
 
 .PHONY: renew
@@ -175,6 +182,10 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 .PHONY: pictures
 pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
 	@exec $(python) -m tests.pictures
+
+.PHONY: client-support
+client-support: .venv/.installed ## Renew the table of what mail clients can do; CANIEMAIL= names a clone of its data
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.client_support $(CANIEMAIL)
 
 .PHONY: model
 model: .venv/.installed ## Check the model of delivery in every interleaving; CONFIG=core checks one configuration

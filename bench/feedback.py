@@ -123,7 +123,12 @@ def _event(kind: str, mail: dict[str, Any], now: int) -> str:
         "to": [mail["email"]],
         "cc": [],
         "headers": [],
-        "tags": {"issue": mail["issue"], "subscriber": mail["subscriber"], "round": "1"},
+        "tags": {
+            "issue": mail["issue"],
+            "subscriber": mail["subscriber"],
+            "round": "1",
+            "version": "1",
+        },
     }
     return json.dumps(event_records.record(cast("sqlite3.Row", row), entry))
 

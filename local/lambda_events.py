@@ -14,6 +14,7 @@ def api_event(  # noqa: PLR0913 - the parts of a request
     query: Mapping[str, str] | None = None,
     path_parameters: Mapping[str, str] | None = None,
     author: str | None = None,
+    role: str = "manage",
     source: str = "192.0.2.7",
 ) -> dict[str, Any]:
     """Return a request as API Gateway's REST API passes it to a function."""
@@ -33,7 +34,7 @@ def api_event(  # noqa: PLR0913 - the parts of a request
             "requestId": str(uuid4()),
             "identity": {"sourceIp": source},
             "path": f"/prod{path}",
-            "authorizer": {"author": author} if author else None,
+            "authorizer": {"author": author, "role": role} if author else None,
         },
     }
 

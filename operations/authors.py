@@ -1,4 +1,4 @@
-"""Authors, who may publish: lists, adds, renews and revokes them in a stack's authors secret.
+"""Authors: lists, adds, changes, renews and revokes them in a stack's authors secret.
 
 Uses the operator's own AWS credentials. They need ``secretsmanager:GetSecretValue``,
 ``PutSecretValue`` and ``UpdateSecretVersionStage`` on the secret, and
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import boto3
 import typer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from broadsheet.domain.authors import Author, AuthorName
+from broadsheet.domain.authors import Author, AuthorName, Role
+from broadsheet.domain.subscribers import EmailAddress, StoredAddress
 from operations import options, secret_value
 from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
@@ -34,43 +35,87 @@ class AuthorError(OperationFailed):
     """An author can't be added, renewed or revoked; the message says why."""
 
 
-class Authors(BaseModel):
-    """The whole secret."""
+class Rights(BaseModel):
+    """What an author may do, and where mails about their issues go."""
 
     model_config = ConfigDict(frozen=True)
 
-    authors: tuple[Author, ...] = ()
+    role: Role
+    email: StoredAddress | None = None
+    test_addresses: tuple[StoredAddress, ...] = ()
 
 
-def add(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
+type _Entry = Annotated[Author | JsonValue, Field(union_mode="left_to_right")]
+
+
+class Secret(BaseModel):
+    """The whole secret. An entry that can't be read stays as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    authors: tuple[_Entry, ...] = ()
+
+    @property
+    def readable(self) -> tuple[Author, ...]:
+        """The entries that authorize."""
+        return tuple(entry for entry in self.authors if isinstance(entry, Author))
+
+
+def add(
+    client: "SecretsManagerClient", secret_arn: str, name: str, rights: Rights | None = None
+) -> str:
     """Add an author and return their token, which can't be read again.
 
     Raises ``AuthorError`` when the name is taken or is none.
     """
-    author, token = _with_token(_parse_name(name))
+    author, token = _with_token(_parse_name(name), rights or Rights(role=Role.MANAGE))
 
-    def with_author(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        if any(other.name == author.name for other in authors):
+    def with_author(before: Secret) -> Secret:
+        if _of(before, author.name):
             raise AuthorError(
                 f"There is an author {author.name} already. `make renew` gives them a new token."
             )
-        return (*authors, author)
+        return Secret(authors=(*before.authors, author))
 
     _change(client, secret_arn, with_author)
     return token
 
 
+def change(
+    client: "SecretsManagerClient",
+    secret_arn: str,
+    name: str,
+    changed: Callable[[Author], Author],
+) -> None:
+    """Change what all tokens of an author allow. Raises ``AuthorError`` when there is none."""
+    parsed = _parse_name(name)
+
+    def with_rights(before: Secret) -> Secret:
+        if not _of(before, parsed):
+            raise AuthorError(f"There is no author {parsed}.")
+        return Secret(
+            authors=tuple(
+                changed(entry) if isinstance(entry, Author) and entry.name == parsed else entry
+                for entry in before.authors
+            )
+        )
+
+    _change(client, secret_arn, with_rights)
+
+
 def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
-    """Add a second token for an author; the first works until ``revoke_old``.
+    """Add a second token for an author, as the first; that one works until ``revoke_old``.
 
     Raises ``AuthorError`` when there is no such author.
     """
-    author, token = _with_token(_parse_name(name))
+    parsed = _parse_name(name)
+    fresh, token = _with_token(parsed, Rights(role=Role.WRITE))
 
-    def with_another(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        if all(other.name != author.name for other in authors):
-            raise AuthorError(f"There is no author {author.name}.")
-        return (*authors, author)
+    def with_another(before: Secret) -> Secret:
+        if not (theirs := _of(before, parsed)):
+            raise AuthorError(f"There is no author {parsed}.")
+        unchanged = fresh.model_dump(include={"token_sha256", "created_at"})
+        return Secret(authors=(*before.authors, _newest(theirs).model_copy(update=unchanged)))
 
     _change(client, secret_arn, with_another)
     return token
@@ -80,89 +125,189 @@ def revoke_old(client: "SecretsManagerClient", secret_arn: str, name: str) -> No
     """Leave an author their newest token only. Raises ``AuthorError`` when they have just one."""
     parsed = _parse_name(name)
 
-    def with_newest(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        theirs = [author for author in authors if author.name == parsed]
+    def with_newest(before: Secret) -> Secret:
+        theirs = _of(before, parsed)
         if len(theirs) < 2:  # noqa: PLR2004 - an old one and a new one
             raise AuthorError(f"{parsed} has no older token. Give them a new one: make renew.")
-        newest = max(theirs, key=lambda author: author.created_at)
-        return tuple(author for author in authors if author.name != parsed or author is newest)
+        return _without(before, [entry for entry in theirs if entry is not _newest(theirs)])
 
     _change(client, secret_arn, with_newest)
 
 
-def _with_token(name: AuthorName) -> tuple[Author, str]:
+def _with_token(name: AuthorName, rights: Rights) -> tuple[Author, str]:
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    return Author(name=name, token_sha256=digest, created_at=datetime.now(UTC)), token
+    return (
+        Author(name=name, token_sha256=digest, created_at=datetime.now(UTC), **dict(rights)),
+        token,
+    )
 
 
 def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
-    """Take an author's right to publish away. Raises ``AuthorError`` when there is none."""
+    """Revoke all of an author's tokens. Raises ``AuthorError`` when there is none."""
     parsed = _parse_name(name)
 
-    def without_author(authors: tuple[Author, ...]) -> tuple[Author, ...]:
-        kept = tuple(author for author in authors if author.name != parsed)
-        if kept == authors:
+    def without_author(before: Secret) -> Secret:
+        if not (theirs := _of(before, parsed)):
             raise AuthorError(f"There is no author {parsed}.")
-        return kept
+        return _without(before, theirs)
 
     _change(client, secret_arn, without_author)
 
 
-def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
+def read(client: "SecretsManagerClient", secret_arn: str) -> Secret:
     """Return all authors, oldest first."""
-    current = secret_value.current(client, secret_arn)
-    return Authors.model_validate_json(current.value).authors
+    return Secret.model_validate_json(secret_value.current(client, secret_arn).value)
+
+
+def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
+    """Return the authors whose entries can be read, oldest first."""
+    return read(client, secret_arn).readable
+
+
+def _of(secret: Secret, name: AuthorName) -> list[Author]:
+    return [entry for entry in secret.readable if entry.name == name]
+
+
+def _newest(entries: list[Author]) -> Author:
+    return max(entries, key=lambda author: author.created_at)
+
+
+def _without(secret: Secret, removed: list[Author]) -> Secret:
+    return Secret(authors=tuple(entry for entry in secret.authors if entry not in removed))
 
 
 def _change(
-    client: "SecretsManagerClient",
-    secret_arn: str,
-    change: Callable[[tuple[Author, ...]], tuple[Author, ...]],
+    client: "SecretsManagerClient", secret_arn: str, changed: Callable[[Secret], Secret]
 ) -> None:
-    def changed(before: Version) -> str:
-        authors = Authors.model_validate_json(before.value).authors
-        return Authors(authors=change(authors)).model_dump_json()
+    def value_after(before: Version) -> str:
+        return changed(Secret.model_validate_json(before.value)).model_dump_json()
 
-    secret_value.change(client, secret_arn, changed)
+    secret_value.change(client, secret_arn, value_after)
 
 
 def _parse_name(name: str) -> AuthorName:
     try:
         return AuthorName(name)
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise AuthorError(f"{message[0].upper()}{message[1:]}.") from error
+        raise _refusal(error) from error
+
+
+def parse_address(text: str) -> StoredAddress:
+    """Return an address in the form in which it is stored. Raises ``AuthorError``."""
+    try:
+        return StoredAddress(str(EmailAddress(text)))
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: ValidationError) -> AuthorError:
+    message = error.errors()[0]["msg"].removeprefix("Value error, ")
+    return AuthorError(f"{message[0].upper()}{message[1:]}.")
 
 
 # Commands
 
-app = typer.Typer(no_args_is_help=True, help="List, add, renew and revoke authors.")
+app = typer.Typer(no_args_is_help=True, help="List, add, change, renew and revoke authors.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The author's name.", show_default=False)]
+Email = Annotated[
+    str | None,
+    typer.Option(help="Where mails go that ask for this author's approval.", show_default=False),
+]
+TestAddresses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test-address",
+        help="An address that this author may send test mails to; repeat it for several.",
+        show_default=False,
+    ),
+]
 
 
 @app.command("list")
 def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
-    """List who may publish."""
+    """List the authors with their roles."""
     client, arn = _secret_of(stack, region)
-    found = listed(client, arn)
+    secret = read(client, arn)
+    found = secret.readable
     if as_json:
         print_json([author.model_dump(mode="json", exclude={"token_sha256"}) for author in found])
     elif found:
-        rows = table("Author", "Token since (UTC)")
+        rows = table("Author", "Role", "Email", "Test addresses", "Token since (UTC)")
         for author in found:
-            rows.add_row(str(author.name), f"{author.created_at:%Y-%m-%d %H:%M}")
+            rows.add_row(
+                str(author.name),
+                author.role.value,
+                str(author.email or ""),
+                ", ".join(map(str, author.test_addresses)),
+                f"{author.created_at:%Y-%m-%d %H:%M}",
+            )
         console().print(rows)
     else:
         say("Nobody may publish yet. `make author NAME=jo` adds an author.")
+    if not as_json and (malformed := len(secret.authors) - len(found)):
+        say(f"{malformed} of the secret's entries can't be read and authorize nobody: {arn}")
 
 
 @app.command("add")
-def add_command(name: Name, stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
-    """Add an author and print their token, which is shown once."""
+def add_command(  # noqa: PLR0913 - the command's options
+    name: Name,
+    stack: Stack,
+    region: Region = None,
+    *,
+    role: Annotated[Role, typer.Option(help="What the token allows.")] = Role.MANAGE,
+    email: Email = None,
+    test_addresses: TestAddresses = None,
+    as_json: Json = False,
+) -> None:
+    """Add an author and print their token, which is shown once.
+
+    write: drafts, previews, test mails. publish: also what sends, stops or corrects an issue.
+    manage: also people and settings.
+    """
     client, arn = _secret_of(stack, region)
-    _print_token(name, add(client, arn, name), "this token", as_json=as_json)
+    rights = Rights(
+        role=role,
+        email=parse_address(email) if email else None,
+        test_addresses=tuple(map(parse_address, test_addresses or ())),
+    )
+    token = add(client, arn, name, rights)
+    _print_token(name, token, _ALLOWS[role], as_json=as_json)
+
+
+_ALLOWS = {
+    Role.WRITE: "may write drafts with this token, and publish nothing",
+    Role.PUBLISH: "may publish with this token",
+    Role.MANAGE: "may publish and manage readers with this token",
+}
+
+
+@app.command("change")
+def change_command(  # noqa: PLR0913 - the command's options
+    name: Name,
+    stack: Stack,
+    region: Region = None,
+    *,
+    role: Annotated[
+        Role | None, typer.Option(help="What the author's tokens allow.", show_default=False)
+    ] = None,
+    email: Email = None,
+    test_addresses: TestAddresses = None,
+) -> None:
+    """Change an author's role or addresses; their tokens stay. An empty address removes it."""
+    client, arn = _secret_of(stack, region)
+    update: dict[str, object] = {}
+    if role is not None:
+        update["role"] = role
+    if email is not None:
+        update["email"] = parse_address(email) if email else None
+    if test_addresses is not None:
+        update["test_addresses"] = tuple(parse_address(each) for each in test_addresses if each)
+    if not update:
+        raise AuthorError("Say what to change: --role, --email or --test-address.")
+    change(client, arn, name, lambda author: author.model_copy(update=update))
+    say(f"{name}'s tokens allow this within a minute.")
 
 
 @app.command("renew")
@@ -171,7 +316,7 @@ def renew_command(
 ) -> None:
     """Print a second token for an author; the first works until you revoke it."""
     client, arn = _secret_of(stack, region)
-    _print_token(name, renew(client, arn, name), "this token too", as_json=as_json)
+    _print_token(name, renew(client, arn, name), "can use this token too", as_json=as_json)
     if not as_json:
         say(f"\nWhen it is in use everywhere: make revoke NAME='{name}' OLD=1")
 
@@ -194,11 +339,11 @@ def revoke_command(
         say(f"{name}'s tokens stop working within a minute.")
 
 
-def _print_token(name: str, token: str, which: str, *, as_json: bool) -> None:
+def _print_token(name: str, token: str, says: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"name": name, "token": token})
     else:
-        say(f"{name} may publish with {which}. Keep it: it is shown only once.\n")
+        say(f"{name} {says}. Keep it: it is shown only once.\n")
         say(token)
 
 

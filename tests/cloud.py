@@ -129,7 +129,7 @@ class Edge:
             SecretId=self.signing_keys_arn, SecretString=json.dumps(document)
         )
 
-    def put_authors(self, *authors: Mapping[str, str]) -> None:
+    def put_authors(self, *authors: Mapping[str, Any]) -> None:
         _secrets().put_secret_value(
             SecretId=self.authors_arn, SecretString=json.dumps({"authors": authors})
         )

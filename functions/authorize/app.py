@@ -1,16 +1,14 @@
 """Decides who is an author: API Gateway asks for every route that the template doesn't open."""
 
 import hmac
-import json
 from hashlib import sha256
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from broadsheet.domain.authors import Author, AuthorName
-from broadsheet.secrets import secret
-from broadsheet.settings import authors_secret_arn
-from broadsheet.telemetry import InvocationFailed, kind_of, log_failure, logger
+from broadsheet.authors_secret import authors
+from broadsheet.domain.authors import Author
+from broadsheet.telemetry import InvocationFailed, flush_metrics, kind_of, log_failure, logger
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
@@ -21,8 +19,9 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         log_failure("could not look up the authors", error)
         raise InvocationFailed(kind_of(error)) from None
     logger.info("authorized" if author else "refused")
+    flush_metrics()
     return {
-        "principalId": str(author or "nobody"),
+        "principalId": str(author.name) if author else "nobody",
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -33,18 +32,20 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
                 }
             ],
         },
-        "context": {"author": str(author or "")},
+        "context": {
+            "author": str(author.name) if author else "",
+            "role": author.role.value if author else "",
+        },
     }
 
 
-def find_author(authorization: str) -> AuthorName | None:
-    """Return the name of the author whose token is in this ``Authorization`` header."""
+def find_author(authorization: str) -> Author | None:
+    """Return the author whose token is in this ``Authorization`` header."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return None
     digest = sha256(token.strip().encode()).hexdigest()
-    for entry in json.loads(secret(authors_secret_arn()))["authors"]:
-        author = Author.model_validate(entry)
+    for author in authors().entries:
         if hmac.compare_digest(author.token_sha256, digest):
-            return author.name
+            return author
     return None

@@ -2,9 +2,9 @@
 
 CloudFormation calls when one of its properties changes: ``SchemaVersion``, the last migration's
 number, ``Database``, which identifies the database, or ``Newsletter``, the parameters of
-every mail. Parameters that SES would refuse fail the deployment before anything is changed:
-CloudFormation's own patterns can't compute how long an encoded name is. A rollback calls with an
-older version and changes nothing, as does a delete.
+every mail. Parameters that SES would refuse, or a theme that isn't in the layer, fail the
+deployment before anything is changed: CloudFormation's own patterns can't compute how long an
+encoded name is. A rollback calls with an older version and changes nothing, as does a delete.
 """
 
 import json
@@ -20,6 +20,7 @@ from broadsheet.database import application_role
 from broadsheet.database.connection import Connection, connect, connected
 from broadsheet.database.migrations import migrate, numbered_files
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.mail import theme
 from broadsheet.telemetry import kind_of, log_failure, logger
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,7 +30,7 @@ S3_RETRIES = urllib3.Retry(5, backoff_factor=0.2, status_forcelist=[500, 502, 50
 
 
 class UnsendableNewsletter(Exception):
-    """The stack's parameters are such that SES would refuse every mail."""
+    """The stack's parameters are such that no mail could be rendered, or SES would refuse all."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -49,10 +50,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _check_newsletter(parameters: dict[str, str] | None) -> None:
-    """Raise ``UnsendableNewsletter`` when SES would refuse every mail of this newsletter."""
+    """Raise ``UnsendableNewsletter`` when no mail of this newsletter could be sent."""
     if parameters is None:
         return
     try:
+        theme.load(parameters.get("Theme", theme.DEFAULT))  # an older template has none
         Newsletter.model_validate(
             {
                 "name": parameters["Name"],
@@ -61,6 +63,8 @@ def _check_newsletter(parameters: dict[str, str] | None) -> None:
                 "reply_to": parameters["ReplyToAddress"] or None,
             }
         )
+    except theme.InvalidTheme as error:
+        raise UnsendableNewsletter(str(error)) from None
     except ValidationError as error:
         sentences = [
             ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])

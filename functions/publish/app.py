@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
-from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors import AuthorName, Role, require
 from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
@@ -21,7 +21,7 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.services.issues import lifecycle, publication
+from broadsheet.services.issues import checking, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
@@ -35,36 +35,36 @@ LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
 
 
 def publish(request: Request) -> Response:
-    """Publish an issue; the same key and request return the same issue again.
+    """Publish an issue, or store a draft; the same key and request return the same issue again.
 
     ``audience_now`` is how many readers it would have now; a scheduled issue may have others
-    later. There is a warning if nobody would get it.
+    later. ``warnings`` has everything that was found; what was not accepted and is an error makes
+    it a 400 instead.
     """
     key = _idempotency_key(request)
     wanted = request.document(PublishRequest, LARGEST_BODY)
+    require(Role.WRITE if wanted.draft else Role.PUBLISH, request.role)
     with connected(settings.timings().publish_connect_timeout) as connection:
         # First: a database that goes away between the two leaves nothing published and unanswered.
         audience = publication.audience_now(connection)
-        issue = publication.publish(
+        issue, findings = publication.publish(
             connection, AuthorName(request.author), key, wanted, request.correlation_id
         )
+    if not audience:
+        # An issue that starts at once ends at once; one that is scheduled may have readers by then.
+        starts_at = wanted.publish_at or issue.created_at
+        at_once = starts_at <= issue.created_at and not wanted.draft
+        findings = [*findings, checking.nobody_to_send_to(at_once=at_once)]
     location = request.link(f"/issues/{issue.id}")
-    constant = {"id", "author", "title", "publish_at", "created_at"}  # as in the first answer
+    constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
     answer = issue.model_dump(mode="json", include=constant) | {
+        "title": str(wanted.title),  # the issue may have another by now
         "href": location,
         "audience_now": audience,
-        "warnings": [] if audience else [_nobody_to_send_to(wanted, issue)],
+        "warnings": sentences.of_findings(findings),
     }
-    return Response.json(HTTPStatus.ACCEPTED, answer, {"Location": location})
-
-
-def _nobody_to_send_to(wanted: PublishRequest, issue: Issue) -> dict[str, str | None]:
-    code = "nobody-to-send-to"
-    # An issue that starts at once ends at once; one that is scheduled may have readers by then.
-    at_once = wanted.publish_at is None or wanted.publish_at <= issue.created_at
-    sentence = sentences.of_code(f"{code}-at-once" if at_once else code)
-    message = sentences.printed(sentence)
-    return {"code": code, "severity": "warning", "message": message, "where": None}
+    headers = {"Location": location, "ETag": _etag(issue)}
+    return Response.json(HTTPStatus.ACCEPTED, answer, headers)
 
 
 def list_issues(request: Request) -> Response:
@@ -84,7 +84,7 @@ def show_issue(request: Request) -> Response:
     """Show an issue with its books, and how long it still takes."""
     with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
-    return Response.json(HTTPStatus.OK, _progress(request, shown))
+    return Response.json(HTTPStatus.OK, _progress(request, shown), {"ETag": _etag(shown.issue)})
 
 
 def show_deliveries(request: Request) -> Response:
@@ -169,8 +169,17 @@ def _idempotency_key(request: Request) -> IdempotencyKey:
         raise InvalidIdempotencyKey(MAX_IDEMPOTENCY_KEY_CHARACTERS) from None
 
 
+def _etag(issue: Issue) -> str:
+    """Return the version as a strong entity tag (RFC 9110 §8.8.3)."""
+    return f'"{issue.version}"'
+
+
 def _summary(request: Request, issue: Issue) -> dict[str, Any]:
-    return issue.model_dump(mode="json") | {"href": request.link(f"/issues/{issue.id}")}
+    hold = {"sample_size", "held_after", "held_until"}
+    document = issue.model_dump(mode="json", exclude=hold)
+    if issue.careful is not None:
+        document["careful"] |= issue.model_dump(mode="json", include=hold - {"held_after"})
+    return document | {"href": request.link(f"/issues/{issue.id}")}
 
 
 def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from broadsheet.domain.authors import Authors, Role
 from operations import stack
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.stack_under_test import StackUnderTest
@@ -266,10 +267,17 @@ def queues(target: StackUnderTest) -> Iterator[Finding]:
 
 
 def authors(target: StackUnderTest) -> Iterator[Finding]:
-    """Check for an author: without one nobody can publish."""
+    """Check for an author who may publish, and for entries that authorize nobody."""
     secret = target.secrets.get_secret_value(SecretId=target.stack.output("AuthorsSecretArn"))
-    count = len(json.loads(secret["SecretString"])["authors"])
-    if count:
+    found = Authors.parse(secret["SecretString"])
+    if found.malformed:
+        yield Finding(
+            check="authors",
+            verdict=Verdict.BAD,
+            says=f"Entries of the authors' secret that can't be read: {found.malformed}.",
+            fix=("Correct or remove them in Secrets Manager; whoever they name is locked out.",),
+        )
+    elif count := sum(author.role.includes(Role.PUBLISH) for author in found.entries):
         yield Finding(
             check="authors", verdict=Verdict.GOOD, says=f"Authors who may publish: {count}."
         )

@@ -240,8 +240,10 @@ def _note_breaker(points: Points) -> None:
         points.note(breaker.ARRIVALS, at=time.time(), bounced=bounced)
         record(connection, events)
 
-    def noting_pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-        is_paused = pause(connection, issue_id, because)
+    def noting_pause(
+        connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
+    ) -> bool:
+        is_paused = pause(connection, issue_id, because, ends_hold=ends_hold)
         if is_paused:  # and committed: it runs in no transaction
             points.note(breaker.PAUSES, at=time.time())
         return is_paused

@@ -18,7 +18,7 @@ def send_too_late() -> SendResult:
     """Make a call a second after its claim's deadline."""
     rendered = RenderedIssue(subject="Number one", html="<p>Dear reader</p>", text="Dear reader")
     reader = Recipient(uuid4(), 1, 1, URSULA, "Ursula")
-    mail = bulk_mail(settings.newsletter(), IssueId.new(), rendered)
+    mail = bulk_mail(settings.newsletter(), IssueId.new(), 1, rendered)
     deadline = datetime.now(UTC) - timedelta(seconds=1)
     (result,) = send_issue(mail, [reader], lambda _: "https://page.example/leave", deadline)
     return result

@@ -109,6 +109,7 @@ def ses_event(  # noqa: PLR0913 - the parts of an event
     issue: str | None = None,
     subscriber: UUID | str | None = None,
     round_number: int | str = 1,
+    version: int | str | None = 1,
     message_id: str = "0100-first",
     sent_at: datetime | None = None,
     **detail: object,
@@ -120,6 +121,7 @@ def ses_event(  # noqa: PLR0913 - the parts of an event
         "issue": issue,
         "subscriber": subscriber,
         "round": round_number if issue else None,
+        "version": version if issue else None,
     }
     told, says = _TOLD[kind]
     return {

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 from unittest.mock import Mock
 
+import boto3
 import pytest
 
 from broadsheet.telemetry import InvocationFailed
@@ -14,14 +15,15 @@ from tests.cloud import Edge, context
 
 TOKEN = "bs_canary-0123456789-canary-0123456789-canary1"
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdefghij/prod/POST/issues"
-NOBODY = {"principalId": "nobody", "context": {"author": ""}}
+NOBODY = {"principalId": "nobody", "context": {"author": "", "role": ""}}
 
 
-def author(name: str = "ada", token: str = TOKEN) -> dict[str, str]:
+def author(name: str = "ada", token: str = TOKEN, **more: object) -> dict[str, Any]:
     return {
         "name": name,
         "token_sha256": sha256(token.encode()).hexdigest(),
         "created_at": "2026-11-22T12:00:00Z",
+        **more,
     }
 
 
@@ -56,8 +58,22 @@ def test_an_author_may_call_exactly_the_requested_route(edge: Edge) -> None:
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": ROUTE}],
         },
-        "context": {"author": "ada"},
+        "context": {"author": "ada", "role": "manage"},
     }
+
+
+@pytest.mark.parametrize("role", ["write", "publish", "manage"])
+def test_the_endpoint_is_passed_the_role_of_the_token(edge: Edge, role: str) -> None:
+    edge.put_authors(author(role=role, email="ada@example.com", test_addresses=["a@example.com"]))
+
+    assert ask()["context"] == {"author": "ada", "role": role}
+
+
+def test_two_tokens_of_one_author_may_have_two_roles(edge: Edge) -> None:
+    edge.put_authors(author(), author(token="bs_script", role="write"))
+
+    assert ask()["context"]["role"] == "manage"
+    assert ask("Bearer bs_script")["context"]["role"] == "write"
 
 
 @pytest.mark.parametrize(
@@ -158,24 +174,45 @@ def test_a_failure_is_raised_and_logged_without_token_name_or_secret(
 
 
 @pytest.mark.parametrize(
-    "authors",
+    "malformed",
     [
-        [{"name": "Canary"}],
-        [{"token_sha256": "canary"}],
-        [{"name": "Canary", "token_sha256": None}],
-        ["canary"],
-        [None],
+        {"name": "Canary"},
+        {"token_sha256": "canary"},
+        {"name": "Canary", "token_sha256": None},
+        "canary",
+        None,
+        author("Canary", "bs_other", role="owner"),
+        author("Canary", "bs_other", email="Canary <canary@example.com>"),
+        author("Canary", "bs_other", test_addresses="canary@example.com"),
     ],
 )
-def test_an_invalid_list_authorizes_nobody_and_leaks_nothing(
-    edge: Edge, output: Callable[[], str], authors: list[Any]
+def test_a_malformed_entry_authorizes_nobody_and_locks_out_nobody_else(
+    edge: Edge,
+    output: Callable[[], str],
+    malformed: Any,  # noqa: ANN401 - any JSON
 ) -> None:
-    edge.put_authors(*authors)
+    edge.put_authors(malformed, author())
+
+    assert effect(ask()) == "Allow"
+    assert effect(ask("Bearer bs_other")) == "Deny"
+
+    written = output()
+    assert "canary" not in written.lower()
+    lines = [json.loads(line) for line in written.splitlines()]
+    skipped = [line for line in lines if line.get("message") == "skipped malformed authors"]
+    assert [(line["level"], line["skipped"]) for line in skipped] == [("ERROR", 1)] * 2
+    assert [line["MalformedAuthors"] for line in lines if "MalformedAuthors" in line] == [[1.0]] * 2
+
+
+@pytest.mark.parametrize("secret", ["canary", "[]", "{}", "null", '{"authors": 5}'])
+def test_a_secret_that_is_no_list_authorizes_nobody_and_leaks_nothing(
+    edge: Edge, output: Callable[[], str], secret: str
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(SecretId=edge.authors_arn, SecretString=secret)
 
     with pytest.raises(InvocationFailed) as failure:
         ask()
 
-    assert str(failure.value) == "ValidationError"
     assert "canary" not in f"{output()}{failure.value}".lower()
 
 

@@ -77,6 +77,7 @@ def test_an_issue_mail_reads_right_and_carries_what_mail_clients_need(cloud: Clo
     assert str(token.issue_id) == issue_id
     assert mail.tags["issue"] == issue_id
     assert mail.tags["round"] == "1"
+    assert mail.tags["version"] == "1"
     assert mail.configuration_set == "issues"
 
 

@@ -213,11 +213,58 @@ def test_a_rollback_that_finds_the_newer_code_does_not_try_its_failing_migration
     assert database.applied() == [1]
 
 
+# As the code of 0.1.0 inserts an issue, before this schema and, while it is deployed, after.
+ISSUE_OF_0_1_0 = """
+    INSERT INTO issues
+        (id, author, idempotency_key, request_digest, title, content, subject, html, text,
+         publish_at)
+    VALUES
+        (gen_random_uuid(), 'ada', gen_random_uuid()::text, '', %(title)s, '{"markdown": "Hi"}',
+         'One', '<p>Hi</p>', 'Hi', now())
+"""
+DELIVERY_OF_0_1_0 = """
+    INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, message_id)
+    SELECT id, gen_random_uuid(), 1, 'accepted', 'm' FROM issues LIMIT 1
+"""
+
+
+def test_issues_of_0_1_0_become_version_1_and_its_code_can_still_insert_some(
+    database: Database, cloudformation: CloudFormation
+) -> None:
+    cloudformation.deploy("Create", "4")
+    with psycopg.connect(database.url) as connection:
+        for title in ("Tea", "Tea!", "\N{GREEK SMALL LETTER ALPHA}"):
+            connection.execute(ISSUE_OF_0_1_0, {"title": title})
+        connection.execute(DELIVERY_OF_0_1_0)
+
+    answer = cloudformation.deploy("Update", LAST)
+
+    assert answer["Status"] == "SUCCESS"
+    with psycopg.connect(database.url) as connection:
+        connection.execute(ISSUE_OF_0_1_0, {"title": "Late"})
+        connection.execute(DELIVERY_OF_0_1_0)
+        kept = connection.execute(
+            """
+            SELECT issues.title, issues.version, versions.version, versions.html, versions.author
+            FROM issues JOIN issue_versions AS versions ON versions.issue_id = issues.id
+            ORDER BY issues.created_at, issues.title
+            """
+        ).fetchall()
+        slugs = [slug for (slug,) in connection.execute("SELECT slug FROM issues").fetchall()]
+        mailed = connection.execute("SELECT version FROM deliveries").fetchall()
+    titles = ["Tea", "Tea!", "\N{GREEK SMALL LETTER ALPHA}", "Late"]
+    assert sorted(kept) == sorted((title, 1, 1, "<p>Hi</p>", "ada") for title in titles)
+    assert {"tea", "issue"} < set(slugs)
+    assert len(set(slugs)) == len(titles)
+    assert mailed == [(1,), (1,)]
+
+
 NEWSLETTER = {
     "Name": "The Daily Page",
     "SenderName": "Ada at The Daily Page",
     "SenderAddress": "News@page.example",
     "ReplyToAddress": "",
+    "Theme": "default",
 }
 
 
@@ -230,6 +277,7 @@ NEWSLETTER = {
         ),
         ({"SenderAddress": "käthe@page.example"}, "sender: the part before the @ must be plain"),
         ({"ReplyToAddress": "ada@localhost"}, "reply_to: the part after the @ must be a full"),
+        ({"Theme": "nowhere"}, "there is no theme 'nowhere': the themes are default"),
     ],
 )
 def test_a_newsletter_that_could_send_nothing_is_refused_before_anything_is_changed(

@@ -12,7 +12,7 @@ from broadsheet.database import subscribers_table
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
 from functions.publish.app import handler
 from local.lambda_events import api_event
-from tests.cloud import Cloud, context, json_of
+from tests.cloud import Cloud, context, json_of, problem_in
 from tests.conftest import forget_everything
 
 ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
@@ -243,6 +243,10 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         ({"title": "One", "markdown": "Zo\ufffd"}, "markdown"),
         ({"title": "One", "content": {"html": "<p>\ufffd</p>", "text": "b"}}, "content"),
         (ISSUE | {"subtitle": "?"}, "subtitle"),
+        (ISSUE | {"accept_warnings": "relative-link"}, "accept_warnings"),
+        (ISSUE | {"accept_warnings": [7]}, "accept_warnings"),
+        (ISSUE | {"accept_warnings": ["No Code"]}, "accept_warnings"),
+        (ISSUE | {"accept_warnings": ["x"] * 101}, "accept_warnings"),
     ],
 )
 def test_a_bad_issue_is_refused_and_not_stored(
@@ -253,6 +257,80 @@ def test_a_bad_issue_is_refused_and_not_stored(
     assert answer["statusCode"] == 400
     assert answer["headers"]["Content-Type"] == "application/problem+json"
     assert any(name.split(".")[0] == field for name in json_of(answer)["errors"])
+    assert cloud.rows("SELECT 1 FROM issues") == []
+
+
+FAULTY = (
+    "Dear [[nome]],\n\nsee [our page](about.html)\n\n![A pier](pier.png)\n\n"
+    "and [[vorname]] and <!-- a note"
+)
+ITS_ERRORS = ["unknown-placeholder", "relative-link", "relative-image", "unfinished-comment"]
+
+
+def test_all_that_is_wrong_with_an_issue_is_said_at_once_with_its_lines(cloud: Cloud) -> None:
+    answer = post({"title": "One", "markdown": FAULTY})
+
+    problem = problem_in(answer)
+    assert (answer["statusCode"], problem["code"]) == (400, "unsendable-issue")
+    errors = [
+        (each["code"], each["where"]) for each in problem["warnings"] if each["severity"] == "error"
+    ]
+    assert errors == [
+        ("unknown-placeholder", "line 1"),
+        ("relative-link", "line 3"),
+        ("relative-image", "line 5"),
+        ("unfinished-comment", "line 7"),
+        ("unknown-placeholder", "line 7"),
+    ]
+    assert "line 5: an image is at pier.png, which is no whole address" in problem["detail"]
+    assert cloud.rows("SELECT 1 FROM issues") == []
+    assert clocks() == []
+
+
+def test_errors_that_the_author_accepts_are_published_and_answered(cloud: Cloud) -> None:
+    wanted = {"title": "One", "markdown": FAULTY}
+    some = post(wanted | {"accept_warnings": ITS_ERRORS[:2]})
+    answer = post(wanted | {"accept_warnings": ITS_ERRORS})
+    again = post(wanted | {"accept_warnings": [*ITS_ERRORS, "no-such-code"]})
+
+    assert some["statusCode"] == 400
+    assert answer["statusCode"] == 202
+    assert {each["code"] for each in json_of(answer)["warnings"]} >= set(ITS_ERRORS)
+    assert again["body"] == answer["body"]
+    assert "[[nome]]" in cloud.row("SELECT text FROM issues")["text"]
+
+
+def test_a_draft_is_stored_with_its_errors(cloud: Cloud) -> None:
+    answer = post({"title": "One", "markdown": FAULTY, "draft": True})
+
+    assert answer["statusCode"] == 202
+    assert {each["code"] for each in json_of(answer)["warnings"]} >= set(ITS_ERRORS)
+    assert cloud.row("SELECT status FROM issues")["status"] == "draft"
+
+
+@pytest.mark.parametrize(
+    ("code", "html"),
+    [
+        ("placeholder-in-markup", "<script>'[[name]]'</script>"),
+        ("name-in-host", "<a href='https://[[name]].example.com/'>x</a>"),
+        ("unfinished-markup", "<p>x</p><!-- y"),
+        ("too-complex", "<b>" * 501),
+        ("too-large", "é" * 200_000),
+    ],
+)
+def test_what_no_mail_can_carry_is_refused_whatever_is_accepted(
+    cloud: Cloud, code: str, html: str
+) -> None:
+    answer = post(
+        {
+            "title": "One",
+            "content": {"html": f"<p>Hello</p>{html}", "text": "Hello"},
+            "accept_warnings": [code],
+        }
+    )
+
+    assert answer["statusCode"] == 400
+    assert code in [each["code"] for each in problem_in(answer)["warnings"]]
     assert cloud.rows("SELECT 1 FROM issues") == []
 
 

@@ -7,8 +7,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from broadsheet.domain.authors import Author, Role
 from operations import authors
-from operations.authors import AuthorError
+from operations.authors import AuthorError, Rights, parse_address
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -41,6 +42,61 @@ def test_a_token_is_stored_as_its_hash_only(client: "SecretsManagerClient", secr
     assert token not in value
     assert author["name"] == "Jo Writer"
     assert author["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
+
+
+def test_an_entry_from_before_roles_may_do_everything(client: "SecretsManagerClient", secret: str):
+    before = {"name": "Jo", "token_sha256": "0f", "created_at": "2026-11-22T12:00:00Z"}
+    client.put_secret_value(SecretId=secret, SecretString=json.dumps({"authors": [before]}))
+
+    (author,) = authors.listed(client, secret)
+
+    assert (author.role, author.email, author.test_addresses) == (Role.MANAGE, None, ())
+
+
+def test_a_role_and_addresses_are_kept_by_every_token_of_an_author(
+    client: "SecretsManagerClient", secret: str
+):
+    rights = Rights(
+        role=Role.WRITE,
+        email=parse_address("Jo@Example.com"),
+        test_addresses=(parse_address("jo@phone.example"),),
+    )
+    authors.add(client, secret, "Jo", rights)
+    authors.renew(client, secret, "Jo")
+
+    def promoted(author: Author) -> Author:
+        return author.model_copy(update={"role": Role.PUBLISH})
+
+    authors.change(client, secret, "Jo", promoted)
+
+    found = authors.listed(client, secret)
+    assert [author.role for author in found] == [Role.PUBLISH] * 2
+    assert {str(author.email) for author in found} == {"jo@example.com"}
+    assert [list(map(str, author.test_addresses)) for author in found] == [["jo@phone.example"]] * 2
+    with pytest.raises(AuthorError, match="no author Ann"):
+        authors.change(client, secret, "Ann", promoted)
+
+
+@pytest.mark.parametrize("address", ["", "jo", "Jo <jo@example.com>", "jo@exam ple.com"])
+def test_an_address_that_mail_can_not_reach_is_refused(address: str):
+    with pytest.raises(AuthorError):
+        parse_address(address)
+
+
+def test_an_entry_that_can_not_be_read_is_kept_and_hinders_nobody(
+    client: "SecretsManagerClient", secret: str
+):
+    odd = {"name": "Ann", "role": "owner"}
+    client.put_secret_value(SecretId=secret, SecretString=json.dumps({"authors": [odd]}))
+
+    authors.add(client, secret, "Jo")
+    authors.renew(client, secret, "Jo")
+    authors.revoke_old(client, secret, "Jo")
+
+    entries = json.loads(_value(client, secret))["authors"]
+    assert entries[0] == odd
+    assert [entry["name"] for entry in entries] == ["Ann", "Jo"]
+    assert [str(author.name) for author in authors.listed(client, secret)] == ["Jo"]
 
 
 def test_authors_are_listed_in_the_order_they_came(client: "SecretsManagerClient", secret: str):

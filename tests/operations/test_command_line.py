@@ -97,6 +97,42 @@ def test_authors_are_added_listed_renewed_and_revoked() -> None:
 
 
 @pytest.mark.usefixtures("authors")
+def test_an_author_has_a_role_and_addresses_that_can_be_changed() -> None:
+    stack = ("--stack", "news")
+    given = ("--role", "write", "--email", "jo@example.com", "--test-address", "a@example.com")
+    assert "publish nothing" in ran("authors", "add", "Jo", *given, *stack)
+
+    shown = ran("authors", "list", *stack)
+    assert all(word in shown for word in ("write", "jo@example.com", "a@example.com"))
+
+    ran("authors", "change", "Jo", "--role", "publish", "--test-address", "", *stack)
+    (author,) = documented("authors", "list", *stack)
+    assert author["role"] == "publish"
+    assert author["email"] == "jo@example.com"
+    assert author["test_addresses"] == []
+
+    ran("authors", "change", "Jo", "--email", "", *stack)
+    assert documented("authors", "list", *stack)[0]["email"] is None
+    assert failed("authors", "change", "Jo", *stack) == (
+        1,
+        "Say what to change: --role, --email or --test-address.",
+    )
+    assert failed("authors", "add", "Ann", "--email", "ann", *stack)[0] == 1
+    assert failed("authors", "add", "Ann", "--role", "owner", *stack)[0] == 2
+
+
+@pytest.mark.usefixtures("authors")
+def test_entries_that_can_not_be_read_are_counted_in_the_list() -> None:
+    client = boto3.client("secretsmanager")
+    client.put_secret_value(SecretId="authors", SecretString='{"authors": [{"name": "Canary"}]}')
+
+    shown = ran("authors", "list", "--stack", "news")
+
+    assert "1 of the secret's entries can't be read" in shown
+    assert "Canary" not in shown
+
+
+@pytest.mark.usefixtures("authors")
 def test_the_region_can_be_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
 
@@ -224,6 +260,12 @@ def test_makefile_targets_are_short_for_it(tmp_path: Path) -> None:
     on_aws = ("STACK=news", "REGION=eu-west-2")
     assert made("author", "NAME=Zoë O'Brien", *on_aws) == (
         f"-m|operations|authors|add|Zoë O'Brien|{news}"
+    )
+    wanted = ("ROLE=write", "EMAIL=jo@example.com", "TEST=a@example.com b@example.com")
+    options = "--role|write|--email|jo@example.com|--test-address|a@example.com|--test-address|"
+    assert made("author", "NAME=jo", *wanted) == f"-m|local|authors|add|jo|{options}b@example.com|"
+    assert made("change-author", "NAME=jo", "ROLE=publish", *on_aws) == (
+        f"-m|operations|authors|change|jo|--role|publish|{news}"
     )
     assert made("revoke", "NAME=jo", "OLD=1") == "-m|local|authors|revoke|jo|--old|"
     assert made("dead-letters", "BACK=requests") == "-m|local|dead-letters|back|requests|"

@@ -35,6 +35,7 @@ REGION = "eu-central-1"
 DOMAIN = "page.press"
 SENDER = f"news@{DOMAIN}"
 QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
+JO = {"name": "Jo", "token_sha256": "0f", "created_at": "2026-11-22T12:00:00Z"}
 EVENTS = sorted(account_checks.PUBLISHED)
 
 
@@ -46,7 +47,7 @@ def deploy() -> tuple[DeployedStack, list[Resource]]:
     """Make what the doctor looks at; CloudFormation's word for it is given to the target."""
     sqs, sns, cloudwatch = boto3.client("sqs"), boto3.client("sns"), boto3.client("cloudwatch")
     secret = boto3.client("secretsmanager").create_secret(
-        Name="authors", SecretString=json.dumps({"authors": [{"name": "Jo"}]})
+        Name="authors", SecretString=json.dumps({"authors": [JO]})
     )
     operator = sns.create_topic(Name="news-operator")["TopicArn"]
     sns.subscribe(TopicArn=operator, Protocol="email", Endpoint="operator@example.com")
@@ -719,6 +720,31 @@ def test_a_stack_without_authors_says_how_to_add_one(practice: Practice) -> None
     )
 
     assert "make author NAME=jo STACK=news" in practice.bad("authors")
+
+
+def test_a_stack_whose_only_author_writes_drafts_has_nobody_to_publish_them(
+    practice: Practice,
+) -> None:
+    practice.target.secrets.put_secret_value(
+        SecretId=practice.target.stack.output("AuthorsSecretArn"),
+        SecretString=json.dumps({"authors": [JO | {"role": "write"}]}),
+    )
+
+    assert "Nobody may publish yet" in practice.bad("authors")
+
+
+def test_an_author_whose_entry_can_not_be_read_is_counted_and_not_named(
+    practice: Practice,
+) -> None:
+    practice.target.secrets.put_secret_value(
+        SecretId=practice.target.stack.output("AuthorsSecretArn"),
+        SecretString=json.dumps({"authors": [JO, {"name": "Canary"}]}),
+    )
+
+    said = practice.bad("authors")
+
+    assert "can't be read: 1" in said
+    assert "Canary" not in said
 
 
 def test_a_first_deployment_that_failed_is_reported_though_it_has_no_outputs(

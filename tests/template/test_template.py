@@ -608,6 +608,7 @@ def test_a_newsletter_that_could_send_nothing_is_refused_when_its_parameters_cha
         "SenderName": {"Ref": "SenderName"},
         "SenderAddress": {"Ref": "SenderAddress"},
         "ReplyToAddress": {"Ref": "ReplyToAddress"},
+        "Theme": {"Ref": "Theme"},
     }
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from broadsheet import aws, settings
 from broadsheet.domain.errors import DependencyUnavailable
@@ -27,6 +27,8 @@ class Tick(BaseModel):
     ``report``: only return what needs operator attention. ``correlation_id`` is that of the request
     that published the issue, so that its whole delivery can be followed in the logs.
     """
+
+    model_config = ConfigDict(frozen=True)
 
     issue_id: IssueId | None = None
     report: bool = False

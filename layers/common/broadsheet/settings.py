@@ -115,6 +115,7 @@ def newsletter() -> Newsletter:
             "sender": _required("SENDER_ADDRESS"),
             "sender_name": _required("SENDER_NAME"),
             "reply_to": os.environ.get("REPLY_TO") or None,
+            "theme": os.environ.get("THEME", "default"),
         }
     )
 

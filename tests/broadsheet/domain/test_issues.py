@@ -302,3 +302,26 @@ def test_every_issue_gets_an_id_of_its_own_that_reads_back() -> None:
 def test_what_is_no_id_names_no_issue(text: str) -> None:
     with pytest.raises(ValidationError):
         IssueId.model_validate(text)
+
+
+@pytest.mark.parametrize(
+    ("request_of_0_1_0", "digest"),
+    [
+        (
+            {"title": "One", "markdown": "Hello"},
+            "ca1d466c7ab89b0ba2d18c9824d1a43e3dac237c12a7bf45b4611d65bfc72e8e",
+        ),
+        (
+            {
+                "title": "One",
+                "content": {"html": "<p>a</p>", "text": "b"},
+                "publish_at": "2026-12-24T10:00:00Z",
+            },
+            "6277e73638d60b0feb19668e7f6bd12da690f6e97dfbd836d2bd280d70a0c69b",
+        ),
+    ],
+)
+def test_a_request_that_is_repeated_after_an_update_is_the_same(
+    request_of_0_1_0: dict[str, object], digest: str
+) -> None:
+    assert PublishRequest.model_validate(request_of_0_1_0).digest.hex() == digest

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.domain.issues import PublishRequest, RescheduleRequest
+from broadsheet.domain.issues import IssueDraft, PublishRequest, RescheduleRequest
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -33,7 +33,7 @@ ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
     "timestamp": "2026-11-22T12:00:00.000Z",
-    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"]},
+    "tags": {"issue": [ID], "subscriber": [ID], "round": ["1"], "version": ["1"]},
 }
 
 type Parse = Callable[[str], BaseModel]
@@ -48,11 +48,25 @@ def of_fields(model: type[BaseModel]) -> Parse:
 READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "PublishRequest": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "publish_at": AT},
+        {
+            "title": "One",
+            "markdown": "Hello",
+            "publish_at": AT,
+            "draft": True,
+            "accept_warnings": ["relative-link"],
+        },
+    ),
+    "PublishRequest of a careful start": (
+        of_fields(PublishRequest),
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
         {"title": "One", "content": {"html": "<p>Hello</p>", "text": "Hello"}},
+    ),
+    "IssueDraft": (
+        of_fields(IssueDraft),
+        {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
@@ -90,14 +104,24 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "complaint": {"complaintSubType": "OnAccountSuppressionList", "timestamp": AT},
         },
     ),
-    "Author": (of_fields(Author), {"name": "ada", "token_sha256": "0f", "created_at": AT}),
+    "Author": (
+        of_fields(Author),
+        {
+            "name": "ada",
+            "token_sha256": "0f",
+            "created_at": AT,
+            "role": "write",
+            "email": "ada@example.com",
+            "test_addresses": ["ada@example.com"],
+        },
+    ),
     "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
 PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
-    *("AuthorName", "SignUp", "_Request"),
+    *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -114,11 +138,17 @@ WRONG = {
     str: [5, 0, 1.5, -1, True, [], ["x"], {}, {"x": 1}],
     int: ["5", "", 1.5, True, [], {}, None],
     float: ["0.5", True, [], {}, None],
+    bool: ["true", "", 0, 1, 0.0, [], {}],
 }
 
 
 def every_model() -> set[str]:
     """Name each pydantic model of the domain, the edge and the functions."""
+    return {model.__name__ for model in models() if not model.__module__.startswith(INSIDE)}
+
+
+def models() -> set[type[BaseModel]]:
+    """Return each pydantic model of the layer and the functions."""
     for module in pkgutil.walk_packages(broadsheet.__path__, "broadsheet."):
         importlib.import_module(module.name)
     for app in FUNCTIONS.glob("*/app.py"):
@@ -128,10 +158,9 @@ def every_model() -> set[str]:
         rest += (subclasses := rest.pop().__subclasses__())
         found.update(subclasses)
     return {
-        model.__name__
+        model
         for model in found
         if model.__module__.startswith(("broadsheet.", "functions."))
-        and not model.__module__.startswith(INSIDE)
         and "[" not in model.__name__  # RootModel[str], which is no model of ours
     }
 
@@ -159,6 +188,10 @@ def with_value(document: Any, path: tuple[str | int, ...], value: object) -> str
     changed = deepcopy(document)
     at_place(changed, path[:-1])[path[-1]] = value
     return json.dumps(changed)
+
+
+def test_no_model_can_be_changed_once_it_is_made() -> None:
+    assert not [model for model in models() if not model.model_config.get("frozen")]
 
 
 EACH_FIELD = [(name, path) for name, (_, document) in READ.items() for path in places(document)]

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Browser, Page
 
-from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail.author_styles import limited
+from broadsheet.mail.limits import TooComplex
 from tests.broadsheet.mail.mails import html_issue, send
 from tests.browser import page_of
 
@@ -87,5 +87,5 @@ def test_each_selector_of_a_list_is_limited_and_commas_within_one_are_not_counte
 
 
 def test_brackets_that_are_nested_too_deep_are_refused() -> None:
-    with pytest.raises(UnsendableIssue, match="brackets in brackets"):
+    with pytest.raises(TooComplex, match="brackets in brackets"):
         limited("a{b:" + "(" * 100_000)

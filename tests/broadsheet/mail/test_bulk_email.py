@@ -54,7 +54,7 @@ def test_the_body_is_what_botocore_makes_and_finds_valid(
         aws_secret_access_key="secret",
     )
     client.meta.events.register("before-send.sesv2", catch)
-    body = body_of(bulk_mail(newsletter, IssueId.new(), rendered), recipients, link_of)
+    body = body_of(bulk_mail(newsletter, IssueId.new(), 1, rendered), recipients, link_of)
     with pytest.raises(CaughtError):
         client.send_bulk_email(**json.loads(body))
 
@@ -73,7 +73,9 @@ def test_each_entry_has_its_recipients_own_values(monkeypatch: pytest.MonkeyPatc
     ]
 
     issue_id = IssueId.new()
-    document = json.loads(body_of(bulk_mail(newsletter, issue_id, rendered), recipients, link_of))
+    document = json.loads(
+        body_of(bulk_mail(newsletter, issue_id, 7, rendered), recipients, link_of)
+    )
 
     assert document["DefaultContent"]["Template"]["TemplateContent"] == {
         "Subject": rendered.subject,
@@ -90,6 +92,7 @@ def test_each_entry_has_its_recipients_own_values(monkeypatch: pytest.MonkeyPatc
             "issue": str(issue_id),
             "subscriber": str(recipient.subscriber_id),
             "round": str(recipient.round),
+            "version": "7",
         }
         assert headers["List-Unsubscribe"] == f"<{link}>"
         assert headers["List-Id"] == newsletter.list_id
@@ -108,7 +111,7 @@ def test_an_entry_has_the_name_for_an_address_only_where_the_issue_needs_it(
 
     def variables_of(html: str) -> dict[str, str]:
         rendered = RenderedIssue(subject="Nº 1", html=html, text="{{name_text}}")
-        body = body_of(bulk_mail(newsletter, IssueId.new(), rendered), [reader], link_of)
+        body = body_of(bulk_mail(newsletter, IssueId.new(), 1, rendered), [reader], link_of)
         (entry,) = json.loads(body)["BulkEmailEntries"]
         template = entry["ReplacementEmailContent"]["ReplacementTemplate"]
         variables: dict[str, str] = json.loads(template["ReplacementTemplateData"])

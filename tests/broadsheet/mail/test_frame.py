@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from broadsheet.mail import frame
+from broadsheet.mail import frame, theme
+from tests.broadsheet.mail.mails import NEWSLETTER
 
-FOLDERS = sorted(Path(frame.__file__).with_name("themes").joinpath("default").iterdir())
+FOLDERS = sorted(path for path in (theme.THEMES / theme.DEFAULT).iterdir() if path.is_dir())
 MAILS = [folder for folder in FOLDERS if folder.name != "frame"]
 
 
@@ -16,4 +17,4 @@ def test_each_mail_has_its_subject_text_and_html_in_a_folder(mail: Path) -> None
 
 
 def test_a_subject_is_one_line_without_the_end_of_its_file() -> None:
-    assert frame.subject("issue", title="Number one") == "Number one"
+    assert frame.subject("issue", NEWSLETTER, title="Number one") == "Number one"

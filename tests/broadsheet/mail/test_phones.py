@@ -83,8 +83,8 @@ def mails() -> dict[str, str]:
     cruel = MarkdownContent(markdown=CRUEL)
     fragment = HtmlContent(html=FRAGMENT, text="x")
     return {
-        "cruel Markdown": send(render_issue(LONG_TITLE, cruel, newsletter).html),
-        "cruel HTML": send(render_issue(LONG_TITLE, fragment, newsletter).html),
+        "cruel Markdown": send(render_issue(LONG_TITLE, cruel, newsletter).issue.html),
+        "cruel HTML": send(render_issue(LONG_TITLE, fragment, newsletter).issue.html),
         "confirmation": render_confirmation(newsletter, URL).html,
         "already subscribed": render_already_subscribed(newsletter).html,
     }
@@ -126,7 +126,7 @@ def test_a_plain_table_keeps_its_words_whole_and_a_picture_its_proportions(
         "| Ship | Departure | Arrival |\n|---|---|---|\n| Solveig | 07:15 | 08:40 |\n\n"
         f"![x]({PICTURE})"
     )
-    issue = render_issue(LONG_TITLE, MarkdownContent(markdown=markdown), NEWSLETTER)
+    issue = render_issue(LONG_TITLE, MarkdownContent(markdown=markdown), NEWSLETTER).issue
     with page_of(browser, send(issue.html), width=width) as page:
         lines = "cells => cells.map(cell => cell.getClientRects().length && cell.clientHeight)"
         assert len(set(page.locator(".markdown td").evaluate_all(lines))) == 1

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 import broadsheet
 from broadsheet.domain import errors
+from broadsheet.domain.findings import Finding
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.mail.ses import results
 from broadsheet.web import sentences
@@ -44,8 +45,8 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.InvalidJson(), 400, "invalid-json", "not valid JSON"),
     (errors.InvalidLimit(100), 400, "invalid-limit", "from 1 to 100"),
     (errors.InvalidCursor("after"), 400, "invalid-cursor", "after must be taken from"),
-    (errors.UnsendableIssue("line 3 is odd"), 400, "unsendable-issue", "line 3 is odd"),
     (errors.InvalidUnsubscribeToken(), 401, "invalid-unsubscribe-token", "is not valid"),
+    (errors.RoleNeeded("publish"), 403, "role-needed", "with the role publish"),
     (errors.PageNotFound(), 404, "page-not-found", "there is nothing here"),
     (errors.IssueNotFound(), 404, "issue-not-found", "no issue with this id"),
     (errors.IssueEnded("canceled"), 409, "issue-ended", "the issue is canceled"),
@@ -66,7 +67,7 @@ def test_an_error_is_answered_with_its_code_and_its_sentence(
 
     assert in_program["statusCode"] == in_browser["statusCode"] == status
     document = problem_in(in_program)
-    assert document.keys() == {"title", "status", "code", "detail"}
+    assert document.keys() == {"title", "status", "code", "detail"} | error.members.keys()
     assert (document["title"], document["code"]) == (HTTPStatus(status).phrase, code)
     assert words in document["detail"]
     page = Page(in_browser).words
@@ -96,6 +97,8 @@ def made(kind: type[errors.BroadsheetError]) -> errors.BroadsheetError:
     """Return an error of a class, with some value for each parameter."""
     if issubclass(kind, errors.InvalidFields):
         return kind({})
+    if issubclass(kind, errors.UnsendableIssue):
+        return kind([], [])
     return kind(*(7 for _ in getattr(kind, "__match_args__", ())))
 
 
@@ -139,6 +142,24 @@ def test_a_field_by_field_error_names_the_fields() -> None:
     assert problem["detail"] == "name: this must be text; age: this field is needed"
     assert problem["errors"] == {"name": "this must be text", "age": "this field is needed"}
     assert problem["error_codes"] == {"name": "not-text", "age": "missing-field"}
+
+
+def test_an_unsendable_issue_lists_all_findings_and_says_the_errors() -> None:
+    missing = Finding("no-address", "line 3")
+    nobody = Finding("nobody-to-send-to")
+
+    problem = problem_in(fail(errors.UnsendableIssue([nobody, missing], [missing])))
+
+    assert (problem["status"], problem["code"]) == (400, "unsendable-issue")
+    assert problem["detail"] == "line 3: a link or an image has no address"
+    assert [each["code"] for each in problem["warnings"]] == ["no-address", "nobody-to-send-to"]
+    assert problem["warnings"][0] == {
+        "code": "no-address",
+        "severity": "error",
+        "message": "A link or an image has no address.",
+        "where": "line 3",
+    }
+    assert problem["warnings"][1]["where"] is None
 
 
 @pytest.mark.parametrize(

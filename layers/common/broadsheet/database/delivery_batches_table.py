@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg.rows import class_row, scalar_row, tuple_row
+from psycopg.rows import args_row, class_row, scalar_row, tuple_row
 
 from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
@@ -19,19 +19,74 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import IssueId
 
 
+class Sample(NamedTuple):
+    """The part of an audience that gets an issue first: its recipients, and its last batch."""
+
+    size: int
+    last_batch: int
+
+
+def insert_sample(
+    connection: Connection, issue_id: IssueId, batch_size: int, share: float, least: int
+) -> Sample:
+    """Freeze confirmed subscribers who are drawn at random into the first batches.
+
+    ``share``: of all who are confirmed, but no fewer than ``least``.
+    """
+    connection.execute("SET LOCAL statement_timeout = '4min'")  # as for the rest of the audience
+    with connection.cursor(row_factory=args_row(Sample)) as cursor:
+        sample = cursor.execute(
+            """
+            WITH confirmed AS (
+                SELECT id FROM subscribers WHERE status = 'confirmed'
+            ), drawn AS (
+                SELECT id FROM confirmed
+                ORDER BY random()
+                LIMIT (
+                    SELECT greatest(%(least)s, ceil(count(*) * %(share)s::float8)) FROM confirmed
+                )
+            ), sample AS (
+                -- Each batch in the order of the ledger's key, as those of the rest.
+                SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
+                FROM drawn
+            ), batches AS (
+                INSERT INTO delivery_batches (issue_id, number, recipients)
+                SELECT %(issue_id)s, number, array_agg(id)
+                FROM sample
+                GROUP BY number
+                RETURNING number, cardinality(recipients) AS size
+            )
+            SELECT coalesce(sum(size), 0)::integer, coalesce(max(number), 0) FROM batches
+            """,
+            {
+                "issue_id": issue_id.root,
+                "batch_size": batch_size,
+                "share": share,
+                "least": least,
+            },
+        ).fetchone()
+    return sample or Sample(0, 0)
+
+
 def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) -> int:
-    """Freeze the confirmed subscribers into batches, and return their number."""
+    """Freeze the confirmed subscribers into batches, but for a sample; return their number."""
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
                 """
-                WITH audience AS (
+                WITH sample AS MATERIALIZED (
+                    SELECT number, unnest(recipients) AS id
+                    FROM delivery_batches
+                    WHERE issue_id = %(issue_id)s
+                ), audience AS (
                     -- In the order of the ledger's key: the rows of a claim are neighbours there.
-                    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
+                    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
+                               + coalesce((SELECT max(number) FROM sample), 0) AS number
                     FROM subscribers
                     WHERE status = 'confirmed'
+                      AND id NOT IN (SELECT id FROM sample)
                 ), batches AS (
                     INSERT INTO delivery_batches (issue_id, number, recipients)
                     SELECT %(issue_id)s, number, array_agg(id)
@@ -65,11 +120,16 @@ def count_released(connection: Connection, issue_id: IssueId, released_long_ago:
 
 
 def mark_released(
-    connection: Connection, issue_id: IssueId, limit: int, released_long_ago: timedelta
+    connection: Connection,
+    issue_id: IssueId,
+    limit: int,
+    released_long_ago: timedelta,
+    up_to: int | None,
 ) -> Sequence[int]:
     """Mark up to ``limit`` waiting batches as released, and return their numbers in order.
 
     A batch that was released long ago and still waits has lost its pointer: it is released again.
+    ``up_to``: the last number that may be released, if others are held.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         numbers = cursor.execute(
@@ -81,6 +141,7 @@ def mark_released(
                   AND state = 'waiting'
                   AND (released_at IS NULL OR released_at < now() - %(released_long_ago)s)
                   AND (not_before IS NULL OR not_before <= now())
+                  AND (%(up_to)s::integer IS NULL OR number <= %(up_to)s)
                 ORDER BY number
                 LIMIT %(limit)s
                 FOR UPDATE SKIP LOCKED
@@ -95,6 +156,7 @@ def mark_released(
                 "issue_id": issue_id.root,
                 "limit": limit,
                 "released_long_ago": released_long_ago,
+                "up_to": up_to,
             },
         ).fetchall()
     return sorted(numbers)
@@ -106,23 +168,28 @@ def claim(
     """Claim those of an issue's batches that are waiting, if the issue is sending.
 
     Return the claim, and how many recipients of its batches have no outcome yet. None when there
-    is no batch to claim.
+    is no batch to claim. The claim sends the version that is current when it commits: until then,
+    its lock makes an edit wait, and nothing else.
     """
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
+            WITH issue AS (
+                SELECT version FROM issues
+                WHERE id = %(issue_id)s AND status = 'sending'
+                FOR KEY SHARE
+            )
             UPDATE delivery_batches AS batch
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
-                claim_deadline = now() + %(valid_for)s
+                claim_deadline = now() + %(valid_for)s,
+                version = issue.version
+            FROM issue
             WHERE issue_id = %(issue_id)s
               AND number = ANY(%(numbers)s)
               AND state = 'waiting'
               AND (not_before IS NULL OR not_before <= now())
-              AND EXISTS (
-                  SELECT FROM issues WHERE id = %(issue_id)s AND status = 'sending'
-              )
-            RETURNING claim_id, claim_deadline, number, round, tries, CASE
+            RETURNING claim_id, claim_deadline, batch.version, number, round, tries, CASE
                 -- A claim that released the batch set a time before which it rests. Without one
                 -- nobody has claimed the batch, and the ledger has nothing of it.
                 WHEN not_before IS NULL THEN cardinality(recipients)
@@ -151,6 +218,7 @@ def claim(
 class _ClaimedRow(NamedTuple):
     claim_id: UUID
     claim_deadline: datetime
+    version: int
     number: int
     round: int
     tries: int
@@ -162,6 +230,7 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
         id=rows[0].claim_id,
         issue_id=issue_id,
         deadline=rows[0].claim_deadline,
+        version=rows[0].version,
         batches=[ClaimedBatch(row.number, row.round, row.tries) for row in rows],
     )
 
@@ -235,7 +304,7 @@ def lock_dead_claims(
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT claim_id, claim_deadline, number, round, tries
+            SELECT claim_id, claim_deadline, version, number, round, tries
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'
@@ -281,17 +350,20 @@ def reopen_for_resend(
     return set(rows)
 
 
-def has_open(connection: Connection, issue_id: IssueId) -> bool:
-    """Return whether any batch of the issue is waiting or claimed."""
+def has_open(connection: Connection, issue_id: IssueId, up_to: int | None = None) -> bool:
+    """Return whether a batch of the issue, up to a number if given, is waiting or claimed."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return bool(
             cursor.execute(
                 """
                 SELECT EXISTS (
-                    SELECT FROM delivery_batches WHERE issue_id = %(id)s AND state <> 'closed'
+                    SELECT FROM delivery_batches
+                    WHERE issue_id = %(id)s
+                      AND state <> 'closed'
+                      AND (%(up_to)s::integer IS NULL OR number <= %(up_to)s)
                 )
                 """,
-                {"id": issue_id.root},
+                {"id": issue_id.root, "up_to": up_to},
             ).fetchone()
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from psycopg import sql
@@ -9,16 +10,16 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import Issue, KeyedIssue, RenderedIssue
+from broadsheet.domain.issues import Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import IdempotencyKey, IssueId, NewIssue
+    from broadsheet.domain.issues import FrozenAudience, IdempotencyKey, IssueId, NewIssue
 
 
 _COLUMNS = columns_of(Issue)
@@ -58,25 +59,29 @@ _FIND_OPEN = sql.SQL(
           )
     """
 ).format(columns=_COLUMNS)
+_HOLD = sql.SQL(
+    "UPDATE issues SET held_until = now() + %(hold)s WHERE id = %(id)s RETURNING {columns}"
+).format(columns=_COLUMNS)
 # NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
 _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
-def insert(connection: Connection, issue: NewIssue) -> bool:
-    """Insert an issue; return False when the author has used the key before.
+def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
+    """Insert an issue; return False when its author's key or the slug is in use.
 
-    Wait for another transaction that is inserting the same key.
+    Wait for another transaction that is inserting the same.
     """
     inserted = connection.execute(
         """
         INSERT INTO issues
-            (id, author, idempotency_key, request_digest, title, content, subject, html, text,
-             publish_at)
+            (id, author, idempotency_key, request_digest, title, content, preheader, slug,
+             archive, subject, html, text, status, publish_at, careful)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
-             %(subject)s, %(html)s, %(text)s, %(publish_at)s)
-        ON CONFLICT (author, idempotency_key) DO NOTHING
+             %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
+             %(publish_at)s, %(careful)s)
+        ON CONFLICT DO NOTHING
         """,
         {
             "id": issue.id.root,
@@ -85,25 +90,44 @@ def insert(connection: Connection, issue: NewIssue) -> bool:
             "request_digest": issue.request_digest,
             "title": str(issue.title),
             "content": Jsonb(issue.content.model_dump()),
+            "preheader": str(issue.preheader) if issue.preheader else None,
+            "slug": str(slug),
+            "archive": issue.archive,
             "subject": issue.rendered.subject,
             "html": issue.rendered.html,
             "text": issue.rendered.text,
+            "status": issue.status.value,
             "publish_at": issue.publish_at,
+            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
         },
     )
     return inserted.rowcount == 1
 
 
-def find_by_key(connection: Connection, author: AuthorName, key: IdempotencyKey) -> KeyedIssue:
-    """Return the issue that the author's key names."""
+def free_slug(connection: Connection, like: Slug) -> Slug:
+    """Return a slug that no issue has: this one, or the first with a number behind it."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        taken = cursor.execute(
+            """
+            SELECT slug FROM issues
+            WHERE slug = %(slug)s OR slug ~ ('^' || %(slug)s || '-[0-9]+$')
+            """,
+            {"slug": str(like)},
+        ).fetchall()
+    if str(like) not in taken:
+        return like
+    return next(Slug(name) for number in count(2) if (name := f"{like}-{number}") not in taken)
+
+
+def find_by_key(
+    connection: Connection, author: AuthorName, key: IdempotencyKey
+) -> KeyedIssue | None:
+    """Return the issue that the author's key names; None when the author has not used it."""
     with connection.cursor(row_factory=class_row(KeyedIssue)) as cursor:
-        keyed = cursor.execute(
+        return cursor.execute(
             _FIND_BY_KEY,
             {"author": str(author), "idempotency_key": str(key)},
         ).fetchone()
-    if keyed is None:
-        raise LookupError("the author has not used this key")
-    return keyed
 
 
 def find(connection: Connection, issue_id: IssueId) -> Issue | None:
@@ -145,26 +169,44 @@ def try_lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def rendered(connection: Connection, issue_id: IssueId) -> RenderedIssue:
-    """Return the templates that SES gets for an issue."""
-    with connection.cursor(row_factory=class_row(RenderedIssue)) as cursor:
-        row = cursor.execute(
-            "SELECT subject, html, text FROM issues WHERE id = %(id)s", {"id": issue_id.root}
-        ).fetchone()
-    if row is None:
-        raise LookupError("no issue has this id")
-    return row
-
-
-def set_frozen(connection: Connection, issue_id: IssueId, audience: int) -> None:
+def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudience) -> None:
     """Store the size of the frozen audience: the issue is sending from now on."""
     connection.execute(
         """
         UPDATE issues
-        SET frozen_at = now(), audience = %(audience)s, status = 'sending'
+        SET frozen_at = now(),
+            status = 'sending',
+            audience = %(audience)s,
+            sample_size = %(sample_size)s,
+            held_after = %(held_after)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
-        {"id": issue_id.root, "audience": audience},
+        {
+            "id": issue_id.root,
+            "audience": audience.size,
+            "sample_size": audience.sample_size,
+            "held_after": audience.held_after,
+        },
+    )
+
+
+def hold(connection: Connection, issue_id: IssueId, duration: timedelta) -> Issue:
+    """Hold the batches that are not of the sample for a while from now."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        issue = cursor.execute(_HOLD, {"id": issue_id.root, "hold": duration}).fetchone()
+    if issue is None:
+        raise LookupError("no issue has this id")
+    return issue
+
+
+def end_hold(connection: Connection, issue_id: IssueId) -> None:
+    """Hold no batch any longer; the time until which they were held is not after now."""
+    connection.execute(
+        """
+        UPDATE issues SET held_after = NULL, held_until = least(held_until, now())
+        WHERE id = %(id)s AND held_after IS NOT NULL
+        """,
+        {"id": issue_id.root},
     )
 
 
@@ -197,27 +239,42 @@ def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
-def pause(connection: Connection, issue_id: IssueId, because: str) -> bool:
-    """Pause an issue that has not ended; return whether it was running before."""
+def pause(
+    connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
+) -> bool:
+    """Pause an issue that has not ended; return whether it was running before.
+
+    ``ends_hold``: whether it holds no batch when it is resumed.
+    """
     paused = connection.execute(
         """
-        UPDATE issues SET status = 'paused', paused_because = %(because)s
+        UPDATE issues
+        SET status = 'paused',
+            paused_because = %(because)s,
+            held_after = CASE WHEN NOT %(ends_hold)s THEN held_after END,
+            held_until = CASE
+                WHEN %(ends_hold)s AND held_after IS NOT NULL THEN least(held_until, now())
+                ELSE held_until
+            END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending')
         """,
-        {"id": issue_id.root, "because": because},
+        {"id": issue_id.root, "because": because, "ends_hold": ends_hold},
     )
     return paused.rowcount == 1
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
-    """Continue a paused issue where it stopped, and reset its breaker."""
+    """Continue a paused issue where it stopped, and reset its breaker.
+
+    While a careful start holds the rest, the breaker goes on counting: it judges the whole sample.
+    """
     connection.execute(
         """
         UPDATE issues
         SET status = CASE WHEN frozen_at IS NULL THEN 'scheduled' ELSE 'sending' END::issue_status,
             paused_because = NULL,
-            breaker_since = now(),
-            breaker_accepted = 0
+            breaker_since = CASE WHEN held_after IS NULL THEN now() ELSE breaker_since END,
+            breaker_accepted = CASE WHEN held_after IS NULL THEN 0 ELSE breaker_accepted END
         WHERE id = %(id)s AND status = 'paused'
         """,
         {"id": issue_id.root},

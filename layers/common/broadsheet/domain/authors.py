@@ -1,9 +1,15 @@
-"""Who publishes: the authors' secret holds their names and the digests of their tokens."""
+"""Authors: the authors' secret holds their names, roles, and the digests of their tokens."""
 
+import json
 import unicodedata
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, field_validator
 
+from broadsheet.domain.errors import RoleNeeded
+from broadsheet.domain.subscribers import StoredAddress
 from broadsheet.domain.times import Timestamp
 
 MAX_AUTHOR_NAME_CHARACTERS = 64
@@ -38,11 +44,55 @@ def _is_allowed(character: str) -> bool:
     )
 
 
+class Role(StrEnum):
+    """What an author's token allows; each role includes those before it."""
+
+    WRITE = "write"  # drafts, previews, test mails: nothing that reaches readers
+    PUBLISH = "publish"  # what sends, stops or corrects an issue
+    MANAGE = "manage"  # people and settings
+
+    def includes(self, needed: "Role") -> bool:
+        """Return whether this role allows what ``needed`` allows."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+def require(needed: Role, role: Role | None) -> None:
+    """Raise ``RoleNeeded`` when an author's role doesn't allow what ``needed`` allows."""
+    if role is None or not role.includes(needed):
+        raise RoleNeeded(needed.value)
+
+
 class Author(BaseModel):
-    """An entry of the authors' secret. ``token_sha256``: in hexadecimals; the token is nowhere."""
+    """An entry of the authors' secret. ``token_sha256``: in hexadecimals; the token is nowhere.
+
+    ``role``: entries from before roles have none, and allow everything. ``email``: where requests
+    for approval go. ``test_addresses``: where this author may send test mails, beside ``email``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: AuthorName
     token_sha256: str
     created_at: Timestamp
+    role: Role = Role.MANAGE
+    email: StoredAddress | None = None
+    test_addresses: tuple[StoredAddress, ...] = ()
+
+
+class Authors(NamedTuple):
+    """The entries of the secret that can be read, and how many can't."""
+
+    entries: Sequence[Author]
+    malformed: int
+
+    @classmethod
+    def parse(cls, secret: str) -> "Authors":
+        """Parse the secret; one malformed entry doesn't lock out the other authors."""
+        entries, malformed = list[Author](), 0
+        for entry in json.loads(secret)["authors"]:
+            try:
+                entries.append(Author.model_validate(entry))
+            except ValidationError:
+                malformed += 1
+        return cls(entries, malformed)

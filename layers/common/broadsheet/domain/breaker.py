@@ -7,10 +7,21 @@ class BreakerCounts(NamedTuple):
     """Permanent bounces and complaints among an issue's mails since its breaker was last reset.
 
     A mail that SES did not send, because the address was on its suppression list, is not counted.
+    ``sample``: how many recipients the sample of a careful start has, while the rest is held.
     """
 
     bounced: int
     complained: int
+    sample: int | None = None
+
+    @property
+    def is_bad_sample(self) -> bool:
+        """Whether a sample has too many of them for the rest to be sent.
+
+        The shares are of the whole sample, which SES takes within minutes: of the few that it has
+        taken at first, a good list may have as many by chance.
+        """
+        return self.sample is not None and SAMPLE_BREAKER.trips(self, self.sample)
 
 
 class Breaker(NamedTuple):
@@ -36,3 +47,5 @@ class Breaker(NamedTuple):
 
 
 BREAKER = Breaker()
+# For 50 mails: docs/decisions/0023 has the odds.
+SAMPLE_BREAKER = Breaker(least_bounces=4, least_complaints=2)

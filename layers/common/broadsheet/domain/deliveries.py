@@ -31,11 +31,12 @@ class ClaimedBatch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One deliver's right to send some batches of an issue, until the deadline."""
+    """One deliver's right to send a version of an issue to some batches, until the deadline."""
 
     id: UUID
     issue_id: IssueId
     deadline: datetime
+    version: int
     batches: list[ClaimedBatch]
 
 

@@ -4,9 +4,11 @@ A code is a name that programs rely on. The sentence for a person is made by ``w
 the response by ``web/problems.py``. A parameter is never an address, a name or a token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+
+from broadsheet.domain.findings import Finding
 
 
 class BroadsheetError(Exception):
@@ -18,6 +20,11 @@ class BroadsheetError(Exception):
     def parameters(self) -> Mapping[str, object]:
         """Return what the sentence needs, by name."""
         return vars(self)
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return what the problem document says beside the code and the sentence."""
+        return {}
 
     def __str__(self) -> str:
         """Return the text for a log or a dead letter, where no sentence is made."""
@@ -95,14 +102,18 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 @dataclass(eq=False)
 class UnsendableIssue(InvalidRequest):
-    """The issue can't become a mail, or would mislead its readers; ``reason`` says where."""
+    """The issue can't become a mail, or would mislead its readers.
+
+    ``findings``: everything that was found, of which ``errors`` stop the publication.
+    """
 
     code = "unsendable-issue"
-    reason: str
+    findings: Sequence[Finding]
+    errors: Sequence[Finding]
 
     def __str__(self) -> str:
-        """Return the reason."""
-        return self.reason
+        """Return the codes of the errors: a parameter may quote what the author wrote."""
+        return f"{self.code}: {', '.join(sorted({each.code for each in self.errors}))}"
 
 
 class UnsupportedContentType(BroadsheetError):
@@ -123,6 +134,22 @@ class RequestTooLarge(BroadsheetError):
 
     code = "request-too-large"
     max_bytes: int
+
+
+# --- Authors -------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class RoleNeeded(BroadsheetError):
+    """The author's token doesn't allow this; ``role`` is the least that does."""
+
+    code = "role-needed"
+    role: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the role, for a program."""
+        return {"role": self.role}
 
 
 # --- Links ----------------------------------------------------------------------------------------
@@ -173,10 +200,24 @@ class IdempotencyKeyReused(BroadsheetError):
     code = "idempotency-key-reused"
 
 
+@dataclass(eq=False)
+class SlugTaken(BroadsheetError):
+    """Another issue has the slug that the author chose."""
+
+    code = "slug-taken"
+    slug: str
+
+
 class WrongState(BroadsheetError):
     """The issue is not in a state in which this can be done."""
 
     code = "wrong-state"
+
+
+class IssueIsDraft(WrongState):
+    """The issue is a draft: it can be edited, published or deleted, and nothing else."""
+
+    code = "issue-is-draft"
 
 
 @dataclass(eq=False)

@@ -1,10 +1,11 @@
 """What authors publish: titles, contents, requests, and an issue with its status."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -12,7 +13,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Discriminator,
+    Field,
     RootModel,
+    StrictBool,
     StringConstraints,
     Tag,
     field_validator,
@@ -20,10 +23,13 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
 MAX_TITLE_CHARACTERS = 200  # a subject line; the longest that mail clients show is far shorter
+MAX_PREHEADER_CHARACTERS = 200  # likewise: mail clients show 40 to 140 of them
+MAX_SLUG_CHARACTERS = 100
 # SES takes 1 MB of template as JSON; escaping and the frame take their part.
 MAX_CONTENT_CHARACTERS = 400_000
 
@@ -60,6 +66,57 @@ class IssueTitle(RootModel[str]):
         if has_controls(text):
             raise ValueError("a title is one line without control characters")
         return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
+class Preheader(RootModel[str]):
+    """The line that mail clients show beside the subject: one line, trimmed, not blank."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        text = text.strip()
+        if is_blank(text):
+            raise ValueError("a preheader says something: leave it out for none")
+        if len(text) > MAX_PREHEADER_CHARACTERS:
+            raise ValueError(f"a preheader has at most {MAX_PREHEADER_CHARACTERS} characters")
+        if has_controls(text):
+            raise ValueError("a preheader is one line without control characters")
+        return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
+class Slug(RootModel[str]):
+    """An issue's name in addresses: no other issue has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _parse(cls, text: str) -> str:
+        if len(text) > MAX_SLUG_CHARACTERS or not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", text):
+            raise ValueError(
+                f"a slug has at most {MAX_SLUG_CHARACTERS} letters a to z, digits, "
+                "and single hyphens between them"
+            )
+        return text
+
+    @classmethod
+    def of_title(cls, title: IssueTitle) -> Self:
+        """Return the slug of a title: ``Zoë's 2nd`` is ``zoe-s-2nd``; ``issue`` if nothing stays.
+
+        It leaves room for a number after it.
+        """
+        plain = unicodedata.normalize("NFKD", str(title).casefold())
+        plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+        dashed = re.sub("[^a-z0-9]+", "-", plain)[: MAX_SLUG_CHARACTERS - 10].strip("-")
+        return cls(dashed or "issue")
 
     def __str__(self) -> str:
         return self.root
@@ -115,6 +172,9 @@ def _in_utc(moment: datetime) -> datetime:
 PublishAt = Annotated[Timestamp, AfterValidator(_in_utc)]
 
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+MAX_ACCEPTED_CODES = 100  # there are fewer codes
+
+FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -135,10 +195,12 @@ class IdempotencyKey(RootModel[str]):
         return self.root
 
 
-class PublishRequest(BaseModel):
-    """What an author asks for: ``{title, markdown}`` or ``{title, content: {html, text}}``.
+class IssueDraft(BaseModel):
+    """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text}}``.
 
-    Without ``publish_at`` it is published at once; so is one whose time has passed.
+    ``slug``: made from the title if there is none yet. ``archive``: whether the issue will be in
+    the public archive; it will, unless the author says otherwise. ``accept_warnings``: the codes of
+    errors in spite of which it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -148,7 +210,10 @@ class PublishRequest(BaseModel):
         Annotated[MarkdownContent, Tag("markdown")] | Annotated[HtmlContent, Tag("html")],
         Discriminator(_form_of),
     ]
-    publish_at: PublishAt | None = None
+    preheader: Preheader | None = None
+    slug: Slug | None = None
+    archive: StrictBool | None = None
+    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -160,10 +225,29 @@ class PublishRequest(BaseModel):
         rest = {name: value for name, value in request.items() if name != "markdown"}
         return rest | {"content": {"markdown": request["markdown"]}}
 
+
+class PublishRequest(IssueDraft):
+    """What an author asks for with an issue's text.
+
+    Without ``publish_at`` it is published at once; so is one whose time has passed. A ``draft`` is
+    stored, and published later: then, unless another time is given, at its ``publish_at``.
+    """
+
+    publish_at: PublishAt | None = None
+    careful: CarefulStart | None = None
+    draft: StrictBool = False
+
     @property
     def digest(self) -> bytes:
-        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
-        return sha256(self.model_dump_json().encode()).digest()
+        """Return the SHA-256 by which this request differs from any other, 32 bytes.
+
+        A field that 0.1.0 did not have counts only if it is given: a request that is repeated
+        after an update is still the same. What the author accepts never counts.
+        """
+        fields = type(self).model_fields.items()
+        absent = {name for name, field in fields if getattr(self, name) == field.default}
+        document = self.model_dump_json(exclude=absent - {"publish_at"} | {"accept_warnings"})
+        return sha256(document.encode()).digest()
 
 
 class RescheduleRequest(BaseModel):
@@ -174,9 +258,13 @@ class RescheduleRequest(BaseModel):
     publish_at: PublishAt
 
 
-class IssueStatus(StrEnum):
-    """``scheduled → sending → finished``, with ``paused`` and ``canceled``."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
+
+class IssueStatus(StrEnum):
+    """``draft → scheduled → sending → finished``, with ``paused`` and ``canceled``."""
+
+    DRAFT = "draft"
     SCHEDULED = "scheduled"
     SENDING = "sending"
     PAUSED = "paused"
@@ -218,20 +306,41 @@ class OpenProblems(BaseModel):
 
 
 class Issue(BaseModel):
-    """An issue and its progress, without its content."""
+    """An issue and its progress, without its content.
+
+    ``version``: the current one. ``publish_at``: None for a draft without a time.
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
+    sample has an outcome.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: IssueId
     author: AuthorName
     title: IssueTitle
+    version: int
+    preheader: str | None
+    slug: str
+    archive: bool
     status: IssueStatus
-    publish_at: datetime
+    publish_at: datetime | None
     created_at: datetime
     frozen_at: datetime | None
     audience: int | None
     finished_at: datetime | None
     paused_because: str | None
+    careful: CarefulStart | None = None
+    sample_size: int | None = None
+    held_after: int | None = None
+    held_until: datetime | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """Return when sending may begin: for a draft, at the end of time."""
+        if self.status is IssueStatus.DRAFT or self.publish_at is None:
+            return _NEVER
+        return self.publish_at
 
 
 class KeyedIssue(Issue):
@@ -251,5 +360,17 @@ class NewIssue(BaseModel):
     request_digest: bytes
     title: IssueTitle
     content: MarkdownContent | HtmlContent
+    preheader: Preheader | None
+    archive: bool
     rendered: RenderedIssue
-    publish_at: datetime
+    status: IssueStatus
+    publish_at: datetime | None
+    careful: CarefulStart | None
+
+
+class FrozenAudience(NamedTuple):
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+
+    size: int
+    sample_size: int | None = None
+    held_after: int | None = None

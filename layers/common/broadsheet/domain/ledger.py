@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Books(BaseModel):
     """Where an issue's audience is; the first five fields always add up to it.
 
+    ``accepted_by_version``: how many of the accepted mails had each version of the issue.
     ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: unresolved
     sends that were released for another try. ``rate``: mails accepted a second, over the last
     minute.
@@ -32,19 +33,25 @@ class Books(BaseModel):
     delivered: int
     bounced: int
     complained: int
+    accepted_by_version: dict[int, int]
     duplicates: int
     possibly_twice: int
     rate: float
 
 
 class LedgerRow(BaseModel):
-    """A row of the ledger, as an author sees it."""
+    """A row of the ledger, as an author sees it.
+
+    ``version``: of the issue, in the mail, or if none was accepted, as its last claim would have
+    sent it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     subscriber_id: UUID
     email: str | None
     round: int
+    version: int
     outcome: Outcome
     reason: str | None
     message_id: str | None
@@ -70,12 +77,14 @@ _PRECEDENCE = list(Outcome)
 class LedgerUpdate(NamedTuple):
     """What SES's events say about one recipient in one round, taken together.
 
-    ``message_ids``: in the order of their mails; more than one is a duplicate.
+    ``message_ids``: in the order of their mails; more than one is a duplicate. ``version``: of the
+    issue, in the first of them.
     """
 
     key: LedgerKey
     outcome: Outcome
     message_ids: list[str]
+    version: int
     reason: str | None = None
     delivered_at: datetime | None = None
     bounced_at: datetime | None = None
@@ -93,6 +102,7 @@ class LedgerUpdate(NamedTuple):
             self.key,
             leading.outcome,
             list(dict.fromkeys([*self.message_ids, *later.message_ids])),
+            self.version,
             leading.reason,
             self.delivered_at or later.delivered_at,
             self.bounced_at or later.bounced_at,

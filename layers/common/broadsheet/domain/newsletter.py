@@ -1,4 +1,4 @@
-"""What a newsletter is called and who it comes from."""
+"""What a newsletter is called, who it comes from, and its looks."""
 
 import re
 import unicodedata
@@ -28,6 +28,7 @@ class Newsletter(BaseModel):
     sender_name: str
     reply_to: MailAddress | None = None
     language: str = "en"
+    theme: str = "default"  # the name of a folder in themes/
 
     @property
     def list_id(self) -> str:

@@ -121,7 +121,7 @@ def _number(text: object) -> int:
 
 # Ours, if a mail has it in our form; a mail that isn't ours may have any text.
 type _Id = Annotated[UUID | str | None, Field(union_mode="left_to_right")]
-type _Round = Annotated[
+type _Count = Annotated[
     Annotated[int, BeforeValidator(_number), Field(ge=1, le=2**31 - 1)] | str | None,
     Field(union_mode="left_to_right"),
 ]
@@ -141,7 +141,8 @@ class SesEvent(BaseModel):
     sent_at: Timestamp = Field(validation_alias=AliasPath("mail", "timestamp"))
     issue_tag: _Id = Field(validation_alias=_tag("issue"), default=None)
     subscriber_tag: _Id = Field(validation_alias=_tag("subscriber"), default=None)
-    round_tag: _Round = Field(validation_alias=_tag("round"), default=None)
+    round_tag: _Count = Field(validation_alias=_tag("round"), default=None)
+    version_tag: _Count = Field(validation_alias=_tag("version"), default=None)
     bounce: Bounce | None = None
     complaint: Complaint | None = None
     delivered_at: Timestamp | None = Field(
@@ -165,6 +166,11 @@ class SesEvent(BaseModel):
         if isinstance(issue, UUID) and isinstance(subscriber, UUID) and isinstance(in_round, int):
             return LedgerKey(issue, subscriber, in_round)
         return None
+
+    @property
+    def version(self) -> int:
+        """The version of the issue that the mail had; 1 if it has no such tag, as 0.1.0's."""
+        return self.version_tag if isinstance(self.version_tag, int) else 1
 
     @property
     def is_listed(self) -> bool:

@@ -87,6 +87,25 @@ class EmailAddress(MailAddress):
         return text.lower()
 
 
+class StoredAddress(RootModel[str]):
+    """An address that was parsed as an ``EmailAddress`` before it was stored.
+
+    Parsing it again would load the parser at each cold start.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _check(cls, text: str) -> str:
+        if not EmailAddress.is_stored_form(text):
+            raise ValueError("this is not an address as we store it")
+        return text
+
+    def __str__(self) -> str:
+        return self.root
+
+
 class SubscriberName(RootModel[str]):
     """A name as a person writes it: trimmed, at most 256 grapheme clusters, no markup."""
 

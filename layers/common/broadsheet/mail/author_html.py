@@ -5,13 +5,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import css_inline
 
-from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.mail import author_styles
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
+from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.placeholders import Marks
 
 MAX_NESTING = (
@@ -92,10 +92,7 @@ class Fragment(NamedTuple):
 
 
 def document(source: Source, marks: Marks, footer: str) -> str:
-    """Set the marks of a whole document, and put the footer at the end of its body.
-
-    Raises ``UnsendableIssue``.
-    """
+    """Set the marks of a whole document, and put the footer at the end of its body."""
     end = source.end_of_body
     edits = [*_edits(source, source.pieces, marks), Edit(end, end, footer)]
     return _edited(source.text, edits)
@@ -104,15 +101,15 @@ def document(source: Source, marks: Marks, footer: str) -> str:
 def fragment(source: Source, marks: Marks) -> Fragment:
     """Separate a fragment from its style elements, and set its marks.
 
-    Raises ``UnsendableIssue``.
+    Raises ``TooComplex``.
     """
     if source.depth > MAX_NESTING:
-        raise UnsendableIssue(f"the HTML is nested more than {MAX_NESTING} levels deep")
+        raise TooComplex(f"the HTML is nested more than {MAX_NESTING} levels deep")
     styles = list(_styles(source, marks))
     stylesheet = "\n".join(style.to_inline for style in styles)
     tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
     if len(stylesheet) * len(tags) > MAX_STYLED:
-        raise UnsendableIssue("the HTML has too many styles for so many elements")
+        raise TooComplex("the HTML has too many styles for so many elements")
     content = [piece for piece in source.pieces if piece.name != "style"]
     edits = {edit.start: edit for edit in _edits(source, content, marks)}
     conditionals = []
@@ -175,7 +172,7 @@ def _styles(source: Source, marks: Marks) -> Iterator[StyleElement]:
                 media = {each.name: each.value for each in source.attributes(piece)}.get("media")
                 is_inlined = bool(_FOR_ALL_SCREENS.fullmatch(media or ""))
             case Kind.RAW:
-                _refuse_name(source, piece, written)
+                _has_name(source, piece, written, marks)
                 _check_styles(source, piece, written, marks)
                 tag += author_styles.limited(written)
                 style = written if is_inlined else ""
@@ -195,14 +192,15 @@ def _edited(text: str, edits: list[Edit]) -> str:
 def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Edit]:
     """Yield the edits that set the marks.
 
-    Raises ``UnsendableIssue`` for a placeholder or an address that would mislead readers, and for
-    a name that could become markup.
+    A placeholder or an address that would mislead readers is a finding, and so is a name that
+    could become markup: where it stands, no mark is set.
     """
     typed = 0  # open elements that show brackets as typed: no placeholder in them is misspelt
     for piece in pieces:
         text = source.text[piece.start : piece.end]
-        if piece.kind is not Kind.START_TAG and _BEGINS_TAG_WITH_NAME.search(text):
-            raise _not_here(source, piece)
+        if _is_named(piece, text):
+            _report_name(source, piece, marks)
+            continue
         match piece.kind:
             case Kind.START_TAG:
                 yield from _edits_of_tag(source, piece, marks)
@@ -210,10 +208,10 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
             case Kind.END_TAG:
                 typed -= typed > 0 and piece.name in _SHOWN_AS_TYPED
             case Kind.RAW if piece.name in _PROGRAMS:
-                _refuse_name(source, piece, text)
                 if piece.name == "style":
                     _check_styles(source, piece, text, marks)
-                yield Edit(piece.start, piece.end, marks.protect(text))
+                if not _has_name(source, piece, text, marks):
+                    yield Edit(piece.start, piece.end, marks.protect(text))
             case Kind.TEXT | Kind.RAW if "[[" in text:
                 yield Edit(
                     piece.start,
@@ -221,9 +219,16 @@ def _edits(source: Source, pieces: Sequence[Piece], marks: Marks) -> Iterator[Ed
                     marks.protect(text) if typed else _prose(source, piece.start, text, marks),
                 )
             case Kind.COMMENT | Kind.DECLARATION if "[[" in text:
-                if _ENDS_COMMENT_WITH_NAME.search(text):
-                    raise _not_here(source, piece)
                 yield Edit(piece.start, piece.end, marks.in_addresses(marks.protect(text)))
+
+
+def _is_named(piece: Piece, text: str) -> bool:
+    """Return whether a name could end a comment, or be the name of a tag."""
+    if piece.kind is Kind.START_TAG:
+        return False
+    is_comment = piece.kind in {Kind.COMMENT, Kind.DECLARATION}
+    ends_early = is_comment and bool(_ENDS_COMMENT_WITH_NAME.search(text))
+    return ends_early or bool(_BEGINS_TAG_WITH_NAME.search(text))
 
 
 def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
@@ -235,7 +240,7 @@ def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
     for attribute in source.attributes(tag):
         value = attribute.value
         if is_marked:
-            _refuse_name(source, tag, source.text[outside : attribute.start])
+            _has_name(source, tag, source.text[outside : attribute.start], marks)
             outside = attribute.start + len(value)
             value = _marked_value(source, tag, attribute, marks)
         if attribute.name == "style":
@@ -244,29 +249,28 @@ def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
             _check_addresses(source, tag, attribute.name, html.unescape(value), marks)
         if value != attribute.value:
             yield Edit(attribute.start, attribute.start + len(attribute.value), value)
-    _refuse_name(source, tag, source.text[outside : tag.end])
+    _has_name(source, tag, source.text[outside : tag.end], marks)
 
 
 def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks) -> str:
     value = attribute.value
-    if attribute.name == "style" or attribute.name.startswith("on"):
-        _refuse_name(source, tag, value)
+    is_program = attribute.name == "style" or attribute.name.startswith("on")
+    is_markup = is_program or (source.is_document and not attribute.is_quoted)
+    if is_markup and _has_name(source, tag, value, marks):
+        return value
+    if is_program:
         return marks.protect(value)
-    if not attribute.is_quoted and source.is_document:
-        _refuse_name(source, tag, value)
     value = _prose(source, attribute.start, value, marks)
     return marks.in_address(value) if attribute.name in _ADDRESSES else value
 
 
 def _check_addresses(source: Source, tag: Piece, attribute: str, value: str, marks: Marks) -> None:
-    what = "link" if attribute == "href" else "image"
-    if attribute == "src" and tag.name != "img":
-        what = tag.name
     if attribute == "srcset":
         for candidate in _CANDIDATE.finditer(value):
-            _check_address(source, tag.start, what, candidate["address"].rstrip(","), marks)
+            _check_address(source, tag.start, "image", candidate["address"].rstrip(","), marks)
     else:
-        _check_address(source, tag.start, what, value, marks)
+        kind: Literal["link", "image"] = "link" if attribute == "href" else "image"
+        _check_address(source, tag.start, kind, value, marks)
 
 
 def _check_styles(source: Source, piece: Piece, styles: str, marks: Marks) -> None:
@@ -274,26 +278,27 @@ def _check_styles(source: Source, piece: Piece, styles: str, marks: Marks) -> No
         address = found["double"] or found["single"] or found["bare"] or ""
         if address.strip():  # url() is a way to say none
             place = piece.start + (found.start() if piece.kind is Kind.RAW else 0)
-            _check_address(source, place, "url(…)", address, marks)
+            _check_address(source, place, "image", address, marks)
 
 
-def _check_address(source: Source, place: int, what: str, address: str, marks: Marks) -> None:
+def _check_address(
+    source: Source, place: int, kind: Literal["link", "image"], address: str, marks: Marks
+) -> None:
     address = address.strip()
-    if not address.startswith("#") and (fault := marks.fault_of_address(address)):
-        raise UnsendableIssue(f"the {what} in line {source.line(place)} of the HTML {fault}")
+    if not address.startswith("#"):
+        marks.check_address(address, kind, source.where(place))
 
 
 def _prose(source: Source, start: int, text: str, marks: Marks) -> str:
-    return marks.set_in_prose(text, lambda place: f"line {source.line(start + place)} of the HTML")
+    return marks.set_in_prose(text, lambda place: source.where(start + place))
 
 
-def _refuse_name(source: Source, piece: Piece, text: str) -> None:
-    if _NAME.search(text):
-        raise _not_here(source, piece)
+def _has_name(source: Source, piece: Piece, text: str, marks: Marks) -> bool:
+    """Return whether a name stands in a text where it could become markup, and report it."""
+    if found := _NAME.search(text):
+        _report_name(source, piece, marks)
+    return bool(found)
 
 
-def _not_here(source: Source, piece: Piece) -> UnsendableIssue:
-    return UnsendableIssue(
-        f"[[name]] in line {source.line(piece.start)} of the HTML can stand in a text and in an "
-        "attribute's quotes, not elsewhere in a tag, in styles or in scripts"
-    )
+def _report_name(source: Source, piece: Piece, marks: Marks) -> None:
+    marks.findings.add("placeholder-in-markup", source.where(piece.start))

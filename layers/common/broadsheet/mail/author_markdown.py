@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Literal, override
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_inline import ParserInline
@@ -18,8 +19,8 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.mail.placeholders import Marks, find_misspelt, misspelt
+from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.placeholders import Marks
 
 if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
@@ -41,18 +42,18 @@ _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
 def parse(markdown: str, marks: Marks) -> list[Token]:
     """Return the tokens of a text in which the marks are set.
 
-    Raises ``UnsendableIssue``, with the line, for Markdown that can't be sent.
+    Raises ``TooComplex``, with the reason.
     """
     if markdown.count("\n") > MAX_LINES:
-        raise UnsendableIssue(f"the Markdown has more than {MAX_LINES:,} lines")
+        raise TooComplex(f"the Markdown has more than {MAX_LINES:,} lines")
     if sum(map(markdown.count, "*_~")) > MAX_EMPHASIS:
-        raise UnsendableIssue(f"the Markdown has more than {MAX_EMPHASIS:,} of the marks * _ ~")
+        raise TooComplex(f"the Markdown has more than {MAX_EMPHASIS:,} of the marks * _ ~")
     try:
         tokens = _parser().parse(markdown, {"marks": marks})
     except RecursionError as error:
-        raise UnsendableIssue("the Markdown is nested too deeply") from error
+        raise TooComplex("the Markdown is nested too deeply") from error
     if _depth(tokens) > MAX_NESTING:
-        raise UnsendableIssue(f"the Markdown is nested more than {MAX_NESTING} levels deep")
+        raise TooComplex(f"the Markdown is nested more than {MAX_NESTING} levels deep")
     return tokens
 
 
@@ -71,15 +72,6 @@ def _depth(tokens: Sequence[Token]) -> int:
     return deepest
 
 
-class _Parser(MarkdownIt):
-    @override
-    def normalizeLink(self, url: str) -> str:
-        # Checked here, because the next step percent-encodes brackets.
-        if found := find_misspelt(url):
-            raise misspelt(found, f"the address {url}")
-        return super().normalizeLink(url)
-
-
 class _BoundedInline(ParserInline):
     """Limits the reading ahead, which grows with each bracket that is never closed."""
 
@@ -87,7 +79,7 @@ class _BoundedInline(ParserInline):
     def skipToken(self, state: StateInline) -> None:
         state.env["lookahead"] = steps = state.env.get("lookahead", 0) + 1
         if steps > MAX_LOOKAHEAD:
-            raise UnsendableIssue(
+            raise TooComplex(
                 f"the Markdown has too many brackets, nested in each other or never closed, up to "
                 rf"line {state.env['line']}: write \[ for a bracket"
             )
@@ -101,7 +93,7 @@ def _parser() -> MarkdownIt:
         # markdown-it silently drops text that is nested deeper; ``parse`` refuses it first.
         "maxNesting": 2 * MAX_NESTING,
     }
-    parser = _Parser("commonmark", options)
+    parser = MarkdownIt("commonmark", options)
     parser.inline = _BoundedInline()
     parser.configure("commonmark", options).enable(["table", "strikethrough"])
     stops: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
@@ -127,11 +119,15 @@ def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) ->
             return False
         last = line + 1
     else:
+        unfinished = state.env.setdefault("unfinished", {})  # the first line by its block's last
+        if unfinished.get(end_line, line) < line:
+            return False
         last = line + 1
         while (end := state.src.find("-->", state.bMarks[last], state.eMarks[last])) < 0:
             last += 1
             if last >= end_line:
-                raise _unfinished_comment(line + 1)
+                unfinished[end_line] = line
+                return False  # the text of its first line reports it
         if not silent:
             _begin_line_at(state, last, end + len("-->"))
     if not silent:
@@ -143,7 +139,7 @@ def _count_look(env: "EnvType", line: int) -> None:
     """Count a line that may continue a block: each quotation around it looks for itself."""
     env["looks"] = looks = env.get("looks", 0) + 1
     if looks > MAX_LOOKS:
-        raise UnsendableIssue(
+        raise TooComplex(
             "the Markdown has quotations inside each other with too many lines that don't begin "
             f"with >, up to line {line + 1}: leave an empty line after a quotation"
         )
@@ -156,18 +152,17 @@ def _begin_line_at(state: StateBlock, line: int, place: int) -> None:
     state.sCount[line] = state.blkIndent
 
 
-def _unfinished_comment(line: int) -> UnsendableIssue:
-    return UnsendableIssue(
-        rf"the comment (<!--) in line {line} never ends: write --> after it, or \<!-- to show it"
-    )
-
-
 def _comment(state: StateInline, silent: bool) -> bool:  # noqa: ARG001, FBT001 - as above
     if not state.src.startswith("<!--", state.pos):
         return False
+    if state.env.get("unfinished_in") is state.src:
+        return False
     comment = _COMMENT.match(state.src, state.pos, state.posMax)
     if not comment:
-        raise _unfinished_comment(state.env["line"])
+        state.env["unfinished_in"] = state.src
+        line = state.env["line"] + state.src.count("\n", 0, state.pos)
+        state.env["marks"].findings.add("unfinished-comment", f"line {line}")
+        return False
     state.pos = comment.end()
     return True
 
@@ -183,10 +178,10 @@ def _line_break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - as 
 
 
 def _parse_inline(state: StateCore) -> None:
-    """Parse the text of paragraphs, headings and cells, and refuse what would mislead readers."""
+    """Parse the text of paragraphs, headings and cells, and report what would mislead readers."""
     blocks = sum(token.nesting >= 0 and not token.hidden for token in state.tokens)
     if blocks > 2 * MAX_BLOCKS:  # each has a token for its text
-        raise UnsendableIssue(
+        raise TooComplex(
             f"the Markdown has more than {MAX_BLOCKS:,} paragraphs, list items and cells"
         )
     line = 1
@@ -203,40 +198,34 @@ def _parse_inline(state: StateCore) -> None:
 
 
 def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:
-    """Refuse misspelt placeholders and links that lead nowhere; mark names in addresses.
+    """Report misspelt placeholders and links that lead nowhere; mark names in addresses.
 
     An escaped bracket is a token of its own here, so it is never read as part of a placeholder.
     """
-    for number, token in enumerate(tokens):
+    for token in tokens:
         match token.type:
             case "softbreak":
                 line += 1
             case "hardbreak" if not token.markup:
                 line += 1
             case "text":
-                if found := find_misspelt(token.content):
-                    raise misspelt(found, f"line {line}")
+                marks.report_misspelt(token.content, f"line {line}")
                 token.content = marks.in_addresses(token.content)
             case "link_open":
-                _check_address(
-                    token, "href", f"the link “{_text_of(tokens[number:])}”", line, marks
-                )
+                _check_address(token, "href", "link", line, marks)
             case "image":
-                _check_address(token, "src", f"the image “{token.content}”", line, marks)
+                _check_address(token, "src", "image", line, marks)
                 _check(token.children or [], line, marks)
 
 
-def _check_address(token: Token, attribute: str, what: str, line: int, marks: Marks) -> None:
+def _check_address(
+    token: Token,
+    attribute: Literal["href", "src"],
+    kind: Literal["link", "image"],
+    line: int,
+    marks: Marks,
+) -> None:
     address = str(token.attrs[attribute])
-    if fault := marks.fault_of_address(address):
-        raise UnsendableIssue(f"{what} in line {line} {fault}")
+    marks.report_misspelt(unquote(address), f"line {line}")
+    marks.check_address(address, kind, f"line {line}")
     token.attrs[attribute] = marks.in_address(address)
-
-
-def _text_of(link: Sequence[Token]) -> str:
-    texts = []
-    for token in link:
-        if token.type == "link_close":
-            break
-        texts.append(token.content)
-    return "".join(texts)

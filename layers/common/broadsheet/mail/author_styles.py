@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import tinycss2
 from tinycss2.ast import AtRule, Node, ParseError, QualifiedRule
 
-from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.mail.limits import TooComplex
 
 AUTHORS_PART = ".html "  # the element around the content in themes/default/issue/html.html
 # Their blocks hold descriptions, not rules for elements. Every other block is read as rules.
@@ -21,12 +21,12 @@ _DESCRIPTIONS = frozenset(
 def limited(stylesheet: str) -> str:
     """Return a stylesheet whose selectors match nothing outside the author's part.
 
-    What a browser would not understand is left out. Raises ``UnsendableIssue``.
+    What a browser would not understand is left out. Raises ``TooComplex``.
     """
     try:
         written: str = tinycss2.serialize(list(_limited(tinycss2.parse_stylesheet(stylesheet))))
     except RecursionError:
-        raise UnsendableIssue("the HTML has styles with too many brackets in brackets") from None
+        raise TooComplex("the HTML has styles with too many brackets in brackets") from None
     return written.replace("</", r"\3c /")  # an escape of the author's could end the element
 
 

@@ -12,20 +12,25 @@ _LANGUAGE = "en"  # of the templates
 
 def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:
     """Render the mail that asks a new subscriber to confirm."""
-    return _answer("confirmation", newsletter=newsletter, confirm_url=confirm_url)
+    return _answer("confirmation", newsletter, confirm_url=confirm_url)
 
 
 def render_already_subscribed(newsletter: Newsletter) -> MailContent:
     """Render the answer to a sign-up of someone who is subscribed already."""
-    return _answer("already_subscribed", newsletter=newsletter)
+    return _answer("already_subscribed", newsletter)
 
 
-def _answer(mail: str, **values: object) -> MailContent:
-    subject = frame.subject(mail, **values)
+def _answer(mail: str, newsletter: Newsletter, **values: object) -> MailContent:
+    subject = frame.subject(mail, newsletter, **values)
     return MailContent(
         subject=subject,
         html=frame.framed(
-            f"{mail}/html.html", language=_LANGUAGE, adapts_to_dark=True, title=subject, **values
+            f"{mail}/html.html",
+            newsletter,
+            language=_LANGUAGE,
+            adapts_to_dark=True,
+            title=subject,
+            **values,
         ),
-        text=frame.filled(f"{mail}/text.txt", **values),
+        text=frame.filled(f"{mail}/text.txt", newsletter, **values),
     )

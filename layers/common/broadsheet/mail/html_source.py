@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
-from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.findings import Findings
 
 # The content of these elements is text, not markup. A mail program without scripts shows a
 # noscript's content and one with scripts skips it, so nothing is inserted there.
@@ -88,17 +88,22 @@ class Attribute(NamedTuple):
 class Source:
     """An HTML text and its pieces, in order.
 
-    Raises ``UnsendableIssue`` for a tag, a comment or a raw text that never ends: mail programs
-    show nothing after it.
+    A tag, a comment or a raw text that never ends is a finding: mail programs show nothing after
+    it, and it is the last piece, as text.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, findings: Findings) -> None:
         self.text = text
+        self._findings = findings
         self.pieces: Sequence[Piece] = list(self._read())
 
     def line(self, place: int) -> int:
         """Return the line number of a place, from 1."""
         return self.text.count("\n", 0, place) + 1
+
+    def where(self, place: int) -> str:
+        """Return a place in words."""
+        return f"line {self.line(place)} of the HTML"
 
     def attributes(self, tag: Piece) -> Iterator[Attribute]:
         """Yield a start tag's attributes."""
@@ -153,7 +158,7 @@ class Source:
     def end_of_body(self) -> int:
         """Return the last place in the body at which inserted text is shown.
 
-        Raises ``UnsendableIssue`` if an element that is never closed hides everything after it.
+        An element that is never closed and hides everything after it is a finding.
         """
         ends: dict[str, int] = {}
         hidden_by: list[Piece] = []
@@ -166,20 +171,19 @@ class Source:
             elif piece.kind is Kind.END_TAG:
                 ends[piece.name] = piece.start
         if hidden_by and "body" not in ends and "html" not in ends:
-            raise self.unfinished(f"the <{hidden_by[0].name}>", hidden_by[0].start)
+            self._report_unfinished(f"the <{hidden_by[0].name}>", hidden_by[0].start)
         return ends.get("body", ends.get("html", len(self.text)))
 
-    def unfinished(self, what: str, place: int) -> UnsendableIssue:
-        """Return the error for markup that never ends."""
-        return UnsendableIssue(
-            f"{what} in line {self.line(place)} of the HTML never ends: what follows would be lost"
-        )
+    def _report_unfinished(self, what: str, place: int) -> None:
+        self._findings.add("unfinished-markup", self.where(place), what=what)
 
     def _read(self) -> Iterator[Piece]:
         text, place, read = self.text, 0, 0
         while (place := text.find("<", place)) >= 0:
             piece = self._markup(place)
             if piece is None:
+                if self._report_if_unfinished(place):
+                    break
                 place += 1
                 continue
             if read < place:
@@ -188,6 +192,9 @@ class Source:
             place = read = piece.end
             if piece.kind is Kind.START_TAG and piece.name in _RAW:
                 raw = self._raw(piece)
+                if raw is None:
+                    self._report_unfinished(f"the <{piece.name}>", piece.start)
+                    break
                 if raw.start < raw.end:
                     yield raw
                 place = read = raw.end
@@ -195,23 +202,27 @@ class Source:
             yield Piece(Kind.TEXT, read, len(text))
 
     def _markup(self, place: int) -> Piece | None:
-        """Return the piece that begins with a ``<``, or None if the ``<`` is only a character."""
+        """Return the piece that begins with a ``<``, or None if it is a character or never ends."""
         if tag := _TAG.match(self.text, place):
             kind = Kind.END_TAG if tag["slash"] else Kind.START_TAG
             return Piece(kind, place, tag.end(), tag["tag"].lower())
         if self.text.startswith("<!--", place):
-            if not (comment := _COMMENT.match(self.text, place)):
-                raise self.unfinished("the comment (<!--)", place)
-            return Piece(Kind.COMMENT, place, comment.end())
+            comment = _COMMENT.match(self.text, place)
+            return Piece(Kind.COMMENT, place, comment.end()) if comment else None
         if other := _OTHER_MARKUP.match(self.text, place):
             return Piece(Kind.DECLARATION, place, other.end())
-        if _BEGINS_MARKUP.match(self.text, place):
-            raise self.unfinished("the tag", place)
         return None
 
-    def _raw(self, tag: Piece) -> Piece:
+    def _report_if_unfinished(self, place: int) -> bool:
+        """Report markup that begins with a ``<`` and never ends; return whether it does."""
+        is_comment = self.text.startswith("<!--", place)
+        if not is_comment and not _BEGINS_MARKUP.match(self.text, place):
+            return False
+        self._report_unfinished("the comment (<!--)" if is_comment else "the tag", place)
+        return True
+
+    def _raw(self, tag: Piece) -> Piece | None:
+        """Return an element's raw text, or None if it never ends."""
         end = re.compile(rf"</{tag.name}(?=[\t\n\f\r />])", re.IGNORECASE | re.ASCII)
         found = end.search(self.text, tag.end)
-        if not found:
-            raise self.unfinished(f"the <{tag.name}>", tag.start)
-        return Piece(Kind.RAW, tag.end, found.start(), tag.name)
+        return Piece(Kind.RAW, tag.end, found.start(), tag.name) if found else None

@@ -5,31 +5,44 @@ Pure: domain values in; subject, HTML and plain text out. SES substitutes each r
 """
 
 import json
+from collections.abc import Sequence
+from html import escape
 from typing import NamedTuple
 
 from markdown_it.token import Token
 
-from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
     HtmlContent,
     IssueContent,
     IssueTitle,
     MarkdownContent,
+    Preheader,
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, frame
 from broadsheet.mail.html_source import Source
+from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
 
 MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
+SHOWN_UNRENDERED = 20_000  # characters of a content that is too complex to render
+
+
+class Rendering(NamedTuple):
+    """An issue's templates, and what is wrong with it. They can be shown, whatever that is."""
+
+    issue: RenderedIssue
+    findings: Sequence[Finding]
 
 
 class _Issue(NamedTuple):
-    """An issue without its content. The marks are set in ``title``."""
+    """An issue without its content. The marks are set in ``title`` and ``preheader``."""
 
     title: str
+    preheader: str
     newsletter: Newsletter
     marks: Marks
 
@@ -43,29 +56,56 @@ class _Body(NamedTuple):
     style_tags: str = ""
 
 
-def render_issue(title: IssueTitle, content: IssueContent, newsletter: Newsletter) -> RenderedIssue:
+def render_issue(
+    title: IssueTitle,
+    content: IssueContent,
+    newsletter: Newsletter,
+    preheader: Preheader | None = None,
+) -> Rendering:
     """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document.
-
-    Raises ``UnsendableIssue`` with a sentence for the author.
     """
-    marks = Marks.foreign_to(title, content, newsletter)
-    issue = _Issue(marks.set_in_prose(str(title), lambda _: "the title"), newsletter, marks)
-    match content:
-        case MarkdownContent(markdown=markdown):
-            html, text = _of_markdown(marks.protect(markdown), issue)
-        case HtmlContent(html=written, text=written_text):
-            html, text = _of_html(written, issue), _text_part(written_text, marks)
+    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    issue = _Issue(
+        marks.set_in_prose(str(title), lambda _: "the title"),
+        marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
+        newsletter,
+        marks,
+    )
+    try:
+        document, text = _rendered(content, issue)
+    except TooComplex as error:
+        marks.findings.add("too-complex", reason=str(error))
+        document, text = _unrendered(content, issue)
     rendered = RenderedIssue(
-        subject=marks.restore(frame.subject("issue", title=issue.title), "text"),
-        html=marks.restore(html, "html"),
+        subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
+        html=marks.restore(document, "html"),
         text=marks.restore(_text_mail(text, issue), "text"),
     )
-    _check_size(rendered)
-    return rendered
+    size = template_bytes(rendered)
+    if size > MAX_TEMPLATE_BYTES:
+        marks.findings.add("too-large", bytes=size, most=MAX_TEMPLATE_BYTES)
+    return Rendering(rendered, [*marks.findings])
+
+
+def _rendered(content: IssueContent, issue: _Issue) -> tuple[str, str]:
+    """Return the HTML of a whole mail, and the plain text of its content. Raises ``TooComplex``."""
+    match content:
+        case MarkdownContent(markdown=markdown):
+            return _of_markdown(issue.marks.protect(markdown), issue)
+        case HtmlContent(html=written, text=written_text):
+            return _of_html(written, issue), _text_part(written_text, issue.marks)
+
+
+def _unrendered(content: IssueContent, issue: _Issue) -> tuple[str, str]:
+    """Return the beginning of the source as it is written."""
+    source = content.markdown if isinstance(content, MarkdownContent) else content.html
+    source = source[:SHOWN_UNRENDERED]
+    shown = f'<pre style="white-space: pre-wrap">{escape(source)}</pre>'
+    return _framed(_Body(shown, issue.title, "html"), issue), source
 
 
 def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
@@ -75,7 +115,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = frame.styled(author_markdown.render(tokens), "issue/content.css")
+    content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
     return _framed(_Body(content, headline, "markdown"), issue), text
 
 
@@ -84,7 +124,7 @@ def _begins_with_headline(tokens: list[Token]) -> bool:
 
 
 def _of_html(written: str, issue: _Issue) -> str:
-    source = Source(written)
+    source = Source(written, issue.marks.findings)
     if source.is_document:
         return author_html.document(source, issue.marks, _document_footer(issue))
     fragment = author_html.fragment(source, issue.marks)
@@ -98,15 +138,16 @@ def _framed(body: _Body, issue: _Issue) -> str:
     # parsing it a second time could change it.
     document = frame.framed(
         "issue/html.html",
+        issue.newsletter,
         language=issue.newsletter.language,
         # An author's HTML has its own colours, made for a light background.
         adapts_to_dark=body.kind == "markdown",
         kind=body.kind,
         title=issue.title,
         headline=body.headline,
+        preheader=issue.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
     return document.replace(issue.marks.content, body.html)
@@ -115,10 +156,10 @@ def _framed(body: _Body, issue: _Issue) -> str:
 def _document_footer(issue: _Issue) -> str:
     footer = frame.filled(
         "issue/document_footer.html",
-        newsletter=issue.newsletter,
+        issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.styled(footer, "frame/frame.css")
+    return frame.styled(footer, "frame/frame.css", issue.newsletter)
 
 
 def _text_part(text: str, marks: Marks) -> str:
@@ -131,16 +172,12 @@ def _text_part(text: str, marks: Marks) -> str:
 def _text_mail(text: str, issue: _Issue) -> str:
     return frame.filled(
         "issue/text.txt",
+        issue.newsletter,
         content=text.rstrip("\n"),
-        newsletter=issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
 
 
-def _check_size(issue: RenderedIssue) -> None:
-    """Measure the templates as botocore sends them: JSON in ASCII."""
-    size = len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))
-    if size > MAX_TEMPLATE_BYTES:
-        raise UnsendableIssue(
-            f"the rendered issue has {size:,} bytes as JSON; SES takes {MAX_TEMPLATE_BYTES:,}"
-        )
+def template_bytes(issue: RenderedIssue) -> int:
+    """Return the size of the templates as botocore sends them: JSON in ASCII."""
+    return len(json.dumps({"Subject": issue.subject, "Html": issue.html, "Text": issue.text}))

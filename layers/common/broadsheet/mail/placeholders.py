@@ -1,7 +1,7 @@
 r"""The author's placeholders, and the marks that stand for them while a mail is rendered.
 
 An author writes ``[[name]]`` for the reader's name, anywhere, and ``\[[name]]`` to show these
-brackets. Any other ``[[word]]`` counts as a misspelt placeholder and is refused.
+brackets. Any other ``[[word]]`` counts as a misspelt placeholder, and is a finding.
 """
 
 import hashlib
@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 
-from broadsheet.domain.errors import UnsendableIssue
+from broadsheet.domain.findings import Findings
 from broadsheet.mail.plain_text import display_width
 from broadsheet.mail.substitutions import template_of
 
@@ -37,6 +38,7 @@ class Marks:
     They consist of letters and digits, so that no parser changes them or reads them as syntax.
     They contain the text's digest, so that they can't occur in it. They begin with ``x`` and end
     with ``y``, which aren't hexadecimal digits, so that no mark overlaps another beside it.
+    ``findings`` collects what is wrong with placeholders and addresses.
     """
 
     name: str
@@ -45,13 +47,22 @@ class Marks:
     unsubscribe_url: str
     content: str
     conditional: str
+    findings: Findings
 
     @classmethod
     def foreign_to(cls, *texts: BaseModel) -> Self:
         """Return marks that occur in none of the texts."""
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
-        return cls(*(f"x{kind}{digest}y" for kind in ("n", "p", "l", "u", "w", "q")))
+        return cls(
+            name=f"xn{digest}y",
+            name_in_address=f"xp{digest}y",
+            literal_name=f"xl{digest}y",
+            unsubscribe_url=f"xu{digest}y",
+            content=f"xw{digest}y",
+            conditional=f"xq{digest}y",
+            findings=Findings(),
+        )
 
     def protect(self, text: str) -> str:
         """Replace the author's placeholders with marks, and leave similar words as they are."""
@@ -63,8 +74,8 @@ class Marks:
     def set_in_prose(self, text: str, place: Callable[[int], str]) -> str:
         r"""Replace placeholders with marks, and drop the backslash of any other ``\[[word]]``.
 
-        ``place``: returns the place of an offset in words, as in "line 3". Raises
-        ``UnsendableIssue`` for a misspelt placeholder.
+        ``place``: returns the place of an offset in words, as in "line 3". A misspelt placeholder
+        stays as it is.
         """
 
         def protect(found: re.Match[str]) -> str:
@@ -72,7 +83,8 @@ class Marks:
                 return self.literal_name if found["backslash"] else self.name
             if found["backslash"]:
                 return found[0][1:]
-            raise misspelt(found, place(found.start()))
+            self._report_misspelt(found, place(found.start()))
+            return found[0]
 
         return self.in_addresses(_LIKE_A_PLACEHOLDER.sub(protect, text))
 
@@ -86,21 +98,34 @@ class Marks:
         """Return an address with the marks of percent-encoded names."""
         return address.replace(self.name, self.name_in_address)
 
-    def fault_of_address(self, address: str) -> str | None:
-        """Return why an address leads nowhere from a mail, as in "has no address", or None."""
+    def check_address(self, address: str, kind: Literal["link", "image"], where: str) -> None:
+        """Report an address that leads nowhere from a mail. ``image``: whatever a mail loads."""
         address = address.strip()
         if with_host := _SCHEME_WITH_HOST.match(address):
             if self.name in with_host[1] or self.name_in_address in with_host[1]:
-                return "has [[name]] in the name of its host: put it after that"
-            return None
-        if _SCHEME.match(address):
-            return None
-        if not address:
-            return "has no address"
+                self.findings.add("name-in-host", where, address=self._as_typed(address))
+        elif not address:
+            self.findings.add("no-address", where)
+        elif not _SCHEME.match(address):
+            address = self._as_typed(address)
+            meant = f"https://{address}" if address.startswith("www.") else "https://…"
+            self.findings.add(f"relative-{kind}", where, address=address, meant=meant)
+
+    def report_misspelt(self, text: str, where: str) -> None:
+        """Report the misspelt placeholders of a text in which the marks are set."""
+        for found in _LIKE_A_PLACEHOLDER.finditer(text):
+            if not found["backslash"]:
+                self._report_misspelt(found, where)
+
+    def _report_misspelt(self, found: re.Match[str], where: str) -> None:
+        written = html.unescape(found[0].removeprefix("\\"))
+        self.findings.add("unknown-placeholder", where, written=written)
+
+    def _as_typed(self, address: str) -> str:
+        text = unquote(address)
         for mark in (self.name, self.name_in_address, self.literal_name):
-            address = address.replace(mark, "[[name]]")
-        meant = f"https://{address}" if address.startswith("www.") else "https://…"
-        return f"leads to {address}, which is no whole address: write {meant}"
+            text = text.replace(mark, "[[name]]")
+        return text
 
     def restore(self, text: str, kind: Literal["html", "text"]) -> str:
         """Turn a finished part, HTML or text, into a template, with variables for the marks."""
@@ -118,19 +143,3 @@ class Marks:
         for mark in (self.name, self.name_in_address):
             text = text.replace(mark, " " * _NAME_COLUMNS)
         return display_width(text.replace(self.literal_name, "[[name]]"))
-
-
-def find_misspelt(text: str) -> re.Match[str] | None:
-    """Return the first misspelt placeholder of a text in which the marks are set, or None."""
-    return next(
-        (each for each in _LIKE_A_PLACEHOLDER.finditer(text) if not each["backslash"]), None
-    )
-
-
-def misspelt(found: re.Match[str], place: str) -> UnsendableIssue:
-    """Return the error for a misspelt placeholder."""
-    written = html.unescape(found[0].removeprefix("\\"))
-    return UnsendableIssue(
-        f"{written} in {place} is no placeholder: write [[name]] for the reader's name, "
-        rf"or \{written} to show the brackets"
-    )

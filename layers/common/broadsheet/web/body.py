@@ -16,6 +16,7 @@ _LARGEST_FORM = 20  # fields; ours has two
 _CODES = {  # by pydantic's type of an error
     "missing": "missing-field",
     "string_type": "not-text",
+    "bool_type": "not-a-truth-value",
     "extra_forbidden": "unknown-field",
     "model_type": "not-an-object",
     "model_attributes_type": "not-an-object",

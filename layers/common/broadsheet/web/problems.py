@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.SlugTaken: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -80,8 +82,11 @@ def _problem(
         "status": int(status),
         "code": error.code,
         "detail": sentences.of_error(error),
+        **error.members,
     }
     if isinstance(error, errors.InvalidFields):
         document["errors"] = sentences.of_fields(error.fields)
         document["error_codes"] = {name: each.code for name, each in error.fields.items()}
+    if isinstance(error, errors.UnsendableIssue):
+        document["warnings"] = sentences.of_findings(error.findings)
     return Response(status, json.dumps(document), "application/problem+json", headers)

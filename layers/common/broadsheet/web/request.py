@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from broadsheet import settings
 from broadsheet.domain import errors
+from broadsheet.domain.authors import Role
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
 from broadsheet.domain.subscribers import SourceAddress
 from broadsheet.web import body, trusted_proxy
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """An API Gateway proxy event, parsed. Header names are in lower case."""
+    """An API Gateway proxy event, parsed. Header names are in lower case.
+
+    ``author``, ``role``: as the authorizer found them; empty and ``None`` on routes for everybody.
+    """
 
     method: str
     resource: str
@@ -33,6 +37,7 @@ class Request:
     body: bytes
     origin: Origin
     author: str
+    role: Role | None
     base_path: str
     correlation_id: str
 
@@ -41,6 +46,7 @@ class Request:
         """Parse a REST API's proxy event (payload version 1.0)."""
         context = event["requestContext"]
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        authorized = context.get("authorizer") or {}
         sent = (event.get("body") or "").encode()
         return cls(
             method=event["httpMethod"],
@@ -55,7 +61,8 @@ class Request:
                 ),
                 user_agent=headers.get("user-agent", "")[:MAX_USER_AGENT_CHARACTERS],
             ),
-            author=(context.get("authorizer") or {}).get("author", ""),
+            author=authorized.get("author", ""),
+            role=Role(authorized["role"]) if authorized.get("role") else None,
             base_path=_base_path(event),
             correlation_id=context["requestId"],
         )

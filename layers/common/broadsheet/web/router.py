@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
-from broadsheet.web import problems
+from broadsheet.web import problems, roles
 from broadsheet.web.request import Request
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def router(
 ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """Return the handler for some routes, each named as in ``POST /subscriptions``.
 
-    HEAD gets the response of GET, without its body. An unexpected error is logged without its
+    An authors' route is called only if the author's role allows it (``roles``). HEAD gets the
+    response of GET, without its body. An unexpected error is logged without its
     message, and its response is a 500.
     """
 
@@ -49,7 +50,9 @@ def router(
 
 def _answer(routes: Mapping[str, Endpoint], request: Request) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
+    route = f"{method} {request.resource}"
     try:
-        return routes[f"{method} {request.resource}"](request)
+        roles.check(route, request)
+        return routes[route](request)
     except Exception as error:  # noqa: BLE001 - the last resort: logged, and a 500
         return problems.respond(request, error)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from broadsheet.domain import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from broadsheet.domain.errors import BroadsheetError, InvalidField
+    from broadsheet.domain.findings import Finding
 
 SENTENCES = {
     # Requests.
@@ -28,7 +29,7 @@ SENTENCES = {
         "an Idempotency-Key header is needed, a new one for each issue: "
         "1 to {max_characters} printable ASCII characters, no spaces"
     ),
-    "unsendable-issue": "{reason}",
+    "unsendable-issue": "{sentences}",
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
     "json-expected": "send application/json",
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
@@ -37,12 +38,15 @@ SENTENCES = {
     "missing-content": "give markdown, or content with html and text",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
+    "not-a-truth-value": "this must be true or false",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
     "lost-character": (
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Authors.
+    "role-needed": "this needs a token with the role {role}",
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",
     "invalid-confirmation-token": (
@@ -58,7 +62,9 @@ SENTENCES = {
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
+    "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
+    "issue-is-draft": "the issue is a draft: publish it first",
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
     "issue-canceled": "the issue was canceled: it can't be sent again",
@@ -69,6 +75,26 @@ SENTENCES = {
         "this issue goes to 0 readers now: nobody has confirmed yet; "
         "publish again with a new Idempotency-Key when somebody has confirmed"
     ),
+    # What is wrong with an issue.
+    "unknown-placeholder": (
+        "{written} is no placeholder: write [[name]] for the reader's name, "
+        "or \\{written} to show the brackets"
+    ),
+    "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
+    "relative-image": "an image is at {address}, which is no whole address: write {meant}",
+    "no-address": "a link or an image has no address",
+    "name-in-host": "{address} has [[name]] in the name of its host: put it after that",
+    "placeholder-in-markup": (
+        "a placeholder can stand in a text and in an attribute's quotes, "
+        "not elsewhere in a tag, in styles or in scripts"
+    ),
+    "unfinished-markup": "{what} never ends: what follows would be lost",
+    "unfinished-comment": (
+        "the comment (<!--) never ends: write --> after it, or \\<!-- to show it"
+    ),
+    "too-complex": "{reason}",
+    "too-large": "the rendered issue has {bytes:,} bytes as JSON; SES takes {most:,}",
+    # Outcomes of an issue.
     "nobody-failed": "nobody has failed: there is nobody to send to again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",
@@ -82,6 +108,7 @@ _ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: "We can't take this as it is",
     HTTPStatus.UNAUTHORIZED: "This link doesn't work",
+    HTTPStatus.FORBIDDEN: "This token doesn't allow it",
     HTTPStatus.NOT_FOUND: "This page doesn't exist",
     HTTPStatus.CONFLICT: "This can't be done now",
     HTTPStatus.GONE: "This link doesn't work any more",
@@ -98,7 +125,36 @@ def of_error(error: BroadsheetError) -> str:
     if isinstance(error, errors.InvalidFields):
         named = (f"{name}: {sentence}" for name, sentence in of_fields(error.fields).items())
         return of_code(error.code, {"sentences": "; ".join(named)})
+    if isinstance(error, errors.UnsendableIssue):
+        placed = (
+            f"{each.where}: {of_finding(each)}" if each.where else of_finding(each)
+            for each in error.errors
+        )
+        return of_code(error.code, {"sentences": "; ".join(placed)})
     return of_code(error.code, error.parameters)
+
+
+def of_finding(finding: Finding) -> str:
+    """Return a finding's sentence, without its place.
+
+    Some codes have more than one sentence: the parameter ``variant`` names it.
+    """
+    variant = finding.parameters.get("variant")
+    code = f"{finding.code}-{variant}" if variant else finding.code
+    return of_code(code, finding.parameters)
+
+
+def of_findings(findings: Iterable[Finding]) -> list[dict[str, str | None]]:
+    """Return the documents of findings as clients get them, errors first."""
+    return [
+        {
+            "code": each.code,
+            "severity": str(each.severity),
+            "message": printed(of_finding(each)),
+            "where": each.where,
+        }
+        for each in sorted(findings, key=lambda each: each.severity)
+    ]
 
 
 def on_page(error: BroadsheetError) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import Books
@@ -36,16 +37,16 @@ _STANDINGS = """
     ), counted AS (
         -- A plain scan counts everybody by the first round; the few with a later one
         -- are taken out again, and counted by what became of them at last.
-        SELECT outcome, reason, 1 AS sign, delivered_at, bounced_at, complained_at,
+        SELECT outcome, reason, version, 1 AS sign, delivered_at, bounced_at, complained_at,
                recorded_at
         FROM deliveries
         WHERE issue_id = %(issue_id)s AND round = 1
         UNION ALL
-        SELECT outcome, reason, -1, delivered_at, bounced_at, complained_at, recorded_at
+        SELECT outcome, reason, version, -1, delivered_at, bounced_at, complained_at, recorded_at
         FROM deliveries JOIN later USING (subscriber_id)
         WHERE deliveries.issue_id = %(issue_id)s AND deliveries.round = 1
         UNION ALL
-        SELECT outcome, reason, 1, delivered_at, bounced_at, complained_at, recorded_at
+        SELECT outcome, reason, version, 1, delivered_at, bounced_at, complained_at, recorded_at
         FROM best
         WHERE outcome IN ('accepted', 'unresolved') OR round = last_round
     )
@@ -53,6 +54,7 @@ _STANDINGS = """
            CASE
                WHEN outcome <> 'accepted' THEN coalesce(reason, outcome::text)
            END AS reason,
+           version,
            sum(sign) AS number,
            coalesce(sum(sign) FILTER (WHERE delivered_at IS NOT NULL), 0) AS delivered,
            coalesce(sum(sign) FILTER (WHERE bounced_at IS NOT NULL), 0) AS bounced,
@@ -63,7 +65,7 @@ _STANDINGS = """
                ), 0
            ) AS lately
     FROM counted
-    GROUP BY outcome, counted.reason
+    GROUP BY outcome, counted.reason, version
     HAVING sum(sign) > 0
     """
 _RARITIES = """
@@ -87,10 +89,13 @@ _RARITIES = """
 
 
 class _Standing(BaseModel):
-    """How many recipients have an outcome for a reason, and what happened to their mails."""
+    """How many recipients have an outcome in a version, and what happened to their mails."""
+
+    model_config = ConfigDict(frozen=True)
 
     outcome: Outcome
     reason: str | None
+    version: int
     number: int
     delivered: int
     bounced: int
@@ -99,6 +104,8 @@ class _Standing(BaseModel):
 
 
 class _Rarities(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
     duplicates: int = 0
     possibly_twice: int = 0
     held: int = 0
@@ -142,6 +149,11 @@ def _add_up(
         delivered=sum(standing.delivered for standing in standings),
         bounced=sum(standing.bounced for standing in standings),
         complained=sum(standing.complained for standing in standings),
+        accepted_by_version={
+            standing.version: standing.number
+            for standing in sorted(standings, key=lambda standing: standing.version)
+            if standing.outcome is Outcome.ACCEPTED
+        },
         duplicates=rarities.duplicates,
         possibly_twice=rarities.possibly_twice,
         rate=round(sum(standing.lately for standing in standings) / 60, 1),
@@ -153,8 +165,8 @@ def _number(standings: Sequence[_Standing], outcome: Outcome) -> int:
 
 
 def _by_reason(standings: Sequence[_Standing], *outcomes: Outcome) -> dict[str, int]:
-    return {
-        str(standing.reason): standing.number
-        for standing in standings
-        if standing.outcome in outcomes
-    }
+    numbers = Counter[str]()
+    for standing in standings:
+        if standing.outcome in outcomes:
+            numbers[str(standing.reason)] += standing.number
+    return dict(numbers)

@@ -23,7 +23,11 @@ def count_bounces_and_complaints(connection: Connection, issue_id: IssueId) -> B
                    ) AS bounced,
                    count(*) FILTER (
                        WHERE complained_at IS NOT NULL AND suppressed_as IS NULL
-                   ) AS complained
+                   ) AS complained,
+                   (
+                       SELECT sample_size FROM issues
+                       WHERE id = %(issue_id)s AND held_after IS NOT NULL
+                   ) AS sample
             FROM deliveries AS ledger
             WHERE issue_id = %(issue_id)s
               AND (bounced_at IS NOT NULL OR complained_at IS NOT NULL)

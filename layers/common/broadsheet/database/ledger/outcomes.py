@@ -40,15 +40,22 @@ _DELIVERY: Mapping[LiteralString, LiteralString] = {
     "reason": "text",
     "message_id": "text",
 }
+# The row is about the first mail that is known; its version is that mail's.
+_KEEP_THE_MAIL = sql.SQL(
+    """
+        message_id = coalesce(ledger.message_id, excluded.message_id),
+        version = CASE WHEN ledger.message_id IS NULL THEN excluded.version ELSE ledger.version END
+    """
+)
 _RECORD = sql.SQL(
     """
-    INSERT INTO deliveries AS ledger (issue_id, claim_id, claim_deadline, {columns})
-    SELECT %(issue_id)s, %(claim_id)s, %(claim_deadline)s, given.*
+    INSERT INTO deliveries AS ledger (issue_id, claim_id, claim_deadline, version, {columns})
+    SELECT %(issue_id)s, %(claim_id)s, %(claim_deadline)s, %(version)s, given.*
     FROM {rows}
     ON CONFLICT (issue_id, subscriber_id, round) DO UPDATE
     SET outcome = excluded.outcome,
         reason = excluded.reason,
-        message_id = coalesce(ledger.message_id, excluded.message_id),
+        {keep_the_mail},
         claim_id = excluded.claim_id,
         claim_deadline = excluded.claim_deadline,
         recorded_at = now()
@@ -56,7 +63,11 @@ _RECORD = sql.SQL(
        OR (excluded.outcome = 'unresolved' AND ledger.outcome = 'unresolved'
            AND excluded.claim_deadline > ledger.claim_deadline)
     """
-).format(columns=sql.SQL(", ").join(map(sql.SQL, _DELIVERY)), rows=_given(_DELIVERY))
+).format(
+    columns=sql.SQL(", ").join(map(sql.SQL, _DELIVERY)),
+    rows=_given(_DELIVERY),
+    keep_the_mail=_KEEP_THE_MAIL,
+)
 
 
 def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery]) -> int:
@@ -75,6 +86,7 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
             "issue_id": claim.issue_id.root,
             "claim_id": claim.id,
             "claim_deadline": claim.deadline,
+            "version": claim.version,
             "subscriber_id": [delivery.subscriber_id for delivery in ordered],
             "round": [delivery.round for delivery in ordered],
             "outcome": [delivery.outcome.value for delivery in ordered],
@@ -142,6 +154,7 @@ _FIRST_STAYS: Mapping[LiteralString, LiteralString] = {
 _UPDATE: Mapping[LiteralString, LiteralString] = {
     "issue_id": "uuid",
     **_DELIVERY,
+    "version": "integer",
     **_FIRST_STAYS,
 }
 _MERGE = sql.SQL(
@@ -172,7 +185,7 @@ _MERGE = sql.SQL(
         recorded_at = CASE
             WHEN excluded.outcome > ledger.outcome THEN now() ELSE ledger.recorded_at
         END,
-        message_id = coalesce(ledger.message_id, excluded.message_id),
+        {keep_the_mail},
         {keep_the_first}
     RETURNING issue_id, subscriber_id, round, message_id
     """
@@ -182,6 +195,7 @@ _MERGE = sql.SQL(
     brings_a_first=sql.SQL(" OR ").join(
         sql.SQL(f"(given.{name} IS NOT NULL AND known.{name} IS NULL)") for name in _FIRST_STAYS
     ),
+    keep_the_mail=_KEEP_THE_MAIL,
     keep_the_first=sql.SQL(", ").join(
         sql.SQL(f"{name} = coalesce(ledger.{name}, excluded.{name})") for name in _FIRST_STAYS
     ),
@@ -206,6 +220,7 @@ def merge_updates(connection: Connection, updates: Iterable[LedgerUpdate]) -> in
                 "outcome": [update.outcome.value for update in ordered],
                 "reason": [update.reason for update in ordered],
                 "message_id": [update.message_ids[0] for update in ordered],
+                "version": [update.version for update in ordered],
                 **{name: [getattr(update, name) for update in ordered] for name in _FIRST_STAYS},
             },
         ).fetchall()

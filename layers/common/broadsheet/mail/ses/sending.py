@@ -73,9 +73,11 @@ class _Places(NamedTuple):
 _PLACES = _Places(*(f"\ue000{name}" for name in _Places._fields))
 
 
-def bulk_mail(newsletter: Newsletter, issue_id: IssueId, rendered: RenderedIssue) -> BulkMail:
-    """Encode what is the same for all recipients of an issue."""
-    entry = _entry(newsletter, issue_id, _PLACES)
+def bulk_mail(
+    newsletter: Newsletter, issue_id: IssueId, version: int, rendered: RenderedIssue
+) -> BulkMail:
+    """Encode what is the same for all recipients of a version of an issue."""
+    entry = _entry(newsletter, issue_id, version, _PLACES)
     encoded = to_json(entry)
     beginning, _, end = to_json(_request(newsletter, rendered, entry)).partition(encoded)
     template = encoded.replace(b"%", b"%%")
@@ -107,7 +109,9 @@ def _request(
     return request
 
 
-def _entry(newsletter: Newsletter, issue_id: IssueId, places: _Places) -> BulkEmailEntryTypeDef:
+def _entry(
+    newsletter: Newsletter, issue_id: IssueId, version: int, places: _Places
+) -> BulkEmailEntryTypeDef:
     return {
         "Destination": {"ToAddresses": [places.address]},
         "ReplacementHeaders": [
@@ -119,6 +123,8 @@ def _entry(newsletter: Newsletter, issue_id: IssueId, places: _Places) -> BulkEm
             {"Name": "issue", "Value": str(issue_id)},
             {"Name": "subscriber", "Value": places.subscriber},
             {"Name": "round", "Value": places.round},
+            # Not in DefaultEmailTags, which SES may ignore: docs/decisions/0023.
+            {"Name": "version", "Value": str(version)},
         ],
         "ReplacementEmailContent": {
             "ReplacementTemplate": {"ReplacementTemplateData": places.variables}

@@ -15,7 +15,7 @@ from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
 from broadsheet.domain.ses_events import BounceOrComplaint, EventKind
-from broadsheet.services.issues import pausing
+from broadsheet.services.issues import careful_start, pausing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _ledger_update(event: SesEvent, key: LedgerKey) -> LedgerUpdate:
         key,
         outcome or Outcome.ACCEPTED,
         [event.message_id],
+        event.version,
         reason=event.kind.upper().replace(" ", "_") if outcome else None,
         delivered_at=event.delivered_at,
         bounced_at=event.permanent_bounce_at,
@@ -124,6 +125,9 @@ def _issues_with_bounces_and_complaints(events: Iterable[SesEvent]) -> set[Issue
 def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     """Pause an issue whose bounces or complaints exceed the breaker's limits."""
     counts = breaker_counts.count_bounces_and_complaints(connection, issue_id)
+    if counts.is_bad_sample:
+        careful_start.stop(connection, issue_id, counts)
+        return
     if not BREAKER.may_trip(counts):
         return
     accepted = issues_table.accepted_when_last_counted(connection, issue_id)
@@ -133,7 +137,7 @@ def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     accepted = breaker_counts.count_accepted(connection, issue_id)
     issues_table.note_accepted(connection, issue_id, accepted)
     if BREAKER.trips(counts, accepted):
-        pausing.pause_because(
+        pausing.trip_breaker(
             connection,
             issue_id,
             f"of {accepted} mails, {counts.bounced} bounced and {counts.complained} were"

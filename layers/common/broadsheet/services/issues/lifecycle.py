@@ -1,7 +1,7 @@
 """What an author does with a published issue: pause, resume, cancel, retry, reschedule.
 
 Each action holds the issue's lock, as each step of dispatch does: it happens between two steps.
-Repeating an action changes nothing.
+Repeating an action changes nothing. A draft is refused with ``IssueIsDraft``, a ``WrongState``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def resume(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue)
         issues_table.resume(connection, issue_id)
-        issue_clock.start(issue_id, issue.publish_at, correlation_id)
+        # It may sleep until a hold ends that the breaker has ended before.
+        issue_clock.move(issue_id, issue.due_at, correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)
     logger.info("resumed by the author", issue_id=str(issue_id))
 
@@ -83,7 +84,7 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
             again = [each.subscriber_id for each in failed if each.round == round_number]
             delivery_batches_table.insert_round(connection, issue_id, round_number + 1, again, size)
         issues_table.reopen(connection, issue_id)
-        issue_clock.start(issue_id, issue.publish_at, correlation_id)
+        issue_clock.start(issue_id, issue.due_at, correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)
     logger.info("retried by the author", issue_id=str(issue_id), recipients=len(failed))
     return len(failed)
@@ -111,6 +112,8 @@ def _lock(connection: Connection, issue_id: IssueId) -> Issue:
     issue = issues_table.lock(connection, issue_id)
     if issue is None:
         raise errors.IssueNotFound
+    if issue.status is IssueStatus.DRAFT:
+        raise errors.IssueIsDraft
     return issue
 
 

@@ -14,8 +14,22 @@ if TYPE_CHECKING:
 BY_AUTHOR = "the author paused it"
 
 
-def pause_because(connection: Connection, issue_id: IssueId, reason: str) -> None:
-    """Pause an issue, and raise the alarm if it was not paused before."""
-    if issues_table.pause(connection, issue_id, reason):
+def pause_because(
+    connection: Connection, issue_id: IssueId, reason: str, *, ends_hold: bool = False
+) -> None:
+    """Pause an issue, and raise the alarm if it was running.
+
+    ``ends_hold``: whether ``resume`` sends also to those whom a careful start held until now.
+    """
+    if issues_table.pause(connection, issue_id, reason, ends_hold=ends_hold):
         count("IssuesPaused")
         logger.error("issue paused", issue_id=str(issue_id), reason=reason)
+
+
+def trip_breaker(connection: Connection, issue_id: IssueId, reason: str) -> None:
+    """Pause an issue because of its own mails.
+
+    The author decides what comes then: ``resume`` sends to everybody, with the breaker counting
+    from zero.
+    """
+    pause_because(connection, issue_id, reason, ends_hold=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet import dispatch_kick, issue_clock, settings
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issues_table, subscribers_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
-from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound
-from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue
+from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
+from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.mail import issue_mail
+from broadsheet.services.issues import careful_start, checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -24,15 +24,21 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import IdempotencyKey, PublishRequest
+    from broadsheet.domain.findings import Finding
+    from broadsheet.domain.issues import (
+        IdempotencyKey,
+        KeyedIssue,
+        PublishRequest,
+        RenderedIssue,
+    )
     from broadsheet.domain.ledger import LedgerRow
 
 
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
-    ``seconds_to_go``: how long the waiting recipients will take at the present rate; None when
-    sending doesn't go on by itself.
+    ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
+    before; None when sending doesn't go on by itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,43 +48,90 @@ class IssueWithBooks(BaseModel):
     seconds_to_go: float | None
 
 
+class Published(NamedTuple):
+    """An issue that was published, and what its author is warned of."""
+
+    issue: Issue
+    findings: Sequence[Finding]
+
+
 def publish(
     connection: Connection,
     author: AuthorName,
     key: IdempotencyKey,
     request: PublishRequest,
     correlation_id: str,
-) -> Issue:
-    """Publish an issue once, however often it is requested with the same key.
+) -> Published:
+    """Publish an issue, or store a draft, once, however often it is requested with the same key.
 
     The issue and its clock are made in one transaction. When the clock can't be made, nothing has
-    happened; when the commit fails, the clock finds no issue and is deleted.
-    Raises ``IdempotencyKeyReused`` for the same key with another request, and
-    ``DependencyUnavailable``.
+    happened; when the commit fails, the clock finds no issue and is deleted. A draft has no clock.
+    Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
+    the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
-    new = NewIssue(
+    checked = checking.check(request)
+    if not request.draft:
+        checking.refuse_errors(checked.findings, request.accept_warnings)
+    new = _new_issue(author, key, request, checked.rendered)
+    with connection.transaction():
+        keyed, is_new = _insert_once(connection, new, request)
+        if keyed.request_digest != request.digest:
+            raise IdempotencyKeyReused
+        if is_new and new.publish_at and not request.draft:
+            issue_clock.start(new.id, new.publish_at, correlation_id)
+    if is_new and request.draft:
+        logger.info("draft stored", issue_id=str(new.id))
+    elif is_new:
+        log_publication(keyed)
+    kick_if_due(keyed, correlation_id)
+    return Published(keyed, checked.findings)
+
+
+def _new_issue(
+    author: AuthorName, key: IdempotencyKey, request: PublishRequest, rendered: RenderedIssue
+) -> NewIssue:
+    at_once = None if request.draft else datetime.now(UTC)
+    return NewIssue(
         id=IssueId.new(),
         author=author,
         idempotency_key=key,
         request_digest=request.digest,
         title=request.title,
         content=request.content,
-        rendered=issue_mail.render_issue(request.title, request.content, settings.newsletter()),
-        publish_at=request.publish_at or datetime.now(UTC),
+        preheader=request.preheader,
+        archive=request.archive is not False,
+        rendered=rendered,
+        status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
+        publish_at=request.publish_at or at_once,
+        careful=request.careful,
     )
-    with connection.transaction():
-        is_new = issues_table.insert(connection, new)
-        keyed = issues_table.find_by_key(connection, author, key)
-        if keyed.request_digest != request.digest:
-            raise IdempotencyKeyReused
-        if is_new:
-            issue_clock.start(new.id, new.publish_at, correlation_id)
-    if is_new:
-        count("IssuesPublished")
-        logger.info("issue published", issue_id=str(new.id), publish_at=new.publish_at.isoformat())
-    if keyed.publish_at <= datetime.now(UTC):
-        dispatch_kick.kick(keyed.id, correlation_id)
-    return keyed
+
+
+def _insert_once(
+    connection: Connection, new: NewIssue, request: PublishRequest
+) -> tuple[KeyedIssue, bool]:
+    """Return the issue that the key names, and whether it was inserted now."""
+    while True:
+        slug = request.slug or issues_table.free_slug(connection, Slug.of_title(request.title))
+        is_new = issues_table.insert(connection, new, slug)
+        keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
+        if keyed is not None:
+            return keyed, is_new
+        if request.slug is not None:
+            raise SlugTaken(str(slug))
+        # Another issue has taken the free slug meanwhile.
+
+
+def log_publication(issue: Issue) -> None:
+    """Count and log that an issue was published, now or for later."""
+    count("IssuesPublished")
+    logger.info("issue published", issue_id=str(issue.id), publish_at=issue.due_at.isoformat())
+
+
+def kick_if_due(issue: Issue, correlation_id: str) -> None:
+    """Kick dispatch for an issue whose time has come; never for a draft."""
+    if issue.due_at <= datetime.now(UTC):
+        dispatch_kick.kick(issue.id, correlation_id)
 
 
 def audience_now(connection: Connection) -> int:
@@ -111,7 +164,7 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
 def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
     if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
         return None
-    return round(shown.waiting / rate, 1)
+    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
 
 
 def ledger(

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, settings, signed_tokens
-from broadsheet.database import delivery_batches_table, issues_table
+from broadsheet.database import delivery_batches_table, issue_versions_table
 from broadsheet.database.ledger import open_recipients, outcomes
 from broadsheet.domain.deliveries import Delivery, Outcome
 from broadsheet.domain.errors import DatabaseUnavailable
@@ -150,7 +150,7 @@ def _deliver_claim(
     recipients, others, mail = invocation.in_database(
         lambda connection: (
             *open_recipients.read_recipients(connection, claim),
-            _bulk_mail(connection, issue_id),
+            _bulk_mail(connection, claim),
         )
     )
     answers = _Answers()
@@ -164,15 +164,17 @@ def _deliver_claim(
     return _finish(invocation, claim, answers, others)
 
 
-_bulk_mails: dict[IssueId, BulkMail] = {}  # of the issue that this environment sends
+# Of the issue that this environment sends, in the version that it sent last.
+_bulk_mails: dict[tuple[IssueId, int], BulkMail] = {}
 
 
-def _bulk_mail(connection: Connection, issue_id: IssueId) -> BulkMail:
-    if issue_id not in _bulk_mails:
-        rendered = issues_table.rendered(connection, issue_id)
+def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
+    sent = claim.issue_id, claim.version
+    if sent not in _bulk_mails:
+        rendered = issue_versions_table.rendered(connection, *sent)
         _bulk_mails.clear()
-        _bulk_mails[issue_id] = bulk_mail(settings.newsletter(), issue_id, rendered)
-    return _bulk_mails[issue_id]
+        _bulk_mails[sent] = bulk_mail(settings.newsletter(), *sent, rendered)
+    return _bulk_mails[sent]
 
 
 def _link_of(issue_id: IssueId) -> Callable[[UUID], str]:

@@ -17,11 +17,11 @@ from broadsheet.database.ledger import open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
-from broadsheet.domain.issues import IssueStatus, OpenProblems, PausedIssue
+from broadsheet.domain.issues import FrozenAudience, IssueStatus, OpenProblems, PausedIssue
 from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
-from broadsheet.services.issues import pausing
+from broadsheet.services.issues import careful_start, pausing
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, log_failure, logger
 
@@ -49,15 +49,15 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         return
     try:
         if issue.status is IssueStatus.SCHEDULED:
-            if issue.publish_at > datetime.now(UTC):
+            if issue.due_at > datetime.now(UTC):
                 return
             _freeze(connection, issue_id)
         _hold_what_a_crash_left(connection, issue_id)
         _settle(connection, issue_id)
-        _close_canceled(connection, issue_id)
+        _close_or_hold(connection, issue_id)
         _release(connection, issue_id, correlation_id)
         _finish(connection, issue_id)
-        _stop_clock_if_done(connection, issue_id)
+        _adjust_clock(connection, issue_id, correlation_id)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
@@ -66,7 +66,7 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
     """Start the clock of every open issue, in case it was lost."""
     for issue in issues_table.find_open(connection):
         try:
-            issue_clock.start(issue.id, issue.publish_at, correlation_id)
+            issue_clock.start(issue.id, issue.due_at, correlation_id)
         except DependencyUnavailable as error:  # the others have theirs all the same
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
@@ -104,9 +104,18 @@ def _freeze(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
             return
-        audience = delivery_batches_table.insert_audience(connection, issue_id, size)
+        if issue.careful is None:
+            whole = delivery_batches_table.insert_audience(connection, issue_id, size)
+            audience = FrozenAudience(whole)
+        else:
+            audience = careful_start.freeze(connection, issue_id, size, issue.careful)
         issues_table.set_frozen(connection, issue_id, audience)
-    logger.info("audience frozen", issue_id=str(issue_id), audience=audience)
+    logger.info(
+        "audience frozen",
+        issue_id=str(issue_id),
+        audience=audience.size,
+        sample=audience.sample_size,
+    )
 
 
 def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
@@ -234,11 +243,15 @@ def _are_feedback_queues_empty() -> bool:
     return feedback_queue.is_empty()
 
 
-def _close_canceled(connection: Connection, issue_id: IssueId) -> None:
-    """Close a canceled issue's waiting batches, also those that return to waiting later."""
+def _close_or_hold(connection: Connection, issue_id: IssueId) -> None:
+    """Close a canceled issue's waiting batches, also those that return to waiting later.
+
+    Of a careful start, hold all but the sample, for as long as it takes.
+    """
     with _locked(connection, issue_id) as issue:
         if issue.status is IssueStatus.CANCELED:
             delivery_batches_table.close_waiting(connection, issue_id)
+        careful_start.advance(connection, issue)
 
 
 def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
@@ -256,7 +269,9 @@ def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> 
         room = max(1, int(timings.release_window / seconds_a_batch)) - on_their_way
         if room <= 0:
             return
-        numbers = delivery_batches_table.mark_released(connection, issue_id, room, long_ago)
+        numbers = delivery_batches_table.mark_released(
+            connection, issue_id, room, long_ago, up_to=issue.held_after
+        )
     size = pacing.batches_in_a_claim(rate)
     delivery_queue.send(
         (
@@ -280,13 +295,17 @@ def _finish(connection: Connection, issue_id: IssueId) -> None:
         logger.info("issue finished", issue_id=str(issue_id))
 
 
-def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
+def _adjust_clock(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
     """Delete the clock of an issue that needs no more dispatching.
 
+    If nothing is due before a known time, the clock sleeps until then, so that nothing wakes the
+    database but SES's events. After a crash before that it ticks, and the next tick comes here.
     This holds the lock under which ``resume``, ``cancel`` and ``retry`` start it again.
     """
     with _locked(connection, issue_id) as issue:
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
+            if until := careful_start.held_until(issue):
+                _sleep(issue_id, until, correlation_id)
             return
         # In a canceled issue, a batch that a deliver has just released waits to be closed.
         is_canceled = issue.status is IssueStatus.CANCELED
@@ -299,6 +318,15 @@ def _stop_clock_if_done(connection: Connection, issue_id: IssueId) -> None:
             return
         issue_clock.stop(issue_id)
     logger.info("clock stopped", issue_id=str(issue_id))
+
+
+def _sleep(issue_id: IssueId, until: datetime, correlation_id: str) -> None:
+    try:
+        issue_clock.move(issue_id, until, correlation_id)
+    except DependencyUnavailable as error:  # it ticks on, which does no harm
+        log_failure("a clock could not be moved", error, issue_id=str(issue_id))
+    else:
+        logger.info("clock sleeps", issue_id=str(issue_id), until=until.isoformat())
 
 
 def _stop_orphaned_clock(issue_id: IssueId) -> None:

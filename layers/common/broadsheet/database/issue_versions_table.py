@@ -1,0 +1,31 @@
+"""The versions of issues: each text as it was written, and as SES receives it.
+
+A trigger of the table ``issues`` inserts them, so that no issue lacks its current one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.rows import class_row
+
+from broadsheet.domain.issues import RenderedIssue
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueId
+
+
+def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedIssue:
+    """Return the templates that SES gets for a version of an issue."""
+    with connection.cursor(row_factory=class_row(RenderedIssue)) as cursor:
+        row = cursor.execute(
+            """
+            SELECT subject, html, text FROM issue_versions
+            WHERE issue_id = %(issue_id)s AND version = %(version)s
+            """,
+            {"issue_id": issue_id.root, "version": version},
+        ).fetchone()
+    if row is None:
+        raise LookupError("the issue has no such version")
+    return row

@@ -1,0 +1,36 @@
+"""Which role each of the authors' routes needs.
+
+A route that API Gateway opens to everybody is not here. ``tests/functions/test_roles.py`` walks
+the template's routes with every role.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet.domain.authors import Role, require
+
+if TYPE_CHECKING:
+    from broadsheet.web.request import Request
+
+ROLES = {
+    "POST /issues": Role.WRITE,  # a draft; its endpoint requires PUBLISH of anything else
+    "GET /issues": Role.WRITE,
+    "GET /issues/{id}": Role.WRITE,
+    "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
+    "POST /issues/{id}/pause": Role.PUBLISH,
+    "POST /issues/{id}/resume": Role.PUBLISH,
+    "POST /issues/{id}/cancel": Role.PUBLISH,
+    "POST /issues/{id}/retry": Role.PUBLISH,
+    "POST /issues/{id}/schedule": Role.PUBLISH,
+}
+
+
+def check(route: str, request: Request) -> None:
+    """Raise ``RoleNeeded`` when the request's author may not call this route.
+
+    A request that the authorizer let in, on a route that is missing in the table, fails.
+    """
+    if not request.author and route not in ROLES:
+        return  # a route for everybody
+    require(ROLES[route], request.role)
