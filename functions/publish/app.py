@@ -1,7 +1,7 @@
 """The authors' API: publish an issue, see how far it is, and pause, resume, cancel or retry it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -12,16 +12,19 @@ from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName, Role, require
 from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
+from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    CorrectionRequest,
     IdempotencyKey,
     Issue,
+    IssueDraft,
     IssueId,
     PublishRequest,
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.services.issues import checking, lifecycle, publication
+from broadsheet.services.issues import checking, correction, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
@@ -55,16 +58,7 @@ def publish(request: Request) -> Response:
         starts_at = wanted.publish_at or issue.created_at
         at_once = starts_at <= issue.created_at and not wanted.draft
         findings = [*findings, checking.nobody_to_send_to(at_once=at_once)]
-    location = request.link(f"/issues/{issue.id}")
-    constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
-    answer = issue.model_dump(mode="json", include=constant) | {
-        "title": str(wanted.title),  # the issue may have another by now
-        "href": location,
-        "audience_now": audience,
-        "warnings": sentences.of_findings(findings),
-    }
-    headers = {"Location": location, "ETag": _etag(issue)}
-    return Response.json(HTTPStatus.ACCEPTED, answer, headers)
+    return _published(request, issue, wanted, findings, {"audience_now": audience})
 
 
 def list_issues(request: Request) -> Response:
@@ -78,6 +72,45 @@ def list_issues(request: Request) -> Response:
         following = ISSUES.link(request, "/issues", (page[-1].created_at, page[-1].id.root))
     documents = [_summary(request, issue) for issue in page]
     return Response.json(HTTPStatus.OK, {"issues": documents, "next": following})
+
+
+def correct(request: Request) -> Response:
+    """Publish a correction: an issue for exactly those who have an older version of another.
+
+    ``audience_now`` is how many they are, and ``unsettled`` how many more it may be at most, until
+    the outcomes of all their mails are known; sending begins then.
+    """
+    issue_id = _issue_id(request)
+    key = _idempotency_key(request)
+    wanted = request.document(CorrectionRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        corrected = correction.correct(
+            connection, issue_id, AuthorName(request.author), key, wanted, request.correlation_id
+        )
+    numbers = {"audience_now": corrected.audience, "unsettled": corrected.unsettled}
+    return _published(request, corrected.correction, wanted, corrected.findings, numbers)
+
+
+def _published(
+    request: Request,
+    issue: Issue,
+    wanted: IssueDraft,
+    findings: Sequence[Finding],
+    numbers: Mapping[str, int],
+) -> Response:
+    """Return the answer to a request that makes an issue, the same whenever it is repeated."""
+    location = request.link(f"/issues/{issue.id}")
+    constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
+    if issue.corrects:
+        constant |= {"corrects", "corrects_version"}
+    answer = issue.model_dump(mode="json", include=constant) | {
+        "title": str(wanted.title),  # the issue may have another by now
+        "href": location,
+        **numbers,
+        "warnings": sentences.of_findings(findings),
+    }
+    headers = {"Location": location, "ETag": _etag(issue)}
+    return Response.json(HTTPStatus.ACCEPTED, answer, headers)
 
 
 def show_issue(request: Request) -> Response:
@@ -197,5 +230,6 @@ handler = router(
         "POST /issues/{id}/cancel": cancel,
         "POST /issues/{id}/retry": retry,
         "POST /issues/{id}/schedule": reschedule,
+        "POST /issues/{id}/correct": correct,
     }
 )

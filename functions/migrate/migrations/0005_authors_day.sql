@@ -81,3 +81,13 @@ ALTER TABLE issues
     ADD COLUMN held_until timestamptz,        -- set once each mail of the sample has an outcome
     ADD CHECK (careful IS NOT NULL OR sample_size IS NULL),
     ADD CHECK (sample_size IS NOT NULL OR (held_after IS NULL AND held_until IS NULL));
+
+-- A correction goes to those who got an older version of another issue than `corrects_version`.
+ALTER TABLE issues
+    ADD COLUMN corrects uuid REFERENCES issues,
+    ADD COLUMN corrects_version integer CHECK (corrects_version > 1),
+    ADD CHECK ((corrects IS NULL) = (corrects_version IS NULL));
+-- One that was canceled before its audience was frozen has reached nobody.
+CREATE UNIQUE INDEX issues_corrections ON issues (corrects, corrects_version)
+    WHERE status <> 'canceled' OR frozen_at IS NOT NULL;
+ALTER TABLE duplicate_mails ADD COLUMN version integer NOT NULL DEFAULT 1; -- of its issue

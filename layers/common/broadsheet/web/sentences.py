@@ -95,6 +95,10 @@ SENTENCES = {
     "too-complex": "{reason}",
     "too-large": "the rendered issue has {bytes:,} bytes as JSON; SES takes {most:,}",
     # Outcomes of an issue.
+    "nothing-to-correct": "nobody has an older version of this issue: there is nobody to correct",
+    "already-corrected": (
+        "the issue {correction} corrects the older versions already: edit it, or publish another"
+    ),
     "nobody-failed": "nobody has failed: there is nobody to send to again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",
