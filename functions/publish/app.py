@@ -1,7 +1,9 @@
-"""The authors' API: publish an issue, see how far it is, and pause, resume, cancel or retry it."""
+"""The authors' API: write, edit and publish issues, see how far they are, stop and resume them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -11,20 +13,28 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName, Role, require
-from broadsheet.domain.errors import InvalidIdempotencyKey, IssueNotFound
+from broadsheet.domain.errors import (
+    IfMatchNeeded,
+    InvalidIdempotencyKey,
+    InvalidVersion,
+    IssueNotFound,
+)
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
     CorrectionRequest,
+    ExpectedVersion,
     IdempotencyKey,
     Issue,
     IssueDraft,
     IssueId,
+    MarkdownContent,
+    PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.services.issues import checking, correction, lifecycle, publication
+from broadsheet.services.issues import checking, correction, editing, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
@@ -33,6 +43,7 @@ from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
 LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
+VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
 LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
 
@@ -53,12 +64,18 @@ def publish(request: Request) -> Response:
         issue, findings = publication.publish(
             connection, AuthorName(request.author), key, wanted, request.correlation_id
         )
-    if not audience:
-        # An issue that starts at once ends at once; one that is scheduled may have readers by then.
-        starts_at = wanted.publish_at or issue.created_at
-        at_once = starts_at <= issue.created_at and not wanted.draft
-        findings = [*findings, checking.nobody_to_send_to(at_once=at_once)]
-    return _published(request, issue, wanted, findings, {"audience_now": audience})
+    starts_at = wanted.publish_at or issue.created_at
+    at_once = starts_at <= issue.created_at and not wanted.draft
+    warnings = _warnings(findings, audience, at_once=at_once)
+    return _published(request, issue, wanted, audience_now=audience, warnings=warnings)
+
+
+def _warnings(
+    findings: Sequence[Finding], audience: int, *, at_once: bool
+) -> list[dict[str, str | None]]:
+    # An issue that starts at once ends at once; one that is scheduled may have readers by then.
+    nobody = [] if audience else [checking.nobody_to_send_to(at_once=at_once)]
+    return sentences.of_findings([*findings, *nobody])
 
 
 def list_issues(request: Request) -> Response:
@@ -87,17 +104,17 @@ def correct(request: Request) -> Response:
         corrected = correction.correct(
             connection, issue_id, AuthorName(request.author), key, wanted, request.correlation_id
         )
-    numbers = {"audience_now": corrected.audience, "unsettled": corrected.unsettled}
-    return _published(request, corrected.correction, wanted, corrected.findings, numbers)
+    return _published(
+        request,
+        corrected.correction,
+        wanted,
+        audience_now=corrected.audience,
+        unsettled=corrected.unsettled,
+        warnings=sentences.of_findings(corrected.findings),
+    )
 
 
-def _published(
-    request: Request,
-    issue: Issue,
-    wanted: IssueDraft,
-    findings: Sequence[Finding],
-    numbers: Mapping[str, int],
-) -> Response:
+def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: object) -> Response:
     """Return the answer to a request that makes an issue, the same whenever it is repeated."""
     location = request.link(f"/issues/{issue.id}")
     constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
@@ -106,8 +123,7 @@ def _published(
     answer = issue.model_dump(mode="json", include=constant) | {
         "title": str(wanted.title),  # the issue may have another by now
         "href": location,
-        **numbers,
-        "warnings": sentences.of_findings(findings),
+        **more,
     }
     headers = {"Location": location, "ETag": _etag(issue)}
     return Response.json(HTTPStatus.ACCEPTED, answer, headers)
@@ -117,7 +133,65 @@ def show_issue(request: Request) -> Response:
     """Show an issue with its books, and how long it still takes."""
     with connected(settings.timings().publish_connect_timeout) as connection:
         shown = publication.show(connection, _issue_id(request))
-    return Response.json(HTTPStatus.OK, _progress(request, shown), {"ETag": _etag(shown.issue)})
+    return _respond(request, HTTPStatus.OK, shown)
+
+
+def show_content(request: Request) -> Response:
+    """Show an issue's text as it was written: its current version, or that of ``?version=``."""
+    number = request.query.get("version")
+    if number is not None and not VERSION.fullmatch(number):
+        raise InvalidVersion
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        written = editing.content(connection, _issue_id(request), int(number) if number else None)
+    document = written.model_dump(mode="json", exclude={"content"})
+    if isinstance(written.content, MarkdownContent):
+        document |= written.content.model_dump()
+    else:
+        document["content"] = written.content.model_dump()
+    return Response.json(HTTPStatus.OK, document, {"ETag": f'"{written.version}"'})
+
+
+def edit(request: Request) -> Response:
+    """Replace the text of a draft, or of a scheduled or paused issue."""
+    if "if-match" not in request.headers:
+        raise IfMatchNeeded
+    expected = ExpectedVersion.parse(request.headers["if-match"])
+    draft = request.document(IssueDraft, LARGEST_BODY)
+    editor = editing.Editor(AuthorName(request.author), request.role)
+    issue_id = _issue_id(request)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        findings = editing.edit(connection, issue_id, editor, expected, draft)
+        shown = publication.show(connection, issue_id)
+    return _respond(request, HTTPStatus.OK, shown, warnings=sentences.of_findings(findings))
+
+
+def publish_draft(request: Request) -> Response:
+    """Publish a draft; the same key publishes it once, and without a body, at once."""
+    key = _idempotency_key(request)
+    wanted = (
+        request.document(PublishDraftRequest, LARGEST_BODY)
+        if request.body
+        else PublishDraftRequest()
+    )
+    issue_id = _issue_id(request)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        audience = publication.audience_now(connection)
+        findings = editing.publish_draft(connection, issue_id, key, wanted, request.correlation_id)
+        shown = publication.show(connection, issue_id)
+    return _respond(
+        request,
+        HTTPStatus.ACCEPTED,
+        shown,
+        audience_now=audience,
+        warnings=_warnings(findings, audience, at_once=shown.issue.due_at <= datetime.now(UTC)),
+    )
+
+
+def delete_draft(request: Request) -> Response:
+    """Delete a draft."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        editing.delete_draft(connection, _issue_id(request))
+    return Response(HTTPStatus.NO_CONTENT)
 
 
 def show_deliveries(request: Request) -> Response:
@@ -185,7 +259,7 @@ def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> R
     with connected(settings.timings().publish_connect_timeout) as connection:
         action(connection, issue_id)
         shown = publication.show(connection, issue_id)
-    return Response.json(HTTPStatus.ACCEPTED, _progress(request, shown))
+    return _respond(request, HTTPStatus.ACCEPTED, shown)
 
 
 def _issue_id(request: Request) -> IssueId:
@@ -215,8 +289,12 @@ def _summary(request: Request, issue: Issue) -> dict[str, Any]:
     return document | {"href": request.link(f"/issues/{issue.id}")}
 
 
-def _progress(request: Request, shown: IssueWithBooks) -> dict[str, Any]:
-    return _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
+def _respond(
+    request: Request, status: HTTPStatus, shown: IssueWithBooks, **more: object
+) -> Response:
+    """Return an issue with its books, and what an endpoint adds to them."""
+    document = _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
+    return Response.json(status, document | more, {"ETag": _etag(shown.issue)})
 
 
 handler = router(
@@ -224,6 +302,10 @@ handler = router(
         "POST /issues": publish,
         "GET /issues": list_issues,
         "GET /issues/{id}": show_issue,
+        "GET /issues/{id}/content": show_content,
+        "PUT /issues/{id}": edit,
+        "DELETE /issues/{id}": delete_draft,
+        "POST /issues/{id}/publish": publish_draft,
         "GET /issues/{id}/deliveries": show_deliveries,
         "POST /issues/{id}/pause": pause,
         "POST /issues/{id}/resume": resume,

@@ -99,6 +99,43 @@ def act_on(issue_id: str, action: str, **fields: object) -> dict[str, Any]:
     return publish(event, context())
 
 
+def edit(
+    issue_id: str,
+    if_match: str | None = "*",
+    *,
+    author: str = "ada",
+    role: str = "manage",
+    without: Iterable[str] = (),
+    **fields: object,
+) -> dict[str, Any]:
+    """Replace an issue's text, and return the response for API Gateway."""
+    body = {"title": "Number one", "markdown": MARKDOWN} | fields
+    headers = {"content-type": "application/json"} | ({"if-match": if_match} if if_match else {})
+    event = api_event(
+        "PUT",
+        "/issues/{id}",
+        path_parameters={"id": issue_id},
+        author=author,
+        role=role,
+        body=json.dumps({name: value for name, value in body.items() if name not in without}),
+        headers=headers,
+    )
+    return publish(event, context())
+
+
+def content(issue_id: str, version: str | None = None) -> dict[str, Any]:
+    """Ask for an issue's text, and return the response for API Gateway."""
+    event = api_event(
+        "GET",
+        "/issues/{id}/content",
+        path_parameters={"id": issue_id},
+        query={"version": version} if version is not None else None,
+        author="ada",
+        role="write",
+    )
+    return publish(event, context())
+
+
 def clocks() -> list[str]:
     return [s["Name"] for s in boto3.client("scheduler").list_schedules()["Schedules"]]
 

@@ -6,13 +6,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from functions.publish.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
-from tests.functions.issues import act_on, clocks, pointers, show, tick
+from tests.conftest import forget_everything
+from tests.functions.issues import (
+    act_on,
+    clocks,
+    edit,
+    pointers,
+    publish_issue,
+    send,
+    show,
+    tick,
+)
 
+UNKNOWN = "0b9e1a5e-0000-4000-8000-000000000000"
 DRAFT: dict[str, object] = {"title": "Zoë's 2nd issue", "markdown": "Hello", "draft": True}
 
 
@@ -154,3 +166,203 @@ def test_a_bad_field_is_refused_and_nothing_is_stored(
 
     assert (answer["statusCode"], problem_in(answer)["error_codes"]) == (400, {field: code})
     assert cloud.rows("SELECT 1 FROM issues") == cloud.rows("SELECT 1 FROM issue_versions") == []
+
+
+def publish_draft(
+    issue_id: str,
+    key: str | None = "k",
+    body: Mapping[str, object] | str | None = None,
+    role: str = "publish",
+) -> dict[str, Any]:
+    headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
+    event = api_event(
+        "POST",
+        "/issues/{id}/publish",
+        path_parameters={"id": issue_id},
+        author="ada",
+        role=role,
+        headers=headers,
+        body=json.dumps(body) if isinstance(body, Mapping) else body,
+    )
+    return handler(event, context())
+
+
+def delete(issue_id: str, role: str = "write") -> dict[str, Any]:
+    parameters = {"id": issue_id}
+    event = api_event("DELETE", "/issues/{id}", path_parameters=parameters, author="ada", role=role)
+    return handler(event, context())
+
+
+@pytest.mark.parametrize("body", [None, {}, {"publish_at": None}])
+def test_a_draft_is_published_at_once(cloud: Cloud, body: Mapping[str, object] | None) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = stored_draft()
+
+    answer = publish_draft(issue_id, body=body)
+
+    document = json_of(answer)
+    assert (answer["statusCode"], answer["headers"]["ETag"]) == (202, '"1"')
+    assert (document["status"], document["audience_now"]) == ("scheduled", 1)
+    assert document["warnings"] == []
+    assert clocks() == [issue_id]
+    send(cloud, issue_id)
+    assert [mail.to for mail in cloud.ses.mails()] == ["ursula@example.com"]
+
+
+@pytest.mark.parametrize("planned", [None, "2030-01-01T00:00:00+00:00"])
+@pytest.mark.parametrize("wanted", [None, "2031-01-01T00:00:00+00:00"])
+def test_a_draft_is_published_at_the_time_that_was_wanted_last(
+    cloud: Cloud, planned: str | None, wanted: str | None
+) -> None:
+    issue_id = stored_draft(**({"publish_at": planned} if planned else {}))
+
+    publish_draft(issue_id, body={"publish_at": wanted} if wanted else {})
+
+    publish_at = datetime.fromisoformat(show(issue_id)["publish_at"])
+    if then := wanted or planned:
+        assert publish_at == datetime.fromisoformat(then)
+        clock = boto3.client("scheduler").get_schedule(Name=issue_id, GroupName="clocks")
+        assert clock["StartDate"] == publish_at
+    else:
+        assert datetime.now(UTC) - publish_at < timedelta(minutes=1)
+
+
+def test_a_draft_is_published_once_however_often_its_key_comes(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = stored_draft()
+
+    publish_draft(issue_id)
+    send(cloud, issue_id)
+    again = publish_draft(issue_id)
+
+    assert (again["statusCode"], json_of(again)["status"]) == (202, "finished")
+    assert (len(cloud.ses.mails()), clocks()) == (1, [])
+    other_time = publish_draft(issue_id, body={"publish_at": "2031-01-01T00:00:00Z"})
+    assert (other_time["statusCode"], problem_in(other_time)["code"]) == (
+        422,
+        "idempotency-key-reused",
+    )
+    other_key = publish_draft(issue_id, "another")
+    assert (other_key["statusCode"], problem_in(other_key)["code"]) == (409, "issue-published")
+
+
+def test_an_issue_that_never_was_a_draft_can_t_be_published_again(cloud: Cloud) -> None:
+    issue_id = publish_issue()
+
+    answer = publish_draft(issue_id)
+
+    assert (answer["statusCode"], problem_in(answer)["code"]) == (409, "issue-published")
+
+
+def test_a_draft_is_published_with_the_newsletter_s_present_name(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = stored_draft()
+    monkeypatch.setenv("NEWSLETTER_NAME", "The Weekly Page")
+    forget_everything()
+
+    publish_draft(issue_id)
+    send(cloud, issue_id)
+
+    (mail,) = cloud.ses.mails()
+    assert "The Weekly Page" in (mail.text or "")
+    assert show(issue_id)["version"] == 1
+
+
+def test_a_draft_with_an_error_stays_a_draft_until_the_error_is_accepted(cloud: Cloud) -> None:
+    answer = post(DRAFT | {"markdown": "Dear [[nome]]"})
+    issue_id = json_of(answer)["id"]
+    assert [each["code"] for each in json_of(answer)["warnings"]] == [
+        "unknown-placeholder",
+        "nobody-to-send-to",
+    ]
+
+    refused = publish_draft(issue_id)
+
+    assert (refused["statusCode"], problem_in(refused)["code"]) == (400, "unsendable-issue")
+    assert (show(issue_id)["status"], clocks()) == ("draft", [])
+    accepted = publish_draft(issue_id, body={"accept_warnings": ["unknown-placeholder"]})
+    assert (accepted["statusCode"], clocks()) == (202, [issue_id])
+
+
+def test_a_clock_that_can_t_be_made_leaves_the_draft_a_draft(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = stored_draft()
+
+    with monkeypatch.context() as broken:
+        broken.setenv("AWS_ENDPOINT_URL_SCHEDULER", "http://127.0.0.1:9")
+        answer = publish_draft(issue_id)
+
+    forget_everything()
+    assert answer["statusCode"] == 503
+    assert show(issue_id)["status"] == "draft"
+    assert publish_draft(issue_id)["statusCode"] == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"publish_at": "tomorrow"}, {"publish_at": "invalid-value"}),
+        ({"publish_at": 20300101}, {"publish_at": "invalid-value"}),
+        ({"title": "Two"}, {"title": "unknown-field"}),
+        ({"accept_warnings": "all"}, {"accept_warnings": "invalid-value"}),
+    ],
+)
+def test_a_bad_publication_leaves_the_draft_a_draft(
+    cloud: Cloud, body: Mapping[str, object], errors: dict[str, str]
+) -> None:
+    issue_id = stored_draft()
+
+    answer = publish_draft(issue_id, body=body)
+
+    assert (answer["statusCode"], problem_in(answer)["error_codes"]) == (400, errors)
+    assert (show(issue_id)["status"], clocks()) == ("draft", [])
+
+
+def test_publishing_a_draft_needs_a_key_a_role_and_json(cloud: Cloud) -> None:
+    issue_id = stored_draft()
+
+    answers = [
+        publish_draft(issue_id, None),
+        publish_draft(issue_id, role="write"),
+        publish_draft(issue_id, body="[]"),
+        publish_draft(UNKNOWN),
+    ]
+
+    assert [(each["statusCode"], problem_in(each)["code"]) for each in answers] == [
+        (400, "invalid-idempotency-key"),
+        (403, "role-needed"),
+        (400, "no-json-object"),
+        (404, "issue-not-found"),
+    ]
+    assert (show(issue_id)["status"], clocks()) == ("draft", [])
+
+
+def test_a_draft_is_deleted_with_all_its_versions(cloud: Cloud) -> None:
+    issue_id = stored_draft()
+    edit(issue_id, markdown="Coffee")
+
+    answer = delete(issue_id)
+
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+    assert cloud.rows("SELECT 1 FROM issues") == cloud.rows("SELECT 1 FROM issue_versions") == []
+    again = delete(issue_id)
+    assert (again["statusCode"], problem_in(again)["code"]) == (404, "issue-not-found")
+
+
+@pytest.mark.parametrize("status", ["scheduled", "paused", "canceled", "finished"])
+def test_a_published_issue_can_t_be_deleted(cloud: Cloud, status: str) -> None:
+    issue_id = stored_draft()
+    publish_draft(issue_id)
+    if status == "finished":
+        send(cloud, issue_id)
+    if action := {"paused": "pause", "canceled": "cancel"}.get(status):
+        act_on(issue_id, action)
+
+    answer = delete(issue_id, role="manage")
+
+    assert (answer["statusCode"], problem_in(answer)["code"]) == (409, "issue-published")
+    assert status in problem_in(answer)["detail"]
+    assert show(issue_id)["status"] == status

@@ -15,7 +15,12 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
-from broadsheet.domain.issues import IssueDraft, PublishRequest, RescheduleRequest
+from broadsheet.domain.issues import (
+    IssueDraft,
+    PublishDraftRequest,
+    PublishRequest,
+    RescheduleRequest,
+)
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -68,6 +73,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         of_fields(IssueDraft),
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
+    "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
@@ -128,7 +134,16 @@ OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
     "the database's": {
-        *("Issue", "KeyedIssue", "NewIssue", "RenderedIssue", "Books", "LedgerRow", "Subscriber"),
+        *(
+            "Issue",
+            "IssueVersion",
+            "KeyedIssue",
+            "NewIssue",
+            "RenderedIssue",
+            "Books",
+            "LedgerRow",
+            "Subscriber",
+        ),
         *("OpenProblems", "PausedIssue"),
     },
 }

@@ -7,13 +7,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import sql
 from psycopg.rows import class_row
 
-from broadsheet.domain.issues import RenderedIssue
+from broadsheet.database.columns import columns_of
+from broadsheet.domain.issues import IssueVersion, RenderedIssue
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
+
+
+_FIND = sql.SQL(
+    """
+    SELECT {columns} FROM issue_versions
+    WHERE issue_id = %(issue_id)s AND version = %(version)s
+    """
+).format(columns=columns_of(IssueVersion))
+
+
+def find(connection: Connection, issue_id: IssueId, version: int) -> IssueVersion | None:
+    """Return a version of an issue as it was written."""
+    with connection.cursor(row_factory=class_row(IssueVersion)) as cursor:
+        return cursor.execute(_FIND, {"issue_id": issue_id.root, "version": version}).fetchone()
 
 
 def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedIssue:

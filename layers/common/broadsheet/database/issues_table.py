@@ -6,11 +6,13 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import Issue, KeyedIssue, Slug
+from broadsheet.domain.errors import SlugTaken
+from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
         CorrectedVersion,
         FrozenAudience,
         IdempotencyKey,
+        IssueDraft,
         IssueId,
         NewIssue,
+        RenderedIssue,
     )
 
 
@@ -79,6 +83,8 @@ _HOLD = sql.SQL(
 ).format(columns=_COLUMNS)
 # NO KEY: the ledger's and the batches' references to the issue stay possible meanwhile.
 _LOCK = _FIND + sql.SQL(" FOR NO KEY UPDATE")
+# Claims hold FOR KEY SHARE: an edit waits for those that are under way.
+_LOCK_FOR_EDIT = _FIND + sql.SQL(" FOR UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
@@ -264,6 +270,112 @@ def lock(connection: Connection, issue_id: IssueId) -> Issue | None:
             _LOCK,
             {"id": issue_id.root},
         ).fetchone()
+
+
+def lock_for_edit(connection: Connection, issue_id: IssueId) -> Issue | None:
+    """Lock as ``lock``, and also wait for claims of the issue's batches to commit."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(
+            _LOCK_FOR_EDIT,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
+def edit(
+    connection: Connection,
+    issue_id: IssueId,
+    *,
+    editor: AuthorName,
+    draft: IssueDraft,
+    rendered: RenderedIssue,
+) -> None:
+    """Replace an issue's text by its next version. Raises ``SlugTaken``.
+
+    A draft without ``slug`` or ``archive`` leaves these as they are.
+    """
+    try:
+        connection.execute(
+            """
+            UPDATE issues
+            SET version = version + 1,
+                edited_by = %(editor)s,
+                title = %(title)s,
+                content = %(content)s,
+                preheader = %(preheader)s,
+                slug = coalesce(%(slug)s, slug),
+                archive = coalesce(%(archive)s, archive),
+                subject = %(subject)s,
+                html = %(html)s,
+                text = %(text)s
+            WHERE id = %(id)s
+            """,
+            {
+                "id": issue_id.root,
+                "editor": str(editor),
+                "title": str(draft.title),
+                "content": Jsonb(draft.content.model_dump()),
+                "preheader": str(draft.preheader) if draft.preheader else None,
+                "slug": str(draft.slug) if draft.slug else None,
+                "archive": draft.archive,
+                "subject": rendered.subject,
+                "html": rendered.html,
+                "text": rendered.text,
+            },
+        )
+    except UniqueViolation:
+        raise SlugTaken(str(draft.slug)) from None
+
+
+def publish_draft(
+    connection: Connection,
+    issue_id: IssueId,
+    *,
+    publish_at: datetime,
+    rendered: RenderedIssue,
+    publication: DraftPublication,
+) -> None:
+    """Make a draft a scheduled issue, rendered with the newsletter's present parameters."""
+    connection.execute(
+        """
+        UPDATE issues
+        SET status = 'scheduled',
+            publish_at = %(publish_at)s,
+            subject = %(subject)s,
+            html = %(html)s,
+            text = %(text)s,
+            publish_key = %(key)s,
+            publish_digest = %(digest)s
+        WHERE id = %(id)s AND status = 'draft'
+        """,
+        {
+            "id": issue_id.root,
+            "publish_at": publish_at,
+            "subject": rendered.subject,
+            "html": rendered.html,
+            "text": rendered.text,
+            "key": publication.key,
+            "digest": publication.digest,
+        },
+    )
+
+
+def find_publication(connection: Connection, issue_id: IssueId) -> DraftPublication | None:
+    """Return how an issue that was a draft was published; None if it never was one."""
+    with connection.cursor(row_factory=class_row(DraftPublication)) as cursor:
+        return cursor.execute(
+            """
+            SELECT publish_key AS key, publish_digest AS digest FROM issues
+            WHERE id = %(id)s AND publish_key IS NOT NULL
+            """,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
+def delete_draft(connection: Connection, issue_id: IssueId) -> None:
+    """Delete a draft with all its versions."""
+    connection.execute(
+        "DELETE FROM issues WHERE id = %(id)s AND status = 'draft'", {"id": issue_id.root}
+    )
 
 
 def pause(

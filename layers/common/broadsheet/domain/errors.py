@@ -100,6 +100,18 @@ class InvalidIdempotencyKey(InvalidRequest):
     max_characters: int
 
 
+class IfMatchNeeded(BroadsheetError):
+    """The header ``If-Match`` is missing, without which an edit could undo another one."""
+
+    code = "if-match-needed"
+
+
+class InvalidVersion(InvalidRequest):
+    """The query parameter ``version`` is not a number from 1."""
+
+    code = "invalid-version"
+
+
 @dataclass(eq=False)
 class UnsendableIssue(InvalidRequest):
     """The issue can't become a mail, or would mislead its readers.
@@ -214,10 +226,51 @@ class WrongState(BroadsheetError):
     code = "wrong-state"
 
 
+class VersionNotFound(BroadsheetError):
+    """The issue has no such version."""
+
+    code = "version-not-found"
+
+
+@dataclass(eq=False)
+class StaleVersion(BroadsheetError):
+    """The author has edited an older version than ``version``, the current one."""
+
+    code = "stale-version"
+    version: int
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the current version, for a program."""
+        return {"version": self.version}
+
+
 class IssueIsDraft(WrongState):
     """The issue is a draft: it can be edited, published or deleted, and nothing else."""
 
     code = "issue-is-draft"
+
+
+@dataclass(eq=False)
+class IssuePublished(WrongState):
+    """The issue is published: it can't be published again, or deleted."""
+
+    code = "issue-published"
+    status: str
+
+
+class IssueSending(WrongState):
+    """The issue is sending, and can't be edited meanwhile."""
+
+    code = "issue-sending"
+
+
+@dataclass(eq=False)
+class IssueNotEditable(WrongState):
+    """The issue is finished or canceled, and can't be edited."""
+
+    code = "issue-not-editable"
+    status: str
 
 
 @dataclass(eq=False)

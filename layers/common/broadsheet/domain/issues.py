@@ -175,6 +175,7 @@ MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
 MAX_ACCEPTED_CODES = 100  # there are fewer codes
 
 FindingCode = Annotated[str, StringConstraints(pattern=r"^[a-z-]{1,60}$")]
+AcceptedCodes = Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)]
 
 
 class IdempotencyKey(RootModel[str]):
@@ -213,7 +214,7 @@ class IssueDraft(BaseModel):
     preheader: Preheader | None = None
     slug: Slug | None = None
     archive: StrictBool | None = None
-    accept_warnings: Annotated[list[FindingCode], Field(max_length=MAX_ACCEPTED_CODES)] = []
+    accept_warnings: AcceptedCodes = []
 
     @model_validator(mode="before")
     @classmethod
@@ -267,6 +268,21 @@ class CorrectedVersion(NamedTuple):
     version: int
 
 
+class PublishDraftRequest(BaseModel):
+    """When an author wants a draft published: at once, unless it or the draft has a time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    publish_at: PublishAt | None = None
+    accept_warnings: AcceptedCodes = []
+
+    @property
+    def digest(self) -> bytes:
+        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
+        document = self.model_dump_json(exclude={"accept_warnings"})
+        return sha256(document.encode()).digest()
+
+
 class RescheduleRequest(BaseModel):
     """When an author wants an issue published instead."""
 
@@ -287,6 +303,24 @@ class IssueStatus(StrEnum):
     PAUSED = "paused"
     FINISHED = "finished"
     CANCELED = "canceled"
+
+
+EDITABLE = frozenset({IssueStatus.DRAFT, IssueStatus.SCHEDULED, IssueStatus.PAUSED})
+
+
+class ExpectedVersion(NamedTuple):
+    """The entity tags of ``If-Match``: the version that an author has edited (RFC 9110 §13.1.1)."""
+
+    tags: frozenset[str]
+
+    @classmethod
+    def parse(cls, header: str) -> Self:
+        """Return the tags of a header; what is none matches no version."""
+        return cls(frozenset(tag.strip() for tag in header.split(",")))
+
+    def allows(self, version: int) -> bool:
+        """Return whether the author has seen this version; weak tags never match."""
+        return "*" in self.tags or f'"{version}"' in self.tags
 
 
 class RenderedIssue(BaseModel):
@@ -369,10 +403,35 @@ class Issue(BaseModel):
         return self.publish_at
 
 
+class IssueVersion(BaseModel):
+    """A version of an issue as it was written; ``author`` and ``created_at``: by whom and when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    author: AuthorName
+    created_at: datetime
+    title: IssueTitle
+    preheader: Preheader | None
+    content: MarkdownContent | HtmlContent
+
+    @property
+    def draft(self) -> IssueDraft:
+        """Return what its author wrote."""
+        return IssueDraft(title=self.title, content=self.content, preheader=self.preheader)
+
+
 class KeyedIssue(Issue):
     """The issue that an idempotency key names. ``request_digest``: of the request with that key."""
 
     request_digest: bytes
+
+
+class DraftPublication(NamedTuple):
+    """With which key a draft was published; ``digest``: of the request with that key."""
+
+    key: str
+    digest: bytes
 
 
 class NewIssue(BaseModel):

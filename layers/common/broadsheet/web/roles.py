@@ -17,6 +17,10 @@ ROLES = {
     "POST /issues": Role.WRITE,  # a draft; its endpoint requires PUBLISH of anything else
     "GET /issues": Role.WRITE,
     "GET /issues/{id}": Role.WRITE,
+    "GET /issues/{id}/content": Role.WRITE,
+    "PUT /issues/{id}": Role.WRITE,  # of a draft; its service requires PUBLISH for anything else
+    "DELETE /issues/{id}": Role.WRITE,  # only a draft
+    "POST /issues/{id}/publish": Role.PUBLISH,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
     "POST /issues/{id}/pause": Role.PUBLISH,
     "POST /issues/{id}/resume": Role.PUBLISH,

@@ -30,6 +30,10 @@ SENTENCES = {
         "1 to {max_characters} printable ASCII characters, no spaces"
     ),
     "unsendable-issue": "{sentences}",
+    "if-match-needed": (
+        "an If-Match header is needed, with the ETag of the version that you have edited"
+    ),
+    "invalid-version": "version must be a number from 1",
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
     "json-expected": "send application/json",
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
@@ -64,6 +68,13 @@ SENTENCES = {
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
+    "version-not-found": "the issue has no such version",
+    "stale-version": (
+        "the issue has been edited meanwhile: get version {version}, and edit that one"
+    ),
+    "issue-published": "the issue is {status}: only a draft can be published or deleted",
+    "issue-sending": "the issue is being sent: pause it first",
+    "issue-not-editable": "the issue is {status}: it can't be edited any more",
     "issue-is-draft": "the issue is a draft: publish it first",
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
@@ -119,6 +130,8 @@ _HEADINGS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This is too long",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We can't read this form",
     HTTPStatus.UNPROCESSABLE_ENTITY: "This key is used already",
+    HTTPStatus.PRECONDITION_FAILED: "Somebody else has edited this",
+    HTTPStatus.PRECONDITION_REQUIRED: "We can't take this as it is",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side",
     HTTPStatus.SERVICE_UNAVAILABLE: "This doesn't work just now",
 }

@@ -1,0 +1,150 @@
+"""Edits an issue's text before its readers have it, and publishes or deletes drafts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from broadsheet import issue_clock
+from broadsheet.database import issue_versions_table, issues_table
+from broadsheet.domain import errors
+from broadsheet.domain.authors import Role, require
+from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueStatus
+from broadsheet.services.issues import checking, publication
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.findings import Finding
+    from broadsheet.domain.issues import (
+        ExpectedVersion,
+        IdempotencyKey,
+        Issue,
+        IssueDraft,
+        IssueId,
+        IssueVersion,
+        PublishDraftRequest,
+    )
+
+
+class Editor(NamedTuple):
+    """Who edits, and what the token allows."""
+
+    name: AuthorName
+    role: Role | None
+
+
+def content(connection: Connection, issue_id: IssueId, version: int | None) -> IssueVersion:
+    """Return a version of an issue as it was written; without a number, the current one.
+
+    Raises ``IssueNotFound`` and ``VersionNotFound``.
+    """
+    issue = _found(issues_table.find(connection, issue_id))
+    written = issue_versions_table.find(connection, issue_id, version or issue.version)
+    if written is None:
+        raise errors.VersionNotFound
+    return written
+
+
+def edit(
+    connection: Connection,
+    issue_id: IssueId,
+    editor: Editor,
+    expected: ExpectedVersion,
+    draft: IssueDraft,
+) -> Sequence[Finding]:
+    """Replace the text of an issue that nobody is sending, and return what its author is warned of.
+
+    Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
+    others get this one. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``,
+    ``StaleVersion``, ``SlugTaken``, and, unless it is a draft, ``UnsendableIssue``.
+    """
+    checked = checking.check(draft)
+    with connection.transaction():
+        issue = _found(issues_table.lock_for_edit(connection, issue_id))
+        require(Role.WRITE if issue.status is IssueStatus.DRAFT else Role.PUBLISH, editor.role)
+        _refuse_unless_editable(issue)
+        if not expected.allows(issue.version):
+            raise errors.StaleVersion(issue.version)
+        if issue.status is not IssueStatus.DRAFT:
+            checking.refuse_errors(checked.findings, draft.accept_warnings)
+        issues_table.edit(
+            connection, issue_id, editor=editor.name, draft=draft, rendered=checked.rendered
+        )
+    logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
+    return checked.findings
+
+
+def _refuse_unless_editable(issue: Issue) -> None:
+    if issue.status is IssueStatus.SENDING:
+        raise errors.IssueSending
+    if issue.status not in EDITABLE:
+        raise errors.IssueNotEditable(issue.status)
+
+
+def publish_draft(
+    connection: Connection,
+    issue_id: IssueId,
+    key: IdempotencyKey,
+    request: PublishDraftRequest,
+    correlation_id: str,
+) -> Sequence[Finding]:
+    """Publish a draft once, however often it is requested with the same key.
+
+    Return what its author is warned of. Its clock is made in the same transaction, as for any
+    other issue. Raises ``IssueNotFound``, ``IssuePublished`` for another key,
+    ``IdempotencyKeyReused`` for another request with the same key, ``UnsendableIssue``, and
+    ``DependencyUnavailable``.
+    """
+    wanted = DraftPublication(str(key), request.digest)
+    with connection.transaction():
+        issue = _found(issues_table.lock(connection, issue_id))
+        # Rendered again: the newsletter's parameters may have changed since it was written.
+        checked = checking.check(content(connection, issue_id, issue.version).draft)
+        if issue.status is not IssueStatus.DRAFT:
+            _refuse_another_publication(connection, issue, wanted)
+        else:
+            checking.refuse_errors(checked.findings, request.accept_warnings)
+            issues_table.publish_draft(
+                connection,
+                issue_id,
+                publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),
+                rendered=checked.rendered,
+                publication=wanted,
+            )
+        published = _found(issues_table.find(connection, issue_id))
+        if issue.status is IssueStatus.DRAFT:
+            issue_clock.start(issue_id, published.due_at, correlation_id)
+    if issue.status is IssueStatus.DRAFT:
+        publication.log_publication(published)
+    publication.kick_if_due(published, correlation_id)
+    return checked.findings
+
+
+def _refuse_another_publication(
+    connection: Connection, issue: Issue, wanted: DraftPublication
+) -> None:
+    before = issues_table.find_publication(connection, issue.id)
+    if before is None or before.key != wanted.key:
+        raise errors.IssuePublished(issue.status)
+    if before.digest != wanted.digest:
+        raise errors.IdempotencyKeyReused
+
+
+def delete_draft(connection: Connection, issue_id: IssueId) -> None:
+    """Delete a draft with its versions. Raises ``IssueNotFound`` and ``IssuePublished``."""
+    with connection.transaction():
+        issue = _found(issues_table.lock_for_edit(connection, issue_id))
+        if issue.status is not IssueStatus.DRAFT:
+            raise errors.IssuePublished(issue.status)
+        issues_table.delete_draft(connection, issue_id)
+    logger.info("draft deleted", issue_id=str(issue_id))
+
+
+def _found(issue: Issue | None) -> Issue:
+    if issue is None:
+        raise errors.IssueNotFound
+    return issue
