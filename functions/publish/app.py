@@ -70,6 +70,21 @@ def publish(request: Request) -> Response:
     return _published(request, issue, wanted, audience_now=audience, warnings=warnings)
 
 
+def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: object) -> Response:
+    """Return the answer to a request that makes an issue, the same whenever it is repeated."""
+    location = request.link(f"/issues/{issue.id}")
+    constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
+    if issue.corrects:
+        constant |= {"corrects", "corrects_version"}
+    answer = issue.model_dump(mode="json", include=constant) | {
+        "title": str(wanted.title),  # the issue may have another by now
+        "href": location,
+        **more,
+    }
+    headers = {"Location": location, "ETag": _etag(issue)}
+    return Response.json(HTTPStatus.ACCEPTED, answer, headers)
+
+
 def _warnings(
     findings: Sequence[Finding], audience: int, *, at_once: bool
 ) -> list[dict[str, str | None]]:
@@ -89,44 +104,6 @@ def list_issues(request: Request) -> Response:
         following = ISSUES.link(request, "/issues", (page[-1].created_at, page[-1].id.root))
     documents = [_summary(request, issue) for issue in page]
     return Response.json(HTTPStatus.OK, {"issues": documents, "next": following})
-
-
-def correct(request: Request) -> Response:
-    """Publish a correction: an issue for exactly those who have an older version of another.
-
-    ``audience_now`` is how many they are, and ``unsettled`` how many more it may be at most, until
-    the outcomes of all their mails are known; sending begins then.
-    """
-    issue_id = _issue_id(request)
-    key = _idempotency_key(request)
-    wanted = request.document(CorrectionRequest, LARGEST_BODY)
-    with connected(settings.timings().publish_connect_timeout) as connection:
-        corrected = correction.correct(
-            connection, issue_id, AuthorName(request.author), key, wanted, request.correlation_id
-        )
-    return _published(
-        request,
-        corrected.correction,
-        wanted,
-        audience_now=corrected.audience,
-        unsettled=corrected.unsettled,
-        warnings=sentences.of_findings(corrected.findings),
-    )
-
-
-def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: object) -> Response:
-    """Return the answer to a request that makes an issue, the same whenever it is repeated."""
-    location = request.link(f"/issues/{issue.id}")
-    constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
-    if issue.corrects:
-        constant |= {"corrects", "corrects_version"}
-    answer = issue.model_dump(mode="json", include=constant) | {
-        "title": str(wanted.title),  # the issue may have another by now
-        "href": location,
-        **more,
-    }
-    headers = {"Location": location, "ETag": _etag(issue)}
-    return Response.json(HTTPStatus.ACCEPTED, answer, headers)
 
 
 def show_issue(request: Request) -> Response:
@@ -250,6 +227,29 @@ def reschedule(request: Request) -> Response:
         lambda connection, issue_id: lifecycle.reschedule(
             connection, issue_id, wanted.publish_at, request.correlation_id
         ),
+    )
+
+
+def correct(request: Request) -> Response:
+    """Publish a correction: an issue for exactly those who have an older version of another.
+
+    ``audience_now`` is how many they are, and ``unsettled`` how many more it may be at most, until
+    the outcomes of all their mails are known; sending begins then.
+    """
+    issue_id = _issue_id(request)
+    key = _idempotency_key(request)
+    wanted = request.document(CorrectionRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        corrected = correction.correct(
+            connection, issue_id, AuthorName(request.author), key, wanted, request.correlation_id
+        )
+    return _published(
+        request,
+        corrected.correction,
+        wanted,
+        audience_now=corrected.audience,
+        unsettled=corrected.unsettled,
+        warnings=sentences.of_findings(corrected.findings),
     )
 
 

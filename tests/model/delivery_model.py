@@ -97,7 +97,7 @@ class Config:
     atomic_deadline: bool = True  # checking the deadline and sending are one step
     clock_under_lock: bool = True  # the clock is deleted under the lock
     edit_needs_pause: bool = True
-    correction_awaits_retries: bool = True  # the freeze waits for later rounds of any version
+    correction_awaits_rounds: bool = False  # the freeze waits for later rounds of any version
     newest_counts: bool = True  # who got both versions has the newer one, and no correction
     # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
@@ -243,7 +243,6 @@ CONFIGS = {
         refuse=True,
         retry=True,
         retry_unresolved=True,
-        reject=True,
         max_tries=1,
         about="an edit between the rounds",
     ),
@@ -293,10 +292,10 @@ CONFIGS = {
         edits=1,
         correct=True,
         refuse=True,
+        reject=True,
         retry=True,
-        retry_unresolved=True,
         max_tries=1,
-        about="a correction, and retries of the failed and the unresolved",
+        about="a correction, and a retry of the failed; Reject events",
     ),
     "correct-zombie": replace(
         OPEN,
@@ -439,9 +438,8 @@ CONFIGS = {
         retry=True,
         retry_unresolved=True,
         max_tries=1,
-        correction_awaits_retries=False,
         expect="safety",
-        about="a correction frozen while a retry's mail is unresolved",
+        about="a correction, if a retry could send to the unresolved",
     ),
     # ---- assumptions taken away
     "no-order": replace(
@@ -603,6 +601,7 @@ CONFIGS = {
         retry=True,
         retry_unresolved=True,
         max_tries=1,
+        correction_awaits_rounds=True,
         newest_counts=False,
         expect="safety",
         about="a correction to everybody with an older version, the current one or not",
@@ -1208,7 +1207,7 @@ class Model:
             return
 
         def blocks(version, number):
-            return version < target or (number and c.correction_awaits_retries)
+            return version < target or (number and c.correction_awaits_rounds)
 
         if c.correction_awaits_claims and any(
             bt[0] == "K" and blocks(bt[8], bt[6]) for bt in batches
