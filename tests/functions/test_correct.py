@@ -32,7 +32,7 @@ NOTE: dict[str, object] = {"title": "The date was wrong", "markdown": "It is Tue
 
 
 def correct(
-    issue_id: str, body: Mapping[str, object] = NOTE, key: str | None = None, role: str = "publish"
+    issue_id: str, body: object = NOTE, key: str | None = None, role: str = "publish"
 ) -> dict[str, Any]:
     event = api_event(
         "POST",
@@ -383,7 +383,7 @@ def test_a_token_that_may_only_write_corrects_nothing(cloud: Cloud, issue_id: st
     ],
 )
 def test_a_correction_that_can_t_be_read_is_refused_and_nothing_is_stored(
-    cloud: Cloud, issue_id: str, body: Any, code: str
+    cloud: Cloud, issue_id: str, body: object, code: str
 ) -> None:
     assert refused(correct(issue_id, body)) == (400, code)
     assert refused(correct(issue_id, key=" ")) == (400, "invalid-idempotency-key")

@@ -675,7 +675,9 @@ class Model:
         after = self.upsert(rows, round_number, new)
         if after != rows:
             versions = put(versions, round_number, version)
-        elif new == rows[round_number] == "A" and self.c.version_in_duplicates:  # a duplicate: they have the newer version, too
+        elif (
+            new == rows[round_number] == "A" and self.c.version_in_duplicates
+        ):  # a duplicate: they have the newer version, too
             versions = put(versions, round_number, max(version, versions[round_number]))
         return after, versions
 
@@ -759,14 +761,14 @@ class Model:
             if issue != "S":  # not sending: drop the pointer, clear the release mark
                 go(
                     f"pointer {b} dropped",
-                    batches=put(batches, b, (st, owner, age, tries, 0, 0, number, members, claimed)),
+                    batches=put(
+                        batches, b, (st, owner, age, tries, 0, 0, number, members, claimed)
+                    ),
                 )
             elif st == "W" and () in delivers:
                 p = delivers.index(())
                 fresh = tuple(
-                    put(who, 3, "-")
-                    if r in members and self.needs(batches, people, b, r)
-                    else who
+                    put(who, 3, "-") if r in members and self.needs(batches, people, b, r) else who
                     for r, who in enumerate(people)
                 )
                 current = edition[0]
@@ -1018,9 +1020,7 @@ class Model:
         issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
         c = self.c
         on_wire = {r for d in delivers if d for r, call in enumerate(d[2]) if call == "s"}
-        quiet = [
-            c.taken_late or (not who[4] and r not in on_wire) for r, who in enumerate(people)
-        ]
+        quiet = [c.taken_late or (not who[4] and r not in on_wire) for r, who in enumerate(people)]
         for b, batch in enumerate(batches):
             st, owner, age, tries, rel, ptr, number, members, _ = batch
             if st == "K" and age == 0:
@@ -1127,7 +1127,9 @@ class Model:
                 go(
                     f"dispatch releases batch {b}",
                     dispatch=(tuple(sorted({*ptrs, b})), seen, wipe),
-                    batches=put(batches, b, (st, owner, age, tries, 1, ptr, number, members, claimed)),
+                    batches=put(
+                        batches, b, (st, owner, age, tries, 1, ptr, number, members, claimed)
+                    ),
                 )
             if st == "W" and issue == "C" and c.sweeps_canceled:
                 go(
@@ -1310,7 +1312,7 @@ class Model:
                 return f"the ledger says version {wrong[0]} for r{r}, who got {wrong[1]}"
         if issue in "FZ" and any(bt[0] in "WK" for bt in batches):
             return "finished with an open batch"
-        return self.wrong_correction(people, states, edition, quiet=self.quiet(state))
+        return self.wrong_correction(people, edition, quiet=self.quiet(state))
 
     def wrong_version(self, mails, rows, versions):
         """Return the version in a row, and those mailed, if the row is wrong."""
@@ -1324,7 +1326,7 @@ class Model:
                 return version, taken
         return None
 
-    def wrong_correction(self, people, states, edition, *, quiet):
+    def wrong_correction(self, people, edition, *, quiet):
         """Return what is wrong with the frozen audience of the correction."""
         _, target, frozen, audience = edition
         if not frozen:
@@ -1334,7 +1336,7 @@ class Model:
             good = [m[4] for m in mails if m[2] == "-"]
             if r in audience and not got:
                 return f"r{r} gets a correction of a mail that SES never took"
-            if r in audience and max(got) >= target:
+            if r in audience and max(got) >= target and min(good, default=target) < target:
                 return f"r{r} gets the current version and its correction"
             if r in audience or sub != "c" or not good or max(good) >= target:
                 continue
@@ -1417,7 +1419,9 @@ class Model:
                 tries, rel, ptr = (tries, 0, ptr) if again else (0, 0, 0)
             elif st == "K":
                 rel = 0  # the end of a claim clears the release mark
-            kept.append((st, owner, age, tries, rel, ptr, number, members, claimed if st == "K" else 0))
+            kept.append(
+                (st, owner, age, tries, rel, ptr, number, members, claimed if st == "K" else 0)
+            )
         batches = tuple(kept)
         base = (issue, batches, tuple(new), delivers, dispatch, clock, up, edition)
         if len(self.perms) == 1:

@@ -359,10 +359,11 @@ class OpenProblems(BaseModel):
 class Issue(BaseModel):
     """An issue and its progress, without its content.
 
-    ``version``: the current one. ``publish_at``: None for a draft without a time. ``corrects``: the
-    issue of which its audience has an older version than ``corrects_version``. ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
+    ``version``: the current one. ``publish_at``: None for a draft without a time.
+    ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
     rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
-    sample has an outcome.
+    sample has an outcome. ``corrects``: the issue of which the audience of this one has an older
+    version than ``corrects_version``.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -8,8 +8,6 @@ from psycopg import sql
 from psycopg.rows import scalar_row
 
 if TYPE_CHECKING:
-    from psycopg.abc import Query
-
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import CorrectedVersion
 
@@ -35,7 +33,8 @@ AUDIENCE = sql.SQL(
     """
 )
 _COUNT = sql.SQL("SELECT count(*) FROM ({audience}) AS audience").format(audience=AUDIENCE)
-_COUNT_UNSETTLED = """
+_COUNT_UNSETTLED = sql.SQL(
+    """
     SELECT (
         SELECT coalesce(sum(cardinality(recipients)), 0) FROM delivery_batches
         WHERE issue_id = %(corrects)s AND state = 'claimed' AND version < %(version)s
@@ -44,6 +43,7 @@ _COUNT_UNSETTLED = """
         WHERE issue_id = %(corrects)s AND outcome = 'unresolved' AND version < %(version)s
     )
     """
+)
 
 
 def count(connection: Connection, corrected: CorrectedVersion) -> int:
@@ -59,7 +59,9 @@ def count_unsettled(connection: Connection, corrected: CorrectedVersion) -> int:
     return _number(connection, _COUNT_UNSETTLED, corrected)
 
 
-def _number(connection: Connection, query: Query, corrected: CorrectedVersion) -> int:
+def _number(
+    connection: Connection, query: sql.SQL | sql.Composed, corrected: CorrectedVersion
+) -> int:
     with connection.cursor(row_factory=scalar_row) as cursor:
         parameters = {"corrects": corrected.issue_id.root, "version": corrected.version}
         return int(cursor.execute(query, parameters).fetchone() or 0)

@@ -10,7 +10,6 @@ from broadsheet.database.ledger import older_versions
 from broadsheet.domain import errors
 from broadsheet.domain.issues import CorrectedVersion, IssueStatus
 from broadsheet.services.issues import checking, publication
-from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
