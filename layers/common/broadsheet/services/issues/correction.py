@@ -54,7 +54,6 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     ``IssueNotFound``, a ``WrongState``, and as ``publish``.
     """
     checked = checking.check(request)
-    checking.refuse_errors(checked.findings, request.accept_warnings)
     new = _new_correction(issue_id, author, key, request, checked.rendered)
     with connection.transaction():
         issue = issues_table.lock(connection, issue_id)  # no two corrections at once
@@ -64,15 +63,17 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         of = (known and known.corrected) or CorrectedVersion(issue_id, issue.version)
         audience = older_versions.count(connection, of)
         unsettled = older_versions.count_unsettled(connection, of)
+        resembles = checking.against_earlier(connection, request, known.id if known else None)
         correction = known
         if correction is None:
+            checking.refuse_errors(checked.findings, request.accept_warnings)
             _refuse_unless_correctable(connection, issue, audience + unsettled)
             new = new.model_copy(update={"corrected": of})
             correction, _ = publication.insert_once(connection, new, request.slug, correlation_id)
     if known is None:
         publication.log_publication(correction)
     publication.kick_if_due(correction, correlation_id)
-    return Corrected(correction, checked.findings, audience, unsettled)
+    return Corrected(correction, [*checked.findings, *resembles], audience, unsettled)
 
 
 def _new_correction(
