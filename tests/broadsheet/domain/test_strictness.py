@@ -16,6 +16,7 @@ import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.issues import (
+    CorrectionRequest,
     IssueDraft,
     PublishDraftRequest,
     PublishRequest,
@@ -74,6 +75,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "CorrectionRequest": (
+        of_fields(CorrectionRequest),
+        {"title": "One", "markdown": "Hi", "publish_at": AT},
+    ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
