@@ -22,6 +22,11 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.previews import (
+    IssueTestRequest,
+    PreviewRequest,
+    StoredIssueTestRequest,
+)
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -75,6 +80,18 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "PreviewRequest": (
+        of_fields(PreviewRequest),
+        {"title": "One", "markdown": "Hello", "name": "Zoë"},
+    ),
+    "IssueTestRequest": (
+        of_fields(IssueTestRequest),
+        {"title": "One", "markdown": "Hello", "to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "StoredIssueTestRequest": (
+        of_fields(StoredIssueTestRequest),
+        {"to": ["zoe@example.com"], "name": "Zoë"},
+    ),
     "CorrectionRequest": (
         of_fields(CorrectionRequest),
         {"title": "One", "markdown": "Hi", "publish_at": AT},
