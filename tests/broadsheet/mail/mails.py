@@ -14,7 +14,7 @@ from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, R
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail.issue_mail import Rendering, render_issue
-from broadsheet.mail.substitutions import recipient_variables, template_defaults
+from broadsheet.mail.substitutions import all_variables
 from broadsheet.web import sentences
 
 NEWSLETTER = Newsletter(
@@ -30,13 +30,8 @@ TITLE = IssueTitle("A title")
 UNTIMED = settings(deadline=None)
 
 
-OPTIONAL = re.compile(r"\{\{(name_url|unsubscribe_url_url|name_or_[a-z0-9_]+)\}\}")
-
-
 def variables(template: str, name: SubscriberName | str = URSULA) -> dict[str, str]:
-    """Return a recipient's variables over the template's defaults."""
-    optional = [found[1] for found in OPTIONAL.finditer(template)]
-    return template_defaults(optional) | recipient_variables(name, UNSUBSCRIBE_URL, optional)
+    return all_variables(template, name, UNSUBSCRIBE_URL)
 
 
 def send(template: str, name: SubscriberName | str = URSULA) -> str:

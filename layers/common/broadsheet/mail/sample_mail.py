@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet.mail.content import MailContent
 from broadsheet.mail.placeholders import Marks
-from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+from broadsheet.mail.substitutions import all_variables
 
 if TYPE_CHECKING:
     from broadsheet.domain.issues import Preheader, RenderedIssue
@@ -37,7 +37,5 @@ def sample_of_preheader(preheader: Preheader | None, name: SubscriberName | None
 
 def _filled_in(template: str, name: SubscriberName | None) -> str:
     """Substitute as SES does: each variable once, literally."""
-    values = TEMPLATE_DEFAULTS | recipient_variables(
-        name or SAMPLE_NAME, NO_LINK, has_name_in_addresses=True
-    )
-    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values.get(found[1], found[0]), template)
+    values = all_variables(template, name or SAMPLE_NAME, NO_LINK)
+    return re.sub(r"\{\{([a-z0-9_]+)\}\}", lambda found: values.get(found[1], found[0]), template)

@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from broadsheet.domain.issues import RenderedIssue
 from broadsheet.domain.subscribers import SubscriberName
 
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
@@ -38,10 +37,9 @@ _OPTIONAL = re.compile(
 _FALLBACK = re.compile(r"name_or_([0-9a-f]*)_")
 
 
-def optional_variables(issue: RenderedIssue) -> Sequence[str]:
-    """Return the variables that an issue has beside those that each recipient gets."""
-    parts = (issue.subject, issue.html, issue.text)
-    return sorted({found[1] for part in parts for found in _OPTIONAL.finditer(part)})
+def optional_variables(*templates: str) -> Sequence[str]:
+    """Return the variables that templates have beside those that each recipient gets."""
+    return sorted({found[1] for template in templates for found in _OPTIONAL.finditer(template)})
 
 
 def name_or(fallback: str) -> str:
@@ -81,10 +79,10 @@ def recipient_variables(
 
 
 def all_variables(
-    issue: RenderedIssue, name: SubscriberName | str, unsubscribe_url: str
+    template: str, name: SubscriberName | str, unsubscribe_url: str
 ) -> dict[str, str]:
-    """Return the value of each variable of an issue's templates for one recipient."""
-    optional = optional_variables(issue)
+    """Return the value of each variable of a template for one recipient."""
+    optional = optional_variables(template)
     return template_defaults(optional) | recipient_variables(name, unsubscribe_url, optional)
 
 

@@ -49,7 +49,7 @@ def check_size(issue: RenderedIssue, findings: Findings) -> None:
 
 def largest_bytes(issue: RenderedIssue) -> int:
     """Return the bytes of a mail's HTML with the longest values of its variables."""
-    values = all_variables(issue, _LONGEST_NAME, _LONGEST_LINK)
+    values = all_variables(issue.html, _LONGEST_NAME, _LONGEST_LINK)
     size = len(issue.html.encode())
     for variable, value in values.items():
         placed = f"{{{{{variable}}}}}"

@@ -78,7 +78,7 @@ def bulk_mail(
     newsletter: Newsletter, issue_id: IssueId, version: int, rendered: RenderedIssue
 ) -> BulkMail:
     """Encode what is the same for all recipients of a version of an issue."""
-    optional = optional_variables(rendered)
+    optional = optional_variables(rendered.subject, rendered.html, rendered.text)
     entry = _entry(newsletter, issue_id, version, _PLACES)
     encoded = to_json(entry)
     request = _request(newsletter, rendered, optional, entry)
