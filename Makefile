@@ -200,7 +200,7 @@ check: $(environments) .venv-checks/.installed ## Check format, lint, types, imp
 	@echo "ruff format"; $(python) -m ruff format --quiet --check .
 	@echo "ruff check"; $(python) -m ruff check --quiet .
 	@echo "mypy"; $(python) -m mypy --no-error-summary
-	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:. .venv/bin/lint-imports)
+	@echo "lint-imports"; $(call quietly,PYTHONPATH=layers/common:cli:. .venv/bin/lint-imports)
 	@echo "sam validate"; $(call quietly,AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(sam) validate --lint)
 	@echo "cfn-lint"; $(call quietly,.venv-sam/bin/cfn-lint $(plain))
 	@echo "checkov"; mkdir -p build/templates && cp $(plain) build/templates
@@ -225,7 +225,8 @@ requirements: .venv/.installed ## Compile the pinned requirements; UPGRADE=1 tak
 	@compile() { echo "requirements: $$2"; $(uv) pip compile --quiet --universal --python-version 3.13 \
 		--generate-hashes --no-header $(if $(UPGRADE),--upgrade) "$$1" --output-file "$$2" "$${@:3}"; }; \
 	compile layers/common/requirements.in layers/common/requirements.txt; \
-	compile requirements/dev.in requirements/dev.txt; \
+	compile requirements/dev.in requirements/dev.txt cli/pyproject.toml; \
+	compile cli/pyproject.toml requirements/cli.txt --constraint requirements/dev.txt; \
 	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
 	compile requirements/sam.in requirements/sam.txt; \
 	compile requirements/emulator.in requirements/emulator.txt; \
@@ -264,12 +265,13 @@ found=$$(find_it) || { \
 } >&2
 endef
 
-.venv/.installed: requirements/dev.txt layers/common/requirements.txt requirements/uv.txt
+.venv/.installed: requirements/dev.txt layers/common/requirements.txt requirements/uv.txt cli/pyproject.toml
 	@echo "Installing the tools into .venv ..."
 	@$(find_python); \
 	if ! is_it $(python); then rm -rf .venv; "$$found" -m venv .venv; fi; \
 	$(python) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
-	$(uv) pip sync --quiet --python $(python) --require-hashes requirements/dev.txt
+	$(uv) pip sync --quiet --python $(python) --require-hashes requirements/dev.txt; \
+	$(uv) pip install --quiet --python $(python) --offline --no-deps --editable cli # .venv/bin/broadsheet
 	@touch $@
 
 .venv-%/.installed: requirements/%.txt .venv/.installed

@@ -21,10 +21,14 @@ def test_the_changelog_begins_with_what_is_unreleased_and_then_the_newest_versio
 
 
 def test_the_project_the_code_the_stack_and_the_changelog_name_the_same_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    projects = [
+        tomllib.loads((ROOT / name).read_text())["project"]
+        for name in ("pyproject.toml", "cli/pyproject.toml")
+    ]
 
     assert (
-        project["version"]
+        projects[0]["version"]
+        == projects[1]["version"]
         == __version__
         == TEMPLATE["Outputs"]["Version"]["Value"]
         == HEADINGS[1][0]

@@ -12,6 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet.domain.newsletter import Newsletter
 
+_OPTIONAL_OF_NEWSLETTER = {
+    "REPLY_TO": "reply_to",
+    "THEME": "theme",
+    "NEWSLETTER_LANGUAGE": "language",
+    "POSTAL_ADDRESS": "postal_address",
+    "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
+    "KEEP_LINE_BREAKS": "keeps_line_breaks",
+}
 CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
 BATCHES_IN_A_CLAIM = 50  # at most, of 50: what a crash can leave unresolved
 
@@ -47,6 +55,7 @@ class Timings(BaseModel):
     release_window: float = 300  # how far ahead pointers are put on the queue
     released_long_ago: float = 900  # SQS delays at most this long: an older pointer is lost
     orphaned_clock: float = 900  # a clock without an issue this old belongs to a failed publish
+    warm_up_day: float = 24 * 3600  # a day of it ends at midnight, UTC
     # Retries of one batch, when SES asked for them: over an hour in all before a recipient fails.
     batch_tries: int = 10
     batch_retry_first: float = 2
@@ -114,8 +123,11 @@ def newsletter() -> Newsletter:
             "name": _required("NEWSLETTER_NAME"),
             "sender": _required("SENDER_ADDRESS"),
             "sender_name": _required("SENDER_NAME"),
-            "reply_to": os.environ.get("REPLY_TO") or None,
-            "theme": os.environ.get("THEME", "default"),
+            **{
+                field: os.environ[variable]
+                for variable, field in _OPTIONAL_OF_NEWSLETTER.items()
+                if os.environ.get(variable)
+            },
         }
     )
 
@@ -146,6 +158,12 @@ def budgets() -> Budgets:
 def send_rate_share() -> float:
     """Return this stack's part of the account's sending rate, over 0 up to 1."""
     return float(_required("SEND_RATE_SHARE"))
+
+
+@cache
+def warms_up() -> bool:
+    """Return whether the stack sends few mails a day at first, and more each day."""
+    return os.environ.get("WARM_UP") == "true"
 
 
 def issue_configuration_set() -> str:

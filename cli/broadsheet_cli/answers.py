@@ -1,0 +1,100 @@
+"""What the newsletter answers, as types; fields that this version doesn't know are kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """A document of the API."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it for a program, with all its fields."""
+        return self.model_dump(mode="json")
+
+
+class Finding(Answer):
+    """What is wrong with a text. ``where``: its place, as in ``line 3``."""
+
+    code: str
+    severity: str
+    message: str
+    where: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Return whether it stops a publication."""
+        return self.severity == "error"
+
+
+class Books(Answer):
+    """Where an issue's mails are: the first five add up to the audience.
+
+    ``failed`` and ``skipped``: by reason. ``rate``: mails accepted a second, lately.
+    """
+
+    waiting: int
+    accepted: int
+    failed: dict[str, int]
+    skipped: dict[str, int]
+    unresolved: int
+    delivered: int
+    bounced: int
+    complained: int
+    rate: float
+
+
+class Issue(Answer):
+    """An issue and its progress. ``version``: of its text, from 1 on."""
+
+    id: str
+    title: str
+    status: str
+    version: int = 1
+    slug: str | None = None
+    publish_at: datetime | None = None
+    audience: int | None = None
+    books: Books | None = None
+    seconds_to_go: float | None = None
+    paused_because: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether nothing of it will be sent any more."""
+        return self.status in {"finished", "canceled"}
+
+
+class Created(Answer):
+    """The answer to a new issue or correction."""
+
+    id: str
+    audience_now: int = 0
+    warnings: list[Finding] = []
+
+
+class Preview(Answer):
+    """An issue as its readers would see it, and what publishing it would mean."""
+
+    subject: str
+    html: str
+    text: str
+    bytes: int
+    warnings: list[Finding]
+    audience: int
+    preheader: str | None = None
+    seconds: float | None = None
+    cost: float | None = None
+
+
+class Image(Answer):
+    """An uploaded image."""
+
+    url: str
+    width: int
+    height: int

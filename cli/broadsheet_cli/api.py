@@ -1,0 +1,310 @@
+"""A newsletter's API: requests that are repeated when a connection is lost or a database sleeps.
+
+Every request but a test mail is harmless when it is carried out twice: an idempotency key, an
+``If-Match``, or the issue's status sees to it. So it is repeated until its outcome is known.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from broadsheet_cli import __version__
+from broadsheet_cli.answers import Created, Image, Issue, Preview
+from broadsheet_cli.errors import (
+    CommandFailed,
+    NoAccess,
+    NotReached,
+    OutcomeUnknown,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 35  # API Gateway gives up after 29 s
+PATIENCE_SECONDS = 180  # a database that slept for a day wakes in half a minute
+LONGEST_PAUSE_SECONDS = 30
+FAILURES_IN_A_ROW = 4  # of the newsletter itself (500, 502, 504), before a person should look
+LOCAL_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a newsletter is: HTTPS, or HTTP on this machine, so that no token travels in clear."""
+
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the address in a text; without a scheme it is HTTPS. Raises ``CommandFailed``."""
+        text = text.strip()
+        if "://" not in text:
+            text = f"{'http' if text.partition(':')[0] in LOCAL_HOSTS else 'https'}://{text}"
+        parts = urlsplit(text)
+        if not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise CommandFailed(
+                f"{text} is no address of a newsletter, such as https://example.com"
+            )
+        if parts.scheme != "https" and (
+            parts.scheme != "http" or parts.hostname not in LOCAL_HOSTS
+        ):
+            raise CommandFailed(
+                f"{text} must begin with https://: a token must not travel in clear"
+            )
+        return cls(text.rstrip("/"))
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether it is on this machine."""
+        return urlsplit(self.url).hostname in LOCAL_HOSTS
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Newsletter:
+    """One newsletter, as the author of a token. ``on_wait`` gets a sentence before each wait."""
+
+    def __init__(
+        self,
+        address: Address,
+        token: str,
+        *,
+        on_wait: Callable[[str], None],
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.address = address
+        self._patience = patience
+        self._on_wait = on_wait
+        self._ahead = timedelta()  # the newsletter's clock before this machine's
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            # The certificates that this machine trusts: a company's proxy may have its own.
+            verify=ssl.create_default_context(),
+            trust_env=not address.is_local,  # no proxy leads to this machine
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Accept": "application/json",
+                "User-Agent": f"broadsheet-cli/{__version__}",
+            },
+        )
+
+    def now(self) -> datetime:
+        """Return the time by the newsletter's clock, as of its last answer."""
+        return datetime.now(UTC) + self._ahead
+
+    # --- Writing ----------------------------------------------------------------------------------
+
+    def preview(self, request: Mapping[str, Any]) -> Preview:
+        """Return an issue as its readers would see it; nothing is stored."""
+        return Preview.model_validate(self._document("POST", "/issues/preview", request))
+
+    def send_test(self, request: Mapping[str, Any], to: list[str]) -> None:
+        """Send a test mail. Raises ``OutcomeUnknown`` when it may be on its way."""
+        self.send("POST", "/issues/test", {**request, "to": to}, is_repeatable=False)
+
+    def upload_image(self, content: bytes, content_type: str) -> Image:
+        """Store an image and return where it is."""
+        headers = {"Content-Type": content_type}
+        response = self.send("POST", "/images", content=content, headers=headers)
+        return Image.model_validate(response.json())
+
+    # --- Issues -----------------------------------------------------------------------------------
+
+    def create(self, request: Mapping[str, Any], key: str) -> Created:
+        """Make an issue once, however often it is called with this key."""
+        return Created.model_validate(self._document("POST", "/issues", request, key=key))
+
+    def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> None:
+        """Replace an issue's text, if it still has this version. Raises ``Refused`` (412)."""
+        self.send("PUT", f"/issues/{issue_id}", request, headers={"If-Match": f'"{version}"'})
+
+    def publish(self, issue_id: str, request: Mapping[str, Any], key: str) -> None:
+        """Publish a draft."""
+        self.send("POST", f"/issues/{issue_id}/publish", request, key=key)
+
+    def correct(self, issue_id: str, request: Mapping[str, Any], key: str) -> Created:
+        """Send a correction to those who got an older version."""
+        path = f"/issues/{issue_id}/correct"
+        return Created.model_validate(self._document("POST", path, request, key=key))
+
+    def act(self, issue_id: str, action: str, request: Mapping[str, Any] | None = None) -> Issue:
+        """Pause, resume, cancel, retry or schedule an issue, and return it."""
+        document = self._document("POST", f"/issues/{issue_id}/{action}", request)
+        return Issue.model_validate(document)
+
+    def delete(self, issue_id: str) -> None:
+        """Delete a draft; one that is not there is deleted already."""
+        try:
+            self.send("DELETE", f"/issues/{issue_id}")
+        except Refused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+
+    def issue(self, issue_id: str) -> Issue:
+        """Return an issue and its progress."""
+        return Issue.model_validate(self._document("GET", f"/issues/{issue_id}"))
+
+    def find(self, issue_id: str) -> Issue | None:
+        """Return an issue, or None if there is none with this id."""
+        try:
+            return self.issue(issue_id)
+        except Refused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def content(self, issue_id: str) -> dict[str, Any]:
+        """Return an issue's source as it was written."""
+        return self._document("GET", f"/issues/{issue_id}/content")
+
+    def issues(self, limit: int) -> Iterator[Issue]:
+        """Return up to ``limit`` issues, newest first."""
+        path: str | None = f"/issues?limit={min(limit, 100)}"
+        while path and limit:
+            page = self._document("GET", path)
+            for document in page["issues"][:limit]:
+                yield Issue.model_validate(document)
+            limit -= len(page["issues"][:limit])
+            # Of the link only the query: the newsletter may know itself by another address.
+            path = f"/issues?{urlsplit(page['next']).query}" if page["next"] else None
+
+    # --- One request ------------------------------------------------------------------------------
+
+    def _document(
+        self, method: str, path: str, request: Mapping[str, Any] | None = None, *, key: str = ""
+    ) -> dict[str, Any]:
+        document: dict[str, Any] = self.send(method, path, request, key=key).json()
+        return document
+
+    def send(  # noqa: PLR0913 - what a request has
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str = "",
+        is_repeatable: bool = True,
+    ) -> httpx.Response:
+        """Send a request until its outcome is known, and return a response that is no error.
+
+        Raises ``Refused``, ``NoAccess``, ``NotReached``, and ``OutcomeUnknown`` if it is not
+        repeatable.
+        """
+        request = self._http.build_request(
+            method,
+            self.address.url + path,
+            json=document,
+            content=content,
+            headers={**(headers or {}), **({"Idempotency-Key": key} if key else {})},
+        )
+        deadline = time.monotonic() + self._patience
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                response = self._http.send(request)
+            except httpx.TransportError as error:
+                reason, pause = self._after_lost(error, tries, is_repeatable=is_repeatable)
+            else:
+                self._set_clock(response)
+                if response.status_code not in _PASSING:
+                    return _checked(response)
+                reason, pause = _after_failure(response, tries, is_repeatable=is_repeatable)
+            if time.monotonic() + pause > deadline:
+                raise NotReached(f"{reason} Nothing was lost: run the same command again later.")
+            self._on_wait(f"{reason} Trying again in {pause:.0f} s.")
+            time.sleep(pause)
+
+    def _after_lost(
+        self, error: httpx.TransportError, tries: int, *, is_repeatable: bool
+    ) -> tuple[str, float]:
+        """Return why and how long to wait after a lost connection; raise if it may not repeat."""
+        was_sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        if was_sent and not is_repeatable:
+            raise OutcomeUnknown(f"The connection to {self.address} was lost: it may be done.")
+        reason = "was lost" if was_sent else "failed"
+        return f"The connection to {self.address} {reason}.", _pause(tries)
+
+    def _set_clock(self, response: httpx.Response) -> None:
+        try:
+            told = parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError):
+            return
+        self._ahead = told - datetime.now(UTC)
+
+
+# Statuses that say nothing about the request itself.
+_PASSING = frozenset(
+    (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    )
+)
+# Of these, the ones that say it was not carried out.
+_NOT_DONE = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
+
+
+def _after_failure(
+    response: httpx.Response, tries: int, *, is_repeatable: bool
+) -> tuple[str, float]:
+    """Return why and how long to wait after a failure; raise if it shall not be repeated."""
+    problem = _problem(response)
+    if problem.get("code") == "database-unavailable":
+        reason = "The newsletter's database is asleep; it wakes within half a minute."
+    else:
+        detail = problem.get("detail") or problem.get("message") or response.reason_phrase
+        reason = f"The newsletter can't answer now: {detail}"
+    if response.status_code in _NOT_DONE:
+        return reason, _retry_after(response, tries)
+    if not is_repeatable:
+        raise OutcomeUnknown(f"{reason} It may be done.")
+    if tries >= FAILURES_IN_A_ROW:
+        raise NotReached(reason)
+    return reason, _pause(tries)
+
+
+def _retry_after(response: httpx.Response, tries: int) -> float:
+    try:
+        return min(max(float(response.headers["Retry-After"]), 0), LONGEST_PAUSE_SECONDS)
+    except (KeyError, ValueError):
+        return _pause(tries)
+
+
+def _pause(tries: int) -> float:
+    return float(min(2 ** (tries - 1), LONGEST_PAUSE_SECONDS))
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        problem = _problem(response)
+        detail = problem.get("detail") or "The newsletter doesn't accept this token."
+        raise NoAccess(f"{detail}")
+    if response.is_redirect:
+        raise NotReached(f"The address leads elsewhere: {response.headers.get('Location')}")
+    if response.is_error:
+        raise Refused(response.status_code, _problem(response))
+    return response
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

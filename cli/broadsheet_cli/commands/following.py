@@ -1,0 +1,209 @@
+"""Follow an issue, and stop or continue it."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from broadsheet_cli.answers import Issue
+from broadsheet_cli.api import Newsletter
+from broadsheet_cli.console import console, duration, print_json, say, table
+from broadsheet_cli.errors import CommandFailed
+from broadsheet_cli.options import IssueName, IssueOrNewest, Json, connect, find_issue
+
+# As often as somebody watching needs; each look is a request that wakes a sleeping database, and
+# the database is awake while something is sent.
+WATCH_SECONDS = 2
+WAITING_SECONDS = 20  # for an issue whose time has not come
+STATES = {
+    "draft": "cyan",
+    "scheduled": "cyan",
+    "sending": "green",
+    "paused": "yellow",
+    "finished": "bold",
+    "canceled": "red",
+}
+BOOKS = (
+    *("waiting", "accepted", "failed", "skipped", "unresolved"),
+    *("delivered", "bounced", "complained"),
+)
+
+
+def status(
+    issue: IssueOrNewest = None,
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on until it ends.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how far an issue is: its status, its books, its rate, and the time it still takes."""
+    newsletter = connect()
+    found = find_issue(newsletter, issue)
+    if watch:
+        found = follow(newsletter, found, as_json=as_json)
+    elif as_json:
+        print_json(found.document)
+    else:
+        console().print(_picture(found))
+    if watch and found.status == "paused":
+        raise CommandFailed(f"It is paused: {found.paused_because or 'by an author'}.")
+
+
+def follow(newsletter: Newsletter, issue: Issue, *, as_json: bool = False) -> Issue:
+    """Show an issue until it has ended or is paused, and return it as it is then."""
+    screen = console()
+    if as_json or not screen.is_terminal:
+        while _goes_on(issue):
+            _line(issue, as_json=as_json)
+            time.sleep(_pause(newsletter, issue))
+            issue = newsletter.issue(issue.id)
+        _line(issue, as_json=as_json)
+        return issue
+    with Live(_picture(issue), console=screen, auto_refresh=False) as live:
+        while _goes_on(issue):
+            time.sleep(_pause(newsletter, issue))
+            issue = newsletter.issue(issue.id)
+            live.update(_picture(issue), refresh=True)
+    return issue
+
+
+def issues(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List issues, newest first."""
+    found = list(connect().issues(limit))
+    if as_json:
+        print_json([each.document for each in found])
+        return
+    shown = table("Issue", "Status", "Published", "Readers", "Id", numbers=("Readers",))
+    for each in found:
+        shown.add_row(
+            Text(each.title),
+            Text(each.status, STATES.get(each.status, "")),
+            _local(each),
+            "" if each.audience is None else f"{each.audience:,}",
+            each.id,
+        )
+    console().print(shown if found else "There is no issue yet.")
+
+
+def pause(issue: IssueName, *, as_json: Json = False) -> None:
+    """Stop sending an issue until it is resumed."""
+    _act(issue, "pause", as_json=as_json)
+
+
+def resume(issue: IssueName, *, as_json: Json = False) -> None:
+    """Continue a paused issue."""
+    _act(issue, "resume", as_json=as_json)
+
+
+def cancel(issue: IssueName, *, as_json: Json = False) -> None:
+    """End an issue: whoever doesn't have it yet never gets it."""
+    _act(issue, "cancel", as_json=as_json)
+
+
+def retry(issue: IssueName, *, as_json: Json = False) -> None:
+    """Send an issue again to exactly those whose mail failed."""
+    _act(issue, "retry", as_json=as_json)
+
+
+def _act(name: str, action: str, *, as_json: bool) -> None:
+    newsletter = connect()
+    issue = newsletter.act(find_issue(newsletter, name).id, action)
+    if as_json:
+        print_json(issue.document)
+    else:
+        console().print(_picture(issue))
+
+
+def show(issue: Issue) -> None:
+    """Print an issue's progress."""
+    console().print(_picture(issue))
+
+
+def _goes_on(issue: Issue) -> bool:
+    if issue.has_ended:
+        return bool(issue.books and (issue.books.waiting or issue.books.unresolved))
+    return issue.status in {"scheduled", "sending"}
+
+
+def _pause(newsletter: Newsletter, issue: Issue) -> float:
+    if issue.status != "scheduled" or issue.publish_at is None:
+        return WATCH_SECONDS
+    left = (issue.publish_at - newsletter.now()).total_seconds()
+    return min(max(left, WATCH_SECONDS), WAITING_SECONDS)
+
+
+def _line(issue: Issue, *, as_json: bool) -> None:
+    if as_json:
+        print_json(issue.document)
+        return
+    books = issue.books
+    counts = "" if books is None else f": {_done(issue)} of {issue.audience} readers"
+    say(f"{issue.status}{counts}{_time_to_go(issue)}")
+
+
+def _picture(issue: Issue) -> Group:
+    """Return what stands on a terminal: the status, a bar, and the books."""
+    heading = Text.assemble(
+        (issue.title, "bold"), "  ", (issue.status, STATES.get(issue.status, ""))
+    )
+    parts: list[Text | Table | Progress] = [heading]
+    if issue.status == "scheduled":
+        parts.append(Text(f"It is sent at {_local(issue)}."))
+    if issue.paused_because:
+        parts.append(Text(f"Paused: {issue.paused_because}", "yellow"))
+    if issue.books is not None and issue.audience is not None:
+        parts += [_bar(issue), _books(issue)]
+    parts.append(Text(issue.id, "dim"))
+    return Group(*parts)
+
+
+def _bar(issue: Issue) -> Progress:
+    bar = Progress(
+        BarColumn(40),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        console=console(),
+        auto_refresh=False,
+    )
+    # Nobody to send to is done as well.
+    total = issue.audience or 1
+    bar.add_task(
+        f"{_done(issue):,} of {issue.audience:,} readers{_time_to_go(issue)}",
+        total=total,
+        completed=_done(issue) if issue.audience else total,
+    )
+    return bar
+
+
+def _books(issue: Issue) -> Table:
+    shown = table(*BOOKS, numbers=BOOKS)
+    assert issue.books is not None  # noqa: S101 - the caller looked
+    counts = (getattr(issue.books, name) for name in BOOKS)
+    # Those with reasons are added up: `--json` has them apart.
+    sums = (sum(count.values()) if isinstance(count, dict) else count for count in counts)
+    shown.add_row(*(f"{each:,}" for each in sums))
+    return shown
+
+
+def _done(issue: Issue) -> int:
+    if issue.books is None or issue.audience is None:
+        return 0
+    return issue.audience - issue.books.waiting - issue.books.unresolved
+
+
+def _time_to_go(issue: Issue) -> str:
+    if issue.books is None or not issue.seconds_to_go:
+        return ""
+    return f", {issue.books.rate:,.1f} a second, {duration(issue.seconds_to_go)} to go"
+
+
+def _local(issue: Issue) -> str:
+    return "" if issue.publish_at is None else f"{issue.publish_at.astimezone():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,313 @@
+"""Publish, schedule, edit and correct an issue."""
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+from rich.text import Text
+
+from broadsheet_cli import issue_file, publishing, records
+from broadsheet_cli.answers import Issue, Preview
+from broadsheet_cli.api import Newsletter
+from broadsheet_cli.commands import following
+from broadsheet_cli.console import console, duration, is_interactive, note, print_json, say
+from broadsheet_cli.errors import (
+    INTERRUPTED,
+    WRONG_ARGUMENTS,
+    CommandFailed,
+)
+from broadsheet_cli.options import Accept, File, Json, Yes, connect, find_issue, parse_id
+from broadsheet_cli.preparing import errors_in, prepare, show_findings
+from broadsheet_cli.publishing import Ready
+
+Countdown = Annotated[
+    int,
+    typer.Option(
+        "--countdown", min=0, metavar="SECONDS", help="How long Ctrl-C can still cancel it."
+    ),
+]
+
+
+def publish(  # noqa: PLR0913 - a command's arguments
+    file: File,
+    *,
+    accept: Accept = [],  # noqa: B006 - typer copies it
+    countdown: Countdown = publishing.UNDO_SECONDS,
+    now: Annotated[bool, typer.Option("--now", help="Whatever the file's date says.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Then follow it.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Send an issue to all readers, a minute after you say yes; until then Ctrl-C cancels it.
+
+    A file that was published is not sent again, however often this is called.
+    """
+    newsletter = connect()
+    issue = publishing.known_issue(newsletter, file)
+    if issue is None or issue.status == "draft":
+        ready = prepare(newsletter, file)
+        _refuse_early(newsletter, ready, now=now)
+        question = f"Send it to {{readers}} in {duration(countdown)}?"
+        _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
+        with _undoing(newsletter, file, as_json=as_json):
+            issue = publishing.draft(newsletter, ready, accept)
+            when = publishing.undo_until(newsletter, countdown)
+            publishing.publish(newsletter, issue, when, accept)
+            issue = _count_down(newsletter, issue.id, file, as_json=as_json)
+    elif issue.status == "scheduled":
+        _note_changes(newsletter, file)
+        with _undoing(newsletter, file, as_json=as_json):
+            issue = _count_down(newsletter, issue.id, file, as_json=as_json)
+    else:
+        note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
+    _show(newsletter, issue, watch=watch, as_json=as_json)
+
+
+def schedule(
+    file: File,
+    when: Annotated[
+        str | None,
+        typer.Argument(help="As in “2026-12-01 08:00”, your time; else the file's date."),
+    ] = None,
+    *,
+    accept: Accept = [],  # noqa: B006 - typer copies it
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Send an issue to all readers at a time, or change the time of one that is scheduled."""
+    newsletter = connect()
+    issue = publishing.known_issue(newsletter, file)
+    moment = _moment(newsletter, file, when)
+    if issue is None or issue.status == "draft":
+        ready = prepare(newsletter, file)
+        question = f"Send it to {{readers}} at {_local(moment)}?"
+        _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
+        issue = publishing.draft(newsletter, ready, accept)
+        publishing.publish(newsletter, issue, moment, accept)
+        issue = newsletter.issue(issue.id)
+    elif issue.publish_at != moment:
+        issue = newsletter.act(issue.id, "schedule", {"publish_at": moment.isoformat()})
+        _note_changes(newsletter, file)
+    _show(newsletter, issue, as_json=as_json)
+
+
+def edit(
+    file: File,
+    *,
+    accept: Accept = [],  # noqa: B006 - typer copies it
+    issue: Annotated[
+        str | None,
+        typer.Option("--issue", metavar="ID", help="The issue, if this folder doesn't know it."),
+    ] = None,
+    over: Annotated[
+        int | None,
+        typer.Option("--over", metavar="VERSION", help="Replace this version of somebody else's."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Store a file's text in its issue: a draft, scheduled or paused one; or in a new draft.
+
+    If somebody else has changed the issue, their text is written beside yours, and nothing is
+    replaced.
+    """
+    newsletter = connect()
+    if issue is not None:
+        _link(newsletter, file, parse_id(issue))
+    ready = prepare(newsletter, file)
+    found = newsletter.preview(ready.request).warnings
+    if not as_json:
+        show_findings(ready.file, found)
+    known = publishing.known_issue(newsletter, file)
+    if known is None:
+        edited = publishing.draft(newsletter, ready, accept)
+    else:
+        edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
+    _show(newsletter, edited, as_json=as_json)
+
+
+def correct(  # noqa: PLR0913 - a command's arguments
+    issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's file, id or address.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What those readers are told.")],
+    *,
+    accept: Accept = [],  # noqa: B006 - typer copies it
+    countdown: Countdown = publishing.UNDO_SECONDS,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Send a correction to exactly those who got an older version of an issue than its last.
+
+    As with `publish`, Ctrl-C cancels it for a minute, and it is never sent twice.
+    """
+    newsletter = connect()
+    corrected = find_issue(newsletter, issue)
+    ready = prepare(newsletter, file)
+    question = (
+        f"Send it in {duration(countdown)} to those of at most {{readers}} who got “"
+        f"{corrected.title}” in an older version than {corrected.version}?"
+    )
+    _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
+    with _undoing(newsletter, file, as_json=as_json, corrects=corrected.id):
+        when = publishing.undo_until(newsletter, countdown)
+        sent = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        sent = _count_down(newsletter, sent.id, file, as_json=as_json)
+    _show(newsletter, sent, as_json=as_json)
+
+
+def _refuse_early(newsletter: Newsletter, ready: Ready, *, now: bool) -> None:
+    """Refuse to send what its file keeps back or plans for later."""
+    file = ready.file
+    if file.is_held_back:
+        raise CommandFailed(f"{file.path} says “published: false”: remove that line to publish it.")
+    if not now and file.publish_at and file.publish_at > newsletter.now() + timedelta(minutes=1):
+        raise CommandFailed(
+            f"{file.path} is dated {_local(file.publish_at)}: `broadsheet schedule {file.path}` "
+            "sends it then, and `--now` in a minute."
+        )
+
+
+def _agree(  # noqa: PLR0913 - what is asked
+    newsletter: Newsletter,
+    ready: Ready,
+    accepted: Sequence[str],
+    question: str,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Show what publishing means, and go on only if that is wanted.
+
+    ``question`` has ``{readers}`` where their number stands.
+    """
+    preview = newsletter.preview(ready.request)
+    if not as_json:
+        _show_summary(newsletter, ready, preview)
+    if errors := errors_in(preview.warnings, accepted):
+        codes = " ".join(f"--accept {code}" for code in sorted({each.code for each in errors}))
+        if as_json:
+            print_json(preview.document)
+        raise CommandFailed(f"It is not sent with these errors. Correct them, or: {codes}")
+    if yes:
+        return
+    if not is_interactive():
+        note("Nobody is there to be asked: --yes sends it.")
+        raise typer.Exit(WRONG_ARGUMENTS)
+    if not typer.confirm(question.replace("{readers}", f"{preview.audience:,} readers")):
+        raise CommandFailed("Nothing was sent.")
+
+
+def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> None:
+    show_findings(ready.file, preview.warnings)
+    rows = [
+        ("Subject", preview.subject),
+        ("Preheader", preview.preheader or ""),
+        ("Newsletter", newsletter.address.url),
+        ("Readers", f"{preview.audience:,}"),
+        ("Takes", "" if preview.seconds is None else duration(preview.seconds)),
+        ("Costs", "" if preview.cost is None else f"${preview.cost:,.2f}"),
+        ("Size", f"{preview.bytes / 1000:.0f} kB"),
+    ]
+    for name, value in rows:
+        if value:
+            say(f"{name:<11}{value}")
+
+
+@contextmanager
+def _undoing(
+    newsletter: Newsletter, file: Path, *, as_json: bool, corrects: str | None = None
+) -> Iterator[None]:
+    """Cancel a file's issue when Ctrl-C is pressed inside, and end with the proof."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        # A second Ctrl-C must not stop what the first one asked for.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        note("Canceling.")
+        # A request whose answer is not known is repeated to learn which issue it made.
+        made = publishing.known_issue(newsletter, file, corrects)
+        issue = publishing.withdraw(newsletter, made.id) if made else None
+        _prove_undone(issue, as_json=as_json)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _prove_undone(issue: Issue | None, *, as_json: bool) -> None:
+    """Show that nothing was sent, or how much."""
+    if as_json:
+        print_json(None if issue is None else issue.document)
+    elif issue is None:
+        say("Nothing was sent: the draft is deleted, your file stays.", "green")
+    elif issue.audience is None:
+        following.show(issue)
+        say("Nothing was sent: it was canceled before it began.", "green")
+    else:
+        following.show(issue)
+        say("It had begun: the books say who has it.", "yellow")
+
+
+def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: bool) -> Issue:
+    """Wait until a scheduled issue's time has come, if it is soon and somebody is there."""
+    issue = newsletter.issue(issue_id)
+    if issue.status != "scheduled" or issue.publish_at is None:
+        return issue
+    due = issue.publish_at
+    left = (due - newsletter.now()).total_seconds()
+    if as_json or not is_interactive() or left > 2 * publishing.UNDO_SECONDS:
+        note(f"It is sent at {_local(due)}; until then, `broadsheet cancel {file}` sends nothing.")
+        return issue
+    with Live(console=console(), transient=True, auto_refresh=False) as live:
+        while (left := (due - newsletter.now()).total_seconds()) > 0:
+            live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
+            time.sleep(min(left, 1))
+    say("It is being sent.")
+    return newsletter.issue(issue_id)
+
+
+def _show(newsletter: Newsletter, issue: Issue, *, as_json: bool, watch: bool = False) -> None:
+    if watch:
+        following.follow(newsletter, issue, as_json=as_json)
+    elif as_json:
+        print_json(issue.document)
+    else:
+        following.show(issue)
+
+
+def _note_changes(newsletter: Newsletter, file: Path) -> None:
+    """Say so when a scheduled issue has another text than its file."""
+    if publishing.has_changed(newsletter, prepare(newsletter, file)):
+        note(f"{file} has changed since: `broadsheet edit {file}` brings that into the issue.")
+
+
+def _link(newsletter: Newsletter, file: Path, issue_id: str) -> None:
+    """Remember that a file is the text of an issue that was made elsewhere."""
+    issue = newsletter.issue(issue_id)
+    known = records.read(file, newsletter.address)
+    if known.issue_id != issue.id:
+        # No issue has version 0: its text is replaced only if it is the file's, or by --over.
+        records.write(file, newsletter.address, known.made(issue.id, 0, ""))
+
+
+def _moment(newsletter: Newsletter, file: Path, when: str | None) -> datetime:
+    if when is None:
+        moment = issue_file.read(file).publish_at
+        if moment is None:
+            raise CommandFailed(
+                f'Say when: broadsheet schedule {file} "2026-12-01 08:00"; or “date: …” there.'
+            )
+    else:
+        moment = issue_file.parse_moment(when)
+        if moment is None:
+            raise CommandFailed(f"“{when}” is no time such as 2026-12-01 08:00.")
+    if moment <= newsletter.now():
+        raise CommandFailed(
+            f"{_local(moment)} has passed: `broadsheet publish {file}` sends it now."
+        )
+    return moment
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,38 @@
+"""From a file to what the newsletter takes: its images uploaded, its findings at their lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet_cli import issue_file
+from broadsheet_cli.console import STYLES, note, say
+from broadsheet_cli.images import Uploads
+from broadsheet_cli.publishing import Ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
+
+    from broadsheet_cli.answers import Finding
+    from broadsheet_cli.api import Newsletter
+    from broadsheet_cli.issue_file import IssueFile
+
+
+def prepare(newsletter: Newsletter, path: Path, say: Callable[[str], None] = note) -> Ready:
+    """Read a file and upload the images beside it. Raises ``CommandFailed``."""
+    file = issue_file.read(path)
+    if file.unused:
+        say(f"{path}: not used: {', '.join(file.unused)}.")
+    return Ready(file, file.request(Uploads(newsletter, say).body_of(file)))
+
+
+def show_findings(file: IssueFile, findings: Sequence[Finding]) -> None:
+    """Print findings as compilers do, so that editors find their lines: the errors first."""
+    for finding in sorted(findings, key=lambda each: not each.is_error):
+        line = f"{file.place(finding.where)}: {finding.severity} {finding.code}: {finding.message}"
+        say(line, STYLES.get(finding.severity, ""))
+
+
+def errors_in(findings: Sequence[Finding], accepted: Collection[str] = ()) -> list[Finding]:
+    """Return the errors that were not accepted."""
+    return [each for each in findings if each.is_error and each.code not in accepted]

@@ -1,0 +1,281 @@
+"""A newsletter in memory, as far as its contract with the command line goes.
+
+``tests/journey/test_authors_day.py`` runs the same commands against the deployed stack. This one
+can be interrupted at each request, can be put to sleep, and remembers what it mailed to whom.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+
+TOKEN = "bs_test"
+READERS = 1204
+BESIDE = {"draft", "accept_warnings"}  # they don't make a request another one
+
+
+class Problem(Exception):
+    """A problem document."""
+
+    def __init__(self, status: HTTPStatus, code: str, detail: str = "", **more: object) -> None:
+        self.status = status
+        self.document = {"status": status, "code": code, "detail": detail or code, **more}
+
+
+@dataclass
+class StoredIssue:
+    """An issue with all its versions."""
+
+    id: str
+    key: str
+    request: dict[str, Any]
+    status: str
+    publish_at: datetime | None
+    version: int = 1
+    audience: int | None = None
+    corrects: str | None = None
+
+    @property
+    def text(self) -> str:
+        content = self.request.get("content", self.request)
+        return str(content.get("markdown") or content.get("html"))
+
+    def document(self) -> dict[str, Any]:
+        sent = self.audience or 0
+        counts = ("waiting", "unresolved", "bounced", "complained")
+        books = {"failed": {}, "skipped": {}, "rate": 14.0, **dict.fromkeys(counts, 0)}
+        books |= {"accepted": sent, "delivered": sent}
+        return {
+            "id": self.id,
+            "title": self.request["title"],
+            "slug": self.request.get("slug", self.id),
+            "status": self.status,
+            "version": self.version,
+            "publish_at": self.publish_at and self.publish_at.isoformat(),
+            "audience": self.audience,
+            "books": None if self.audience is None else books,
+            "seconds_to_go": None,
+            "paused_because": None,
+            "href": f"/issues/{self.id}",
+        }
+
+
+@dataclass
+class Press:
+    """The newsletter: its issues, and each text that its readers got."""
+
+    issues: dict[str, StoredIssue] = field(default_factory=dict)
+    mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
+    tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    images: list[tuple[str, bytes]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    asleep: int = 0  # so many requests find the database asleep
+    role: str = "manage"
+    url: str = ""
+    ahead: timedelta = timedelta()  # its clock, before this machine's
+    # Called with the number of a request, before it is carried out and before it is answered; then
+    # a ConnectionError loses the connection.
+    before: Callable[[int], None] = lambda _: None
+    after: Callable[[int], None] = lambda _: None
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def of_file(self, slug: str) -> list[StoredIssue]:
+        """The issues of a file that is called so."""
+        return [each for each in self.issues.values() if each.request.get("slug") == slug]
+
+    @property
+    def only(self) -> StoredIssue:
+        """The one issue that there is."""
+        (issue,) = self.issues.values()
+        return issue
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.requests.append(f"{request.method} {request.path}")
+        number = len(self.requests)
+        body = await request.read()
+        try:
+            # In another thread: they may wait for the client, which waits for its connection.
+            await asyncio.to_thread(self.before, number)
+            response = self._respond(request, body)
+            await asyncio.to_thread(self.after, number)
+        except ConnectionError:
+            if request.transport:  # the client may be gone already
+                request.transport.abort()
+            return web.Response()
+        return response
+
+    def publish_everything(self) -> None:
+        """Let the time of every scheduled issue come."""
+        self.ahead += timedelta(days=365 * 100)
+        self._send_what_is_due()
+
+    def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        try:
+            response = self._answer(request, body)
+        except Problem as problem:
+            response = web.json_response(problem.document, status=problem.status)
+            response.content_type = "application/problem+json"
+            if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                response.headers["Retry-After"] = "0"
+        response.headers["Date"] = f"{self.now:%a, %d %b %Y %H:%M:%S} GMT"
+        return response
+
+    def _answer(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", "the token isn't valid")
+        if self.asleep:
+            self.asleep -= 1
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable")
+        self._send_what_is_due()
+        parts = request.path.strip("/").split("/")
+        key = request.headers.get("Idempotency-Key", "")
+        document = json.loads(body) if body and parts[0] != "images" else {}
+        match request.method, parts:
+            case "GET", ["issues"]:
+                shown = [each.document() for each in reversed(self.issues.values())]
+                return web.json_response({"issues": shown, "next": None})
+            case "POST", ["issues"]:
+                return self._create(document, key)
+            case "POST", ["issues", "preview"]:
+                return web.json_response(_preview(document))
+            case "POST", ["issues", "test"]:
+                self.tests.append((tuple(document["to"]), document["markdown"]))
+                return web.json_response({}, status=HTTPStatus.ACCEPTED)
+            case "POST", ["images"]:
+                self.images.append((request.content_type, body))
+                url = f"https://news.example/images/{len(self.images)}.png"
+                image = {"url": url, "width": 1200, "height": 800}
+                return web.json_response(image, status=HTTPStatus.CREATED)
+            case method, ["issues", issue_id, *action]:
+                return self._of_issue(issue_id, [method, *action], document, request.headers)
+        raise Problem(HTTPStatus.NOT_FOUND, "page-not-found")
+
+    def _create(
+        self, document: dict[str, Any], key: str, corrects: str | None = None
+    ) -> web.Response:
+        if self.role == "write" and not document.get("draft"):
+            raise Problem(HTTPStatus.FORBIDDEN, "role-needed", "this needs the role publish")
+        keyed = [issue for issue in self.issues.values() if issue.key == key]
+        for issue in keyed:
+            if issue.request != _asked(document):
+                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused")
+            return web.json_response(_created(issue), status=HTTPStatus.ACCEPTED)
+        slugs = [issue.request.get("slug") for issue in self.issues.values()]
+        if document.get("slug") in slugs:
+            raise Problem(HTTPStatus.CONFLICT, "slug-taken")
+        is_draft = bool(document.get("draft"))
+        publish_at = document.get("publish_at")
+        issue = StoredIssue(
+            id=str(uuid4()),
+            key=key,
+            request=_asked(document),
+            status="draft" if is_draft else "scheduled",
+            publish_at=datetime.fromisoformat(publish_at) if publish_at else None,
+            corrects=corrects,
+        )
+        if not is_draft and issue.publish_at is None:
+            issue.publish_at = self.now
+        self.issues[issue.id] = issue
+        return web.json_response(_created(issue), status=HTTPStatus.ACCEPTED)
+
+    def _of_issue(
+        self,
+        issue_id: str,
+        action: list[str],
+        document: dict[str, Any],
+        headers: Mapping[str, str],
+    ) -> web.Response:
+        issue = self.issues.get(issue_id)
+        if issue is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "issue-not-found")
+        match action:
+            case ["GET"]:
+                return web.json_response(issue.document())
+            case ["GET", "content"]:
+                return web.json_response(issue.request)
+            case ["PUT"]:
+                _replace(issue, document, headers.get("If-Match"))
+                return web.json_response(issue.document())
+            case ["DELETE"]:
+                if issue.status != "draft":
+                    raise Problem(HTTPStatus.CONFLICT, "wrong-state")
+                del self.issues[issue_id]
+                return web.Response(status=HTTPStatus.NO_CONTENT)
+            case ["POST", "correct"]:
+                return self._create(document, headers["Idempotency-Key"], corrects=issue_id)
+            case ["POST", name]:
+                self._act(issue, name, document)
+                return web.json_response(issue.document(), status=HTTPStatus.ACCEPTED)
+        raise Problem(HTTPStatus.NOT_FOUND, "page-not-found")
+
+    def _act(self, issue: StoredIssue, name: str, document: dict[str, Any]) -> None:
+        needed, becomes = {
+            "publish": ({"draft"}, "scheduled"),
+            "schedule": ({"scheduled"}, "scheduled"),
+            "cancel": ({"scheduled", "sending", "paused", "canceled"}, "canceled"),
+            "pause": ({"scheduled", "sending", "paused"}, "paused"),
+            "resume": ({"paused", "scheduled", "sending"}, "sending"),
+            "retry": ({"finished"}, "sending"),
+        }[name]
+        if issue.status not in needed:
+            raise Problem(HTTPStatus.CONFLICT, "wrong-state", f"it is {issue.status}")
+        issue.status = becomes
+        if "publish_at" in document:
+            issue.publish_at = datetime.fromisoformat(document["publish_at"])
+
+    def _send_what_is_due(self) -> None:
+        for issue in self.issues.values():
+            if issue.status == "scheduled" and issue.publish_at and issue.publish_at <= self.now:
+                self.mailed.append((issue.id, issue.text))
+                issue.status, issue.audience = "finished", READERS
+
+
+def _asked(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in BESIDE}
+
+
+def _created(issue: StoredIssue) -> dict[str, Any]:
+    return {**issue.document(), "audience_now": READERS, "warnings": []}
+
+
+def _replace(issue: StoredIssue, document: dict[str, Any], match: str | None) -> None:
+    if match is None:
+        raise Problem(HTTPStatus.PRECONDITION_REQUIRED, "if-match-needed")
+    if issue.status not in {"draft", "scheduled", "paused"}:
+        raise Problem(HTTPStatus.CONFLICT, "wrong-state")
+    if match != f'"{issue.version}"':
+        raise Problem(
+            HTTPStatus.PRECONDITION_FAILED, "stale-version", current_version=issue.version
+        )
+    issue.request, issue.version = _asked(document), issue.version + 1
+
+
+def _preview(document: dict[str, Any]) -> dict[str, Any]:
+    text = str(document.get("markdown") or document["content"]["html"])
+    rules = [("[[nome]]", "error", "unknown-placeholder"), ("TK", "warning", "todo-left")]
+    warnings = [
+        {"code": code, "severity": severity, "message": f"{word} here", "where": f"line {number}"}
+        for number, line in enumerate(text.splitlines(), 1)
+        for word, severity, code in rules
+        if word in line
+    ]
+    return {
+        "subject": document["title"],
+        "preheader": document.get("preheader"),
+        "html": f"<p>{text}</p>",
+        "text": text,
+        "bytes": len(text),
+        "warnings": warnings,
+        "audience": READERS,
+        "seconds": 86,
+        "cost": 0.12,
+    }

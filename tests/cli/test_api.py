@@ -1,0 +1,168 @@
+"""What the client does when the newsletter doesn't answer as usual."""
+
+import itertools
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from broadsheet_cli.api import FAILURES_IN_A_ROW, Address
+from broadsheet_cli.errors import CommandFailed
+from local.http_api import serving
+from tests.cli.commands import documented, failed, ran, run
+from tests.cli.press import Press
+
+
+def lose(press: Press, number: int, moment: str) -> None:
+    """Lose the connection at the n-th request from now on, before it is carried out or answered."""
+    first = len(press.requests)
+
+    def hook(at: int) -> None:
+        if at - first == number:
+            raise ConnectionError
+
+    setattr(press, moment, hook)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_connection_that_is_lost_at_any_request_is_made_again_and_sends_once(
+    press: Press, author: Path, naps: list[float], moment: str
+) -> None:
+    for number in itertools.count(1):
+        Path(f"{number}.md").write_text(f"---\ntitle: Issue {number}\n---\nHello {number}.\n")
+        first = len(press.requests)
+        lose(press, number, moment)
+
+        result = run("publish", f"{number}.md", "--yes")
+
+        assert result.exit_code == 0, result.stderr
+        if len(press.requests) - first < number:
+            break
+        assert "The connection to http://localhost" in result.stderr
+        assert "Trying again in 1 s." in result.stderr
+    assert number > 4
+    press.publish_everything()
+    assert len(press.mailed) == len(press.issues) == number
+
+
+def test_a_sleeping_database_is_waited_for_with_a_message(
+    press: Press, november: Path, naps: list[float]
+) -> None:
+    press.asleep = 3
+
+    result = run("publish", "november.md", "--yes")
+
+    assert result.exit_code == 0
+    assert result.stderr.count("The newsletter's database is asleep") == 3
+    assert press.only.status == "scheduled"
+
+
+def test_a_database_that_never_wakes_ends_the_command_and_loses_nothing(
+    press: Press, november: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 20)
+    monkeypatch.setattr("broadsheet_cli.api.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("broadsheet_cli.api.time.sleep", lambda _: None)
+    press.asleep = 1000
+
+    status, said = failed("publish", "november.md", "--yes")
+
+    assert status == 3
+    assert "Nothing was lost: run the same command again later." in said
+    press.asleep = 0
+    ran("publish", "november.md", "--yes")
+    assert press.only.status == "scheduled"
+
+
+def test_a_newsletter_that_fails_again_and_again_is_reported(
+    press: Press, november: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(press, "_respond", fail)
+
+    status, said = failed("status")
+
+    assert status == 3
+    assert "The newsletter can't answer now: Internal Server Error" in said
+    assert len(press.requests) == FAILURES_IN_A_ROW
+
+
+def test_a_test_mail_is_never_sent_twice_by_itself(
+    press: Press, november: Path, naps: list[float]
+) -> None:
+    lose(press, 1, "after")
+
+    status, said = failed("test", "november.md", "--to", "ada@example.com")
+
+    assert status == 3
+    assert "it may be done" in said
+    assert len(press.tests) == 1
+
+
+def test_the_time_to_undo_is_by_the_newsletters_clock(press: Press, november: Path) -> None:
+    press.ahead = timedelta(hours=-3)
+
+    document = documented("publish", "november.md", "--yes")
+
+    left = datetime.fromisoformat(document["publish_at"]) - press.now
+    assert timedelta(seconds=50) < left < timedelta(seconds=65)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://news.example.com",  # its token would travel in clear
+        "ftp://news.example.com",
+        "https://ada:secret@news.example.com",
+        "https://",
+        "https://news.example.com/?token=x",
+    ],
+)
+def test_an_address_that_would_give_the_token_away_is_refused(given: str) -> None:
+    with pytest.raises(CommandFailed):
+        Address.parse(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("news.example.com", "https://news.example.com"),
+        (" https://news.example.com/prod/ ", "https://news.example.com/prod"),
+        ("localhost:26679", "http://localhost:26679"),
+        ("http://127.0.0.1:26679/", "http://127.0.0.1:26679"),
+    ],
+)
+def test_an_address_is_written_in_one_way(given: str, meant: str) -> None:
+    assert Address.parse(given).url == meant
+
+
+def test_an_address_that_leads_elsewhere_is_not_followed_with_the_token(
+    nobody: Path,
+) -> None:
+    asked: list[str | None] = []
+
+    async def redirect(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.Response(status=301, headers={"Location": "/elsewhere"})
+
+    with serving(redirect) as port:
+        status, said = failed("login", f"http://localhost:{port}", "--token", "bs_x")
+
+    assert (status, asked) == (3, ["/issues"])
+    assert "The address leads elsewhere: /elsewhere" in said
+
+
+def test_a_list_longer_than_a_page_is_read_to_its_end(
+    press: Press, author: Path, naps: list[float]
+) -> None:
+    for number in range(3):
+        Path(f"{number}.md").write_text(f"# Issue {number}\n")
+        ran("publish", f"{number}.md", "--yes")
+
+    assert [each["title"] for each in documented("issues", "--limit", "2")] == [
+        "Issue 2",
+        "Issue 1",
+    ]

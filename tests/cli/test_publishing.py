@@ -1,0 +1,401 @@
+"""An issue from its file to its readers: published, scheduled, edited, corrected."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from broadsheet_cli import records
+from broadsheet_cli.api import Address
+from tests.cli.commands import documented, failed, ran, run
+from tests.cli.conftest import ISSUE
+from tests.cli.press import READERS, Press
+
+
+def test_publishing_shows_what_it_means_and_asks(
+    press: Press, november: Path, at_a_terminal: Callable[[], None]
+) -> None:
+    at_a_terminal()
+
+    status, _ = failed("publish", "november.md", given="n\n")
+    shown = run("publish", "november.md", given="n\n").stdout
+
+    assert status == 1
+    assert press.issues == {}
+    assert "Send it to 1,204 readers in 1 min? [y/N]" in shown
+    assert [line.split(maxsplit=1)[1] for line in shown.splitlines()[:6]] == [
+        "November",
+        "Tea, and more of it",
+        press.url,
+        "1,204",
+        "1 min 26 s",
+        "$0.12",
+    ]
+
+
+def test_what_is_published_leaves_a_minute_later(press: Press, november: Path) -> None:
+    before = press.now
+
+    document = documented("publish", "november.md", "--yes")
+
+    due = datetime.fromisoformat(document["publish_at"])
+    assert timedelta(seconds=58) < due - before < timedelta(seconds=75)
+    assert press.only.request == {
+        "title": "November",
+        "markdown": "\nDear [[name|reader]],\n\nit is November.\n",
+        "slug": "november",
+        "preheader": "Tea, and more of it",
+    }
+    assert press.mailed == []
+    press.publish_everything()
+    assert len(press.mailed) == 1
+
+
+def test_nobody_at_the_terminal_must_say_yes(press: Press, november: Path) -> None:
+    status, said = failed("publish", "november.md")
+
+    assert status == 2
+    assert "--yes" in said
+    assert press.issues == {}
+
+
+def test_a_file_is_published_once_however_often_it_is_asked_for(
+    press: Press, november: Path
+) -> None:
+    ran("publish", "november.md", "--yes")
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+
+    again = run("publish", "november.md", "--yes")
+
+    assert again.exit_code == 0
+    assert "nothing is sent again" in again.stderr
+    assert len(press.mailed) == len(press.issues) == 1
+
+
+def test_another_copy_of_the_folder_publishes_nothing_again(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+    (november.parent / records.FOLDER / "november.md.json").unlink()
+
+    again = run("publish", "november.md", "--yes")
+    november.write_text(ISSUE + "More.\n")
+    (november.parent / records.FOLDER / "november.md.json").unlink()
+    status, said = failed("publish", "november.md", "--yes")
+
+    assert (again.exit_code, status) == (0, 5)
+    assert "an issue called “november” already" in said
+    assert len(press.issues) == 1
+
+
+def test_errors_stop_a_publication_unless_they_are_accepted(press: Press, november: Path) -> None:
+    november.write_text(ISSUE + "Dear [[nome]]\n")
+
+    status, said = failed("publish", "november.md", "--yes")
+
+    assert status == 1
+    assert "--accept unknown-placeholder" in said
+    assert press.issues == {}
+    ran("publish", "november.md", "--yes", "--accept", "unknown-placeholder")
+    assert press.only.status == "scheduled"
+
+
+def test_a_file_that_is_dated_later_is_scheduled_and_not_published_by_mistake(
+    press: Press, november: Path
+) -> None:
+    november.write_text(ISSUE.replace("slug:", "date: 2099-12-01 08:00\nslug:"))
+
+    status, said = failed("publish", "november.md", "--yes")
+    assert status == 1
+    assert "broadsheet schedule november.md" in said
+    assert press.issues == {}
+
+    document = documented("schedule", "november.md", "--yes")
+    assert document["publish_at"] == "2099-12-01T08:00:00Z"
+    assert press.only.status == "scheduled"
+
+
+def test_a_file_that_is_held_back_is_not_published(press: Press, november: Path) -> None:
+    november.write_text(ISSUE.replace("slug:", "published: false\nslug:"))
+
+    status, said = failed("publish", "november.md", "--yes")
+
+    assert (status, press.issues) == (1, {})
+    assert "published: false" in said
+
+
+def test_scheduling_again_changes_the_time(press: Press, november: Path) -> None:
+    ran("schedule", "november.md", "2099-12-01 08:00", "--yes")
+
+    document = documented("schedule", "november.md", "2099-12-02T08:00+02:00", "--yes")
+
+    assert datetime.fromisoformat(document["publish_at"]) == datetime.fromisoformat(
+        "2099-12-02T06:00Z"
+    )
+    assert len(press.issues) == 1
+
+
+@pytest.mark.parametrize("when", ["2020-01-01 08:00", "soon", "8:00"])
+def test_a_time_that_has_passed_or_is_none_is_refused(
+    press: Press, november: Path, when: str
+) -> None:
+    status, _ = failed("schedule", "november.md", when, "--yes")
+
+    assert (status, press.issues) == (1, {})
+
+
+# --- Undo -----------------------------------------------------------------------------------------
+
+
+def interrupt(press: Press, number: int, moment: str) -> None:
+    """Press Ctrl-C at the n-th request from now on."""
+    first = len(press.requests)
+
+    def hook(at: int) -> None:
+        if at - first == number:
+            signal.raise_signal(signal.SIGINT)
+
+    setattr(press, moment, hook)
+
+
+@pytest.fixture
+def patient_signals() -> Iterator[None]:
+    """Ctrl-C works again after a test in which it had been switched off."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("patient_signals")
+def test_ctrl_c_in_the_countdown_cancels_and_proves_it(
+    press: Press,
+    november: Path,
+    at_a_terminal: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_a_terminal()
+
+    def press_ctrl_c(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("broadsheet_cli.commands.sending.time.sleep", press_ctrl_c)
+
+    result = run("publish", "november.md", "--yes")
+
+    assert result.exit_code == 130
+    assert "Nothing was sent: it was canceled before it began." in result.stdout
+    assert press.only.status == "canceled"
+    press.publish_everything()
+    assert press.mailed == []
+
+
+@pytest.mark.usefixtures("patient_signals")
+@pytest.mark.parametrize("number", range(1, 6))
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_at_any_request_sends_nothing(
+    press: Press, november: Path, number: int, moment: str
+) -> None:
+    interrupt(press, number, moment)
+
+    result = run("publish", "november.md", "--yes")
+
+    assert result.exit_code == 130
+    press.before = press.after = lambda _: None
+    press.publish_everything()
+    assert press.mailed == []
+    assert {issue.status for issue in press.issues.values()} <= {"canceled"}
+
+
+def test_a_file_whose_issue_was_canceled_can_be_published_after_all(
+    press: Press, november: Path
+) -> None:
+    ran("publish", "november.md", "--yes")
+    ran("cancel", "november.md")
+
+    ran("publish", "november.md", "--yes")
+    ran("publish", "november.md", "--yes")
+
+    press.publish_everything()
+    assert [issue.status for issue in press.issues.values()] == ["canceled", "finished"]
+    assert len(press.mailed) == 1
+
+
+# --- Editing --------------------------------------------------------------------------------------
+
+
+def test_an_edit_brings_the_files_text_into_its_issue(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    november.write_text(ISSUE + "More.\n")
+
+    noted = run("publish", "november.md", "--yes").stderr
+    document = documented("edit", "november.md")
+
+    assert "november.md has changed since: `broadsheet edit november.md`" in noted
+    assert document["version"] == 2
+    assert press.only.text.endswith("More.\n")
+    assert "has changed" not in run("publish", "november.md", "--yes").stderr
+
+
+def test_an_edit_over_somebody_elses_keeps_both_texts(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    theirs = {**press.only.request, "title": 'The "other"', "markdown": "Theirs.\n"}
+    press.only.request, press.only.version = theirs, 2
+    november.write_text(ISSUE + "Ours.\n")
+
+    status, said = failed("edit", "november.md")
+
+    assert status == 5
+    assert "broadsheet edit november.md --over 2" in said
+    assert press.only.request == theirs
+    assert november.read_text() == ISSUE + "Ours.\n"
+    kept = november.with_name("november.version-2.md")
+    assert kept.read_text() == '---\ntitle: "The \\"other\\""\n---\nTheirs.\n'
+
+    ran("edit", "november.md", "--over", "2")
+    assert press.only.text.endswith("Ours.\n")
+
+
+def test_what_is_being_sent_must_be_paused_to_be_edited(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    press.only.status = "sending"
+    november.write_text(ISSUE + "More.\n")
+
+    status, said = failed("edit", "november.md")
+
+    assert status == 1
+    assert "Pause it first: broadsheet pause november.md" in said
+    ran("pause", "november.md")
+    ran("edit", "november.md")
+    assert (press.only.status, press.only.version) == ("paused", 2)
+
+
+def test_an_author_who_may_only_write_stores_drafts(press: Press, november: Path) -> None:
+    press.role = "write"
+
+    first = documented("edit", "november.md")
+    november.write_text(ISSUE + "More.\n")
+    second = documented("edit", "november.md")
+
+    assert (first["status"], first["id"], second["version"]) == ("draft", second["id"], 2)
+
+
+def test_a_files_issue_that_was_made_elsewhere_can_be_linked(press: Press, november: Path) -> None:
+    ran("schedule", "november.md", "2099-12-01", "--yes")
+    (november.parent / records.FOLDER / "november.md.json").unlink()
+    november.write_text(ISSUE + "More.\n")
+
+    status, _ = failed("edit", "november.md", "--issue", press.only.id)
+    ran("edit", "november.md", "--over", "1")
+
+    assert status == 5
+    assert press.only.text.endswith("More.\n")
+
+
+# --- Corrections ----------------------------------------------------------------------------------
+
+
+def test_a_correction_is_sent_once_to_the_issue_it_corrects(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+    original = press.only.id
+    Path("sorry.md").write_text("---\ntitle: Sorry\n---\nIt was December.\n")
+
+    ran("correct", "november.md", "sorry.md", "--yes")
+    ran("correct", original, "sorry.md", "--yes")
+
+    (correction,) = [each for each in press.issues.values() if each.id != original]
+    assert correction.corrects == original
+    assert correction.text == "It was December.\n"
+    assert correction.status == "scheduled"
+    press.publish_everything()
+    assert len(press.mailed) == 2
+
+
+def test_a_correction_that_was_cut_off_is_not_sent_by_another_command(
+    press: Press, november: Path
+) -> None:
+    ran("publish", "november.md", "--yes")
+    Path("sorry.md").write_text("# Sorry\n")
+    address = Address.parse(press.url)
+    begun = records.Publication().begun({"title": "Sorry"}, "sorry", press.only.id)
+    records.write(Path("sorry.md"), address, begun)
+
+    for command in ("publish", "edit"):
+        status, said = failed(command, "sorry.md")
+        assert status == 1
+        assert f"broadsheet correct {press.only.id} sorry.md" in said
+
+    assert len(press.issues) == 1
+
+
+def test_the_record_has_no_token_and_is_readable(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+
+    record = json.loads((november.parent / records.FOLDER / "november.md.json").read_text())
+
+    assert record.keys() == {press.url}
+    assert record[press.url].keys() == {"issue_id", "version", "digest"}
+
+
+def test_a_damaged_record_sends_nothing(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    (november.parent / records.FOLDER / "november.md.json").write_text("{")
+
+    status, said = failed("publish", "november.md", "--yes")
+
+    assert status == 1
+    assert "could be sent twice" in said
+    assert len(press.issues) == 1
+
+
+# --- Following ------------------------------------------------------------------------------------
+
+
+def test_a_watched_issue_is_shown_until_it_ends(
+    press: Press, november: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran("publish", "november.md", "--yes")
+
+    def pass_by(seconds: float) -> None:
+        press.ahead += timedelta(seconds=seconds)
+
+    monkeypatch.setattr("broadsheet_cli.commands.following.time.sleep", pass_by)
+
+    lines = ran("status", "november.md", "--watch").splitlines()
+
+    assert lines[0] == "scheduled"
+    assert lines[-1] == f"finished: {READERS} of {READERS} readers"
+
+
+def test_a_pause_ends_the_watch_with_a_status_of_its_own(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    ran("pause", "november.md")
+
+    status, said = failed("status", "--watch")
+
+    assert status == 1
+    assert "It is paused" in said
+
+
+def test_status_shows_the_books_of_an_issue_by_file_id_or_address(
+    press: Press, november: Path
+) -> None:
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+
+    for name in ("november.md", press.only.id, f"{press.url}/issues/{press.only.id}"):
+        shown = ran("status", name)
+        assert f"{READERS:,} of {READERS:,} readers" in shown
+        assert "100%" in shown
+        assert documented("status", name)["books"]["accepted"] == READERS
+
+
+@pytest.mark.parametrize("name", ["nothing.md", "7", "../november"])
+def test_an_issue_that_is_not_there_is_said(press: Press, author: Path, name: str) -> None:
+    status, said = failed("status", name)
+
+    assert status == 1
+    assert "is no file, and no id of an issue" in said
