@@ -20,7 +20,7 @@ from local.build import SAM
 from local.isolation import REGION
 from local.processes import tail
 from local.state import Deployment, KeptSecrets, State, write_private
-from operations import authors
+from operations import authors, themes
 from ses_server.control import Control
 from ses_server.publishing import Topic
 
@@ -55,7 +55,7 @@ def deploy(
     """
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
-    parameters |= {"PublicUrl": state.public_url}
+    parameters |= {"PublicUrl": state.public_url, "Theme": theme()}
     state.roles.unlink(
         missing_ok=True
     )  # the functions may need calls that the last deployment didn't
@@ -67,6 +67,7 @@ def deploy(
     _put_gateway_responses(aws, resources, outputs["ApiId"], stage)
     _put_concurrencies(aws)
     _restore_secrets(state, aws, outputs)
+    _restore_content(aws, outputs["ContentBucketName"])
     if state.author_token is None:
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
         state.keep_author_token(token)
@@ -79,6 +80,11 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def theme() -> str:
+    """Return the name of the theme that ``THEME`` chooses."""
+    return os.environ.get("THEME") or themes.DEFAULT
 
 
 def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:
@@ -209,6 +215,27 @@ def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
     ):
         if _secret(aws, arn) != value:
             aws.secrets.put_secret_value(SecretId=arn, SecretString=value)
+
+
+def _restore_content(aws: Aws, bucket: str) -> None:
+    """Move public content into the stack's bucket from those of earlier deployments.
+
+    A bucket outlives its stack, and the next one makes another; mails still show its images.
+    """
+    for earlier in aws.s3.list_buckets()["Buckets"]:
+        name = earlier["Name"]
+        if not name.startswith(f"{STACK}-storage-") or name == bucket:
+            continue
+        for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for key in (each["Key"] for each in page.get("Contents", [])):
+                content = aws.s3.get_object(Bucket=name, Key=key)
+                aws.s3.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=content["Body"].read(),
+                    ContentType=content["ContentType"],
+                )
+                aws.s3.delete_object(Bucket=name, Key=key)
 
 
 def _deployed_resources(aws: Aws) -> dict[str, Any]:
