@@ -64,7 +64,7 @@ def _issue(
     return BadRequest(status, "POST", "/issues", body, headers, author=True)
 
 
-def _edit(headers: Mapping[str, str], *, status: int) -> BadRequest:
+def _edit(headers: dict[str, str], *, status: int) -> BadRequest:
     body = '{"title": "{name}", "markdown": "x"}'
     return BadRequest(status, "PUT", NO_ISSUE, body, JSON | headers, author=True)
 
