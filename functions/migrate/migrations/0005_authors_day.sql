@@ -98,3 +98,19 @@ ALTER TABLE send_governor
     ADD COLUMN newest_day integer NOT NULL DEFAULT 0,
     ADD COLUMN mails_that_day integer NOT NULL DEFAULT 0,
     ADD COLUMN first_day integer;
+
+-- One row once an author has written it: what new subscribers get after they have confirmed.
+CREATE TABLE welcome_mail (
+    is_the_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_row),
+    title text NOT NULL,
+    preheader text,
+    content jsonb NOT NULL,                   -- as it was written
+    subject text NOT NULL,                    -- these three as templates, like an issue's
+    html text NOT NULL,
+    text text NOT NULL,
+    with_newest_issue boolean NOT NULL,
+    author text NOT NULL,
+    edited_at timestamptz NOT NULL DEFAULT now()
+);
+ALTER TABLE subscribers
+    ADD COLUMN due_welcome text CHECK (due_welcome IN ('welcome', 'newest_issue')); -- as due_mail

@@ -27,6 +27,8 @@ ROLES = {
     "POST /issues/{id}/cancel": Role.PUBLISH,
     "POST /issues/{id}/retry": Role.PUBLISH,
     "POST /issues/{id}/schedule": Role.PUBLISH,
+    "GET /welcome": Role.WRITE,
+    "PUT /welcome": Role.PUBLISH,  # readers get it
 }
 
 
