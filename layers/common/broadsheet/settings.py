@@ -218,6 +218,11 @@ def authors_secret_arn() -> str:
     return _required("AUTHORS_SECRET_ARN")
 
 
+def content_bucket() -> str:
+    """Return the bucket of public content."""
+    return _required("CONTENT_BUCKET")
+
+
 def database() -> DatabaseSettings:
     """Return where the database is."""
     host = os.environ.get("DATABASE_HOST", "")

@@ -49,6 +49,13 @@ SENTENCES = {
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Images.
+    "not-an-image": "send a JPEG, a PNG or a GIF: this is none of them, whatever its name says",
+    "damaged-image": "this image is cut off or damaged: save it again as JPEG, PNG or GIF",
+    "image-too-many-pixels": (
+        "an image may have at most {max_pixels:,} pixels, and this has {width:,} by {height:,}: "
+        "make it smaller; 1,200 pixels across are enough for a mail"
+    ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
     # Links.
