@@ -16,10 +16,16 @@ import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.issues import (
+    CorrectionRequest,
     IssueDraft,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
+)
+from broadsheet.domain.previews import (
+    IssueTestRequest,
+    PreviewRequest,
+    StoredIssueTestRequest,
 )
 from broadsheet.domain.requests import (
     ConfirmationToken,
@@ -78,6 +84,22 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "WelcomeRequest": (
         of_fields(WelcomeRequest),
         {"title": "One", "markdown": "Hello", "with_newest_issue": True},
+    ),
+    "PreviewRequest": (
+        of_fields(PreviewRequest),
+        {"title": "One", "markdown": "Hello", "name": "Zoë"},
+    ),
+    "IssueTestRequest": (
+        of_fields(IssueTestRequest),
+        {"title": "One", "markdown": "Hello", "to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "StoredIssueTestRequest": (
+        of_fields(StoredIssueTestRequest),
+        {"to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "CorrectionRequest": (
+        of_fields(CorrectionRequest),
+        {"title": "One", "markdown": "Hi", "publish_at": AT},
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (

@@ -56,21 +56,22 @@ def has_name_in_addresses(issue: RenderedIssue) -> bool:
     return any("{{name_url}}" in part for part in (issue.html, issue.text, issue.subject))
 
 
-def filled(issue: RenderedIssue, name: SubscriberName, unsubscribe_url: str) -> MailContent:
-    """Return the mail that SES would make of an issue's templates: each variable, literally."""
+def mail_to(issue: RenderedIssue, name: SubscriberName, unsubscribe_url: str) -> MailContent:
+    """Return the mail that SES would make of an issue's templates for a subscriber."""
+    return MailContent(
+        subject=filled_in(issue.subject, name, unsubscribe_url),
+        html=filled_in(issue.html, name, unsubscribe_url),
+        text=filled_in(issue.text, name, unsubscribe_url),
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def filled_in(template: str, name: SubscriberName | str, unsubscribe_url: str) -> str:
+    """Substitute as SES does: each variable once, literally."""
     values = TEMPLATE_DEFAULTS | recipient_variables(
         name, unsubscribe_url, has_name_in_addresses=True
     )
-
-    def fill(template: str) -> str:
-        return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
-
-    return MailContent(
-        subject=fill(issue.subject),
-        html=fill(issue.html),
-        text=fill(issue.text),
-        unsubscribe_url=unsubscribe_url,
-    )
+    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
 
 
 def template_of(text: str, variables: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ def _send(
 ) -> None:
     token = UnsubscribeToken(subscriber_id=subscriber.id, issue_id=issue_id)
     unsubscribe_url = settings.unsubscribe_link(signed_tokens.sign_unsubscribe(token))
-    mail = substitutions.filled(templates, name, unsubscribe_url)
+    mail = substitutions.mail_to(templates, name, unsubscribe_url)
     pacing.count_single_mail(connection)
     message_id = sending.send_to_subscriber(
         settings.newsletter(), subscriber.id, subscriber.email, mail
