@@ -14,8 +14,11 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from broadsheet.domain.issues import RenderedIssue
 from broadsheet.domain.subscribers import SubscriberName
+from broadsheet.mail.content import MailContent
 
+_VARIABLE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
 
 # Every variable of an issue's templates. The defaults of the name and the link are for a recipient
@@ -91,6 +94,22 @@ def _in_place(variable: str, text: str) -> str:
     if variable.endswith("_html"):
         return html.escape(text)
     return quote(text, safe="") if variable.endswith("_url") else text
+
+
+def mail_to(issue: RenderedIssue, name: SubscriberName, unsubscribe_url: str) -> MailContent:
+    """Return the mail that SES would make of an issue's templates for a subscriber."""
+    return MailContent(
+        subject=filled_in(issue.subject, name, unsubscribe_url),
+        html=filled_in(issue.html, name, unsubscribe_url),
+        text=filled_in(issue.text, name, unsubscribe_url),
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def filled_in(template: str, name: SubscriberName | str, unsubscribe_url: str) -> str:
+    """Substitute as SES does: each variable once, literally."""
+    values = all_variables(template, name, unsubscribe_url)
+    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
 
 
 def template_of(text: str, variables: Mapping[str, str]) -> str:
