@@ -240,7 +240,7 @@ def test_a_real_newsletter_of_200_kb_is_sent() -> None:
 
 def test_an_issue_of_10_kb_is_rendered_and_checked_within_a_tenth_of_a_second() -> None:
     issue = (
-        "The [pier](https://example.com/pier) opens in *May*, at 8:00.\n\n- one\n- two\n\n" * 130
+        "The [pier](https://example.com/pier) opens in *May*, at 8:00.\n\n- one\n- two\n\n" * 140
     )
     assert len(issue) > 10_000
     checked_markdown(issue)
