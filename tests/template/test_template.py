@@ -75,6 +75,9 @@ AUTHORS_ROUTES = {
     "PUT /issues/{id}",
     "DELETE /issues/{id}",
     "POST /issues/{id}/publish",
+    "POST /issues/preview",
+    "POST /issues/test",
+    "POST /issues/{id}/test",
     "GET /issues/{id}/deliveries",
     "POST /issues/{id}/pause",
     "POST /issues/{id}/resume",
@@ -82,6 +85,8 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/correct",
     "POST /issues/{id}/retry",
     "POST /issues/{id}/schedule",
+    "GET /welcome",
+    "PUT /welcome",
 }
 
 # Each permission that is not for one named resource, with its reason.

@@ -22,11 +22,17 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.previews import (
+    IssueTestRequest,
+    PreviewRequest,
+    StoredIssueTestRequest,
+)
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
 )
 from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
 
@@ -75,6 +81,22 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "WelcomeRequest": (
+        of_fields(WelcomeRequest),
+        {"title": "One", "markdown": "Hello", "with_newest_issue": True},
+    ),
+    "PreviewRequest": (
+        of_fields(PreviewRequest),
+        {"title": "One", "markdown": "Hello", "name": "Zoë"},
+    ),
+    "IssueTestRequest": (
+        of_fields(IssueTestRequest),
+        {"title": "One", "markdown": "Hello", "to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "StoredIssueTestRequest": (
+        of_fields(StoredIssueTestRequest),
+        {"to": ["zoe@example.com"], "name": "Zoë"},
+    ),
     "CorrectionRequest": (
         of_fields(CorrectionRequest),
         {"title": "One", "markdown": "Hi", "publish_at": AT},
@@ -133,6 +155,7 @@ PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
+    "WrittenMail",
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -149,7 +172,7 @@ OUR_OWN = {
             "LedgerRow",
             "Subscriber",
         ),
-        *("OpenProblems", "PausedIssue"),
+        *("OpenProblems", "PausedIssue", "WelcomeMail", "RenderedWelcome"),
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

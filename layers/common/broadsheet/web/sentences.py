@@ -58,6 +58,21 @@ SENTENCES = {
     ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
+    # Test mails.
+    "test-address-not-allowed": (
+        "your token doesn't allow test mails to address {number} of the list: "
+        "the operator names those that it allows"
+    ),
+    "test-address-suppressed": (
+        "address {number} of the list has bounced, or its owner has complained: it gets no mail"
+    ),
+    "test-mails-spent": (
+        "these would be more than {most} test mails today: the next day begins at {resets_at}"
+    ),
+    "test-mail-refused": (
+        "SES refuses the mail to address {number} of the list ({reason}), and accepted {sent} "
+        "before it; in SES's sandbox, an address must be verified first"
+    ),
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",
     "invalid-confirmation-token": (
@@ -72,6 +87,7 @@ SENTENCES = {
     # Pages and issues.
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
+    "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
@@ -97,6 +113,9 @@ SENTENCES = {
     "unknown-placeholder": (
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
+    ),
+    "placeholder-not-yet": (
+        "{written} isn't available yet: what it leads to comes with a later release"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",
@@ -169,6 +188,10 @@ SENTENCES = {
         "the text is the same as that of “{title}”, published on {date}: readers would get it twice"
     ),
     "subject-as-last": "the subject is the same as that of the last issue, published on {date}",
+    "audience-unknown": (
+        "the database sleeps or can't be reached, so the number of readers is not known now: "
+        "preview again in half a minute"
+    ),
     "sender-unauthenticated": (
         "the sender is not authenticated ({lacks}): many mail providers refuse its mail; "
         "make doctor shows what is missing"

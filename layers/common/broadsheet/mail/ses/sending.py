@@ -27,16 +27,20 @@ from broadsheet.mail.ses.results import (
     would_be_refused_again,
 )
 from broadsheet.mail.substitutions import (
-    TEMPLATE_DEFAULTS,
-    has_name_in_addresses,
+    optional_variables,
     recipient_variables,
+    template_defaults,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, SendBulkEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import (
+        BulkEmailEntryTypeDef,
+        MessageHeaderTypeDef,
+        SendBulkEmailRequestTypeDef,
+    )
 
     from broadsheet.domain.deliveries import Recipient
     from broadsheet.domain.issues import IssueId, RenderedIssue
@@ -50,13 +54,14 @@ BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
 class BulkMail(NamedTuple):
     """An issue as the body of SendBulkEmail: JSON, encoded once for all its recipients.
 
-    ``entry`` has a ``%b`` for each value of a recipient, in the order of ``_Places``.
+    ``entry`` has a ``%b`` for each value of a recipient, in the order of ``_Places``; ``optional``
+    are the variables that only some issues have.
     """
 
     beginning: bytes
     entry: bytes
     end: bytes
-    has_name_in_addresses: bool
+    optional: Sequence[str]
 
 
 class _Places(NamedTuple):
@@ -77,17 +82,22 @@ def bulk_mail(
     newsletter: Newsletter, issue_id: IssueId, version: int, rendered: RenderedIssue
 ) -> BulkMail:
     """Encode what is the same for all recipients of a version of an issue."""
+    optional = optional_variables(rendered.subject, rendered.html, rendered.text)
     entry = _entry(newsletter, issue_id, version, _PLACES)
     encoded = to_json(entry)
-    beginning, _, end = to_json(_request(newsletter, rendered, entry)).partition(encoded)
+    request = _request(newsletter, rendered, optional, entry)
+    beginning, _, end = to_json(request).partition(encoded)
     template = encoded.replace(b"%", b"%%")
     for place in _PLACES:
         template = template.replace(to_json(place), b"%b")
-    return BulkMail(beginning, template, end, has_name_in_addresses(rendered))
+    return BulkMail(beginning, template, end, optional)
 
 
 def _request(
-    newsletter: Newsletter, rendered: RenderedIssue, entry: BulkEmailEntryTypeDef
+    newsletter: Newsletter,
+    rendered: RenderedIssue,
+    optional: Sequence[str],
+    entry: BulkEmailEntryTypeDef,
 ) -> SendBulkEmailRequestTypeDef:
     request: SendBulkEmailRequestTypeDef = {
         "FromEmailAddress": newsletter.from_header,
@@ -99,7 +109,7 @@ def _request(
                     "Html": rendered.html,
                     "Text": rendered.text,
                 },
-                "TemplateData": to_json(TEMPLATE_DEFAULTS).decode(),
+                "TemplateData": to_json(template_defaults(optional)).decode(),
             }
         },
         "BulkEmailEntries": [entry],
@@ -109,16 +119,20 @@ def _request(
     return request
 
 
+def _list_headers(newsletter: Newsletter, link: str) -> list[MessageHeaderTypeDef]:
+    return [
+        {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
+        {"Name": "List-Unsubscribe", "Value": link},  # RFC 2369
+        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
+    ]
+
+
 def _entry(
     newsletter: Newsletter, issue_id: IssueId, version: int, places: _Places
 ) -> BulkEmailEntryTypeDef:
     return {
         "Destination": {"ToAddresses": [places.address]},
-        "ReplacementHeaders": [
-            {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
-            {"Name": "List-Unsubscribe", "Value": places.link},  # RFC 2369
-            {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
-        ],
+        "ReplacementHeaders": _list_headers(newsletter, places.link),
         "ReplacementTags": [
             {"Name": "issue", "Value": str(issue_id)},
             {"Name": "subscriber", "Value": places.subscriber},
@@ -147,9 +161,7 @@ def body_of(
 
 
 def _values(mail: BulkMail, recipient: Recipient, link: str) -> tuple[bytes, ...]:
-    variables = recipient_variables(
-        recipient.name, link, has_name_in_addresses=mail.has_name_in_addresses
-    )
+    variables = recipient_variables(recipient.name, link, mail.optional)
     return (
         to_json(recipient.email),
         to_json(f"<{link}>"),
@@ -211,6 +223,26 @@ def send_to_subscriber(
     )
 
 
+def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> None:
+    """Send an author's issue to one address as a test; no ledger has it.
+
+    Raises ``MailNotTaken`` for what passes by itself, and ``MailRefused``, with SES's code, for
+    what doesn't: also what the operator has to correct, such as an address that isn't verified in
+    the sandbox, since the author waits for the answer.
+    """
+    configuration_set = settings.confirmation_configuration_set()
+    try:
+        _send_simple(newsletter, str(to), content, configuration_set, {"test": "issue"})
+    except (MailNotTaken, MailRefused) as error:
+        if not isinstance(error.__cause__, ClientError):
+            raise
+        result = result_of(error.__cause__)
+        refusal = result.refusal if isinstance(result, Refused) else None
+        if isinstance(error, MailRefused) or refusal is Refusal.ACCOUNT:
+            raise MailRefused(result.reason) from error.__cause__
+        raise
+
+
 def send_probe(newsletter: Newsletter) -> None:
     """Send a mail to SES's simulator, whose event shows how far feedback has come.
 
@@ -247,8 +279,7 @@ def _send_simple(
                         "Text": {"Data": content.text, "Charset": "UTF-8"},
                         "Html": {"Data": content.html, "Charset": "UTF-8"},
                     },
-                    # RFC 3834: answering machines leave it unanswered.
-                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
+                    "Headers": _headers(newsletter, content),
                 }
             },
         )
@@ -258,6 +289,14 @@ def _send_simple(
             raise MailRefused(f"SES refused the mail: {reason}") from error
         raise MailNotTaken(f"SES did not take the mail: {reason}") from error
     return answer["MessageId"]
+
+
+def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeaderTypeDef]:
+    # RFC 3834: answering machines leave it unanswered.
+    headers: list[MessageHeaderTypeDef] = [{"Name": "Auto-Submitted", "Value": "auto-generated"}]
+    if content.unsubscribe_url is not None:
+        headers += _list_headers(newsletter, f"<{content.unsubscribe_url}>")
+    return headers
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
