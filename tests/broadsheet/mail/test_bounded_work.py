@@ -150,7 +150,7 @@ def checked_markdown(body: str) -> None:
 
 def checked_html(body: str) -> None:
     """Do the same with HTML."""
-    draft = IssueDraft(title=TITLE, content=HtmlContent(html=body, text="x"))
+    draft = IssueDraft(title=TITLE, content=HtmlContent(html=body))
     rendering = render_issue(draft.title, draft.content, NEWSLETTER)
     checking.of_content(draft, rendering)
 
