@@ -85,11 +85,17 @@ class _Table:
     is_simple: bool
     rows: list[_Row] = field(default_factory=list)
 
-    def contain(self, tag: str) -> None:
+    def open(self, tag: Piece) -> None:
         """Take note of an element in it."""
-        self.is_simple &= tag in _IN_CELLS
-        if self.rows:
-            self.rows[-1].is_simple &= tag in INLINE
+        if tag.name == "tr":
+            self.rows.append(_Row(tag.start))
+        elif tag.name in _CELLS and self.rows:
+            self.rows[-1].cells += 1
+            self.rows[-1].headers += tag.name == "th"
+        elif tag.name not in _ROW_GROUPS | {"caption"}:
+            self.is_simple &= tag.name in _IN_CELLS
+            if self.rows:
+                self.rows[-1].is_simple &= tag.name in INLINE
 
     @property
     def has_columns(self) -> bool:
@@ -104,23 +110,15 @@ def _tables(source: Source) -> Iterator[_Table]:
     tables: list[_Table] = []
     for piece in source.pieces:
         inner = tables[-1] if tables else None
+        if inner and piece.kind is Kind.START_TAG:
+            inner.open(piece)
         if piece.kind is Kind.START_TAG and piece.name == "table":
-            if inner:
-                inner.contain(piece.name)
             roles = [each.value for each in source.attributes(piece) if each.name == "role"]
             tables.append(_Table(piece.start, roles[:1] not in (["presentation"], ["none"])))
         elif inner is None:
             continue
         elif piece.kind is Kind.END_TAG and piece.name == "table":
             yield tables.pop()
-        elif piece.kind is Kind.START_TAG and piece.name == "tr":
-            inner.rows.append(_Row(piece.start))
-        elif piece.kind is Kind.START_TAG and piece.name in _CELLS:
-            if inner.rows:
-                inner.rows[-1].cells += 1
-                inner.rows[-1].headers += piece.name == "th"
-        elif piece.kind is Kind.START_TAG and piece.name not in _ROW_GROUPS | {"caption"}:
-            inner.contain(piece.name)
         elif piece.kind is Kind.TEXT and inner.rows:
             words = html.unescape(source.text[piece.start : piece.end]).split()
             inner.rows[-1].characters += sum(map(len, words)) + len(words)

@@ -94,8 +94,8 @@ class Heading(NamedTuple):
 class Outline:
     """The parts of an issue, in order.
 
-    ``alternative``: the text that its author wrote beside HTML. ``source``: that HTML. ``has_title_as_headline``:
-    whether the title stands above the content.
+    ``alternative``: the text that its author wrote beside HTML. ``source``: that HTML.
+    ``has_title_as_headline``: whether the title stands above the content.
     """
 
     passages: list[Passage] = field(default_factory=list)
