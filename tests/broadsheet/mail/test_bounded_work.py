@@ -89,6 +89,15 @@ HTML = [
     "<p style='color:#ccc'>x",
     "<p style='color:#ccc'>x</p>\n",
     "<a href=x>\n",
+    "<ul><li>x",
+    "<blockquote>x",
+    "<pre>x",
+    "<p hidden>x",
+    "<b>x<p>",
+    "<th>x",
+    "<tr><th>x",
+    "<br>x",
+    "<table><tr><th>x</table>",
 ]
 # What is repeated in one style element, or one attribute.
 WITHIN = [
