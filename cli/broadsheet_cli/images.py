@@ -71,7 +71,9 @@ class Uploads:
             address = unquote(found["address"].strip("<>"))
             if address not in shown:
                 return found[0]
-            return found["before"] + self.upload(issue.path.parent / address).url
+            image = self.upload(issue.path.parent / address)
+            # Markdown has no place for a size but the address, whose end no server sees.
+            return f"{found['before']}{image.url}#{image.width}x{image.height}"
 
         return _IN_MARKDOWN.sub(set_in, issue.body) if shown else issue.body
 
