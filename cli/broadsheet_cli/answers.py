@@ -71,11 +71,14 @@ class Issue(Answer):
 
 
 class Created(Answer):
-    """The answer to a new issue or correction."""
+    """The answer to a new issue or correction.
+
+    ``unsettled``: how many more readers a correction may have, until all outcomes are known.
+    """
 
     id: str
     audience_now: int = 0
-    warnings: list[Finding] = []
+    unsettled: int = 0
 
 
 class Preview(Answer):

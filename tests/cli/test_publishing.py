@@ -310,6 +310,7 @@ def test_a_correction_is_sent_once_to_the_issue_it_corrects(press: Press, novemb
     assert correction.corrects == original
     assert correction.text == "It was December.\n"
     assert correction.status == "scheduled"
+    assert correction.request["slug"] == "sorry"
     press.publish_everything()
     assert len(press.mailed) == 2
 
@@ -320,7 +321,9 @@ def test_a_correction_that_was_cut_off_is_not_sent_by_another_command(
     ran("publish", "november.md", "--yes")
     Path("sorry.md").write_text("# Sorry\n")
     address = Address.parse(press.url)
-    begun = records.Publication().begun({"title": "Sorry"}, "sorry", press.only.id)
+    begun = records.Publication().begun(
+        {"title": "Sorry"}, {}, name="sorry", corrects=press.only.id
+    )
     records.write(Path("sorry.md"), address, begun)
 
     for command in ("publish", "edit"):

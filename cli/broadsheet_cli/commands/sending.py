@@ -154,7 +154,10 @@ def correct(  # noqa: PLR0913 - a command's arguments
     _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
     with _undoing(newsletter, file, as_json=as_json, corrects=corrected.id):
         when = publishing.undo_until(newsletter, countdown)
-        sent = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        if made:
+            perhaps = f", and perhaps {made.unsettled:,} more" if made.unsettled else ""
+            note(f"It goes to {made.audience_now:,} readers{perhaps}.")
         sent = _count_down(newsletter, sent.id, file, as_json=as_json)
     _show(newsletter, sent, as_json=as_json)
 
