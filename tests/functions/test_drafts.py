@@ -203,7 +203,7 @@ def test_a_draft_is_published_at_once(cloud: Cloud, body: Mapping[str, object] |
     document = json_of(answer)
     assert (answer["statusCode"], answer["headers"]["ETag"]) == (202, '"1"')
     assert (document["status"], document["audience_now"]) == ("scheduled", 1)
-    assert document["warnings"] == []
+    assert [each["code"] for each in document["warnings"]] == ["no-preheader"]
     assert clocks() == [issue_id]
     send(cloud, issue_id)
     assert [mail.to for mail in cloud.ses.mails()] == ["ursula@example.com"]
@@ -275,6 +275,7 @@ def test_a_draft_with_an_error_stays_a_draft_until_the_error_is_accepted(cloud: 
     issue_id = json_of(answer)["id"]
     assert [each["code"] for each in json_of(answer)["warnings"]] == [
         "unknown-placeholder",
+        "no-preheader",
         "nobody-to-send-to",
     ]
 

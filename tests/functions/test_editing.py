@@ -39,7 +39,7 @@ def test_an_edit_makes_the_next_version_and_keeps_the_one_before(cloud: Cloud, d
         "Number two",
         "draft",
     )
-    assert document["warnings"] == []
+    assert [each["code"] for each in document["warnings"]] == ["no-preheader"]
     now, before = content(draft), content(draft, "1")
     assert (now["headers"]["ETag"], before["headers"]["ETag"]) == ('"2"', '"1"')
     written = {
@@ -189,7 +189,10 @@ def test_what_can_t_be_sent_is_kept_in_a_draft_and_refused_in_a_scheduled_issue(
 
     kept, refused = edit(draft, markdown=wrong), edit(scheduled, markdown=wrong)
 
-    assert [each["code"] for each in json_of(kept)["warnings"]] == ["unknown-placeholder"]
+    assert [each["code"] for each in json_of(kept)["warnings"]] == [
+        "unknown-placeholder",
+        "no-preheader",
+    ]
     assert json_of(content(draft))["markdown"] == wrong
     assert (refused["statusCode"], problem_in(refused)["code"]) == (400, "unsendable-issue")
     assert (show(scheduled), content(scheduled)) == before

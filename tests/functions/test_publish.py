@@ -16,6 +16,7 @@ from tests.cloud import Cloud, context, json_of, problem_in
 from tests.conftest import forget_everything
 
 ISSUE = {"title": "Number one", "markdown": "Hello, **world**"}
+FLAWLESS = ISSUE | {"preheader": "To the world"}
 
 
 def post(
@@ -99,11 +100,10 @@ def test_an_issue_without_an_audience_has_a_warning(
         " SELECT gen_random_uuid(), 'u@example.com', 'Ursula', 'en', now()"
     )
 
-    document = json_of(post(ISSUE | time))
+    document = json_of(post(FLAWLESS | time))
 
     assert document["audience_now"] == 0
-    (warning,) = document["warnings"]
-    assert warning["code"] == "nobody-to-send-to"
+    (warning,) = [each for each in document["warnings"] if each["code"] == "nobody-to-send-to"]
     assert words in warning["message"]
     assert advice in warning["message"]
 
@@ -113,7 +113,7 @@ def test_the_response_says_how_many_readers_there_are_now(cloud: Cloud) -> None:
     gone = cloud.add_confirmed("w@example.com")
     cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE id = ANY(%(i)s)", i=gone)
 
-    document = json_of(post())
+    document = json_of(post(FLAWLESS))
 
     assert document["audience_now"] == 2
     assert document["warnings"] == []
@@ -306,6 +306,52 @@ def test_a_draft_is_stored_with_its_errors(cloud: Cloud) -> None:
     assert answer["statusCode"] == 202
     assert {each["code"] for each in json_of(answer)["warnings"]} >= set(ITS_ERRORS)
     assert cloud.row("SELECT status FROM issues")["status"] == "draft"
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    return [each["code"] for each in json_of(answer)["warnings"]]
+
+
+def test_an_issue_that_resembles_an_earlier_one_has_warnings(cloud: Cloud) -> None:
+    cloud.add_confirmed("u@example.com")
+    assert codes(post(FLAWLESS)) == []
+    scheduled = post(FLAWLESS | {"title": "number ONE"}, key="second")
+    cloud.rows("UPDATE issues SET frozen_at = now(), status = 'sending', audience = 1")
+
+    sent = post(FLAWLESS, key="third")
+    another = post(FLAWLESS | {"title": "Number two", "markdown": "Hi"}, key="fourth")
+
+    assert codes(scheduled) == ["subject-as-last"]
+    assert codes(sent) == ["same-as-sent", "subject-as-last"]
+    assert codes(another) == []
+    assert codes(post(FLAWLESS)) == ["same-as-sent"]  # as the second, but not as itself
+
+
+def test_an_issue_does_not_resemble_a_draft_or_a_canceled_one(cloud: Cloud) -> None:
+    cloud.add_confirmed("u@example.com")
+    post(FLAWLESS | {"draft": True})
+    post(FLAWLESS, key="second")
+    cloud.rows("UPDATE issues SET status = 'canceled', canceled_at = now() WHERE status <> 'draft'")
+
+    assert codes(post(FLAWLESS, key="third")) == []
+
+
+@pytest.mark.parametrize(
+    ("publish_at", "expected"),
+    [
+        (timedelta(hours=-1), ["publish-at-past"]),
+        (timedelta(minutes=-1), []),
+        (timedelta(days=365), []),
+        (timedelta(days=800), ["publish-at-far"]),
+    ],
+)
+def test_a_time_that_is_most_likely_mistyped_has_a_warning(
+    cloud: Cloud, publish_at: timedelta, expected: list[str]
+) -> None:
+    cloud.add_confirmed("u@example.com")
+    moment = (datetime.now(UTC) + publish_at).isoformat()
+
+    assert codes(post(FLAWLESS | {"publish_at": moment})) == expected
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,13 @@ ALTER TABLE issues
     ADD COLUMN held_until timestamptz,        -- set once each mail of the sample has an outcome
     ADD CHECK (careful IS NOT NULL OR sample_size IS NULL),
     ADD CHECK (sample_size IS NOT NULL OR (held_after IS NULL AND held_until IS NULL));
+
+-- Finds an issue whose text was sent before. The text itself may be too long for an index.
+CREATE INDEX issues_by_content ON issues (md5(content::text));
+
+-- How many test mails an author has sent on the last day (UTC) on which they sent any.
+CREATE TABLE test_mail_budgets (
+    author text PRIMARY KEY,
+    day date NOT NULL,
+    mails integer NOT NULL CHECK (mails > 0)
+);

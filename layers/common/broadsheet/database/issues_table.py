@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 from psycopg.errors import UniqueViolation
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import (
         FrozenAudience,
         IdempotencyKey,
+        IssueContent,
         IssueDraft,
         IssueId,
         NewIssue,
@@ -138,6 +139,48 @@ def find_by_key(
         return cursor.execute(
             _FIND_BY_KEY,
             {"author": str(author), "idempotency_key": str(key)},
+        ).fetchone()
+
+
+class Precedent(NamedTuple):
+    """An earlier issue that a new one resembles."""
+
+    title: str
+    publish_at: datetime
+
+
+def find_sent_with(
+    connection: Connection, content: IssueContent, but: IssueId | None
+) -> Precedent | None:
+    """Return the last issue that was sent with this text; ``but``: one that doesn't count."""
+    with connection.cursor(row_factory=class_row(Precedent)) as cursor:
+        return cursor.execute(
+            """
+            SELECT title, publish_at
+            FROM issues
+            WHERE md5(content::text) = md5(%(content)s::jsonb::text)
+              AND content = %(content)s::jsonb
+              AND frozen_at IS NOT NULL
+              AND id IS DISTINCT FROM %(but)s::uuid
+            ORDER BY frozen_at DESC
+            LIMIT 1
+            """,
+            {"content": Jsonb(content.model_dump()), "but": but.root if but else None},
+        ).fetchone()
+
+
+def find_last(connection: Connection, but: IssueId | None) -> Precedent | None:
+    """Return the newest issue that has been published; ``but``: one that doesn't count."""
+    with connection.cursor(row_factory=class_row(Precedent)) as cursor:
+        return cursor.execute(
+            """
+            SELECT title, publish_at
+            FROM issues
+            WHERE status NOT IN ('draft', 'canceled') AND id IS DISTINCT FROM %(but)s::uuid
+            ORDER BY created_at DESC, id DESC
+            LIMIT 1
+            """,
+            {"but": but.root if but else None},
         ).fetchone()
 
 

@@ -36,6 +36,14 @@ MAX_LOOKAHEAD = 500_000  # tokens; text in brackets is read ahead before it is k
 MAX_LOOKS = 3 * MAX_LINES
 LONG_CELL = 24  # characters; on a phone, a longer cell keeps a readable width
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
+# A tag that is shown as typed; List<i> is a type, and <name> a word in brackets.
+_TAG = re.compile(
+    r"(?:(?<!\w)<|</)(?:a|abbr|article|aside|b|big|blockquote|button|center|cite|code|dd|del|details"
+    r"|div|dl|dt|em|figure|figcaption|font|footer|form|h[1-6]|header|hr|i|iframe|img|input|ins|kbd"
+    r"|li|mark|ol|p|picture|pre|q|s|script|section|small|source|span|strike|strong|style|sub"
+    r"|summary|sup|table|tbody|td|th|thead|tr|tt|u|ul|video)(?:\s[^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
 _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
 
 
@@ -210,6 +218,8 @@ def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:
                 line += 1
             case "text":
                 marks.report_misspelt(token.content, f"line {line}")
+                if tag := _TAG.search(token.content):
+                    marks.findings.add("raw-html-in-markdown", f"line {line}", tag=tag[0])
                 token.content = marks.in_addresses(token.content)
             case "link_open":
                 _check_address(token, "href", "link", line, marks)

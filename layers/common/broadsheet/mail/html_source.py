@@ -7,6 +7,7 @@ work is proportional to the length.
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
@@ -85,6 +86,17 @@ class Attribute(NamedTuple):
     is_quoted: bool
 
 
+class Lines:
+    """The lines of a text, found once: a text has as many places as it has characters."""
+
+    def __init__(self, text: str) -> None:
+        self._breaks = [found.start() for found in re.finditer("\n", text)]
+
+    def at(self, place: int) -> int:
+        """Return the line number of a place, from 1."""
+        return bisect_left(self._breaks, place) + 1
+
+
 class Source:
     """An HTML text and its pieces, in order.
 
@@ -95,11 +107,12 @@ class Source:
     def __init__(self, text: str, findings: Findings) -> None:
         self.text = text
         self._findings = findings
+        self._lines = Lines(text)
         self.pieces: Sequence[Piece] = list(self._read())
 
     def line(self, place: int) -> int:
         """Return the line number of a place, from 1."""
-        return self.text.count("\n", 0, place) + 1
+        return self._lines.at(place)
 
     def where(self, place: int) -> str:
         """Return a place in words."""

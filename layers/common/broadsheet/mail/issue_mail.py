@@ -22,7 +22,9 @@ from broadsheet.domain.issues import (
 )
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, frame
-from broadsheet.mail.html_source import Source
+from broadsheet.mail.checks import outline
+from broadsheet.mail.checks.outline import Outline
+from broadsheet.mail.html_source import Lines, Source
 from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
@@ -32,9 +34,13 @@ SHOWN_UNRENDERED = 20_000  # characters of a content that is too complex to rend
 
 
 class Rendering(NamedTuple):
-    """An issue's templates, and what is wrong with it. They can be shown, whatever that is."""
+    """An issue's templates, what it consists of, and what is wrong with it.
+
+    The templates can be shown, whatever that is.
+    """
 
     issue: RenderedIssue
+    outline: Outline
     findings: Sequence[Finding]
 
 
@@ -45,6 +51,14 @@ class _Issue(NamedTuple):
     preheader: str
     newsletter: Newsletter
     marks: Marks
+
+
+class _Content(NamedTuple):
+    """A content, rendered: the HTML of a whole mail, and the plain text of the content alone."""
+
+    html: str
+    text: str
+    outline: Outline
 
 
 class _Body(NamedTuple):
@@ -76,61 +90,73 @@ def render_issue(
         marks,
     )
     try:
-        document, text = _rendered(content, issue)
+        parts = _rendered(content, issue)
     except TooComplex as error:
         marks.findings.add("too-complex", reason=str(error))
-        document, text = _unrendered(content, issue)
+        parts = _unrendered(content, issue)
     rendered = RenderedIssue(
         subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
-        html=marks.restore(document, "html"),
-        text=marks.restore(_text_mail(text, issue), "text"),
+        html=marks.restore(parts.html, "html"),
+        text=marks.restore(_text_mail(parts.text, issue), "text"),
     )
     size = template_bytes(rendered)
     if size > MAX_TEMPLATE_BYTES:
         marks.findings.add("too-large", bytes=size, most=MAX_TEMPLATE_BYTES)
-    return Rendering(rendered, [*marks.findings])
+    return Rendering(rendered, parts.outline, [*marks.findings])
 
 
-def _rendered(content: IssueContent, issue: _Issue) -> tuple[str, str]:
-    """Return the HTML of a whole mail, and the plain text of its content. Raises ``TooComplex``."""
+def _rendered(content: IssueContent, issue: _Issue) -> _Content:
+    """Render a content. Raises ``TooComplex``."""
     match content:
         case MarkdownContent(markdown=markdown):
             return _of_markdown(issue.marks.protect(markdown), issue)
         case HtmlContent(html=written, text=written_text):
-            return _of_html(written, issue), _text_part(written_text, issue.marks)
+            return _of_html(written, written_text, issue)
 
 
-def _unrendered(content: IssueContent, issue: _Issue) -> tuple[str, str]:
+def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
     """Return the beginning of the source as it is written."""
     source = content.markdown if isinstance(content, MarkdownContent) else content.html
     source = source[:SHOWN_UNRENDERED]
     shown = f'<pre style="white-space: pre-wrap">{escape(source)}</pre>'
-    return _framed(_Body(shown, issue.title, "html"), issue), source
+    return _Content(_framed(_Body(shown, issue.title, "html"), issue), source, Outline())
 
 
-def _of_markdown(markdown: str, issue: _Issue) -> tuple[str, str]:
-    """Return the HTML of a whole mail, and the plain text of its content."""
+def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     tokens = author_markdown.parse(markdown, issue.marks)
     text = plain_text(tokens, issue.marks.columns)
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
     content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
-    return _framed(_Body(content, headline, "markdown"), issue), text
+    framed = _framed(_Body(content, headline, "markdown"), issue)
+    parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
+    return _Content(framed, text, parts)
 
 
 def _begins_with_headline(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
 
 
-def _of_html(written: str, issue: _Issue) -> str:
+def _of_html(written: str, written_text: str, issue: _Issue) -> _Content:
     source = Source(written, issue.marks.findings)
     if source.is_document:
-        return author_html.document(source, issue.marks, _document_footer(issue))
+        html = author_html.document(source, issue.marks, _document_footer(issue))
+        parts = outline.of_html(source, has_own_headline=True)
+    else:
+        html, has_headline = _of_fragment(source, issue)
+        parts = outline.of_html(source, has_own_headline=has_headline)
+    parts.alternative = outline.of_text(written_text)
+    return _Content(html, _text_part(written_text, issue.marks), parts)
+
+
+def _of_fragment(source: Source, issue: _Issue) -> tuple[str, bool]:
+    """Return the HTML of a whole mail, and whether the fragment has its own headline."""
     fragment = author_html.fragment(source, issue.marks)
     headline = "" if fragment.has_headline else issue.title
     content = author_html.with_styles_inlined(fragment, issue.marks)
-    return _framed(_Body(content, headline, "html", fragment.style_tags), issue)
+    body = _Body(content, headline, "html", fragment.style_tags)
+    return _framed(body, issue), fragment.has_headline
 
 
 def _framed(body: _Body, issue: _Issue) -> str:
@@ -163,8 +189,10 @@ def _document_footer(issue: _Issue) -> str:
 
 
 def _text_part(text: str, marks: Marks) -> str:
+    lines = Lines(text)
+
     def place(offset: int) -> str:
-        return f"line {text.count('\n', 0, offset) + 1} of the text"
+        return f"line {lines.at(offset)} of the text"
 
     return marks.set_in_prose(text, place)
 

@@ -103,11 +103,11 @@ class Marks:
         address = address.strip()
         if with_host := _SCHEME_WITH_HOST.match(address):
             if self.name in with_host[1] or self.name_in_address in with_host[1]:
-                self.findings.add("name-in-host", where, address=self._as_typed(address))
+                self.findings.add("name-in-host", where, address=self.as_typed(unquote(address)))
         elif not address:
             self.findings.add("no-address", where)
         elif not _SCHEME.match(address):
-            address = self._as_typed(address)
+            address = self.as_typed(unquote(address))
             meant = f"https://{address}" if address.startswith("www.") else "https://…"
             self.findings.add(f"relative-{kind}", where, address=address, meant=meant)
 
@@ -121,8 +121,8 @@ class Marks:
         written = html.unescape(found[0].removeprefix("\\"))
         self.findings.add("unknown-placeholder", where, written=written)
 
-    def _as_typed(self, address: str) -> str:
-        text = unquote(address)
+    def as_typed(self, text: str) -> str:
+        """Return a text as its author wrote it, with the placeholders in place of the marks."""
         for mark in (self.name, self.name_in_address, self.literal_name):
             text = text.replace(mark, "[[name]]")
         return text

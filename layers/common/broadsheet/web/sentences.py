@@ -105,6 +105,61 @@ SENTENCES = {
     ),
     "too-complex": "{reason}",
     "too-large": "the rendered issue has {bytes:,} bytes as JSON; SES takes {most:,}",
+    "missing-alt": (
+        "the image at {address} has no description, for readers who don't see it: "
+        'write ![what it shows](…), or alt="" in HTML if it is only an ornament'
+    ),
+    "alt-looks-default": "the image's description, “{text}”, doesn't say what it shows",
+    "large-image": (
+        "an image within the mail has {bytes:,} bytes: upload it, and link to its address"
+    ),
+    "large-image-width": "an image is {width:,} pixels wide: mails need at most 1,200",
+    "image-only": (
+        "the mail is images with {characters} characters of text: many readers see no images, "
+        "and filters take it for spam"
+    ),
+    "empty-link-text": (
+        "the link to {address} has no text: screen readers can't say where it leads"
+    ),
+    "link-text-is-another-address": (
+        "the link “{text}” leads to {address}: filters take that for phishing"
+    ),
+    "url-shortener": "{address} hides where it leads: filters distrust it; use the whole address",
+    "todo-left": "“{text}” looks as if something were still to be written",
+    "old-copyright-year": "the copyright's year is {year}: it is {now} now",
+    "attachment-mentioned": "“{text}”: an issue has no attachments; link to the file",
+    "raw-html-in-markdown": (
+        "{tag} is shown as typed: HTML in Markdown has no effect; use Markdown, or send content "
+        "with html"
+    ),
+    "front-matter-in-body": (
+        "the text begins with settings (front matter), which readers would see: send them as "
+        "fields of the request"
+    ),
+    "heading-order": (
+        "a heading of level {level} follows one that is more than a level above it: "
+        "use level {expected}"
+    ),
+    "low-contrast": "the text's contrast to its background is {ratio}: it needs {least}",
+    "unsupported-css": "{feature} has no effect in {clients}",
+    "clipped": (
+        "the mail has up to {bytes:,} bytes of HTML: Gmail shows the first {most:,} and hides "
+        "the rest, with the unsubscribe link, behind another link"
+    ),
+    "subject-long": "the subject has {characters} characters: mail clients show at most {most}",
+    "no-preheader": (
+        "there is no preheader: the inbox shows the first words of the mail beside the subject"
+    ),
+    "publish-at-past": "publish_at, {publish_at}, has passed: the issue is sent at once",
+    "publish-at-far": "publish_at, {publish_at}, is more than a year away: check its year",
+    "same-as-sent": (
+        "the text is the same as that of “{title}”, published on {date}: readers would get it twice"
+    ),
+    "subject-as-last": "the subject is the same as that of the last issue, published on {date}",
+    "sender-unauthenticated": (
+        "the sender is not authenticated ({lacks}): many mail providers refuse its mail; "
+        "make doctor shows what is missing"
+    ),
     # Outcomes of an issue.
     "nobody-failed": "nobody has failed: there is nobody to send to again",
     # Outages, and our own faults.

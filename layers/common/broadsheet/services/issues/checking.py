@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
+from broadsheet.database import issues_table
 from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.domain.findings import Finding, unaccepted
+from broadsheet.domain.findings import Finding, Findings, unaccepted
+from broadsheet.domain.issues import MarkdownContent, PublishRequest
 from broadsheet.mail import issue_mail
+from broadsheet.mail.checks import clients, colors, images, links, structure, wording
+from broadsheet.mail.checks.outline import Passage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from broadsheet.domain.issues import IssueDraft, RenderedIssue
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueDraft, IssueId, RenderedIssue
+    from broadsheet.mail.issue_mail import Rendering
+
+
+_SOON_PASSED = timedelta(minutes=10)  # "now", as the author's clock says it
+_FAR_AWAY = timedelta(days=366)
 
 
 class Checked(NamedTuple):
@@ -27,7 +38,55 @@ def check(draft: IssueDraft) -> Checked:
     rendering = issue_mail.render_issue(
         draft.title, draft.content, settings.newsletter(), draft.preheader
     )
-    return Checked(rendering.issue, rendering.findings)
+    findings = of_content(draft, rendering)
+    if isinstance(draft, PublishRequest):
+        _check_time(draft.publish_at, findings)
+    return Checked(rendering.issue, [*rendering.findings, *findings])
+
+
+def of_content(draft: IssueDraft, rendering: Rendering) -> Findings:
+    """Return what the author may want to correct in an issue that a mail can carry."""
+    findings = Findings()
+    outline, today = rendering.outline, datetime.now(UTC).date()
+    beside = [Passage.titled("the title", str(draft.title))]
+    if draft.preheader is not None:
+        beside.append(Passage.titled("the preheader", str(draft.preheader)))
+    links.check(outline, findings)
+    images.check(outline, findings)
+    wording.check(outline, beside, today, findings)
+    if isinstance(draft.content, MarkdownContent):
+        wording.check_front_matter(draft.content.markdown, findings)
+    structure.check_headings(outline, findings)
+    structure.check_subject(draft.title, draft.preheader, findings)
+    clients.check(outline, findings)
+    structure.check_size(rendering.issue, findings)
+    if outline.source:
+        colors.check(outline.source, findings)
+    return findings
+
+
+def _check_time(publish_at: datetime | None, findings: Findings) -> None:
+    """Report a time that has passed or is far away: most likely its year or zone is mistyped."""
+    now = datetime.now(UTC)
+    if publish_at is None:
+        return
+    if publish_at < now - _SOON_PASSED:
+        findings.add("publish-at-past", publish_at=publish_at.isoformat())
+    elif publish_at > now + _FAR_AWAY:
+        findings.add("publish-at-far", publish_at=publish_at.isoformat())
+
+
+def against_earlier(
+    connection: Connection, draft: IssueDraft, but: IssueId | None = None
+) -> Sequence[Finding]:
+    """Return the warnings that an issue resembles an earlier one; ``but``: the issue itself."""
+    findings = Findings()
+    if sent := issues_table.find_sent_with(connection, draft.content, but):
+        findings.add("same-as-sent", title=sent.title, date=sent.publish_at.date().isoformat())
+    last = issues_table.find_last(connection, but)
+    if last and last.title.casefold() == str(draft.title).casefold():
+        findings.add("subject-as-last", "the title", date=last.publish_at.date().isoformat())
+    return [*findings]
 
 
 def refuse_errors(findings: Sequence[Finding], accepted: Iterable[str]) -> None:

@@ -103,7 +103,9 @@ def publish_draft(
     with connection.transaction():
         issue = _found(issues_table.lock(connection, issue_id))
         # Rendered again: the newsletter's parameters may have changed since it was written.
-        checked = checking.check(content(connection, issue_id, issue.version).draft)
+        draft = content(connection, issue_id, issue.version).draft
+        checked = checking.check(draft)
+        resembles = checking.against_earlier(connection, draft, issue_id)
         if issue.status is not IssueStatus.DRAFT:
             _refuse_another_publication(connection, issue, wanted)
         else:
@@ -121,7 +123,7 @@ def publish_draft(
     if issue.status is IssueStatus.DRAFT:
         publication.log_publication(published)
     publication.kick_if_due(published, correlation_id)
-    return checked.findings
+    return [*checked.findings, *resembles]
 
 
 def _refuse_another_publication(

@@ -69,8 +69,10 @@ def publish(
     Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
+    known = issues_table.find_by_key(connection, author, key)
     checked = checking.check(request)
-    if not request.draft:
+    resembles = checking.against_earlier(connection, request, known.id if known else None)
+    if not request.draft and known is None:  # what was published once stays so
         checking.refuse_errors(checked.findings, request.accept_warnings)
     new = _new_issue(author, key, request, checked.rendered)
     with connection.transaction():
@@ -84,7 +86,7 @@ def publish(
     elif is_new:
         log_publication(keyed)
     kick_if_due(keyed, correlation_id)
-    return Published(keyed, checked.findings)
+    return Published(keyed, [*checked.findings, *resembles])
 
 
 def _new_issue(

@@ -1,0 +1,58 @@
+"""Checks what surrounds the text: headings, the subject, the preheader, and the size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+
+if TYPE_CHECKING:
+    from broadsheet.domain.findings import Findings
+    from broadsheet.domain.issues import IssueTitle, Preheader, RenderedIssue
+    from broadsheet.mail.checks.outline import Outline
+
+LONGEST_SUBJECT = (
+    78  # characters: the line length of RFC 5322 §2.1.1; desktop clients show about it
+)
+_NAME_CHARACTERS = 10  # of a usual reader's name
+CLIPPED_AT = 102_000  # bytes: Gmail shows no more of a mail's HTML, and a link to the rest
+# 256 characters is the longest name, and an apostrophe the longest of them in HTML.
+_LONGEST_NAME = "'" * 256
+_LONGEST_LINK = "https://" + "x" * 292  # a stage's address, and a token of 90 characters
+
+
+def check_headings(outline: Outline, findings: Findings) -> None:
+    """Report a heading that skips a level: screen readers navigate by them."""
+    before = 1  # the title, whether it stands above the content or the content has its own
+    for heading in outline.headings:
+        if heading.level > before + 1:
+            findings.add("heading-order", heading.where, level=heading.level, expected=before + 1)
+        before = heading.level
+
+
+def check_subject(title: IssueTitle, preheader: Preheader | None, findings: Findings) -> None:
+    """Report a subject that mail clients cut, and a missing preheader."""
+    length = len(str(title).replace("[[name]]", "x" * _NAME_CHARACTERS))
+    if length > LONGEST_SUBJECT:
+        findings.add("subject-long", "the title", characters=length, most=LONGEST_SUBJECT)
+    if preheader is None:
+        findings.add("no-preheader")
+
+
+def check_size(issue: RenderedIssue, findings: Findings) -> None:
+    """Report a mail that Gmail clips for the reader with the longest name."""
+    size = largest_bytes(issue)
+    if size > CLIPPED_AT:
+        findings.add("clipped", bytes=size, most=CLIPPED_AT)
+
+
+def largest_bytes(issue: RenderedIssue) -> int:
+    """Return the bytes of a mail's HTML with the longest values of its variables."""
+    values = TEMPLATE_DEFAULTS | recipient_variables(
+        _LONGEST_NAME, _LONGEST_LINK, has_name_in_addresses=True
+    )
+    size = len(issue.html.encode())
+    for variable, value in values.items():
+        placed = f"{{{{{variable}}}}}"
+        size += issue.html.count(placed) * (len(value.encode()) - len(placed))
+    return size
