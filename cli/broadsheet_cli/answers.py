@@ -47,6 +47,7 @@ class Books(Answer):
     delivered: int
     bounced: int
     complained: int
+    duplicates: int
     rate: float
 
 

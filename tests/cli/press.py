@@ -48,7 +48,7 @@ class StoredIssue:
 
     def document(self) -> dict[str, Any]:
         sent = self.audience or 0
-        counts = ("waiting", "unresolved", "bounced", "complained")
+        counts = ("waiting", "unresolved", "bounced", "complained", "duplicates")
         books = {"failed": {}, "skipped": {}, "rate": 14.0, **dict.fromkeys(counts, 0)}
         books |= {"accepted": sent, "delivered": sent}
         return {
