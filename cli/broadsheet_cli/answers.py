@@ -37,6 +37,7 @@ class Books(Answer):
     """Where an issue's mails are: the first five add up to the audience.
 
     ``failed`` and ``skipped``: by reason. ``rate``: mails accepted a second, lately.
+    ``accepted_by_version``: how many have which version of the text.
     """
 
     waiting: int
@@ -49,6 +50,7 @@ class Books(Answer):
     complained: int
     duplicates: int
     rate: float
+    accepted_by_version: dict[str, int] = {}
 
 
 class Issue(Answer):

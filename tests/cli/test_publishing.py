@@ -370,7 +370,7 @@ def test_a_watched_issue_is_shown_until_it_ends(
     lines = ran("status", "november.md", "--watch").splitlines()
 
     assert lines[0] == "scheduled"
-    assert lines[-1] == f"finished: {READERS} of {READERS} readers"
+    assert lines[-1] == f"finished: {READERS:,} of {READERS:,} readers"
 
 
 def test_a_pause_ends_the_watch_with_a_status_of_its_own(press: Press, november: Path) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from broadsheet_cli.answers import Issue
 from broadsheet_cli.api import Newsletter
-from broadsheet_cli.console import console, duration, print_json, say, table
+from broadsheet_cli.console import console, duration, print_json, readers, say, table
 from broadsheet_cli.errors import CommandFailed
 from broadsheet_cli.options import IssueName, IssueOrNewest, Json, connect, find_issue
 
@@ -145,7 +145,7 @@ def _line(issue: Issue, *, as_json: bool) -> None:
         print_json(issue.document)
         return
     books = issue.books
-    counts = "" if books is None else f": {_done(issue)} of {issue.audience} readers"
+    counts = "" if books is None else f": {_done(issue):,} of {readers(issue.audience or 0)}"
     say(f"{issue.status}{counts}{_time_to_go(issue)}")
 
 
@@ -161,6 +161,9 @@ def _picture(issue: Issue) -> Group:
         parts.append(Text(f"Paused: {issue.paused_because}", "yellow"))
     if issue.books is not None and issue.audience is not None:
         parts += [_bar(issue), _books(issue)]
+        if len(issue.books.accepted_by_version) > 1:
+            have = sorted(issue.books.accepted_by_version.items(), key=lambda each: int(each[0]))
+            parts.append(Text("; ".join(f"version {name}: {readers(n)}" for name, n in have)))
     parts.append(Text(issue.id, "dim"))
     return Group(*parts)
 
@@ -176,7 +179,7 @@ def _bar(issue: Issue) -> Progress:
     # Nobody to send to is done as well.
     total = issue.audience or 1
     bar.add_task(
-        f"{_done(issue):,} of {issue.audience:,} readers{_time_to_go(issue)}",
+        f"{_done(issue):,} of {readers(issue.audience or 0)}{_time_to_go(issue)}",
         total=total,
         completed=_done(issue) if issue.audience else total,
     )

@@ -16,7 +16,7 @@ from broadsheet_cli import issue_file, publishing, records
 from broadsheet_cli.answers import Issue, Preview
 from broadsheet_cli.api import Newsletter
 from broadsheet_cli.commands import following
-from broadsheet_cli.console import console, duration, is_interactive, note, print_json, say
+from broadsheet_cli.console import console, duration, is_interactive, note, print_json, readers, say
 from broadsheet_cli.errors import (
     INTERRUPTED,
     WRONG_ARGUMENTS,
@@ -53,7 +53,8 @@ def publish(  # noqa: PLR0913 - a command's arguments
     if issue is None or issue.status == "draft":
         ready = prepare(newsletter, file)
         _refuse_early(newsletter, ready, now=now)
-        question = f"Send it to {{readers}} in {duration(countdown)}?"
+        soon = f"in {duration(countdown)}" if countdown else "now"
+        question = f"Send it to {{readers}} {soon}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         with _undoing(newsletter, file, as_json=as_json):
             issue = publishing.draft(newsletter, ready, accept)
@@ -157,7 +158,7 @@ def correct(  # noqa: PLR0913 - a command's arguments
         sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
         if made:
             perhaps = f", and perhaps {made.unsettled:,} more" if made.unsettled else ""
-            note(f"It goes to {made.audience_now:,} readers{perhaps}.")
+            note(f"It goes to {readers(made.audience_now)}{perhaps}.")
         sent = _count_down(newsletter, sent.id, file, as_json=as_json)
     _show(newsletter, sent, as_json=as_json)
 
@@ -200,7 +201,7 @@ def _agree(  # noqa: PLR0913 - what is asked
     if not is_interactive():
         note("Nobody is there to be asked: --yes sends it.")
         raise typer.Exit(WRONG_ARGUMENTS)
-    if not typer.confirm(question.replace("{readers}", f"{preview.audience:,} readers")):
+    if not typer.confirm(question.replace("{readers}", readers(preview.audience))):
         raise CommandFailed("Nothing was sent.")
 
 
