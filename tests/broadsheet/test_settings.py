@@ -127,6 +127,26 @@ def test_without_a_reply_address_answers_go_to_the_sender(
     assert settings.newsletter().reply_to is None
 
 
+def test_the_language_and_the_typography_are_the_operators(
+    newsletter: pytest.MonkeyPatch,
+) -> None:
+    usual = settings.newsletter()
+    assert (usual.language, usual.postal_address) == ("en", "")
+    assert not usual.has_typographic_quotes
+    assert not usual.keeps_line_breaks
+    forget_what_was_read()
+    newsletter.setenv("NEWSLETTER_LANGUAGE", "de-AT")
+    newsletter.setenv("POSTAL_ADDRESS", "Pier 3, 20457 Hamburg")
+    newsletter.setenv("TYPOGRAPHIC_QUOTES", "true")
+    newsletter.setenv("KEEP_LINE_BREAKS", "false")
+
+    chosen = settings.newsletter()
+
+    assert (chosen.language, chosen.postal_address) == ("de-AT", "Pier 3, 20457 Hamburg")
+    assert chosen.has_typographic_quotes
+    assert not chosen.keeps_line_breaks
+
+
 @pytest.mark.parametrize("name", ["NEWSLETTER_NAME", "SENDER_ADDRESS", "SENDER_NAME"])
 def test_a_missing_variable_is_named(newsletter: pytest.MonkeyPatch, name: str) -> None:
     newsletter.delenv(name)

@@ -19,7 +19,8 @@ EVERYWHERE = {
 DATABASE = {"psycopg", "psycopg_binary", "cython_runtime"}
 SIGNATURES = {"itsdangerous"}
 TEMPLATES = {"jinja2", "markupsafe"}
-RENDERING = TEMPLATES | {"css_inline", "markdown_it", "mdurl", "tinycss2", "webencodings"}
+MARKDOWN = {"markdown_it", "mdurl", "linkify_it", "uc_micro", "mdit_py_plugins"}
+RENDERING = TEMPLATES | MARKDOWN | {"css_inline", "tinycss2", "webencodings"}
 # By function: the packages that it may load beside those of all. `make bench ONLY=starting`
 # measures how long that takes.
 ALLOWED = {

@@ -12,6 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet.domain.newsletter import Newsletter
 
+_OPTIONAL_OF_NEWSLETTER = {
+    "REPLY_TO": "reply_to",
+    "THEME": "theme",
+    "NEWSLETTER_LANGUAGE": "language",
+    "POSTAL_ADDRESS": "postal_address",
+    "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
+    "KEEP_LINE_BREAKS": "keeps_line_breaks",
+}
 CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
 BATCHES_IN_A_CLAIM = 50  # at most, of 50: what a crash can leave unresolved
 
@@ -114,8 +122,11 @@ def newsletter() -> Newsletter:
             "name": _required("NEWSLETTER_NAME"),
             "sender": _required("SENDER_ADDRESS"),
             "sender_name": _required("SENDER_NAME"),
-            "reply_to": os.environ.get("REPLY_TO") or None,
-            "theme": os.environ.get("THEME", "default"),
+            **{
+                field: os.environ[variable]
+                for variable, field in _OPTIONAL_OF_NEWSLETTER.items()
+                if os.environ.get(variable)
+            },
         }
     )
 

@@ -73,8 +73,10 @@ class Read(HTMLParser):
         self.texts[self._open] = self.texts.get(self._open, "") + data
 
 
-def markdown_issue(markdown: str, title: IssueTitle = TITLE) -> RenderedIssue:
-    return sendable(render_issue(title, MarkdownContent(markdown=markdown), NEWSLETTER))
+def markdown_issue(
+    markdown: str, title: IssueTitle = TITLE, newsletter: Newsletter = NEWSLETTER
+) -> RenderedIssue:
+    return sendable(render_issue(title, MarkdownContent(markdown=markdown), newsletter))
 
 
 def html_issue(document: str, text: str = "text", title: IssueTitle = TITLE) -> RenderedIssue:

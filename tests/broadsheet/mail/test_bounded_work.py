@@ -32,6 +32,8 @@ MARKDOWN = [
     "|a|b|\n|-|-|\n|c|d|\n\n", "|a", "a|b\n", "|-", "-|-\n", "# a\n", "a\n=\n", "# ", "```\n",
     "```a`\n", "~~~\na\n", "\ta\n", "* * *\n", "* ", "[a](https://b.c/) ", '[a](https://b.c "',
     "[a](", "![a](https://b.c/d.png) ", "a", "word ", "<https://b.c/> ", "https://", "[[name]]",
+    "[^a]: b [^a]\n", "[^a]: [^b]: ", "[^", "- [ ] a\n", "[ ] ", "https://b.c/", "https://b.c/(",
+    "https://b.c\n", "www.b.cd/( ", "a@b.cd ", "a@", "'a \"b ", "'",
     "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",
     "attached ", "<a ", "TK ", "© ", "---\n", "lorem ",
 ]  # fmt: skip
@@ -92,6 +94,9 @@ WITHIN = [
     "/*", "url(", "url( ", "url('", "'", '"', "\\", "'\\", " ", ",", " ,", "a ", "url(#)",
     "https://b.c, ", "a{b:c}", "@media all{", "(", "a,", "}",
 ]  # fmt: skip
+WITH_TYPOGRAPHY = NEWSLETTER.model_copy(
+    update={"has_typographic_quotes": True, "keeps_line_breaks": True}
+)
 # Bodies that don't repeat a single piece.
 MIXED: dict[str, Callable[[int], str]] = {
     "brackets within each other": lambda size: "[" * (size // 2) + "]" * (size // 2),
@@ -108,6 +113,8 @@ MIXED: dict[str, Callable[[int], str]] = {
     "links within each other": lambda size: (
         "[" * (size // 13) + "a" + "](https://b)" * (size // 13)
     ),
+    "a reference among notes": lambda size: "[^a]: b\n\n" + "[^a]" * (size // 4 - 9),
+    "quotes within quotes": lambda size: ("'a " * 99 + 'a" ' * 99 + "\n\n") * (size // 596),
     "a long word": lambda size: f"é{'a' * (size - 9)}",
     "spaces": lambda size: f"a{' ' * (size - 9)}b",
 }
@@ -137,7 +144,7 @@ def seconds(render: Callable[[], object]) -> float:
 def checked_markdown(body: str) -> None:
     """Render Markdown and look for faults, as the preview does."""
     draft = IssueDraft(title=TITLE, content=MarkdownContent(markdown=body))
-    rendering = render_issue(draft.title, draft.content, NEWSLETTER)
+    rendering = render_issue(draft.title, draft.content, WITH_TYPOGRAPHY)
     checking.of_content(draft, rendering)
 
 

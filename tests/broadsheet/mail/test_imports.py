@@ -9,7 +9,7 @@ import pytest
 import broadsheet
 
 LAYER = Path(broadsheet.__file__).parents[1]
-MARKDOWN = {"markdown_it", "wcwidth"}
+MARKDOWN = {"markdown_it", "linkify_it", "mdit_py_plugins", "wcwidth"}
 RENDERERS = MARKDOWN | {"css_inline", "jinja2"}
 
 

@@ -27,7 +27,10 @@ class Newsletter(BaseModel):
     sender: MailAddress
     sender_name: str
     reply_to: MailAddress | None = None
-    language: str = "en"
+    language: str = "en"  # BCP 47
+    postal_address: str = ""
+    has_typographic_quotes: bool = False
+    keeps_line_breaks: bool = False
     theme: str = "default"  # the name of a folder in themes/
 
     @property

@@ -1,8 +1,9 @@
-"""Parses an author's Markdown, CommonMark with tables and strikethrough, and renders it as HTML.
+"""Parses an author's Markdown and renders it as HTML.
 
-HTML in it is shown as typed, because the plain text must say the same; comments are left out, and
-``<br>`` breaks the line. The work is bounded: Markdown that takes more than any real mail needs is
-refused, with the reason.
+It is CommonMark with tables, strikethrough and what ``markdown_extensions`` adds. HTML in it is
+shown as typed, because the plain text must say the same; comments are left out, and ``<br>``
+breaks the line. The work is bounded: Markdown that takes more than any real mail needs is refused,
+with the reason.
 """
 
 import re
@@ -19,7 +20,9 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from broadsheet.mail import markdown_extensions
 from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.markdown_extensions import Typography
 from broadsheet.mail.placeholders import Marks
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ MAX_LOOKAHEAD = 500_000  # tokens; text in brackets is read ahead before it is k
 # Looks at a line that may continue a block: at most three outside of quotations, and one for each
 # quotation around it that it continues without a >.
 MAX_LOOKS = 3 * MAX_LINES
+AS_TYPED = Typography()
 LONG_CELL = 24  # characters; on a phone, a longer cell keeps a readable width
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
 # A tag that is shown as typed; List<i> is a type, and <name> a word in brackets.
@@ -47,7 +51,7 @@ _TAG = re.compile(
 _LINE_BREAK = re.compile(r"<br[ \t\n]*/?>", re.IGNORECASE)
 
 
-def parse(markdown: str, marks: Marks) -> list[Token]:
+def parse(markdown: str, marks: Marks, typography: Typography = AS_TYPED) -> list[Token]:
     """Return the tokens of a text in which the marks are set.
 
     Raises ``TooComplex``, with the reason.
@@ -57,7 +61,7 @@ def parse(markdown: str, marks: Marks) -> list[Token]:
     if sum(map(markdown.count, "*_~")) > MAX_EMPHASIS:
         raise TooComplex(f"the Markdown has more than {MAX_EMPHASIS:,} of the marks * _ ~")
     try:
-        tokens = _parser().parse(markdown, {"marks": marks})
+        tokens = _parser(typography).parse(markdown, {"marks": marks})
     except RecursionError as error:
         raise TooComplex("the Markdown is nested too deeply") from error
     if _depth(tokens) > MAX_NESTING:
@@ -67,7 +71,8 @@ def parse(markdown: str, marks: Marks) -> list[Token]:
 
 def render(tokens: Sequence[Token]) -> str:
     """Return the HTML of parsed Markdown."""
-    html: str = _parser().renderer.render(tokens, _parser().options, {})
+    parser = _parser(AS_TYPED)
+    html: str = parser.renderer.render(tokens, parser.options, {})
     return html
 
 
@@ -78,6 +83,12 @@ def _depth(tokens: Sequence[Token]) -> int:
         inside = 1 + _depth(token.children) if token.children else 0
         deepest = max(deepest, depth + inside)
     return deepest
+
+
+class _Parser(MarkdownIt):
+    @override
+    def normalizeLinkText(self, link: str) -> str:
+        return link  # as it is typed: decoded, an address could have spaces, and be cut there
 
 
 class _BoundedInline(ParserInline):
@@ -95,13 +106,13 @@ class _BoundedInline(ParserInline):
 
 
 @cache
-def _parser() -> MarkdownIt:
+def _parser(typography: Typography) -> MarkdownIt:
     options = {
         "html": False,
         # markdown-it silently drops text that is nested deeper; ``parse`` refuses it first.
         "maxNesting": 2 * MAX_NESTING,
     }
-    parser = MarkdownIt("commonmark", options)
+    parser = _Parser("commonmark", options)
     parser.inline = _BoundedInline()
     parser.configure("commonmark", options).enable(["table", "strikethrough"])
     stops: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote"]}
@@ -109,6 +120,7 @@ def _parser() -> MarkdownIt:
     parser.inline.ruler.before("autolink", "comment", _comment)
     parser.inline.ruler.before("autolink", "line_break", _line_break)
     parser.core.ruler.at("inline", _parse_inline)
+    markdown_extensions.install(parser, typography)
     # On a phone, a wide table scrolls by itself, so that the mail doesn't.
     parser.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
@@ -202,6 +214,7 @@ def _parse_inline(state: StateCore) -> None:
                 before.attrJoin("class", "long")
             token.children = []
             state.md.inline.parse(token.content, state.md, state.env, token.children)
+            token.children = markdown_extensions.with_links(token.children)
             _check(token.children, line, state.env["marks"])
 
 

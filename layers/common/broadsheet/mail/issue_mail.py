@@ -26,6 +26,7 @@ from broadsheet.mail.checks import outline
 from broadsheet.mail.checks.outline import Outline
 from broadsheet.mail.html_source import Lines, Source
 from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.markdown_extensions import Typography, quotes_of
 from broadsheet.mail.placeholders import Marks
 from broadsheet.mail.plain_text import heading, plain_text
 
@@ -123,7 +124,7 @@ def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
 
 
 def _of_markdown(markdown: str, issue: _Issue) -> _Content:
-    tokens = author_markdown.parse(markdown, issue.marks)
+    tokens = author_markdown.parse(markdown, issue.marks, _typography(issue.newsletter))
     text = plain_text(tokens, issue.marks.columns)
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
@@ -132,6 +133,13 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     framed = _framed(_Body(content, headline, "markdown"), issue)
     parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
     return _Content(framed, text, parts)
+
+
+def _typography(newsletter: Newsletter) -> Typography:
+    return Typography(
+        quotes=quotes_of(newsletter.language) if newsletter.has_typographic_quotes else (),
+        keeps_line_breaks=newsletter.keeps_line_breaks,
+    )
 
 
 def _begins_with_headline(tokens: list[Token]) -> bool:

@@ -113,6 +113,8 @@ def _block(  # noqa: PLR0911 - one return for each kind of block
             return _table(node, columns, width)
         case "hr":
             return "* * *"
+        case "notes":
+            return _notes(node, columns, width)
         case unknown:
             raise NotImplementedError(f"no plain text for Markdown's {unknown}")
 
@@ -129,6 +131,15 @@ def _list(node: SyntaxTreeNode, columns: int, width: Width) -> str:
         body = _blocks(item.children, columns - len(mark), width, between)
         items.append(_prefix(body, mark, " " * len(mark)))
     return between.join(items)
+
+
+def _notes(node: SyntaxTreeNode, columns: int, width: Width) -> str:
+    notes = []
+    for number, note in enumerate(node.children, 1):
+        mark = f"[{number}] "
+        body = _blocks(note.children, columns - len(mark), width)
+        notes.append(_prefix(body, mark, " " * len(mark)))
+    return "\n\n".join(notes)
 
 
 def _is_paragraph(node: SyntaxTreeNode) -> bool:
@@ -196,6 +207,8 @@ def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one return for each k
             return _link(node)
         case "image":
             return _inline(node)  # its description
+        case "note_reference" | "task":
+            return node.content
         case unknown:
             raise NotImplementedError(f"no plain text for Markdown's {unknown}")
 
@@ -203,7 +216,7 @@ def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one return for each k
 def _link(node: SyntaxTreeNode) -> str:
     text = _inline(node)
     url = str(node.attrs["href"])
-    if node.markup == "autolink" or text in {url, url.removeprefix("mailto:")}:
+    if node.markup in {"autolink", "linkify"} or text in {url, url.removeprefix("mailto:")}:
         return text
     if text and url:
         return f"{text} ({url})"

@@ -103,6 +103,12 @@ SENTENCES = {
     "unfinished-comment": (
         "the comment (<!--) never ends: write --> after it, or \\<!-- to show it"
     ),
+    "footnote-unused": (
+        "nothing refers to the footnote {label}: write [^{label}] where it belongs, "
+        "or it is left out"
+    ),
+    "footnote-twice": "the footnote {label} is defined a second time: both texts become one note",
+    "footnote-undefined": "[^{label}] is no footnote: write [^{label}]: and its text on a line",
     "too-complex": "{reason}",
     "too-large": "the rendered issue has {bytes:,} bytes as JSON; SES takes {most:,}",
     "missing-alt": (
