@@ -85,14 +85,17 @@ class Created(Answer):
 
 
 class Preview(Answer):
-    """An issue as its readers would see it, and what publishing it would mean."""
+    """An issue as its readers would see it, and what publishing it would mean.
+
+    ``audience``: None while the database sleeps.
+    """
 
     subject: str
     html: str
     text: str
     bytes: int
     warnings: list[Finding]
-    audience: int
+    audience: int | None = None
     preheader: str | None = None
     seconds: float | None = None
     cost: float | None = None

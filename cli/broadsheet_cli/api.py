@@ -109,6 +109,16 @@ class Newsletter:
         """Return an issue as its readers would see it; nothing is stored."""
         return Preview.model_validate(self._document("POST", "/issues/preview", request))
 
+    def preview_with_audience(self, request: Mapping[str, Any]) -> tuple[Preview, int]:
+        """Return it with the number of its readers, for which a sleeping database is woken."""
+        preview = self.preview(request)
+        if preview.audience is None:
+            next(self.issues(1), None)  # waits until the database answers
+            preview = self.preview(request)
+        if preview.audience is None:
+            raise NotReached("The newsletter can't count its readers now: try again in a minute.")
+        return preview, preview.audience
+
     def send_test(self, request: Mapping[str, Any], to: list[str]) -> None:
         """Send a test mail. Raises ``OutcomeUnknown`` when it may be on its way."""
         self.send("POST", "/issues/test", {**request, "to": to}, is_repeatable=False)

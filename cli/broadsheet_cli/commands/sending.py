@@ -188,9 +188,9 @@ def _agree(  # noqa: PLR0913 - what is asked
 
     ``question`` has ``{readers}`` where their number stands.
     """
-    preview = newsletter.preview(ready.request)
+    preview, audience = newsletter.preview_with_audience(ready.request)
     if not as_json:
-        _show_summary(newsletter, ready, preview)
+        _show_summary(newsletter, ready, preview, audience)
     if errors := errors_in(preview.warnings, accepted):
         codes = " ".join(f"--accept {code}" for code in sorted({each.code for each in errors}))
         if as_json:
@@ -201,17 +201,17 @@ def _agree(  # noqa: PLR0913 - what is asked
     if not is_interactive():
         note("Nobody is there to be asked: --yes sends it.")
         raise typer.Exit(WRONG_ARGUMENTS)
-    if not typer.confirm(question.replace("{readers}", readers(preview.audience))):
+    if not typer.confirm(question.replace("{readers}", readers(audience))):
         raise CommandFailed("Nothing was sent.")
 
 
-def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> None:
+def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview, audience: int) -> None:
     show_findings(ready.file, preview.warnings)
     rows = [
         ("Subject", preview.subject),
         ("Preheader", preview.preheader or ""),
         ("Newsletter", newsletter.address.url),
-        ("Readers", f"{preview.audience:,}"),
+        ("Readers", f"{audience:,}"),
         ("Takes", "" if preview.seconds is None else duration(preview.seconds)),
         ("Costs", "" if preview.cost is None else f"${preview.cost:,.2f}"),
         ("Size", f"{preview.bytes / 1000:.0f} kB"),
