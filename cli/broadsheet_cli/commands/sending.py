@@ -263,11 +263,11 @@ def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: b
     if as_json or not is_interactive() or left > 2 * publishing.UNDO_SECONDS:
         note(f"It is sent at {_local(due)}; until then, `broadsheet cancel {file}` sends nothing.")
         return issue
-    with Live(console=console(), transient=True, auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False) as live:
         while (left := (due - newsletter.now()).total_seconds()) > 0:
             live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
             time.sleep(min(left, 1))
-    say("It is being sent.")
+        live.update(Text("It is being sent."), refresh=True)
     return newsletter.issue(issue_id)
 
 
