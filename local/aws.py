@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
@@ -69,6 +70,13 @@ class Aws:
         """The emulator's CloudWatch Logs."""
         return self._session.client(
             "logs", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
+        )
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """The emulator's S3."""
+        return self._session.client(
+            "s3", endpoint_url=self._emulator_url, config=HERE_WITHOUT_PROXY
         )
 
     @cached_property

@@ -67,6 +67,7 @@ def deploy(
     _put_gateway_responses(aws, resources, outputs["ApiId"], stage)
     _put_concurrencies(aws)
     _restore_secrets(state, aws, outputs)
+    _restore_content(aws, outputs["ContentBucketName"])
     if state.author_token is None:
         token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
         state.keep_author_token(token)
@@ -209,6 +210,27 @@ def _restore_secrets(state: State, aws: Aws, outputs: dict[str, str]) -> None:
     ):
         if _secret(aws, arn) != value:
             aws.secrets.put_secret_value(SecretId=arn, SecretString=value)
+
+
+def _restore_content(aws: Aws, bucket: str) -> None:
+    """Move public content into the stack's bucket from those of earlier deployments.
+
+    A bucket outlives its stack, and the next one makes another; mails still show its images.
+    """
+    for earlier in aws.s3.list_buckets()["Buckets"]:
+        name = earlier["Name"]
+        if not name.startswith(f"{STACK}-storage-") or name == bucket:
+            continue
+        for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for key in (each["Key"] for each in page.get("Contents", [])):
+                content = aws.s3.get_object(Bucket=name, Key=key)
+                aws.s3.put_object(
+                    Bucket=bucket,
+                    Key=key,
+                    Body=content["Body"].read(),
+                    ContentType=content["ContentType"],
+                )
+                aws.s3.delete_object(Bucket=name, Key=key)
 
 
 def _deployed_resources(aws: Aws) -> dict[str, Any]:

@@ -37,6 +37,8 @@ OF_THIS_HOP = frozenset(
 )
 ADDED_BY_CLIENT = frozenset({"User-Agent", "Accept", "Accept-Encoding", "Content-Type"})
 
+UNSAID = {"Accept": "*/*", "Content-Type": "application/octet-stream"}
+
 RETRY_AFTER_SECONDS = 2
 PAGE = """<!doctype html>
 <html lang="en">
@@ -109,6 +111,13 @@ class Front:
             ("X-Forwarded-Port", str(self._port)),
             # The emulator takes the first address as the source, which a client must not choose.
             ("X-Forwarded-For", request.remote or "127.0.0.1"),
+            # What a client doesn't say is any type (RFC 9110 §8.3, §12.5.1), and of the types that
+            # the template declares binary; the emulator takes it for text.
+            *(
+                (name, value)
+                for name, value in UNSAID.items()
+                if name not in request.headers and (body or name == "Accept")
+            ),
         ]
         async with self._session.request(
             request.method,

@@ -22,6 +22,7 @@ from local.lambda_events import sqs_record
 from ses_server import Mail, Server
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -104,11 +105,17 @@ class Edge:
     requests_queue_url: str
     signing_keys_arn: str
     authors_arn: str
+    bucket: str
 
     @classmethod
     def create(cls) -> Self:
         keys, authors = {"signing_key_id": "1", "1": "a key"}, {"authors": list[str]()}
+        bucket = "content"
+        _s3().create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
         return cls(
+            bucket=bucket,
             requests_queue_url=_sqs().create_queue(QueueName="requests")["QueueUrl"],
             signing_keys_arn=_secrets().create_secret(
                 Name="signing-keys", SecretString=json.dumps(keys)
@@ -134,6 +141,20 @@ class Edge:
             SecretId=self.authors_arn, SecretString=json.dumps({"authors": authors})
         )
 
+    def stored(self) -> dict[str, bytes]:
+        """Return all that is in the bucket of public content, by key."""
+        listed = _s3().list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return {
+            each["Key"]: _s3().get_object(Bucket=self.bucket, Key=each["Key"])["Body"].read()
+            for each in listed
+        }
+
+    def lose_bucket(self) -> None:
+        """Make S3 refuse to answer."""
+        for key in self.stored():
+            _s3().delete_object(Bucket=self.bucket, Key=key)
+        _s3().delete_bucket(Bucket=self.bucket)
+
     def lose_queue(self) -> None:
         """Make SQS refuse what is sent, as when it has an outage."""
         _sqs().delete_queue(QueueUrl=self.requests_queue_url)
@@ -147,6 +168,11 @@ class Edge:
 @cache
 def _sqs() -> "SQSClient":
     return boto3.client("sqs", region_name="eu-central-1")
+
+
+@cache
+def _s3() -> "S3Client":
+    return boto3.client("s3", region_name="eu-central-1")
 
 
 @cache

@@ -175,6 +175,9 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "DATABASE_URL_SECRET_ARN": as_application(database_url),
         }
         boto3.client("scheduler").create_schedule_group(Name="clocks")
+        boto3.client("s3").create_bucket(
+            Bucket="content", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
         environment = {
             **{f"{name}_QUEUE_URL": url for name, url in queues.items()},
             **{
@@ -197,6 +200,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
             "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
             "SEND_RATE_SHARE": "1",
+            "CONTENT_BUCKET": "content",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -222,6 +226,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         monkeypatch.setenv("REQUESTS_QUEUE_URL", edge.requests_queue_url)
         monkeypatch.setenv("SIGNING_KEYS_SECRET_ARN", edge.signing_keys_arn)
         monkeypatch.setenv("AUTHORS_SECRET_ARN", edge.authors_arn)
+        monkeypatch.setenv("CONTENT_BUCKET", edge.bucket)
         forget_what_was_read()
         yield edge
         forget_what_was_read()

@@ -262,7 +262,10 @@ def _respond(
     request: Request, status: HTTPStatus, shown: IssueWithBooks, **more: object
 ) -> Response:
     """Return an issue with its books, and what an endpoint adds to them."""
-    document = _summary(request, shown.issue) | shown.model_dump(mode="json", exclude={"issue"})
+    progress = shown.model_dump(mode="json", exclude={"issue"})
+    if shown.waits is not None:
+        progress["waits"]["message"] = sentences.printed(sentences.of_code(shown.waits.code))
+    document = _summary(request, shown.issue) | progress
     return Response.json(status, document | more, {"ETag": _etag(shown.issue)})
 
 

@@ -33,6 +33,10 @@ _ROUTES = {
 }
 
 
+_OBJECT = {"GET": "GetObject", "PUT": "PutObject"}  # by method; S3 names a bucket in host or path
+_BUCKET_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-]")
+
+
 class UnknownCallError(Exception):
     """A call of an operation that this module doesn't know."""
 
@@ -67,6 +71,8 @@ class Call:
         signed = _SIGNED.search(http.headers.get("authorization", ""))
         if not signed:
             raise UnknownCallError(f"{http.method} {urlsplit(http.url).path}, which is not signed")
+        if signed["service"] == "s3":
+            return cls("s3", *_on_an_object(http, signed["region"]))
         body: Members = json.loads(http.body) if http.body[:1] == b"{" else {}
         if target := http.headers.get("x-amz-target"):
             return cls(signed["service"], target.rpartition(".")[2], signed["region"], body)
@@ -85,6 +91,21 @@ class Call:
         if needs is None:
             raise UnknownCallError(self.name)
         return needs(self.members, _Place(self.region, account))
+
+
+def _on_an_object(http: HttpCall, region: str) -> tuple[str, str, Members]:
+    parts = urlsplit(http.url)
+    in_host = _BUCKET_HOST.match(parts.netloc)
+    bucket, _, key = unquote(parts.path)[1:].partition("/")
+    if in_host:
+        bucket, key = in_host["bucket"], unquote(parts.path)[1:]
+    if (
+        http.method not in _OBJECT
+        or not key
+        or parts.query not in {"", f"x-id={_OBJECT[http.method]}"}
+    ):
+        raise UnknownCallError(f"s3: {http.method} {parts.path}?{parts.query}")
+    return _OBJECT[http.method], region, {"Bucket": bucket, "Key": key}
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,19 @@ def _get_secret(members: Members, _place: _Place) -> list[Request]:
     return [Request("secretsmanager:GetSecretValue", members["SecretId"])]
 
 
+def _get_object(members: Members, _place: _Place) -> list[Request]:
+    """Return the needs of reading: without ListBucket, a key that doesn't exist is a 403."""
+    bucket = f"arn:aws:s3:::{members['Bucket']}"
+    return [
+        Request("s3:GetObject", f"{bucket}/{members['Key']}"),
+        Request("s3:ListBucket", bucket),
+    ]
+
+
+def _put_object(members: Members, _place: _Place) -> list[Request]:
+    return [Request("s3:PutObject", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")]
+
+
 def _mail(members: Members, place: _Place) -> tuple[list[str], dict[str, str]]:
     """Return the resources of a mail, and the condition keys of the actions that know the sender.
 
@@ -168,6 +202,8 @@ def _send_bulk_email(members: Members, place: _Place) -> list[Request]:
 
 _NEEDS: dict[str, _Needs] = {
     "lambda:Invoke": _invoke,
+    "s3:GetObject": _get_object,
+    "s3:PutObject": _put_object,
     "scheduler:CreateSchedule": _on_a_schedule("CreateSchedule"),
     "scheduler:DeleteSchedule": _on_a_schedule("DeleteSchedule"),
     "scheduler:GetSchedule": _on_a_schedule("GetSchedule"),

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from xml.sax.saxutils import escape
 
 from local.iam.calls import Call, HttpCall, UnknownCallError
 from local.iam.policies import Decision, Request, decide
 
 APP_ID = "AWS_SDK_UA_APP_ID"
 _CALLER = re.compile(r"\bapp/([\w-]+)")
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")  # or a digest
 _NOT_ALLOWED = "because no identity-based policy allows the {action} action"
 _DENIED = "with an explicit deny in an identity-based policy"
 _BAD_REQUEST, _FORBIDDEN = 400, 403
@@ -102,6 +103,9 @@ def _sentence(call: Call, role: str, request: Request, decision: Decision) -> st
 
 def _refuse(service: str, message: str) -> Refusal:
     """Return a refusal in the shape of the service's protocol."""
+    if service == "s3":
+        error = f"<Error><Code>AccessDenied</Code><Message>{escape(message)}</Message></Error>"
+        return Refusal(_FORBIDDEN, {"content-type": "application/xml"}, error.encode())
     headers = {
         "content-type": "application/x-amz-json-1.0" if service == "sqs" else "application/json",
         "x-amzn-errortype": "AccessDeniedException",

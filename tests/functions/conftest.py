@@ -28,7 +28,7 @@ HOW = "IAM_CALLS=write .venv/bin/pytest tests/functions"
 WRITES = os.environ.get("IAM_CALLS") == "write"
 FUNCTION = re.compile(rf"{re.escape(str(ROOT))}/functions/(\w+)/app\.py")
 TEST = re.compile(rf"{re.escape(str(ROOT))}/tests/")
-ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")  # or a digest
 
 type Calls = dict[str, list[dict[str, Any]]]
 

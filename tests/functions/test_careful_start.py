@@ -21,6 +21,7 @@ from tests.functions.issues import (
     books_of,
     clocks,
     deliver_all,
+    edit,
     pointer,
     pointers,
     publish_issue,
@@ -367,6 +368,42 @@ def test_an_issue_can_be_paused_and_resumed_in_the_hold_and_its_sample_still_cou
     assert "4 bounced" in show(issue_id)["paused_because"]
 
 
+def test_an_edit_in_the_hold_reaches_the_rest_and_nobody_twice(
+    cloud: Cloud, readers: list[UUID]
+) -> None:
+    issue_id = send_sample(cloud)
+    until = show(issue_id)["careful"]["held_until"]
+
+    act_on(issue_id, "pause")
+    assert edit(issue_id, markdown="Coffee, not tea")["statusCode"] == 200
+    act_on(issue_id, "resume")
+    tick(issue_id)
+    assert show(issue_id)["careful"]["held_until"] == until
+    report(cloud, issue_id, "Delivery", sample_of(cloud)[:1])
+    end_hold(cloud)
+    send(cloud, issue_id)
+
+    assert len(set(mailed(cloud))) == len(mailed(cloud)) == len(readers)
+    coffee = [mail for mail in cloud.ses.mails() if "Coffee" in (mail.text or "")]
+    assert len(coffee) == len(readers) - SAMPLE
+
+
+def test_a_draft_keeps_how_it_is_to_start(cloud: Cloud, readers: list[UUID]) -> None:
+    assert readers
+    issue_id = publish_issue(careful=CAREFUL, draft=True)
+    assert show(issue_id)["careful"]["sample"] == CAREFUL["sample"]
+
+    publish_draft(issue_id)
+    send(cloud, issue_id)
+
+    assert len(mailed(cloud)) == SAMPLE
+    assert show(issue_id)["waits"] == {
+        "code": "careful-start",
+        "until": show(issue_id)["careful"]["held_until"],
+        "message": "A sample goes first; the others follow after the hold if it is good.",
+    }
+
+
 def test_an_issue_that_is_canceled_in_the_hold_sends_nothing_more(
     cloud: Cloud, readers: list[UUID]
 ) -> None:
@@ -490,6 +527,17 @@ def test_a_hold_is_shown_as_a_duration(cloud: Cloud) -> None:
     issue_id = json_of(_publish(CAREFUL | {"hold": "PT90M"}))["id"]
 
     assert show(issue_id)["careful"]["hold"] == "PT1H30M"
+
+
+def publish_draft(issue_id: str) -> None:
+    event = api_event(
+        "POST",
+        "/issues/{id}/publish",
+        path_parameters={"id": issue_id},
+        author="ada",
+        headers={"content-type": "application/json", "idempotency-key": str(uuid4())},
+    )
+    assert publish(event, context())["statusCode"] == 202
 
 
 def _publish(careful: object) -> dict[str, Any]:

@@ -33,9 +33,11 @@ ALLOWED = {
     "dispatch": DATABASE,
     "deliver": DATABASE | SIGNATURES,
     "enroll": DATABASE | SIGNATURES,
+    "images": TEMPLATES,
+    "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
 }
-EDGE = ("subscribe", "confirm", "unsubscribe", "authorize")
+EDGE = ("subscribe", "confirm", "unsubscribe", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.
 NOBODY = {"aws_xray_sdk", "email_validator", "regex"}
 

@@ -451,13 +451,13 @@ def test_nothing_is_claimed_when_the_database_took_the_time_that_a_claim_needs(
     tick(issue_id)
     records = pointers(cloud)
     invocation = context(seconds_left=60)
-    issue_rate = pacing.issue_rate
+    allowed = pacing.allowed
 
-    def wake(connection: Connection) -> float | None:
+    def wake(connection: Connection) -> pacing.Allowed | None:
         invocation.get_remaining_time_in_millis = lambda: 50_000
-        return issue_rate(connection)
+        return allowed(connection)
 
-    monkeypatch.setattr(pacing, "issue_rate", wake)
+    monkeypatch.setattr(pacing, "allowed", wake)
     failures = deliver({"Records": records}, invocation)["batchItemFailures"]
 
     assert len(failures) == 1

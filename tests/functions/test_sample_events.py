@@ -18,6 +18,7 @@ FUNCTIONS = sorted(folder.parent.name for folder in ROOT.glob("functions/*/app.p
 NO_FAILURES = {"batchItemFailures": list[object]()}
 
 EXPECTED: dict[str, Callable[[Any], bool]] = {
+    "archive": lambda answer: answer["statusCode"] == 404,  # its digest is of no image
     "authorize": lambda answer: (
         answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"  # as with a made-up token
     ),
@@ -26,6 +27,7 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "dispatch": lambda answer: answer is None,
     "enroll": lambda answer: answer == NO_FAILURES,
     "feedback": lambda answer: answer == NO_FAILURES,
+    "images": lambda answer: answer["statusCode"] == 201,
     "migrate": lambda answer: answer is None,
     "publish": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["issues"] == []

@@ -101,11 +101,12 @@ def with_arns(document: Node, resources: Mapping[str, Node]) -> Node:
         return _ARNS[kind].format(name=name)
 
     text = json.dumps(document)
-    return json.loads(re.sub(r'(?<=")<(?P<name>\w+)(\.Arn)?>(?=")', arn, text))
+    return json.loads(re.sub(r'(?<=")<(?P<name>\w+)(\.Arn)?>(?="|/\*")', arn, text))
 
 
 _HERE = f"{REGION}:{ACCOUNT}"
 _ARNS = {
+    "AWS::S3::Bucket": "arn:aws:s3:::{name}",
     "AWS::SQS::Queue": f"arn:aws:sqs:{_HERE}:{{name}}",
     "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",

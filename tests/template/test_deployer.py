@@ -32,13 +32,14 @@ STACK = f"arn:aws:cloudformation:{HERE}:stack/news/*"
 MANAGED = f"arn:aws:cloudformation:{HERE}:stack/aws-sam-cli-managed-default/*"
 TRANSFORM = f"arn:aws:cloudformation:{REGION}:aws:transform/Serverless-2016-10-31"
 BUCKET = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b"
+CONTENT = "arn:aws:s3:::news-storage-1a2b-content-3c4d"
 API = f"arn:aws:apigateway:{REGION}::"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/news-DeliverFunctionRole-1A2B"
 EC2 = f"arn:aws:ec2:{HERE}"
 RDS = f"arn:aws:rds:{HERE}"
 WAF = f"arn:aws:wafv2:{HERE}:regional"
 
-NESTED_STACKS = ("Budget", "Database", "Front", "Monitoring")
+NESTED_STACKS = ("Budget", "Database", "Front", "Monitoring", "Storage")
 
 # What each kind of resource is called in this stack, and what else its handlers work on.
 ARNS: dict[str, list[str]] = {
@@ -134,8 +135,8 @@ ARNS: dict[str, list[str]] = {
         "arn:aws:route53:::hostedzone/Z0123456789",
         "arn:aws:route53:::change/C1",
     ],
-    "AWS::S3::Bucket": [BUCKET],
-    "AWS::S3::BucketPolicy": [BUCKET],
+    "AWS::S3::Bucket": [BUCKET, CONTENT],
+    "AWS::S3::BucketPolicy": [BUCKET, CONTENT],
     "AWS::SES::ConfigurationSet": [f"arn:aws:ses:{HERE}:configuration-set/news-issues"],
     "AWS::SES::ConfigurationSetEventDestination": [
         f"arn:aws:ses:{HERE}:configuration-set/news-issues"
@@ -286,9 +287,14 @@ NOT_CALLED = {
         "AWS::SNS::Topic=sns:Unsubscribe",
     ),
 }
-# Of the handlers of a bucket, what sam's own needs: samcli/lib/bootstrap/bootstrap.py makes it with
-# encryption, versions, tags, no public access, and a policy.
-OF_SAM_S_BUCKET = {
+# Of the handlers of a bucket, what ours and sam's own need: samcli/lib/bootstrap/bootstrap.py makes
+# it with encryption, versions, tags, no public access, and a policy; ours expires old versions, and
+# has no access lists.
+OF_A_BUCKET = {
+    "s3:GetBucketOwnershipControls",
+    "s3:GetLifecycleConfiguration",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutLifecycleConfiguration",
     "s3:CreateBucket",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
@@ -353,7 +359,7 @@ def excluded(kind: str, action: str) -> bool:
 
 @pytest.fixture(scope="module")
 def resources(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
-    """All that any parameters make, and what sam makes for itself."""
+    """All that any parameters make; what sam makes for itself is of the same types."""
     template = transformed(tmp_path_factory.mktemp("transformed"))
     parents = (under(template, **more | EVERYTHING) for more in (OWN_DATABASE, EXISTING))
     nested = (
@@ -361,8 +367,7 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
         for node in template["Resources"].values()
         if node["Type"] == "AWS::CloudFormation::Stack"
     )
-    made = [node for each in (*parents, *nested) for node in each.values()]
-    return [*made, {"Type": "AWS::S3::Bucket"}, {"Type": "AWS::S3::BucketPolicy"}]
+    return [node for each in (*parents, *nested) for node in each.values()]
 
 
 @pytest.fixture(scope="module")
@@ -390,7 +395,7 @@ def called(resources: list[Node], handlers: dict[str, list[str]]) -> list[Reques
     requests: list[Request] = []
     for kind, actions in handlers.items():
         for action in actions:
-            is_ours = action in OF_SAM_S_BUCKET if "::S3::" in kind else not excluded(kind, action)
+            is_ours = action in OF_A_BUCKET if "::S3::" in kind else not excluded(kind, action)
             if is_ours:
                 requests += on_resources(kind, action, attached)
     return requests + UNRECORDED

@@ -47,7 +47,10 @@ QUEUES = resources_of_type("AWS::SQS::Queue")
 SOURCES = resources_of_type("AWS::Lambda::EventSourceMapping")
 API = RESOURCES["Api"]["Properties"]
 
-EDGE = {"SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"}
+EDGE = {
+    *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
+    *("ImagesFunction", "ArchiveFunction"),
+}
 ASYNCHRONOUS = {
     "DispatchFunction"
 }  # but for CloudFormation's own calls of migrate, which it watches
@@ -60,9 +63,11 @@ OPEN_ROUTES = {
     "POST /subscriptions/confirm",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /images/{file}",
     "GET /{proxy+}",
 }
 AUTHORS_ROUTES = {
+    "POST /images",
     "POST /issues",
     "GET /issues",
     "GET /issues/{id}",
@@ -88,6 +93,7 @@ ON_RESOURCES_LIKE = {
     ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
+    "/images/*": "an image has its digest as its name",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60

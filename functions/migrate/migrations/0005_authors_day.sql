@@ -91,3 +91,10 @@ CREATE TABLE test_mail_budgets (
     day date NOT NULL,
     mails integer NOT NULL CHECK (mails > 0)
 );
+
+-- The mails of issues on the newest day, and the first day of a warm-up; days are numbered from
+-- 1970 on, in UTC.
+ALTER TABLE send_governor
+    ADD COLUMN newest_day integer NOT NULL DEFAULT 0,
+    ADD COLUMN mails_that_day integer NOT NULL DEFAULT 0,
+    ADD COLUMN first_day integer;

@@ -55,6 +55,7 @@ class Timings(BaseModel):
     release_window: float = 300  # how far ahead pointers are put on the queue
     released_long_ago: float = 900  # SQS delays at most this long: an older pointer is lost
     orphaned_clock: float = 900  # a clock without an issue this old belongs to a failed publish
+    warm_up_day: float = 24 * 3600  # a day of it ends at midnight, UTC
     # Retries of one batch, when SES asked for them: over an hour in all before a recipient fails.
     batch_tries: int = 10
     batch_retry_first: float = 2
@@ -159,6 +160,12 @@ def send_rate_share() -> float:
     return float(_required("SEND_RATE_SHARE"))
 
 
+@cache
+def warms_up() -> bool:
+    """Return whether the stack sends few mails a day at first, and more each day."""
+    return os.environ.get("WARM_UP") == "true"
+
+
 def issue_configuration_set() -> str:
     """Return the SES configuration set of issues, whose events go to FeedbackQueue."""
     return _required("ISSUE_CONFIGURATION_SET")
@@ -203,6 +210,11 @@ def signing_keys_secret_arn() -> str:
 def authors_secret_arn() -> str:
     """Return the secret of the authors."""
     return _required("AUTHORS_SECRET_ARN")
+
+
+def content_bucket() -> str:
+    """Return the bucket of public content."""
+    return _required("CONTENT_BUCKET")
 
 
 def database() -> DatabaseSettings:

@@ -222,13 +222,47 @@ def test_passing_a_role_needs_a_permission_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "/content/images/1.png?x-id=GetObject",
+        "https://content.s3.eu-central-1.amazonaws.com/images/1.png",
+    ],
+)
+def test_a_bucket_is_named_in_the_path_or_in_the_host(url: str) -> None:
+    needed = Call.read(http("s3", method="GET", url=url)).requests("123456789012")
+
+    assert [(each.action, each.resource) for each in needed] == [
+        ("s3:GetObject", "arn:aws:s3:::content/images/1.png"),
+        ("s3:ListBucket", "arn:aws:s3:::content"),
+    ]
+
+
+def test_s3_refuses_in_its_own_words(permit: Permit, roles: Path, calls: Path) -> None:
+    permit(
+        {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::content/images/*"}
+    )
+    gate = Gate(roles, calls)
+
+    assert gate.refusal(http("s3", method="PUT", url="/content/images/1.png")) is None
+    refusal = gate.refusal(http("s3", method="PUT", url="/content/feed.xml"))
+
+    assert refusal is not None
+    assert refusal.status == 403
+    assert b"<Code>AccessDenied</Code>" in refusal.body
+    assert b"s3:PutObject on resource: arn:aws:s3:::content/feed.xml" in refusal.body
+
+
+@pytest.mark.parametrize(
     "call",
     [
+        http("s3", method="DELETE", url="/content/images/1.png"),
+        http("s3", method="GET", url="/content?list-type=2"),
+        http("s3", method="PUT", url="/content/images/1.png?acl"),
         http("ses", url="/v2/email/contact-lists"),
         http("scheduler", method="PATCH", url="/schedules/one"),
         HttpCall("GET", "/", {}, b""),
     ],
-    ids=["path", "method", "unsigned"],
+    ids=["deletion", "list", "access list", "path", "method", "unsigned"],
 )
 def test_an_unknown_call_can_not_be_read(call: HttpCall) -> None:
     with pytest.raises(UnknownCallError):

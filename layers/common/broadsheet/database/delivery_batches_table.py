@@ -236,6 +236,18 @@ def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
 
 
 def clear_release(connection: Connection, issue_id: IssueId, numbers: Sequence[int]) -> None:
+    """Clear the release mark of batches that may not leave today: dispatch sets it again."""
+    connection.execute(
+        """
+        UPDATE delivery_batches
+        SET released_at = NULL
+        WHERE issue_id = %(issue_id)s AND number = ANY(%(numbers)s) AND state = 'waiting'
+        """,
+        {"issue_id": issue_id.root, "numbers": list(numbers)},
+    )
+
+
+def clear_unsendable(connection: Connection, issue_id: IssueId, numbers: Sequence[int]) -> None:
     """Clear the release mark of batches whose issue isn't sending.
 
     Dispatch then puts them on the queue again after the issue resumes.

@@ -8,7 +8,7 @@ late loses nothing: slots that passed up to ``tolerance`` ago are used.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +21,7 @@ class Pace(BaseModel):
     """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
 
     ``age``: seconds since a caller last took on asking SES for it; infinite before the first.
+    ``day``: today's number. ``first_day``: that of a warm-up. ``mails_today``: of issues.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,18 +30,27 @@ class Pace(BaseModel):
     slowdown: float
     is_quota_spent: bool
     age: float
+    day: int
+    first_day: int | None
+    mails_today: int
 
 
-def read(connection: Connection) -> Pace:
+def read(connection: Connection, day_seconds: float) -> Pace:
     """Return the pace as it is now."""
     with connection.cursor(row_factory=class_row(Pace)) as cursor:
         pace = cursor.execute(
             """
             SELECT account_rate, slowdown, is_quota_spent,
                    extract(epoch FROM clock_timestamp())::float8
-                       - extract(epoch FROM refreshed_at)::float8 AS age
-            FROM send_governor
-            """
+                       - extract(epoch FROM refreshed_at)::float8 AS age,
+                   today.number AS day,
+                   first_day,
+                   CASE WHEN newest_day = today.number THEN mails_that_day ELSE 0 END AS mails_today
+            FROM send_governor, (
+                SELECT floor(extract(epoch FROM clock_timestamp()) / %(day)s::float8)::integer
+            ) AS today (number)
+            """,
+            {"day": day_seconds},
         ).fetchone()
     if pace is None:
         raise LookupError("the governor has no row: the schema is not up to date")
@@ -82,28 +92,55 @@ def set_quota(
     )
 
 
-def reserve(
-    connection: Connection, mails: int, rate: float, tolerance: timedelta, horizon: timedelta
-) -> timedelta | None:
+class Request(NamedTuple):
+    """What a sender wants to reserve. ``per_day``: how many mails of issues a warm-up allows."""
+
+    mails: int
+    rate: float
+    tolerance: timedelta
+    horizon: timedelta
+    day_seconds: float
+    per_day: int | None
+
+
+def reserve(connection: Connection, request: Request) -> timedelta | None:
     """Reserve consecutive slots for mails; return the delay until the first.
 
     It is negative, down to ``-tolerance``, if the first slot has passed: late mails leave at once,
-    each not before its own slot. None when the first slot would be beyond the horizon, and then
-    nothing is reserved.
+    each not before its own slot. None when the first slot would be beyond the horizon, or the mails
+    are too many for today, and then nothing is reserved.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(
             """
             UPDATE send_governor
             SET next_slot_at = greatest(next_slot_at, clock_timestamp() - %(tolerance)s)
-                               + %(length)s
+                               + %(length)s,
+                newest_day = today.number,
+                mails_that_day =
+                    CASE WHEN newest_day = today.number THEN mails_that_day ELSE 0 END + %(mails)s,
+                first_day = CASE
+                    WHEN %(per_day)s::integer IS NULL THEN first_day
+                    ELSE coalesce(first_day, today.number)
+                END
+            FROM (
+                SELECT floor(extract(epoch FROM clock_timestamp()) / %(day)s::float8)::integer
+            ) AS today (number)
             WHERE next_slot_at <= clock_timestamp() + %(horizon)s
+              AND (
+                  %(per_day)s::integer IS NULL
+                  OR CASE WHEN newest_day = today.number THEN mails_that_day ELSE 0 END + %(mails)s
+                      <= %(per_day)s
+              )
             RETURNING next_slot_at - %(length)s - clock_timestamp()
             """,
             {
-                "tolerance": tolerance,
-                "length": timedelta(seconds=mails / rate),
-                "horizon": horizon,
+                "tolerance": request.tolerance,
+                "length": timedelta(seconds=request.mails / request.rate),
+                "mails": request.mails,
+                "horizon": request.horizon,
+                "day": request.day_seconds,
+                "per_day": request.per_day,
             },
         ).fetchone()
 

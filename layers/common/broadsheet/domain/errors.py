@@ -148,6 +148,28 @@ class RequestTooLarge(BroadsheetError):
     max_bytes: int
 
 
+class NotAnImage(UnsupportedContentType):
+    """The body is no JPEG, PNG or GIF, whatever its name or its header says."""
+
+    code = "not-an-image"
+
+
+class DamagedImage(InvalidRequest):
+    """The image begins as one and is cut off, or contains what its format doesn't allow."""
+
+    code = "damaged-image"
+
+
+@dataclass(eq=False)
+class ImageTooManyPixels(InvalidRequest):
+    """The image has more pixels than a mail program should decode."""
+
+    code = "image-too-many-pixels"
+    width: int
+    height: int
+    max_pixels: int
+
+
 # --- Authors -------------------------------------------------------------------------------------
 
 

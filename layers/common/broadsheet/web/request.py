@@ -27,6 +27,7 @@ class Request:
     """An API Gateway proxy event, parsed. Header names are in lower case.
 
     ``author``, ``role``: as the authorizer found them; empty and ``None`` on routes for everybody.
+    ``site``: the newsletter's whole address, without a slash at the end.
     """
 
     method: str
@@ -39,6 +40,7 @@ class Request:
     author: str
     role: Role | None
     base_path: str
+    site: str
     correlation_id: str
 
     @classmethod
@@ -64,6 +66,7 @@ class Request:
             author=authorized.get("author", ""),
             role=Role(authorized["role"]) if authorized.get("role") else None,
             base_path=_base_path(event),
+            site=settings.public_url() or f"https://{_host(event)}{_base_path(event)}",
             correlation_id=context["requestId"],
         )
 
@@ -104,6 +107,12 @@ class Request:
     @property
     def _media_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _host(event: Mapping[str, Any]) -> str:
+    """Return the host that the client asked for; the emulator states it in a header only."""
+    context = event["requestContext"]
+    return str(context.get("domainName") or (event.get("headers") or {}).get("host", ""))
 
 
 def _base_path(event: Mapping[str, Any]) -> str:

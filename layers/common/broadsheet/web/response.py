@@ -1,7 +1,8 @@
-"""A response: a page, JSON or a redirect, as API Gateway expects it."""
+"""A response: a page, JSON, an image or a redirect, as API Gateway expects it."""
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,10 +22,13 @@ _SECURITY_HEADERS = {
 
 @dataclass(frozen=True)
 class Response:
-    """What a client gets; ``as_event`` returns it in API Gateway's form."""
+    """What a client gets; ``as_event`` returns it in API Gateway's form.
+
+    ``body``: text, or the bytes of what is no text.
+    """
 
     status: HTTPStatus
-    body: str = ""
+    body: str | bytes = ""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -55,10 +59,14 @@ class Response:
     def as_event(self, method: str = "GET") -> dict[str, Any]:
         """Return the event for API Gateway; for HEAD without the body (RFC 9110 §9.3.2)."""
         headers = {"Content-Type": self.content_type, **_SECURITY_HEADERS, **self.headers}
-        if method == "HEAD":
-            headers["Content-Length"] = str(len(self.body.encode()))
+        body = self.body.encode() if isinstance(self.body, str) else self.body
+        if method == "HEAD" and self.status is not HTTPStatus.NOT_MODIFIED:
+            headers["Content-Length"] = str(len(body))
+            body = b""
+        is_binary = isinstance(self.body, bytes)
         return {
             "statusCode": int(self.status),
             "headers": headers,
-            "body": "" if method == "HEAD" else self.body,
+            "body": base64.b64encode(body).decode() if is_binary else body.decode(),
+            "isBase64Encoded": is_binary,
         }

@@ -1,7 +1,7 @@
 """Which role each of the authors' routes needs.
 
-A route that API Gateway opens to everybody is not here. ``tests/functions/test_roles.py`` walks
-the template's routes with every role.
+A route that API Gateway opens to everybody is not here. A test, ``test_roles.py``, walks the
+template's routes with every role.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ROLES = {
     "DELETE /issues/{id}": Role.WRITE,  # only a draft
     "POST /issues/{id}/publish": Role.PUBLISH,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
+    "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,
     "POST /issues/{id}/resume": Role.PUBLISH,
     "POST /issues/{id}/cancel": Role.PUBLISH,

@@ -49,6 +49,13 @@ SENTENCES = {
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Images.
+    "not-an-image": "send a JPEG, a PNG or a GIF: this is none of them, whatever its name says",
+    "damaged-image": "this image is cut off or damaged: save it again as JPEG, PNG or GIF",
+    "image-too-many-pixels": (
+        "an image may have at most {max_pixels:,} pixels, and this has {width:,} by {height:,}: "
+        "make it smaller; 1,200 pixels across are enough for a mail"
+    ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
     # Links.
@@ -168,6 +175,9 @@ SENTENCES = {
     ),
     # Outcomes of an issue.
     "nobody-failed": "nobody has failed: there is nobody to send to again",
+    "careful-start": "a sample goes first; the others follow after the hold if it is good",
+    "warm-up": "the warm-up's mails of today are sent; the others leave tomorrow (UTC)",
+    "quota-spent": "SES's 24-hour quota is spent; the others leave when it has room again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",
     "dependency-unavailable": (

@@ -32,13 +32,24 @@ if TYPE_CHECKING:
         RenderedIssue,
     )
     from broadsheet.domain.ledger import LedgerRow
+    from broadsheet.services.sending.pacing import Allowed
+
+
+class Wait(BaseModel):
+    """Why an issue's waiting recipients don't get it now; ``until``: if that is known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    until: datetime | None
 
 
 class IssueWithBooks(BaseModel):
     """An issue, and its books once its audience is frozen.
 
     ``seconds_to_go``: how long the waiting recipients will take at the present rate, and a hold
-    before; None when sending doesn't go on by itself.
+    before; None when sending doesn't go on by itself, or not today. ``waits``: why the waiting
+    recipients don't get it now.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +57,7 @@ class IssueWithBooks(BaseModel):
     issue: Issue
     books: Books | None
     seconds_to_go: float | None
+    waits: Wait | None
 
 
 class Published(NamedTuple):
@@ -157,16 +169,31 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
                 canceled=issue.status is IssueStatus.CANCELED,
             )
         )
-        rate = pacing.present_rate(connection)
+        at_most, is_quota_spent = pacing.present(connection)
+    if shown is None or issue.status is not IssueStatus.SENDING:
+        return IssueWithBooks(issue=issue, books=shown, seconds_to_go=None, waits=None)
     return IssueWithBooks(
-        issue=issue, books=shown, seconds_to_go=_seconds_to_go(issue, shown, rate)
+        issue=issue,
+        books=shown,
+        seconds_to_go=_seconds_to_go(issue, shown, at_most),
+        waits=_wait(issue, at_most, is_quota_spent=is_quota_spent) if shown.waiting else None,
     )
 
 
-def _seconds_to_go(issue: Issue, shown: Books | None, rate: float | None) -> float | None:
-    if shown is None or issue.status is not IssueStatus.SENDING or rate is None:
+def _seconds_to_go(issue: Issue, shown: Books, at_most: Allowed | None) -> float | None:
+    if at_most is None or (at_most.left is not None and shown.waiting > at_most.left):
         return None
-    return round(shown.waiting / rate + careful_start.seconds_held(issue), 1)
+    return round(shown.waiting / at_most.rate + careful_start.seconds_held(issue), 1)
+
+
+def _wait(issue: Issue, at_most: Allowed | None, *, is_quota_spent: bool) -> Wait | None:
+    if issue.held_after is not None:
+        return Wait(code="careful-start", until=issue.held_until)
+    if is_quota_spent:
+        return Wait(code="quota-spent", until=None)
+    if at_most is not None and at_most.is_day_over:
+        return Wait(code="warm-up", until=at_most.day_ends)
+    return None
 
 
 def ledger(

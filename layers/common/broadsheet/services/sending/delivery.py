@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import BatchPointer, Claim, Recipient
     from broadsheet.domain.issues import IssueId
     from broadsheet.mail.ses.results import SendResult
+    from broadsheet.services.sending.pacing import Allowed
 
 
 class Invocation(NamedTuple):
@@ -70,6 +71,10 @@ class _NoSlots(Exception):
     """The governor has no slots within its horizon: nothing is claimed."""
 
 
+class _TooManyForToday(Exception):
+    """A warm-up allows fewer mails today: nothing is claimed, and dispatch releases it tomorrow."""
+
+
 def deliver(invocation: Invocation, pointer: BatchPointer, correlation_id: str) -> bool:
     """Send the batches of a pointer, as far as there is time; return whether it is finished.
 
@@ -82,18 +87,21 @@ def deliver(invocation: Invocation, pointer: BatchPointer, correlation_id: str) 
     others_wait = False
     while numbers and invocation.has_time_for_a_claim:
         with invocation.session.connected(connect_timeout) as connection:
-            rate = pacing.issue_rate(connection)
-        if rate is None:
+            at_most = pacing.allowed(connection)
+        if at_most is None:
             return False
         if not invocation.has_time_for_a_claim:  # the database was long in waking
             break
-        size = pacing.batches_in_a_claim(rate)
+        size = pacing.batches_in_a_claim(at_most)
         try:
-            others_wait = _deliver_claim(invocation, pointer.issue_id, numbers[:size], rate)
+            others_wait = _deliver_claim(invocation, pointer.issue_id, numbers[:size], at_most)
         except _NoSlots:
             time.sleep(random.uniform(0.5, 1) * settings.timings().slot_poll)  # noqa: S311
-        else:
-            numbers = numbers[size:]
+            continue
+        except _TooManyForToday:
+            with invocation.session.connected(connect_timeout) as connection:
+                delivery_batches_table.clear_release(connection, pointer.issue_id, numbers[:size])
+        numbers = numbers[size:]
     if not others_wait:
         with invocation.session.connected(connect_timeout) as connection:
             is_all_sent = not delivery_batches_table.has_open(connection, pointer.issue_id)
@@ -135,17 +143,17 @@ class _Answers:
 
 
 def _deliver_claim(
-    invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], rate: float
+    invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], at_most: Allowed
 ) -> bool:
     """Send some batches under one claim; return whether others are known to wait.
 
-    Raises ``_NoSlots`` before anything is claimed.
+    Raises ``_NoSlots`` and ``_TooManyForToday`` before anything is claimed.
     """
-    claim, starts_in = _claim(invocation, issue_id, numbers, rate)
+    claim, starts_in = _claim(invocation, issue_id, numbers, at_most)
     if claim is None:
         logger.info("nothing to claim", issue_id=str(issue_id), batches=list(numbers))
         return False
-    pace = calls.Pace(rate, first_slot=time.monotonic() + starts_in.total_seconds())
+    pace = calls.Pace(at_most.rate, first_slot=time.monotonic() + starts_in.total_seconds())
     time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, others, mail = invocation.in_database(
         lambda connection: (
@@ -192,7 +200,7 @@ def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]
 
 
 def _claim(
-    invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], rate: float
+    invocation: Invocation, issue_id: IssueId, numbers: Sequence[int], at_most: Allowed
 ) -> tuple[Claim | None, timedelta]:
     """Claim batches and reserve their slots, both or neither; return the delay to the first."""
     timings = settings.timings()
@@ -204,10 +212,12 @@ def _claim(
             connection, issue_id, numbers, timedelta(seconds=timings.claim_deadline)
         )
         if taken is None:
-            delivery_batches_table.clear_release(connection, issue_id, numbers)
+            delivery_batches_table.clear_unsendable(connection, issue_id, numbers)
             return None, timedelta()
         claim, mails = taken
-        starts_in = pacing.reserve(connection, mails, rate) if mails else timedelta()
+        if at_most.left is not None and mails > at_most.left:
+            raise _TooManyForToday
+        starts_in = pacing.reserve(connection, mails, at_most) if mails else timedelta()
         if starts_in is None:
             raise _NoSlots
     return claim, starts_in

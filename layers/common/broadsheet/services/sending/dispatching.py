@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import Issue, IssueId
     from broadsheet.domain.ledger import RoundMember
+    from broadsheet.services.sending.pacing import Allowed
 
 
 _FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
@@ -55,9 +56,9 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _hold_what_a_crash_left(connection, issue_id)
         _settle(connection, issue_id)
         _close_or_hold(connection, issue_id)
-        _release(connection, issue_id, correlation_id)
+        day_over_until = _release(connection, issue_id, correlation_id)
         _finish(connection, issue_id)
-        _adjust_clock(connection, issue_id, correlation_id)
+        _adjust_clock(connection, issue_id, correlation_id, day_over_until)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
@@ -254,25 +255,36 @@ def _close_or_hold(connection: Connection, issue_id: IssueId) -> None:
         careful_start.advance(connection, issue)
 
 
-def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
-    """Put the next minutes' worth of batches on the queue, each delayed to about its turn."""
-    rate = pacing.issue_rate(connection)
-    if rate is None:
-        return
-    timings = settings.timings()
-    long_ago = timedelta(seconds=timings.released_long_ago)
-    seconds_a_batch = pacing.batch_size(rate) / rate
+def _release(connection: Connection, issue_id: IssueId, correlation_id: str) -> datetime | None:
+    """Put the next minutes' worth of batches on the queue, each delayed to about its turn.
+
+    Return when more may leave, if the mails that a warm-up allows today are sent.
+    """
+    at_most = pacing.allowed(connection)
+    if at_most is None:
+        return None
+    if at_most.is_day_over:
+        return at_most.day_ends
+    _release_batches(connection, issue_id, correlation_id, at_most)
+    return None
+
+
+def _release_batches(
+    connection: Connection, issue_id: IssueId, correlation_id: str, at_most: Allowed
+) -> None:
+    long_ago = timedelta(seconds=settings.timings().released_long_ago)
+    seconds_a_batch = pacing.batch_size(at_most.rate) / at_most.rate
     with _locked(connection, issue_id) as issue:
         if issue.status is not IssueStatus.SENDING:
             return
         on_their_way = delivery_batches_table.count_released(connection, issue_id, long_ago)
-        room = max(1, int(timings.release_window / seconds_a_batch)) - on_their_way
+        room = pacing.batches_to_release(at_most) - on_their_way
         if room <= 0:
             return
         numbers = delivery_batches_table.mark_released(
             connection, issue_id, room, long_ago, up_to=issue.held_after
         )
-    size = pacing.batches_in_a_claim(rate)
+    size = pacing.batches_in_a_claim(at_most)
     delivery_queue.send(
         (
             (
@@ -295,7 +307,12 @@ def _finish(connection: Connection, issue_id: IssueId) -> None:
         logger.info("issue finished", issue_id=str(issue_id))
 
 
-def _adjust_clock(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+def _adjust_clock(
+    connection: Connection,
+    issue_id: IssueId,
+    correlation_id: str,
+    day_over_until: datetime | None,
+) -> None:
     """Delete the clock of an issue that needs no more dispatching.
 
     If nothing is due before a known time, the clock sleeps until then, so that nothing wakes the
@@ -304,7 +321,10 @@ def _adjust_clock(connection: Connection, issue_id: IssueId, correlation_id: str
     """
     with _locked(connection, issue_id) as issue:
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
-            if until := careful_start.held_until(issue):
+            until = careful_start.held_until(issue)
+            if until is None and day_over_until and not _is_under_way(connection, issue):
+                until = day_over_until
+            if until is not None and until > datetime.now(UTC):
                 _sleep(issue_id, until, correlation_id)
             return
         # In a canceled issue, a batch that a deliver has just released waits to be closed.
@@ -318,6 +338,17 @@ def _adjust_clock(connection: Connection, issue_id: IssueId, correlation_id: str
             return
         issue_clock.stop(issue_id)
     logger.info("clock stopped", issue_id=str(issue_id))
+
+
+def _is_under_way(connection: Connection, issue: Issue) -> bool:
+    """Return whether a part of an issue is released, claimed or unresolved, or it has not begun."""
+    long_ago = timedelta(seconds=settings.timings().released_long_ago)
+    return (
+        issue.status is not IssueStatus.SENDING
+        or delivery_batches_table.count_released(connection, issue.id, long_ago) > 0
+        or delivery_batches_table.has_claimed(connection, issue.id)
+        or unresolved_sends.oldest_deadline(connection, issue.id) is not None
+    )
 
 
 def _sleep(issue_id: IssueId, until: datetime, correlation_id: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
 from broadsheet.database import send_governor_table
+from broadsheet.domain import warm_up
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.rates import ISSUES_SHARE, SLOWDOWN, SLOWDOWN_RECOVERY
 from broadsheet.mail.ses import account
@@ -18,19 +19,62 @@ if TYPE_CHECKING:
     from broadsheet.database.send_governor_table import Pace
 
 
-def issue_rate(connection: Connection) -> float | None:
-    """Return how many mails of issues may leave a second; None while none may.
+class Allowed(NamedTuple):
+    """How many mails of issues may leave: ``rate`` a second, and ``per_day`` while warming up.
+
+    ``today``: how many of them have their slots already. ``day_ends``: when others are allowed.
+    """
+
+    rate: float
+    per_day: int | None
+    today: int
+    day_ends: datetime
+
+    @property
+    def left(self) -> int | None:
+        """How many more may leave today; None for as many as there are."""
+        return None if self.per_day is None else max(0, self.per_day - self.today)
+
+    @property
+    def is_day_over(self) -> bool:
+        """Whether today's mails are sent, but for fewer than a batch may have."""
+        return self.left is not None and self.left < BULK_LIMIT
+
+
+def allowed(connection: Connection) -> Allowed | None:
+    """Return how many mails of issues may leave; None while none may.
 
     None may leave when the 24-hour quota is spent, when SES's rate is 0, and before SES has
     reported its quota for the first time. Once a minute, one caller asks SES for it. When SES does
     not answer, the last quota stays in force.
     """
     every = settings.timings().quota_refresh
-    pace = send_governor_table.read(connection)
+    pace = _read(connection)
     if pace.age > every and send_governor_table.claim_refresh(connection, timedelta(seconds=every)):
         _refresh(connection)
-        pace = send_governor_table.read(connection)
-    return _rate_at(pace)
+        pace = _read(connection)
+    return _allowed_at(pace)
+
+
+def present(connection: Connection) -> tuple[Allowed | None, bool]:
+    """Return what ``allowed`` does, without asking SES, and whether SES's quota is spent."""
+    pace = _read(connection)
+    return _allowed_at(pace), pace.is_quota_spent
+
+
+def _read(connection: Connection) -> Pace:
+    return send_governor_table.read(connection, settings.timings().warm_up_day)
+
+
+def _allowed_at(pace: Pace) -> Allowed | None:
+    if pace.account_rate is None or pace.is_quota_spent:
+        return None
+    per_day = None
+    if settings.warms_up():
+        begun = pace.day if pace.first_day is None else pace.first_day
+        per_day = warm_up.allowance(pace.day - begun)
+    day_ends = datetime.fromtimestamp((pace.day + 1) * settings.timings().warm_up_day, UTC)
+    return Allowed(_ours(pace.account_rate) * pace.slowdown, per_day, pace.mails_today, day_ends)
 
 
 def _refresh(connection: Connection) -> None:
@@ -51,23 +95,12 @@ def _refresh(connection: Connection) -> None:
     )
 
 
-def present_rate(connection: Connection) -> float | None:
-    """Return the rate as ``issue_rate`` does, without asking SES."""
-    return _rate_at(send_governor_table.read(connection))
-
-
-def _rate_at(pace: Pace) -> float | None:
-    if pace.account_rate is None or pace.is_quota_spent:
-        return None
-    return _ours(pace.account_rate) * pace.slowdown
-
-
 def usual_rate(connection: Connection) -> float:
     """Return the rate of issues when nothing slows them down; batches are sized by it.
 
     Raises ``DependencyUnavailable`` when SES has never reported it and does not now.
     """
-    issue_rate(connection)
+    allowed(connection)
     return (
         known_rate(connection)
         or _ours(account.send_quota().max_per_second)
@@ -77,7 +110,7 @@ def usual_rate(connection: Connection) -> float:
 
 def known_rate(connection: Connection) -> float | None:
     """Return the last rate as ``usual_rate`` does; None before SES has reported one."""
-    account_rate = send_governor_table.read(connection).account_rate
+    account_rate = _read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 
 
@@ -95,36 +128,51 @@ def batch_size(rate: float) -> int:
     return max(1, min(BULK_LIMIT, int(rate * settings.timings().batch_seconds)))
 
 
-def batches_in_a_claim(rate: float) -> int:
-    """Return how many batches are about two seconds of sending, 1 to 50."""
-    batches = round(rate * settings.timings().batch_seconds / batch_size(rate))
+def batches_in_a_claim(at_most: Allowed) -> int:
+    """Return how many batches are about two seconds of sending, 1 to 50, and fit into today."""
+    size = batch_size(at_most.rate)
+    batches = round(at_most.rate * settings.timings().batch_seconds / size)
+    if at_most.left is not None:
+        batches = min(batches, at_most.left // BULK_LIMIT)
     return max(1, min(settings.BATCHES_IN_A_CLAIM, batches))
 
 
-def reserve(connection: Connection, mails: int, rate: float) -> timedelta | None:
+def batches_to_release(at_most: Allowed) -> int:
+    """Return how many batches may be on DeliveryQueue: some minutes' worth, at most today's."""
+    size = batch_size(at_most.rate)
+    batches = max(1, int(settings.timings().release_window * at_most.rate / size))
+    return batches if at_most.left is None else min(batches, at_most.left // size)
+
+
+def reserve(connection: Connection, mails: int, at_most: Allowed) -> timedelta | None:
     """Reserve the slots of mails that leave at this rate; return the delay until the first.
 
-    It is negative if the first slot has passed. None when no slot is free within the horizon, and
-    then nothing is reserved.
+    It is negative if the first slot has passed. None when no slot is free within the horizon, or
+    the day's mails are all reserved, and then nothing is reserved.
     """
     timings = settings.timings()
     # SES's bucket holds one second's worth. The call itself takes a part of it, and a late call
     # takes one together with the next.
+    rate = at_most.rate
     tolerance = max(0.0, 1 - call_size(rate) / rate - timings.slot_jitter)
     return send_governor_table.reserve(
         connection,
-        mails,
-        rate,
-        timedelta(seconds=tolerance),
-        timedelta(seconds=timings.slot_horizon),
+        send_governor_table.Request(
+            mails,
+            rate,
+            timedelta(seconds=tolerance),
+            timedelta(seconds=timings.slot_horizon),
+            timings.warm_up_day,
+            at_most.per_day,
+        ),
     )
 
 
 def count_confirmation(connection: Connection) -> None:
     """Move the issues' slots for a confirmation mail, which waits for no slot."""
-    rate = present_rate(connection)
-    if rate is not None:
-        send_governor_table.push(connection, timedelta(seconds=1 / rate))
+    at_most, _ = present(connection)
+    if at_most is not None:
+        send_governor_table.push(connection, timedelta(seconds=1 / at_most.rate))
 
 
 def slow_down(connection: Connection) -> None:

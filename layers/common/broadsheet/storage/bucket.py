@@ -1,0 +1,56 @@
+"""S3: the one client, and the bucket."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet import aws
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.settings import content_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def put_once(key: str, content: bytes, media_type: str) -> None:
+    """Store what never changes; when the key is taken, it holds the same.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        _client().put_object(
+            Bucket=content_bucket(),
+            Key=key,
+            Body=content,
+            ContentType=media_type,
+            IfNoneMatch="*",  # no second version of the same bytes
+        )
+    except (BotoCoreError, ClientError) as error:
+        if _code(error) != "PreconditionFailed":
+            raise DependencyUnavailable("the content could not be stored") from error
+
+
+def get(key: str) -> bytes | None:
+    """Return what a key holds; None when there is no such key.
+
+    Raises ``DependencyUnavailable``.
+    """
+    try:
+        return _client().get_object(Bucket=content_bucket(), Key=key)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        if _code(error) == "NoSuchKey":
+            return None
+        raise DependencyUnavailable("the content could not be read") from error
+
+
+def _code(error: BotoCoreError | ClientError) -> str | None:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else None
+
+
+@cache
+def _client() -> S3Client:
+    created: S3Client = aws.client("s3")
+    return created
