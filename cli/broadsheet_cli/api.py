@@ -279,7 +279,7 @@ def _after_failure(
         reason = "The newsletter's database is asleep; it wakes within half a minute."
     else:
         detail = problem.get("detail") or problem.get("message") or response.reason_phrase
-        reason = f"The newsletter can't answer now: {detail}"
+        reason = f"The newsletter can't answer now: {str(detail).rstrip('.')}."
     if response.status_code in _NOT_DONE:
         return reason, _retry_after(response, tries)
     if not is_repeatable:
