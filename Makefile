@@ -183,6 +183,12 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
 	@exec $(python) -m tests.pictures
 
+.PHONY: mail-pictures
+mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.mail_pictures \
+		$(if $(THEME),--theme "$$THEME") $(if $(DOCS),--docs)
+export THEME
+
 .PHONY: client-support
 client-support: .venv/.installed ## Renew the table of what mail clients can do; CANIEMAIL= names a clone of its data
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.client_support $(CANIEMAIL)

@@ -16,6 +16,8 @@ from local.processes import ChildError
 from local.sam_local import SamLocalError
 from local.stack import Stack, Supervisor
 from local.state import REPOSITORY, AlreadyRunningError, PortTakenError, State
+from operations import themes
+from operations.themes import UnusableTheme
 
 RUNS_ALREADY = "It is already running: `make reload` deploys a change of code, `make down` ends it."
 # The commands of ``python -m operations`` that work on this stack, with their other names.
@@ -29,7 +31,7 @@ OPERATED: dict[str, list[str]] = {
 }
 FAILURES = (
     *(BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
-    *(PortTakenError, SamLocalError),
+    *(PortTakenError, SamLocalError, UnusableTheme),
 )
 
 
@@ -44,6 +46,7 @@ def up(state: State, arguments: argparse.Namespace) -> None:
         welcome(state)
         print(RUNS_ALREADY)
         return
+    themes.check(deployment.theme())
     print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
     if arguments.detach:
         stack.start(state)
@@ -80,6 +83,7 @@ def status(state: State, _: argparse.Namespace) -> int:
 
 def reload(state: State, _: argparse.Namespace) -> None:
     """Build the present code and deploy it to the running stack."""
+    themes.check(deployment.theme())
     stack.reload(state)
     print(f"Reloaded: {state.public_url}/")
 

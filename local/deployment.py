@@ -20,7 +20,7 @@ from local.build import SAM
 from local.isolation import REGION
 from local.processes import tail
 from local.state import Deployment, KeptSecrets, State, write_private
-from operations import authors
+from operations import authors, themes
 from ses_server.control import Control
 from ses_server.publishing import Topic
 
@@ -55,7 +55,7 @@ def deploy(
     """
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
-    parameters |= {"PublicUrl": state.public_url}
+    parameters |= {"PublicUrl": state.public_url, "Theme": theme()}
     state.roles.unlink(
         missing_ok=True
     )  # the functions may need calls that the last deployment didn't
@@ -80,6 +80,11 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def theme() -> str:
+    """Return the name of the theme that ``THEME`` chooses."""
+    return os.environ.get("THEME") or themes.DEFAULT
 
 
 def database_parameters(aws: Aws, database_url: str) -> dict[str, str]:

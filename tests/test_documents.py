@@ -81,7 +81,14 @@ def test_the_costs_in_the_readme_are_those_of_the_bill() -> None:
 
 
 def test_every_picture_is_small_enough_for_a_first_look() -> None:
-    pictures = list((ROOT / "docs" / "pictures").iterdir())
+    pictures = list((ROOT / "docs" / "pictures").glob("*.png"))
 
     assert len(pictures) == 3
     assert all(picture.stat().st_size < 150_000 for picture in pictures)
+
+
+def test_the_pictures_of_mails_are_a_clones_small_part() -> None:
+    pictures = list((ROOT / "docs" / "pictures" / "mail").iterdir())
+
+    assert {picture.stem for picture in pictures} == {"cruel", "default", "screens", "tide"}
+    assert sum(picture.stat().st_size for picture in pictures) < 1_500_000

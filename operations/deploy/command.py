@@ -13,7 +13,7 @@ import boto3
 import typer
 from botocore.exceptions import NoRegionError, ProfileNotFound
 
-from operations import errors
+from operations import errors, themes
 from operations import stack as stacks
 from operations.deploy import (
     account,
@@ -198,6 +198,7 @@ def _update(order: _Order, existing: DeployedStack) -> None:
             f"{existing.name} exists, so that {' and '.join(answered)} can't answer a question.\n"
             f'Change its parameters by name: make deploy STACK={existing.name} SET="SenderName=Ada"'
         )
+    _check_theme(existing.parameters | order.changes)
     began = datetime.now(UTC)
     try:
         sam.update(order.built(), order.config_file, existing.name, order.changes)
@@ -217,6 +218,7 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
         )
     beside = {name: before[name] for name in before if name not in QUESTIONED}
     values = beside | answers.parameters() | order.changes
+    _check_theme(values)
     # Before anything can end this: nobody types six answers twice.
     samconfig.remember(order.config_file, stack, answers.region, values)
     typer.echo(f"\nThe answers are in {order.config_file}: the next run offers them.")
@@ -239,6 +241,11 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
             f"{_start_over(stack, answers.region)}"
         ) from error
     aftermath.show(stack, dns=Dns())
+
+
+def _check_theme(values: dict[str, str]) -> None:
+    """Raise ``UnusableTheme`` if this checkout hasn't the theme, or no mail can be made with it."""
+    themes.check(values.get("Theme", themes.DEFAULT))  # a stack of an older version has none
 
 
 def _why(stack: str, since: datetime) -> str:

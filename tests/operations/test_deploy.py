@@ -747,6 +747,8 @@ def test_another_s_stack_is_left_alone(operator: Operator) -> None:
         ("AvailabilityZones=eu-central-1a", "give two zones of the region"),
         ("MonthlyBudget=0.5", "give 0 for no budget, or 1 or more dollars"),
         ("MonthlyBudget=0.0", "give 0 for no budget, or 1 or more dollars"),
+        ("Theme=nowhere", "there is no theme 'nowhere': the themes are default"),
+        ("Theme=../tide", "Theme: give the name of a folder in themes/"),
     ],
 )
 def test_a_change_that_the_template_refuses_is_refused_before_anything_is_built(
@@ -758,6 +760,17 @@ def test_a_change_that_the_template_refuses_is_refused_before_anything_is_built(
 
     assert said.exit_code == 1
     assert words in said.output
+    assert operator.asked_of_sam() == []
+
+
+def test_an_update_needs_the_folder_of_the_theme_that_the_stack_has(operator: Operator) -> None:
+    operator.has("news")
+    operator.stacks["news"].parameters["Theme"] = "left-on-another-machine"
+
+    said = operator.deploy()
+
+    assert said.exit_code == 1
+    assert "there is no theme 'left-on-another-machine'" in said.output
     assert operator.asked_of_sam() == []
 
 

@@ -416,7 +416,8 @@ def test_the_preheader_is_checked() -> None:
 
 def test_a_mail_is_measured_with_the_longest_name() -> None:
     without, with_names = (
-        structure.largest_bytes(markdown_issue(f"Hello {names}")) for names in ("", "[[name]]" * 3)
+        structure.largest_bytes(markdown_issue(f"{TEXT}\n\nHello {names}"))
+        for names in ("", "[[name]]" * 3)
     )
 
     assert with_names - without == pytest.approx(3 * 256 * len("&#x27;"), abs=10)

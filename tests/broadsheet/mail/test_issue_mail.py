@@ -285,7 +285,7 @@ class TestTheFrame:
     def test_has_the_newsletters_language_and_a_title(self) -> None:
         german = NEWSLETTER.model_copy(update={"language": "de"})
         issue = sendable(render_issue(TITLE, MarkdownContent(markdown="Hallo"), german))
-        assert '<html lang="de">' in issue.html
+        assert '<html lang="de" dir="ltr">' in issue.html
         assert "<title>A title</title>" in issue.html
 
     def test_has_its_styles_inlined_and_loads_nothing(self) -> None:

@@ -91,10 +91,11 @@ class Fragment(NamedTuple):
     has_headline: bool
 
 
-def document(source: Source, marks: Marks, footer: str) -> str:
-    """Set the marks of a whole document, and put the footer at the end of its body."""
-    end = source.end_of_body
-    edits = [*_edits(source, source.pieces, marks), Edit(end, end, footer)]
+def document(source: Source, marks: Marks, preheader: str, footer: str) -> str:
+    """Set the marks of a whole document, and put these at the beginning and end of its body."""
+    begin, end = source.begin_of_body, source.end_of_body
+    inserted = [Edit(begin, begin, preheader), Edit(end, end, footer)]
+    edits = [*_edits(source, source.pieces, marks), *inserted]
     return _edited(source.text, edits)
 
 

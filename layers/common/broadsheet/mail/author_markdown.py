@@ -125,7 +125,7 @@ def _parser(typography: Typography) -> MarkdownIt:
     parser.core.ruler.at("inline", _parse_inline)
     markdown_extensions.install(parser, typography)
     # On a phone, a wide table scrolls by itself, so that the mail doesn't.
-    parser.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
+    parser.add_render_rule("table_open", lambda *_: '<div class="wide" tabindex="0"><table>\n')
     parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
 
@@ -213,11 +213,14 @@ def _parse_inline(state: StateCore) -> None:
             line = token.map[0] + 1
         if token.type == "inline":
             state.env["line"] = line
+            if before.tag == "th":
+                before.attrSet("scope", "col")
             if before.tag in {"td", "th"} and len(token.content) > LONG_CELL:
                 before.attrJoin("class", "long")
             token.children = []
             state.md.inline.parse(token.content, state.md, state.env, token.children)
             token.children = markdown_extensions.with_links(token.children)
+            markdown_extensions.size_images(token.children)
             _check(token.children, line, state.env["marks"])
 
 

@@ -5,8 +5,10 @@ its ``subject.txt``, ``text.txt`` and ``html.html``; ``frame/`` has what they sh
 """
 
 from functools import cache
+from typing import Literal
 
 import css_inline
+import tinycss2
 from jinja2 import (
     BaseLoader,
     ChoiceLoader,
@@ -18,8 +20,10 @@ from jinja2 import (
 
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import theme
+from broadsheet.mail.preheader import PADDING
 
-_RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
+_RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
+_RIGHT_TO_LEFT_SCRIPTS = frozenset(("adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"))
 
 
 def framed(
@@ -28,14 +32,15 @@ def framed(
     """Fill in an HTML template that extends the frame, and inline the frame's styles."""
     head = theme.stylesheet(newsletter.theme, "frame/head.css")
     if adapts_to_dark:
-        head += theme.stylesheet(newsletter.theme, theme.DARK)
-    return css_inline.inline(
+        dark = theme.stylesheet(newsletter.theme, theme.DARK)
+        head += dark + _for_outlook(dark)
+    document: str = css_inline.inline(
         filled(
             template,
             newsletter,
             head_stylesheet=head,
             color_scheme="light dark" if adapts_to_dark else "light",
-            direction="rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr",
+            direction=direction(language),
             language=language,
             **values,
         ),
@@ -44,6 +49,15 @@ def framed(
         extra_css=theme.stylesheet(newsletter.theme, "frame/frame.css"),
         load_remote_stylesheets=False,
     )
+    return document.replace("<!--padding-->", PADDING)
+
+
+def direction(language: str) -> Literal["ltr", "rtl"]:
+    """Return the direction in which a language, as BCP 47 writes it, is read."""
+    primary, *subtags = language.lower().split("-")
+    if scripts := [each for each in subtags if len(each) == 4]:  # noqa: PLR2004 - BCP 47 §2.2.3
+        return "rtl" if scripts[0] in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+    return "rtl" if primary in _RIGHT_TO_LEFT else "ltr"
 
 
 def styled(fragment: str, stylesheet: str, newsletter: Newsletter) -> str:
@@ -65,6 +79,24 @@ def filled(template: str, newsletter: Newsletter, **values: object) -> str:
         .get_template(template)
         .render(values, newsletter=newsletter, logo=theme.load(newsletter.theme).logo)
     )
+
+
+@cache
+def _for_outlook(dark: str) -> str:
+    """Return the rules of the dark scheme as Outlook's apps and Outlook.com understand them.
+
+    They know no media query for it. Where they changed a colour themselves, an element has the
+    attribute data-ogsc, and where a background, data-ogsb.
+    """
+    written = []
+    for media in tinycss2.parse_stylesheet(dark, skip_comments=True, skip_whitespace=True):
+        for rule in tinycss2.parse_rule_list(media.content, True, True):  # noqa: FBT003 - as above
+            selectors = tinycss2.serialize(rule.prelude).split(",")
+            for declared in tinycss2.parse_declaration_list(rule.content, True, True):  # noqa: FBT003
+                mark = "[data-ogsb]" if declared.name.startswith("background") else "[data-ogsc]"
+                marked = ", ".join(f"{mark} {each.strip()}" for each in selectors)
+                written.append(f"{marked} {{ {declared.serialize()} }}\n")
+    return "".join(written)
 
 
 @cache

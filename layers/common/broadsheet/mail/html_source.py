@@ -168,6 +168,20 @@ class Source:
         return deepest
 
     @property
+    def begin_of_body(self) -> int:
+        """Return the first place in the body, which may have no tag of its own."""
+        begin = 0
+        for piece in self.pieces:
+            begins = piece.kind is Kind.START_TAG and piece.name in {"html", "body"}
+            ends_head = piece.kind is Kind.END_TAG and piece.name == "head"
+            is_doctype = piece.kind is Kind.DECLARATION and not begin
+            if begins or ends_head or is_doctype:
+                begin = piece.end
+            if begins and piece.name == "body":
+                break
+        return begin
+
+    @property
     def end_of_body(self) -> int:
         """Return the last place in the body at which inserted text is shown.
 

@@ -22,6 +22,7 @@ from broadsheet.domain.issues import (
 )
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, frame
+from broadsheet.mail import preheader as preheaders
 from broadsheet.mail.checks import outline
 from broadsheet.mail.checks.outline import Outline
 from broadsheet.mail.html_source import Lines, Source
@@ -67,6 +68,7 @@ class _Body(NamedTuple):
 
     html: str
     headline: str
+    preheader: str
     kind: str
     style_tags: str = ""
 
@@ -81,7 +83,8 @@ def render_issue(
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
-    fragment with an ``h1``, any document.
+    fragment with an ``h1``, any document. Without a preheader, the first sentence is one, except
+    in a document.
     """
     marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
     issue = _Issue(
@@ -120,7 +123,8 @@ def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
     source = content.markdown if isinstance(content, MarkdownContent) else content.html
     source = source[:SHOWN_UNRENDERED]
     shown = f'<pre style="white-space: pre-wrap">{escape(source)}</pre>'
-    return _Content(_framed(_Body(shown, issue.title, "html"), issue), source, Outline())
+    body = _Body(shown, issue.title, issue.preheader, "html")
+    return _Content(_framed(body, issue), source, Outline())
 
 
 def _of_markdown(markdown: str, issue: _Issue) -> _Content:
@@ -130,7 +134,8 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
     content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
-    framed = _framed(_Body(content, headline, "markdown"), issue)
+    first = issue.preheader or preheaders.of_markdown(tokens, issue.marks.columns)
+    framed = _framed(_Body(content, headline, first, "markdown"), issue)
     parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
     return _Content(framed, text, parts)
 
@@ -148,22 +153,25 @@ def _begins_with_headline(tokens: list[Token]) -> bool:
 
 def _of_html(written: str, written_text: str, issue: _Issue) -> _Content:
     source = Source(written, issue.marks.findings)
+    text = _text_part(written_text, issue.marks)
     if source.is_document:
-        html = author_html.document(source, issue.marks, _document_footer(issue))
+        inserted = _document_preheader(issue), _document_footer(issue)
+        html = author_html.document(source, issue.marks, *inserted)
         parts = outline.of_html(source, has_own_headline=True)
     else:
-        html, has_headline = _of_fragment(source, issue)
+        html, has_headline = _of_fragment(source, text, issue)
         parts = outline.of_html(source, has_own_headline=has_headline)
     parts.alternative = outline.of_text(written_text)
-    return _Content(html, _text_part(written_text, issue.marks), parts)
+    return _Content(html, text, parts)
 
 
-def _of_fragment(source: Source, issue: _Issue) -> tuple[str, bool]:
+def _of_fragment(source: Source, text: str, issue: _Issue) -> tuple[str, bool]:
     """Return the HTML of a whole mail, and whether the fragment has its own headline."""
     fragment = author_html.fragment(source, issue.marks)
     headline = "" if fragment.has_headline else issue.title
     content = author_html.with_styles_inlined(fragment, issue.marks)
-    body = _Body(content, headline, "html", fragment.style_tags)
+    first = issue.preheader or preheaders.of_text(text, issue.title, issue.marks.columns)
+    body = _Body(content, headline, first, "html", fragment.style_tags)
     return _framed(body, issue), fragment.has_headline
 
 
@@ -179,12 +187,27 @@ def _framed(body: _Body, issue: _Issue) -> str:
         kind=body.kind,
         title=issue.title,
         headline=body.headline,
-        preheader=issue.preheader,
+        preheader=body.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
     return document.replace(issue.marks.content, body.html)
+
+
+def _document_preheader(issue: _Issue) -> str:
+    if not issue.preheader:
+        return ""  # the document may have its own
+    language = issue.newsletter.language
+    preheader = frame.filled(
+        "issue/document_preheader.html",
+        issue.newsletter,
+        preheader=issue.preheader,
+        language=language,
+        direction=frame.direction(language),
+    )
+    styled = frame.styled(preheader, "frame/frame.css", issue.newsletter)
+    return styled.replace("<!--padding-->", preheaders.PADDING)
 
 
 def _document_footer(issue: _Issue) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from markdown_it.ruler import RuleOptionsType
     from markdown_it.utils import EnvType
 
+COLUMN = 600  # CSS pixels: the width of a mail's text
 MAX_NOTES_IN_NOTES = 5  # definitions inside each other; the parser recurses into each
 MAX_QUOTES = 200  # in a paragraph; each is compared with all before it
 MAX_ADDRESS = 2_048  # characters; reading an address may look at all of them again
@@ -35,6 +36,7 @@ MAX_WORD = 500  # characters around an address without its https://
 BARE = "linkify"  # the markup of a link that was typed as an address
 _REFERENCE = re.compile(r"\[\^(?P<label>[^\s\]]{1,100})\]")
 _DEFINITION = re.compile(rf"{_REFERENCE.pattern}:")
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _TASK = re.compile(r"\[([ xX])\] ")
 _SCHEME = re.compile(r"(?<![a-z0-9.+-])https?$", re.IGNORECASE)
 _WORD = re.compile(r"\S+")
@@ -102,6 +104,25 @@ def with_links(tokens: Sequence[Token]) -> list[Token]:
         else:
             linked.append(token)
     return linked
+
+
+def size_images(tokens: Sequence[Token]) -> None:
+    """Set the width and height of a paragraph's images, which Outlook shows as large as they are.
+
+    An address may end with the size of its image in pixels, as in ``boat.jpg#1200x800``. An image
+    without one is as wide as the column if it stands alone.
+    """
+    is_alone = all(token.type in {"image", "link_open", "link_close"} for token in tokens)
+    for token in tokens:
+        if token.type != "image":
+            continue
+        address, _, size = str(token.attrs["src"]).rpartition("#")
+        if found := _SIZE.fullmatch(size):
+            width = min(int(found[1]), COLUMN)
+            height = max(1, round(int(found[2]) * width / int(found[1])))
+            token.attrs |= {"src": address, "width": width, "height": height}
+        elif is_alone:
+            token.attrs |= {"width": COLUMN, "class": "alone"}
 
 
 @cache

@@ -1,0 +1,100 @@
+"""Shows every mail as readers may see it: narrow, dark, inverted, without pictures, enlarged."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broadsheet.domain.issues import IssueTitle, MarkdownContent
+from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from broadsheet.mail.issue_mail import render_issue
+from tests.broadsheet.mail.mails import NEWSLETTER, UNSUBSCRIBE_URL, send
+from tests.browser import page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Route
+
+ISSUES = Path(__file__).with_name("issues")  # the first line is the title, the rest Markdown
+CRUEL = "cruel"
+WIDTHS = (320, 375, 600, 1280)  # CSS pixels: WCAG 2.2's narrowest, a phone, a window, a screen
+PICTURES = re.compile(r"https://pictures\.example/\w+-(\d+)x(\d+)\.png")
+HEAD_STYLES = re.compile(
+    r"<style>.*?</style>|<meta name=\"(?:color|supported-color)-[^>]*>", re.DOTALL
+)
+
+
+class Look(StrEnum):
+    """A way to see a mail."""
+
+    LIGHT = "light"
+    DARK = "dark"
+    INVERTED = "inverted"  # as Gmail's apps do it, which ignore what the mail says of dark colours
+    NO_PICTURES = "no-pictures"
+    LARGE_TEXT = "large-text"  # 200 %, WCAG 2.2 §1.4.4
+
+
+def mails(theme: str) -> dict[str, str]:
+    """Return the HTML of every kind of mail in a theme, by name."""
+    newsletter = NEWSLETTER.model_copy(update={"theme": theme})
+    rendered = {
+        "confirmation": render_confirmation(newsletter, UNSUBSCRIBE_URL).html,
+        "already-subscribed": render_already_subscribed(newsletter).html,
+    }
+    for file in sorted(ISSUES.iterdir()):
+        title, _, markdown = file.read_text(encoding="utf-8").partition("\n")
+        issue = render_issue(IssueTitle(title), MarkdownContent(markdown=markdown), newsletter)
+        rendered[file.stem] = send(issue.issue.html)
+    return rendered
+
+
+@contextmanager
+def shown(browser: Browser, mail: str, look: Look, width: int) -> Iterator[Page]:
+    """Open a mail on a screen of ``width`` CSS pixels."""
+    if look is Look.INVERTED:
+        mail = HEAD_STYLES.sub("", mail)
+    with page_of(browser, "", width=width, dark=look in {Look.DARK, Look.INVERTED}) as page:
+        page.route("**", lambda route: _answer(route, loads=look is not Look.NO_PICTURES))
+        if look is Look.INVERTED:
+            session = page.context.new_cdp_session(page)
+            session.send("Emulation.setAutoDarkModeOverride", {"enabled": True})
+        page.set_content(mail, wait_until="load")
+        if look is Look.LARGE_TEXT:
+            page.evaluate(ENLARGE)
+        yield page
+
+
+# Enlarges only text, as a phone's setting does. Sizes are read before any is changed.
+ENLARGE = """
+[...document.querySelectorAll('body, body *')]
+  .map(element => [element, parseFloat(getComputedStyle(element).fontSize)])
+  .forEach(([element, size]) =>
+    element.style.setProperty('font-size', `${2 * size}px`, 'important'))
+"""
+
+
+def _answer(route: Route, *, loads: bool) -> None:
+    picture = PICTURES.fullmatch(route.request.url)
+    if picture and loads:
+        width, height = map(int, picture.groups())
+        route.fulfill(content_type="image/svg+xml", body=_drawing(width, height))
+    else:
+        route.abort()
+
+
+def _drawing(width: int, height: int) -> str:
+    """Draw a harbour in the evening."""
+    hills = f"0,{height * 0.62} {width * 0.3},{height * 0.4} {width * 0.55},{height * 0.6}"
+    sail = f"{width * 0.62},{height * 0.75} {width * 0.62},{height * 0.45}"
+    return f"""
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">
+<rect width="100%" height="100%" fill="#f4c795"/>
+<circle cx="{width * 0.75}" cy="{height * 0.5}" r="{min(width, height) * 0.12}" fill="#fff1d0"/>
+<polygon points="{hills} {width},{height * 0.5} {width},{height} 0,{height}" fill="#5f7f86"/>
+<rect y="{height * 0.72}" width="100%" height="{height * 0.28}" fill="#2f5a68"/>
+<polygon points="{sail} {width * 0.68},{height * 0.75}" fill="#fbf6ea"/>
+</svg>"""

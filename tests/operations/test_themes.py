@@ -1,0 +1,70 @@
+"""A theme is checked before anything is built: on AWS and on this machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broadsheet.mail import frame, theme
+from local.state import REPOSITORY, STATE_VARIABLE
+from operations import themes
+from operations.themes import UnusableTheme
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a theme ``mine`` beside the default one."""
+    caches = (theme.load, theme.stylesheet, frame._templates)
+    shutil.copytree(theme.THEMES / theme.DEFAULT, tmp_path / theme.DEFAULT)
+    (tmp_path / "mine" / "frame").mkdir(parents=True)
+    monkeypatch.setattr(theme, "THEMES", tmp_path)
+    for cached in caches:
+        cached.cache_clear()
+    yield tmp_path / "mine"
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize("name", theme.names())
+def test_every_theme_of_the_repository_can_be_deployed(name: str) -> None:
+    themes.check(name)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("theme.toml", '[light]\ntext = "#aaaaaa"', "light: text #aaaaaa on background"),
+        ("theme.toml", '[light]\ntext = "ink"', "light.text: String should match"),
+        ("frame/frame.css", "p { color: var(--ink); }", r"var\(--ink\) is not set"),
+        ("frame/masthead.html", "{% if logo %}", "frame/masthead.html, line 1: Unexpected end"),
+        ("frame/masthead.html", "{{ strapline }}", "'strapline' is undefined"),
+    ],
+)
+def test_what_is_wrong_with_a_theme_is_named(
+    file: str, content: str, sentence: str, mine: Path
+) -> None:
+    (mine / file).write_text(content)
+    with pytest.raises(UnusableTheme, match=sentence):
+        themes.check("mine")
+
+
+def test_a_folder_without_files_looks_like_the_default(mine: Path) -> None:
+    themes.check(mine.name)
+
+
+@pytest.mark.parametrize("command", ["up", "reload"])
+def test_the_local_stack_refuses_an_unknown_theme_at_once(command: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "local", command],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {STATE_VARIABLE: str(tmp_path), "THEME": "nowhere"},
+        cwd=REPOSITORY,
+    )
+    assert ended.returncode == 1
+    assert "there is no theme 'nowhere': the themes are default, tide" in ended.stderr
