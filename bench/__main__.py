@@ -22,6 +22,7 @@ from bench import (
     delivery,
     feedback,
     governor,
+    previewing,
     profiling,
     publishing,
     signing_up,
@@ -32,6 +33,7 @@ from bench import (
 from bench.delivery import DeliveryResult
 from bench.feedback import FeedbackResult
 from bench.governor import Utilization
+from bench.previewing import PreviewResult
 from bench.profiling import Profile
 from bench.publishing import PublishResult
 from bench.signing_up import SignUpResult
@@ -66,6 +68,7 @@ class Results(BaseModel):
     traffic: Traffic | None = None
     feedback: list[FeedbackResult] = []
     publishing: list[PublishResult] = []
+    previewing: list[PreviewResult] = []
     signing_up: list[SignUpResult] = []
     starting: list[ColdImport] = []
     layer: LayerSize | None = None
@@ -133,6 +136,10 @@ def _measure_publishing(here: Stage, results: Results, sizes: Sequence[int]) -> 
     results.publishing = publishing.run(here, sizes)
 
 
+def _measure_previewing(here: Stage, results: Results, _sizes: Sequence[int]) -> None:
+    results.previewing = previewing.run(here)
+
+
 def _measure_signing_up(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     results.signing_up = signing_up.run(here, 500 if _is_small(sizes) else 2_000)
 
@@ -171,6 +178,7 @@ class Part(NamedTuple):
 PARTS = {
     "delivery": Part(_measure_delivery, _delivery_tables),
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
+    "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
     "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),
     "starting": Part(_measure_starting, _starting_tables),
     "governor": Part(_measure_governor, lambda results: governor.table(results.governor)),

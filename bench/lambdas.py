@@ -22,6 +22,7 @@ LIMITS = {
     "deliver": 60,
     "dispatch": 300,
     "publish": 29,
+    "preview": 29,
     "feedback": 60,
     "enroll": 90,
     "subscribe": 29,

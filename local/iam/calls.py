@@ -26,6 +26,7 @@ _ROUTES = {
     ("scheduler", "GET", r"/schedules/(?P<Name>[^/]+)"): "GetSchedule",
     ("scheduler", "DELETE", r"/schedules/(?P<Name>[^/]+)"): "DeleteSchedule",
     ("ses", "GET", r"/v2/email/account"): "GetAccount",
+    ("ses", "GET", r"/v2/email/identities/(?P<EmailIdentity>[^/]+)"): "GetEmailIdentity",
     ("ses", "POST", r"/v2/email/outbound-emails"): "SendEmail",
     ("ses", "POST", r"/v2/email/outbound-bulk-emails"): "SendBulkEmail",
     ("ses", "GET", r"/v2/email/suppression/addresses/[^/]+"): "GetSuppressedDestination",
@@ -200,7 +201,14 @@ def _send_bulk_email(members: Members, place: _Place) -> list[Request]:
     ]
 
 
+def _get_identity(members: Members, place: _Place) -> list[Request]:
+    return [
+        Request("ses:GetEmailIdentity", place.arn("ses", f"identity/{members['EmailIdentity']}"))
+    ]
+
+
 _NEEDS: dict[str, _Needs] = {
+    "ses:GetEmailIdentity": _get_identity,
     "lambda:Invoke": _invoke,
     "s3:GetObject": _get_object,
     "s3:PutObject": _put_object,

@@ -36,6 +36,7 @@ ALLOWED = {
     "images": TEMPLATES,
     "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
+    "preview": DATABASE | RENDERING,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.

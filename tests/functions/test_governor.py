@@ -115,7 +115,7 @@ def test_a_confirmation_mail_makes_the_issues_wait(cloud: Cloud, connection: Con
     reserve(connection, 2, 1)
     before = seconds(reserve(connection, 1, 1))
 
-    pacing.count_confirmation(connection)
+    pacing.count_single_mail(connection)
 
     assert seconds(reserve(connection, 1, 1)) == pytest.approx(before + 2, abs=0.1)
 

@@ -29,6 +29,9 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "feedback": lambda answer: answer == NO_FAILURES,
     "images": lambda answer: answer["statusCode"] == 201,
     "migrate": lambda answer: answer is None,
+    "preview": lambda answer: (
+        answer["statusCode"] == 200 and json.loads(answer["body"])["subject"] == "November"
+    ),
     "publish": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["issues"] == []
     ),

@@ -67,6 +67,9 @@ class Timings(BaseModel):
     # Edge and database.
     database_connect_timeout: float = 5
     publish_connect_timeout: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
+    preview_connect_timeout: float = 2  # a preview is worth little later; libpq takes no less
+    test_connect_timeout: float = 12  # with the mails below, within API Gateway's 29 s
+    test_mails: float = 6  # the last begins no later; with SES's timeout of 10 s, all end by 28 s
     worker_connect_timeout: float = 30  # after a day's pause, waking takes as long
     deliver_connect_timeout: float = 12  # longer, its queue waits, which costs nothing
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits

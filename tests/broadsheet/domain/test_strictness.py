@@ -21,6 +21,11 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.previews import (
+    IssueTestRequest,
+    PreviewRequest,
+    StoredIssueTestRequest,
+)
 from broadsheet.domain.requests import (
     ConfirmationToken,
     subscriber_request,
@@ -74,6 +79,18 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "PreviewRequest": (
+        of_fields(PreviewRequest),
+        {"title": "One", "markdown": "Hello", "name": "Zoë"},
+    ),
+    "IssueTestRequest": (
+        of_fields(IssueTestRequest),
+        {"title": "One", "markdown": "Hello", "to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "StoredIssueTestRequest": (
+        of_fields(StoredIssueTestRequest),
+        {"to": ["zoe@example.com"], "name": "Zoë"},
+    ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,

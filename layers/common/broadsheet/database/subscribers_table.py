@@ -44,6 +44,21 @@ def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: dateti
     )
 
 
+def find_suppressed(
+    connection: Connection, emails: Sequence[EmailAddress]
+) -> frozenset[EmailAddress]:
+    """Return those of some addresses that bounced for good, or whose owners complained."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(
+            """
+            SELECT email FROM subscribers
+            WHERE email = ANY (%(emails)s) AND status IN ('bounced', 'complained')
+            """,
+            {"emails": [str(email) for email in emails]},
+        ).fetchall()
+    return frozenset(email for email in emails if str(email) in found)
+
+
 def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     """Return the subscriber with this address, locked until the transaction ends."""
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:

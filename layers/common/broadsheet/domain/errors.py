@@ -186,6 +186,49 @@ class RoleNeeded(BroadsheetError):
         return {"role": self.role}
 
 
+@dataclass(eq=False)
+class NotATestAddress(BroadsheetError):
+    """The author's token doesn't allow a test to this address; ``number``: from 1."""
+
+    code = "test-address-not-allowed"
+    number: int
+
+
+@dataclass(eq=False)
+class SuppressedTestAddress(InvalidRequest):
+    """This address has bounced for good, or its owner has complained; ``number``: from 1."""
+
+    code = "test-address-suppressed"
+    number: int
+
+
+@dataclass(eq=False)
+class SpentTestMails(BroadsheetError):
+    """The author has sent the day's test mails; ``resets_at``: the next one begins."""
+
+    code = "test-mails-spent"
+    most: int
+    resets_at: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return when the next day begins, for a program."""
+        return {"resets_at": self.resets_at}
+
+
+@dataclass(eq=False)
+class RefusedTestMail(BroadsheetError):
+    """SES refuses the mail to this address; ``reason``: its code.
+
+    ``number``: the address, from 1. ``sent``: how many mails SES accepted before.
+    """
+
+    code = "test-mail-refused"
+    number: int
+    sent: int
+    reason: str
+
+
 # --- Links ----------------------------------------------------------------------------------------
 
 

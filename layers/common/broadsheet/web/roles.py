@@ -21,6 +21,9 @@ ROLES = {
     "PUT /issues/{id}": Role.WRITE,  # of a draft; its service requires PUBLISH for anything else
     "DELETE /issues/{id}": Role.WRITE,  # only a draft
     "POST /issues/{id}/publish": Role.PUBLISH,
+    "POST /issues/preview": Role.WRITE,
+    "POST /issues/test": Role.WRITE,  # with WRITE alone, to the author's own test addresses
+    "POST /issues/{id}/test": Role.WRITE,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
     "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,

@@ -58,6 +58,21 @@ SENTENCES = {
     ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
+    # Test mails.
+    "test-address-not-allowed": (
+        "your token doesn't allow test mails to address {number} of the list: "
+        "the operator names those that it allows"
+    ),
+    "test-address-suppressed": (
+        "address {number} of the list has bounced, or its owner has complained: it gets no mail"
+    ),
+    "test-mails-spent": (
+        "these would be more than {most} test mails today: the next day begins at {resets_at}"
+    ),
+    "test-mail-refused": (
+        "SES refuses the mail to address {number} of the list ({reason}), and accepted {sent} "
+        "before it; in SES's sandbox, an address must be verified first"
+    ),
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",
     "invalid-confirmation-token": (
@@ -169,6 +184,10 @@ SENTENCES = {
         "the text is the same as that of “{title}”, published on {date}: readers would get it twice"
     ),
     "subject-as-last": "the subject is the same as that of the last issue, published on {date}",
+    "audience-unknown": (
+        "the database sleeps or can't be reached, so the number of readers is not known now: "
+        "preview again in half a minute"
+    ),
     "sender-unauthenticated": (
         "the sender is not authenticated ({lacks}): many mail providers refuse its mail; "
         "make doctor shows what is missing"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +15,10 @@ from broadsheet.mail.ses.results import result_of, would_be_refused_again
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
-    from broadsheet.domain.subscribers import EmailAddress
+    from broadsheet.domain.subscribers import EmailAddress, MailAddress
+
+
+_SENDER_KNOWN = 600  # seconds; DNS changes as slowly
 
 
 class SendQuota(BaseModel):
@@ -48,6 +53,37 @@ def send_quota() -> SendQuota:
         max_per_day=None if unlimited else quota["Max24HourSend"],
         sent_last_day=quota["SentLast24Hours"],
     )
+
+
+def lacks_of_sender(sender: MailAddress) -> str:
+    """Return what SES lacks to send as the sender with a signature; empty if nothing.
+
+    SES uses the most exact identity that it has. What it said counts for up to ten minutes. When
+    it does not answer, nothing is known to lack.
+    """
+    try:
+        return _ask_about(str(sender), int(time.monotonic() / _SENDER_KNOWN))
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("SES did not describe the sender", reason=result_of(error).reason)
+        return ""
+
+
+@lru_cache(maxsize=1)
+def _ask_about(sender: str, _period: int) -> str:
+    labels = sender.rpartition("@")[2].lower().split(".")
+    parents = [".".join(labels[level:]) for level in range(len(labels) - 1)]
+    client = asking_client()
+    for name in (*parents, sender):
+        try:
+            identity = client.get_email_identity(EmailIdentity=name)
+        except client.exceptions.NotFoundException:
+            continue
+        if not identity.get("VerifiedForSendingStatus"):
+            return f"SES has not verified {name}"
+        dkim = identity.get("DkimAttributes", {})
+        is_signed = dkim.get("SigningEnabled") and dkim.get("Status") == "SUCCESS"
+        return "" if is_signed else f"DKIM does not sign as {name}"
+    return "SES has no identity of the sender"
 
 
 def lift_bounce_suppression(email: EmailAddress) -> None:

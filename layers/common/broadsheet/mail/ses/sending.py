@@ -211,6 +211,26 @@ def send_to_subscriber(
     )
 
 
+def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> None:
+    """Send an author's issue to one address as a test; no ledger has it.
+
+    Raises ``MailNotTaken`` for what passes by itself, and ``MailRefused``, with SES's code, for
+    what doesn't: also what the operator has to correct, such as an address that isn't verified in
+    the sandbox, since the author waits for the answer.
+    """
+    configuration_set = settings.confirmation_configuration_set()
+    try:
+        _send_simple(newsletter, str(to), content, configuration_set, {"test": "issue"})
+    except (MailNotTaken, MailRefused) as error:
+        if not isinstance(error.__cause__, ClientError):
+            raise
+        result = result_of(error.__cause__)
+        refusal = result.refusal if isinstance(result, Refused) else None
+        if isinstance(error, MailRefused) or refusal is Refusal.ACCOUNT:
+            raise MailRefused(result.reason) from error.__cause__
+        raise
+
+
 def send_probe(newsletter: Newsletter) -> None:
     """Send a mail to SES's simulator, whose event shows how far feedback has come.
 

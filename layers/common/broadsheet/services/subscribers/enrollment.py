@@ -117,7 +117,7 @@ def _send_due_mail(
         content = confirmation_mail.render_confirmation(newsletter, link)
     else:
         content = confirmation_mail.render_already_subscribed(newsletter)
-    pacing.count_confirmation(connection)
+    pacing.count_single_mail(connection)
     message_id = sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
     logger.info(

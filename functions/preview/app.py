@@ -1,0 +1,90 @@
+"""Shows authors their issues before readers see them: previews, and test mails."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from broadsheet import settings
+from broadsheet.database.connection import connected
+from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.errors import DatabaseUnavailable, IssueNotFound
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.services.issues import editing, previewing, testing
+from broadsheet.services.issues.previewing import Prospect
+from broadsheet.web import sentences
+from broadsheet.web.request import Request
+from broadsheet.web.response import Response
+from broadsheet.web.router import router
+
+LARGEST_BODY = 2 * 1024 * 1024  # bytes, as for publish
+LARGEST_TEST = 16 * 1024  # bytes of a request without an issue
+
+
+def preview(request: Request) -> Response:
+    """Show an issue as a reader would see it, with all that is wrong with it; store nothing.
+
+    While the database sleeps or is down, what publishing would mean stays unknown.
+    """
+    wanted = request.document(PreviewRequest, LARGEST_BODY)
+    shown = previewing.preview(wanted)
+    prospect = _prospect(wanted)
+    known = prospect.findings if prospect else [previewing.audience_unknown()]
+    findings = [*shown.findings, *previewing.sender_findings(), *known]
+    answer = shown._asdict() | {
+        "audience": prospect.audience if prospect else None,
+        "seconds": prospect.seconds if prospect else None,
+        "cost": prospect.cost if prospect else None,
+        "warnings": sentences.of_findings(findings),
+    }
+    del answer["findings"]
+    return Response.json(HTTPStatus.OK, answer)
+
+
+def _prospect(wanted: PreviewRequest) -> Prospect | None:
+    try:
+        with connected(settings.timings().preview_connect_timeout) as connection:
+            return previewing.prospect(connection, wanted)
+    except DatabaseUnavailable:
+        return None
+
+
+def send_test(request: Request) -> Response:
+    """Send an issue to some addresses as a test."""
+    wanted = request.document(IssueTestRequest, LARGEST_BODY)
+    author = AuthorName(request.author)
+    testing.require_allowed_addresses(author, request.role, wanted.to)
+    with connected(settings.timings().test_connect_timeout) as connection:
+        findings = testing.send(connection, author, wanted, wanted.to, wanted.name)
+    return _accepted(len(wanted.to), sentences.of_findings(findings))
+
+
+def send_stored_test(request: Request) -> Response:
+    """Send the current version of a stored issue to some addresses as a test."""
+    issue_id = _issue_id(request)
+    wanted = request.document(StoredIssueTestRequest, LARGEST_TEST)
+    author = AuthorName(request.author)
+    testing.require_allowed_addresses(author, request.role, wanted.to)
+    with connected(settings.timings().test_connect_timeout) as connection:
+        draft = editing.content(connection, issue_id, None).draft
+        findings = testing.send(connection, author, draft, wanted.to, wanted.name)
+    return _accepted(len(wanted.to), sentences.of_findings(findings))
+
+
+def _accepted(mails: int, warnings: list[dict[str, str | None]]) -> Response:
+    return Response.json(HTTPStatus.ACCEPTED, {"sent": mails, "warnings": warnings})
+
+
+def _issue_id(request: Request) -> IssueId:
+    try:
+        return IssueId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise IssueNotFound from None
+
+
+handler = router(
+    {
+        "POST /issues/preview": preview,
+        "POST /issues/test": send_test,
+        "POST /issues/{id}/test": send_stored_test,
+    }
+)
