@@ -22,6 +22,7 @@ from broadsheet.domain.errors import (
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    CorrectionRequest,
     ExpectedVersion,
     IdempotencyKey,
     Issue,
@@ -33,7 +34,7 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.services.issues import checking, editing, lifecycle, publication
+from broadsheet.services.issues import checking, correction, editing, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
@@ -65,13 +66,20 @@ def publish(request: Request) -> Response:
         )
     starts_at = wanted.publish_at or issue.created_at
     at_once = starts_at <= issue.created_at and not wanted.draft
+    warnings = _warnings(findings, audience, at_once=at_once)
+    return _published(request, issue, wanted, audience_now=audience, warnings=warnings)
+
+
+def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: object) -> Response:
+    """Return the answer to a request that makes an issue, the same whenever it is repeated."""
     location = request.link(f"/issues/{issue.id}")
     constant = {"id", "author", "slug", "publish_at", "created_at"}  # as in the first answer
+    if issue.corrects:
+        constant |= {"corrects", "corrects_version"}
     answer = issue.model_dump(mode="json", include=constant) | {
         "title": str(wanted.title),  # the issue may have another by now
         "href": location,
-        "audience_now": audience,
-        "warnings": _warnings(findings, audience, at_once=at_once),
+        **more,
     }
     headers = {"Location": location, "ETag": _etag(issue)}
     return Response.json(HTTPStatus.ACCEPTED, answer, headers)
@@ -222,6 +230,29 @@ def reschedule(request: Request) -> Response:
     )
 
 
+def correct(request: Request) -> Response:
+    """Publish a correction: an issue for exactly those who have an older version of another.
+
+    ``audience_now`` is how many they are, and ``unsettled`` how many more it may be at most, until
+    the outcomes of all their mails are known; sending begins then.
+    """
+    issue_id = _issue_id(request)
+    key = _idempotency_key(request)
+    wanted = request.document(CorrectionRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        corrected = correction.correct(
+            connection, issue_id, AuthorName(request.author), key, wanted, request.correlation_id
+        )
+    return _published(
+        request,
+        corrected.correction,
+        wanted,
+        audience_now=corrected.audience,
+        unsettled=corrected.unsettled,
+        warnings=sentences.of_findings(corrected.findings),
+    )
+
+
 def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> Response:
     """Act on the issue in the path, and show it as it is then."""
     issue_id = _issue_id(request)
@@ -284,5 +315,6 @@ handler = router(
         "POST /issues/{id}/cancel": cancel,
         "POST /issues/{id}/retry": retry,
         "POST /issues/{id}/schedule": reschedule,
+        "POST /issues/{id}/correct": correct,
     }
 )

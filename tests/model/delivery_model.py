@@ -78,6 +78,9 @@ class Config:
     outage: bool = False  # the database goes away and comes back
     zombie: bool = False  # a frozen deliver thaws after its claim was taken for dead
     clock: bool = False  # only the issue's clock calls dispatch, no daily check
+    edits: int = 0  # of the content, while the issue is paused
+    correct: bool = False  # the author sends a correction to those with an older version
+    author_leaves: bool = False  # after the correction, the author resumes nothing
     # --- readings of the design; the defaults are the ones that hold
     sends_unresolved: bool = False  # "no final row" includes unresolved ones
     # Which later mail's event proves feedback current: one sent a grace time after the claim's
@@ -93,6 +96,9 @@ class Config:
     count_at_cancel: bool = False  # the number of skipped is stored at the cancel
     atomic_deadline: bool = True  # checking the deadline and sending are one step
     clock_under_lock: bool = True  # the clock is deleted under the issue's lock
+    edit_needs_pause: bool = True
+    correction_awaits_rounds: bool = False  # the freeze waits for later rounds of any version
+    newest_counts: bool = True  # who got both versions has the newer one, and no correction
     # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
     dispatch_outlives: bool = False  # a dispatch invocation may outlast the grace time
@@ -104,6 +110,13 @@ class Config:
     returns_throttled: bool = True
     reads_confirmed: bool = True
     counts_in_flight: bool = True  # an empty queue has no messages in flight either
+    reads_version_late: bool = False  # as the mail is sent, in place of in the claim's transaction
+    content_cached: bool = False  # by the issue's id alone, from an earlier claim
+    version_in_event: bool = True  # else an event counts for the version that is current by then
+    version_in_batch: bool = True  # else a dead claim's rows have the version current by then
+    version_in_duplicates: bool = True  # a second mail's version is noted beside the row's
+    correction_awaits_claims: bool = True
+    correction_awaits_unresolved: bool = True
 
 
 OPEN = Config()
@@ -199,6 +212,121 @@ CONFIGS = {
         retry=True,
         refuse=True,
         about="only the issue's own clock calls dispatch",
+    ),
+    # ---- versions and corrections, as built
+    "versions": replace(
+        OPEN, delivers=1, pause=True, edits=1, about="an edit while paused, 2 recipients"
+    ),
+    "versions-two": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=2,
+        cancel=True,
+        unsubscribe=True,
+        refuse=True,
+        about="two edits, 1 recipient, 2 delivers, every lifecycle action but retry",
+    ),
+    "versions-sending": replace(
+        OPEN,
+        delivers=1,
+        edits=1,
+        edit_needs_pause=False,
+        about="an edit without a pause, 2 recipients",
+    ),
+    "versions-retry": replace(
+        OPEN,
+        recipients=1,
+        delivers=1,
+        pause=True,
+        edits=1,
+        refuse=True,
+        retry=True,
+        retry_unresolved=True,
+        max_tries=1,
+        about="an edit between the rounds",
+    ),
+    "versions-zombie": replace(
+        OPEN,
+        recipients=1,
+        zombie=True,
+        pause=True,
+        edits=1,
+        refuse=True,
+        about="an edit while delivers freeze and thaw",
+    ),
+    "versions-lost": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        zombie=True,
+        event_lost=True,
+        about="one event lost: the ledger has each version of which an answer or event came",
+    ),
+    "correct": replace(
+        OPEN,
+        delivers=1,
+        max_tries=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        about="a correction at any moment, 2 recipients",
+    ),
+    "correct-lifecycle": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        cancel=True,
+        unsubscribe=True,
+        refuse=True,
+        edits=2,
+        correct=True,
+        about="a correction between two edits, 1 recipient, every lifecycle action but retry",
+    ),
+    "correct-retry": replace(
+        OPEN,
+        recipients=1,
+        delivers=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        refuse=True,
+        reject=True,
+        retry=True,
+        max_tries=1,
+        about="a correction, and a retry of the failed; Reject events",
+    ),
+    "correct-zombie": replace(
+        OPEN,
+        recipients=1,
+        zombie=True,
+        pause=True,
+        cancel=True,
+        edits=1,
+        correct=True,
+        about="a correction while delivers freeze and thaw",
+    ),
+    "correct-lost": replace(
+        OPEN,
+        recipients=1,
+        delivers=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        event_lost=True,
+        about="one event lost: a correction misses only a mail of which no answer or event came",
+    ),
+    "correct-alone": replace(
+        OPEN,
+        delivers=1,
+        max_tries=1,
+        clock=True,
+        pause=True,
+        edits=1,
+        correct=True,
+        author_leaves=True,
+        about="a correction's audience is frozen without the author, even while paused",
     ),
     # ---- earlier readings of the design: each must show its flaw
     "text-final-row": replace(
@@ -300,6 +428,19 @@ CONFIGS = {
         expect="stuck",
         about="the clock is deleted after the commit",
     ),
+    "text-correct-rounds": replace(
+        OPEN,
+        recipients=1,
+        delivers=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        retry=True,
+        retry_unresolved=True,
+        max_tries=1,
+        expect="safety",
+        about="a correction, if a retry could send to the unresolved",
+    ),
     # ---- assumptions taken away
     "no-order": replace(
         OPEN, recipients=1, overtaking=True, expect="safety", about="events overtaken without bound"
@@ -383,6 +524,88 @@ CONFIGS = {
         expect="safety",
         about="step 2 doesn't check that recipients are still confirmed",
     ),
+    "mut-version-late": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        reads_version_late=True,
+        expect="safety",
+        about="the version is read as a mail is sent, not in the claim's transaction",
+    ),
+    "mut-version-cached": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        content_cached=True,
+        expect="safety",
+        about="deliver's cache of contents isn't keyed by version",
+    ),
+    "mut-version-event": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        version_in_event=False,
+        expect="safety",
+        about="an event without its mail's version",
+    ),
+    "mut-version-dead": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        version_in_batch=False,
+        expect="safety",
+        about="a dead claim's rows have the version that is current by then",
+    ),
+    "mut-version-duplicate": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        zombie=True,
+        event_lost=True,
+        version_in_duplicates=False,
+        expect="safety",
+        about="of a duplicate, the version isn't noted",
+    ),
+    "mut-correct-claims": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        correction_awaits_claims=False,
+        expect="safety",
+        about="a correction frozen while a claim of an older version is open",
+    ),
+    "mut-correct-early": replace(
+        OPEN,
+        recipients=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        correction_awaits_unresolved=False,
+        expect="safety",
+        about="a correction frozen while a mail of an older version is unresolved",
+    ),
+    "mut-correct-both": replace(
+        OPEN,
+        recipients=1,
+        delivers=1,
+        pause=True,
+        edits=1,
+        correct=True,
+        retry=True,
+        retry_unresolved=True,
+        max_tries=1,
+        correction_awaits_rounds=True,
+        newest_counts=False,
+        expect="safety",
+        about="a correction to everybody with an older version, the current one or not",
+    ),
 }
 
 RANK = {"": 0, "U": 1, "K": 2, "F": 3, "A": 4, "J": 5}
@@ -403,11 +626,11 @@ class Model:
         self.over = "U2" if config.probe_after == "grace" else "U3"
         self.perms = self._symmetries()
 
-    # state: (issue, batches, recipients, delivers, dispatch, clock, database up)
+    # state: (issue, batches, recipients, delivers, dispatch, clock, database up, edition)
     def initial(self):
         c = self.c
-        batch = ("-", NOBODY, 0, 0, 0, 0, 0, ())
-        person = ("c", ("",) * self.rounds, (), "-", ())
+        batch = ("-", NOBODY, 0, 0, 0, 0, 0, (), 0)
+        person = ("c", ("",) * self.rounds, (), "-", (), (0,) * self.rounds)
         return (
             "N",
             (batch,) * self.slots,
@@ -416,6 +639,7 @@ class Model:
             ((), (), 0),
             1,
             1,
+            (1, 0, 0, ()),
         )
 
     # ------------------------------------------------------------------ reading the ledger
@@ -446,13 +670,24 @@ class Model:
             return put(rows, round_number, new)
         return rows
 
+    def record(self, rows, versions, round_number, new, version):
+        """Return the rows and their versions after an upsert: the outcome that wins has its own."""
+        after = self.upsert(rows, round_number, new)
+        if after != rows:
+            versions = put(versions, round_number, version)
+        elif (
+            new == rows[round_number] == "A" and self.c.version_in_duplicates
+        ):  # a duplicate: they have the newer version, too
+            versions = put(versions, round_number, max(version, versions[round_number]))
+        return after, versions
+
     def status(self, batches, people, r):
         """W waiting, A, F, K, U, or LOST for somebody without a row and an open batch."""
         round_number = self.round_of(batches, r)
         row = self.row(people[r][1], round_number)
         if row:
             return {"J": "F"}.get(row[0], row[0])
-        for state, *_, number, members in batches:
+        for state, *_, number, members, _ in batches:
             if (
                 r in members and number == round_number
             ):  # not sent because an earlier round was accepted: its row counts
@@ -472,7 +707,7 @@ class Model:
     # ------------------------------------------------------------------ steps
     def successors(self, state):
         """Return steps: (label, state, violation in the step itself)."""
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         c = self.c
         out = []
 
@@ -486,13 +721,16 @@ class Model:
             dispatch=dispatch,
             clock=clock,
             up=up,
+            edition=edition,
         ):
-            out.append((label, (issue, batches, people, delivers, dispatch, clock, up), bad))
+            after = (issue, batches, people, delivers, dispatch, clock, up, edition)
+            out.append((label, after, bad))
 
         if c.outage:
             go("database goes away" if up else "database is back", up=1 - up)
         if up:
             self._dispatch(state, go)
+            self._correction(state, go)
             self._author(state, go)
         for p, deliver in enumerate(delivers):
             if deliver:
@@ -507,7 +745,7 @@ class Model:
 
     def miscounted(self, before, after):
         """Return a violation if somebody counted as skipped by a stored number now has a row."""
-        for state, *_, number, members in before[1]:
+        for state, *_, number, members, _ in before[1]:
             for r in members:
                 if state == "c" and not before[2][r][1][number] and after[2][r][1][number]:
                     return f"books: r{r} is counted as skipped and has a row"
@@ -515,45 +753,54 @@ class Model:
 
     def _claim(self, state, go):
         """Step 1: claim. A received pointer stays in the queue, or is lost with its receiver."""
-        issue, batches, people, delivers, dispatch, clock, up = state
-        for b, (st, owner, age, tries, rel, ptr, number, members) in enumerate(batches):
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        for b, (st, owner, age, tries, rel, ptr, number, members, claimed) in enumerate(batches):
             if not ptr:
                 continue
             go(f"pointer {b} lost", batches=put(batches, b, batches[b][:5] + (0,) + batches[b][6:]))
             if issue != "S":  # not sending: drop the pointer, clear the release mark
                 go(
                     f"pointer {b} dropped",
-                    batches=put(batches, b, (st, owner, age, tries, 0, 0, number, members)),
+                    batches=put(
+                        batches, b, (st, owner, age, tries, 0, 0, number, members, claimed)
+                    ),
                 )
             elif st == "W" and () in delivers:
                 p = delivers.index(())
                 fresh = tuple(
-                    (s, rows, mails, "-", net)
-                    if r in members and self.needs(batches, people, b, r)
-                    else (s, rows, mails, probe, net)
-                    for r, (s, rows, mails, probe, net) in enumerate(people)
+                    put(who, 3, "-") if r in members and self.needs(batches, people, b, r) else who
+                    for r, who in enumerate(people)
                 )
+                current = edition[0]
+                # A cache that isn't keyed by version may hold the content of an older one.
+                cached = range(1, current + 1) if self.c.content_cached else (current,)
                 for keep in (0, 1):
-                    go(
-                        f"deliver {p} claims batch {b}"
-                        + (" (its pointer arrives again)" if keep else ""),
-                        batches=put(batches, b, ("K", p, 0, tries, rel, keep, number, members)),
-                        people=fresh,
-                        delivers=put(delivers, p, ("C", b, ("-",) * len(people))),
-                    )
+                    for version in cached:
+                        go(
+                            f"deliver {p} claims batch {b}"
+                            + (f", version {current}" if self.c.edits else "")
+                            + (" (its pointer arrives again)" if keep else ""),
+                            batches=put(
+                                batches, b, ("K", p, 0, tries, rel, keep, number, members, current)
+                            ),
+                            people=fresh,
+                            delivers=put(delivers, p, ("C", b, ("-",) * len(people), version)),
+                        )
 
     def _deliver(self, state, p, deliver, go):
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         c = self.c
-        pc, b, calls = deliver
-        st, owner, age, tries, rel, ptr, number, members = batches[b]
+        pc, b, calls, version = deliver
+        st, owner, age, tries, rel, ptr, number, members, claimed = batches[b]
         mine = st == "K" and owner == p
 
         def gone():
             """End this process: nobody owns its claim, and SES may still take what it sent."""
             orphans = tuple(
-                (s, rows, mails, probe, tuple(sorted(net + (number,))) if calls[r] == "s" else net)
-                for r, (s, rows, mails, probe, net) in enumerate(people)
+                put(who, 4, tuple(sorted(who[4] + ((number, version),))))
+                if calls[r] == "s"
+                else who
+                for r, who in enumerate(people)
             )
             left = put(batches, b, (st, NOBODY if mine else owner) + batches[b][2:])
             return {"delivers": put(delivers, p, ()), "people": orphans, "batches": left}
@@ -563,7 +810,7 @@ class Model:
             if up:
                 new, want, bad = people, calls, None
                 for r in members if mine or c.zombie_writes_all else ():
-                    sub, rows, mails, probe, net = people[r]
+                    sub, rows, *rest = people[r]
                     unresolved = c.sends_unresolved and self.row(rows, number)[:1] == "U"
                     if self.needs(batches, people, b, r) or (
                         unresolved and self.round_of(batches, r) == number
@@ -576,20 +823,18 @@ class Model:
                                 else bad
                             )
                         else:
-                            new = put(
-                                new, r, (sub, self.upsert(rows, number, "K"), mails, probe, net)
-                            )
+                            new = put(new, r, (sub, self.upsert(rows, number, "K"), *rest))
                 go(
                     f"deliver {p} reads its recipients",
                     bad,
                     people=new,
-                    delivers=put(delivers, p, ("R", b, want)),
+                    delivers=put(delivers, p, ("R", b, want, version)),
                 )
             return
         for r, call in enumerate(calls):  # step 3
 
             def set_call(to):
-                return put(delivers, p, (pc, b, put(calls, r, to)))
+                return put(delivers, p, (pc, b, put(calls, r, to), version))
 
             if call == "w" and ((mine and age == 0) or not c.deadline_checked):
                 go(
@@ -603,15 +848,24 @@ class Model:
             elif call == "g":
                 go(f"deliver {p} sends to r{r}", delivers=set_call("s"))
             elif call == "s":
-                self._taken(state, r, number, lambda to: {"delivers": set_call(to)}, go)
+                sent = edition[0] if c.reads_version_late else version
+                wrong = mine and sent != claimed
+                self._taken(
+                    state,
+                    r,
+                    (number, sent),
+                    lambda to: {"delivers": set_call(to)},
+                    go,
+                    f"r{r} gets version {sent}, its claim read {claimed}" if wrong else None,
+                )
                 go(f"SES throttles r{r}", delivers=set_call("T"))
                 if c.refuse:
                     go(f"SES refuses r{r}", delivers=set_call("F"))
-                s, rows, mails, probe, net = people[r]
+                net = tuple(sorted(people[r][4] + ((number, sent),)))
                 go(
                     f"deliver {p} gives up waiting, r{r} still under way",
                     delivers=set_call("u"),
-                    people=put(people, r, (s, rows, mails, probe, tuple(sorted(net + (number,))))),
+                    people=put(people, r, put(people[r], 4, net)),
                 )
             elif call in ("A", "T", "F"):
                 go(f"deliver {p} reads the answer for r{r}", delivers=set_call(call.lower()))
@@ -619,26 +873,28 @@ class Model:
         if up and any(call in "afu" for call in calls):  # step 4: write the known outcomes
             new = people
             for r, call in enumerate(calls):
-                sub, rows, mails, probe, net = people[r]
+                sub, rows, mails, probe, net, versions = people[r]
                 if call == "a" or (call == "f" and (mine or c.zombie_writes_all)):
                     if (
                         c.event_lost and call == "a"
                     ):  # this writer knows the mail's id from the answer
-                        mails = put(mails, len(mails) - 1, mails[-1][:3] + (1,)) if mails else mails
-                    rows = self.upsert(rows, number, call.upper())
+                        own = [i for i, m in enumerate(mails) if (m[0], m[4]) == (number, version)]
+                        mails = put(mails, own[-1], put(mails[own[-1]], 3, 1)) if own else mails
+                    rows, versions = self.record(rows, versions, number, call.upper(), version)
                 elif call == "u" and mine:
-                    rows = self.upsert(rows, number, f"U{min(age, 1)}")
+                    unresolved = f"U{min(age, 1)}"
+                    rows, versions = self.record(rows, versions, number, unresolved, version)
                 elif call == "u" and c.zombie_writes_all and not rows[number]:
                     rows, probe = (
                         self.upsert(rows, number, self.over),
                         "R",
                     )  # its deadline is long past
-                new = put(new, r, (sub, rows, mails, probe, net))
+                new = put(new, r, (sub, rows, mails, probe, net, versions))
             after = tuple("." if call in ("a", "f", "u") else call for call in calls)
             go(
                 f"deliver {p} writes the ledger",
                 people=new,
-                delivers=put(delivers, p, (pc, b, after)),
+                delivers=put(delivers, p, (pc, b, after, version)),
             )
         if up and all(call in "-.t" for call in calls):  # ... and close the batch
             after = gone()
@@ -663,14 +919,16 @@ class Model:
                         ptr,
                         number,
                         members,
+                        0,
                     ),
                 )
             go(f"deliver {p} closes batch {b}", **after)
 
-    def _taken(self, state, r, number, rest, go):
+    def _taken(self, state, r, request, rest, go, bad=None):
         """SES takes an entry: now there is a mail, and SES owes its events."""
         issue, batches, people, delivers, *_ = state
-        s, rows, mails, probe, net = people[r]
+        number, version = request
+        s, rows, mails, probe, *_ = people[r]
         if len(mails) >= 2 * self.rounds:  # only after a violation that a configuration tolerates
             return
         late = rows[number] in ("U1", "U2", "U3") or any(
@@ -680,12 +938,11 @@ class Model:
         event = "P" if probe != "-" else "l" if late and self.c.probe_after == "grace" else "p"
         for rejected in ("-", "p") if self.c.reject else ("-",):
             extra = rest("A")
-            bad = None
             if number == 1 and rows[0] == "F" and any(m[0] == 0 and m[2] == "-" for m in mails):
                 bad = f"r{r}, recorded as failed, was mailed and is mailed again by a retry"
             base = extra.pop("people", people)
-            s, rows, mails, probe, net = base[r]
-            person = (s, rows, mails + ((number, event, rejected, 0),), probe, net)
+            mail = (number, event, rejected, 0, version)
+            person = put(base[r], 2, base[r][2] + (mail,))
             go(
                 f"SES takes r{r}" + (" and will reject it" if rejected == "p" else ""),
                 bad,
@@ -694,27 +951,26 @@ class Model:
             )
 
     def _ses_and_feedback(self, state, go):
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         c = self.c
-        for r, (sub, rows, mails, probe, net) in enumerate(people):
+        for r, (sub, rows, mails, probe, net, versions) in enumerate(people):
 
-            def person(rows=rows, mails=mails, probe=probe, net=net):
-                return put(people, r, (sub, rows, mails, probe, net))
+            def person(rows=rows, mails=mails, probe=probe, net=net, versions=versions):
+                return put(people, r, (sub, rows, mails, probe, net, versions))
 
-            for number in set(net):  # a request whose client is gone
+            for request in set(net):  # its client is gone
                 left = list(net)
-                left.remove(number)
+                left.remove(request)
                 go(f"request for r{r} dies on the way", people=person(net=tuple(left)))
                 self._taken(
-                    state, r, number, lambda _, left=left: {"people": person(net=tuple(left))}, go
+                    state, r, request, lambda _, left=left: {"people": person(net=tuple(left))}, go
                 )
             for i, mail in enumerate(mails):
                 for field, name, outcome in ((1, "Send", "A"), (2, "Reject", "J")):
                     event = mail[field]
 
                     def moved(to, known=mail[3]):
-                        new = mail[:field] + (to,) + mail[field + 1 : 3] + (known,)
-                        return put(mails, i, new)
+                        return put(mails, i, put(put(mail, field, to), 3, known))
 
                     if event in ("p", "P", "l"):
                         go(
@@ -727,16 +983,17 @@ class Model:
                                 people=person(mails=moved("L")),
                             )
                     elif event == "q" and up:
-                        new = self.upsert(rows, mail[0], outcome)
+                        version = mail[4] if c.version_in_event else edition[0]
+                        new, which = self.record(rows, versions, mail[0], outcome, version)
                         known = 1 if c.event_lost else 0
                         go(
                             f"feedback records {name} of r{r}",
-                            people=person(rows=new, mails=moved("d", known)),
+                            people=person(rows=new, mails=moved("d", known), versions=which),
                         )
-                        if new != rows or known != mail[3]:
+                        if (new, which, known) != (rows, versions, mail[3]):
                             go(
                                 f"feedback records {name} of r{r}, its message arrives again",
-                                people=person(rows=new, mails=moved("q", known)),
+                                people=person(rows=new, mails=moved("q", known), versions=which),
                             )
                     elif event == "d":
                         go(
@@ -750,7 +1007,7 @@ class Model:
                 if c.probe_after == "deadline":
                     late = row in ("U1", "U2", "U3") or any(
                         st == "K" and age and r in members and self.needs(batches, people, b, r)
-                        for b, (st, _, age, *_, members) in enumerate(batches)
+                        for b, (st, _, age, *_, members, _) in enumerate(batches)
                     )
                 if late and c.needs_current:
                     go(f"a later mail (probe for r{r}) is sent", people=person(probe="p"))
@@ -760,14 +1017,12 @@ class Model:
                 go(f"feedback records the later mail's event (for r{r})", people=person(probe="R"))
 
     def _time(self, state, go):
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
         c = self.c
         on_wire = {r for d in delivers if d for r, call in enumerate(d[2]) if call == "s"}
-        quiet = [
-            c.taken_late or (not net and r not in on_wire) for r, (*_, net) in enumerate(people)
-        ]
+        quiet = [c.taken_late or (not who[4] and r not in on_wire) for r, who in enumerate(people)]
         for b, batch in enumerate(batches):
-            st, owner, age, tries, rel, ptr, number, members = batch
+            st, owner, age, tries, rel, ptr, number, members, _ = batch
             if st == "K" and age == 0:
                 go(
                     f"time: deadline of the claim on batch {b}",
@@ -788,7 +1043,8 @@ class Model:
                     f"time: batch {b} was released long ago",
                     batches=put(batches, b, batch[:4] + (2,) + batch[5:]),
                 )
-        for r, (sub, rows, mails, probe, net) in enumerate(people):
+        for r, who in enumerate(people):
+            rows = who[1]
             for round_number, row in enumerate(rows):
                 held = [
                     bt
@@ -798,9 +1054,7 @@ class Model:
                 if row == "U0" and not held:
                     go(
                         f"time: deadline of r{r}'s claim",
-                        people=put(
-                            people, r, (sub, put(rows, round_number, "U1"), mails, probe, net)
-                        ),
+                        people=put(people, r, put(who, 1, put(rows, round_number, "U1"))),
                     )
                 aged = [
                     bt
@@ -812,29 +1066,20 @@ class Model:
                 ):  # of an older claim than the one that holds the batch
                     go(
                         f"time: the claim of r{r} is taken for dead",
-                        people=put(
-                            people, r, (sub, put(rows, round_number, "U2"), mails, probe, net)
-                        ),
+                        people=put(people, r, put(who, 1, put(rows, round_number, "U2"))),
                     )
                 if row == "U2" != self.over:
+                    after = put(who, 1, put(rows, round_number, "U3"))
+                    if c.probe_after != "deadline":
+                        after = put(after, 3, "-")
                     go(
                         f"time: grace of r{r} is over",
                         dispatch=(ptrs, seen if c.dispatch_outlives else (), wipe),
-                        people=put(
-                            people,
-                            r,
-                            (
-                                sub,
-                                put(rows, round_number, "U3"),
-                                mails,
-                                probe if c.probe_after == "deadline" else "-",
-                                net,
-                            ),
-                        ),
+                        people=put(people, r, after),
                     )
 
     def _dispatch(self, state, go):
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
         c = self.c
         if ptrs or seen or wipe:
             go("dispatch crashes", dispatch=((), (), 0))
@@ -856,23 +1101,25 @@ class Model:
             go(
                 "dispatch freezes the audience",
                 issue="S",
-                batches=tuple(("W", NOBODY, 0, 0, 0, 0, 0, m) for m in dealt)
+                batches=tuple(("W", NOBODY, 0, 0, 0, 0, 0, m, 0) for m in dealt)
                 + batches[c.batches :],
             )
             return
         open_ = False
-        for b, (st, owner, age, tries, rel, ptr, number, members) in enumerate(batches):
+        for b, (st, owner, age, tries, rel, ptr, number, members, claimed) in enumerate(batches):
             open_ |= st in ("W", "K")
             if st == "K" and age == 2:  # close a dead claim's batch
                 new = people
                 for r in members:  # even if another round was accepted meanwhile
-                    sub, rows, *rest = people[r]
+                    sub, rows, *rest, versions = people[r]
                     if self.round_of(batches, r) == number and not rows[number]:
-                        new = put(new, r, (sub, self.upsert(rows, number, "U2"), *rest))
+                        version = claimed if c.version_in_batch else edition[0]
+                        after = self.record(rows, versions, number, "U2", version)
+                        new = put(new, r, (sub, after[0], *rest, after[1]))
                 go(
                     f"dispatch closes batch {b} of a dead claim",
                     people=new,
-                    batches=put(batches, b, ("X", NOBODY, 0, tries, 0, ptr, number, members)),
+                    batches=put(batches, b, ("X", NOBODY, 0, tries, 0, ptr, number, members, 0)),
                 )
             if (
                 st == "W" and issue == "S" and rel != 1
@@ -880,7 +1127,9 @@ class Model:
                 go(
                     f"dispatch releases batch {b}",
                     dispatch=(tuple(sorted({*ptrs, b})), seen, wipe),
-                    batches=put(batches, b, (st, owner, age, tries, 1, ptr, number, members)),
+                    batches=put(
+                        batches, b, (st, owner, age, tries, 1, ptr, number, members, claimed)
+                    ),
                 )
             if st == "W" and issue == "C" and c.sweeps_canceled:
                 go(
@@ -905,24 +1154,29 @@ class Model:
         if seen:  # re-send, in one transaction that checks again
             new, back = people, batches
             for r in seen:
-                sub, rows, mails, probe, net = people[r]
+                who = people[r]
+                rows, probe = who[1], who[3]
+
+                def left_with(row, held_in, who=who):
+                    return put(put(who, 1, put(who[1], held_in, row)), 3, "-")
+
                 round_number = self.round_of(batches, r)
                 b = next(i for i, bt in enumerate(batches) if r in bt[7] and bt[6] == round_number)
                 held = batches[b][0] == "K"
                 if self.over not in rows or (probe != "R" and c.needs_current):
                     continue
                 if issue == "C":  # given up, whoever holds the batch; an event may still settle it
-                    new = put(new, r, (sub, put(rows, rows.index(self.over), "K"), mails, "-", net))
+                    new = put(new, r, left_with("K", rows.index(self.over)))
                     continue
                 if held and c.resend_unclaimed:
                     continue
                 if rows[round_number] != self.over or "A" in rows:  # another round counts
-                    new = put(new, r, (sub, put(rows, rows.index(self.over), ""), mails, "-", net))
+                    new = put(new, r, left_with("", rows.index(self.over)))
                     continue
-                new = put(new, r, (sub, put(rows, round_number, ""), mails, "-", net))
+                new = put(new, r, left_with("", round_number))
                 if not held:
                     bt = back[b]
-                    back = put(back, b, ("W", NOBODY, 0, bt[3], 0, bt[5], bt[6], bt[7]))
+                    back = put(back, b, ("W", NOBODY, 0, bt[3], 0, bt[5], bt[6], bt[7], 0))
             for kept in ((), seen):  # kept: a second dispatch saw the same, and acts later
                 if new != people or not kept:
                     go(
@@ -947,8 +1201,38 @@ class Model:
             elif not wipe:
                 go("dispatch finds the clock is not needed", dispatch=(ptrs, seen, 1))
 
+    def _correction(self, state, go):
+        """Freeze the audience of the correction, an issue of its own with a clock of its own."""
+        _, batches, people, _, _, _, _, (current, target, frozen, audience) = state
+        c = self.c
+        if not target or frozen:
+            return
+
+        def blocks(version, number):
+            return version < target or (number and c.correction_awaits_rounds)
+
+        if c.correction_awaits_claims and any(
+            bt[0] == "K" and blocks(bt[8], bt[6]) for bt in batches
+        ):
+            return
+        if c.correction_awaits_unresolved and any(
+            row[:1] == "U" and blocks(version, number)
+            for who in people
+            for number, (row, version) in enumerate(zip(who[1], who[5], strict=True))
+        ):
+            return
+        audience = []
+        for r, (sub, rows, *_, versions) in enumerate(people):
+            got = [v for row, v in zip(rows, versions, strict=True) if row == "A"]
+            if sub == "c" and got and (max if c.newest_counts else min)(got) < target:
+                audience.append(r)
+        go(
+            f"dispatch freezes the correction's audience: {audience}",
+            edition=(current, target, 1, tuple(audience)),
+        )
+
     def _author(self, state, go):
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         c = self.c
         for r, (sub, *rest) in enumerate(people):
             if c.unsubscribe and sub == "c":
@@ -957,6 +1241,14 @@ class Model:
             go("author pauses", issue="P")
         if issue == "P":
             go("author resumes", issue="S", clock=1)
+        current, target, frozen, audience = edition
+        if current <= c.edits and (issue == "P" or (issue == "S" and not c.edit_needs_pause)):
+            go(
+                f"author edits, version {current + 1}",
+                edition=(current + 1, target, frozen, audience),
+            )
+        if c.correct and not target and current > 1 and issue != "N":
+            go("author corrects the older versions", edition=(current, current, 0, ()))
         if c.cancel and issue in "SP":
             closed = tuple(("c",) + bt[1:] if bt[0] == "W" else bt for bt in batches)
             go("author cancels", issue="C", batches=closed, clock=1)
@@ -972,23 +1264,22 @@ class Model:
                 ):
                     continue
                 freed = tuple(
-                    who[:3] + ("-",) + who[4:] if r in chosen else who
-                    for r, who in enumerate(people)
+                    put(who, 3, "-") if r in chosen else who for r, who in enumerate(people)
                 )
                 go(
                     f"author {label}",
                     issue="S",
                     clock=1,
                     people=freed,
-                    batches=batches[:-1] + (("W", NOBODY, 0, 0, 0, 0, 1, chosen),),
+                    batches=batches[:-1] + (("W", NOBODY, 0, 0, 0, 0, 1, chosen, 0),),
                 )
 
     # ------------------------------------------------------------------ the promises
     def violation(self, state):
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         c = self.c
         states = [self.status(batches, people, r) for r in range(len(people))]
-        for r, (sub, rows, mails, probe, net) in enumerate(people):
+        for r, (sub, rows, mails, probe, net, versions) in enumerate(people):
             numbers = [m[0] for m in mails]
             if len(set(numbers)) < len(numbers):
                 if not c.event_lost:
@@ -1016,8 +1307,41 @@ class Model:
                 return f"the ledger says accepted for r{r}, whose every mail was rejected"
             if issue == "F" and states[r] not in ("A", "F", "K", "-"):
                 return f"finished while r{r} is {states[r]}"
+            wrong = self.wrong_version(mails, rows, versions)
+            if wrong:
+                return f"the ledger says version {wrong[0]} for r{r}, who got {wrong[1]}"
         if issue in "FZ" and any(bt[0] in "WK" for bt in batches):
             return "finished with an open batch"
+        return self.wrong_correction(people, edition, quiet=self.quiet(state))
+
+    def wrong_version(self, mails, rows, versions):
+        """Return the version in a row, and those mailed, if the row is wrong."""
+        for number, (row, version) in enumerate(zip(rows, versions, strict=True)):
+            if row[:1] not in ("A", "U") or not self.c.precedence:
+                continue
+            taken = [m[4] for m in mails if m[0] == number]
+            if self.c.event_lost:  # a duplicate of which nobody knows is in no row
+                taken = [m[4] for m in mails if m[0] == number and m[3] and row == "A"]
+            if taken and version != max(taken):
+                return version, taken
+        return None
+
+    def wrong_correction(self, people, edition, *, quiet):
+        """Return what is wrong with the frozen audience of the correction."""
+        _, target, frozen, audience = edition
+        if not frozen:
+            return None
+        for r, (sub, _, mails, *_) in enumerate(people):
+            got = [m[4] for m in mails]
+            good = [m[4] for m in mails if m[2] == "-"]
+            if r in audience and not got:
+                return f"r{r} gets a correction of a mail that SES never took"
+            if r in audience and max(got) >= target and min(good, default=target) < target:
+                return f"r{r} gets the current version and its correction"
+            if r in audience or sub != "c" or not good or max(good) >= target:
+                continue
+            if quiet and not any(m[1] == "L" for m in mails):
+                return f"r{r} got an older version and no correction"
         return None
 
     def quiet(self, state):
@@ -1027,13 +1351,18 @@ class Model:
             and not any(delivers)
             and all(
                 not net and all(m[1] in "dL" and m[2] in "-dL" for m in mails)
-                for *_, mails, _, net in people
+                for *_, mails, _, net, _ in people
             )
         )
 
     def is_end(self, state):
         """Whether it has ended well: all events recorded, everyone mailed, failed or skipped."""
-        issue, batches, people, *_ = state
+        issue, batches, people, *_, edition = state
+        _, target, frozen, _ = edition
+        if target and not frozen:
+            return False
+        if self.c.author_leaves:
+            return True
         if not self.quiet(state):
             return False
         for r, who in enumerate(people):
@@ -1046,10 +1375,10 @@ class Model:
     # ------------------------------------------------------------------ smaller state spaces
     def tidy(self, state):
         """Drop what can't matter any more, then choose the least of the symmetric states."""
-        issue, batches, people, delivers, dispatch, clock, up = state
+        issue, batches, people, delivers, dispatch, clock, up, edition = state
         forget = self.c.precedence and self.c.row_per_round and not self.c.event_lost
         new = []
-        for r, (sub, rows, mails, probe, net) in enumerate(people):
+        for sub, rows, mails, probe, net, versions in people:
             if probe != "-":
                 unresolved = any(row[:1] == "U" for row in rows)
                 if not unresolved and not (self.c.probe_after == "deadline" and not any(rows)):
@@ -1061,12 +1390,17 @@ class Model:
                         "d" if rows[n] in ("A", "J") else e,
                         "d" if rows[n] == "J" and j != "-" else j,
                         k,
+                        v,
                     )
-                    for n, e, j, k in mails
+                    for n, e, j, k, v in mails
                 )
             if probe == "-" and mails:
-                mails = tuple((n, "p" if e == "P" else e, j, k) for n, e, j, k in mails)
-            new.append((sub, rows, mails, probe, net))
+                mails = tuple((n, "p" if e == "P" else e, *rest) for n, e, *rest in mails)
+            versions = tuple(
+                v if row[:1] in ("A", "J", "U") else 0
+                for row, v in zip(rows, versions, strict=True)
+            )
+            new.append((sub, rows, mails, probe, net, versions))
         if not self.c.dispatch_outlives and not any(o == self.over for w in new for o in w[1]):
             dispatch = (
                 dispatch[0],
@@ -1079,15 +1413,17 @@ class Model:
             dispatch[2],
         )
         kept = []
-        for st, owner, age, tries, rel, ptr, number, members in batches:
+        for st, owner, age, tries, rel, ptr, number, members, claimed in batches:
             if st in "Xc":  # its pointer matters only if the batch can be reopened
                 again = st == "X" and any(new[r][1][number][:1] == "U" for r in members)
                 tries, rel, ptr = (tries, 0, ptr) if again else (0, 0, 0)
             elif st == "K":
                 rel = 0  # the end of a claim clears the release mark
-            kept.append((st, owner, age, tries, rel, ptr, number, members))
+            kept.append(
+                (st, owner, age, tries, rel, ptr, number, members, claimed if st == "K" else 0)
+            )
         batches = tuple(kept)
-        base = (issue, batches, tuple(new), delivers, dispatch, clock, up)
+        base = (issue, batches, tuple(new), delivers, dispatch, clock, up, edition)
         if len(self.perms) == 1:
             return base
         return min(self.renamed(base, *perm) for perm in self.perms)
@@ -1103,7 +1439,7 @@ class Model:
 
     def renamed(self, state, people_order, deliver_order):
         """The same state, with recipient people_order[i] renamed to i, and delivers likewise."""
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
         who = {old: new for new, old in enumerate(people_order)}
         slot = {old: new for new, old in enumerate(deliver_order)} | {NOBODY: NOBODY}
         b_order = list(range(self.slots))
@@ -1113,17 +1449,18 @@ class Model:
         return (
             issue,
             tuple(
-                (bt[0], slot[bt[1]]) + bt[2:7] + (tuple(sorted(who[r] for r in bt[7])),)
+                (bt[0], slot[bt[1]]) + bt[2:7] + (tuple(sorted(who[r] for r in bt[7])), bt[8])
                 for bt in (batches[b] for b in b_order)
             ),
             tuple(people[r] for r in people_order),
             tuple(
-                (d[0], b_name[d[1]], tuple(d[2][r] for r in people_order)) if d else ()
+                (d[0], b_name[d[1]], tuple(d[2][r] for r in people_order), d[3]) if d else ()
                 for d in (delivers[i] for i in deliver_order)
             ),
             (tuple(sorted(b_name[b] for b in ptrs)), tuple(sorted(who[r] for r in seen)), wipe),
             clock,
             up,
+            edition[:3] + (tuple(sorted(who[r] for r in edition[3])),),
         )
 
 
@@ -1131,6 +1468,8 @@ NOT_A_WAY_OUT = (
     "author cancels",
     "author retries",
     "author pauses",
+    "author edits",
+    "author corrects",
     "is lost by AWS",
     "unsubscribes",
 )
@@ -1142,6 +1481,7 @@ def check(config, limit=None):
     start = model.tidy(model.initial())
     seen, order, parent = {start: 0}, [start], [(-1, "start")]
     source, target = array("I"), array("I")
+    not_a_way_out = NOT_A_WAY_OUT + (("author resumes",) if config.author_leaves else ())
 
     def trace(i, *more):
         lines = list(more)
@@ -1167,7 +1507,7 @@ def check(config, limit=None):
                     len(source),
                     trace(i, label),
                 )
-            if not any(word in label for word in NOT_A_WAY_OUT):
+            if not any(word in label for word in not_a_way_out):
                 source.append(i)
                 target.append(j)
         i += 1

@@ -82,6 +82,7 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/pause",
     "POST /issues/{id}/resume",
     "POST /issues/{id}/cancel",
+    "POST /issues/{id}/correct",
     "POST /issues/{id}/retry",
     "POST /issues/{id}/schedule",
 }

@@ -98,3 +98,13 @@ ALTER TABLE send_governor
     ADD COLUMN newest_day integer NOT NULL DEFAULT 0,
     ADD COLUMN mails_that_day integer NOT NULL DEFAULT 0,
     ADD COLUMN first_day integer;
+
+-- A correction goes to those who got an older version of another issue than `corrects_version`.
+ALTER TABLE issues
+    ADD COLUMN corrects uuid REFERENCES issues,
+    ADD COLUMN corrects_version integer CHECK (corrects_version > 1),
+    ADD CHECK ((corrects IS NULL) = (corrects_version IS NULL));
+-- One that was canceled before its audience was frozen has reached nobody.
+CREATE UNIQUE INDEX issues_corrections ON issues (corrects, corrects_version)
+    WHERE status <> 'canceled' OR frozen_at IS NOT NULL;
+ALTER TABLE duplicate_mails ADD COLUMN version integer NOT NULL DEFAULT 1; -- of its issue

@@ -135,7 +135,7 @@ def test_what_ses_did_not_send_says_by_which_list(
     assert event("Bounce", **parts).suppressed_as == suppressed_as
 
 
-NOTHING = LedgerUpdate(LedgerKey(ISSUE, SUBSCRIBER, 1), Outcome.ACCEPTED, ["0100"], 1)
+NOTHING = LedgerUpdate(LedgerKey(ISSUE, SUBSCRIBER, 1), Outcome.ACCEPTED, {"0100": 1})
 
 
 def marked(at: str, suppressed_as: str) -> LedgerUpdate:

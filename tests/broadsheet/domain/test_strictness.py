@@ -16,6 +16,7 @@ import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.issues import (
+    CorrectionRequest,
     IssueDraft,
     PublishDraftRequest,
     PublishRequest,
@@ -90,6 +91,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "StoredIssueTestRequest": (
         of_fields(StoredIssueTestRequest),
         {"to": ["zoe@example.com"], "name": "Zoë"},
+    ),
+    "CorrectionRequest": (
+        of_fields(CorrectionRequest),
+        {"title": "One", "markdown": "Hi", "publish_at": AT},
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broadsheet.domain.issues import IssueTitle, MarkdownContent
+from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.mails import NEWSLETTER, UNSUBSCRIBE_URL, send
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page, Route
 
-ISSUES = Path(__file__).with_name("issues")  # the first line is the title, the rest Markdown
+ISSUES = Path(__file__).with_name("issues")  # the first line is the title
 CRUEL = "cruel"
 WIDTHS = (320, 375, 600, 1280)  # CSS pixels: WCAG 2.2's narrowest, a phone, a window, a screen
 PICTURES = re.compile(r"https://pictures\.example/\w+-(\d+)x(\d+)\.png")
@@ -46,8 +46,13 @@ def mails(theme: str) -> dict[str, str]:
         "already-subscribed": render_already_subscribed(newsletter).html,
     }
     for file in sorted(ISSUES.iterdir()):
-        title, _, markdown = file.read_text(encoding="utf-8").partition("\n")
-        issue = render_issue(IssueTitle(title), MarkdownContent(markdown=markdown), newsletter)
+        title, _, written = file.read_text(encoding="utf-8").partition("\n")
+        content = (
+            HtmlContent(html=written, text=title)
+            if file.suffix == ".html"
+            else MarkdownContent(markdown=written)
+        )
+        issue = render_issue(IssueTitle(title), content, newsletter)
         rendered[file.stem] = send(issue.issue.html)
     return rendered
 

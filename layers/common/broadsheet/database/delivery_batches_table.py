@@ -6,8 +6,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
+from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row, tuple_row
 
+from broadsheet.database.ledger import older_versions
 from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
 if TYPE_CHECKING:
@@ -16,7 +18,24 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.deliveries import BatchResult
-    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.issues import CorrectedVersion, IssueId
+
+
+_INSERT_CORRECTED = sql.SQL(
+    """
+    WITH audience AS (
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
+        FROM ({audience}) AS older
+    ), batches AS (
+        INSERT INTO delivery_batches (issue_id, number, recipients)
+        SELECT %(issue_id)s, number, array_agg(id)
+        FROM audience
+        GROUP BY number
+        RETURNING cardinality(recipients) AS size
+    )
+    SELECT coalesce(sum(size), 0) FROM batches
+    """
+).format(audience=older_versions.AUDIENCE)
 
 
 class Sample(NamedTuple):
@@ -97,6 +116,26 @@ def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) 
                 SELECT coalesce(sum(size), 0) FROM batches
                 """,
                 {"issue_id": issue_id.root, "batch_size": batch_size},
+            ).fetchone()
+            or 0
+        )
+
+
+def insert_corrected(
+    connection: Connection, issue_id: IssueId, batch_size: int, corrected: CorrectedVersion
+) -> int:
+    """Freeze a correction's audience into batches; return its number."""
+    connection.execute("SET LOCAL statement_timeout = '4min'")  # as for any other audience
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                _INSERT_CORRECTED,
+                {
+                    "issue_id": issue_id.root,
+                    "batch_size": batch_size,
+                    "corrects": corrected.issue_id.root,
+                    "version": corrected.version,
+                },
             ).fetchone()
             or 0
         )

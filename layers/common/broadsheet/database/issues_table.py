@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.issues import (
+        CorrectedVersion,
         FrozenAudience,
         IdempotencyKey,
         IssueContent,
@@ -41,6 +42,15 @@ _FIND_BY_KEY = sql.SQL(
     """
 ).format(columns=_COLUMNS)
 _FIND = sql.SQL("SELECT {columns} FROM issues WHERE id = %(id)s").format(columns=_COLUMNS)
+_FIND_CORRECTION = sql.SQL(
+    """
+    SELECT {columns}
+    FROM issues
+    WHERE corrects = %(corrects)s
+      AND corrects_version = %(version)s
+      AND (status <> 'canceled' OR frozen_at IS NOT NULL)
+    """
+).format(columns=_COLUMNS)
 _FIND_NEWEST = sql.SQL(
     """
     SELECT {columns}
@@ -88,11 +98,12 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
         """
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, preheader, slug,
-             archive, subject, html, text, status, publish_at, careful)
+             archive, subject, html, text, status, publish_at, careful, corrects,
+             corrects_version)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
              %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s, %(careful)s)
+             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -111,6 +122,8 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "status": issue.status.value,
             "publish_at": issue.publish_at,
             "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
+            "corrects": issue.corrected.issue_id.root if issue.corrected else None,
+            "corrects_version": issue.corrected.version if issue.corrected else None,
         },
     )
     return inserted.rowcount == 1
@@ -139,6 +152,15 @@ def find_by_key(
         return cursor.execute(
             _FIND_BY_KEY,
             {"author": str(author), "idempotency_key": str(key)},
+        ).fetchone()
+
+
+def find_correction(connection: Connection, corrected: CorrectedVersion) -> Issue | None:
+    """Return the correction of an issue's older versions than this, if it may reach anybody."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(
+            _FIND_CORRECTION,
+            {"corrects": corrected.issue_id.root, "version": corrected.version},
         ).fetchone()
 
 

@@ -378,6 +378,25 @@ class NobodyFailed(WrongState):
     code = "nobody-failed"
 
 
+class NothingToCorrect(WrongState):
+    """Nobody has an older version than the current one, and nobody may get it yet."""
+
+    code = "nothing-to-correct"
+
+
+@dataclass(eq=False)
+class AlreadyCorrected(WrongState):
+    """The issue ``correction`` goes to those who have an older version than the current one."""
+
+    code = "already-corrected"
+    correction: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the correction's id, for a program."""
+        return {"correction": self.correction}
+
+
 # --- What we depend on ----------------------------------------------------------------------------
 
 

@@ -251,6 +251,23 @@ class PublishRequest(IssueDraft):
         return sha256(document.encode()).digest()
 
 
+class CorrectionRequest(IssueDraft):
+    """What an author writes to those who got an older version of an issue."""
+
+    publish_at: PublishAt | None = None
+
+    def publication(self) -> PublishRequest:
+        """Return the request by which the correction is published as an issue of its own."""
+        return PublishRequest(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class CorrectedVersion(NamedTuple):
+    """Which mails a correction is about: those of an issue with an older version than this."""
+
+    issue_id: IssueId
+    version: int
+
+
 class PublishDraftRequest(BaseModel):
     """When an author wants a draft published: at once, unless it or the draft has a time."""
 
@@ -345,7 +362,8 @@ class Issue(BaseModel):
     ``version``: the current one. ``publish_at``: None for a draft without a time.
     ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
     rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
-    sample has an outcome.
+    sample has an outcome. ``corrects``: the issue of which the audience of this one has an older
+    version than ``corrects_version``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -368,6 +386,15 @@ class Issue(BaseModel):
     sample_size: int | None = None
     held_after: int | None = None
     held_until: datetime | None = None
+    corrects: IssueId | None = None
+    corrects_version: int | None = None
+
+    @property
+    def corrected(self) -> CorrectedVersion | None:
+        """Return which mails the issue corrects; None unless it is a correction."""
+        if self.corrects is None or self.corrects_version is None:
+            return None
+        return CorrectedVersion(self.corrects, self.corrects_version)
 
     @property
     def due_at(self) -> datetime:
@@ -425,6 +452,7 @@ class NewIssue(BaseModel):
     status: IssueStatus
     publish_at: datetime | None
     careful: CarefulStart | None
+    corrected: CorrectedVersion | None = None
 
 
 class FrozenAudience(NamedTuple):

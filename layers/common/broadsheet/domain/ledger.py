@@ -77,14 +77,13 @@ _PRECEDENCE = list(Outcome)
 class LedgerUpdate(NamedTuple):
     """What SES's events say about one recipient in one round, taken together.
 
-    ``message_ids``: in the order of their mails; more than one is a duplicate. ``version``: of the
-    issue, in the first of them.
+    ``mails``: the issue's version in each, by message id, in the order in which they were sent;
+    more than one is a duplicate.
     """
 
     key: LedgerKey
     outcome: Outcome
-    message_ids: list[str]
-    version: int
+    mails: dict[str, int]
     reason: str | None = None
     delivered_at: datetime | None = None
     bounced_at: datetime | None = None
@@ -101,8 +100,7 @@ class LedgerUpdate(NamedTuple):
         return LedgerUpdate(
             self.key,
             leading.outcome,
-            list(dict.fromkeys([*self.message_ids, *later.message_ids])),
-            self.version,
+            self.mails | later.mails,
             leading.reason,
             self.delivered_at or later.delivered_at,
             self.bounced_at or later.bounced_at,

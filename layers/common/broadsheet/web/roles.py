@@ -31,6 +31,7 @@ ROLES = {
     "POST /issues/{id}/cancel": Role.PUBLISH,
     "POST /issues/{id}/retry": Role.PUBLISH,
     "POST /issues/{id}/schedule": Role.PUBLISH,
+    "POST /issues/{id}/correct": Role.PUBLISH,
 }
 
 

@@ -193,6 +193,10 @@ SENTENCES = {
         "make doctor shows what is missing"
     ),
     # Outcomes of an issue.
+    "nothing-to-correct": "nobody has an older version of this issue: there is nobody to correct",
+    "already-corrected": (
+        "the issue {correction} corrects the older versions already: edit it, or publish another"
+    ),
     "nobody-failed": "nobody has failed: there is nobody to send to again",
     "careful-start": "a sample goes first; the others follow after the hold if it is good",
     "warm-up": "the warm-up's mails of today are sent; the others leave tomorrow (UTC)",

@@ -5,7 +5,7 @@ Rows go in the order of their key, so that two writers can't block each other fo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import args_row, scalar_row
@@ -99,36 +99,46 @@ def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery])
     return _note_duplicates(
         connection,
         [
-            (claim.issue_id.root, delivery.subscriber_id, delivery.round, delivery.message_id)
+            _Mail(
+                claim.issue_id.root,
+                delivery.subscriber_id,
+                delivery.round,
+                delivery.message_id,
+                claim.version,
+            )
             for delivery in ordered
             if delivery.message_id is not None
         ],
     )
 
 
-def _note_duplicates(connection: Connection, mails: Sequence[tuple[UUID, UUID, int, str]]) -> int:
+class _Mail(NamedTuple):
+    """A mail that SES accepted, and the issue's version in it."""
+
+    issue_id: UUID
+    subscriber_id: UUID
+    round: int
+    message_id: str
+    version: int
+
+
+def _note_duplicates(connection: Connection, mails: Sequence[_Mail]) -> int:
     """Note each mail whose message id is not the one in the ledger; return how many are new."""
     if not mails:
         return 0
-    issue_ids, subscriber_ids, rounds, message_ids = zip(*mails, strict=True)
     return connection.execute(
         """
-        INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id)
-        SELECT issue_id, subscriber_id, round, mail.message_id
+        INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id, version)
+        SELECT issue_id, subscriber_id, round, mail.message_id, mail.version
         FROM unnest(
-            %(issue_ids)s::uuid[], %(subscriber_ids)s::uuid[], %(rounds)s::integer[],
-            %(message_ids)s::text[]
-        ) AS mail (issue_id, subscriber_id, round, message_id)
+            %(issue_id)s::uuid[], %(subscriber_id)s::uuid[], %(round)s::integer[],
+            %(message_id)s::text[], %(version)s::integer[]
+        ) AS mail (issue_id, subscriber_id, round, message_id, version)
         JOIN deliveries AS ledger USING (issue_id, subscriber_id, round)
         WHERE ledger.message_id <> mail.message_id
         ON CONFLICT DO NOTHING
         """,
-        {
-            "issue_ids": list(issue_ids),
-            "subscriber_ids": list(subscriber_ids),
-            "rounds": list(rounds),
-            "message_ids": list(message_ids),
-        },
+        {name: [getattr(mail, name) for mail in mails] for name in _Mail._fields},
     ).rowcount
 
 
@@ -219,17 +229,17 @@ def merge_updates(connection: Connection, updates: Iterable[LedgerUpdate]) -> in
                 "round": [update.key.round for update in ordered],
                 "outcome": [update.outcome.value for update in ordered],
                 "reason": [update.reason for update in ordered],
-                "message_id": [update.message_ids[0] for update in ordered],
-                "version": [update.version for update in ordered],
+                "message_id": [next(iter(update.mails)) for update in ordered],
+                "version": [next(iter(update.mails.values())) for update in ordered],
                 **{name: [getattr(update, name) for update in ordered] for name in _FIRST_STAYS},
             },
         ).fetchall()
     in_ledger = dict(rows)
     others = [
-        (*update.key, message_id)
+        _Mail(*update.key, message_id, version)
         for update in ordered
-        for message_id in update.message_ids
-        if message_id != in_ledger.get(update.key, update.message_ids[0])
+        for message_id, version in update.mails.items()
+        if message_id != in_ledger.get(update.key, next(iter(update.mails)))
     ]
     return _note_duplicates(connection, others)
 

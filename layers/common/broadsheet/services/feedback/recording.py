@@ -93,8 +93,7 @@ def _ledger_update(event: SesEvent, key: LedgerKey) -> LedgerUpdate:
     return LedgerUpdate(
         key,
         outcome or Outcome.ACCEPTED,
-        [event.message_id],
-        event.version,
+        {event.message_id: event.version},
         reason=event.kind.upper().replace(" ", "_") if outcome else None,
         delivered_at=event.delivered_at,
         bounced_at=event.permanent_bounce_at,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
         IdempotencyKey,
-        KeyedIssue,
         PublishRequest,
         RenderedIssue,
     )
@@ -86,24 +85,21 @@ def publish(
     resembles = checking.against_earlier(connection, request, known.id if known else None)
     if not request.draft and known is None:  # what was published once stays so
         checking.refuse_errors(checked.findings, request.accept_warnings)
-    new = _new_issue(author, key, request, checked.rendered)
+    new = new_issue(author, key, request, checked.rendered)
     with connection.transaction():
-        keyed, is_new = _insert_once(connection, new, request)
-        if keyed.request_digest != request.digest:
-            raise IdempotencyKeyReused
-        if is_new and new.publish_at and not request.draft:
-            issue_clock.start(new.id, new.publish_at, correlation_id)
+        issue, is_new = insert_once(connection, new, request.slug, correlation_id)
     if is_new and request.draft:
         logger.info("draft stored", issue_id=str(new.id))
     elif is_new:
-        log_publication(keyed)
-    kick_if_due(keyed, correlation_id)
-    return Published(keyed, [*checked.findings, *resembles])
+        log_publication(issue)
+    kick_if_due(issue, correlation_id)
+    return Published(issue, [*checked.findings, *resembles])
 
 
-def _new_issue(
+def new_issue(
     author: AuthorName, key: IdempotencyKey, request: PublishRequest, rendered: RenderedIssue
 ) -> NewIssue:
+    """Return the issue that a request asks for, to be inserted."""
     at_once = None if request.draft else datetime.now(UTC)
     return NewIssue(
         id=IssueId.new(),
@@ -121,19 +117,34 @@ def _new_issue(
     )
 
 
-def _insert_once(
-    connection: Connection, new: NewIssue, request: PublishRequest
-) -> tuple[KeyedIssue, bool]:
-    """Return the issue that the key names, and whether it was inserted now."""
+def insert_once(
+    connection: Connection, new: NewIssue, chosen: Slug | None, correlation_id: str
+) -> tuple[Issue, bool]:
+    """Insert an issue with its clock, unless its key names one already, which is returned.
+
+    The caller holds a transaction. ``chosen``: the author's slug. Returns also whether the issue
+    is new. Raises ``IdempotencyKeyReused``, ``SlugTaken`` and ``DependencyUnavailable``.
+    """
     while True:
-        slug = request.slug or issues_table.free_slug(connection, Slug.of_title(request.title))
+        slug = chosen or issues_table.free_slug(connection, Slug.of_title(new.title))
         is_new = issues_table.insert(connection, new, slug)
-        keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
+        keyed = find_by_key(connection, new)
         if keyed is not None:
-            return keyed, is_new
-        if request.slug is not None:
+            break
+        if chosen is not None:
             raise SlugTaken(str(slug))
         # Another issue has taken the free slug meanwhile.
+    if is_new and new.publish_at and new.status is not IssueStatus.DRAFT:
+        issue_clock.start(new.id, new.publish_at, correlation_id)
+    return keyed, is_new
+
+
+def find_by_key(connection: Connection, new: NewIssue) -> Issue | None:
+    """Return the issue that a new one's key names. Raises ``IdempotencyKeyReused``."""
+    keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
+    if keyed is not None and keyed.request_digest != new.request_digest:
+        raise IdempotencyKeyReused
+    return keyed
 
 
 def log_publication(issue: Issue) -> None:

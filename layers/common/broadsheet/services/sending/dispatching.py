@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
 from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
-from broadsheet.database.ledger import open_recipients, outcomes
+from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
@@ -100,16 +100,18 @@ def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
 
 
 def _freeze(connection: Connection, issue_id: IssueId) -> None:
-    """Freeze the audience, once: the subscribers who are confirmed now get the issue."""
+    """Freeze the audience, once: the subscribers who are confirmed now get the issue.
+
+    A correction's are those of them who have an older version of the issue that it corrects.
+    """
     size = pacing.batch_size(pacing.usual_rate(connection))
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
             return
-        if issue.careful is None:
-            whole = delivery_batches_table.insert_audience(connection, issue_id, size)
-            audience = FrozenAudience(whole)
-        else:
-            audience = careful_start.freeze(connection, issue_id, size, issue.careful)
+        audience = _insert_audience(connection, issue, size)
+        if audience is None:
+            logger.info("the outcomes of older versions are awaited", issue_id=str(issue_id))
+            return
         issues_table.set_frozen(connection, issue_id, audience)
     logger.info(
         "audience frozen",
@@ -117,6 +119,19 @@ def _freeze(connection: Connection, issue_id: IssueId) -> None:
         audience=audience.size,
         sample=audience.sample_size,
     )
+
+
+def _insert_audience(connection: Connection, issue: Issue, size: int) -> FrozenAudience | None:
+    """Put the recipients into batches; None while those of a correction aren't known yet."""
+    if corrected := issue.corrected:
+        if older_versions.count_unsettled(connection, corrected):
+            return None
+        return FrozenAudience(
+            delivery_batches_table.insert_corrected(connection, issue.id, size, corrected)
+        )
+    if issue.careful is None:
+        return FrozenAudience(delivery_batches_table.insert_audience(connection, issue.id, size))
+    return careful_start.freeze(connection, issue.id, size, issue.careful)
 
 
 def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:

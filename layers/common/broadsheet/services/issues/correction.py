@@ -1,0 +1,99 @@
+"""Corrects an issue: a new issue for exactly those who got an older version of it."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from broadsheet.database import issues_table
+from broadsheet.database.ledger import older_versions
+from broadsheet.domain import errors
+from broadsheet.domain.issues import CorrectedVersion, IssueStatus
+from broadsheet.services.issues import checking, publication
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.findings import Finding
+    from broadsheet.domain.issues import (
+        CorrectionRequest,
+        IdempotencyKey,
+        Issue,
+        IssueId,
+        NewIssue,
+        RenderedIssue,
+    )
+
+
+class Corrected(NamedTuple):
+    """A correction, what its author is warned of, and how many it is for.
+
+    ``audience``: those who are known to have an older version and are still confirmed.
+    ``unsettled``: how many more there may be at most, once their mails' outcomes are known.
+    """
+
+    correction: Issue
+    findings: Sequence[Finding]
+    audience: int
+    unsettled: int
+
+
+def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
+    connection: Connection,
+    issue_id: IssueId,
+    author: AuthorName,
+    key: IdempotencyKey,
+    request: CorrectionRequest,
+    correlation_id: str,
+) -> Corrected:
+    """Publish a correction once, however often it is requested with the same key.
+
+    Dispatch freezes its audience once the outcomes of all older versions are known. Raises
+    ``IssueNotFound``, a ``WrongState``, and as ``publish``.
+    """
+    checked = checking.check(request)
+    new = _new_correction(issue_id, author, key, request, checked.rendered)
+    with connection.transaction():
+        issue = issues_table.lock(connection, issue_id)  # no two corrections at once
+        if issue is None:
+            raise errors.IssueNotFound
+        known = publication.find_by_key(connection, new)
+        of = (known and known.corrected) or CorrectedVersion(issue_id, issue.version)
+        audience = older_versions.count(connection, of)
+        unsettled = older_versions.count_unsettled(connection, of)
+        resembles = checking.against_earlier(connection, request, known.id if known else None)
+        correction = known
+        if correction is None:
+            checking.refuse_errors(checked.findings, request.accept_warnings)
+            _refuse_unless_correctable(connection, issue, audience + unsettled)
+            new = new.model_copy(update={"corrected": of})
+            correction, _ = publication.insert_once(connection, new, request.slug, correlation_id)
+    if known is None:
+        publication.log_publication(correction)
+    publication.kick_if_due(correction, correlation_id)
+    return Corrected(correction, [*checked.findings, *resembles], audience, unsettled)
+
+
+def _new_correction(
+    issue_id: IssueId,
+    author: AuthorName,
+    key: IdempotencyKey,
+    request: CorrectionRequest,
+    rendered: RenderedIssue,
+) -> NewIssue:
+    new = publication.new_issue(author, key, request.publication(), rendered)
+    # The same text to the readers of another issue, or to everybody, is another request.
+    digest = sha256(b"correct" + issue_id.root.bytes + new.request_digest).digest()
+    return new.model_copy(update={"request_digest": digest})
+
+
+def _refuse_unless_correctable(connection: Connection, issue: Issue, recipients: int) -> None:
+    if issue.status is IssueStatus.DRAFT:
+        raise errors.IssueIsDraft
+    earlier = issues_table.find_correction(connection, CorrectedVersion(issue.id, issue.version))
+    if earlier is not None:
+        raise errors.AlreadyCorrected(str(earlier.id))
+    if not recipients:
+        raise errors.NothingToCorrect
