@@ -54,7 +54,10 @@ class Books(Answer):
 
 
 class Issue(Answer):
-    """An issue and its progress. ``version``: of its text, from 1 on."""
+    """An issue and its progress. ``version``: of its text, from 1 on.
+
+    ``warnings``: what was found in its text, in the answer to an edit.
+    """
 
     id: str
     title: str
@@ -66,6 +69,7 @@ class Issue(Answer):
     books: Books | None = None
     seconds_to_go: float | None = None
     paused_because: str | None = None
+    warnings: list[Finding] = []
 
     @property
     def has_ended(self) -> bool:

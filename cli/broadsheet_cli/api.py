@@ -135,9 +135,11 @@ class Newsletter:
         """Make an issue once, however often it is called with this key."""
         return Created.model_validate(self._document("POST", "/issues", request, key=key))
 
-    def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> None:
+    def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> Issue:
         """Replace an issue's text, if it still has this version. Raises ``Refused`` (412)."""
-        self.send("PUT", f"/issues/{issue_id}", request, headers={"If-Match": f'"{version}"'})
+        match = {"If-Match": f'"{version}"'}
+        response = self.send("PUT", f"/issues/{issue_id}", request, headers=match)
+        return Issue.model_validate(response.json())
 
     def publish(self, issue_id: str, request: Mapping[str, Any], key: str) -> None:
         """Publish a draft."""

@@ -120,21 +120,21 @@ def edit(
     records.write(path, newsletter.address, publication.model_copy(update={"attempt": ours}))
     while True:
         try:
-            newsletter.replace(issue.id, {**request, **_accepting(accepted)}, version)
+            edited = newsletter.replace(issue.id, {**request, **_accepting(accepted)}, version)
         except Refused as refused:
             if refused.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
         else:
             break
         # An edit of ours whose answer was lost is no conflict.
-        now, content = newsletter.issue(issue.id), newsletter.content(issue.id)
+        edited = now = newsletter.issue(issue.id)
+        content = newsletter.content(issue.id)
         theirs = _fingerprint({**content, "title": now.title})
         if theirs == ours:
             break
         if theirs != before:
             raise Changed(_conflict(path, now, content))
         version = now.version
-    edited = newsletter.issue(issue.id)
     made = publication.made(edited.id, edited.version, records.digest_of(request))
     records.write(path, newsletter.address, made)
     return edited

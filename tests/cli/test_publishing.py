@@ -45,7 +45,7 @@ def test_what_is_published_leaves_a_minute_later(press: Press, november: Path) -
     assert timedelta(seconds=58) < due - before < timedelta(seconds=75)
     assert press.only.request == {
         "title": "November",
-        "markdown": "\nDear [[name|reader]],\n\nit is November.\n",
+        "markdown": "\nDear [[name]],\n\nit is November.\n",
         "slug": "november",
         "preheader": "Tea, and more of it",
     }

@@ -23,7 +23,7 @@ from tests.journey.sending import clock_of, disperse, gather, taken, tick
 from tests.journey.terminal import converse
 
 GUIDE = REPOSITORY / "docs" / "authors.md"
-CROWD = 120
+CROWD = 300
 SENT_A_SECOND = 5  # so that there is time to pause in the middle
 SENT_BEFORE = 20
 WRITES = "AUTHORS_DAY"
@@ -62,6 +62,7 @@ class Day:
     town: Town
     folder: Path
     environment: dict[str, str]
+    checked: bool = False
     played: int = 0
 
     def run(self, command: str) -> str:
@@ -75,6 +76,8 @@ class Day:
         elif "publish" in command and not self.played:
             answers = [("[y/N]: ", "y"), ("Ctrl-C cancels it.", signal.SIGINT)]
             status = 130
+        elif "check" in command and not self.checked:
+            status, self.checked = 1, True
         self.played += "publish" in command
         address = self.town.stack.public_url
         return converse(
@@ -159,6 +162,8 @@ def play(day: Day, steps: list[Step]) -> Iterator[str]:
             with day.ticking("sorry.md" if "sorry" in step.command else original):
                 yield day.run(step.command)
         else:
+            if "resume" in step.command:
+                day.town.ses.change_account(max_send_rate=1000)
             yield day.run(step.command)
         if step.command.startswith("broadsheet publish") and day.played == 2:
             with day.ticking(original):
@@ -174,6 +179,8 @@ def of_any_run(output: str) -> list[str]:
     output = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", output)
     output = re.sub(r"https?://[\w.-]+:\d+", "ADDRESS", output)
     output = re.sub(r"[━╸╺]+", "BAR", output)
+    # What is known of the rate at which mails leave depends on what left before.
+    output = re.sub(r"^Takes .*\n|, \S+ a second, .* to go", "", output, flags=re.MULTILINE)
     output = re.sub(r"\d[\d.,:-]*", "N", output)
     output = re.sub(r"\bN (min N s|min|s)\b", "TIME", output)
     return readme.unvarying(output)

@@ -1,6 +1,7 @@
 """Follow an issue, and stop or continue it."""
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -86,7 +87,7 @@ def issues(
         shown.add_row(
             Text(each.title),
             Text(each.status, STATES.get(each.status, "")),
-            _local(each),
+            "" if each.status in {"draft", "canceled"} else _local(each),
             "" if each.audience is None else f"{each.audience:,}",
             each.id,
         )
@@ -156,7 +157,11 @@ def _picture(issue: Issue) -> Group:
     )
     parts: list[Text | Table | Progress] = [heading]
     if issue.status == "scheduled":
-        parts.append(Text(f"It is sent at {_local(issue)}."))
+        is_due = issue.publish_at is not None and issue.publish_at <= datetime.now(UTC)
+        begins = (
+            "Its sending begins within a minute" if is_due else f"It is sent at {_local(issue)}"
+        )
+        parts.append(Text(f"{begins}."))
     if issue.paused_because:
         parts.append(Text(f"Paused: {issue.paused_because}", "yellow"))
     if issue.books is not None and issue.audience is not None:

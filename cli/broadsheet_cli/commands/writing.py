@@ -22,7 +22,7 @@ slug: {slug}
 preheader:
 ---
 
-Dear [[name|reader]],
+Dear [[name]],
 
 """
 MOST_TEST_ADDRESSES = 5
