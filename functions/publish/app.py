@@ -28,14 +28,17 @@ from broadsheet.domain.issues import (
     Issue,
     IssueDraft,
     IssueId,
+    IssueVersion,
     MarkdownContent,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import checking, correction, editing, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.services.subscribers import welcome_text
 from broadsheet.web import csv, sentences
 from broadsheet.web.pagination import Listing, count_fitting
 from broadsheet.web.request import Request
@@ -120,12 +123,15 @@ def show_content(request: Request) -> Response:
         raise InvalidVersion
     with connected(settings.timings().publish_connect_timeout) as connection:
         written = editing.content(connection, _issue_id(request), int(number) if number else None)
+    return Response.json(HTTPStatus.OK, _as_written(written), {"ETag": f'"{written.version}"'})
+
+
+def _as_written(written: IssueVersion | WelcomeMail) -> dict[str, Any]:
+    """Return a text in the form in which an author writes one, with what else is known of it."""
     document = written.model_dump(mode="json", exclude={"content"})
     if isinstance(written.content, MarkdownContent):
-        document |= written.content.model_dump()
-    else:
-        document["content"] = written.content.model_dump()
-    return Response.json(HTTPStatus.OK, document, {"ETag": f'"{written.version}"'})
+        return document | written.content.model_dump()
+    return document | {"content": written.content.model_dump()}
 
 
 def edit(request: Request) -> Response:
@@ -253,6 +259,30 @@ def correct(request: Request) -> Response:
     )
 
 
+def show_welcome(request: Request) -> Response:
+    """Show the welcome mail as it was written."""
+    del request
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        welcome = welcome_text.show(connection)
+    return Response.json(HTTPStatus.OK, _welcome(welcome))
+
+
+def replace_welcome(request: Request) -> Response:
+    """Store the mail that welcomes whoever confirms from now on."""
+    wanted = request.document(WelcomeRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        findings = welcome_text.replace(connection, AuthorName(request.author), wanted)
+        welcome = welcome_text.show(connection)
+    return Response.json(
+        HTTPStatus.OK, _welcome(welcome) | {"warnings": sentences.of_findings(findings)}
+    )
+
+
+def _welcome(welcome: WelcomeMail) -> dict[str, Any]:
+    """Return the welcome mail; ``enabled``: whether the parameter ``WelcomeMail`` has it sent."""
+    return _as_written(welcome) | {"enabled": settings.sends_welcome_mail()}
+
+
 def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> Response:
     """Act on the issue in the path, and show it as it is then."""
     issue_id = _issue_id(request)
@@ -316,5 +346,7 @@ handler = router(
         "POST /issues/{id}/retry": retry,
         "POST /issues/{id}/schedule": reschedule,
         "POST /issues/{id}/correct": correct,
+        "GET /welcome": show_welcome,
+        "PUT /welcome": replace_welcome,
     }
 )

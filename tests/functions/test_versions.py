@@ -121,7 +121,9 @@ def test_a_claim_sends_the_version_that_was_current_when_it_was_made(
     assert Counter(versions(cloud).values()) == {1: 2 * SIZE, 2: SIZE}
 
 
-@pytest.mark.parametrize(("version", "expected"), [(2, 2), (None, 1), ("x", 1)])
+@pytest.mark.parametrize(
+    ("version", "expected"), [(2, 2), (None, 1), ("x", 1), ("0", 1), ("9" * 10, 1)]
+)
 def test_an_event_before_deliver_has_written_its_row_says_of_which_version_the_mail_was(
     cloud: Cloud, issue_id: str, version: int | str | None, expected: int
 ) -> None:

@@ -7,6 +7,7 @@ from tests.journey.people import FORM, JSON, Answer, Reader
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 KEY = {"Idempotency-Key": "never-used"}
+NO_ISSUE = "/issues/00000000-0000-4000-8000-000000000000"
 A_SIGNED_WORD = "eyJlbWFpbCI6ImF0dGFja2VyQGV4YW1wbGUuY29tIn0"  # as a token, but for its signature
 
 
@@ -61,6 +62,11 @@ def _issue(
     body: str | bytes, *, status: int = 400, headers: Mapping[str, str] = JSON | KEY
 ) -> BadRequest:
     return BadRequest(status, "POST", "/issues", body, headers, author=True)
+
+
+def _edit(headers: dict[str, str], *, status: int) -> BadRequest:
+    body = '{"title": "{name}", "markdown": "x"}'
+    return BadRequest(status, "PUT", NO_ISSUE, body, JSON | headers, author=True)
 
 
 def _closed(method: str, path: str, body: str | None = None) -> BadRequest:
@@ -183,10 +189,20 @@ BAD_REQUESTS = {
     "time that is a word": _issue('{"title": "x", "markdown": "x", "publish_at": "{name}"}'),
     "field that nobody knows": _issue('{"title": "x", "markdown": "x", "to": "{email}"}'),
     "oversized issue": _issue('{"title": "x", "markdown": "' + 2_200_000 * "x" + '"}', status=413),
-    "issue that nobody published": BadRequest(
-        404, "GET", "/issues/00000000-0000-4000-8000-000000000000", author=True
-    ),
+    "issue that nobody published": BadRequest(404, "GET", NO_ISSUE, author=True),
     "issue with no id": BadRequest(404, "GET", "/issues/{email}", author=True),
+    "edit of no version": _edit({}, status=428),
+    "edit of an issue that nobody wrote": _edit({"If-Match": "*"}, status=404),
+    "text of an issue that nobody wrote": BadRequest(
+        404, "GET", f"{NO_ISSUE}/content", author=True
+    ),
+    "publishing a draft that nobody wrote": BadRequest(
+        404, "POST", f"{NO_ISSUE}/publish", "{}", JSON | KEY, author=True
+    ),
+    "publishing a draft without a key": BadRequest(
+        400, "POST", f"{NO_ISSUE}/publish", "{}", JSON, author=True
+    ),
+    "deleting a draft that nobody wrote": BadRequest(404, "DELETE", NO_ISSUE, author=True),
     "page of no length": BadRequest(400, "GET", "/issues?limit=0", author=True),
     "page after nothing": BadRequest(400, "GET", "/issues?before={email}", author=True),
 }

@@ -85,6 +85,8 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/correct",
     "POST /issues/{id}/retry",
     "POST /issues/{id}/schedule",
+    "GET /welcome",
+    "PUT /welcome",
 }
 
 # Each permission that is not for one named resource, with its reason.

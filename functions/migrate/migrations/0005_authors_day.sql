@@ -108,3 +108,19 @@ ALTER TABLE issues
 CREATE UNIQUE INDEX issues_corrections ON issues (corrects, corrects_version)
     WHERE status <> 'canceled' OR frozen_at IS NOT NULL;
 ALTER TABLE duplicate_mails ADD COLUMN version integer NOT NULL DEFAULT 1; -- of its issue
+
+-- One row once an author has written it: what new subscribers get after they have confirmed.
+CREATE TABLE welcome_mail (
+    is_the_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_row),
+    title text NOT NULL,
+    preheader text,
+    content jsonb NOT NULL,                   -- as it was written
+    subject text NOT NULL,                    -- these three as templates, like an issue's
+    html text NOT NULL,
+    text text NOT NULL,
+    with_newest_issue boolean NOT NULL,
+    author text NOT NULL,
+    edited_at timestamptz NOT NULL DEFAULT now()
+);
+ALTER TABLE subscribers
+    ADD COLUMN due_welcome text CHECK (due_welcome IN ('welcome', 'newest_issue')); -- as due_mail

@@ -169,6 +169,12 @@ def warms_up() -> bool:
     return os.environ.get("WARM_UP") == "true"
 
 
+@cache
+def sends_welcome_mail() -> bool:
+    """Return whether new subscribers get the welcome mail, once an author has written one."""
+    return os.environ.get("WELCOME_MAIL") == "true"
+
+
 def issue_configuration_set() -> str:
     """Return the SES configuration set of issues, whose events go to FeedbackQueue."""
     return _required("ISSUE_CONFIGURATION_SET")

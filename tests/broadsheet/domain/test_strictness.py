@@ -32,6 +32,7 @@ from broadsheet.domain.requests import (
     subscriber_request,
 )
 from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
 
@@ -80,6 +81,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
     "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "WelcomeRequest": (
+        of_fields(WelcomeRequest),
+        {"title": "One", "markdown": "Hello", "with_newest_issue": True},
+    ),
     "PreviewRequest": (
         of_fields(PreviewRequest),
         {"title": "One", "markdown": "Hello", "name": "Zoë"},
@@ -150,6 +155,7 @@ PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
+    "WrittenMail",
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -166,7 +172,7 @@ OUR_OWN = {
             "LedgerRow",
             "Subscriber",
         ),
-        *("OpenProblems", "PausedIssue"),
+        *("OpenProblems", "PausedIssue", "WelcomeMail", "RenderedWelcome"),
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

@@ -3,7 +3,9 @@
 A false alarm is as bad as a miss: after a few, nobody reads the warnings.
 """
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -466,3 +468,23 @@ def test_every_error_is_tried_here_and_every_code_has_its_sentence() -> None:
 
     assert tried - SENTENCES.keys() == set()
     assert ERRORS - tried == {"too-large"}  # in test_publish.py
+
+
+def in_row(cell: str) -> list[str]:
+    return re.findall(r"`([a-z-]+)`", cell)
+
+
+def test_every_code_is_documented_with_its_severity_and_has_a_sentence() -> None:
+    layer = Path(checking.__file__).parents[2]
+    sources = "\n".join(path.read_text() for path in layer.rglob("*.py"))
+    added = r"(?:findings(?:\([\w.]*\))?\.add|\bFinding)\(\s*\"([a-z-]+)\""
+    used = set(re.findall(added, sources)) | {"relative-link", "relative-image"}
+    used.add("nobody-to-send-to")
+    errors, warnings = (
+        {code for row in re.findall(r"^\|([^|]*)\|", part, re.MULTILINE) for code in in_row(row)}
+        for part in (layer.parents[2] / "docs/warnings.md").read_text().split("| warning |")
+    )
+
+    assert used <= SENTENCES.keys()
+    assert errors == ERRORS
+    assert warnings == used - ERRORS

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         NewIssue,
         RenderedIssue,
     )
+    from broadsheet.domain.subscribers import SubscriberId
 
 
 _COLUMNS = columns_of(Issue)
@@ -59,6 +60,21 @@ _FIND_NEWEST = sql.SQL(
        OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
+    """
+).format(columns=_COLUMNS)
+_FIND_NEWEST_FINISHED = sql.SQL(
+    """
+    SELECT {columns}
+    FROM (
+        SELECT * FROM issues
+        WHERE status = 'finished' AND archive AND corrects IS NULL
+        ORDER BY frozen_at DESC
+        LIMIT 1
+    ) AS newest
+    WHERE NOT EXISTS (
+        SELECT FROM deliveries
+        WHERE issue_id = newest.id AND subscriber_id = %(subscriber_id)s
+    )
     """
 ).format(columns=_COLUMNS)
 _FIND_OPEN = sql.SQL(
@@ -228,6 +244,12 @@ def find_newest(
                 "limit": limit,
             },
         ).fetchall()
+
+
+def find_newest_finished(connection: Connection, but_for: SubscriberId) -> Issue | None:
+    """Return the finished public issue that began last, unless this subscriber has had it."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(_FIND_NEWEST_FINISHED, {"subscriber_id": but_for.root}).fetchone()
 
 
 def find_open(connection: Connection) -> Sequence[Issue]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SignUp
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, EmailAddress
+    from broadsheet.domain.subscribers import DueMail, DueWelcome, EmailAddress
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -107,6 +107,28 @@ def clear_due_mail(connection: Connection, subscriber: Subscriber) -> None:
             "mail": subscriber.due_mail,
             "since": subscriber.due_mail_since,
         },
+    )
+
+
+def owe_welcome(connection: Connection, subscriber_id: SubscriberId) -> bool:
+    """Mark the welcome mail as due, if an author has written one; return whether it is."""
+    owed = connection.execute(
+        """
+        UPDATE subscribers SET due_welcome = 'welcome'
+        WHERE id = %(id)s AND EXISTS (SELECT FROM welcome_mail)
+        """,
+        {"id": subscriber_id.root},
+    )
+    return owed.rowcount == 1
+
+
+def set_due_welcome(
+    connection: Connection, subscriber_id: SubscriberId, due: DueWelcome | None
+) -> None:
+    """Store what is due after the mail that was just sent."""
+    connection.execute(
+        "UPDATE subscribers SET due_welcome = %(due)s WHERE id = %(id)s",
+        {"id": subscriber_id.root, "due": due},
     )
 
 

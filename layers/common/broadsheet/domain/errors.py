@@ -265,6 +265,12 @@ class PageNotFound(BroadsheetError):
     code = "page-not-found"
 
 
+class WelcomeNotFound(BroadsheetError):
+    """No author has written a welcome mail."""
+
+    code = "welcome-not-found"
+
+
 class IssueNotFound(BroadsheetError):
     """No issue has this id."""
 

@@ -50,6 +50,9 @@ class IssueId(RootModel[UUID]):
         return str(self.root)
 
 
+NO_ISSUE = IssueId(UUID(int=0))  # in the unsubscribe link of a mail that is not an issue's
+
+
 class IssueTitle(RootModel[str]):
     """An issue's subject line: one line, trimmed, not blank."""
 
@@ -196,12 +199,10 @@ class IdempotencyKey(RootModel[str]):
         return self.root
 
 
-class IssueDraft(BaseModel):
+class WrittenMail(BaseModel):
     """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text}}``.
 
-    ``slug``: made from the title if there is none yet. ``archive``: whether the issue will be in
-    the public archive; it will, unless the author says otherwise. ``accept_warnings``: the codes of
-    errors in spite of which it is published.
+    ``accept_warnings``: the codes of errors in spite of which it is published.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -212,8 +213,6 @@ class IssueDraft(BaseModel):
         Discriminator(_form_of),
     ]
     preheader: Preheader | None = None
-    slug: Slug | None = None
-    archive: StrictBool | None = None
     accept_warnings: AcceptedCodes = []
 
     @model_validator(mode="before")
@@ -225,6 +224,17 @@ class IssueDraft(BaseModel):
             raise ValueError("give either markdown or content, not both")
         rest = {name: value for name, value in request.items() if name != "markdown"}
         return rest | {"content": {"markdown": request["markdown"]}}
+
+
+class IssueDraft(WrittenMail):
+    """An issue as its author writes it.
+
+    ``slug``: made from the title if there is none yet. ``archive``: whether the issue will be in
+    the public archive; it will, unless the author says otherwise.
+    """
+
+    slug: Slug | None = None
+    archive: StrictBool | None = None
 
 
 class PublishRequest(IssueDraft):

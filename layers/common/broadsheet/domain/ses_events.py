@@ -1,6 +1,7 @@
 """SES's events about mails that it has accepted, as they come out of FeedbackQueue."""
 
 import json
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
@@ -121,10 +122,13 @@ def _number(text: object) -> int:
 
 # Ours, if a mail has it in our form; a mail that isn't ours may have any text.
 type _Id = Annotated[UUID | str | None, Field(union_mode="left_to_right")]
-type _Count = Annotated[
+type _Round = Annotated[
     Annotated[int, BeforeValidator(_number), Field(ge=1, le=2**31 - 1)] | str | None,
     Field(union_mode="left_to_right"),
 ]
+
+
+_VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class SesEvent(BaseModel):
@@ -141,8 +145,8 @@ class SesEvent(BaseModel):
     sent_at: Timestamp = Field(validation_alias=AliasPath("mail", "timestamp"))
     issue_tag: _Id = Field(validation_alias=_tag("issue"), default=None)
     subscriber_tag: _Id = Field(validation_alias=_tag("subscriber"), default=None)
-    round_tag: _Count = Field(validation_alias=_tag("round"), default=None)
-    version_tag: _Count = Field(validation_alias=_tag("version"), default=None)
+    round_tag: _Round = Field(validation_alias=_tag("round"), default=None)
+    version_tag: str | None = Field(validation_alias=_tag("version"), default=None)
     bounce: Bounce | None = None
     complaint: Complaint | None = None
     delivered_at: Timestamp | None = Field(
@@ -170,7 +174,8 @@ class SesEvent(BaseModel):
     @property
     def version(self) -> int:
         """The version of the issue that the mail had; 1 if it has no such tag, as 0.1.0's."""
-        return self.version_tag if isinstance(self.version_tag, int) else 1
+        tag = self.version_tag
+        return int(tag) if tag and _VERSION.fullmatch(tag) else 1
 
     @property
     def is_listed(self) -> bool:

@@ -161,6 +161,13 @@ class DueMail(StrEnum):
     ALREADY_SUBSCRIBED = "already_subscribed"
 
 
+class DueWelcome(StrEnum):
+    """What a new subscriber is still owed, in this order: the welcome mail, the newest issue."""
+
+    WELCOME = "welcome"
+    NEWEST_ISSUE = "newest_issue"
+
+
 class Subscriber(BaseModel):
     """A subscriber's state, as far as any rule reads it."""
 
@@ -174,6 +181,7 @@ class Subscriber(BaseModel):
     unsubscribed_at: datetime | None
     due_mail: DueMail | None
     due_mail_since: datetime | None
+    due_welcome: DueWelcome | None
 
 
 class SourceAddress(RootModel[str]):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from broadsheet.mail.content import MailContent
 from broadsheet.mail.placeholders import Marks
-from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+from broadsheet.mail.substitutions import filled_in
 
 if TYPE_CHECKING:
     from broadsheet.domain.issues import Preheader, RenderedIssue
@@ -36,8 +35,4 @@ def sample_of_preheader(preheader: Preheader | None, name: SubscriberName | None
 
 
 def _filled_in(template: str, name: SubscriberName | None) -> str:
-    """Substitute as SES does: each variable once, literally."""
-    values = TEMPLATE_DEFAULTS | recipient_variables(
-        name or SAMPLE_NAME, NO_LINK, has_name_in_addresses=True
-    )
-    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values.get(found[1], found[0]), template)
+    return filled_in(template, name or SAMPLE_NAME, NO_LINK)

@@ -15,7 +15,9 @@ from urllib.parse import quote
 
 from broadsheet.domain.issues import RenderedIssue
 from broadsheet.domain.subscribers import SubscriberName
+from broadsheet.mail.content import MailContent
 
+_VARIABLE = re.compile(r"\{\{([a-z_]+)\}\}")
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
 
 # Every variable of an issue's templates. The defaults of the name and the link are for a recipient
@@ -52,6 +54,24 @@ def recipient_variables(
 def has_name_in_addresses(issue: RenderedIssue) -> bool:
     """Return whether an issue needs ``name_url``; most don't, and it makes each entry longer."""
     return any("{{name_url}}" in part for part in (issue.html, issue.text, issue.subject))
+
+
+def mail_to(issue: RenderedIssue, name: SubscriberName, unsubscribe_url: str) -> MailContent:
+    """Return the mail that SES would make of an issue's templates for a subscriber."""
+    return MailContent(
+        subject=filled_in(issue.subject, name, unsubscribe_url),
+        html=filled_in(issue.html, name, unsubscribe_url),
+        text=filled_in(issue.text, name, unsubscribe_url),
+        unsubscribe_url=unsubscribe_url,
+    )
+
+
+def filled_in(template: str, name: SubscriberName | str, unsubscribe_url: str) -> str:
+    """Substitute as SES does: each variable once, literally."""
+    values = TEMPLATE_DEFAULTS | recipient_variables(
+        name, unsubscribe_url, has_name_in_addresses=True
+    )
+    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
 
 
 def template_of(text: str, variables: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.WelcomeNotFound: HTTPStatus.NOT_FOUND,
     errors.VersionNotFound: HTTPStatus.NOT_FOUND,
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,

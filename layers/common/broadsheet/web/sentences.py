@@ -87,6 +87,7 @@ SENTENCES = {
     # Pages and issues.
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
+    "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from mypy_boto3_sesv2.type_defs import BulkEmailEntryTypeDef, SendBulkEmailRequestTypeDef
+    from mypy_boto3_sesv2.type_defs import (
+        BulkEmailEntryTypeDef,
+        MessageHeaderTypeDef,
+        SendBulkEmailRequestTypeDef,
+    )
 
     from broadsheet.domain.deliveries import Recipient
     from broadsheet.domain.issues import IssueId, RenderedIssue
@@ -109,16 +113,20 @@ def _request(
     return request
 
 
+def _list_headers(newsletter: Newsletter, link: str) -> list[MessageHeaderTypeDef]:
+    return [
+        {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
+        {"Name": "List-Unsubscribe", "Value": link},  # RFC 2369
+        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
+    ]
+
+
 def _entry(
     newsletter: Newsletter, issue_id: IssueId, version: int, places: _Places
 ) -> BulkEmailEntryTypeDef:
     return {
         "Destination": {"ToAddresses": [places.address]},
-        "ReplacementHeaders": [
-            {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
-            {"Name": "List-Unsubscribe", "Value": places.link},  # RFC 2369
-            {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
-        ],
+        "ReplacementHeaders": _list_headers(newsletter, places.link),
         "ReplacementTags": [
             {"Name": "issue", "Value": str(issue_id)},
             {"Name": "subscriber", "Value": places.subscriber},
@@ -267,8 +275,7 @@ def _send_simple(
                         "Text": {"Data": content.text, "Charset": "UTF-8"},
                         "Html": {"Data": content.html, "Charset": "UTF-8"},
                     },
-                    # RFC 3834: answering machines leave it unanswered.
-                    "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
+                    "Headers": _headers(newsletter, content),
                 }
             },
         )
@@ -278,6 +285,14 @@ def _send_simple(
             raise MailRefused(f"SES refused the mail: {reason}") from error
         raise MailNotTaken(f"SES did not take the mail: {reason}") from error
     return answer["MessageId"]
+
+
+def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeaderTypeDef]:
+    # RFC 3834: answering machines leave it unanswered.
+    headers: list[MessageHeaderTypeDef] = [{"Name": "Auto-Submitted", "Value": "auto-generated"}]
+    if content.unsubscribe_url is not None:
+        headers += _list_headers(newsletter, f"<{content.unsubscribe_url}>")
+    return headers
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import IssueDraft, IssueId, RenderedIssue
+    from broadsheet.domain.issues import IssueDraft, IssueId, RenderedIssue, WrittenMail
     from broadsheet.mail.issue_mail import Rendering
 
 
@@ -33,7 +33,7 @@ class Checked(NamedTuple):
     findings: Sequence[Finding]
 
 
-def check(draft: IssueDraft) -> Checked:
+def check(draft: WrittenMail) -> Checked:
     """Render an issue, and return it with everything that is wrong with it."""
     rendering = issue_mail.render_issue(
         draft.title, draft.content, settings.newsletter(), draft.preheader
@@ -44,7 +44,7 @@ def check(draft: IssueDraft) -> Checked:
     return Checked(rendering.issue, [*rendering.findings, *findings])
 
 
-def of_content(draft: IssueDraft, rendering: Rendering) -> Findings:
+def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
     """Return what the author may want to correct in an issue that a mail can carry."""
     findings = Findings()
     outline, today = rendering.outline, datetime.now(UTC).date()

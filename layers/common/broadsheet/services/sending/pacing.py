@@ -169,7 +169,7 @@ def reserve(connection: Connection, mails: int, at_most: Allowed) -> timedelta |
 
 
 def count_single_mail(connection: Connection) -> None:
-    """Move the issues' slots for a confirmation or a test mail, which waits for no slot."""
+    """Move the issues' slots for a single mail, such as a confirmation, which waits for no slot."""
     at_most, _ = present(connection)
     if at_most is not None:
         send_governor_table.push(connection, timedelta(seconds=1 / at_most.rate))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import consents_table, sign_ups_table, subscribers_table
+from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
     ConfirmationToken,
     ConfirmRequest,
@@ -17,6 +18,7 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
 from broadsheet.services.sending import pacing
+from broadsheet.services.subscribers import welcoming
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -132,6 +134,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """Confirm the subscriber, unless they unsubscribed after the token was made.
 
     An address that bounced is taken off the account's suppression list, or no issue would arrive.
+    A new subscriber is welcomed.
     """
     token = request.token
     with connection.transaction():
@@ -144,11 +147,14 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         if is_newest:
             subscribers_table.update_profile(connection, before.id, token)
             consents_table.append(connection, before.id, "confirmed", request)
+        due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
     logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
+        if due is not None:
+            welcoming.send_due(connection, before, token.name, due)
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
@@ -162,7 +168,11 @@ def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
         is_newest = _is_newer(request.received_at, before.unsubscribed_at)
         if is_newest:
             consents_table.append(
-                connection, before.id, "unsubscribed", request, request.token.issue_id
+                connection,
+                before.id,
+                "unsubscribed",
+                request,
+                None if request.token.issue_id == NO_ISSUE else request.token.issue_id,
             )
     if is_newest:
         count("Unsubscribes")

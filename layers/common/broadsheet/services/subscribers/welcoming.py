@@ -1,0 +1,84 @@
+"""Welcomes new subscribers, once, after they have confirmed for the first time.
+
+The mail is owed as the confirmation mail is: its mark commits with the confirmation, the mail is
+sent after that, and then the mark moves on. When sending fails, or the process dies, the
+redelivered request finds the mark and sends; two mails are better than none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet import settings, signed_tokens
+from broadsheet.database import (
+    issue_versions_table,
+    issues_table,
+    subscribers_table,
+    welcome_mail_table,
+)
+from broadsheet.domain.issues import NO_ISSUE
+from broadsheet.domain.requests import UnsubscribeToken
+from broadsheet.domain.subscribers import DueWelcome
+from broadsheet.mail import substitutions
+from broadsheet.mail.ses import sending
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueId, RenderedIssue
+    from broadsheet.domain.subscribers import Subscriber, SubscriberName
+
+
+def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
+    """Mark the welcome mail as due to somebody who has confirmed; return what is due.
+
+    ``before``: the subscriber before that. Who has confirmed before is owed nothing new, also if
+    nobody welcomed them.
+    """
+    if not settings.sends_welcome_mail():
+        return None
+    if before.confirmed_at is not None:
+        return before.due_welcome
+    return DueWelcome.WELCOME if subscribers_table.owe_welcome(connection, before.id) else None
+
+
+def send_due(
+    connection: Connection, subscriber: Subscriber, name: SubscriberName, due: DueWelcome
+) -> None:
+    """Send what a subscriber is owed. Raises ``MailNotTaken`` and ``MailRefused``."""
+    welcome = welcome_mail_table.find_rendered(connection)
+    if welcome is None:
+        return
+    if due is DueWelcome.WELCOME:
+        _send(connection, subscriber, name, welcome, NO_ISSUE)
+        if welcome.with_newest_issue:
+            subscribers_table.set_due_welcome(connection, subscriber.id, DueWelcome.NEWEST_ISSUE)
+    if welcome.with_newest_issue:
+        newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
+        if newest is not None:
+            issue = issue_versions_table.rendered(connection, newest.id, newest.version)
+            _send(connection, subscriber, name, issue, newest.id)
+    subscribers_table.set_due_welcome(connection, subscriber.id, None)
+
+
+def _send(
+    connection: Connection,
+    subscriber: Subscriber,
+    name: SubscriberName,
+    templates: RenderedIssue,
+    issue_id: IssueId,
+) -> None:
+    token = UnsubscribeToken(subscriber_id=subscriber.id, issue_id=issue_id)
+    unsubscribe_url = settings.unsubscribe_link(signed_tokens.sign_unsubscribe(token))
+    mail = substitutions.mail_to(templates, name, unsubscribe_url)
+    pacing.count_single_mail(connection)
+    message_id = sending.send_to_subscriber(
+        settings.newsletter(), subscriber.id, subscriber.email, mail
+    )
+    logger.info(
+        "welcome mail sent",
+        subscriber_id=str(subscriber.id),
+        issue_id=None if issue_id == NO_ISSUE else str(issue_id),
+        message_id=message_id,
+    )

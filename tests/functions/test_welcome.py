@@ -1,0 +1,341 @@
+"""The welcome mail: once a person, after they have confirmed, owed until SES has taken it."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from broadsheet import signed_tokens
+from broadsheet.domain.issues import NO_ISSUE
+from broadsheet.domain.requests import UnsubscribeRequest
+from broadsheet.mail.ses import sending
+from functions.publish.app import handler as publish
+from local.lambda_events import api_event
+from ses_server import Mail
+from tests.cloud import ORIGIN, SENDER, Cloud, at, context, json_of, problem_in, token_in
+from tests.conftest import forget_what_was_read
+from tests.functions.issues import publish_issue, send, show
+from tests.functions.test_enroll import URSULA, confirmation, enroll, leaving, sign_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TEXT = {"title": "Welcome, [[name]]", "markdown": "Good to have you, [[name]] & {{friends}}."}
+
+
+@pytest.fixture(autouse=True)
+def parameter(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cloud
+    monkeypatch.setenv("WELCOME_MAIL", "true")
+    forget_what_was_read()
+
+
+def put(fields: object, role: str = "publish", author: str = "ada") -> dict[str, Any]:
+    event = api_event(
+        "PUT",
+        "/welcome",
+        author=author,
+        role=role,
+        body=json.dumps(fields),
+        headers={"content-type": "application/json"},
+    )
+    return publish(event, context())
+
+
+def get() -> dict[str, Any]:
+    return publish(api_event("GET", "/welcome", author="ada", role="write"), context())
+
+
+def welcome(**fields: object) -> None:
+    assert put(TEXT | fields)["statusCode"] == 200
+
+
+def mails(cloud: Cloud) -> list[Mail]:
+    return [mail for mail in cloud.mails_to(URSULA) if "/confirm" not in (mail.text or "")]
+
+
+def test_who_confirms_is_welcomed_once_with_their_name_and_a_way_out(cloud: Cloud) -> None:
+    welcome()
+    enroll(sign_up(at(0), name="Flann O'Brien"))
+    assert mails(cloud) == []
+
+    enroll(confirmation(at(0), at(1), name="Flann O'Brien"))
+
+    (mail,) = mails(cloud)
+    assert mail.subject == "Welcome, Flann O'Brien"
+    assert mail.sender == f"Ada at The Daily Page <{SENDER}>"
+    assert mail.reply_to == "editors@page.example"
+    assert "Good to have you, Flann O'Brien & {{friends}}." in (mail.text or "")
+    assert "Flann O&#x27;Brien &amp; {{friends}}" in (mail.html or "").replace("&#123;", "{")
+    assert mail.header("List-Id") == "<the-daily-page.page.example>"
+    assert mail.header("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    assert mail.header("Auto-Submitted") == "auto-generated"
+    assert mail.configuration_set == "confirmations"
+    assert set(mail.tags) == {"subscriber"}
+
+
+def test_the_link_of_the_welcome_mail_unsubscribes(cloud: Cloud) -> None:
+    welcome()
+    enroll(confirmation(at(0), at(1)))
+    (mail,) = mails(cloud)
+    link = mail.header("List-Unsubscribe") or ""
+    assert link == f"<https://news.page.example/subscriptions/unsubscribe?token={token_in(mail)}>"
+
+    token = signed_tokens.read_unsubscribe(token_in(mail))
+    assert token.issue_id == NO_ISSUE
+    enroll(UnsubscribeRequest(token=token, received_at=at(2), origin=ORIGIN))
+
+    assert cloud.status_of(URSULA) == "unsubscribed"
+    left = cloud.row("SELECT issue_id FROM consents WHERE change = 'unsubscribed'")
+    assert left["issue_id"] is None
+
+
+def test_a_confirmation_that_is_repeated_welcomes_nobody_twice(cloud: Cloud) -> None:
+    welcome()
+    request = confirmation(at(0), at(1))
+
+    enroll(request, request)
+    enroll(request)
+    enroll(confirmation(at(0), at(5)))
+
+    assert len(mails(cloud)) == 1
+
+
+def test_who_comes_back_is_not_welcomed_again(cloud: Cloud) -> None:
+    welcome()
+    enroll(confirmation(at(0), at(1)))
+
+    enroll(leaving(cloud, at(10)))
+    enroll(confirmation(at(20), at(21)))
+
+    assert cloud.status_of(URSULA) == "confirmed"
+    assert len(mails(cloud)) == 1
+
+
+def test_who_confirmed_before_the_mail_was_written_is_never_welcomed(cloud: Cloud) -> None:
+    enroll(confirmation(at(0), at(1)))
+    welcome()
+
+    enroll(confirmation(at(0), at(2)))
+    enroll(leaving(cloud, at(10)))
+    enroll(confirmation(at(20), at(21)))
+
+    assert mails(cloud) == []
+
+
+def test_who_confirmed_before_the_parameter_was_set_is_never_welcomed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    welcome()
+    monkeypatch.delenv("WELCOME_MAIL")
+    forget_what_was_read()
+    enroll(confirmation(at(0), at(1)))
+    assert json_of(get())["enabled"] is False
+    monkeypatch.setenv("WELCOME_MAIL", "true")
+    forget_what_was_read()
+
+    enroll(confirmation(at(0), at(2)), confirmation(at(0), at(1)))
+
+    assert json_of(get())["enabled"] is True
+    assert mails(cloud) == []
+
+
+def test_a_welcome_mail_that_failed_is_still_owed(cloud: Cloud) -> None:
+    welcome()
+    request = confirmation(at(0), at(1))
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.delete_email_identity(EmailIdentity=SENDER)
+
+    failures = enroll(request)
+
+    assert [failure["itemIdentifier"] for failure in failures] == ["m0"]
+    assert cloud.status_of(URSULA) == "confirmed"
+    assert cloud.row("SELECT due_welcome FROM subscribers")["due_welcome"] == "welcome"
+    ses.create_email_identity(EmailIdentity=SENDER)
+    assert enroll(request) == []
+    assert len(mails(cloud)) == 1
+    assert cloud.row("SELECT due_welcome FROM subscribers")["due_welcome"] is None
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_process_that_dies_around_the_sending_leaves_the_mail_owed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    welcome()
+    request = confirmation(at(0), at(1))
+    send_it: Callable[..., str] = sending.send_to_subscriber
+
+    def dying(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
+        if after:
+            send_it(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "send_to_subscriber", dying)
+        with pytest.raises(Killed):
+            enroll(request)
+    assert cloud.row("SELECT due_welcome FROM subscribers")["due_welcome"] == "welcome"
+
+    enroll(request)
+    enroll(request)
+
+    assert len(mails(cloud)) == (2 if after else 1)  # two are better than none
+
+
+def test_who_left_before_the_mail_was_sent_does_not_get_it(cloud: Cloud) -> None:
+    welcome()
+    request = confirmation(at(0), at(1))
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.delete_email_identity(EmailIdentity=SENDER)
+    enroll(request)
+    ses.create_email_identity(EmailIdentity=SENDER)
+
+    enroll(leaving(cloud, at(2)))
+    enroll(request)
+
+    assert mails(cloud) == []
+
+
+def test_the_newest_issue_follows_if_the_author_wants_it(cloud: Cloud) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    for title in ("Number one", "Number two"):
+        send(cloud, publish_issue(title=title, markdown="Hello, [[name]]."))
+    publish_issue(title="Later", publish_at="2030-01-01T00:00:00Z")
+    welcome(with_newest_issue=True)
+
+    enroll(confirmation(at(0), at(1)))
+    enroll(confirmation(at(0), at(1)))
+
+    first, second = mails(cloud)
+    assert (first.subject, second.subject) == ("Welcome, Ursula", "Number two")
+    assert "Hello, Ursula." in (second.text or "")
+    assert second.header("List-Unsubscribe-Post") == "List-Unsubscribe=One-Click"
+    newest = cloud.row("SELECT id FROM issues WHERE title = 'Number two'")["id"]
+    assert signed_tokens.read_unsubscribe(token_in(second)).issue_id.root == newest
+    assert show(str(newest))["books"]["accepted"] == 1  # it is in no books
+    assert "issue" not in second.tags
+
+
+def test_an_issue_that_is_not_public_is_not_sent_to_who_comes_later(cloud: Cloud) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    send(cloud, publish_issue(title="Only for you", archive=False))
+    welcome(with_newest_issue=True)
+
+    enroll(confirmation(at(0), at(1)))
+
+    assert [mail.subject for mail in mails(cloud)] == ["Welcome, Ursula"]
+    assert cloud.row("SELECT due_welcome FROM subscribers WHERE email = %(e)s", e=URSULA) == {
+        "due_welcome": None
+    }
+
+
+def test_who_had_the_newest_issue_already_does_not_get_it_again(cloud: Cloud) -> None:
+    """The issue was sent between the confirmation and a welcome mail that had to wait for SES."""
+    welcome(with_newest_issue=True)
+    request = confirmation(at(0), at(1))
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.delete_email_identity(EmailIdentity=SENDER)
+    enroll(request)
+    ses.create_email_identity(EmailIdentity=SENDER)
+    send(cloud, publish_issue())
+
+    enroll(request)
+
+    assert sorted(mail.subject for mail in mails(cloud)) == ["Number one", "Welcome, Ursula"]
+
+
+def test_only_the_newest_issue_is_owed_once_the_welcome_mail_is_sent(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    send(cloud, publish_issue())
+    welcome(with_newest_issue=True)
+    request = confirmation(at(0), at(1))
+    send_it: Callable[..., str] = sending.send_to_subscriber
+    calls: list[object] = []
+
+    def dying_at_the_second(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise Killed
+        return send_it(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "send_to_subscriber", dying_at_the_second)
+        with pytest.raises(Killed):
+            enroll(request)
+    enroll(request)
+
+    assert [mail.subject for mail in mails(cloud)] == ["Welcome, Ursula", "Number one"]
+
+
+def test_a_welcome_mail_takes_a_slot_of_the_governor(cloud: Cloud) -> None:
+    cloud.rows("UPDATE send_governor SET account_rate = 14, next_slot_at = now() + interval '1 h'")
+    before = cloud.row("SELECT next_slot_at AS at FROM send_governor")["at"]
+    welcome()
+
+    enroll(confirmation(at(0), at(1)))
+
+    assert cloud.row("SELECT next_slot_at AS at FROM send_governor")["at"] > before
+
+
+def test_an_author_writes_and_reads_the_welcome_mail(cloud: Cloud) -> None:
+    assert cloud
+    assert problem_in(get())["code"] == "welcome-not-found"
+
+    answer = put(TEXT | {"preheader": "Tea at four", "with_newest_issue": True})
+
+    assert answer["statusCode"] == 200
+    document = json_of(answer)
+    assert document.pop("warnings") == []
+    assert json_of(get()) == document
+    assert document.pop("edited_at")
+    assert document == TEXT | {
+        "preheader": "Tea at four",
+        "with_newest_issue": True,
+        "author": "ada",
+        "enabled": True,
+    }
+    html = {"title": "Hello", "content": {"html": "<p>Hi</p>", "text": "Hi"}}
+    put(html, author="eve")
+    again = json_of(get())
+    assert (again["content"], again["author"]) == (html["content"], "eve")
+    assert (again["preheader"], again["with_newest_issue"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({}, 400, "invalid-fields"),
+        ({"title": "Hello"}, 400, "invalid-fields"),
+        (TEXT | {"title": ""}, 400, "invalid-fields"),
+        (TEXT | {"markdown": 5}, 400, "invalid-fields"),
+        (TEXT | {"with_newest_issue": "yes"}, 400, "invalid-fields"),
+        (TEXT | {"slug": "hello"}, 400, "invalid-fields"),
+        (TEXT | {"publish_at": "2030-01-01T00:00:00Z"}, 400, "invalid-fields"),
+        (TEXT | {"markdown": "Dear [[nome]]"}, 400, "unsendable-issue"),
+        ([], 400, "no-json-object"),
+    ],
+)
+def test_what_can_t_be_a_welcome_mail_is_refused_and_not_stored(
+    cloud: Cloud, fields: object, status: int, code: str
+) -> None:
+    problem = problem_in(put(fields))
+
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert cloud.rows("SELECT FROM welcome_mail") == []
+
+
+def test_a_write_token_reads_the_welcome_mail_and_does_not_change_it(cloud: Cloud) -> None:
+    welcome()
+
+    refused = put(TEXT | {"markdown": "Changed"}, role="write")
+
+    assert (refused["statusCode"], problem_in(refused)["role"]) == (403, "publish")
+    assert json_of(get())["markdown"] == TEXT["markdown"]
+    assert cloud.row("SELECT count(*) AS of FROM welcome_mail")["of"] == 1
