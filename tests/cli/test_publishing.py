@@ -82,6 +82,7 @@ def test_another_copy_of_the_folder_publishes_nothing_again(press: Press, novemb
     (november.parent / records.FOLDER / "november.md.json").unlink()
 
     again = run("publish", "november.md", "--yes")
+    assert "nothing is sent again" in again.stderr
     november.write_text(ISSUE + "More.\n")
     (november.parent / records.FOLDER / "november.md.json").unlink()
     status, said = failed("publish", "november.md", "--yes")

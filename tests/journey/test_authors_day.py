@@ -195,7 +195,8 @@ def with_output(guide: str, printed: dict[int, str]) -> str:
         if block["kind"] == "markdown":
             return block[0]
         command = block["text"].partition("\n")[0]
-        lines = "\n".join(line.rstrip() for line in output.strip().splitlines())
+        output = re.sub(r"http://localhost:\d+", "http://localhost:26679", output.strip())
+        lines = "\n".join(line.rstrip() for line in output.splitlines())
         return f"```console\n{command}\n{lines}\n```"
 
     return _BLOCK.sub(fill, guide)

@@ -59,15 +59,18 @@ def publish(  # noqa: PLR0913 - a command's arguments
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         with _undoing(newsletter, file, as_json=as_json):
             issue = publishing.draft(newsletter, ready, accept)
-            when = publishing.undo_until(newsletter, countdown)
-            publishing.publish(newsletter, issue, when, accept)
+            if issue.status == "draft":
+                when = publishing.undo_until(newsletter, countdown)
+                publishing.publish(newsletter, issue, when, accept)
+            else:
+                _note_published(file, issue)
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     elif issue.status == "scheduled":
         _note_changes(newsletter, file)
         with _undoing(newsletter, file, as_json=as_json):
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     else:
-        note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
+        _note_published(file, issue)
     _show(newsletter, issue, watch=watch, as_json=as_json)
 
 
@@ -91,8 +94,11 @@ def schedule(
         question = f"Send it to {{readers}} at {_local(moment)}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         issue = publishing.draft(newsletter, ready, accept)
-        publishing.publish(newsletter, issue, moment, accept)
-        issue = newsletter.issue(issue.id)
+        if issue.status == "draft":
+            publishing.publish(newsletter, issue, moment, accept)
+            issue = newsletter.issue(issue.id)
+        else:
+            _note_published(file, issue)
     elif issue.publish_at != moment:
         issue = newsletter.act(issue.id, "schedule", {"publish_at": moment.isoformat()})
         _note_changes(newsletter, file)
@@ -307,6 +313,10 @@ def _show(newsletter: Newsletter, issue: Issue, *, as_json: bool, watch: bool = 
         print_json(issue.document)
     else:
         following.show(issue)
+
+
+def _note_published(file: Path, issue: Issue) -> None:
+    note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
 
 
 def _note_changes(newsletter: Newsletter, file: Path) -> None:
