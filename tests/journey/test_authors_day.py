@@ -96,11 +96,15 @@ class Day:
 
     @contextmanager
     def ticking(self, name: str) -> Iterator[None]:
-        """Let an issue's clock tick once a second, as the emulator's doesn't."""
+        """Let an issue's clock tick once a second, as the emulator's doesn't, until it ends."""
         issue_id = self.issue_id(name)
-        clock = until(lambda: clock_of(self.town, issue_id), what="the issue's clock")
         ended = threading.Event()
-        thread = threading.Thread(target=tick, args=(self.town, clock, ended.is_set))
+
+        def tick_away() -> None:
+            if clock := clock_of(self.town, issue_id):  # it may have ended already
+                tick(self.town, clock, ended.is_set)
+
+        thread = threading.Thread(target=tick_away)
         thread.start()
         try:
             yield
