@@ -14,7 +14,7 @@ from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, R
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail.issue_mail import Rendering, render_issue
-from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+from broadsheet.mail.substitutions import all_variables
 from broadsheet.web import sentences
 
 NEWSLETTER = Newsletter(
@@ -30,23 +30,23 @@ TITLE = IssueTitle("A title")
 UNTIMED = settings(deadline=None)
 
 
-def variables(name: SubscriberName = URSULA) -> dict[str, str]:
-    return recipient_variables(name, UNSUBSCRIBE_URL, has_name_in_addresses=True)
+def variables(template: str, name: SubscriberName | str = URSULA) -> dict[str, str]:
+    return all_variables(template, name, UNSUBSCRIBE_URL)
 
 
-def send(template: str, name: SubscriberName = URSULA) -> str:
+def send(template: str, name: SubscriberName | str = URSULA) -> str:
     """Substitute as SES does: each variable once, literally; an unknown one is an error.
 
     Fail as well on what Handlebars would understand differently: a third brace, a block, a
     comment, a partial, or a backslash that escapes a variable.
     """
-    values = TEMPLATE_DEFAULTS | variables(name)
+    values = variables(template, name)
     assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
-    between = re.split(r"\{\{[a-z_]+\}\}", template)
+    between = re.split(r"\{\{[a-z0-9_]+\}\}", template)
     for literal in between:
         assert "{{" not in literal
         assert "}}" not in literal
-    return re.sub(r"\{\{([a-z_]+)\}\}", lambda found: values[found[1]], template)
+    return re.sub(r"\{\{([a-z0-9_]+)\}\}", lambda found: values[found[1]], template)
 
 
 class Read(HTMLParser):

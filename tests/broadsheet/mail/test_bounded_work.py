@@ -32,6 +32,7 @@ MARKDOWN = [
     "|a|b|\n|-|-|\n|c|d|\n\n", "|a", "a|b\n", "|-", "-|-\n", "# a\n", "a\n=\n", "# ", "```\n",
     "```a`\n", "~~~\na\n", "\ta\n", "* * *\n", "* ", "[a](https://b.c/) ", '[a](https://b.c "',
     "[a](", "![a](https://b.c/d.png) ", "a", "word ", "<https://b.c/> ", "https://", "[[name]]",
+    "[[name|a]] ", "[[name|", "[[unsubscribe]]",
     "[^a]: b [^a]\n", "[^a]: [^b]: ", "[^", "- [ ] a\n", "[ ] ", "https://b.c/", "https://b.c/(",
     "https://b.c\n", "www.b.cd/( ", "a@b.cd ", "a@", "'a \"b ", "'",
     "https://b.c/[[name]]", "*[a](`<&_~~", "[a*b_c`d](<e ", "漢", "漢 ", "{", "{{name_html}}",

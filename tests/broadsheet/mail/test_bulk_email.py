@@ -97,7 +97,7 @@ def test_each_entry_has_its_recipients_own_values(monkeypatch: pytest.MonkeyPatc
         assert headers["List-Unsubscribe"] == f"<{link}>"
         assert headers["List-Id"] == newsletter.list_id
         variables = json.loads(template["ReplacementTemplateData"])
-        assert variables == recipient_variables(recipient.name, link, has_name_in_addresses=False)
+        assert variables == recipient_variables(recipient.name, link)
 
 
 def test_an_entry_has_the_name_for_an_address_only_where_the_issue_needs_it(

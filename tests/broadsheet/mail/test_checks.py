@@ -122,6 +122,7 @@ MARKDOWN: dict[str, list[str]] = {
         f"![a boat](https://x.test/b.SVG?v=2) {TEXT}",
     ],
     "unfinished-comment": ["a <!-- b"],
+    "placeholder-not-yet": ["[[archive]]", "[x](https://x.test/[[manage]])"],
     "footnote-unused": ["a\n\n[^b]: c"],
     "footnote-twice": ["a[^b]\n\n[^b]: c\n\n[^b]: d"],
     "footnote-undefined": ["a[^b]", "# a[^b]\n\n[^c]: d"],

@@ -156,7 +156,7 @@ class TestTheAuthorsTextArrivesAsWritten:
     def test_in_a_whole_document(self, text: str, name: SubscriberName) -> None:
         document = f"<html><body><p>{text}</p></body></html>"
         sent = send(accepted(document).html, name)
-        value = variables(name)["name_html"]
+        value = variables("", name)["name_html"]
         pieces = re.split(r"(\\?\[\[name\]\])", text)
         expected = "".join(
             {"[[name]]": value, "\\[[name]]": "[[name]]"}.get(piece, piece) for piece in pieces
@@ -188,7 +188,7 @@ class TestANameIsOnlyAName:
     def test_it_adds_no_markup_to_markdown(self, markdown: str, name: SubscriberName) -> None:
         issue = markdown_issue(markdown)
         assert Read(send(issue.html, name)).tags == Read(send(issue.html)).tags
-        assert "<" not in variables(name)["name_html"]
+        assert "<" not in variables("", name)["name_html"]
 
     @UNTIMED
     @given(fragment=TRICKY.filter(str.strip), name=NAMES)

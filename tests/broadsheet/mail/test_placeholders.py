@@ -1,12 +1,22 @@
-"""A misspelt placeholder or a link that leads nowhere is found before readers get it."""
+"""Placeholders stand for each reader's own values; a misspelt one is found before that."""
 
+import html
 import re
+from urllib.parse import quote
 
 import pytest
 
 from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.subscribers import SubscriberName
-from tests.broadsheet.mail.mails import Read, html_issue, markdown_issue, refused, send, text_of
+from tests.broadsheet.mail.mails import (
+    UNSUBSCRIBE_URL,
+    Read,
+    html_issue,
+    markdown_issue,
+    refused,
+    send,
+    text_of,
+)
 
 MARY = SubscriberName("Mary Ann & Zoë?#%")
 ENCODED = "Mary%20Ann%20%26%20Zo%C3%AB%3F%23%25"
@@ -57,6 +67,87 @@ class TestANameInAnAddress:
             markdown_issue(f"[x](https://{host}/)")
         with refused(r"^line 1 of the HTML: http.* has \[\[name\]\] in the name"):
             html_issue(f'<a href="https://{host}/">x</a>')
+
+
+class TestAFallback:
+    @pytest.mark.parametrize(
+        ("typed", "fallback"),
+        [("friend", "friend"), (" dear friend! ", "dear friend!"), ("", ""), ("R&amp;D 'n' \"x\"",
+         "R&D 'n' \"x\""), ("Zoë, 愛", "Zoë, 愛"), ("a|b", "a|b")],
+    )  # fmt: skip
+    def test_stands_for_the_name_of_who_gave_none(self, typed: str, fallback: str) -> None:
+        placeholder = f"[[name|{typed}]]"
+        issue = markdown_issue(f"Hello {placeholder}, **{placeholder}**.", IssueTitle(placeholder))
+        assert send(issue.subject, "") == fallback
+        assert f"Hello {fallback}, *{fallback}*." in send(issue.text, "")
+        assert f"Hello {html.escape(fallback)}, <strong>" in send(issue.html, "")
+        assert send(issue.subject, MARY) == str(MARY)
+        assert f"Hello {MARY}, *{MARY}*." in send(issue.text, MARY)
+
+    def test_is_escaped_in_an_attribute_and_encoded_in_an_address(self) -> None:
+        tag = '<a title="For [[name|a &amp; b]]" href="https://x.test/?n=[[name|a &amp; b]]">x</a>'
+        issue = html_issue(f"<p>{tag}</p>", "https://x.test/[[name|a & b]]")
+        for name, shown, encoded in (
+            ("", "a &amp; b", "a%20%26%20b"),
+            (MARY, html.escape(str(MARY)), ENCODED),
+        ):
+            assert f'title="For {shown}"' in send(issue.html, name)
+            assert f"https://x.test/?n={encoded}" in send(issue.html, name)
+            assert f"https://x.test/{encoded}" in send(issue.text, name)
+
+    def test_may_stand_in_a_table_and_differ_from_place_to_place(self) -> None:
+        text = text_of("| A | B |\n|---|---|\n| [[name|one]] | [[name|two]] |")
+        assert "Ursula | Ursula" in text
+        issue = markdown_issue("[[name|one]] [[name|two]] [[name]]")
+        assert "one two reader" in send(issue.text, "")
+
+    def test_is_shown_as_typed_after_a_backslash(self) -> None:
+        assert text_of("Write \\[[name|friend]].") == "Write [[name|friend]]."
+        issue = html_issue("<p>\\[[name|a &amp; b]]", "\\[[name|friend]]")
+        assert "<p>[[name|a &amp; b]]</p>" in issue.html
+        assert issue.text.startswith("[[name|friend]]")
+
+    def test_too_many_different_ones_are_refused(self) -> None:
+        with refused("more than 100 different placeholders"):
+            markdown_issue(" ".join(f"[[name|{n}]]" for n in range(101)))
+
+    def test_is_refused_in_the_name_of_a_host_and_in_markup(self) -> None:
+        with refused("in the name of its host"):
+            markdown_issue("[x](https://[[name|a]].x.test/)")
+        with refused("attribute's quotes, not elsewhere"):
+            html_issue("<style>p::after{content:'[[name|a]]'}</style><p>x")
+
+
+class TestTheLinkToUnsubscribe:
+    LEAVE = html.escape(UNSUBSCRIBE_URL)
+
+    def test_is_an_address_by_itself(self) -> None:
+        issue = markdown_issue("[Leave]([[unsubscribe]]) or ![x](https://x.test/b.png).")
+        assert f'<a href="{self.LEAVE}"' in send(issue.html)
+        assert f"Leave ({UNSUBSCRIBE_URL}) or x." in send(issue.text)
+        for tag in ('<a href="[[unsubscribe]]">', "<a href=' [[unsubscribe]] '>"):
+            assert self.LEAVE in send(html_issue(f"{tag}Leave</a>").html).partition("footer")[0]
+
+    def test_is_percent_encoded_inside_another_address(self) -> None:
+        encoded = quote(UNSUBSCRIBE_URL, safe="")
+        issue = markdown_issue("[x](https://x.test/?back=[[unsubscribe]])")
+        assert f"https://x.test/?back={encoded}" in send(issue.html)
+        assert f"https://x.test/?back={encoded}" in send(issue.text)
+
+    def test_is_shown_where_it_stands_in_a_text(self) -> None:
+        assert f"Leave: {UNSUBSCRIBE_URL}" in " ".join(text_of("Leave: [[unsubscribe]]").split())
+        issue = html_issue("<p>Leave: [[unsubscribe]]</p>", "Leave: [[unsubscribe]]")
+        assert f"Leave: {self.LEAVE}" in send(issue.html)
+        assert send(issue.text).startswith(f"Leave: {UNSUBSCRIBE_URL}")
+
+    @pytest.mark.parametrize("word", ["archive", "manage"])
+    def test_is_the_only_page_that_there_is_yet(self, word: str) -> None:
+        with refused(rf"^line 2: \[\[{word}\]\] isn't available yet"):
+            markdown_issue(f"See\n[this]([[{word}]])")
+        with refused(rf"^line 1 of the HTML: \[\[{word}\]\] isn't available yet"):
+            html_issue(f'<a href="https://x.test/?x=[[{word}]]">x</a>')
+        with refused(rf"^the title: \[\[{word}\]\] isn't available yet"):
+            markdown_issue("x", IssueTitle(f"[[{word}]]"))
 
 
 class TestALinkThatLeadsNowhere:
@@ -157,14 +248,14 @@ class TestALinkThatLeadsNowhere:
 class TestAMisspeltPlaceholder:
     @pytest.mark.parametrize(
         "word",
-        ["nome", "Name", " name ", "NAME", "first name", "first_name", "name|friend", "vorname",
+        ["nome", "Name", " name ", "NAME", "first name", "first_name", "name:friend", "vorname",
          "Ünsubscribe"],
     )  # fmt: skip
     def test_is_refused_with_its_line_wherever_readers_would_see_it(self, word: str) -> None:
         for markdown in (
             f"Hello\n\nDear\n[[{word}]],",
             f"Hello\n\n\n- **[[{word}]]**",
-            f"\n\n\n| [[{word.replace('|', ' ')}]] |\n|-|\n| b |",
+            f"\n\n\n| [[{word}]] |\n|-|\n| b |",
             f"Hello\n<br>\n\n![[[{word}]]](https://x.test/)",
             f"Hello\n\n<!-- a\n\nb --> [[{word}]]",
         ):
@@ -172,9 +263,9 @@ class TestAMisspeltPlaceholder:
                 markdown_issue(markdown)
         with refused(r"^line 4: .*\]\] is no placeholder"):
             markdown_issue(f"Hello\n\nDear\n[[{word}]],")
-        for html in (f"<p>\nDear [[{word}]]", f"<img alt='x'>\n<p title='a [[{word}]]'>x"):
+        for document in (f"<p>\nDear [[{word}]]", f"<img alt='x'>\n<p title='a [[{word}]]'>x"):
             with refused(r"^line 2 of the HTML: .*\]\] is no"):
-                html_issue(html)
+                html_issue(document)
         with refused(r"^line 3 of the text: .*\]\] is no"):
             html_issue("<p>x</p>", f"Dear\n\n[[{word}]],")
         with refused(r"^the title: .*\]\] is no"):

@@ -12,7 +12,7 @@ import css_inline
 from broadsheet.mail import author_styles
 from broadsheet.mail.html_source import Attribute, Kind, Piece, Source
 from broadsheet.mail.limits import TooComplex
-from broadsheet.mail.placeholders import Marks
+from broadsheet.mail.placeholders import BRACKETED, Marks
 
 MAX_NESTING = (
     500  # far more than any mail has; the deeper HTML is nested, the longer reading it takes
@@ -51,9 +51,9 @@ _IN_STYLES = re.compile(
 )
 _SHOWN_AS_TYPED = frozenset(("code", "kbd", "pre", "samp"))
 _PROGRAMS = frozenset(("script", "style"))
-_NAME = re.compile(r"(?<!\\)\[\[name\]\]")
-_BEGINS_TAG_WITH_NAME = re.compile(r"<[/!?]?\[\[name\]\]")
-_ENDS_COMMENT_WITH_NAME = re.compile(r"(?<!\\)\[\[name\]\]-*!?>")
+_NAME = re.compile(rf"(?<!\\){BRACKETED}")
+_BEGINS_TAG_WITH_NAME = re.compile(rf"<[/!?]?{BRACKETED}")
+_ENDS_COMMENT_WITH_NAME = re.compile(rf"(?<!\\){BRACKETED}-*!?>")
 # Outlook's own form, which no other program reads as a comment.
 _CONDITIONAL = re.compile(r"<!\[(?:if|endif)\b", re.IGNORECASE)
 _FOR_ALL_SCREENS = re.compile(r"\s*(?:all|screen)?\s*", re.IGNORECASE)

@@ -1,34 +1,49 @@
 r"""The author's placeholders, and the marks that stand for them while a mail is rendered.
 
-An author writes ``[[name]]`` for the reader's name, anywhere, and ``\[[name]]`` to show these
-brackets. Any other ``[[word]]`` counts as a misspelt placeholder, and is a finding.
+An author writes ``[[name]]`` for the reader's name, ``[[name|friend]]`` with what stands for it
+where a reader gave none, and ``[[unsubscribe]]`` for the link to leave by; ``\[[name]]`` shows
+these brackets. Any other ``[[word]]`` counts as a misspelt placeholder, and is a finding.
 """
 
 import hashlib
 import html
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple, Self
 from urllib.parse import unquote
 
 from pydantic import BaseModel
 
 from broadsheet.domain.findings import Findings
+from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.plain_text import display_width
-from broadsheet.mail.substitutions import template_of
+from broadsheet.mail.substitutions import name_or, template_of
 
-_PLACEHOLDER = re.compile(r"(\\?)\[\[name\]\]")
+MAX_FALLBACKS = 100  # different ones in an issue; each is a variable
+BRACKETED = r"\[\[(?:name(?:\|[^][{}<>\\\n]{0,40})?|unsubscribe)\]\]"
+NAMED = re.compile(r"\[\[name(?:\|[^][{}<>\\\n]{0,40})?\]\]")
+_PLACEHOLDER = re.compile(rf"(?P<backslash>\\?)(?P<typed>{BRACKETED})")
 # Only words that could be meant as a placeholder, unlike shell's [[ -f x ]] and JSON's [["x"]].
 _LIKE_A_PLACEHOLDER = re.compile(
     r"(?P<backslash>\\?)\[\[(?:\s|&nbsp;){0,3}(?P<word>[^\W\d][\w .,:|'-]{0,60})"
     r"(?:\s|&nbsp;){0,3}\]\]"
 )
+_NOT_YET = frozenset(("archive", "manage"))  # their pages come with a later release
 # Mail programs turn these into links, in plain text too.
 _ADDRESS_IN_TEXT = re.compile(r"(?:https?://|mailto:)[^\s<>]*", re.IGNORECASE)
 _NAME_COLUMNS = 12  # the width of a name, for wrapping
 _SCHEME_WITH_HOST = re.compile(r"https?://([^/?#\s]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?!https?:|localhost:)[a-z][a-z0-9+-]*:\S", re.IGNORECASE)
+_UNSUBSCRIBE = "[[unsubscribe]]"
+
+
+class _Marked(NamedTuple):
+    """A placeholder as it is typed, and how its variables' names begin; empty: shown as typed."""
+
+    typed: str
+    variable: str
 
 
 @dataclass(frozen=True)
@@ -41,35 +56,49 @@ class Marks:
     ``findings`` collects what is wrong with placeholders and addresses.
     """
 
-    name: str
-    name_in_address: str
-    literal_name: str
-    unsubscribe_url: str
+    digest: str
     content: str
     conditional: str
-    findings: Findings
+    unsubscribe_url: str
+    findings: Findings = field(default_factory=Findings)
+    _marked: dict[str, _Marked] = field(default_factory=dict)
 
     @classmethod
     def foreign_to(cls, *texts: BaseModel) -> Self:
         """Return marks that occur in none of the texts."""
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
-        return cls(
-            name=f"xn{digest}y",
-            name_in_address=f"xp{digest}y",
-            literal_name=f"xl{digest}y",
-            unsubscribe_url=f"xu{digest}y",
-            content=f"xw{digest}y",
-            conditional=f"xq{digest}y",
-            findings=Findings(),
-        )
+        marks = cls(digest, f"xw{digest}y", f"xq{digest}y", f"xn{digest}000y")
+        marks._marked[marks.unsubscribe_url] = _Marked(_UNSUBSCRIBE, "unsubscribe_url_")
+        return marks
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        """A mark of a placeholder; one in an address begins with ``xp``."""
+        return re.compile(rf"x[np]({self.digest}[0-9a-f]+y)")
 
     def protect(self, text: str) -> str:
-        """Replace the author's placeholders with marks, and leave similar words as they are."""
-        return _PLACEHOLDER.sub(
-            lambda found: self.literal_name if found[1] else self.name,
-            text,
-        )
+        """Replace the author's placeholders with marks, and leave similar words as they are.
+
+        Raises ``TooComplex`` for too many different ones.
+        """
+        return _PLACEHOLDER.sub(self._mark, text)
+
+    def _mark(self, found: re.Match[str]) -> str:
+        typed = html.unescape(found["typed"])
+        name, has_fallback, fallback = typed[2:-2].partition("|")
+        variable = f"{name}_url_" if name == "unsubscribe" else f"{name}_"
+        if has_fallback:
+            variable = name_or(fallback.strip())
+        marked = _Marked(typed, "" if found["backslash"] else variable)
+        for mark, known in self._marked.items():
+            if known == marked:
+                return mark
+        if len(self._marked) > MAX_FALLBACKS:
+            raise TooComplex(f"the issue has more than {MAX_FALLBACKS} different placeholders")
+        mark = f"xn{self.digest}{len(self._marked):03x}y"
+        self._marked[mark] = marked
+        return mark
 
     def set_in_prose(self, text: str, place: Callable[[int], str]) -> str:
         r"""Replace placeholders with marks, and drop the backslash of any other ``\[[word]]``.
@@ -80,33 +109,38 @@ class Marks:
 
         def protect(found: re.Match[str]) -> str:
             if _PLACEHOLDER.fullmatch(found[0]):
-                return self.literal_name if found["backslash"] else self.name
+                return found[0]
             if found["backslash"]:
                 return found[0][1:]
             self._report_misspelt(found, place(found.start()))
             return found[0]
 
-        return self.in_addresses(_LIKE_A_PLACEHOLDER.sub(protect, text))
+        return self.in_addresses(self.protect(_LIKE_A_PLACEHOLDER.sub(protect, text)))
 
     def in_addresses(self, text: str) -> str:
-        """Return a text with the marks of percent-encoded names inside its addresses."""
-        if self.name not in text:
+        """Return a text in which the marks inside its addresses are for percent-encoded values."""
+        if self.digest not in text:
             return text
         return _ADDRESS_IN_TEXT.sub(lambda found: self.in_address(found[0]), text)
 
     def in_address(self, address: str) -> str:
-        """Return an address with the marks of percent-encoded names."""
-        return address.replace(self.name, self.name_in_address)
+        """Return an address in which the marks are for percent-encoded values.
+
+        One that is nothing but the link to unsubscribe stays as it is.
+        """
+        if address.strip() == self.unsubscribe_url:
+            return address
+        return self._any.sub(r"xp\1", address)
 
     def check_address(self, address: str, kind: Literal["link", "image"], where: str) -> None:
         """Report an address that leads nowhere from a mail. ``image``: whatever a mail loads."""
         address = address.strip()
         if with_host := _SCHEME_WITH_HOST.match(address):
-            if self.name in with_host[1] or self.name_in_address in with_host[1]:
+            if self._any.search(with_host[1]):
                 self.findings.add("name-in-host", where, address=self.as_typed(unquote(address)))
         elif not address:
             self.findings.add("no-address", where)
-        elif not _SCHEME.match(address):
+        elif not _SCHEME.match(address) and address != self.unsubscribe_url:
             address = self.as_typed(unquote(address))
             meant = f"https://{address}" if address.startswith("www.") else "https://…"
             self.findings.add(f"relative-{kind}", where, address=address, meant=meant)
@@ -119,27 +153,35 @@ class Marks:
 
     def _report_misspelt(self, found: re.Match[str], where: str) -> None:
         written = html.unescape(found[0].removeprefix("\\"))
-        self.findings.add("unknown-placeholder", where, written=written)
+        is_known = found["word"].strip() in _NOT_YET
+        code = "placeholder-not-yet" if is_known else "unknown-placeholder"
+        self.findings.add(code, where, written=written)
 
     def as_typed(self, text: str) -> str:
         """Return a text as its author wrote it, with the placeholders in place of the marks."""
-        for mark in (self.name, self.name_in_address, self.literal_name):
-            text = text.replace(mark, "[[name]]")
-        return text
+        return self._any.sub(lambda found: self._marked[f"xn{found[1]}"].typed, text)
 
     def restore(self, text: str, kind: Literal["html", "text"]) -> str:
         """Turn a finished part, HTML or text, into a template, with variables for the marks."""
-        return template_of(
-            text.replace(self.literal_name, "[[name]]"),
-            {
-                self.name: f"name_{kind}",
-                self.name_in_address: "name_url",
-                self.unsubscribe_url: f"unsubscribe_url_{kind}",
-            },
-        )
+
+        def show(found: re.Match[str]) -> str:
+            typed, variable = self._marked[f"xn{found[1]}"]
+            if variable:
+                return found[0]
+            return html.escape(typed) if kind == "html" else typed
+
+        variables = {}
+        for mark, (_, variable) in self._marked.items():
+            if variable:
+                variables[mark] = f"{variable}{kind}"
+                variables[mark.replace("xn", "xp", 1)] = f"{variable}url"
+        return template_of(self._any.sub(show, text), variables)
 
     def columns(self, text: str) -> int:
         """Estimate the width of a text after its marks are filled in."""
-        for mark in (self.name, self.name_in_address):
-            text = text.replace(mark, " " * _NAME_COLUMNS)
-        return display_width(text.replace(self.literal_name, "[[name]]"))
+
+        def shown(found: re.Match[str]) -> str:
+            typed, variable = self._marked[f"xn{found[1]}"]
+            return " " * _NAME_COLUMNS if variable else typed
+
+        return display_width(self._any.sub(shown, text))

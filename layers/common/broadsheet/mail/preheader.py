@@ -20,7 +20,7 @@ _MOST = 140  # columns
 _LEAST = 30  # columns: "Dear Ursula," says too little by itself
 _SENTENCE_ENDS = re.compile(r"[.!?…](?=\s)|[。！？]")  # noqa: RUF001 - intended
 _UNDERLINE = re.compile(r"^[=\-*_#\s]+$", re.MULTILINE)
-_CUT_MARK = re.compile(r"x[a-z][0-9a-f]{0,24}$")
+_CUT_MARK = re.compile(r"x[a-z][0-9a-f]{0,27}$")
 
 
 def of_markdown(tokens: Sequence[Token], width: Width) -> str:

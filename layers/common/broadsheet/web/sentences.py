@@ -114,6 +114,9 @@ SENTENCES = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
+    "placeholder-not-yet": (
+        "{written} isn't available yet: what it leads to comes with a later release"
+    ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",
     "no-address": "a link or an image has no address",

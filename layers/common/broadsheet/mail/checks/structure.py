@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet.mail.substitutions import TEMPLATE_DEFAULTS, recipient_variables
+from broadsheet.mail.placeholders import NAMED
+from broadsheet.mail.substitutions import all_variables
 
 if TYPE_CHECKING:
     from broadsheet.domain.findings import Findings
@@ -32,7 +33,7 @@ def check_headings(outline: Outline, findings: Findings) -> None:
 
 def check_subject(title: IssueTitle, preheader: Preheader | None, findings: Findings) -> None:
     """Report a subject that mail clients cut, and a missing preheader."""
-    length = len(str(title).replace("[[name]]", "x" * _NAME_CHARACTERS))
+    length = len(NAMED.sub("x" * _NAME_CHARACTERS, str(title)))
     if length > LONGEST_SUBJECT:
         findings.add("subject-long", "the title", characters=length, most=LONGEST_SUBJECT)
     if preheader is None:
@@ -48,9 +49,7 @@ def check_size(issue: RenderedIssue, findings: Findings) -> None:
 
 def largest_bytes(issue: RenderedIssue) -> int:
     """Return the bytes of a mail's HTML with the longest values of its variables."""
-    values = TEMPLATE_DEFAULTS | recipient_variables(
-        _LONGEST_NAME, _LONGEST_LINK, has_name_in_addresses=True
-    )
+    values = all_variables(issue.html, _LONGEST_NAME, _LONGEST_LINK)
     size = len(issue.html.encode())
     for variable, value in values.items():
         placed = f"{{{{{variable}}}}}"

@@ -27,9 +27,9 @@ from broadsheet.mail.ses.results import (
     would_be_refused_again,
 )
 from broadsheet.mail.substitutions import (
-    TEMPLATE_DEFAULTS,
-    has_name_in_addresses,
+    optional_variables,
     recipient_variables,
+    template_defaults,
 )
 
 if TYPE_CHECKING:
@@ -54,13 +54,14 @@ BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
 class BulkMail(NamedTuple):
     """An issue as the body of SendBulkEmail: JSON, encoded once for all its recipients.
 
-    ``entry`` has a ``%b`` for each value of a recipient, in the order of ``_Places``.
+    ``entry`` has a ``%b`` for each value of a recipient, in the order of ``_Places``; ``optional``
+    are the variables that only some issues have.
     """
 
     beginning: bytes
     entry: bytes
     end: bytes
-    has_name_in_addresses: bool
+    optional: Sequence[str]
 
 
 class _Places(NamedTuple):
@@ -81,17 +82,22 @@ def bulk_mail(
     newsletter: Newsletter, issue_id: IssueId, version: int, rendered: RenderedIssue
 ) -> BulkMail:
     """Encode what is the same for all recipients of a version of an issue."""
+    optional = optional_variables(rendered.subject, rendered.html, rendered.text)
     entry = _entry(newsletter, issue_id, version, _PLACES)
     encoded = to_json(entry)
-    beginning, _, end = to_json(_request(newsletter, rendered, entry)).partition(encoded)
+    request = _request(newsletter, rendered, optional, entry)
+    beginning, _, end = to_json(request).partition(encoded)
     template = encoded.replace(b"%", b"%%")
     for place in _PLACES:
         template = template.replace(to_json(place), b"%b")
-    return BulkMail(beginning, template, end, has_name_in_addresses(rendered))
+    return BulkMail(beginning, template, end, optional)
 
 
 def _request(
-    newsletter: Newsletter, rendered: RenderedIssue, entry: BulkEmailEntryTypeDef
+    newsletter: Newsletter,
+    rendered: RenderedIssue,
+    optional: Sequence[str],
+    entry: BulkEmailEntryTypeDef,
 ) -> SendBulkEmailRequestTypeDef:
     request: SendBulkEmailRequestTypeDef = {
         "FromEmailAddress": newsletter.from_header,
@@ -103,7 +109,7 @@ def _request(
                     "Html": rendered.html,
                     "Text": rendered.text,
                 },
-                "TemplateData": to_json(TEMPLATE_DEFAULTS).decode(),
+                "TemplateData": to_json(template_defaults(optional)).decode(),
             }
         },
         "BulkEmailEntries": [entry],
@@ -155,9 +161,7 @@ def body_of(
 
 
 def _values(mail: BulkMail, recipient: Recipient, link: str) -> tuple[bytes, ...]:
-    variables = recipient_variables(
-        recipient.name, link, has_name_in_addresses=mail.has_name_in_addresses
-    )
+    variables = recipient_variables(recipient.name, link, mail.optional)
     return (
         to_json(recipient.email),
         to_json(f"<{link}>"),
