@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.faults.breaker import Stop
 from tests.faults.plans import RoundPlan
+from tests.faults.versions import Versions
 
 # On a machine busy with three rounds a call may leave later than the governor allows for. On a
 # quiet one nothing is throttled, which `make bench ONLY=governor` shows.
@@ -45,6 +46,7 @@ class Evidence:
     has_ended: bool = False
     is_drained: bool = False
     stop: Stop | None = None
+    versions: Versions = field(default_factory=Versions)
     throttles: int = 0
     open_batches: int = 0
     errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -78,6 +80,8 @@ class Verdict:
     wrong: list[str]
     folder: str
     throttles: int = 0
+    edits: int = 0
+    corrected: int = 0
     stop: dict[str, float] = field(default_factory=dict)
     sabotage: str | None = None
 
@@ -107,6 +111,11 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         *_unbalanced(evidence),
         *_raised(evidence),
         *(evidence.stop.judge() if evidence.stop else []),
+        *evidence.versions.judge(
+            evidence.issue_id,
+            gone=absent | evidence.bounced,
+            possibly_twice=evidence.possibly_twice if plan.loses_events else set(),
+        ),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
         *(
             [f"{evidence.open_batches} batches are open at the end"]
@@ -135,6 +144,8 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
         wrong=wrong,
         folder=folder,
         throttles=evidence.throttles,
+        edits=len(evidence.versions.edits),
+        corrected=evidence.versions.corrected.total(),
         stop=evidence.stop.figures if evidence.stop else {},
         sabotage=plan.sabotage,
     )

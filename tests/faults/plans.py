@@ -19,6 +19,11 @@ UNRESOLVED_NOT_WRITTEN = "unresolved rows not written"
 TIMEOUT_TREATED_AS_NOT_BEGUN = "read timeout treated as not begun"
 PAUSE_IGNORED = "claimed while paused"
 HANDLER_RAISES = "a handler raises"
+VERSION_READ_LATE = "version read while sending"
+CONTENT_CACHED = "contents cached by issue"
+EVENTS_WITHOUT_VERSION = "events without their mail's version"
+CORRECTED_EARLY = "correction not waiting"
+VERSIONS_BROKEN = "versions"
 BREAKER = "breaker"
 ANSWER_LOST = "lost answers ignored"
 SABOTAGED = "sabotaged"
@@ -46,6 +51,8 @@ AFFECTING_RATE = (
 
 type AuthorAction = Literal["resume", "cancel"]
 AUTHOR_ACTIONS: tuple[AuthorAction, ...] = ("resume", "cancel")
+
+OF_DISPATCH = {CORRECTED_EARLY}  # all other rules are deliver's
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
@@ -189,6 +196,21 @@ def _late_events(round_plan: RoundPlan, chance: random.Random) -> None:
     round_plan.travel |= {"late": chance.choice(((0.0, timing.LATEST_EVENT), timing.VERY_LATE))}
 
 
+def _edit(round_plan: RoundPlan, chance: random.Random) -> None:
+    pauses = [chance.uniform(0.1, 0.6) for _ in range(chance.randint(1, 2))]
+    after = chance.uniform(0, SENDING_SECONDS / 2)
+    round_plan.timed.append((0.0, "edit", {"after": after, "pauses": pauses}))
+
+
+def _correct(*, late: bool) -> Fault:
+    def plan(round_plan: RoundPlan, chance: random.Random) -> None:
+        _edit(round_plan, chance)
+        after = chance.uniform(0, SENDING_SECONDS / 2)
+        round_plan.timed.append((0.0, "correct", {"late": late, "after": after}))
+
+    return plan
+
+
 def _unsubscribe(round_plan: RoundPlan, chance: random.Random) -> None:
     round_plan.unsubscribes += chance.randint(3, 10)
 
@@ -219,6 +241,9 @@ FAULTS: Mapping[str, Fault] = {
     "clock lost": _timed("lose clock"),
     "ticks overlap": _overlap,
     "paused and resumed": _timed("pause", seconds=lambda chance: chance.uniform(0.2, 1.5)),
+    "edited while paused": _edit,
+    "corrected": _correct(late=False),
+    "corrected after it has finished": _correct(late=True),
     "PostgreSQL killed": _timed("kill postgres", seconds=lambda chance: chance.uniform(0, 0.5)),
     "PostgreSQL down for long": _timed(
         "kill postgres", seconds=lambda chance: chance.uniform(2.7, 4)
@@ -245,6 +270,7 @@ FAULTS: Mapping[str, Fault] = {
     "bounced during the sending": _bounce,
     "mails bounce": _bouncing_mails,
 }
+EDITS = ("edited while paused", "corrected", "corrected after it has finished")
 EVENTS_LOST = "events lost"
 PROBE_EVENT = (PROBE_ADDRESS, None, None, EventType.DELIVERY)
 LOST_EVERY = 10  # one round in so many loses events
@@ -255,12 +281,19 @@ def long(seed: int, rounds: int) -> list[RoundPlan]:
     return [draw(each) for each in range(seed, seed + rounds)]
 
 
-def draw(seed: int) -> RoundPlan:
+def edited(seed: int, rounds: int) -> list[RoundPlan]:
+    """Draw the same rounds, each with an edit, and two of three with a correction."""
+    return [draw(each, (EDITS[each % len(EDITS)],)) for each in range(seed, seed + rounds)]
+
+
+def draw(seed: int, always: Sequence[str] = ()) -> RoundPlan:
     """Draw a round: one fault in turn, so that each is planned, and up to five others."""
     chance = random.Random(seed)  # noqa: S311 - for play
     names = list(FAULTS)
     chosen = [names[seed % len(names)]]
     chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
+    if always:
+        chosen = [*always, *(name for name in chosen if name not in EDITS)]
     round_plan = combine(seed, list(dict.fromkeys(chosen)), chance)
     if seed % LOST_EVERY == LOST_EVERY - 1:
         _lose_events(round_plan, chance)
@@ -323,6 +356,7 @@ SHORT = (
         "killed: re-send allowed, uncommitted",
         "killed: answer read, ledger uncommitted",
         "killed: events committed, messages not deleted",
+        "corrected",
         "events twice",
         "events late",
     ),
@@ -398,6 +432,31 @@ def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
     return round_plan
 
 
+def with_versions_broken(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round for each rule about versions that is broken; each is edited as it is sent."""
+    planned = []
+    for sabotage in (VERSION_READ_LATE, CONTENT_CACHED, EVENTS_WITHOUT_VERSION, CORRECTED_EARLY):
+        round_plan = combine(seed, [])
+        round_plan.rate, round_plan.audience = 100, 250
+        # While the first claim is under way, and later ones are of another version.
+        round_plan.timed = [(0.0, "edit", {"after": 0.0, "pauses": [0.3, 0.3, 0.3]})]
+        if sabotage == EVENTS_WITHOUT_VERSION:  # some rows are written by events alone
+            for passing in range(2, 6):
+                round_plan.plan_action("answer read, ledger uncommitted", passing, "kill")
+        if sabotage == CORRECTED_EARLY:  # the mails of lost answers are unresolved meanwhile
+            round_plan.timed[:0] = [(0.0, "drop", {"take": "first", "count": 2})]
+            round_plan.timed.append((0.0, "correct", {"late": False, "after": 0.0}))
+            round_plan.travel = {"late": timing.VERY_LATE, "seed": seed}
+        round_plan.sabotage = sabotage
+        planned.append(round_plan)
+    return planned
+
+
+def sabotaged_function(round_plan: RoundPlan) -> str:
+    """Return the function whose rule the round breaks, if it breaks one."""
+    return "dispatch" if round_plan.sabotage in OF_DISPATCH else "deliver"
+
+
 def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
     """Plan a round for each broken rule: all of them must go wrong."""
     paused, _ = with_the_breaker(seed, rounds)
@@ -410,6 +469,7 @@ def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
         _with_a_rule_broken(seed, HANDLER_RAISES, "events twice"),
         paused,
         *with_an_answer_lost(seed, rounds),
+        *with_versions_broken(seed, rounds),
         *with_claims_ignored(seed, rounds),
         *with_the_sdk_retrying(seed, rounds),
     ]
@@ -450,11 +510,13 @@ def big(seed: int, audience: int) -> list[RoundPlan]:
 
 FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     "long": long,
+    "edited": edited,
     "short": short,
     BIG: big,
     CLAIMS_IGNORED: with_claims_ignored,
     SDK_RETRIES: with_the_sdk_retrying,
     SABOTAGED: sabotaged,
+    VERSIONS_BROKEN: with_versions_broken,
     ANSWER_LOST: with_an_answer_lost,
     BREAKER: with_the_breaker,
 }

@@ -222,6 +222,8 @@ def _note_reads(points: Points) -> None:
         recipients, others = read(connection, claim)
         points.note(
             READS,
+            issue_id=str(claim.issue_id),
+            version=claim.version,
             claimed=claim.deadline.timestamp() - timings().claim_deadline,
             started=started,
             recipients=[str(recipient.subscriber_id) for recipient in recipients],

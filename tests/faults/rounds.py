@@ -24,12 +24,13 @@ from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from ses_server import database as ses_database
 from tests.cloud import context, json_of
-from tests.faults import breaker, judgement, points, timing
+from tests.faults import breaker, judgement, points, timing, versions
 from tests.faults.breaker import Mail, Stop
 from tests.faults.judgement import Evidence, Verdict
-from tests.faults.plans import RoundPlan
+from tests.faults.plans import RoundPlan, sabotaged_function
 from tests.faults.stage import Stage
 from tests.faults.timing import Pace
+from tests.faults.versions import Edit, Sent
 from tests.faults.worker import FunctionName, Order
 
 POLLERS: dict[FunctionName, int] = {"deliver": 3, "feedback": 2}
@@ -74,6 +75,7 @@ class Play:
     struck: Counter[str] = field(default_factory=Counter)
     ses_faults: dict[int, str] = field(default_factory=dict)
     background: list[threading.Thread] = field(default_factory=list)
+    authors: list[threading.Thread] = field(default_factory=list)  # who edit and correct
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -90,7 +92,7 @@ class Play:
                 environment=self.variables,
                 folder=self.folder,
                 plan=self.plan.actions,
-                sabotage=self.plan.sabotage if function == "deliver" else None,
+                sabotage=self.plan.sabotage if function == sabotaged_function(self.plan) else None,
                 event=event,
                 until=time.time() + self.pace.of(self.plan.longest + self.plan.drain) + 30,
                 scale=self.pace.scale,
@@ -223,6 +225,7 @@ def _drive(playing: Play, watcher: threading.Thread, changer: threading.Thread) 
             watcher.start()
             changer.start()
         is_calm = not timed and not playing.thaw_at and now >= playing.calm_at
+        is_calm = is_calm and not any(author.is_alive() for author in playing.authors)
         if is_calm and playing.evidence.has_finished and not playing.stage.clocks.running():
             playing.evidence.has_ended = True
             break
@@ -331,7 +334,7 @@ class _Publisher(threading.Thread):
         event = api_event(
             "POST",
             "/issues",
-            body=json.dumps({"title": "Number one", "markdown": "Dear [[name]]"}),
+            body=json.dumps({"title": versions.title_of(1), "markdown": "Dear [[name]]"}),
             headers={"content-type": "application/json", "idempotency-key": str(uuid4())},
             author="ada",
         )
@@ -355,8 +358,9 @@ def _watch_books(playing: Play) -> None:
             playing.evidence.add_answer(document)
 
 
-def _shown(playing: Play) -> dict[str, Any] | None:
-    event = api_event("GET", "/issues/{id}", path_parameters={"id": playing.issue_id}, author="ada")
+def _shown(playing: Play, issue_id: str = "") -> dict[str, Any] | None:
+    named = {"id": issue_id or playing.issue_id}
+    event = api_event("GET", "/issues/{id}", path_parameters=named, author="ada")
     answer = publish(event, context())
     return json_of(answer) if answer["statusCode"] == HTTPStatus.OK else None
 
@@ -465,11 +469,13 @@ def _gather(playing: Play) -> None:
         }
     evidence.ledger = stage.rows(
         """
-        SELECT subscriber_id::text, round, outcome::text AS outcome, reason, message_id,
-               claim_id::text, bounced_at
+        SELECT issue_id::text, subscriber_id::text, round, version, outcome::text AS outcome,
+               reason, message_id, claim_id::text, bounced_at
         FROM deliveries
         """
     )
+    _gather_versions(playing)
+    evidence.ledger = [row for row in evidence.ledger if row["issue_id"] == playing.issue_id]
     evidence.possibly_twice = {
         row["id"] for row in stage.rows("SELECT subscriber_id::text AS id FROM resends")
     }
@@ -482,6 +488,7 @@ def _gather(playing: Play) -> None:
     reads = playing.folder / points.READS
     if reads.exists():
         evidence.reads = [json.loads(line) for line in reads.read_text().splitlines()]
+        evidence.versions.reads = evidence.reads
     if evidence.stop:
         breaker.read_notes(playing.folder, evidence.stop)
         evidence.stop.reads = evidence.reads
@@ -495,6 +502,22 @@ def _gather(playing: Play) -> None:
     playing.struck["mails bounce"] = len(evidence.bounced)
     playing.struck.update(_travel_counts(playing))
     evidence.struck = +playing.struck
+
+
+def _gather_versions(playing: Play) -> None:
+    judged = playing.evidence.versions
+    with closing(ses_database.connect(playing.stage.ses.directory)) as record:
+        rows = record.execute(
+            "SELECT json_extract(entry, '$.tags.issue'), json_extract(entry, '$.tags.subscriber'),"
+            " contents.subject"
+            " FROM mails JOIN contents ON contents.id = content_id"
+            " WHERE json_extract(entry, '$.tags.issue') IN (?, ?)",
+            (playing.issue_id, judged.correction_id),
+        ).fetchall()
+    judged.sent = [Sent(of, to, versions.version_of(subject)) for of, to, subject in rows]
+    judged.ledger = [row for row in playing.evidence.ledger if row["outcome"] == "accepted"]
+    if judged.correction_id:
+        judged.correction = _shown(playing, judged.correction_id) or {}
 
 
 def _mails(playing: Play) -> list[Mail]:
@@ -607,6 +630,95 @@ def _pause(playing: Play, options: dict[str, Any]) -> None:
     _in_background(playing, run)
 
 
+def _edit(playing: Play, options: dict[str, Any]) -> None:
+    """Pause the issue as its author, edit it, and resume it; more than once, if planned so.
+
+    The first time is ``after`` the first claim: earlier, nobody has the version before.
+    """
+
+    def run() -> None:
+        while not (playing.folder / points.READS).exists():
+            if playing.over.wait(STEP_SECONDS):
+                return
+        playing.over.wait(playing.pace.of(options["after"]))
+        for seconds in options["pauses"]:
+            if not _post_action(playing, "pause"):
+                return
+            if _put_next_version(playing):
+                playing.struck["edited while paused"] += 1
+            playing.over.wait(playing.pace.of(seconds))
+            _post_action(playing, "resume")
+            playing.over.wait(playing.pace.of(seconds))
+
+    _in_background(playing, run)
+    playing.authors.append(playing.background[-1])
+
+
+def _put_next_version(playing: Play) -> bool:
+    """Edit the issue, whatever resumes it or fails meanwhile; return whether it was editable."""
+    edits, following = playing.evidence.versions.edits, playing.evidence.versions.current + 1
+    event = api_event(
+        "PUT",
+        "/issues/{id}",
+        path_parameters={"id": playing.issue_id},
+        headers={"content-type": "application/json", "if-match": f'"{following - 1}"'},
+        body=json.dumps({"title": versions.title_of(following), "markdown": "Dear [[name]]"}),
+        author="ada",
+    )
+    began = time.time()
+    while not playing.over.wait(0.02):
+        answer = publish(event, context())
+        # Stale: the version was made, although the answer said otherwise.
+        if answer["statusCode"] in {HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED}:
+            edits[following] = Edit(began, time.time())
+            return True
+        if answer["statusCode"] == HTTPStatus.CONFLICT and not _post_action(playing, "pause"):
+            return False
+    return False
+
+
+def _correct(playing: Play, options: dict[str, Any]) -> None:
+    """Correct the issue once it was edited; if planned so, only after it has finished."""
+
+    def run() -> None:
+        judged, editors = playing.evidence.versions, list(playing.authors)
+        while not judged.edits and any(editor.is_alive() for editor in editors):
+            time.sleep(STEP_SECONDS)
+        while options["late"] and not playing.evidence.has_finished:
+            if playing.over.wait(STEP_SECONDS):
+                return
+        playing.over.wait(playing.pace.of(options["after"]))
+        _post_correction(playing)
+
+    _in_background(playing, run)
+    playing.authors.append(playing.background[-1])
+
+
+def _post_correction(playing: Play) -> None:
+    judged = playing.evidence.versions
+    event = api_event(
+        "POST",
+        "/issues/{id}/correct",
+        path_parameters={"id": playing.issue_id},
+        headers={"content-type": "application/json", "idempotency-key": str(uuid4())},
+        body=json.dumps({"title": versions.CORRECTION, "markdown": "It is Tuesday."}),
+        author="ada",
+    )
+    while not playing.over.wait(0.1):
+        current = judged.current
+        answer = publish(event, context())
+        document = json_of(answer)
+        if answer["statusCode"] == HTTPStatus.ACCEPTED:
+            judged.correction_id = document["id"]
+            judged.corrects_version = document["corrects_version"]
+            playing.struck["corrected"] += 1
+            return
+        if answer["statusCode"] == HTTPStatus.CONFLICT:
+            judged.corrects_version = current if current > 1 else 0
+            playing.struck["nothing to correct"] += 1
+            return
+
+
 def _stop_sending(playing: Play, options: dict[str, Any]) -> None:
     """Pause sending at SES, which pauses the issue; later resume both."""
 
@@ -716,6 +828,8 @@ _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "lose kicks": _lose_kicks,
     "lose clock": _lose_clock,
     "pause": _pause,
+    "edit": _edit,
+    "correct": _correct,
     "stop": _stop_sending,
     "quota": _spend_quota,
     "throttle calls": _at_ses("throttles calls", lambda c, count: c.throttle_calls(count)),

@@ -1,43 +1,26 @@
 """Breaks a rule of the protocol on purpose, to show that the suite notices."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from broadsheet.database import delivery_batches_table
+from broadsheet.database import delivery_batches_table, issues_table
 from broadsheet.database.connection import Connection
+from broadsheet.database.ledger import older_versions
 from broadsheet.domain.deliveries import BatchResult, Claim, Delivery, Recipient, ReleasedBatches
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.issues import CorrectedVersion, IssueId, RenderedIssue
+from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.mail.ses import results, sending
 from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
+from broadsheet.mail.ses.sending import BulkMail
 from broadsheet.services.sending import delivery, settling
+from broadsheet.settings import timings
 from tests.faults import plans
-
-
-def apply(sabotage: str) -> None:
-    match sabotage:
-        case plans.CLAIMS_IGNORED:
-            _ignore_claims()
-        case plans.SDK_RETRIES:
-            _let_the_sdk_retry()
-        case plans.DEADLINE_IGNORED:
-            _ignore_the_deadline()
-        case plans.UNFENCED:
-            _let_dead_claims_write()
-        case plans.PAUSE_IGNORED:
-            _ignore_pauses()
-        case plans.UNRESOLVED_NOT_WRITTEN:
-            _write_no_unresolved()
-        case plans.TIMEOUT_TREATED_AS_NOT_BEGUN:
-            _treat_timeouts_as_not_begun()
-        case plans.HANDLER_RAISES:
-            _raise_once()
-        case _:
-            raise ValueError(sabotage)
 
 
 def _ignore_claims() -> None:
@@ -153,3 +136,73 @@ def _raise_once() -> None:
         raise TypeError
 
     vars(delivery)["_finish"] = failing
+
+
+def _read_the_version_late() -> None:
+    """Send the version that is current as the mails are sent, instead of the claim's."""
+    bulk_mail = delivery._bulk_mail
+
+    def late(connection: Connection, claim: Claim) -> BulkMail:
+        give_up_at = time.monotonic() + timings().claim_deadline / 2
+        while time.monotonic() < give_up_at:
+            issue = issues_table.find(connection, claim.issue_id)
+            if issue and issue.version > claim.version:
+                return bulk_mail(connection, claim._replace(version=issue.version))
+            time.sleep(0.02)
+        return bulk_mail(connection, claim)
+
+    vars(delivery)["_bulk_mail"] = late
+
+
+def _cache_by_issue() -> None:
+    """Send what this environment has sent of the issue before, of whatever version."""
+    bulk_mail = delivery._bulk_mail
+    mails: dict[IssueId, BulkMail] = {}
+
+    def cached(connection: Connection, claim: Claim) -> BulkMail:
+        if claim.issue_id not in mails:
+            mails[claim.issue_id] = bulk_mail(connection, claim)
+        return mails[claim.issue_id]
+
+    vars(delivery)["_bulk_mail"] = cached
+
+
+def _send_without_version() -> None:
+    """Leave the version out of the tags, and so out of SES's events."""
+
+    def untagged(
+        newsletter: Newsletter, issue_id: IssueId, _version: int, rendered: RenderedIssue
+    ) -> BulkMail:
+        return sending.bulk_mail(newsletter, issue_id, 1, rendered)
+
+    vars(delivery)["bulk_mail"] = untagged
+
+
+def _correct_at_once() -> None:
+    """Freeze a correction's audience before the outcomes of all older mails are known."""
+
+    def none(_connection: Connection, _corrected: CorrectedVersion) -> int:
+        return 0
+
+    vars(older_versions)["count_unsettled"] = none
+
+
+_SABOTAGES: Mapping[str, Callable[[], None]] = {
+    plans.CLAIMS_IGNORED: _ignore_claims,
+    plans.SDK_RETRIES: _let_the_sdk_retry,
+    plans.DEADLINE_IGNORED: _ignore_the_deadline,
+    plans.UNFENCED: _let_dead_claims_write,
+    plans.PAUSE_IGNORED: _ignore_pauses,
+    plans.UNRESOLVED_NOT_WRITTEN: _write_no_unresolved,
+    plans.TIMEOUT_TREATED_AS_NOT_BEGUN: _treat_timeouts_as_not_begun,
+    plans.HANDLER_RAISES: _raise_once,
+    plans.VERSION_READ_LATE: _read_the_version_late,
+    plans.CONTENT_CACHED: _cache_by_issue,
+    plans.EVENTS_WITHOUT_VERSION: _send_without_version,
+    plans.CORRECTED_EARLY: _correct_at_once,
+}
+
+
+def apply(sabotage: str) -> None:
+    """Break a rule in this process."""
+    _SABOTAGES[sabotage]()

@@ -97,8 +97,6 @@ class Config:
     atomic_deadline: bool = True  # checking the deadline and sending are one step
     clock_under_lock: bool = True  # the clock is deleted under the lock
     edit_needs_pause: bool = True
-    correction_awaits_rounds: bool = False  # the freeze waits for later rounds of any version
-    newest_counts: bool = True  # who got both versions has the newer one, and no correction
     # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
     dispatch_outlives: bool = False  # a dispatch invocation may outlast the grace time
@@ -238,9 +236,8 @@ CONFIGS = {
         OPEN,
         recipients=1,
         delivers=1,
-        pause=True,
         edits=1,
-        refuse=True,
+        edit_needs_pause=False,
         retry=True,
         retry_unresolved=True,
         max_tries=1,
@@ -291,7 +288,6 @@ CONFIGS = {
         pause=True,
         edits=1,
         correct=True,
-        refuse=True,
         reject=True,
         retry=True,
         max_tries=1,
@@ -590,21 +586,6 @@ CONFIGS = {
         correction_awaits_unresolved=False,
         expect="safety",
         about="a correction frozen while a mail of an older version is unresolved",
-    ),
-    "mut-correct-both": replace(
-        OPEN,
-        recipients=1,
-        delivers=1,
-        pause=True,
-        edits=1,
-        correct=True,
-        retry=True,
-        retry_unresolved=True,
-        max_tries=1,
-        correction_awaits_rounds=True,
-        newest_counts=False,
-        expect="safety",
-        about="a correction to everybody with an older version, the current one or not",
     ),
 }
 
@@ -1208,23 +1189,18 @@ class Model:
         if not target or frozen:
             return
 
-        def blocks(version, number):
-            return version < target or (number and c.correction_awaits_rounds)
-
-        if c.correction_awaits_claims and any(
-            bt[0] == "K" and blocks(bt[8], bt[6]) for bt in batches
-        ):
+        if c.correction_awaits_claims and any(bt[0] == "K" and bt[8] < target for bt in batches):
             return
         if c.correction_awaits_unresolved and any(
-            row[:1] == "U" and blocks(version, number)
+            row[:1] == "U" and version < target
             for who in people
-            for number, (row, version) in enumerate(zip(who[1], who[5], strict=True))
+            for row, version in zip(who[1], who[5], strict=True)
         ):
             return
         audience = []
         for r, (sub, rows, *_, versions) in enumerate(people):
             got = [v for row, v in zip(rows, versions, strict=True) if row == "A"]
-            if sub == "c" and got and (max if c.newest_counts else min)(got) < target:
+            if sub == "c" and got and max(got) < target:
                 audience.append(r)
         go(
             f"dispatch freezes the correction's audience: {audience}",
