@@ -183,6 +183,10 @@ bench: .venv/.installed .venv-sam/.installed .venv-bench/.installed ## Measure s
 pictures: .venv/.installed ## Take the README's pictures of the stack that runs on this machine
 	@exec $(python) -m tests.pictures
 
+.PHONY: openapi
+openapi: .venv/.installed ## Write the description of the API: docs/openapi.json, docs/api.md
+	@PYTHONPATH=layers/common:. exec $(python) -m openapi
+
 .PHONY: mail-pictures
 mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.mail_pictures \
@@ -199,7 +203,7 @@ model: .venv/.installed ## Check the model of delivery in every interleaving; CO
 
 # Templates without SAM's transform.
 plain := infra/budget.yaml infra/database.yaml infra/deployer.yaml infra/front.yaml \
-	infra/monitoring.yaml
+	infra/monitoring.yaml infra/storage.yaml
 
 .PHONY: check
 check: $(environments) .venv-checks/.installed ## Check format, lint, types, import directions and the templates

@@ -65,7 +65,7 @@ class Front:
     def application(self) -> web.Application:
         """Return the application, which passes every method and path to ``forward``."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
-        application.router.add_route("*", "/{path:.*}", self.forward)
+        application.router.add_route("*", r"/{path:[\s\S]*}", self.forward)  # also a line break
         application.cleanup_ctx.append(self._keep_session)
         return application
 

@@ -87,8 +87,7 @@ class Uploads:
 
 def address_with_size(image: Image) -> str:
     """Return an address for Markdown, from which the newsletter takes the size for Outlook."""
-    width, height = shown_size(image)
-    return f"{image.url}#{width}x{height}"
+    return f"{image.url}#{image.width}x{image.height}"
 
 
 def shown_size(image: Image) -> tuple[int, int]:

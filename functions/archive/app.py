@@ -1,6 +1,9 @@
 """Serves public content, without the database."""
 
+from functools import cache
+from hashlib import sha256
 from http import HTTPStatus
+from pathlib import Path
 
 from broadsheet.domain.errors import PageNotFound
 from broadsheet.storage import images
@@ -20,4 +23,18 @@ def show_image(request: Request) -> Response:
     return caching.unless_current(request, response)
 
 
-handler = router({"GET /images/{file}": show_image})
+def show_description(request: Request) -> Response:
+    """Show the description of the API, which ``make openapi`` writes."""
+    text, tag = _description()
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+    response = Response(HTTPStatus.OK, text, "application/json", headers)
+    return caching.unless_current(request, response)
+
+
+@cache
+def _description() -> tuple[str, str]:
+    text = Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
+    return text, f'"{sha256(text.encode()).hexdigest()}"'
+
+
+handler = router({"GET /images/{file}": show_image, "GET /openapi.json": show_description})

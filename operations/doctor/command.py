@@ -29,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "spf": sender_checks.spf,
     "dmarc": sender_checks.dmarc,
     "links": sender_checks.links,
+    "address": sender_checks.postal_address,
     "sandbox": account_checks.sandbox,
     "review": account_checks.review,
     "quota": account_checks.quota,

@@ -249,6 +249,19 @@ def _judge_policy(name: str, record: str) -> Finding:
     return Finding(check="dmarc", verdict=Verdict.GOOD, says=f"{name} has the policy {tags['p']}.")
 
 
+def postal_address(target: StackUnderTest) -> Iterator[Finding]:
+    """Check for a postal address at the foot of mails, which some countries' laws ask for."""
+    if target.stack.parameters.get("PostalAddress"):
+        yield Finding(check="address", verdict=Verdict.GOOD, says="Mails have a postal address.")
+    else:
+        yield Finding(
+            check="address",
+            verdict=Verdict.ADVICE,
+            says="Mails have no postal address; CAN-SPAM, for example, asks for one.",
+            fix=("Deploy with PostalAddress, one line for the foot of each mail.",),
+        )
+
+
 def links(target: StackUnderTest) -> Iterator[Finding]:
     """Check where links lead: filters trust the sender's own domain, and one-click needs TLS."""
     if target.is_on_one_machine:

@@ -83,7 +83,7 @@ def test_a_terminal_killed_at_any_request_sends_once_and_loses_no_text(
         assert (issue.status, issue.text) == ("scheduled", TEXTS[1])
         if not was_killed:
             break
-    assert number > 3
+    assert number > 2
     press.publish_everything()
     sent = Counter(issue for issue, _ in press.mailed)
     assert sent == dict.fromkeys(press.issues, 1)

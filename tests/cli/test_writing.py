@@ -171,7 +171,8 @@ def test_images_beside_the_file_are_uploaded_and_never_twice(press: Press, novem
 
     assert [kind for kind, _ in press.images] == ["image/png", "image/jpeg"]
     text = press.only.text
-    first, second = (f"https://news.example/images/{number}.png#600x400" for number in (1, 2))
+    # The size, from which the mail's own is made, is at the end: in Markdown it has no other place.
+    first, second = (f"https://news.example/images/{number}.png#1200x800" for number in (1, 2))
     assert f"![A pot]({first}) ![A cup][cup] ![A pot]({first} 'Tea')" in text
     assert f"[cup]: {second}" in text
     assert "![Away](https://example.com/a.png)" in text

@@ -15,7 +15,7 @@ from tests.journey.people import Town
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
-    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef, TargetOutputTypeDef
+    from mypy_boto3_scheduler.type_defs import TargetOutputTypeDef
 
 PATIENCE_SECONDS = 60  # for all waits of a dead claim, as readme.TIMINGS has them, and the sending
 CLOCK_SECONDS = 1  # between two ticks
@@ -63,12 +63,6 @@ def taken(town: Town, issue_id: str) -> Counter[str]:
 
 def clock_of(town: Town, issue_id: str) -> "TargetOutputTypeDef | None":
     """Return what the issue's clock calls, if it has one."""
-    schedule = schedule_of(town, issue_id)
-    return schedule["Target"] if schedule else None
-
-
-def schedule_of(town: Town, issue_id: str) -> "GetScheduleOutputTypeDef | None":
-    """Return the schedule that is the issue's clock, if it has one."""
     scheduler: EventBridgeSchedulerClient = boto3.client(
         "scheduler",
         endpoint_url=town.stack.state.emulator_url,
@@ -77,7 +71,7 @@ def schedule_of(town: Town, issue_id: str) -> "GetScheduleOutputTypeDef | None":
         aws_secret_access_key=ACCOUNT["AWS_SECRET_ACCESS_KEY"],
     )
     for clock in scheduler.list_schedules(NamePrefix=issue_id)["Schedules"]:
-        return scheduler.get_schedule(Name=issue_id, GroupName=clock["GroupName"])
+        return scheduler.get_schedule(Name=issue_id, GroupName=clock["GroupName"])["Target"]
     return None
 
 

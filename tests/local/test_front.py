@@ -36,7 +36,7 @@ async def _echo(request: web.Request) -> web.Response:
 @asynccontextmanager
 async def front(state: State) -> AsyncIterator[Client]:
     api = web.Application(client_max_size=MAX_BODY_BYTES)
-    api.router.add_route("*", "/{path:.*}", _echo)
+    api.router.add_route("*", r"/{path:[\s\S]*}", _echo)
     async with TestServer(api) as emulator:
         assert emulator.port
         ports = Ports(front=23_456, ses=1, emulator=emulator.port)
@@ -71,6 +71,16 @@ def test_method_path_query_and_body_arrive_unchanged(state: State):
         assert got["method"] == "POST"
         assert got["target"] == f"/_aws/execute-api/abc123/prod{target}"
         assert got["body"] == "name=a+b&email=%40"
+
+    up(state)
+    check(state, test)
+
+
+def test_a_path_with_a_line_break_arrives_too(state: State):
+    async def test(client: Client) -> None:
+        answer = await client.get(URL("/issues/a%0Ab", encoded=True))
+
+        assert (await answer.json())["target"] == "/_aws/execute-api/abc123/prod/issues/a%0Ab"
 
     up(state)
     check(state, test)

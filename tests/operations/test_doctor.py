@@ -66,7 +66,11 @@ def deploy() -> tuple[DeployedStack, list[Resource]]:
     stack = DeployedStack(
         name="news",
         status="CREATE_COMPLETE",
-        parameters={"SenderAddress": SENDER, "SendRateShare": "1"},
+        parameters={
+            "SenderAddress": SENDER,
+            "SendRateShare": "1",
+            "PostalAddress": "Pier 3, 20457 Hamburg",
+        },
         outputs={
             **{
                 f"{name}DeadLetterQueueUrl": sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
@@ -412,6 +416,13 @@ def test_links_to_another_domain_are_advised_against(practice: Practice, url: st
 
     assert found.verdict is Verdict.ADVICE
     assert f"not in {DOMAIN}" in found.says
+
+
+def test_a_missing_postal_address_is_advised_against(practice: Practice) -> None:
+    found = practice.with_parameters(PostalAddress="").finding("address")
+
+    assert found.verdict is Verdict.ADVICE
+    assert "Deploy with PostalAddress" in found.fix[0]
 
 
 def test_a_domain_for_examples_is_not_looked_for_in_dns(practice: Practice) -> None:

@@ -64,6 +64,7 @@ OPEN_ROUTES = {
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
     "GET /images/{file}",
+    "GET /openapi.json",
     "GET /{proxy+}",
 }
 AUTHORS_ROUTES = {

@@ -238,6 +238,15 @@ def test_a_real_newsletter_of_200_kb_is_sent() -> None:
     assert issue.html.count("<a ") == 280 * 6 + 1
 
 
+def test_an_issue_of_10_kb_is_rendered_and_checked_within_a_tenth_of_a_second() -> None:
+    issue = (
+        "The [pier](https://example.com/pier) opens in *May*, at 8:00.\n\n- one\n- two\n\n" * 140
+    )
+    assert len(issue) > 10_000
+    checked_markdown(issue)
+    assert any(seconds(partial(checked_markdown, issue)) < 0.1 for _ in range(TRIES))
+
+
 @pytest.mark.parametrize("quotation", ["> a\nb\n\n", "> > a\nb\nc\n\n", "- > a\n  > > b\nc\n\n"])
 def test_quotations_that_go_on_without_a_mark_are_sent(quotation: str) -> None:
     markdown_issue(quotation * 2000)

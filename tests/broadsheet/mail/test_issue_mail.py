@@ -399,24 +399,3 @@ def test_a_template_that_is_too_large_for_ses_is_refused_with_its_size() -> None
         html_issue("é" * 200_000)
     issue = html_issue("x" * 400_000, "y" * 400_000)
     assert len(json.dumps(issue.model_dump())) < MAX_TEMPLATE_BYTES
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("a.png#600x400", {"src": "a.png", "width": "600", "height": "400"}),
-        ("a.png", {"src": "a.png"}),
-        ("a.png#0x400", {"src": "a.png#0x400"}),
-        ("a.svg#600x400-icon", {"src": "a.svg#600x400-icon"}),
-    ],
-)
-def test_the_size_at_the_end_of_an_images_address_becomes_its_width_and_height(
-    address: str, shown: dict[str, str]
-) -> None:
-    base = "https://news.example.com/images/"
-
-    mail = Read(send(markdown_issue(f"![A cup]({base}{address} 'Tea')").html))
-
-    (image,) = [each for each in mail.attributes if each.get("alt") == "A cup"]
-    expected = {"alt": "A cup", "title": "Tea"} | shown | {"src": base + shown["src"]}
-    assert {name: value for name, value in image.items() if name != "style"} == expected

@@ -40,9 +40,6 @@ MAX_LOOKS = 3 * MAX_LINES
 AS_TYPED = Typography()
 LONG_CELL = 24  # characters; on a phone, a longer cell keeps a readable width
 _COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
-# An image's size in CSS pixels, which the command line adds to the address of what it uploads:
-# without it, Outlook shows an image as wide as its file is.
-_SIZE = re.compile(r"#(?P<width>[1-9]\d{0,3})x(?P<height>[1-9]\d{0,3})$")
 # A tag that is shown as typed; List<i> is a type, and <name> a word in brackets.
 _TAG = re.compile(
     r"(?:(?<!\w)<|</)(?:a|abbr|article|aside|b|big|blockquote|button|center|cite|code|dd|del|details"
@@ -243,16 +240,8 @@ def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:
             case "link_open":
                 _check_address(token, "href", "link", line, marks)
             case "image":
-                _take_size(token)
                 _check_address(token, "src", "image", line, marks)
                 _check(token.children or [], line, marks)
-
-
-def _take_size(image: Token) -> None:
-    """Set the width and height that the end of an image's address names."""
-    address = str(image.attrs["src"])
-    if size := _SIZE.search(address):
-        image.attrs |= {"src": address[: size.start()], **size.groupdict()}
 
 
 def _check_address(

@@ -4,6 +4,7 @@ The templates are those of the newsletter's theme (``theme``). It has a folder f
 its ``subject.txt``, ``text.txt`` and ``html.html``; ``frame/`` has what they share.
 """
 
+import re
 from functools import cache
 from typing import Literal
 
@@ -22,6 +23,11 @@ from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import theme
 from broadsheet.mail.preheader import PADDING
 
+_OTHER_SIDE = {"left": "right", "right": "left"}
+_SIDE = re.compile(r"\b(?:left|right)\b")
+_FOUR_SIDES = re.compile(
+    r"(?<=[\s;{])((?:margin|padding):\s*[^\s;]+) ([^\s;]+) ([^\s;]+) ([^\s;!]+)(?=\s*[;}])"
+)
 _RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
 _RIGHT_TO_LEFT_SCRIPTS = frozenset(("adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"))
 
@@ -46,7 +52,7 @@ def framed(
         ),
         inline_style_tags=False,  # they are media queries, which only work in the head
         keep_style_tags=True,
-        extra_css=theme.stylesheet(newsletter.theme, "frame/frame.css"),
+        extra_css=_stylesheet(newsletter.theme, "frame/frame.css", language),
         load_remote_stylesheets=False,
     )
     return document.replace("<!--padding-->", PADDING)
@@ -60,11 +66,13 @@ def direction(language: str) -> Literal["ltr", "rtl"]:
     return "rtl" if primary in _RIGHT_TO_LEFT else "ltr"
 
 
-def styled(fragment: str, stylesheet: str, newsletter: Newsletter) -> str:
-    """Return a fragment of HTML with a stylesheet of the newsletter's theme inlined."""
-    return css_inline.inline_fragment(
-        fragment, theme.stylesheet(newsletter.theme, stylesheet), load_remote_stylesheets=False
-    )
+def styled(fragment: str, stylesheet: str, newsletter: Newsletter, language: str) -> str:
+    """Return a fragment of HTML with a stylesheet of the newsletter's theme inlined.
+
+    ``language``: the fragment's; in one that is read from right to left, the sides are exchanged.
+    """
+    css = _stylesheet(newsletter.theme, stylesheet, language)
+    return css_inline.inline_fragment(fragment, css, load_remote_stylesheets=False)
 
 
 def subject(mail: str, newsletter: Newsletter, **values: object) -> str:
@@ -79,6 +87,18 @@ def filled(template: str, newsletter: Newsletter, **values: object) -> str:
         .get_template(template)
         .render(values, newsletter=newsletter, logo=theme.load(newsletter.theme).logo)
     )
+
+
+def _stylesheet(name: str, path: str, language: str) -> str:
+    stylesheet = theme.stylesheet(name, path)
+    return stylesheet if direction(language) == "ltr" else _mirrored(stylesheet)
+
+
+@cache
+def _mirrored(stylesheet: str) -> str:
+    """Exchange left and right; most mail programs don't know the properties that do it alone."""
+    exchanged = _SIDE.sub(lambda found: _OTHER_SIDE[found[0]], stylesheet)
+    return _FOUR_SIDES.sub(r"\1 \4 \3 \2", exchanged)
 
 
 @cache

@@ -133,7 +133,9 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     headline = "" if _begins_with_headline(tokens) else issue.title
     if headline:
         text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
-    content = frame.styled(author_markdown.render(tokens), "issue/content.css", issue.newsletter)
+    newsletter = issue.newsletter
+    rendered = author_markdown.render(tokens)
+    content = frame.styled(rendered, "issue/content.css", newsletter, newsletter.language)
     first = issue.preheader or preheaders.of_markdown(tokens, issue.marks.columns)
     framed = _framed(_Body(content, headline, first, "markdown"), issue)
     parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
@@ -206,7 +208,7 @@ def _document_preheader(issue: _Issue) -> str:
         language=language,
         direction=frame.direction(language),
     )
-    styled = frame.styled(preheader, "frame/frame.css", issue.newsletter)
+    styled = frame.styled(preheader, "frame/frame.css", issue.newsletter, language)
     return styled.replace("<!--padding-->", preheaders.PADDING)
 
 
@@ -216,7 +218,7 @@ def _document_footer(issue: _Issue) -> str:
         issue.newsletter,
         unsubscribe_url=issue.marks.unsubscribe_url,
     )
-    return frame.styled(footer, "frame/frame.css", issue.newsletter)
+    return frame.styled(footer, "frame/frame.css", issue.newsletter, "en")
 
 
 def _text_part(text: str, marks: Marks) -> str:

@@ -1,0 +1,228 @@
+"""What clients get, as types: the functions make it from several, and add links to it."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads it
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from broadsheet.domain.careful_start import CarefulStart
+from broadsheet.domain.findings import Severity
+from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
+from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.welcome import WelcomeMail
+from broadsheet.services.issues.publication import IssueWithBooks, Wait
+
+
+class Answer(BaseModel):
+    """An answer has these members and no other."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457): ``detail`` is its sentence, ``code`` its name for programs.
+
+    API Gateway's own errors have no code.
+    """
+
+    title: str
+    status: int | None = None
+    code: str | None = None
+    detail: str
+    type: str | None = None
+    errors: dict[str, str] | None = Field(None, description="The sentence for each wrong field.")
+    error_codes: dict[str, str] | None = Field(None, description="The code for each wrong field.")
+    role: str | None = Field(None, description="The role that is needed.")
+    version: int | None = Field(None, description="The current version.")
+    correction: str | None = Field(None, description="The correction that there is already.")
+    resets_at: str | None = Field(None, description="When test mails can be sent again.")
+    warnings: list[Finding] | None = Field(None, description="All that was found in the issue.")
+
+
+class Finding(Answer):
+    """What an author should know of a text before readers do."""
+
+    code: str
+    severity: Severity
+    message: str
+    where: str | None
+
+
+class SignUpForm(BaseModel):
+    """What a reader signs up with; other fields are left unread."""
+
+    name: SubscriberName
+    email: EmailAddress
+
+
+class Received(Answer):
+    """The request is on its way; the answer is the same for every address."""
+
+    status: Literal["received"]
+
+
+class Health(Answer):
+    """The API answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Hold(CarefulStart):
+    """A careful start, and how far it is."""
+
+    sample_size: int | None
+    held_until: datetime | None
+
+
+class ShownWait(Wait):
+    """Why the waiting recipients don't get the issue now, as a code and as a sentence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: str
+
+
+_HOLD = {"careful", "sample_size", "held_after", "held_until"}
+
+
+def _fields(model: type[BaseModel], *, without: set[str]) -> dict[str, Any]:
+    return {
+        name: (field.rebuild_annotation(), ...)
+        for name, field in model.model_fields.items()
+        if name not in without
+    }
+
+
+IssueSummary = create_model(
+    "IssueSummary",
+    __base__=Answer,
+    __doc__=Issue.__doc__,
+    **_fields(Issue, without=_HOLD),
+    careful=(Hold | None, ...),
+    href=(str, ...),
+)
+IssueProgress = create_model(
+    "IssueProgress",
+    __base__=IssueSummary,
+    __doc__=IssueWithBooks.__doc__,
+    **_fields(IssueWithBooks, without={"issue", "waits"}),
+    waits=(ShownWait | None, ...),
+)
+EditedIssue = create_model(
+    "EditedIssue",
+    __base__=IssueProgress,
+    __doc__="An issue after an edit, and what its author is warned of.",
+    warnings=(list[Finding], ...),
+)
+PublishedDraft = create_model(
+    "PublishedDraft",
+    __base__=EditedIssue,
+    __doc__="A draft that was published. ``audience_now``: how many readers it would have now.",
+    audience_now=(int, ...),
+)
+PublishedIssue = create_model(
+    "PublishedIssue",
+    __base__=Answer,
+    __doc__="An issue that was published or stored: the same for a repeated request.",
+    **_fields(
+        Issue,
+        without=set(Issue.model_fields) - {"id", "author", "slug", "publish_at", "created_at"},
+    ),
+    title=(str, ...),
+    href=(str, ...),
+    audience_now=(int, ...),
+    warnings=(list[Finding], ...),
+)
+PublishedCorrection = create_model(
+    "PublishedCorrection",
+    __base__=PublishedIssue,
+    __doc__="""An issue that corrects another one.
+
+    ``audience_now``: how many have an older version. ``unsettled``: how many more it may be.
+    """,
+    **_fields(Issue, without=set(Issue.model_fields) - {"corrects", "corrects_version"}),
+    unsettled=(int, ...),
+)
+WrittenIssue = create_model(
+    "WrittenIssue",
+    __base__=Answer,
+    __doc__="A version of an issue as it was written: with ``markdown``, or with ``content``.",
+    **_fields(IssueVersion, without={"content"}),
+    markdown=(str | None, None),
+    content=(HtmlContent | None, None),
+)
+
+
+ShownWelcome = create_model(
+    "ShownWelcome",
+    __base__=Answer,
+    __doc__="""The welcome mail as it was written last: with ``markdown``, or with ``content``.
+
+    ``enabled``: whether the stack sends it, which the parameter ``WelcomeMail`` decides.
+    """,
+    **_fields(WelcomeMail, without={"content"}),
+    enabled=(bool, ...),
+    markdown=(str | None, None),
+    content=(HtmlContent | None, None),
+)
+StoredWelcome = create_model(
+    "StoredWelcome",
+    __base__=ShownWelcome,
+    __doc__="The welcome mail that was stored, and what its author is warned of.",
+    warnings=(list[Finding], ...),
+)
+
+
+class Issues(Answer):
+    """A page of issues, newest first. ``next``: the link to the page after it."""
+
+    issues: list[IssueSummary]
+    next: str | None
+
+
+class Deliveries(Answer):
+    """A page of an issue's ledger. ``next``: the link to the page after it."""
+
+    deliveries: list[LedgerRow]
+    next: str | None
+
+
+class Preview(Answer):
+    """An issue as a reader would see it, and what publishing it would mean.
+
+    ``bytes``: of the HTML, with the longest values. ``audience``, ``seconds``, ``cost``: how many
+    it would go to, how long that would take, and SES's fee in dollars; None while the database
+    doesn't answer.
+    """
+
+    subject: str
+    preheader: str | None
+    html: str
+    text: str
+    bytes: int
+    audience: int | None
+    seconds: float | None
+    cost: float | None
+    warnings: list[Finding]
+
+
+class SentTest(Answer):
+    """How many test mails were sent, and what is wrong with the issue."""
+
+    sent: int
+    warnings: list[Finding]
+
+
+class StoredImage(Answer):
+    """An image's address, and its size in pixels as it is shown."""
+
+    url: str
+    width: int
+    height: int
+
+
+Problem.model_rebuild()

@@ -1,0 +1,344 @@
+"""Every route of the API: what it does, what it takes, what it answers, and its errors.
+
+What all routes of a kind have is added by ``document``: an authors' route has its role and its
+401 and 403, a route with an id its 404, one with a body the errors of bodies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from broadsheet.domain import errors
+from broadsheet.domain.issues import (
+    CorrectionRequest,
+    IssueDraft,
+    PublishDraftRequest,
+    PublishRequest,
+    RescheduleRequest,
+)
+from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.domain.welcome import WelcomeRequest
+from openapi import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
+NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
+NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
+
+PAGE = "text/html"
+CSV = "text/csv"
+IMAGES = ("image/jpeg", "image/png", "image/gif")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of the query or a header."""
+
+    name: str
+    place: str
+    description: str
+    schema: Mapping[str, Any]
+    is_required: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A response. ``model``: of its JSON; ``media_types``: of what is not JSON."""
+
+    description: str
+    model: type[BaseModel] | None = None
+    media_types: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A route. ``takes``: the type of its JSON, or what media types its bytes have.
+
+    ``role_note``: when another role is needed than the route's.
+    """
+
+    summary: str
+    answers: Mapping[HTTPStatus, Answered]
+    takes: type[BaseModel] | tuple[str, ...] | None = None
+    is_body_optional: bool = False
+    takes_forms: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[type[errors.BroadsheetError], ...] = ()
+    example: Any = None
+    role_note: str = ""
+
+
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "Your own name for this publication: the same key publishes once.",
+    {"type": "string", "pattern": "^[!-~]{1,255}$", "example": "november"},
+    is_required=True,
+)
+IF_MATCH = Parameter(
+    "If-Match",
+    "header",
+    "The ETag of the version that you have edited.",
+    {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$', "example": '"1"'},
+    is_required=True,
+)
+TOKEN = Parameter(
+    "token", "query", "The token of a mailed link.", {"type": "string"}, is_required=True
+)
+
+
+def _pages(cursor: str, largest: int) -> tuple[Parameter, ...]:
+    limit = {"type": "integer", "minimum": 1, "maximum": largest}
+    return (
+        Parameter("limit", "query", "How many rows a page has at most.", limit),
+        Parameter(
+            cursor, "query", "Where the page begins: from a `next` link.", {"type": "string"}
+        ),
+    )
+
+
+_PAGED = (errors.InvalidLimit, errors.InvalidCursor)
+_PROGRESS = Answered("The issue with its books.", answers.IssueProgress, headers=("ETag",))
+_TEXT: dict[str, Any] = {
+    "title": "November",
+    "markdown": "Dear [[name]],\n\nthe leaves are down.",
+    "preheader": "What the wind left",
+}
+_LATER = {"publish_at": "2026-12-01T08:00:00Z"}
+
+
+def _action(summary: str, *refusals: type[errors.WrongState], **more: Any) -> Endpoint:  # noqa: ANN401
+    return Endpoint(summary, {ACCEPTED: _PROGRESS}, errors=(*refusals, errors.IssueIsDraft), **more)
+
+
+_TESTED = {ACCEPTED: Answered("They were sent.", answers.SentTest)}
+_OF_TESTS = (
+    *(errors.NotATestAddress, errors.SuppressedTestAddress, errors.SpentTestMails),
+    *(errors.RefusedTestMail, errors.UnsendableIssue, errors.DependencyUnavailable),
+)
+_TO: dict[str, Any] = {"to": ["jo@example.com"], "name": "Ursula"}
+
+READERS: dict[str, Endpoint] = {
+    "GET /": Endpoint("Show the sign-up page", {OK: Answered("The page.", media_types=(PAGE,))}),
+    "GET /health": Endpoint(
+        "Tell whether the API answers", {OK: Answered("It does.", answers.Health)}
+    ),
+    "GET /openapi.json": Endpoint(
+        "Describe the API",
+        {
+            OK: Answered("This document.", media_types=("application/json",), headers=("ETag",)),
+            NOT_MODIFIED: Answered("You have it."),
+        },
+    ),
+    "GET /images/{file}": Endpoint(
+        "Show an image",
+        {
+            OK: Answered("The image.", media_types=IMAGES, headers=("ETag", "Cache-Control")),
+            NOT_MODIFIED: Answered("You have it."),
+        },
+        errors=(errors.PageNotFound, errors.DependencyUnavailable),
+    ),
+    "GET /subscriptions": Endpoint(
+        "Lead to the sign-up page", {SEE_OTHER: Answered("To the page.", headers=("Location",))}
+    ),
+    "POST /subscriptions": Endpoint(
+        "Sign up",
+        {ACCEPTED: Answered("Received, whatever the address.", answers.Received)},
+        takes=answers.SignUpForm,
+        takes_forms=True,
+        errors=(errors.InvalidForm, errors.DependencyUnavailable),
+        example={"name": "Ursula", "email": "ursula@example.com"},
+    ),
+    "GET /subscriptions/confirm": Endpoint(
+        "Show the button that confirms",
+        {OK: Answered("The page.", media_types=(PAGE,))},
+        parameters=(TOKEN,),
+        errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
+    ),
+    "POST /subscriptions/confirm": Endpoint(
+        "Confirm a subscription",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        parameters=(TOKEN,),
+        errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
+    ),
+    "GET /subscriptions/unsubscribe": Endpoint(
+        "Show the button that unsubscribes",
+        {OK: Answered("The page.", media_types=(PAGE,))},
+        parameters=(TOKEN,),
+        errors=(errors.InvalidUnsubscribeToken, errors.DependencyUnavailable),
+    ),
+    "POST /subscriptions/unsubscribe": Endpoint(
+        "Unsubscribe",
+        {
+            OK: Answered("Received from a mail client's button (RFC 8058).", answers.Received),
+            ACCEPTED: Answered("Received.", answers.Received),
+        },
+        parameters=(TOKEN,),
+        errors=(errors.InvalidUnsubscribeToken, errors.DependencyUnavailable),
+    ),
+}
+AUTHORS: dict[str, Endpoint] = {
+    "POST /issues": Endpoint(
+        "Publish an issue, or store a draft",
+        {
+            ACCEPTED: Answered(
+                "The issue, at once or stored; the same for the same key and request.",
+                answers.PublishedIssue,
+                headers=("Location", "ETag"),
+            )
+        },
+        takes=PublishRequest,
+        parameters=(IDEMPOTENCY_KEY,),
+        errors=(
+            *(errors.InvalidIdempotencyKey, errors.UnsendableIssue, errors.SlugTaken),
+            *(errors.IdempotencyKeyReused, errors.DependencyUnavailable),
+        ),
+        example=_TEXT | _LATER,
+        role_note=" for a draft, else `publish`",
+    ),
+    "GET /issues": Endpoint(
+        "List issues, newest first",
+        {OK: Answered("A page of issues.", answers.Issues)},
+        parameters=_pages("before", 100),
+        errors=_PAGED,
+    ),
+    "GET /issues/{id}": Endpoint("Show an issue with its books", {OK: _PROGRESS}),
+    "GET /issues/{id}/content": Endpoint(
+        "Show an issue's text as it was written",
+        {OK: Answered("The text.", answers.WrittenIssue, headers=("ETag",))},
+        parameters=(
+            Parameter(
+                "version",
+                "query",
+                "Which version; else the current one.",
+                {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+            ),
+        ),
+        errors=(errors.InvalidVersion, errors.VersionNotFound),
+    ),
+    "PUT /issues/{id}": Endpoint(
+        "Replace the text of a draft, a scheduled or a paused issue",
+        {OK: Answered("The issue, one version on.", answers.EditedIssue, headers=("ETag",))},
+        takes=IssueDraft,
+        parameters=(IF_MATCH,),
+        errors=(
+            *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
+            *(errors.IssueNotEditable, errors.IssueSending),
+        ),
+        example=_TEXT,
+        role_note=" for a draft, else `publish`",
+    ),
+    "DELETE /issues/{id}": Endpoint(
+        "Delete a draft", {NO_CONTENT: Answered("It is gone.")}, errors=(errors.IssuePublished,)
+    ),
+    "POST /issues/{id}/publish": Endpoint(
+        "Publish a draft",
+        {
+            ACCEPTED: Answered(
+                "The issue; the same for the same key.", answers.PublishedDraft, headers=("ETag",)
+            )
+        },
+        takes=PublishDraftRequest,
+        is_body_optional=True,
+        parameters=(IDEMPOTENCY_KEY,),
+        errors=(
+            *(errors.InvalidIdempotencyKey, errors.UnsendableIssue, errors.IssuePublished),
+            *(errors.IdempotencyKeyReused, errors.DependencyUnavailable),
+        ),
+        example=_LATER,
+    ),
+    "GET /issues/{id}/deliveries": Endpoint(
+        "Show an issue's ledger, recipient by recipient",
+        {
+            OK: Answered(
+                "A page of the ledger, as JSON, or as CSV if you accept text/csv.",
+                answers.Deliveries,
+                media_types=(CSV,),
+            )
+        },
+        parameters=_pages("after", 10_000),
+        errors=_PAGED,
+    ),
+    "POST /issues/{id}/pause": _action("Stop sending until it is resumed", errors.IssueEnded),
+    "POST /issues/{id}/resume": _action("Continue a paused issue", errors.IssueEnded),
+    "POST /issues/{id}/cancel": _action("Stop sending for good", errors.IssueFinished),
+    "POST /issues/{id}/retry": _action(
+        "Send again to exactly those whose mail failed",
+        *(errors.IssueNotStarted, errors.IssueCanceled, errors.NobodyFailed),
+    ),
+    "POST /issues/{id}/schedule": _action(
+        "Change the time of an issue that has not started",
+        errors.IssueStarted,
+        takes=RescheduleRequest,
+        example=_LATER,
+    ),
+    "POST /issues/{id}/correct": Endpoint(
+        "Correct an issue: mail exactly those who got an older version",
+        {
+            ACCEPTED: Answered(
+                "The correction; the same for the same key.",
+                answers.PublishedCorrection,
+                headers=("Location", "ETag"),
+            )
+        },
+        takes=CorrectionRequest,
+        parameters=(IDEMPOTENCY_KEY,),
+        errors=(
+            *(errors.InvalidIdempotencyKey, errors.UnsendableIssue, errors.SlugTaken),
+            *(errors.IdempotencyKeyReused, errors.IssueIsDraft, errors.AlreadyCorrected),
+            *(errors.NothingToCorrect, errors.DependencyUnavailable),
+        ),
+        example={"title": "Corrected: November", "markdown": "The leaves are *up*."},
+    ),
+    "POST /issues/preview": Endpoint(
+        "Show an issue as a reader would see it; nothing is stored",
+        {OK: Answered("The mail, and all that is wrong with it.", answers.Preview)},
+        takes=PreviewRequest,
+        example=_TEXT,
+    ),
+    "POST /issues/test": Endpoint(
+        "Send an issue as a test",
+        _TESTED,
+        takes=IssueTestRequest,
+        errors=_OF_TESTS,
+        example=_TEXT | _TO,
+        role_note="; with `write` alone, to your own test addresses",
+    ),
+    "POST /issues/{id}/test": Endpoint(
+        "Send a stored issue as a test",
+        _TESTED,
+        takes=StoredIssueTestRequest,
+        errors=_OF_TESTS,
+        example=_TO,
+        role_note="; with `write` alone, to your own test addresses",
+    ),
+    "GET /welcome": Endpoint(
+        "Show the mail that welcomes new subscribers",
+        {OK: Answered("The mail as it was written.", answers.ShownWelcome)},
+        errors=(errors.WelcomeNotFound,),
+    ),
+    "PUT /welcome": Endpoint(
+        "Replace the mail that welcomes new subscribers",
+        {OK: Answered("The mail, from now on.", answers.StoredWelcome)},
+        takes=WelcomeRequest,
+        errors=(errors.UnsendableIssue,),
+        example={"title": "Welcome", "markdown": "Dear [[name]], good to have you."},
+    ),
+    "POST /images": Endpoint(
+        "Upload an image",
+        {CREATED: Answered("Where it is.", answers.StoredImage, headers=("Location",))},
+        takes=IMAGES,
+        errors=(
+            *(errors.NotAnImage, errors.DamagedImage, errors.ImageTooManyPixels),
+            *(errors.RequestTooLarge, errors.DependencyUnavailable),
+        ),
+    ),
+}
+ENDPOINTS = READERS | AUTHORS

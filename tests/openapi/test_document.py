@@ -1,0 +1,152 @@
+"""Routes, the description of the API, and the template are one."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from broadsheet.domain.findings import Severity
+from broadsheet.domain.issues import WrittenMail
+from broadsheet.services.issues import checking
+from broadsheet.web.roles import ROLES
+from functions.archive.app import handler as archive
+from local.lambda_events import api_event
+from openapi.__main__ import DOCUMENT, PAGE, SERVED, files
+from openapi.document import errors_of, status_of
+from openapi.endpoints import ENDPOINTS
+from tests.cloud import Edge, context
+from tests.template.test_template import AUTHORS_ROUTES, OPEN_ROUTES
+
+ROOT = Path(__file__).parents[2]
+CATCH_ALL = "GET /{proxy+}"  # answers 404 to whatever has no route
+WRITTEN: dict[str, Any] = json.loads(DOCUMENT.read_text())
+
+
+def described() -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, operations in WRITTEN["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+def routes_of(app: Path) -> set[str]:
+    """Return the routes of a function, from the call of `router` in its file."""
+    return {
+        str(key.value)
+        for node in ast.walk(ast.parse(app.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "router"
+        for table in node.args
+        if isinstance(table, ast.Dict)
+        for key in table.keys
+        if isinstance(key, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("file", [DOCUMENT, SERVED, PAGE], ids=lambda file: file.name)
+def test_what_is_written_is_what_the_code_says(file: Path) -> None:
+    assert file.read_text() == files()[file], "run `make openapi`"
+
+
+def test_routes_description_template_and_functions_are_one() -> None:
+    in_code = set[str]().union(*(routes_of(app) for app in ROOT.glob("functions/*/app.py")))
+
+    assert in_code - {CATCH_ALL} == described().keys() == ENDPOINTS.keys()
+    assert described().keys() == (AUTHORS_ROUTES | OPEN_ROUTES) - {CATCH_ALL}
+
+
+def test_a_role_is_described_where_one_is_needed() -> None:
+    needed = {route: operation.get("x-role") for route, operation in described().items()}
+
+    assert {route: role for route, role in needed.items() if role} == ROLES
+    for route, operation in described().items():
+        assert operation["security"] == ([{"author": []}] if route in ROLES else [])
+
+
+@pytest.mark.parametrize("route", ENDPOINTS)
+def test_each_error_has_its_status_and_its_code(route: str) -> None:
+    responses = described()[route]["responses"]
+
+    for error in errors_of(route, ENDPOINTS[route]):
+        response = responses[str(int(status_of(error)))]
+        codes = response["content"]["application/problem+json"]["schema"]["allOf"][1]
+        assert error.code in codes["properties"]["code"]["enum"]
+
+
+def test_the_document_is_openapi_3_1() -> None:
+    schema = schemathesis.openapi.from_dict(WRITTEN)
+
+    schema.validate()
+    assert WRITTEN["openapi"] == "3.1.0"
+    assert len(list(schema.get_all_operations())) == len(ENDPOINTS)
+
+
+EXAMPLES = [
+    (route, content["schema"], content["example"])
+    for route, operation in described().items()
+    for content in operation.get("requestBody", {}).get("content", {}).values()
+    if "example" in content
+]
+
+
+@pytest.mark.parametrize(("route", "schema", "example"), EXAMPLES)
+def test_an_example_is_what_its_schema_describes(
+    route: str, schema: dict[str, Any], example: object
+) -> None:
+    whole = schema | {"components": WRITTEN["components"]}
+
+    jsonschema_rs.validator_for(whole).validate(example)
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    "route",
+    [
+        "POST /issues",
+        "PUT /issues/{id}",
+        "POST /issues/preview",
+        "POST /issues/{id}/correct",
+        "PUT /welcome",
+    ],
+)
+def test_the_example_of_a_text_could_be_sent(route: str) -> None:
+    (example,) = [example for described_route, _, example in EXAMPLES if described_route == route]
+    takes = ENDPOINTS[route].takes
+    assert isinstance(takes, type)
+    assert issubclass(takes, WrittenMail)
+
+    found = checking.check(takes.model_validate(example)).findings
+
+    assert not [each for each in found if each.severity is Severity.ERROR]
+
+
+def test_every_request_has_an_example() -> None:
+    with_json = {
+        route
+        for route, operation in described().items()
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+
+    assert {route for route, _, _ in EXAMPLES} == with_json
+
+
+@pytest.mark.usefixtures("edge")
+def test_a_stack_serves_its_description() -> None:
+    answer = archive(api_event("GET", "/openapi.json"), context())
+
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert json.loads(answer["body"]) == WRITTEN
+    again = api_event("GET", "/openapi.json", headers={"if-none-match": answer["headers"]["ETag"]})
+    assert archive(again, context())["statusCode"] == 304
+
+
+def test_serving_it_needs_nothing_else(edge: Edge) -> None:
+    edge.lose_bucket()
+    edge.lose_secrets()
+
+    assert archive(api_event("GET", "/openapi.json"), context())["statusCode"] == 200
