@@ -58,6 +58,16 @@ SENTENCES = {
     ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
+    "nobody-to-ask": (
+        "nobody can be asked: no other author who may publish has an email address; the operator "
+        "adds one with make change-author NAME=jo EMAIL=jo@example.com"
+    ),
+    "approval-requests-spent": (
+        "you have asked {most} times within a day: ask those who may publish yourself"
+    ),
+    "approval-mail-refused": (
+        "SES refuses the mail to those who could be asked ({reason}): the operator has to see to it"
+    ),
     # Test mails.
     "test-address-not-allowed": (
         "your token doesn't allow test mails to address {number} of the list: "
