@@ -39,7 +39,7 @@ SENTENCES = {
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
     "missing-field": "this field is needed",
-    "missing-content": "give markdown, or content with html and text",
+    "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
     "not-a-truth-value": "this must be true or false",
