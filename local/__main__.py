@@ -143,6 +143,7 @@ def database(state: State, arguments: argparse.Namespace) -> None:
 def welcome(state: State) -> None:
     """Print where everything is, and what to try."""
     url, inbox_url, token = state.public_url, state.inbox_url, state.author_token
+    issue = os.path.relpath(state.folder / "hello.md", REPOSITORY)
     print(
         f"""
 Up and ready.
@@ -159,10 +160,11 @@ Try next:
   2. Open the inbox as Ursula would, and confirm with the link in the mail:
      {inbox_url}
 
-  3. Publish an issue:
-     curl {url}/issues -H 'Authorization: Bearer {token}' \\
-       -H 'Idempotency-Key: my-first-issue' -H 'Content-Type: application/json' \\
-       --data '{{"title": "Hello", "markdown": "# Hello\\n\\nThis is *the first issue*."}}'
+  3. Write an issue, look at it in the browser, and publish it:
+     export BROADSHEET_URL={url} BROADSHEET_TOKEN={token}
+     .venv/bin/broadsheet new Hello {issue}
+     .venv/bin/broadsheet preview {issue}
+     .venv/bin/broadsheet publish {issue} --countdown 0
 """,
         flush=True,
     )

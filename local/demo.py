@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any, NamedTuple
@@ -17,6 +18,10 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from broadsheet_cli.answers import Issue
+from broadsheet_cli.api import Address
+from broadsheet_cli.api import Newsletter as AuthorsNewsletter
+from broadsheet_cli.errors import CommandFailed
 from local import stack
 from local.processes import ChildError
 from local.state import AlreadyRunningError, State
@@ -68,30 +73,14 @@ class Newsletter:
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
 
-    def publish(self, title: str, markdown: str, key: str) -> str:
-        """Publish an issue and return its URL."""
-        reply = _call(
-            "POST",
-            f"{self.public_url}/issues",
-            body=json.dumps({"title": title, "markdown": markdown}),
-            headers={
-                "Authorization": f"Bearer {self.author_token}",
-                "Idempotency-Key": key,
-                "Content-Type": "application/json",
-            },
-        )
-        _expect(
-            reply.status == HTTPStatus.ACCEPTED,
-            f"publishing was answered {reply.status}: {reply.text}",
-        )
-        return self.public_url + reply.headers["location"]
+    @cached_property
+    def author(self) -> AuthorsNewsletter:
+        """Return the newsletter as its authors' command line has it."""
+        return AuthorsNewsletter(Address.parse(self.public_url), self.author_token, on_wait=_detail)
 
-    def issue(self, url: str) -> dict[str, Any]:
-        """Return an issue as its author sees it."""
-        reply = _call("GET", url, headers={"Authorization": f"Bearer {self.author_token}"})
-        _expect(reply.status == HTTPStatus.OK, f"{url} was answered {reply.status}: {reply.text}")
-        document: dict[str, Any] = json.loads(reply.text)
-        return document
+    def publish(self, title: str, markdown: str, key: str) -> str:
+        """Publish an issue and return its id."""
+        return self.author.create({"title": title, "markdown": markdown}, key).id
 
     def mails_to(self, address: str, subject: str) -> list[dict[str, Any]]:
         """Return the mails in a reader's mailbox whose subject has these words."""
@@ -123,7 +112,7 @@ def main() -> int:
             if is_ours:
                 running.stop()
                 print("The stack that it started is down again.", flush=True)
-    except (DemoFailed, urllib3.exceptions.HTTPError) as error:
+    except (DemoFailed, CommandFailed, urllib3.exceptions.HTTPError) as error:
         print(f"\nFailed: {error}", file=sys.stderr)
         return 1
     except ChildError as error:
@@ -184,7 +173,7 @@ def _publish_twice(newsletter: Newsletter, run: str) -> None:
     first = newsletter.publish(f"First issue {run}", FIRST_ISSUE, f"demo-{run}")
     second = newsletter.publish(f"First issue {run}", FIRST_ISSUE, f"demo-{run}")
     _expect(first == second, "the same key made two issues")
-    _detail(f"both times it is {first}")
+    _detail(f"both times it is {newsletter.public_url}/issues/{first}")
     _detail(_books(_when_finished(newsletter, first)))
 
 
@@ -230,18 +219,16 @@ def _publish_again(newsletter: Newsletter, readers: Readers, run: str) -> None:
         _detail(f"{address}: nothing, as it should be")
 
 
-def _when_finished(newsletter: Newsletter, url: str) -> dict[str, Any]:
+def _when_finished(newsletter: Newsletter, issue_id: str) -> Issue:
     return _wait_for(
         "the issue to be finished",
-        lambda: issue if (issue := newsletter.issue(url))["status"] == "finished" else None,
+        lambda: issue if (issue := newsletter.author.issue(issue_id)).has_ended else None,
     )
 
 
-def _books(issue: dict[str, Any]) -> str:
-    books = issue["books"]
-    return (
-        f"it is {issue['status']}: mailed to {books['accepted']} of all {issue['audience']} readers"
-    )
+def _books(issue: Issue) -> str:
+    mailed = issue.books.accepted if issue.books else 0
+    return f"it is {issue.status}: mailed to {mailed} of all {issue.audience} readers"
 
 
 def _one(newsletter: Newsletter, address: str, subject: str) -> dict[str, Any]:

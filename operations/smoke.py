@@ -31,6 +31,10 @@ from broadsheet import signed_tokens
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
+from broadsheet_cli.answers import Books
+from broadsheet_cli.api import Address
+from broadsheet_cli.api import Newsletter as AuthorsNewsletter
+from broadsheet_cli.errors import CommandFailed
 from operations import authors, options
 from operations import stack as stacks
 from operations.console import say
@@ -114,12 +118,15 @@ class Newsletter:
         content_type = response.headers.get("Content-Type", "")
         return Reply(response.status, response.data.decode(), content_type)
 
-    def ask_as_author(
-        self, method: str, path: str, document: object = None, key: str = ""
-    ) -> Reply:
-        """Send one request with the author's token."""
+    def ask_as_author(self, path: str) -> Reply:
+        """Read something with the author's token."""
         headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
-        return self.ask(method, path, document, headers | ({"Idempotency-Key": key} if key else {}))
+        return self.ask("GET", path, headers=headers)
+
+    @cached_property
+    def author(self) -> AuthorsNewsletter:
+        """Return the newsletter as its authors' command line has it."""
+        return AuthorsNewsletter(Address.parse(self.url), self.token, on_wait=_report)
 
     def dead_letters(self) -> int:
         """Count the dead letters of all queues."""
@@ -211,7 +218,7 @@ def _ask_for_issues(newsletter: Newsletter) -> list[dict[str, Any]]:
 
 
 def _issues(newsletter: Newsletter) -> Reply:
-    return newsletter.ask_as_author("GET", "/issues?limit=100")
+    return newsletter.ask_as_author("/issues?limit=100")
 
 
 def _send(newsletter: Newsletter, put_aside: int) -> None:
@@ -229,75 +236,78 @@ def _send(newsletter: Newsletter, put_aside: int) -> None:
     )
 
     _say("6. An issue is published, and sent only if these three are its whole audience.")
-    path = publish_to_none_but(newsletter, len(readers))
+    issue_id = publish_to_none_but(newsletter, len(readers))
     books = _wait_for(
         "SES to accept the three mails and report their outcomes",
-        lambda: books if (books := _settled(newsletter, path)) else None,
+        lambda: _settled(newsletter, issue_id),
     )
     _report(
-        f"{books['accepted']} accepted, {books['delivered']} delivered, "
-        f"{books['bounced']} bounced, {books['complained']} complained, no duplicates"
+        f"{books.accepted} accepted, {books.delivered} delivered, "
+        f"{books.bounced} bounced, {books.complained} complained, no duplicates"
     )
 
     _say("7. The remaining reader unsubscribes with the link in the issue.")
-    ledger = newsletter.ask_as_author("GET", f"{path}/deliveries").document["deliveries"]
+    ledger = newsletter.ask_as_author(f"/issues/{issue_id}/deliveries").document["deliveries"]
     (subscriber,) = [row["subscriber_id"] for row in ledger if row["email"] == readers[0]]
-    link = _unsubscribe_path(UUID(subscriber), UUID(path.rpartition("/")[2]))
+    link = _unsubscribe_path(UUID(subscriber), UUID(issue_id))
     left = newsletter.ask("POST", link)
     _expect_status(left, HTTPStatus.ACCEPTED, readers[0])
     newsletter.await_readers_wishes()
 
     _say("8. Another issue is published, and has no audience.")
-    path = publish_to_none_but(newsletter, 0)
-    _wait_for("the issue to be finished", lambda: _shown(newsletter, path)["status"] == "finished")
+    issue_id = publish_to_none_but(newsletter, 0)
+    _wait_for(
+        "the issue to be finished",
+        lambda: newsletter.author.issue(issue_id).status == "finished",
+    )
     _report("nobody was mailed after a bounce, a complaint or an unsubscribe")
 
 
-def _settled(newsletter: Newsletter, path: str) -> dict[str, Any] | None:
+def _settled(newsletter: Newsletter, issue_id: str) -> Books | None:
     """Return the books once every outcome is known. Raises ``SmokeFailed`` on a wrong one."""
-    issue = _shown(newsletter, path)
-    _expect(issue["status"] in {"sending", "finished"}, f"the issue is {issue['status']}: {issue}")
-    books: dict[str, Any] = issue["books"]
-    _expect(not books["duplicates"], "SES accepted a mail twice")
+    issue = newsletter.author.issue(issue_id)
+    _expect(issue.status in {"sending", "finished"}, f"the issue is {issue.status}: {issue}")
+    books = issue.books
+    if books is None or issue.status != "finished":
+        return None
+    _expect(not books.duplicates, "SES accepted a mail twice")
     is_settled = (
-        issue["status"] == "finished"
-        and books["accepted"] == len(SIMULATED)
-        and books["delivered"] >= len(SIMULATED) - 1  # the bounced one is not
-        and books["bounced"] == books["complained"] == 1
+        books.accepted == len(SIMULATED)
+        and books.delivered >= len(SIMULATED) - 1  # the bounced one is not
+        and books.bounced == books.complained == 1
     )
     return books if is_settled else None
 
 
 def publish_to_none_but(newsletter: Newsletter, expected: int) -> str:
-    """Publish an issue that leaves only if its audience is the expected; return its path.
+    """Publish an issue that leaves only if its audience is the expected; return its id.
 
     Raises ``SmokeFailed`` when it is not: then it is canceled, and nobody was mailed.
     """
+    author = newsletter.author
     with _deliver_stopped(newsletter):
-        key = f"smoke-{newsletter.run}-{token_hex(4)}"
         title = f"{TITLE} {newsletter.run}"
-        reply = newsletter.ask_as_author(
-            "POST", "/issues", {"title": title, "markdown": "It works, [[name]]."}, key
-        )
-        _expect_status(reply, HTTPStatus.ACCEPTED, f"publishing “{title}”")
-        path = f"/issues/{reply.document['id']}"
+        issue_id = author.create(
+            {"title": title, "markdown": "It works, [[name]]."},
+            key=f"smoke-{newsletter.run}-{token_hex(4)}",
+        ).id
+        _report(f"publishing “{title}”: {HTTPStatus.ACCEPTED}")
         audience = _wait_for(
             "dispatch to count the audience",
-            lambda: None if (size := _shown(newsletter, path)["audience"]) is None else (size,),
+            lambda: None if (size := author.issue(issue_id).audience) is None else (size,),
         )[0]
         if audience != expected:
-            canceled = newsletter.ask_as_author("POST", f"{path}/cancel")
-            _expect_status(canceled, HTTPStatus.ACCEPTED, "canceling it")
+            author.act(issue_id, "cancel")
             _wait_for(
                 "its recipients to be released",
-                lambda: _shown(newsletter, path)["books"]["waiting"] == 0,
+                lambda: (books := author.issue(issue_id).books) and not books.waiting,
             )
             raise SmokeFailed(
                 f"the issue would have gone to {audience} readers and not to the {expected} of "
                 "the simulator: it was canceled before anybody was mailed"
             )
         _report(f"its audience is {audience}, as expected")
-    return path
+    return issue_id
 
 
 @contextmanager
@@ -325,12 +335,6 @@ def _deliver_stopped(newsletter: Newsletter) -> Iterator[None]:
         yield
     finally:
         turn(on=True)
-
-
-def _shown(newsletter: Newsletter, path: str) -> dict[str, Any]:
-    reply = newsletter.ask_as_author("GET", path)
-    _expect(reply.status == HTTPStatus.OK, f"{path} got the status {reply.status}: {reply.text}")
-    return reply.document
 
 
 def _confirmation_path(reader: str) -> str:
@@ -407,5 +411,8 @@ def command(stack: Stack, region: Region = None) -> None:
     described = options.chosen(stack, region)
     os.environ["SIGNING_KEYS_SECRET_ARN"] = described.output("SigningKeysSecretArn")
     with _author(described, run) as token:
-        walk(Newsletter(described, run, token))
+        try:
+            walk(Newsletter(described, run, token))
+        except CommandFailed as error:
+            raise SmokeFailed(str(error)) from error
     say("\nEverything works.", style="green")

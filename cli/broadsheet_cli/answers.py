@@ -37,6 +37,7 @@ class Books(Answer):
     """Where an issue's mails are: the first five add up to the audience.
 
     ``failed`` and ``skipped``: by reason. ``rate``: mails accepted a second, lately.
+    ``accepted_by_version``: how many have which version of the text.
     """
 
     waiting: int
@@ -47,11 +48,16 @@ class Books(Answer):
     delivered: int
     bounced: int
     complained: int
+    duplicates: int
     rate: float
+    accepted_by_version: dict[str, int] = {}
 
 
 class Issue(Answer):
-    """An issue and its progress. ``version``: of its text, from 1 on."""
+    """An issue and its progress. ``version``: of its text, from 1 on.
+
+    ``warnings``: what was found in its text, in the answer to an edit.
+    """
 
     id: str
     title: str
@@ -63,6 +69,7 @@ class Issue(Answer):
     books: Books | None = None
     seconds_to_go: float | None = None
     paused_because: str | None = None
+    warnings: list[Finding] = []
 
     @property
     def has_ended(self) -> bool:
@@ -71,22 +78,28 @@ class Issue(Answer):
 
 
 class Created(Answer):
-    """The answer to a new issue or correction."""
+    """The answer to a new issue or correction.
+
+    ``unsettled``: how many more readers a correction may have, until all outcomes are known.
+    """
 
     id: str
     audience_now: int = 0
-    warnings: list[Finding] = []
+    unsettled: int = 0
 
 
 class Preview(Answer):
-    """An issue as its readers would see it, and what publishing it would mean."""
+    """An issue as its readers would see it, and what publishing it would mean.
+
+    ``audience``: None while the database sleeps.
+    """
 
     subject: str
     html: str
     text: str
     bytes: int
     warnings: list[Finding]
-    audience: int
+    audience: int | None = None
     preheader: str | None = None
     seconds: float | None = None
     cost: float | None = None

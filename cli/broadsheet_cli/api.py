@@ -109,6 +109,16 @@ class Newsletter:
         """Return an issue as its readers would see it; nothing is stored."""
         return Preview.model_validate(self._document("POST", "/issues/preview", request))
 
+    def preview_with_audience(self, request: Mapping[str, Any]) -> tuple[Preview, int]:
+        """Return it with the number of its readers, for which a sleeping database is woken."""
+        preview = self.preview(request)
+        if preview.audience is None:
+            next(self.issues(1), None)  # waits until the database answers
+            preview = self.preview(request)
+        if preview.audience is None:
+            raise NotReached("The newsletter can't count its readers now: try again in a minute.")
+        return preview, preview.audience
+
     def send_test(self, request: Mapping[str, Any], to: list[str]) -> None:
         """Send a test mail. Raises ``OutcomeUnknown`` when it may be on its way."""
         self.send("POST", "/issues/test", {**request, "to": to}, is_repeatable=False)
@@ -125,9 +135,11 @@ class Newsletter:
         """Make an issue once, however often it is called with this key."""
         return Created.model_validate(self._document("POST", "/issues", request, key=key))
 
-    def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> None:
+    def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> Issue:
         """Replace an issue's text, if it still has this version. Raises ``Refused`` (412)."""
-        self.send("PUT", f"/issues/{issue_id}", request, headers={"If-Match": f'"{version}"'})
+        match = {"If-Match": f'"{version}"'}
+        response = self.send("PUT", f"/issues/{issue_id}", request, headers=match)
+        return Issue.model_validate(response.json())
 
     def publish(self, issue_id: str, request: Mapping[str, Any], key: str) -> None:
         """Publish a draft."""
@@ -269,7 +281,7 @@ def _after_failure(
         reason = "The newsletter's database is asleep; it wakes within half a minute."
     else:
         detail = problem.get("detail") or problem.get("message") or response.reason_phrase
-        reason = f"The newsletter can't answer now: {detail}"
+        reason = f"The newsletter can't answer now: {str(detail).rstrip('.')}."
     if response.status_code in _NOT_DONE:
         return reason, _retry_after(response, tries)
     if not is_repeatable:

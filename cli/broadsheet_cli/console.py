@@ -58,6 +58,11 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def readers(number: int) -> str:
+    """Return so many readers in words."""
+    return f"{number:,} reader{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration as a person says it."""
     whole = round(seconds)

@@ -71,9 +71,7 @@ class Uploads:
             address = unquote(found["address"].strip("<>"))
             if address not in shown:
                 return found[0]
-            image = self.upload(issue.path.parent / address)
-            # Markdown has no place for a size but the address, whose end no server sees.
-            return f"{found['before']}{image.url}#{image.width}x{image.height}"
+            return found["before"] + address_with_size(self.upload(issue.path.parent / address))
 
         return _IN_MARKDOWN.sub(set_in, issue.body) if shown else issue.body
 
@@ -85,6 +83,11 @@ class Uploads:
         width, height = shown_size(image)
         size = "" if re.search(r"\bwidth\s*=", tag) else f' width="{width}" height="{height}"'
         return tag[: src.start()] + f'src="{image.url}"{size}' + tag[src.end() :]
+
+
+def address_with_size(image: Image) -> str:
+    """Return an address for Markdown, from which the newsletter takes the size for Outlook."""
+    return f"{image.url}#{image.width}x{image.height}"
 
 
 def shown_size(image: Image) -> tuple[int, int]:

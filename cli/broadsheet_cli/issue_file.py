@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 TITLES = ("title", "subject")
 PREHEADERS = ("preheader", "description", "excerpt")
 DATES = ("publish_date", "publish_at", "date")
-PASSED_ON = ("archive", "careful")  # to the newsletter, as they are
-KNOWN = frozenset((*TITLES, *PREHEADERS, *DATES, *PASSED_ON, "slug", "published"))
+KNOWN = frozenset((*TITLES, *PREHEADERS, *DATES, *("slug", "published", "archive", "careful")))
 
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(?P<yaml>.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL
@@ -44,7 +43,8 @@ class IssueFile:
     lines_before: int = 0
     preheader: str | None = None
     publish_at: datetime | None = None
-    passed_on: dict[str, Any] = field(default_factory=dict)
+    archive: Any = None  # as it stands there: the newsletter says what is wrong with it
+    careful: Any = None
     is_held_back: bool = False
     unused: tuple[str, ...] = ()
 
@@ -61,7 +61,7 @@ class IssueFile:
             **text,
             **({"slug": self.slug} if self.slug else {}),
             **({"preheader": self.preheader} if self.preheader else {}),
-            **self.passed_on,
+            **({} if self.archive is None else {"archive": self.archive}),
         }
 
     def place(self, where: str | None) -> str:
@@ -97,7 +97,8 @@ def read(path: Path) -> IssueFile:
         lines_before=text[: found.end()].count("\n") if found else 0,
         preheader=_text(_first(fields, PREHEADERS)),
         publish_at=None if moment is None else _moment(path, moment),
-        passed_on={name: fields[name] for name in PASSED_ON if name in fields},
+        archive=fields.get("archive"),
+        careful=fields.get("careful"),
         is_held_back=fields.get("published") is False,
         unused=tuple(name for name in fields if name not in KNOWN),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from broadsheet_cli.answers import Issue
+    from broadsheet_cli.answers import Created, Issue
     from broadsheet_cli.api import Newsletter
     from broadsheet_cli.issue_file import IssueFile
 
@@ -41,7 +41,8 @@ def known_issue(newsletter: Newsletter, path: Path, corrects: str | None = None)
 
     One that was deleted, or canceled before anybody got it, makes room for another.
     """
-    publication = _settle(newsletter, path, corrects)
+    _settle(newsletter, path, corrects)
+    publication = records.read(path, newsletter.address)
     if not publication.issue_id:
         return None
     issue = newsletter.find(publication.issue_id)
@@ -57,33 +58,22 @@ def draft(newsletter: Newsletter, ready: Ready, accepted: Sequence[str] = ()) ->
     Raises ``Changed`` if the newsletter has an issue of this file that this folder doesn't know,
     or another text of it.
     """
-    path = ready.file.path
-    while (issue := known_issue(newsletter, path)) is None:
-        publication = records.read(path, newsletter.address)
-        request = _numbered(ready.request, publication.number)
-        begun = publication.begun({**request, "draft": True, **_accepting(accepted)}, _name(ready))
-        records.write(path, newsletter.address, begun)
-    publication = records.read(path, newsletter.address)
-    request = _numbered(ready.request, publication.number)
-    if issue.status == "draft" and publication.digest != records.digest_of(request):
+    careful = {} if ready.file.careful is None else {"careful": ready.file.careful}
+    issue, _ = _make(newsletter, ready, {"draft": True, **careful})
+    if issue.status == "draft" and has_changed(newsletter, ready):
         return edit(newsletter, ready, issue, accepted=accepted)
     return issue
 
 
 def correction(
     newsletter: Newsletter, ready: Ready, corrects: str, when: datetime, accepted: Sequence[str]
-) -> Issue:
-    """Return the correction that a file is, sent at ``when`` unless it was requested before."""
-    path = ready.file.path
-    while (issue := known_issue(newsletter, path, corrects=corrects)) is None:
-        publication = records.read(path, newsletter.address)
-        fields = ("title", "markdown", "content", "preheader")
-        text = {name: ready.request[name] for name in fields if name in ready.request}
-        begun = publication.begun(
-            {**text, "publish_at": _written(when), **_accepting(accepted)}, _name(ready), corrects
-        )
-        records.write(path, newsletter.address, begun)
-    return issue
+) -> tuple[Issue, Created | None]:
+    """Return the correction that a file is, sent at ``when`` unless it was requested before.
+
+    With it the answer that says how many it is for, if it was requested now.
+    """
+    more = {"publish_at": _written(when), **_accepting(accepted)}
+    return _make(newsletter, ready, more, corrects)
 
 
 def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
@@ -130,21 +120,21 @@ def edit(
     records.write(path, newsletter.address, publication.model_copy(update={"attempt": ours}))
     while True:
         try:
-            newsletter.replace(issue.id, {**request, **_accepting(accepted)}, version)
+            edited = newsletter.replace(issue.id, {**request, **_accepting(accepted)}, version)
         except Refused as refused:
             if refused.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
         else:
             break
         # An edit of ours whose answer was lost is no conflict.
-        now, content = newsletter.issue(issue.id), newsletter.content(issue.id)
+        edited = now = newsletter.issue(issue.id)
+        content = newsletter.content(issue.id)
         theirs = _fingerprint({**content, "title": now.title})
         if theirs == ours:
             break
         if theirs != before:
             raise Changed(_conflict(path, now, content))
         version = now.version
-    edited = newsletter.issue(issue.id)
     made = publication.made(edited.id, edited.version, records.digest_of(request))
     records.write(path, newsletter.address, made)
     return edited
@@ -181,34 +171,47 @@ def undo_until(newsletter: Newsletter, seconds: float = UNDO_SECONDS) -> datetim
     return newsletter.now() + timedelta(seconds=seconds)
 
 
-def _settle(newsletter: Newsletter, path: Path, corrects: str | None) -> Publication:
-    """Return what is known of a file, after finishing a request that was cut off.
+def _make(
+    newsletter: Newsletter, ready: Ready, more: dict[str, Any], corrects: str | None = None
+) -> tuple[Issue, Created | None]:
+    """Return a file's issue, and the answer to the request that made it if that was now."""
+    path, created = ready.file.path, None
+    while (issue := known_issue(newsletter, path, corrects)) is None:
+        publication = records.read(path, newsletter.address)
+        request = _numbered(ready.request, publication.number)
+        begun = publication.begun(request, more, name=_name(ready), corrects=corrects)
+        records.write(path, newsletter.address, begun)
+        created = _settle(newsletter, path, corrects)
+    return issue, created
+
+
+def _settle(newsletter: Newsletter, path: Path, corrects: str | None) -> Created | None:
+    """Finish a request that was begun, and return its answer.
 
     That of a correction sends it: it is finished only by the command that began it.
     """
     publication = records.read(path, newsletter.address)
     pending = publication.pending
     if pending is None:
-        return publication
+        return None
     if pending.corrects != corrects:
         command = f"correct {pending.corrects}" if pending.corrects else "publish"
         raise CommandFailed(f"First finish what was interrupted: broadsheet {command} {path}")
+    request = {**pending.request, **pending.more}
     try:
         if corrects:
-            created = newsletter.correct(corrects, pending.request, pending.key)
+            created = newsletter.correct(corrects, request, pending.key)
         else:
-            created = newsletter.create(pending.request, pending.key)
+            created = newsletter.create(request, pending.key)
     except Refused as refused:
         # It made no issue: so that the next request is today's, not this one.
         records.write(path, newsletter.address, Publication(number=publication.number))
         if refused.code in {"idempotency-key-reused", "slug-taken"}:
-            raise Changed(_unknown_issue(path, pending.request)) from refused
+            raise Changed(_unknown_issue(path, request)) from refused
         raise
-    beside = {"draft", "accept_warnings", "publish_at"}
-    request = {name: value for name, value in pending.request.items() if name not in beside}
-    made = publication.made(created.id, 1, records.digest_of(request))
+    made = publication.made(created.id, 1, records.digest_of(pending.request))
     records.write(path, newsletter.address, made)
-    return made
+    return created
 
 
 def _unknown_issue(path: Path, request: dict[str, Any]) -> str:

@@ -24,10 +24,14 @@ FOLDER = ".broadsheet"
 
 
 class Pending(BaseModel):
-    """A request whose answer is not known yet. ``corrects``: the id of the issue it corrects."""
+    """A request whose answer is not known yet.
+
+    ``more``: what it says beside the text. ``corrects``: the id of the issue that it corrects.
+    """
 
     key: str
     request: dict[str, Any]
+    more: dict[str, Any]
     corrects: str | None = None
 
 
@@ -45,14 +49,21 @@ class Publication(BaseModel):
     digest: str | None = None
     attempt: str | None = None
 
-    def begun(self, request: dict[str, Any], name: str, corrects: str | None = None) -> Publication:
+    def begun(
+        self,
+        request: dict[str, Any],
+        more: dict[str, Any],
+        *,
+        name: str,
+        corrects: str | None = None,
+    ) -> Publication:
         """Return it with a request that is about to make the issue.
 
         The key derives from the file alone, so that another copy of the folder has the same.
         """
         named = json.dumps([name, self.number, corrects])
         key = f"file-{sha256(named.encode()).hexdigest()[:40]}"
-        pending = Pending(key=key, request=request, corrects=corrects)
+        pending = Pending(key=key, request=request, more=more, corrects=corrects)
         return self.model_copy(update={"pending": pending})
 
     def made(self, issue_id: str, version: int, digest: str) -> Publication:

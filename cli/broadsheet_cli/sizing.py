@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from broadsheet_cli.errors import CommandFailed
 
 WIDEST = 1200  # px; twice the text's width, for dense screens
-MOST_BYTES = 5 * 1024 * 1024  # the newsletter's limit
+MOST_BYTES = 4_500_000  # the newsletter's limit
 QUALITY = 88  # of JPEG
 # What all mail programs show, and what each is sent as.
 SENT_AS = {"JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif"}
@@ -33,7 +33,7 @@ def size_for_mail(path: Path, content: bytes) -> tuple[bytes, str]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise CommandFailed(f"The image {path} has too many pixels.") from error
     if len(sized) > MOST_BYTES:
-        raise CommandFailed(f"The image {path} has more than 5 MB, even {WIDEST} px wide.")
+        raise CommandFailed(f"The image {path} has more than 4.5 MB, even {WIDEST} px wide.")
     return sized, SENT_AS[kind]
 
 

@@ -133,7 +133,7 @@ def _as_written(written: IssueVersion | WelcomeMail) -> dict[str, Any]:
     document = written.model_dump(mode="json", exclude={"content"})
     if isinstance(written.content, MarkdownContent):
         return document | written.content.model_dump()
-    return document | {"content": written.content.model_dump()}
+    return document | {"content": written.content.model_dump(exclude_none=True)}
 
 
 def edit(request: Request) -> Response:

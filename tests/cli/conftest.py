@@ -16,7 +16,7 @@ slug: november
 preheader: Tea, and more of it
 ---
 
-Dear [[name|reader]],
+Dear [[name]],
 
 it is November.
 """

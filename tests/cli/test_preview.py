@@ -94,6 +94,6 @@ def test_the_page_follows_the_file_and_shows_it_in_several_ways(
     page.get_by_label("Phone").check()
     expect(page.locator("iframe")).to_have_css("width", "375px")
     page.get_by_label("Text").check()
-    expect(page.locator("pre")).to_contain_text("Dear [[name|reader]],")
+    expect(page.locator("pre")).to_contain_text("Dear [[name]],")
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(server.url).netloc}
     page.close()

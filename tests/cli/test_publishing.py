@@ -45,7 +45,7 @@ def test_what_is_published_leaves_a_minute_later(press: Press, november: Path) -
     assert timedelta(seconds=58) < due - before < timedelta(seconds=75)
     assert press.only.request == {
         "title": "November",
-        "markdown": "\nDear [[name|reader]],\n\nit is November.\n",
+        "markdown": "\nDear [[name]],\n\nit is November.\n",
         "slug": "november",
         "preheader": "Tea, and more of it",
     }
@@ -82,6 +82,7 @@ def test_another_copy_of_the_folder_publishes_nothing_again(press: Press, novemb
     (november.parent / records.FOLDER / "november.md.json").unlink()
 
     again = run("publish", "november.md", "--yes")
+    assert "nothing is sent again" in again.stderr
     november.write_text(ISSUE + "More.\n")
     (november.parent / records.FOLDER / "november.md.json").unlink()
     status, said = failed("publish", "november.md", "--yes")
@@ -310,6 +311,7 @@ def test_a_correction_is_sent_once_to_the_issue_it_corrects(press: Press, novemb
     assert correction.corrects == original
     assert correction.text == "It was December.\n"
     assert correction.status == "scheduled"
+    assert correction.request["slug"] == "sorry"
     press.publish_everything()
     assert len(press.mailed) == 2
 
@@ -320,7 +322,9 @@ def test_a_correction_that_was_cut_off_is_not_sent_by_another_command(
     ran("publish", "november.md", "--yes")
     Path("sorry.md").write_text("# Sorry\n")
     address = Address.parse(press.url)
-    begun = records.Publication().begun({"title": "Sorry"}, "sorry", press.only.id)
+    begun = records.Publication().begun(
+        {"title": "Sorry"}, {}, name="sorry", corrects=press.only.id
+    )
     records.write(Path("sorry.md"), address, begun)
 
     for command in ("publish", "edit"):
@@ -367,7 +371,7 @@ def test_a_watched_issue_is_shown_until_it_ends(
     lines = ran("status", "november.md", "--watch").splitlines()
 
     assert lines[0] == "scheduled"
-    assert lines[-1] == f"finished: {READERS} of {READERS} readers"
+    assert lines[-1] == f"finished: {READERS:,} of {READERS:,} readers"
 
 
 def test_a_pause_ends_the_watch_with_a_status_of_its_own(press: Press, november: Path) -> None:

@@ -215,6 +215,14 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
     }
 
 
+def test_html_without_a_text_is_published_with_one(cloud: Cloud) -> None:
+    answer = post({"title": "One", "content": {"html": "<p>Hi <b>all</b>, [[name]]"}})
+
+    assert answer["statusCode"] == 202
+    text = str(cloud.row("SELECT text FROM issues")["text"])
+    assert text.startswith("One\n===\n\nHi *all*, {{name_text}}\n")
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -225,7 +233,7 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         ({"title": "One"}, "content"),
         ({"title": "One", "markdown": " \n "}, "markdown"),
         ({"title": "One", "markdown": "x" * (MAX_CONTENT_CHARACTERS + 1)}, "markdown"),
-        ({"title": "One", "content": {"html": "<p>only</p>"}}, "content"),
+        ({"title": "One", "content": {"text": "only"}}, "content"),
         ({"title": "One", "markdown": "x", "content": {"html": "a", "text": "b"}}, "request"),
         ({"title": "One", "markdown": "a NUL: \x00"}, "markdown"),
         ({"title": "One", "content": {"html": "<p>\x0b</p>", "text": "b"}}, "content"),

@@ -33,6 +33,7 @@ _VARYING = [
     (re.compile(r"bs_[\w-]+"), "TOKEN"),
     (re.compile(r"\b\d+\.\d s$"), "SECONDS"),
     (re.compile(r"\.[0-9a-f]{6}@"), ".RUN@"),
+    (re.compile(r"\S+/hello\.md"), "hello.md"),
     (re.compile(r"^Installing .*|^A stack is .*"), ""),
 ]
 

@@ -1,12 +1,14 @@
 """What the README shows is what its commands print."""
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.journey import readme
+from tests.journey.terminal import converse
 
 
 def test_the_readme_shows_three_commands_with_their_output():
@@ -24,12 +26,21 @@ def test_make_up_prints_what_the_readme_shows(printed_by_up: str):
 
 
 def test_the_commands_to_try_next_work_as_printed(printed_by_up: str, state_folder: Path):
-    commands = re.findall(r"^ +(curl (?:.*\\\n)*.*)$", printed_by_up, re.MULTILINE)
+    pattern = r"^ +((?:curl|export|\.venv/bin/broadsheet) .*)$"
+    sign_up, *others = re.findall(pattern, printed_by_up, re.MULTILINE)
+    commands = [command for command in others if " preview " not in command]
 
-    signed_up, published = (readme.run(command, state_folder) for command in commands)
+    signed_up = readme.run(sign_up, state_folder)
+    terminal = converse(
+        ["/bin/bash", "-c", " && ".join(commands)],
+        [("[y/N]: ", "y")],
+        cwd=readme.REPOSITORY,
+        environment=dict(os.environ),
+    )
 
     assert json.loads(signed_up) == {"status": "received"}
-    assert json.loads(published)["title"] == "Hello"
+    assert len(commands) == 3
+    assert re.search(r"Send it to \d+ readers? now\? \[y/N\]: y\n", terminal)
 
 
 def test_make_demo_prints_what_the_readme_shows(state_folder: Path):

@@ -1,6 +1,7 @@
 """Follow an issue, and stop or continue it."""
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from broadsheet_cli.answers import Issue
 from broadsheet_cli.api import Newsletter
-from broadsheet_cli.console import console, duration, print_json, say, table
+from broadsheet_cli.console import console, duration, print_json, readers, say, table
 from broadsheet_cli.errors import CommandFailed
 from broadsheet_cli.options import IssueName, IssueOrNewest, Json, connect, find_issue
 
@@ -86,7 +87,7 @@ def issues(
         shown.add_row(
             Text(each.title),
             Text(each.status, STATES.get(each.status, "")),
-            _local(each),
+            "" if each.status in {"draft", "canceled"} else _local(each),
             "" if each.audience is None else f"{each.audience:,}",
             each.id,
         )
@@ -145,7 +146,7 @@ def _line(issue: Issue, *, as_json: bool) -> None:
         print_json(issue.document)
         return
     books = issue.books
-    counts = "" if books is None else f": {_done(issue)} of {issue.audience} readers"
+    counts = "" if books is None else f": {_done(issue):,} of {readers(issue.audience or 0)}"
     say(f"{issue.status}{counts}{_time_to_go(issue)}")
 
 
@@ -156,11 +157,18 @@ def _picture(issue: Issue) -> Group:
     )
     parts: list[Text | Table | Progress] = [heading]
     if issue.status == "scheduled":
-        parts.append(Text(f"It is sent at {_local(issue)}."))
+        is_due = issue.publish_at is not None and issue.publish_at <= datetime.now(UTC)
+        begins = (
+            "Its sending begins within a minute" if is_due else f"It is sent at {_local(issue)}"
+        )
+        parts.append(Text(f"{begins}."))
     if issue.paused_because:
         parts.append(Text(f"Paused: {issue.paused_because}", "yellow"))
     if issue.books is not None and issue.audience is not None:
         parts += [_bar(issue), _books(issue)]
+        if len(issue.books.accepted_by_version) > 1:
+            have = sorted(issue.books.accepted_by_version.items(), key=lambda each: int(each[0]))
+            parts.append(Text("; ".join(f"version {name}: {readers(n)}" for name, n in have)))
     parts.append(Text(issue.id, "dim"))
     return Group(*parts)
 
@@ -176,7 +184,7 @@ def _bar(issue: Issue) -> Progress:
     # Nobody to send to is done as well.
     total = issue.audience or 1
     bar.add_task(
-        f"{_done(issue):,} of {issue.audience:,} readers{_time_to_go(issue)}",
+        f"{_done(issue):,} of {readers(issue.audience or 0)}{_time_to_go(issue)}",
         total=total,
         completed=_done(issue) if issue.audience else total,
     )

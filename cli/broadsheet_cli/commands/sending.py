@@ -13,14 +13,15 @@ from rich.live import Live
 from rich.text import Text
 
 from broadsheet_cli import issue_file, publishing, records
-from broadsheet_cli.answers import Issue, Preview
+from broadsheet_cli.answers import Finding, Issue, Preview
 from broadsheet_cli.api import Newsletter
 from broadsheet_cli.commands import following
-from broadsheet_cli.console import console, duration, is_interactive, note, print_json, say
+from broadsheet_cli.console import console, duration, is_interactive, note, print_json, readers, say
 from broadsheet_cli.errors import (
     INTERRUPTED,
     WRONG_ARGUMENTS,
     CommandFailed,
+    Refused,
 )
 from broadsheet_cli.options import Accept, File, Json, Yes, connect, find_issue, parse_id
 from broadsheet_cli.preparing import errors_in, prepare, show_findings
@@ -53,19 +54,23 @@ def publish(  # noqa: PLR0913 - a command's arguments
     if issue is None or issue.status == "draft":
         ready = prepare(newsletter, file)
         _refuse_early(newsletter, ready, now=now)
-        question = f"Send it to {{readers}} in {duration(countdown)}?"
+        soon = f"in {duration(countdown)}" if countdown else "now"
+        question = f"Send it to {{readers}} {soon}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         with _undoing(newsletter, file, as_json=as_json):
             issue = publishing.draft(newsletter, ready, accept)
-            when = publishing.undo_until(newsletter, countdown)
-            publishing.publish(newsletter, issue, when, accept)
+            if issue.status == "draft":
+                when = publishing.undo_until(newsletter, countdown)
+                publishing.publish(newsletter, issue, when, accept)
+            else:
+                _note_published(file, issue)
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     elif issue.status == "scheduled":
         _note_changes(newsletter, file)
         with _undoing(newsletter, file, as_json=as_json):
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     else:
-        note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
+        _note_published(file, issue)
     _show(newsletter, issue, watch=watch, as_json=as_json)
 
 
@@ -89,8 +94,11 @@ def schedule(
         question = f"Send it to {{readers}} at {_local(moment)}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         issue = publishing.draft(newsletter, ready, accept)
-        publishing.publish(newsletter, issue, moment, accept)
-        issue = newsletter.issue(issue.id)
+        if issue.status == "draft":
+            publishing.publish(newsletter, issue, moment, accept)
+            issue = newsletter.issue(issue.id)
+        else:
+            _note_published(file, issue)
     elif issue.publish_at != moment:
         issue = newsletter.act(issue.id, "schedule", {"publish_at": moment.isoformat()})
         _note_changes(newsletter, file)
@@ -120,14 +128,16 @@ def edit(
     if issue is not None:
         _link(newsletter, file, parse_id(issue))
     ready = prepare(newsletter, file)
-    found = newsletter.preview(ready.request).warnings
-    if not as_json:
-        show_findings(ready.file, found)
     known = publishing.known_issue(newsletter, file)
-    if known is None:
-        edited = publishing.draft(newsletter, ready, accept)
-    else:
-        edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
+    with _findings_at_their_lines(ready):
+        if known is None:
+            findings = newsletter.preview(ready.request).warnings
+            edited = publishing.draft(newsletter, ready, accept)
+        else:
+            edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
+            findings = edited.warnings
+    if not as_json:
+        show_findings(ready.file, findings)
     _show(newsletter, edited, as_json=as_json)
 
 
@@ -147,16 +157,36 @@ def correct(  # noqa: PLR0913 - a command's arguments
     newsletter = connect()
     corrected = find_issue(newsletter, issue)
     ready = prepare(newsletter, file)
-    question = (
-        f"Send it in {duration(countdown)} to those of at most {{readers}} who got “"
-        f"{corrected.title}” in an older version than {corrected.version}?"
-    )
+    whom = f"{readers(_with_older_version(corrected))} with an older version than"
+    which = f"{corrected.version} of “{corrected.title}”"
+    question = f"Send it in {duration(countdown)} to the {whom} {which}?"
     _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
     with _undoing(newsletter, file, as_json=as_json, corrects=corrected.id):
         when = publishing.undo_until(newsletter, countdown)
-        sent = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        if made:
+            perhaps = f", and perhaps {made.unsettled:,} more" if made.unsettled else ""
+            note(f"It goes to {readers(made.audience_now)}{perhaps}.")
         sent = _count_down(newsletter, sent.id, file, as_json=as_json)
     _show(newsletter, sent, as_json=as_json)
+
+
+@contextmanager
+def _findings_at_their_lines(ready: Ready) -> Iterator[None]:
+    """Show the findings for which the newsletter refuses a text."""
+    try:
+        yield
+    except Refused as refused:
+        findings = [Finding.model_validate(each) for each in refused.problem.get("warnings", [])]
+        if not findings:
+            raise
+        show_findings(ready.file, findings)
+        raise CommandFailed(_with_errors(errors_in(findings))) from refused
+
+
+def _with_errors(errors: Sequence[Finding]) -> str:
+    codes = " ".join(f"--accept {code}" for code in sorted({each.code for each in errors}))
+    return f"It is not sent with these errors. Correct them, or: {codes}"
 
 
 def _refuse_early(newsletter: Newsletter, ready: Ready, *, now: bool) -> None:
@@ -182,22 +212,26 @@ def _agree(  # noqa: PLR0913 - what is asked
 ) -> None:
     """Show what publishing means, and go on only if that is wanted.
 
-    ``question`` has ``{readers}`` where their number stands.
+    A question about all readers has ``{readers}`` where their number stands.
     """
-    preview = newsletter.preview(ready.request)
+    if "{readers}" in question:
+        preview, audience = newsletter.preview_with_audience(ready.request)
+        question = question.replace("{readers}", readers(audience))
+    else:
+        preview = newsletter.preview(ready.request)
+        preview = preview.model_copy(update={"audience": None, "seconds": None, "cost": None})
     if not as_json:
         _show_summary(newsletter, ready, preview)
     if errors := errors_in(preview.warnings, accepted):
-        codes = " ".join(f"--accept {code}" for code in sorted({each.code for each in errors}))
         if as_json:
             print_json(preview.document)
-        raise CommandFailed(f"It is not sent with these errors. Correct them, or: {codes}")
+        raise CommandFailed(_with_errors(errors))
     if yes:
         return
     if not is_interactive():
         note("Nobody is there to be asked: --yes sends it.")
         raise typer.Exit(WRONG_ARGUMENTS)
-    if not typer.confirm(question.replace("{readers}", f"{preview.audience:,} readers")):
+    if not typer.confirm(question):
         raise CommandFailed("Nothing was sent.")
 
 
@@ -207,7 +241,7 @@ def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> Non
         ("Subject", preview.subject),
         ("Preheader", preview.preheader or ""),
         ("Newsletter", newsletter.address.url),
-        ("Readers", f"{preview.audience:,}"),
+        ("Readers", "" if preview.audience is None else f"{preview.audience:,}"),
         ("Takes", "" if preview.seconds is None else duration(preview.seconds)),
         ("Costs", "" if preview.cost is None else f"${preview.cost:,.2f}"),
         ("Size", f"{preview.bytes / 1000:.0f} kB"),
@@ -215,6 +249,11 @@ def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> Non
     for name, value in rows:
         if value:
             say(f"{name:<11}{value}")
+
+
+def _with_older_version(issue: Issue) -> int:
+    versions = issue.books.accepted_by_version if issue.books else {}
+    return sum(number for version, number in versions.items() if int(version) < issue.version)
 
 
 @contextmanager
@@ -259,11 +298,11 @@ def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: b
     if as_json or not is_interactive() or left > 2 * publishing.UNDO_SECONDS:
         note(f"It is sent at {_local(due)}; until then, `broadsheet cancel {file}` sends nothing.")
         return issue
-    with Live(console=console(), transient=True, auto_refresh=False) as live:
+    with Live(console=console(), auto_refresh=False) as live:
         while (left := (due - newsletter.now()).total_seconds()) > 0:
             live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
             time.sleep(min(left, 1))
-    say("It is being sent.")
+        live.update(Text("It is being sent."), refresh=True)
     return newsletter.issue(issue_id)
 
 
@@ -274,6 +313,10 @@ def _show(newsletter: Newsletter, issue: Issue, *, as_json: bool, watch: bool = 
         print_json(issue.document)
     else:
         following.show(issue)
+
+
+def _note_published(file: Path, issue: Issue) -> None:
+    note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
 
 
 def _note_changes(newsletter: Newsletter, file: Path) -> None:

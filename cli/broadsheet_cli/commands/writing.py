@@ -9,7 +9,7 @@ import typer
 from broadsheet_cli import issue_file
 from broadsheet_cli.console import note, print_json, say
 from broadsheet_cli.errors import CommandFailed
-from broadsheet_cli.images import Uploads, shown_size
+from broadsheet_cli.images import Uploads, address_with_size
 from broadsheet_cli.options import File, Json, connect
 from broadsheet_cli.preparing import errors_in, prepare, show_findings
 from broadsheet_cli.preview_server import PreviewServer
@@ -22,7 +22,7 @@ slug: {slug}
 preheader:
 ---
 
-Dear [[name|reader]],
+Dear [[name]],
 
 """
 MOST_TEST_ADDRESSES = 5
@@ -140,5 +140,4 @@ def images(
         print_json([each.document for each in uploaded])
         return
     for path, image in zip(files, uploaded, strict=True):
-        width, height = shown_size(image)
-        say(f"![{path.stem}]({image.url})  {width} x {height} px")
+        say(f"![{path.stem}]({address_with_size(image)})")

@@ -39,7 +39,7 @@ SENTENCES = {
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
     "missing-field": "this field is needed",
-    "missing-content": "give markdown, or content with html and text",
+    "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
     "not-a-truth-value": "this must be true or false",
@@ -58,6 +58,16 @@ SENTENCES = {
     ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
+    "nobody-to-ask": (
+        "nobody can be asked: no other author who may publish has an email address; the operator "
+        "adds one with make change-author NAME=jo EMAIL=jo@example.com"
+    ),
+    "approval-requests-spent": (
+        "you have asked {most} times within a day: ask those who may publish yourself"
+    ),
+    "approval-mail-refused": (
+        "SES refuses the mail to those who could be asked ({reason}): the operator has to see to it"
+    ),
     # Test mails.
     "test-address-not-allowed": (
         "your token doesn't allow test mails to address {number} of the list: "
