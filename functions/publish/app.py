@@ -122,7 +122,9 @@ def show_content(request: Request) -> Response:
     if number is not None and not VERSION.fullmatch(number):
         raise InvalidVersion
     with connected(settings.timings().publish_connect_timeout) as connection:
-        written = editing.content(connection, _issue_id(request), int(number) if number else None)
+        written = editing.find_version(
+            connection, _issue_id(request), int(number) if number else None
+        )
     return Response.json(HTTPStatus.OK, _as_written(written), {"ETag": f'"{written.version}"'})
 
 

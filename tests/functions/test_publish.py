@@ -363,6 +363,24 @@ def test_a_time_that_is_most_likely_mistyped_has_a_warning(
 
 
 @pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "has passed: the issue is sent at once."),
+        ({"draft": True}, "has passed: the issue is sent at once when it is published."),
+    ],
+)
+def test_a_time_that_has_passed_sends_a_draft_only_once_it_is_published(
+    cloud: Cloud, fields: dict[str, Any], expected: str
+) -> None:
+    cloud.add_confirmed("u@example.com")
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+    answer = json_of(post(FLAWLESS | {"publish_at": an_hour_ago} | fields))
+
+    assert answer["warnings"][0]["message"].endswith(expected)
+
+
+@pytest.mark.parametrize(
     ("code", "html"),
     [
         ("placeholder-in-markup", "<script>'[[name]]'</script>"),
