@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, override
 from uuid import uuid4
 
 from aiohttp import web
@@ -67,36 +67,17 @@ class StoredIssue:
 
 
 @dataclass
-class Press:
-    """The newsletter: its issues, and each text that its readers got."""
+class Interruptible:
+    """A newsletter that can be interrupted at each request.
 
-    issues: dict[str, StoredIssue] = field(default_factory=dict)
-    mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
-    tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    images: list[tuple[str, bytes]] = field(default_factory=list)
+    ``before`` and ``after`` are called with the number of a request, before it is carried out and
+    before it is answered; then a ConnectionError loses the connection.
+    """
+
     requests: list[str] = field(default_factory=list)
-    asleep: int = 0  # so many requests find the database asleep, previews not
-    role: str = "manage"
     url: str = ""
-    ahead: timedelta = timedelta()  # its clock, before this machine's
-    # Called with the number of a request, before it is carried out and before it is answered; then
-    # a ConnectionError loses the connection.
     before: Callable[[int], None] = lambda _: None
     after: Callable[[int], None] = lambda _: None
-
-    @property
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def of_file(self, slug: str) -> list[StoredIssue]:
-        """The issues of a file that is called so."""
-        return [each for each in self.issues.values() if each.request.get("slug") == slug]
-
-    @property
-    def only(self) -> StoredIssue:
-        """The one issue that there is."""
-        (issue,) = self.issues.values()
-        return issue
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
@@ -105,7 +86,7 @@ class Press:
         try:
             # In another thread: they may wait for the client, which waits for its connection.
             await asyncio.to_thread(self.before, number)
-            response = self._respond(request, body)
+            response = await asyncio.to_thread(self._respond, request, body)
             await asyncio.to_thread(self.after, number)
         except ConnectionError:
             if request.transport:  # the client may be gone already
@@ -113,11 +94,47 @@ class Press:
             return web.Response()
         return response
 
+    def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
+        """The status and the text of each issue of a file that is called so."""
+        raise NotImplementedError
+
+    def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        raise NotImplementedError
+
+
+@dataclass
+class Press(Interruptible):
+    """The newsletter: its issues, and each text that its readers got."""
+
+    issues: dict[str, StoredIssue] = field(default_factory=dict)
+    mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
+    tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    images: list[tuple[str, bytes]] = field(default_factory=list)
+    asleep: int = 0  # so many requests find the database asleep, previews not
+    role: str = "manage"
+    ahead: timedelta = timedelta()  # its clock, before this machine's
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    @override
+    def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
+        issues = [each for each in self.issues.values() if each.request.get("slug") == slug]
+        return [(issue.status, issue.text) for issue in issues]
+
+    @property
+    def only(self) -> StoredIssue:
+        """The one issue that there is."""
+        (issue,) = self.issues.values()
+        return issue
+
     def publish_everything(self) -> None:
         """Let the time of every scheduled issue come."""
         self.ahead += timedelta(days=365 * 100)
         self._send_what_is_due()
 
+    @override
     def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
         try:
             response = self._answer(request, body)
