@@ -217,6 +217,12 @@ class SentTest(Answer):
     warnings: list[Finding]
 
 
+class AskedForApproval(Answer):
+    """How many people were asked."""
+
+    asked: int
+
+
 class StoredImage(Answer):
     """An image's address, and its size in pixels as it is shown."""
 

@@ -319,6 +319,14 @@ AUTHORS: dict[str, Endpoint] = {
         example=_TO,
         role_note="; with `write` alone, to your own test addresses",
     ),
+    "POST /issues/{id}/ask": Endpoint(
+        "Ask those who may publish for their approval of a draft",
+        {ACCEPTED: Answered("They were mailed, once for each version.", answers.AskedForApproval)},
+        errors=(
+            *(errors.IssuePublished, errors.NobodyToAsk, errors.SpentApprovalRequests),
+            *(errors.RefusedApprovalMail, errors.DependencyUnavailable),
+        ),
+    ),
     "GET /welcome": Endpoint(
         "Show the mail that welcomes new subscribers",
         {OK: Answered("The mail as it was written.", answers.ShownWelcome)},

@@ -1,4 +1,4 @@
-"""Shows authors their issues before readers see them: previews, and test mails."""
+"""Before readers see an issue: previews, test mails, and asking for approval."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -9,7 +9,7 @@ from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import DatabaseUnavailable, IssueNotFound
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
-from broadsheet.services.issues import editing, previewing, testing
+from broadsheet.services.issues import approval, editing, previewing, testing
 from broadsheet.services.issues.previewing import Prospect
 from broadsheet.web import sentences
 from broadsheet.web.request import Request
@@ -65,9 +65,18 @@ def send_stored_test(request: Request) -> Response:
     author = AuthorName(request.author)
     testing.require_allowed_addresses(author, request.role, wanted.to)
     with connected(settings.timings().test_connect_timeout) as connection:
-        draft = editing.content(connection, issue_id, None).draft
+        draft = editing.find_version(connection, issue_id, None).draft
         findings = testing.send(connection, author, draft, wanted.to, wanted.name)
     return _accepted(len(wanted.to), sentences.of_findings(findings))
+
+
+def ask(request: Request) -> Response:
+    """Ask those who may publish for their approval of a draft, once for each version of it."""
+    issue_id = _issue_id(request)
+    issue_url = f"{request.site}/issues/{issue_id}"
+    with connected(settings.timings().test_connect_timeout) as connection:
+        asked = approval.ask(connection, AuthorName(request.author), issue_id, issue_url)
+    return Response.json(HTTPStatus.ACCEPTED, {"asked": asked})
 
 
 def _accepted(mails: int, warnings: list[dict[str, str | None]]) -> Response:
@@ -86,5 +95,6 @@ handler = router(
         "POST /issues/preview": preview,
         "POST /issues/test": send_test,
         "POST /issues/{id}/test": send_stored_test,
+        "POST /issues/{id}/ask": ask,
     }
 )

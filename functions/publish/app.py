@@ -122,7 +122,9 @@ def show_content(request: Request) -> Response:
     if number is not None and not VERSION.fullmatch(number):
         raise InvalidVersion
     with connected(settings.timings().publish_connect_timeout) as connection:
-        written = editing.content(connection, _issue_id(request), int(number) if number else None)
+        written = editing.find_version(
+            connection, _issue_id(request), int(number) if number else None
+        )
     return Response.json(HTTPStatus.OK, _as_written(written), {"ETag": f'"{written.version}"'})
 
 
@@ -131,7 +133,7 @@ def _as_written(written: IssueVersion | WelcomeMail) -> dict[str, Any]:
     document = written.model_dump(mode="json", exclude={"content"})
     if isinstance(written.content, MarkdownContent):
         return document | written.content.model_dump()
-    return document | {"content": written.content.model_dump()}
+    return document | {"content": written.content.model_dump(exclude_none=True)}
 
 
 def edit(request: Request) -> Response:

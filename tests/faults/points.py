@@ -190,7 +190,7 @@ def _wrap_dispatch(points: Points) -> None:
     _after(points, issues_table, "set_frozen", "audience frozen, uncommitted")
     _after(points, dispatching, "_freeze", "audience frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "batches released, uncommitted", bool)
-    _after(points, dispatching, "_hold", "dead claim closed, uncommitted")
+    _after(points, dispatching, "_close_as_unresolved", "dead claim closed, uncommitted")
     _after(points, unresolved, "delete_for_resend", "re-send allowed, uncommitted")
     _after(points, issues_table, "set_finished", "issue finished, uncommitted", bool)
     _before(points, issue_clock, "stop", "issue finished, clock running")
@@ -219,7 +219,7 @@ def _note_reads(points: Points) -> None:
 
     def wrapped(connection: Connection, claim: Claim) -> tuple[list[Recipient], list[Delivery]]:
         started = time.time()
-        recipients, others = read(connection, claim)
+        recipients, not_mailed = read(connection, claim)
         points.note(
             READS,
             issue_id=str(claim.issue_id),
@@ -228,7 +228,7 @@ def _note_reads(points: Points) -> None:
             started=started,
             recipients=[str(recipient.subscriber_id) for recipient in recipients],
         )
-        return recipients, others
+        return recipients, not_mailed
 
     open_recipients.read_recipients = wrapped
 

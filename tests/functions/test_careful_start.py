@@ -400,7 +400,7 @@ def test_a_draft_keeps_how_it_is_to_start(cloud: Cloud, readers: list[UUID]) -> 
     assert show(issue_id)["waits"] == {
         "code": "careful-start",
         "until": show(issue_id)["careful"]["held_until"],
-        "message": "A sample goes first; the others follow after the hold if it is good.",
+        "message": "A sample goes first; the others follow after the hold if the sample is good.",
     }
 
 

@@ -10,6 +10,7 @@ from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import MARKDOWN, act_on, content, edit, publish_issue, send, show
 
 UNKNOWN = "0b9e1a5e-0000-4000-8000-000000000000"
+HTML = {"html": "<p>Coffee</p>"}
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
@@ -62,9 +63,8 @@ def test_an_edit_leaves_slug_and_archive_unless_it_names_them(cloud: Cloud, draf
     assert (changed["slug"], changed["archive"]) == ("coffee", True)
 
 
-def test_html_is_shown_as_it_was_written(cloud: Cloud, draft: str) -> None:
-    html = {"html": "<p>Coffee</p>", "text": "Coffee"}
-
+@pytest.mark.parametrize("html", [HTML | {"text": "Coffee"}, HTML], ids=["text", "no text"])
+def test_html_is_shown_as_it_was_written(cloud: Cloud, draft: str, html: dict[str, str]) -> None:
     edit(draft, content=html, without=["markdown"])
 
     document = json_of(content(draft))

@@ -215,6 +215,14 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
     }
 
 
+def test_html_without_a_text_is_published_with_one(cloud: Cloud) -> None:
+    answer = post({"title": "One", "content": {"html": "<p>Hi <b>all</b>, [[name]]"}})
+
+    assert answer["statusCode"] == 202
+    text = str(cloud.row("SELECT text FROM issues")["text"])
+    assert text.startswith("One\n===\n\nHi *all*, {{name_text}}\n")
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -225,7 +233,7 @@ def test_html_with_its_text_is_published_as_given(cloud: Cloud) -> None:
         ({"title": "One"}, "content"),
         ({"title": "One", "markdown": " \n "}, "markdown"),
         ({"title": "One", "markdown": "x" * (MAX_CONTENT_CHARACTERS + 1)}, "markdown"),
-        ({"title": "One", "content": {"html": "<p>only</p>"}}, "content"),
+        ({"title": "One", "content": {"text": "only"}}, "content"),
         ({"title": "One", "markdown": "x", "content": {"html": "a", "text": "b"}}, "request"),
         ({"title": "One", "markdown": "a NUL: \x00"}, "markdown"),
         ({"title": "One", "content": {"html": "<p>\x0b</p>", "text": "b"}}, "content"),
@@ -352,6 +360,24 @@ def test_a_time_that_is_most_likely_mistyped_has_a_warning(
     moment = (datetime.now(UTC) + publish_at).isoformat()
 
     assert codes(post(FLAWLESS | {"publish_at": moment})) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "has passed: the issue is sent at once."),
+        ({"draft": True}, "has passed: the issue is sent at once when it is published."),
+    ],
+)
+def test_a_time_that_has_passed_sends_a_draft_only_once_it_is_published(
+    cloud: Cloud, fields: dict[str, Any], expected: str
+) -> None:
+    cloud.add_confirmed("u@example.com")
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+    answer = json_of(post(FLAWLESS | {"publish_at": an_hour_ago} | fields))
+
+    assert answer["warnings"][0]["message"].endswith(expected)
 
 
 @pytest.mark.parametrize(

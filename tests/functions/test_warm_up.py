@@ -79,7 +79,7 @@ def test_the_rest_of_an_issue_leaves_on_the_next_day(cloud: Cloud) -> None:
     assert document["waits"] == {
         "code": "warm-up",
         "until": f"{midnight + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
-        "message": "The warm-up's mails of today are sent; the others leave tomorrow (UTC).",
+        "message": "Today's mails of the warm-up are all sent; the others leave tomorrow (UTC).",
     }
     tomorrow(cloud)
     send_all_that_may_leave(cloud, issue_id)

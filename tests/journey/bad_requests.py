@@ -178,7 +178,7 @@ BAD_REQUESTS = {
     "issue without a title": _issue('{"markdown": "{email}"}'),
     "issue without content": _issue('{"title": "{name}"}'),
     "issue of two kinds": _issue('{"title": "x", "markdown": "x", "content": {"markdown": "x"}}'),
-    "issue with HTML alone": _issue('{"title": "x", "content": {"html": "<p>{email}</p>"}}'),
+    "issue with text alone": _issue('{"title": "x", "content": {"text": "{email}"}}'),
     "blank title": _issue('{"title": " ", "markdown": "{email}"}'),
     "title with a line break": _issue('{"title": "a\\nBcc: {email}", "markdown": "x"}'),
     "time without a zone": _issue(

@@ -80,6 +80,7 @@ AUTHORS_ROUTES = {
     "POST /issues/test",
     "POST /issues/{id}/test",
     "GET /issues/{id}/deliveries",
+    "POST /issues/{id}/ask",
     "POST /issues/{id}/pause",
     "POST /issues/{id}/resume",
     "POST /issues/{id}/cancel",

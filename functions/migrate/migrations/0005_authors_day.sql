@@ -124,3 +124,14 @@ CREATE TABLE welcome_mail (
 );
 ALTER TABLE subscribers
     ADD COLUMN due_welcome text CHECK (due_welcome IN ('welcome', 'newest_issue')); -- as due_mail
+
+-- Who has asked those who may publish for their approval of which version.
+CREATE TABLE approval_requests (
+    issue_id uuid NOT NULL REFERENCES issues ON DELETE CASCADE,
+    version integer NOT NULL CHECK (version > 0),
+    author text NOT NULL,
+    mails integer NOT NULL CHECK (mails > 0), -- how many were asked
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (issue_id, version, author)
+);
+CREATE INDEX approval_requests_by_author ON approval_requests (author, requested_at);

@@ -221,6 +221,11 @@ def authors_secret_arn() -> str:
     return _required("AUTHORS_SECRET_ARN")
 
 
+def operator_address() -> str:
+    """Return where the operator gets alarms; empty if nowhere."""
+    return os.environ.get("OPERATOR_ADDRESS", "")
+
+
 def content_bucket() -> str:
     """Return the bucket of public content."""
     return _required("CONTENT_BUCKET")

@@ -99,7 +99,7 @@ def test_html_stands_with_its_text_in_content() -> None:
     assert request.content == HtmlContent(html="<p>Hi</p>", text="Hi")
 
 
-NO_CONTENT = "give markdown, or content with html and text"
+NO_CONTENT = "give markdown, or content with html"
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,11 @@ NO_CONTENT = "give markdown, or content with html and text"
         ({"title": "One", "content": "Hello"}, {"content.html": "this must be a JSON object"}),
         (
             {"title": "One", "content": {}},
-            {
-                "content.html": "this field is needed",
-                "content.text": "this field is needed",
-            },
+            {"content.html": "this field is needed"},
         ),
         (
-            {"title": "One", "content": {"html": "<p>Hi</p>"}},
-            {"content.text": "this field is needed"},
+            {"title": "One", "content": {"text": "Hi"}},
+            {"content.html": "this field is needed"},
         ),
         (
             {"title": "One", "content": {"html": "<p>Hi</p>", "text": " "}},

@@ -89,6 +89,15 @@ HTML = [
     "<p style='color:#ccc'>x",
     "<p style='color:#ccc'>x</p>\n",
     "<a href=x>\n",
+    "<ul><li>x",
+    "<blockquote>x",
+    "<pre>x",
+    "<p hidden>x",
+    "<b>x<p>",
+    "<th>x",
+    "<tr><th>x",
+    "<br>x",
+    "<table><tr><th>x</table>",
 ]
 # What is repeated in one style element, or one attribute.
 WITHIN = [
@@ -151,7 +160,7 @@ def checked_markdown(body: str) -> None:
 
 def checked_html(body: str) -> None:
     """Do the same with HTML."""
-    draft = IssueDraft(title=TITLE, content=HtmlContent(html=body, text="x"))
+    draft = IssueDraft(title=TITLE, content=HtmlContent(html=body))
     rendering = render_issue(draft.title, draft.content, NEWSLETTER)
     checking.of_content(draft, rendering)
 

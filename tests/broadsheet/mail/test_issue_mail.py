@@ -346,6 +346,10 @@ class TestMarkdown:
         with refused(r"^line [12]: the comment \(<!--\) never ends"):
             markdown_issue(markdown)
 
+    def test_shows_what_begins_from_right_to_left_in_that_direction(self) -> None:
+        html = markdown_issue("Hello שלום\n\n**שלום** world\n\n## مرحبا\n\n- שלום\n- a").html
+        assert re.findall(r'<(\w+) [^>]*dir="rtl"', html) == ["p", "h2", "li"]
+
     def test_breaks_a_line_at_br(self) -> None:
         assert text_of("a<br>b<BR />c\n\n| d<br/>e |\n|---|") == "a\nb\nc\n\nd e\n---"
         assert "<p" in (html := markdown_issue("a<br>b `<br>`").html)

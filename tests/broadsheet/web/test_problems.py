@@ -53,7 +53,9 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.ExpiredToken(), 410, "expired-confirmation-token", "sign up again"),
     (errors.RequestTooLarge(16_384), 413, "request-too-large", "16,384 bytes"),
     (errors.JsonExpected(), 415, "json-expected", "send application/json"),
-    (errors.IdempotencyKeyReused(), 422, "idempotency-key-reused", "choose a new one"),
+    (errors.IdempotencyKeyReused(), 422, "idempotency-key-reused", "for another request"),
+    (errors.IssueStarted("finished"), 409, "issue-started", "finished: it can't be rescheduled"),
+    (errors.IssueIsDraft(), 409, "issue-is-draft", "only be edited, published or deleted"),
     (errors.DependencyUnavailable("canary"), 503, "dependency-unavailable", "try again"),
     (errors.DatabaseUnavailable("canary"), 503, "database-unavailable", "try again"),
 ]

@@ -229,6 +229,28 @@ class RefusedTestMail(BroadsheetError):
     reason: str
 
 
+class NobodyToAsk(BroadsheetError):
+    """Nobody who may publish has an email address, and the stack has no operator's."""
+
+    code = "nobody-to-ask"
+
+
+@dataclass(eq=False)
+class SpentApprovalRequests(BroadsheetError):
+    """The author has asked for approval ``most`` times within a day."""
+
+    code = "approval-requests-spent"
+    most: int
+
+
+@dataclass(eq=False)
+class RefusedApprovalMail(BroadsheetError):
+    """SES refuses the mail to everybody who could be asked; ``reason``: its code."""
+
+    code = "approval-mail-refused"
+    reason: str
+
+
 # --- Links ----------------------------------------------------------------------------------------
 
 

@@ -144,14 +144,17 @@ class MarkdownContent(BaseModel):
 
 
 class HtmlContent(BaseModel):
-    """An issue written as HTML, with its plain-text alternative."""
+    """An issue written as HTML. ``text``: its plain text; without it, it is made from the HTML."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     html: Body
-    text: Body
+    text: Body | None = None
 
-    _readable = field_validator("html", "text")(_readable)
+    @field_validator("html", "text")
+    @classmethod
+    def _parse(cls, text: str | None) -> str | None:
+        return text if text is None else _readable(text)
 
 
 type IssueContent = MarkdownContent | HtmlContent
@@ -200,7 +203,7 @@ class IdempotencyKey(RootModel[str]):
 
 
 class WrittenMail(BaseModel):
-    """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text}}``.
+    """What an author writes: ``{title, markdown}`` or ``{title, content: {html, text?}}``.
 
     ``accept_warnings``: the codes of errors in spite of which it is published.
     """

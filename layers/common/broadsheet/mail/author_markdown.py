@@ -7,6 +7,7 @@ with the reason.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -208,17 +209,27 @@ def _parse_inline(state: StateCore) -> None:
     for before, token in pairwise(state.tokens):
         if token.map:
             line = token.map[0] + 1
+        if not before.hidden:
+            shown = before  # an item whose paragraph has no tag
         if token.type == "inline":
             state.env["line"] = line
             if before.tag == "th":
                 before.attrSet("scope", "col")
             if before.tag in {"td", "th"} and len(token.content) > LONG_CELL:
                 before.attrJoin("class", "long")
+            if _is_right_to_left(token.content):
+                shown.attrSet("dir", "rtl")
             token.children = []
             state.md.inline.parse(token.content, state.md, state.env, token.children)
             token.children = markdown_extensions.with_links(token.children)
             markdown_extensions.size_images(token.children)
             _check(token.children, line, state.env["marks"])
+
+
+def _is_right_to_left(text: str) -> bool:
+    """Return whether the first letter is of a script written from right to left (UAX #9, P2)."""
+    directions = map(unicodedata.bidirectional, "" if text.isascii() else text)
+    return next((each for each in directions if each in {"L", "R", "AL"}), "L") != "L"
 
 
 def _check(tokens: Sequence[Token], line: int, marks: Marks) -> None:

@@ -33,6 +33,14 @@ _TAGS_LEFT_OPEN = frozenset(
         "caption",
     )
 )
+# Tags that don't end a paragraph.
+INLINE = frozenset(
+    (
+        *("a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em"),
+        *("font", "i", "img", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span"),
+        *("strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"),
+    )
+)
 _DOCUMENT = frozenset(("html", "head", "body"))
 
 _ATTRIBUTE = r"""

@@ -6,12 +6,13 @@ Pure: domain values in; subject, HTML and plain text out. SES substitutes each r
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import NamedTuple
 
 from markdown_it.token import Token
 
-from broadsheet.domain.findings import Finding
+from broadsheet.domain.findings import Finding, Findings
 from broadsheet.domain.issues import (
     HtmlContent,
     IssueContent,
@@ -21,7 +22,7 @@ from broadsheet.domain.issues import (
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.mail import author_html, author_markdown, frame
+from broadsheet.mail import author_html, author_markdown, frame, html_text
 from broadsheet.mail import preheader as preheaders
 from broadsheet.mail.checks import outline
 from broadsheet.mail.checks.outline import Outline
@@ -131,8 +132,7 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     tokens = author_markdown.parse(markdown, issue.marks, _typography(issue.newsletter))
     text = plain_text(tokens, issue.marks.columns)
     headline = "" if _begins_with_headline(tokens) else issue.title
-    if headline:
-        text = f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}"
+    text = _with_headline(headline, text, issue)
     newsletter = issue.newsletter
     rendered = author_markdown.render(tokens)
     content = frame.styled(rendered, "issue/content.css", newsletter, newsletter.language)
@@ -153,28 +153,50 @@ def _begins_with_headline(tokens: list[Token]) -> bool:
     return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
 
 
-def _of_html(written: str, written_text: str, issue: _Issue) -> _Content:
+def _of_html(written: str, written_text: str | None, issue: _Issue) -> _Content:
     source = Source(written, issue.marks.findings)
-    text = _text_part(written_text, issue.marks)
     if source.is_document:
-        inserted = _document_preheader(issue), _document_footer(issue)
-        html = author_html.document(source, issue.marks, *inserted)
-        parts = outline.of_html(source, has_own_headline=True)
+        content = _of_document(source, written_text, issue)
     else:
-        html, has_headline = _of_fragment(source, text, issue)
-        parts = outline.of_html(source, has_own_headline=has_headline)
-    parts.alternative = outline.of_text(written_text)
-    return _Content(html, text, parts)
+        content = _of_fragment(source, written_text, issue)
+    if written_text is not None:
+        content.outline.alternative = outline.of_text(written_text)
+    return content
 
 
-def _of_fragment(source: Source, text: str, issue: _Issue) -> tuple[str, bool]:
-    """Return the HTML of a whole mail, and whether the fragment has its own headline."""
+def _of_document(source: Source, written_text: str | None, issue: _Issue) -> _Content:
+    marks = issue.marks
+    inserted = _document_preheader(issue), _document_footer(issue)
+    html = author_html.document(source, marks, *inserted)
+    if written_text is None:
+        unreported = replace(marks, findings=Findings())  # they are reported already
+        content = author_html.fragment(source, unreported)
+        tokens = html_text.tokens_of(author_html.with_styles_inlined(content, marks))
+        text = plain_text(tokens, marks.columns)
+    else:
+        text = _text_part(written_text, marks)
+    return _Content(html, text, outline.of_html(source, has_own_headline=True))
+
+
+def _of_fragment(source: Source, written_text: str | None, issue: _Issue) -> _Content:
+    columns = issue.marks.columns
     fragment = author_html.fragment(source, issue.marks)
     headline = "" if fragment.has_headline else issue.title
     content = author_html.with_styles_inlined(fragment, issue.marks)
-    first = issue.preheader or preheaders.of_text(text, issue.title, issue.marks.columns)
+    if written_text is None:
+        tokens = html_text.tokens_of(content)
+        text = _with_headline(headline, plain_text(tokens, columns), issue)
+        first = issue.preheader or preheaders.of_markdown(tokens, columns)
+    else:
+        text = _text_part(written_text, issue.marks)
+        first = issue.preheader or preheaders.of_text(text, issue.title, columns)
     body = _Body(content, headline, first, "html", fragment.style_tags)
-    return _framed(body, issue), fragment.has_headline
+    parts = outline.of_html(source, has_own_headline=fragment.has_headline)
+    return _Content(_framed(body, issue), text, parts)
+
+
+def _with_headline(headline: str, text: str, issue: _Issue) -> str:
+    return f"{heading(headline, 'h1', issue.marks.columns)}\n\n{text}" if headline else text
 
 
 def _framed(body: _Body, issue: _Issue) -> str:

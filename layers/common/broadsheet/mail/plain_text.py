@@ -1,4 +1,4 @@
-"""Renders Markdown as plain text, for mail programs that show no HTML.
+"""Renders Markdown's tokens as plain text, for mail programs that show no HTML.
 
 Emphasis keeps its marks, links become ``text (url)``, an image becomes its description, and lines
 break between words only, so that an address is never cut.
@@ -27,7 +27,7 @@ _LINE_MAY_END = re.compile(
 )
 _ADDRESS = re.compile(r"[(<]?[a-z][a-z0-9+.-]{0,20}://", re.IGNORECASE)
 _UNDERLINES = {"h1": "=", "h2": "-"}
-_EMPHASIS = {"em": "_", "strong": "*", "s": "~~"}
+_EMPHASIS = {"em": "_", "strong": "*", "s": "~~", "code": "`"}
 
 type Width = Callable[[str], int]
 
@@ -200,7 +200,7 @@ def _span(node: SyntaxTreeNode) -> str:  # noqa: PLR0911 - one return for each k
             return "\n"
         case "code_inline":
             return f"`{node.content}`"
-        case "em" | "strong" | "s":
+        case "em" | "strong" | "s" | "code":
             mark = _EMPHASIS[node.type]
             return f"{mark}{_inline(node)}{mark}"
         case "link":

@@ -24,6 +24,7 @@ ROLES = {
     "POST /issues/preview": Role.WRITE,
     "POST /issues/test": Role.WRITE,  # with WRITE alone, to the author's own test addresses
     "POST /issues/{id}/test": Role.WRITE,
+    "POST /issues/{id}/ask": Role.WRITE,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
     "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,

@@ -39,7 +39,7 @@ SENTENCES = {
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
     "missing-field": "this field is needed",
-    "missing-content": "give markdown, or content with html and text",
+    "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
     "not-a-truth-value": "this must be true or false",
@@ -58,6 +58,16 @@ SENTENCES = {
     ),
     # Authors.
     "role-needed": "this needs a token with the role {role}",
+    "nobody-to-ask": (
+        "nobody can be asked: no other author who may publish has an email address; the operator "
+        "adds one with make change-author NAME=jo EMAIL=jo@example.com"
+    ),
+    "approval-requests-spent": (
+        "you have asked {most} times within a day: ask those who may publish yourself"
+    ),
+    "approval-mail-refused": (
+        "SES refuses the mail to those who could be asked ({reason}): the operator has to see to it"
+    ),
     # Test mails.
     "test-address-not-allowed": (
         "your token doesn't allow test mails to address {number} of the list: "
@@ -88,7 +98,7 @@ SENTENCES = {
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
-    "idempotency-key-reused": "this Idempotency-Key was used for another issue: choose a new one",
+    "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",
     "version-not-found": "the issue has no such version",
@@ -98,12 +108,12 @@ SENTENCES = {
     "issue-published": "the issue is {status}: only a draft can be published or deleted",
     "issue-sending": "the issue is being sent: pause it first",
     "issue-not-editable": "the issue is {status}: it can't be edited any more",
-    "issue-is-draft": "the issue is a draft: publish it first",
+    "issue-is-draft": "the issue is a draft: it can only be edited, published or deleted",
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
     "issue-canceled": "the issue was canceled: it can't be sent again",
     "issue-not-started": "the issue has not started: nobody can have failed",
-    "issue-started": "the issue is {status}: only one that has not started can be rescheduled",
+    "issue-started": "the issue is {status}: it can't be rescheduled any more",
     "nobody-to-send-to": "this issue would go to 0 readers now: nobody has confirmed yet",
     "nobody-to-send-to-at-once": (
         "this issue goes to 0 readers now: nobody has confirmed yet; "
@@ -131,7 +141,7 @@ SENTENCES = {
     ),
     "footnote-unused": (
         "nothing refers to the footnote {label}: write [^{label}] where it belongs, "
-        "or it is left out"
+        "otherwise readers won't see it"
     ),
     "footnote-twice": "the footnote {label} is defined a second time: both texts become one note",
     "footnote-undefined": "[^{label}] is no footnote: write [^{label}]: and its text on a line",
@@ -183,6 +193,9 @@ SENTENCES = {
         "there is no preheader: the inbox shows the first words of the mail beside the subject"
     ),
     "publish-at-past": "publish_at, {publish_at}, has passed: the issue is sent at once",
+    "publish-at-past-draft": (
+        "publish_at, {publish_at}, has passed: the issue is sent at once when it is published"
+    ),
     "publish-at-far": "publish_at, {publish_at}, is more than a year away: check its year",
     "same-as-sent": (
         "the text is the same as that of “{title}”, published on {date}: readers would get it twice"
@@ -197,13 +210,13 @@ SENTENCES = {
         "make doctor shows what is missing"
     ),
     # Outcomes of an issue.
-    "nothing-to-correct": "nobody has an older version of this issue: there is nobody to correct",
+    "nothing-to-correct": "nobody has an older version of this issue: nobody needs a correction",
     "already-corrected": (
         "the issue {correction} corrects the older versions already: edit it, or publish another"
     ),
     "nobody-failed": "nobody has failed: there is nobody to send to again",
-    "careful-start": "a sample goes first; the others follow after the hold if it is good",
-    "warm-up": "the warm-up's mails of today are sent; the others leave tomorrow (UTC)",
+    "careful-start": "a sample goes first; the others follow after the hold if the sample is good",
+    "warm-up": "today's mails of the warm-up are all sent; the others leave tomorrow (UTC)",
     "quota-spent": "SES's 24-hour quota is spent; the others leave when it has room again",
     # Outages, and our own faults.
     "database-unavailable": "the database can't be reached just now: please try again in a minute",

@@ -84,7 +84,7 @@ _RARITIES = """
                        AND (ledger.round = batch.round OR ledger.outcome = 'accepted')
                  )
                  AND %(canceled)s
-           ) AS held
+           ) AS claimed_without_row
     """
 
 
@@ -108,7 +108,7 @@ class _Rarities(BaseModel):
 
     duplicates: int = 0
     possibly_twice: int = 0
-    held: int = 0
+    claimed_without_row: int = 0
 
 
 def read_books(
@@ -136,7 +136,7 @@ def _add_up(
     audience: int, standings: Sequence[_Standing], rarities: _Rarities, *, canceled: bool
 ) -> Books:
     without_row = audience - sum(standing.number for standing in standings)
-    waiting = min(without_row, rarities.held) if canceled else without_row
+    waiting = min(without_row, rarities.claimed_without_row) if canceled else without_row
     skipped = _by_reason(standings, Outcome.SKIPPED)
     if without_row > waiting:
         skipped = {**skipped, "canceled": without_row - waiting}

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet.mail.html_source import Kind, Piece, Source
+from broadsheet.mail.html_source import INLINE, Kind, Piece, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
 _CODE = frozenset(("code", "kbd", "pre", "samp"))
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-# Tags that don't end a paragraph.
-_INLINE = frozenset(
-    (
-        *("a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em"),
-        *("font", "i", "img", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span"),
-        *("strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"),
-    )
-)
 
 
 class Passage:
@@ -102,8 +94,8 @@ class Heading(NamedTuple):
 class Outline:
     """The parts of an issue, in order.
 
-    ``alternative``: the text that came with HTML. ``source``: that HTML. ``has_title_as_headline``:
-    whether the title stands above the content.
+    ``alternative``: the text that its author wrote beside HTML. ``source``: that HTML.
+    ``has_title_as_headline``: whether the title stands above the content.
     """
 
     passages: list[Passage] = field(default_factory=list)
@@ -216,7 +208,7 @@ class _Reader:
             self._link = (self._link[0] + name, *self._link[1:])
 
     def _begin_passage(self, tag: str) -> None:
-        if tag not in _INLINE:
+        if tag not in INLINE:
             self._passage = Passage(" of the HTML")
             self.outline.passages.append(self._passage)
 

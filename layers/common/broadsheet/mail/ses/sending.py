@@ -230,9 +230,21 @@ def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) ->
     what doesn't: also what the operator has to correct, such as an address that isn't verified in
     the sandbox, since the author waits for the answer.
     """
+    _send_at_once(newsletter, str(to), content, {"test": "issue"})
+
+
+def send_approval_request(newsletter: Newsletter, to: str, content: MailContent) -> None:
+    """Ask one person for approval. Raises as ``send_test``."""
+    _send_at_once(newsletter, to, content, {"approval": "request"})
+
+
+def _send_at_once(
+    newsletter: Newsletter, to: str, content: MailContent, tags: dict[str, str]
+) -> None:
+    """Send a mail whose sender waits for SES's answer."""
     configuration_set = settings.confirmation_configuration_set()
     try:
-        _send_simple(newsletter, str(to), content, configuration_set, {"test": "issue"})
+        _send_simple(newsletter, to, content, configuration_set, tags)
     except (MailNotTaken, MailRefused) as error:
         if not isinstance(error.__cause__, ClientError):
             raise

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadsheet.database import feedback_progress_table, issues_table, subscribers_table
-from broadsheet.database.ledger import breaker as breaker_counts
-from broadsheet.database.ledger import outcomes
+from broadsheet.database.ledger import breaker_counts, outcomes
 from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
@@ -82,9 +81,9 @@ def _ledger_updates(events: Iterable[SesEvent]) -> Iterable[LedgerUpdate]:
     by_row: dict[LedgerKey, LedgerUpdate] = {}
     for event in sorted(events, key=lambda event: event.sent_at):
         if key := event.key:
-            updates = _ledger_update(event, key)
+            update = _ledger_update(event, key)
             earlier = by_row.get(key)
-            by_row[key] = earlier.merged_with(updates) if earlier else updates
+            by_row[key] = earlier.merged_with(update) if earlier else update
     return by_row.values()
 
 
@@ -109,6 +108,7 @@ def _bounces_and_complaints(events: Iterable[SesEvent]) -> list[BounceOrComplain
             subscriber_id=event.subscriber_id,
             message_id=event.message_id,
             issue_id=event.issue_id,
+            # When the bounced mail was sent: a confirmation since then counts for more.
             bounced_at=event.sent_at if event.permanent_bounce_at else None,
             complained_at=event.complaint_at,
         )

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
-from broadsheet.database.ledger import breaker as breaker_counts
-from broadsheet.database.ledger import unresolved
+from broadsheet.database.ledger import breaker_counts, unresolved
 from broadsheet.domain.careful_start import LEAST_SAMPLE
 from broadsheet.domain.issues import FrozenAudience, IssueStatus
 from broadsheet.services.issues import pausing

@@ -40,7 +40,7 @@ def check(draft: WrittenMail) -> Checked:
     )
     findings = of_content(draft, rendering)
     if isinstance(draft, PublishRequest):
-        _check_time(draft.publish_at, findings)
+        _check_time(draft.publish_at, findings, is_draft=draft.draft)
     return Checked(rendering.issue, [*rendering.findings, *findings])
 
 
@@ -65,13 +65,14 @@ def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
     return findings
 
 
-def _check_time(publish_at: datetime | None, findings: Findings) -> None:
+def _check_time(publish_at: datetime | None, findings: Findings, *, is_draft: bool) -> None:
     """Report a time that has passed or is far away: most likely its year or zone is mistyped."""
     now = datetime.now(UTC)
     if publish_at is None:
         return
     if publish_at < now - _SOON_PASSED:
-        findings.add("publish-at-past", publish_at=publish_at.isoformat())
+        variant = {"variant": "draft"} if is_draft else {}
+        findings.add("publish-at-past", publish_at=publish_at.isoformat(), **variant)
     elif publish_at > now + _FAR_AWAY:
         findings.add("publish-at-far", publish_at=publish_at.isoformat())
 

@@ -37,7 +37,7 @@ class Editor(NamedTuple):
     role: Role | None
 
 
-def content(connection: Connection, issue_id: IssueId, version: int | None) -> IssueVersion:
+def find_version(connection: Connection, issue_id: IssueId, version: int | None) -> IssueVersion:
     """Return a version of an issue as it was written; without a number, the current one.
 
     Raises ``IssueNotFound`` and ``VersionNotFound``.
@@ -103,7 +103,7 @@ def publish_draft(
     with connection.transaction():
         issue = _found(issues_table.lock(connection, issue_id))
         # Rendered again: the newsletter's parameters may have changed since it was written.
-        draft = content(connection, issue_id, issue.version).draft
+        draft = find_version(connection, issue_id, issue.version).draft
         checked = checking.check(draft)
         resembles = checking.against_earlier(connection, draft, issue_id)
         if issue.status is not IssueStatus.DRAFT:

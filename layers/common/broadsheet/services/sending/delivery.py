@@ -155,7 +155,7 @@ def _deliver_claim(
         return False
     pace = calls.Pace(at_most.rate, first_slot=time.monotonic() + starts_in.total_seconds())
     time.sleep(max(0.0, starts_in.total_seconds()))
-    recipients, others, mail = invocation.in_database(
+    recipients, not_mailed, mail = invocation.in_database(
         lambda connection: (
             *open_recipients.read_recipients(connection, claim),
             _bulk_mail(connection, claim),
@@ -169,7 +169,7 @@ def _deliver_claim(
             answers.take(answered)
             if answers.number < len(recipients):  # the last ones are written as the claim ends
                 _record_meanwhile(invocation, claim, answers.accepted)
-    return _finish(invocation, claim, answers, others)
+    return _finish(invocation, claim, answers, not_mailed)
 
 
 # Of the issue that this environment sends, in the version that it sent last.
@@ -224,7 +224,7 @@ def _claim(
 
 
 def _finish(
-    invocation: Invocation, claim: Claim, answers: _Answers, others: Sequence[Delivery]
+    invocation: Invocation, claim: Claim, answers: _Answers, not_mailed: Sequence[Delivery]
 ) -> bool:
     """Write the remaining outcomes and release the claim; return whether other batches wait.
 
@@ -243,14 +243,15 @@ def _finish(
             released = delivery_batches_table.release_claim(
                 connection, claim, list(batch_results.values())
             )
-            not_accepted = [row for row in [*settled, *others] if row.batch_number in released.ours]
+            ended = [*settled, *not_mailed]
+            not_accepted = [row for row in ended if row.batch_number in released.ours]
             _record(connection, claim, [*answers.accepted, *not_accepted])
         return released.others_wait
 
     others_wait = invocation.in_database(release_claim)
     if refusals := answers.refusals:
         invocation.in_database(lambda connection: _react_to_refusals(connection, claim, refusals))
-    _log_outcome(claim, answers, settled, others)
+    _log_outcome(claim, answers, settled, not_mailed)
     return others_wait
 
 
@@ -265,7 +266,7 @@ def _react_to_refusals(connection: Connection, claim: Claim, refusals: dict[Refu
 
 
 def _log_outcome(
-    claim: Claim, answers: _Answers, settled: Sequence[Delivery], others: Sequence[Delivery]
+    claim: Claim, answers: _Answers, settled: Sequence[Delivery], not_mailed: Sequence[Delivery]
 ) -> None:
     by_outcome = Counter(delivery.outcome for delivery in settled)
     count("MailsAccepted", answers.number_accepted)
@@ -278,6 +279,6 @@ def _log_outcome(
         accepted=answers.number_accepted,
         failed=by_outcome[Outcome.FAILED],
         unresolved=by_outcome[Outcome.UNRESOLVED],
-        not_sent_to=len(others),
+        not_sent_to=len(not_mailed),
         waiting=len(answers.other) - len(settled),
     )

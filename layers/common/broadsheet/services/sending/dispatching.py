@@ -53,7 +53,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
             if issue.due_at > datetime.now(UTC):
                 return
             _freeze(connection, issue_id)
-        _hold_what_a_crash_left(connection, issue_id)
+        _close_dead_claims(connection, issue_id)
         _settle(connection, issue_id)
         _close_or_hold(connection, issue_id)
         day_over_until = _release(connection, issue_id, correlation_id)
@@ -134,8 +134,8 @@ def _insert_audience(connection: Connection, issue: Issue, size: int) -> FrozenA
     return careful_start.freeze(connection, issue.id, size, issue.careful)
 
 
-def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
-    """Close the batches whose deliver died, and hold their open recipients as unresolved.
+def _close_dead_claims(connection: Connection, issue_id: IssueId) -> None:
+    """Close the batches whose deliver died, and write their open recipients as unresolved.
 
     SES may have accepted their mails: they are not sent to again before that is known.
     """
@@ -143,7 +143,7 @@ def _hold_what_a_crash_left(connection: Connection, issue_id: IssueId) -> None:
         for claim in delivery_batches_table.lock_dead_claims(
             connection, issue_id, _dead_after_deadline()
         ):
-            _hold(connection, claim)
+            _close_as_unresolved(connection, claim)
 
 
 def _dead_after_deadline() -> timedelta:
@@ -152,16 +152,16 @@ def _dead_after_deadline() -> timedelta:
     return timedelta(seconds=timings.claim_taken_for_dead - timings.claim_deadline)
 
 
-def _hold(connection: Connection, claim: Claim) -> None:
-    recipients, others = open_recipients.read_recipients(connection, claim)
-    # A recipient who has unsubscribed since may have been mailed before: they are held, too.
-    unsubscribed = [other for other in others if other.outcome is Outcome.SKIPPED]
-    held: list[Recipient | Delivery] = [*recipients, *unsubscribed]
+def _close_as_unresolved(connection: Connection, claim: Claim) -> None:
+    recipients, not_mailed = open_recipients.read_recipients(connection, claim)
+    # A recipient who has unsubscribed since may have been mailed before: they are unresolved, too.
+    unsubscribed = [each for each in not_mailed if each.outcome is Outcome.SKIPPED]
+    perhaps_mailed: list[Recipient | Delivery] = [*recipients, *unsubscribed]
     unresolved = [
         Delivery(of.subscriber_id, of.batch_number, of.round, Outcome.UNRESOLVED, "CLAIM_DIED")
-        for of in held
+        for of in perhaps_mailed
     ]
-    failed = [other for other in others if other.outcome is Outcome.FAILED]
+    failed = [each for each in not_mailed if each.outcome is Outcome.FAILED]
     outcomes.record(connection, claim, [*failed, *unresolved])
     delivery_batches_table.release_claim(
         connection,
@@ -344,11 +344,11 @@ def _adjust_clock(
             return
         # In a canceled issue, a batch that a deliver has just released waits to be closed.
         is_canceled = issue.status is IssueStatus.CANCELED
-        is_held = (
+        has_work = (
             delivery_batches_table.has_open if is_canceled else delivery_batches_table.has_claimed
         )
         if issue.status is not IssueStatus.FINISHED and (
-            is_held(connection, issue_id) or unresolved_sends.oldest_deadline(connection, issue_id)
+            has_work(connection, issue_id) or unresolved_sends.oldest_deadline(connection, issue_id)
         ):
             return
         issue_clock.stop(issue_id)

@@ -47,15 +47,15 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
     The mark of the due mail commits with the subscriber's state. The mail is sent after that, and
     then the mark is cleared. When sending fails, the redelivered request finds the mark and sends.
     """
-    is_new = False
+    is_first_time = False
     with connection.transaction():
         subscribers_table.insert_pending(connection, request, request.received_at)
         subscriber = subscribers_table.lock_by_email(connection, request.email)
         if not sign_ups_table.has(connection, request.id):
             _enroll(connection, request, subscriber)
             subscriber = subscribers_table.lock_by_email(connection, request.email)
-            is_new = True
-    if is_new:
+            is_first_time = True
+    if is_first_time:
         count("SignUps")
     if subscriber.due_mail is not None:
         _send_due_mail(connection, subscriber, request)
