@@ -8,7 +8,7 @@ import typer
 
 from operations import options
 from operations.bill import model
-from operations.bill.model import Counted, Item, Month, Prices, Standing, bill, used
+from operations.bill.model import Counted, Item, Month, Prices, Standing, added, bill, used
 from operations.console import console, print_json, say, table
 from operations.options import Json, Region
 
@@ -35,6 +35,10 @@ NAMES = {
     "firewall_requests": "WAF, requests",
     "zones": "Route 53, zones",
     "zone_queries": "Route 53, queries",
+    "bucket_writes": "S3, writes",
+    "bucket_reads": "S3, reads",
+    "bucket_gigabytes": "S3, storage (GB)",
+    "transfer_gigabytes": "Traffic to the internet (GB)",
     "cdn_requests": "CloudFront, requests",
     "cdn_gigabytes": "CloudFront, traffic (GB)",
 }
@@ -43,7 +47,7 @@ LEAST_SHOWN, CENT = 0.01, 0.01
 
 
 class Extra(NamedTuple):
-    """What a stack may have besides, and what it would add."""
+    """What a stack may have or do besides, and what it would add."""
 
     name: str
     how: str
@@ -55,8 +59,11 @@ class Extra(NamedTuple):
 
 
 def extras(month: Month, counted: Counted, standing: Standing, prices: Prices) -> list[Extra]:
-    """Return what the stack doesn't have yet, with the price of each."""
-    found = []
+    """Return what the total leaves out, with the price of each."""
+    loaded = model.images(month, counted)
+    how = f"{model.IMAGES_A_READER} a reader and issue: {_amount(loaded['bucket_reads'])} loads"
+    how += f", {_amount(loaded['transfer_gigabytes'])} GB"
+    found = [Extra("Images", how, added(used(month, counted, standing), loaded, prices))]
     if not month.firewall:
         items = bill(model.firewall(month, counted, standing), prices)
         found.append(Extra("Firewall", "FirewallRequestsPerFiveMinutes", items))

@@ -33,7 +33,7 @@ IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper 
 # Lookups of a zone by whoever receives a mail: DKIM, DMARC and the bounce domain's SPF. An upper
 # bound, as receivers cache them. Those of the pages' own name are alias queries, which are free.
 ZONE_QUERIES_A_MAIL = 3.0
-# What a CDN would serve: nobody can count it beforehand.
+# What readers load, from here or from a CDN: nobody can count it beforehand.
 IMAGES_A_READER, IMAGE_BYTES, PAGE_BYTES = 3, 150_000, 20_000
 DEFAULT_REGION = "us-east-1"
 
@@ -70,6 +70,7 @@ class Counted(BaseModel):
     sign_up: Counts
     confirmation: Counts
     unsubscribe: Counts
+    image: Counts  # one that a reader loads
     issue: Counts  # beside its mails
     minute_of_sending: Counts
     mail: Counts
@@ -273,6 +274,24 @@ def cdn(month: Month) -> dict[str, float]:
     }
 
 
+def images(month: Month, counted: Counted) -> dict[str, float]:
+    """Return what the images of all issues use without a CDN, and those of a year in the bucket."""
+    loads = month.readers * month.issues * IMAGES_A_READER
+    loaded = counted.image.times(loads)
+    stored = month.issues * IMAGES_A_READER
+    return {
+        "api_requests": loaded.api_requests,
+        "lambda_requests": loaded.invocations,
+        "lambda_gb_seconds": loaded.gigabyte_seconds,
+        "log_gigabytes": loaded.log_bytes / 1e9,
+        "traces": loaded.invocations,
+        "bucket_writes": stored,
+        "bucket_reads": loads,
+        "bucket_gigabytes": 12 * stored * IMAGE_BYTES / 1e9,
+        "transfer_gigabytes": loads * IMAGE_BYTES / 1e9,
+    }
+
+
 def _happened(month: Month, counted: Counted) -> Counts:
     return (
         counted.visit.times(month.visits)
@@ -304,6 +323,18 @@ def bill(used: dict[str, float], prices: Prices, mail_price: float | None = None
         each = mail_price if name == "mails" and mail_price is not None else price.each
         items.append(Item(name, amount, price.free, max(0.0, amount - price.free) * each))
     return items
+
+
+def added(
+    base: dict[str, float], more: dict[str, float], prices: Prices, mail_price: float | None = None
+) -> list[Item]:
+    """Price what is used beside the rest, which has used up its part of what is free."""
+    before = {item.name: item.dollars for item in bill(base, prices, mail_price)}
+    both = {name: base.get(name, 0) + amount for name, amount in more.items()}
+    return [
+        Item(item.name, more[item.name], item.free, item.dollars - before.get(item.name, 0))
+        for item in bill(both, prices, mail_price)
+    ]
 
 
 def _acu_hours(month: Month, wishes: int) -> float:

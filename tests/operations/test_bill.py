@@ -43,6 +43,7 @@ def test_every_price_of_every_region_has_a_source_and_a_date(region: str) -> Non
     prices = Prices.read(region)
     everything = Month.usual(10, 1).model_copy(update={"firewall": True, "zone": True})
     uses = used(everything, Counted.read(), Standing.read()) | model.cdn(everything)
+    uses |= model.images(everything, Counted.read())
 
     assert uses.keys() == prices.of.keys() == command.NAMES.keys()
     for name, price in prices.of.items():
@@ -118,6 +119,24 @@ def test_a_cdn_is_free_for_a_small_list_and_cheap_for_a_large_one() -> None:
     assert dollars(10_000) == 0
     # 3 x 4 million images of 150 kB: 2 million requests and 776 GB beyond what is free.
     assert dollars(1_000_000) == pytest.approx(2 * 1.2 + 776 * 0.085)
+
+
+def test_images_are_paid_by_request_and_by_gigabyte_and_share_what_is_free() -> None:
+    month = Month(readers=1_000_000, issues=1, sign_ups=0, visits=0)
+    counted, standing = Counted.read(), Standing.read()
+
+    items = {
+        item.name: item.dollars
+        for item in model.added(
+            used(month, counted, standing), model.images(month, counted), PRICES
+        )
+    }
+
+    assert items["api_requests"] == pytest.approx(3 * 3.5)  # 3 million loads
+    assert items["bucket_reads"] == pytest.approx(3 * 0.4)
+    assert items["transfer_gigabytes"] == pytest.approx((450 - 100) * 0.09)
+    alone = model.bill(model.images(month, counted), PRICES)
+    assert items["traces"] >= next(item.dollars for item in alone if item.name == "traces")
 
 
 def test_a_database_of_ones_own_is_not_counted() -> None:
@@ -241,8 +260,8 @@ def test_what_a_stack_could_have_besides_is_priced_and_not_in_the_total() -> Non
     with_both = documented("bill", "--region", "us-east-1", "--firewall", "--zone")
 
     extra = {each["name"]: each["dollars"] for each in without["not_in_the_total"]}
-    assert extra == {"Firewall": 7.0, "Domain's zone": 0.55, "CDN": 0.0}
-    assert [each["name"] for each in with_both["not_in_the_total"]] == ["CDN"]
+    assert extra == {"Images": 0.62, "Firewall": 7.0, "Domain's zone": 0.55, "CDN": 0.0}
+    assert [each["name"] for each in with_both["not_in_the_total"]] == ["Images", "CDN"]
     more = with_both["this_month"]["total"] - without["this_month"]["total"]
     assert more == pytest.approx(7.55, abs=0.011)
     assert with_both["idle_month"]["total"] - without["idle_month"]["total"] == pytest.approx(7.5)

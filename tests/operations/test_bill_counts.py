@@ -17,10 +17,12 @@ from uuid import UUID
 import pytest
 from botocore.client import BaseClient
 
-from broadsheet import signed_tokens
+from broadsheet import images, signed_tokens
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import UnsubscribeToken
 from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.storage import images as stored_images
+from functions.archive.app import handler as archive
 from functions.authorize.app import handler as authorize
 from functions.confirm.app import handler as confirm
 from functions.deliver.app import handler as deliver
@@ -34,6 +36,7 @@ from local.lambda_events import api_event
 from operations.bill import model
 from operations.bill.model import Counted, Counts
 from tests.cloud import Cloud, context, json_of, sqs_event, token_in
+from tests.images import png
 
 if TYPE_CHECKING:
     from ses_server import Event
@@ -127,6 +130,13 @@ def measured(cloud: Cloud, meter: Meter) -> Counted:
     meter.ask(subscribe, "GET", "/")
     visit = meter.taken()
 
+    image = images.read(png())
+    stored_images.store(image)
+    for _ in range(2):  # the first makes S3's client
+        meter.taken()
+        meter.ask(archive, "GET", "/images/{file}", path_parameters={"file": image.file_name})
+    loaded = meter.taken()
+
     form = {"content-type": "application/json"}
     body = json.dumps({"name": "Ursula", "email": "ursula@example.com"})
     meter.ask(subscribe, "POST", "/subscriptions", body=body, headers=form)
@@ -186,6 +196,7 @@ def measured(cloud: Cloud, meter: Meter) -> Counted:
         sign_up=sign_up,
         confirmation=confirmation,
         unsubscribe=left,
+        image=loaded,
         issue=begun + tick,
         minute_of_sending=tick + waiting,
         mail=sent.times(1 / MAILS),
