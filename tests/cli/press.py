@@ -6,6 +6,7 @@ can be interrupted at each request, can be put to sleep, and remembers what it m
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -231,8 +232,10 @@ class Press(Interruptible):
             case ["POST", "correct"]:
                 return self._create(document, headers["Idempotency-Key"], corrects=issue_id)
             case ["POST", name]:
-                self._act(issue, name, document)
-                return web.json_response(issue.document(), status=HTTPStatus.ACCEPTED)
+                if name != "ask":
+                    self._act(issue, name, document)
+                answer = issue.document() | {"asked": 2}
+                return web.json_response(answer, status=HTTPStatus.ACCEPTED)
         raise Problem(HTTPStatus.NOT_FOUND, "page-not-found")
 
     def _act(self, issue: StoredIssue, name: str, document: dict[str, Any]) -> None:
@@ -277,11 +280,21 @@ def _replace(issue: StoredIssue, document: dict[str, Any], match: str | None) ->
     issue.request, issue.version = _asked(document), issue.version + 1
 
 
+def _message(word: str, line: str) -> str:
+    image = re.search(r"https://news\.example/images/\d+\.png", line)
+    return f"{word} in the line of {image[0]}" if image else f"{word} here"
+
+
 def _preview(document: dict[str, Any]) -> dict[str, Any]:
     text = str(document.get("markdown") or document["content"]["html"])
     rules = [("[[nome]]", "error", "unknown-placeholder"), ("TK", "warning", "todo-left")]
     warnings = [
-        {"code": code, "severity": severity, "message": f"{word} here", "where": f"line {number}"}
+        {
+            "code": code,
+            "severity": severity,
+            "message": _message(word, line),
+            "where": f"line {number}",
+        }
         for number, line in enumerate(text.splitlines(), 1)
         for word, severity, code in rules
         if word in line
