@@ -140,7 +140,7 @@ def test_scheduling_again_changes_the_time(press: Press, november: Path) -> None
 
 
 @pytest.mark.parametrize("when", ["2020-01-01 08:00", "soon", "8:00"])
-def test_a_time_that_has_passed_or_is_none_is_refused(
+def test_scheduling_for_a_past_or_invalid_time_is_refused(
     press: Press, november: Path, when: str
 ) -> None:
     status, _ = failed("schedule", "november.md", when, "--yes")

@@ -96,7 +96,7 @@ def test_logging_out_forgets_the_token(press: Press, nobody: Path, keys: Keys) -
     assert "Log in first: broadsheet login https://YOUR-NEWSLETTER" in said
 
 
-def test_of_several_newsletters_the_last_login_is_meant_or_the_one_that_is_named(
+def test_commands_use_the_newsletter_of_the_last_login_unless_another_is_named(
     press: Press, nobody: Path
 ) -> None:
     ran("login", press.url, "--token", TOKEN)

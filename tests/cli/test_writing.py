@@ -270,7 +270,7 @@ def test_an_image_with_too_many_pixels_is_not_even_read(press: Press, author: Pa
     assert "too many pixels" in said
 
 
-def test_an_image_that_is_missing_is_said(press: Press, november: Path) -> None:
+def test_a_missing_image_is_named(press: Press, november: Path) -> None:
     november.write_text(ISSUE + "![A cup](cup.png)\n")
 
     status, said = failed("check", "november.md")

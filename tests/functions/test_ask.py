@@ -126,7 +126,7 @@ def test_nobody_is_asked_twice_for_the_same_version(cloud: Cloud) -> None:
     assert cloud.mails_to(JO)[-1].subject.endswith("A better title")
 
 
-def test_who_asks_is_not_asked(cloud: Cloud) -> None:
+def test_an_author_is_not_asked_for_approval_of_their_own_draft(cloud: Cloud) -> None:
     assert json_of(ask(draft(), "jo", "publish")) == {"asked": 1}
 
     assert asked(cloud) == [MAX]

@@ -238,7 +238,7 @@ def test_the_look_at_all_starts_lost_clocks_again(cloud: Cloud) -> None:
     assert clocks() == [issue_id]
 
 
-def test_what_a_crash_leaves_is_held_as_unresolved_and_never_sent_again(cloud: Cloud) -> None:
+def test_recipients_of_a_dead_claim_are_unresolved_and_not_sent_to_again(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = publish_issue()
     tick(issue_id)
@@ -260,7 +260,7 @@ def test_what_a_crash_leaves_is_held_as_unresolved_and_never_sent_again(cloud: C
     assert document["status"] == "sending"
 
 
-def test_who_left_after_a_crash_is_held_as_well_since_ses_may_have_their_mail(
+def test_a_reader_who_left_after_a_crash_is_unresolved_since_ses_may_have_their_mail(
     cloud: Cloud,
 ) -> None:
     (ursula,) = cloud.add_confirmed("ursula@example.com")

@@ -104,7 +104,7 @@ def test_a_mail_that_ses_took_and_then_did_not_send_has_failed(
 
 
 @pytest.mark.parametrize("order", [*permutations(["Send", "Rendering Failure", "Reject"])])
-def test_of_what_one_batch_tells_of_a_mail_the_last_word_holds_in_any_order(
+def test_a_rejection_outranks_a_mails_other_events_in_a_batch_in_any_order(
     cloud: Cloud, ursula: UUID, order: tuple[str, ...]
 ) -> None:
     issue_id, message_id = sent(cloud)
@@ -384,7 +384,7 @@ def test_two_mails_reported_in_one_batch_are_a_duplicate(cloud: Cloud, ursula: U
     ],
     ids=["both suppressed", "one bounced", "both delivered", "both complained of"],
 )
-def test_of_two_mails_in_one_batch_what_is_reported_of_the_earlier_stays_in_any_order(
+def test_the_events_of_the_earlier_of_two_mails_in_a_batch_stay_in_any_order(
     cloud: Cloud,
     ursula: UUID,
     told: dict[str, Any],
@@ -495,7 +495,7 @@ def _impatient() -> Timings:
     return Timings(worker_connect_timeout=0)
 
 
-def test_all_that_failed_come_back_soon_but_what_the_queue_does_not_know(
+def test_failed_messages_come_back_soon_except_one_that_the_queue_does_not_know(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
 ) -> None:
     timings = Timings(worker_connect_timeout=0, message_retry_first=0)

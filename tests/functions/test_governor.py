@@ -330,7 +330,7 @@ def test_one_of_all_asks_ses_for_its_quota_once_a_minute(cloud: Cloud, asked: li
         another_minute(cloud)
 
 
-def test_when_ses_does_not_tell_its_quota_the_last_one_holds(
+def test_when_ses_does_not_report_its_quota_the_last_one_stays_in_force(
     cloud: Cloud, output: Callable[[], str]
 ) -> None:
     cloud.add_confirmed("ursula@example.com")

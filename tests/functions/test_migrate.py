@@ -170,7 +170,7 @@ def test_an_update_applies_only_what_is_new(
     assert database.count("one") == 1
 
 
-def test_asked_again_it_changes_nothing(
+def test_a_repeated_migration_changes_nothing(
     database: Database, cloudformation: CloudFormation, package: Callable[..., None]
 ) -> None:
     package(_0001_first=FIRST)

@@ -328,7 +328,7 @@ class TestATestMail:
         assert "unknown-placeholder" in codes(answer)
         assert len(cloud.ses.mails()) == 1
 
-    def test_of_what_no_mail_can_carry_is_refused(self, cloud: Cloud) -> None:
+    def test_of_an_unsendable_issue_is_refused(self, cloud: Cloud) -> None:
         answer = send_test("a@example.com", body={"title": "One", "markdown": "> " * 60 + "x"})
 
         assert (answer["statusCode"], problem_in(answer)["code"]) == (400, "unsendable-issue")

@@ -281,7 +281,7 @@ def hanging(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("lost", [internal_error, unavailable, dropped, hanging])
-def test_a_lost_answer_is_held_as_unresolved_and_not_asked_again(
+def test_a_mail_whose_answer_is_lost_is_unresolved_and_not_sent_again(
     cloud: Cloud,
     issue_id: str,
     lost: Callable[[Cloud], None],

@@ -125,7 +125,7 @@ def test_nothing_is_sent_again_before_the_grace_time(cloud: Cloud, issue_id: str
     assert cloud.ses.mails() == []  # nor is a probe sent that could prove nothing
 
 
-def test_nothing_is_sent_again_while_no_later_mail_is_heard_of(
+def test_nothing_is_sent_again_before_a_later_mail_has_an_event(
     cloud: Cloud, issue_id: str, output: Callable[[], str]
 ) -> None:
     grace_passes(cloud)
@@ -141,7 +141,7 @@ def test_nothing_is_sent_again_while_no_later_mail_is_heard_of(
     assert "UnresolvedPastGrace" in output()
 
 
-def test_when_nothing_else_tells_one_probe_goes_out_and_its_event_lets_the_proof_go_on(
+def test_without_other_mails_one_probe_is_sent_and_its_event_continues_the_proof(
     cloud: Cloud, issue_id: str
 ) -> None:
     grace_passes(cloud)

@@ -32,11 +32,11 @@ def test_a_browser_gets_a_page(refused: dict[str, Refused], name: str):
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
-def test_nothing_came_of_it(refused: dict[str, Refused], name: str):
+def test_a_refused_request_sends_no_mail(refused: dict[str, Refused], name: str):
     assert refused[name].reader.mails() == []
 
 
-def test_no_issue_came_of_it(refused: dict[str, Refused], town: Town):
+def test_a_refused_request_makes_no_issue(refused: dict[str, Refused], town: Town):
     listed = town.ask_as_author("GET", "/issues?limit=100").json()["issues"]
 
     titles = {issue["title"] for issue in listed}

@@ -34,7 +34,7 @@ def test_everybody_gets_an_issue_once_whose_sending_a_power_cut_broke_off(
     assert max(power_cut.taken.values()) == 1
 
 
-def test_after_a_power_cut_whoever_may_have_their_mail_is_held_until_an_event_of_ses(
+def test_after_a_power_cut_unresolved_readers_wait_for_an_event_of_ses(
     power_cut: PowerCut,
 ):
     assert power_cut.held["unresolved"] > 0

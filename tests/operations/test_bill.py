@@ -179,7 +179,7 @@ def test_mails_cost_as_many_as_there_are_readers_and_issues() -> None:
     assert on_the_plan.dollars == pytest.approx(6.416)
 
 
-def test_counts_add_up() -> None:
+def test_counts_can_be_multiplied_and_added() -> None:
     twice = Counts(invocations=2, mails=1).times(2) + Counts(invocations=1)
 
     assert (twice.invocations, twice.mails, twice.publishes) == (5, 2, 0)
@@ -297,7 +297,7 @@ def test_a_stack_is_priced_with_its_own_region_and_parameters(
         (["--mail-price", "free"], "unable to parse string as a number"),
     ],
 )
-def test_what_is_no_number_of_anything_is_refused_in_words(arguments: list[str], says: str) -> None:
+def test_an_invalid_number_is_refused_in_words(arguments: list[str], says: str) -> None:
     result = run("bill", *arguments)
 
     assert result.exit_code == 2

@@ -413,7 +413,7 @@ def test_a_budget_that_an_earlier_attempt_turned_off_needs_no_permission(
     assert "budgets:ModifyBudget" not in said.output
 
 
-def test_what_hangs_on_more_than_iam_s_simulation_knows_is_not_held_against_them(
+def test_a_denial_for_want_of_context_in_iams_simulation_does_not_count(
     operator: Operator,
 ) -> None:
     simulate(simulation(["iam:PassRole"], missing=["iam:PassedToService"]))
@@ -606,7 +606,9 @@ def test_an_identity_that_ses_knows_is_left_as_it_is(operator: Operator, domain:
     assert "SenderDomain" not in operator.remembered()
 
 
-def test_of_an_address_that_ses_knows_the_domain_is_still_made(operator: Operator) -> None:
+def test_a_domain_becomes_an_identity_although_ses_knows_an_address_in_it(
+    operator: Operator,
+) -> None:
     boto3.client("sesv2").create_email_identity(EmailIdentity="letters@page.press")
 
     said = operator.deploy_by_flags()
@@ -1009,7 +1011,7 @@ def test_what_doctor_still_wants_is_for_today_with_its_values() -> None:
     ]
 
 
-def test_what_others_take_a_day_for_is_for_tomorrow() -> None:
+def test_steps_that_others_take_a_day_for_are_listed_under_tomorrow() -> None:
     asked = to_do(
         finding("sandbox", Verdict.BAD, "The account is in SES's sandbox."),
         finding("dkim", Verdict.BAD, "SES has not seen the DKIM records."),

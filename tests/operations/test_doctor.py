@@ -208,7 +208,7 @@ def tell(client: Any, configuration_set: str, topic: str, types: list[str]) -> N
     )
 
 
-def test_where_all_is_well_nothing_stands_in_the_way(
+def test_a_healthy_stack_passes_every_check(
     practice: Practice, capsys: pytest.CaptureFixture[str]
 ) -> None:
     findings = doctor.examine(practice.target)

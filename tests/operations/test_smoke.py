@@ -32,6 +32,6 @@ def test_an_error_is_a_problem_document(content_type: str) -> None:
     ],
     ids=["another status", "as plain JSON", "as nothing", "without a status", "a page"],
 )
-def test_what_is_none_ends_the_smoke_test(reply: Reply, said: str) -> None:
+def test_any_answer_but_the_expected_problem_ends_the_smoke_test(reply: Reply, said: str) -> None:
     with pytest.raises(SmokeFailed, match=said):
         smoke._expect_problem(reply, HTTPStatus.UNAUTHORIZED, "asking")

@@ -52,7 +52,7 @@ def test_those_who_are_named_are_unsubscribed_and_nobody_else(
     assert staying != leaving
 
 
-def test_one_that_nobody_has_is_harmless(cloud: Cloud, edge: list[str]) -> None:
+def test_unsubscribing_an_unknown_id_is_harmless(cloud: Cloud, edge: list[str]) -> None:
     assert unsubscribe.unsubscribe(URL, [SubscriberId(uuid4())]) == 1
 
     enroll({"Records": cloud.messages("REQUESTS")}, context())

@@ -638,7 +638,7 @@ def test_only_the_protected_environment_at_github_is_trusted() -> None:
     }
 
 
-def test_both_roles_may_the_same() -> None:
+def test_both_roles_have_the_same_permissions() -> None:
     resources = roles.written(DEPLOYER)
     policies = {name for name, node in resources.items() if "Managed" in node["Type"]}
 

@@ -235,7 +235,7 @@ def test_every_permission_is_for_named_actions_on_named_resources(name: str) -> 
 
 
 @each_function
-def test_a_mail_of_its_own_is_sent_as_the_sender_only(name: str) -> None:
+def test_a_function_sends_single_mails_as_the_sender_only(name: str) -> None:
     for statement in statements(name):
         if "ses:SendEmail" in as_list(statement["Action"]):
             assert statement["Condition"] == {

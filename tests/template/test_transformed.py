@@ -253,7 +253,7 @@ def test_an_existing_database_is_reached_from_nowhere_in_particular(
 
 
 @each_function_with_database
-def test_or_from_the_operator_s_own_subnets(
+def test_an_existing_database_is_reached_from_the_operators_own_subnets(
     deploy: Callable[[dict[str, str]], Resources], name: str
 ) -> None:
     over_ipv4 = functions(deploy(IN_SUBNETS))[name]["VpcConfig"]
@@ -442,7 +442,7 @@ def test_only_the_topic_of_ses_s_events_may_send_from_outside(
         assert allowance["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "SesEvents"}}}
 
 
-def test_whatever_calls_and_is_not_answered_keeps_what_it_could_not_hand_over(
+def test_each_caller_keeps_the_calls_that_fail_in_a_dead_letter_queue(
     deploy: Callable[[dict[str, str]], Resources],
 ) -> None:
     resources = deploy(OWN_DATABASE | EVERYTHING)
@@ -670,7 +670,7 @@ def test_two_zones_of_a_region_are_taken(template: Node, zones: str) -> None:
         *("eu-central-1a,eu-central-1b,eu-central-1c", "eu-central-1a,eu-central-1", "euc1-az1,a"),
     ],
 )
-def test_what_is_not_two_zones_is_refused(template: Node, zones: str) -> None:
+def test_any_number_of_zones_but_two_is_refused(template: Node, zones: str) -> None:
     assert not re.search(template["Parameters"]["AvailabilityZones"]["AllowedPattern"], zones)
 
 

@@ -1,6 +1,7 @@
 """An issue's clock: an EventBridge Scheduler schedule that calls dispatch once a minute.
 
-It exists while the issue is open, so that nothing runs, and no database wakes, when none is.
+It exists while dispatch has work for the issue; a draft, or a paused issue at rest, has none. So
+nothing runs, and no database wakes, while there is nothing to do.
 """
 
 from __future__ import annotations

@@ -181,7 +181,11 @@ def issue_configuration_set() -> str:
 
 
 def confirmation_configuration_set() -> str:
-    """Return the SES configuration set of the mails that answer a sign-up."""
+    """Return the SES configuration set of all single mails.
+
+    That is: answers to a sign-up, the welcome mail and the newest issue with it, test mails and
+    requests for approval.
+    """
     return _required("CONFIRMATION_CONFIGURATION_SET")
 
 

@@ -203,7 +203,7 @@ def test_aurora_is_entered_under_its_own_name_and_region_s_authority(
     assert session() == {"user": "broadsheet", "database": "newsletter"}
 
 
-def test_who_has_another_s_name_is_not_talked_to(
+def test_a_database_with_the_certificate_of_another_name_is_not_talked_to(
     aurora: None, door: Callable[[Authority, str], Door], our_authority: Authority
 ) -> None:
     impostor = door(our_authority, "other.cluster-abc123.eu-central-1.rds.amazonaws.com")
@@ -213,7 +213,7 @@ def test_who_has_another_s_name_is_not_talked_to(
     assert impostor.greetings == []
 
 
-def test_who_is_signed_by_another_authority_is_not_talked_to(
+def test_a_database_signed_by_another_authority_is_not_talked_to(
     aurora: None, door: Callable[[Authority, str], Door], our_authority: Authority
 ) -> None:
     impostor = door(Authority("ours"), AURORA)
@@ -402,7 +402,7 @@ def session_within(connect_timeout: float) -> dict[str, Any]:
         return {"user": user}
 
 
-def test_one_that_takes_longer_is_reported_in_time(cloud: Cloud) -> None:
+def test_a_database_that_is_down_for_longer_is_reported_in_time(cloud: Cloud) -> None:
     with cloud.database_down():
         began = time.monotonic()
         with pytest.raises(DatabaseUnavailable, match="try again"):
@@ -411,7 +411,7 @@ def test_one_that_takes_longer_is_reported_in_time(cloud: Cloud) -> None:
         assert time.monotonic() - began < 3
 
 
-def test_one_that_takes_the_call_and_says_nothing_is_given_up_in_time(
+def test_a_database_that_takes_the_call_and_says_nothing_is_given_up_in_time(
     cloud: Cloud, door: Callable[[Authority, str], Door], our_authority: Authority
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

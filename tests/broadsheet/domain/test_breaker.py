@@ -42,7 +42,7 @@ def test_the_breaker_trips_by_the_number_and_the_share(
     ("bounced", "complained", "may_trip"),
     [(19, 2, False), (20, 0, True), (0, 3, True), (0, 0, False)],
 )
-def test_the_accepted_mails_are_worth_counting_from_the_least_numbers_on(
+def test_the_breaker_can_trip_only_from_the_least_numbers_on(
     *, bounced: int, complained: int, may_trip: bool
 ) -> None:
     assert BREAKER.may_trip(BreakerCounts(bounced, complained)) is may_trip

@@ -38,7 +38,7 @@ def test_a_hold_is_a_duration_of_iso_8601(hold: str, shown: str) -> None:
         *(3600, 3600.0, True, None, [], {}, "PT\N{ARABIC-INDIC DIGIT ONE}H"),
     ],
 )
-def test_a_hold_that_is_none_is_refused(hold: object) -> None:
+def test_an_invalid_hold_is_refused(hold: object) -> None:
     with pytest.raises(ValidationError):
         CarefulStart.model_validate(CAREFUL | {"hold": hold})
 
@@ -46,7 +46,7 @@ def test_a_hold_that_is_none_is_refused(hold: object) -> None:
 @pytest.mark.parametrize(
     "sample", [0, 1, -0.5, 2, "0.01", True, None, [], float("nan"), float("inf")]
 )
-def test_a_sample_that_is_no_share_is_refused(sample: object) -> None:
+def test_an_invalid_sample_is_refused(sample: object) -> None:
     with pytest.raises(ValidationError):
         CarefulStart.model_validate(CAREFUL | {"sample": sample})
 

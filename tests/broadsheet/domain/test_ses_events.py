@@ -145,7 +145,7 @@ def marked(at: str, suppressed_as: str) -> LedgerUpdate:
     )
 
 
-def test_of_two_updates_the_first_value_of_each_kind_stays() -> None:
+def test_a_merged_update_keeps_the_first_value_of_each_kind() -> None:
     first, second = marked(AT, "first"), marked("2026-11-28T13:00:00Z", "second")
 
     assert first.merged_with(second) == first

@@ -47,7 +47,7 @@ def test_its_only_link_leads_to_the_issue() -> None:
     assert links == [URL]
 
 
-def test_one_reader_is_one() -> None:
+def test_one_reader_is_written_in_the_singular() -> None:
     assert "1 reader now" in asking(audience=1).text
 
 

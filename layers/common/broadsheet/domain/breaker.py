@@ -18,8 +18,8 @@ class BreakerCounts(NamedTuple):
     def is_bad_sample(self) -> bool:
         """Whether a sample has too many of them for the rest to be sent.
 
-        The shares are of the whole sample, which SES takes within minutes: of the few that it has
-        taken at first, a good list may have as many by chance.
+        The limits are shares of the whole sample. Of the first few mails, a good list can reach
+        them by chance.
         """
         return self.sample is not None and SAMPLE_BREAKER.trips(self, self.sample)
 
@@ -33,7 +33,7 @@ class Breaker(NamedTuple):
     least_complaints: int = 3
 
     def may_trip(self, counts: BreakerCounts) -> bool:
-        """Return whether the breaker trips if few enough mails were accepted."""
+        """Return whether the breaker could trip, whatever the number of accepted mails."""
         return self.trips(counts, accepted=0)
 
     def trips(self, counts: BreakerCounts, accepted: int) -> bool:
@@ -47,5 +47,5 @@ class Breaker(NamedTuple):
 
 
 BREAKER = Breaker()
-# For 50 mails: docs/decisions/0023 has the odds.
+# For 50 mails: docs/decisions/0026 has the odds.
 SAMPLE_BREAKER = Breaker(least_bounces=4, least_complaints=2)

@@ -244,7 +244,7 @@ class PublishRequest(IssueDraft):
     """What an author asks for with an issue's text.
 
     Without ``publish_at`` it is published at once; so is one whose time has passed. A ``draft`` is
-    stored, and published later: then, unless another time is given, at its ``publish_at``.
+    stored, and published later; its ``publish_at`` is then the default.
     """
 
     publish_at: PublishAt | None = None
@@ -282,7 +282,7 @@ class CorrectedVersion(NamedTuple):
 
 
 class PublishDraftRequest(BaseModel):
-    """When an author wants a draft published: at once, unless it or the draft has a time."""
+    """When an author wants a draft published: at this time, else the draft's, else at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -375,8 +375,8 @@ class Issue(BaseModel):
     ``version``: the current one. ``publish_at``: None for a draft without a time.
     ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
     rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
-    sample has an outcome. ``corrects``: the issue of which the audience of this one has an older
-    version than ``corrects_version``.
+    sample has an outcome. ``corrects``, ``corrects_version``: this issue goes to those who have an
+    older version of that issue.
     """
 
     model_config = ConfigDict(frozen=True)

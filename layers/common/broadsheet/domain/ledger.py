@@ -42,8 +42,7 @@ class Books(BaseModel):
 class LedgerRow(BaseModel):
     """A row of the ledger, as an author sees it.
 
-    ``version``: of the issue, in the mail, or if none was accepted, as its last claim would have
-    sent it.
+    ``version``: of the mail; if none was accepted, of the last claim.
     """
 
     model_config = ConfigDict(frozen=True)

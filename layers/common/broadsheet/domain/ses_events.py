@@ -204,7 +204,7 @@ class SesEvent(BaseModel):
 
     @property
     def suppressed_as(self) -> str | None:
-        """The subtype by which SES says that it did not send the mail, knowing its end before."""
+        """The subtype, if SES sent no mail since the address was already on a suppression list."""
         harm = self.bounce or self.complaint
         return harm.subtype if harm and harm.subtype in SUPPRESSED else None
 

@@ -1,7 +1,8 @@
-"""Renders an issue once, at publishing, as the three templates that SES gets.
+"""Renders an issue as the three templates that SES gets.
 
-Pure: domain values in; subject, HTML and plain text out. SES substitutes each recipient's values
-(``substitutions``).
+It is rendered when it is stored or edited, a draft again when it is published; never for each
+reader, since SES substitutes their values (``substitutions``). Pure: domain values in; subject,
+HTML and plain text out.
 """
 
 import json

@@ -52,9 +52,10 @@ def count(connection: Connection, corrected: CorrectedVersion) -> int:
 
 
 def count_unsettled(connection: Connection, corrected: CorrectedVersion) -> int:
-    """Count the recipients who may get an older version yet, or have it already; some twice.
+    """Count the recipients who may get an older version yet, or have it already.
 
-    Once there are none, nobody joins those with an older version: a claim sends the current one.
+    A recipient may be counted twice. Once there are none, nobody joins those with an older
+    version: a claim sends the current one.
     """
     return _number(connection, _COUNT_UNSETTLED, corrected)
 

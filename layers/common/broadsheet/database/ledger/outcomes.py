@@ -73,7 +73,7 @@ _RECORD = sql.SQL(
 def record(connection: Connection, claim: Claim, deliveries: Iterable[Delivery]) -> int:
     """Write a claim's outcomes, and return how many duplicates they show.
 
-    A duplicate is a mail that SES accepted beside another one to the same recipient in the round.
+    A duplicate is a second mail that SES accepted for one recipient in one round.
     An acceptance may be written whoever holds the batch now. Any other outcome may be written only
     by the claim that still holds it: the caller has released the batch in the same transaction.
     """

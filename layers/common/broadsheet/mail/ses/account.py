@@ -58,8 +58,8 @@ def send_quota() -> SendQuota:
 def lacks_of_sender(sender: MailAddress) -> str:
     """Return what SES lacks to send as the sender with a signature; empty if nothing.
 
-    SES uses the most exact identity that it has. What it said counts for up to ten minutes. When
-    it does not answer, nothing is known to lack.
+    SES uses the most exact identity that it has. Its answer counts for up to ten minutes. When
+    SES does not answer, the result is empty, too.
     """
     try:
         return _ask_about(str(sender), int(time.monotonic() / _SENDER_KNOWN))

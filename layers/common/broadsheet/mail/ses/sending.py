@@ -211,6 +211,7 @@ def send_to_subscriber(
 ) -> str:
     """Send one mail that a subscriber is owed, and return SES's message id.
 
+    That is an answer to a sign-up, a welcome mail, or the newest issue with it.
     Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
     and ``MailRefused`` when SES will never accept it.
     """
@@ -241,7 +242,10 @@ def send_approval_request(newsletter: Newsletter, to: str, content: MailContent)
 def _send_at_once(
     newsletter: Newsletter, to: str, content: MailContent, tags: dict[str, str]
 ) -> None:
-    """Send a mail whose sender waits for SES's answer."""
+    """Send a test mail or a request for approval, whose sender waits for SES's answer.
+
+    Its configuration set is that of confirmations, as for all mails that are not an issue's.
+    """
     configuration_set = settings.confirmation_configuration_set()
     try:
         _send_simple(newsletter, to, content, configuration_set, tags)

@@ -3,6 +3,9 @@
 The sample's batches come first. Once each of their mails has an outcome, the rest is held for the
 time that the author gave, while SES's events come in. Then dispatch looks at the breaker's counts
 once more and sends the rest, or the issue stays paused.
+
+Called by dispatch (``freeze``, ``advance``), by feedback, which stops a bad sample at once, and by
+what shows an issue.
 """
 
 from __future__ import annotations

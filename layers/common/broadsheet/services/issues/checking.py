@@ -45,7 +45,7 @@ def check(draft: WrittenMail) -> Checked:
 
 
 def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
-    """Return what the author may want to correct in an issue that a mail can carry."""
+    """Return what the author may want to correct in an issue that can be sent."""
     findings = Findings()
     outline, today = rendering.outline, datetime.now(UTC).date()
     beside = [Passage.titled("the title", str(draft.title))]

@@ -1,4 +1,8 @@
-"""Pauses an issue that needs the operator's or its author's attention."""
+"""Pauses an issue that needs the operator's or its author's attention.
+
+Called by deliver, when SES refuses the account; by feedback, for the breaker; and by a careful
+start whose sample was bad.
+"""
 
 from __future__ import annotations
 

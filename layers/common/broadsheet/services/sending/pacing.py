@@ -1,4 +1,8 @@
-"""The rate of issues: the account's live rate, times the stack's share, less a headroom."""
+"""The rate of issues: the account's live rate, times the stack's share, less a headroom.
+
+Called by deliver and dispatch; by what sends single mails, such as confirmations and test mails;
+and by what shows an author the rate.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ class Allowed(NamedTuple):
 
     @property
     def is_day_over(self) -> bool:
-        """Whether today's mails are sent, but for fewer than a batch may have."""
+        """Whether today's room is less than one full batch."""
         return self.left is not None and self.left < BULK_LIMIT
 
 
@@ -109,7 +113,7 @@ def usual_rate(connection: Connection) -> float:
 
 
 def known_rate(connection: Connection) -> float | None:
-    """Return the last rate as ``usual_rate`` does; None before SES has reported one."""
+    """Return the last rate, as in ``usual_rate``; None before SES has reported one."""
     account_rate = _read(connection).account_rate
     return _ours(account_rate) if account_rate is not None else None
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
     """Mark the welcome mail as due to somebody who has confirmed; return what is due.
 
-    ``before``: the subscriber before that. Who has confirmed before is owed nothing new, also if
-    nobody welcomed them.
+    ``before``: the subscriber before that. Somebody who confirmed earlier is owed no new welcome,
+    even if they never had one.
     """
     if not settings.sends_welcome_mail():
         return None
