@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from broadsheet.storage import bucket
 from functions.archive.app import handler as archive
@@ -203,8 +204,8 @@ def test_an_upload_of_what_is_being_stored_at_the_same_time_is_repeated_once(
     """S3 answers 409 to a conditional write while another one of the same key is under way."""
     left = [b"<Error><Code>ConditionalRequestConflict</Code></Error>"] * conflicts
 
-    def conflict(**_: object) -> AWSResponse | None:
-        return AWSResponse("", 409, {}, _Body(left.pop())) if left else None
+    def conflict(**_: object) -> Any:  # noqa: ANN401 - the stubs know of no answer
+        return AWSResponse("", 409, HTTPHeaders(), _Body(left.pop())) if left else None
 
     events = bucket._client().meta.events
     events.register_first("before-send.s3.PutObject", conflict)
