@@ -77,7 +77,7 @@ def test_an_error_is_answered_with_its_code_and_its_sentence(
     assert HTTPStatus(status).phrase not in page  # a reader's heading, not HTTP's
     for answer in (in_program, in_browser):
         assert "canary" not in answer["body"]
-        assert ("Retry-After" in answer["headers"]) == (status == 503)
+        assert ("Retry-After" in answer["headers"]) == (status in {429, 503})
 
 
 def every_error() -> list[type[errors.BroadsheetError]]:
