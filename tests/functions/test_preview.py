@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -74,6 +74,12 @@ def stored(cloud: Cloud) -> int:
         len(cloud.rows(f"SELECT 1 FROM {table}"))  # noqa: S608 - names of ours
         for table in ("issues", "issue_versions", "deliveries", "delivery_batches")
     )
+
+
+def use_up(cloud: Cloud, mails: int, days_ago: int = 0) -> None:
+    """Have Ada send test mails, on a day in UTC."""
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
+    cloud.rows(f"INSERT INTO daily_budgets VALUES ('ada', 'test_mails', '{day}', {mails})")  # noqa: S608 - our own
 
 
 @pytest.fixture(autouse=True)
@@ -336,9 +342,7 @@ class TestATestMail:
         assert cloud.rows("SELECT 1 FROM daily_budgets") == []
 
     def test_is_sent_fifty_times_a_day_and_not_once_more(self, cloud: Cloud) -> None:
-        cloud.rows(
-            "INSERT INTO daily_budgets VALUES ('ada', 'test_mails', (now() AT TIME ZONE 'UTC'), 46)"
-        )
+        use_up(cloud, 46)
 
         answers = [send_test("a@example.com", "b@example.com") for _ in range(3)]
         another = send_test("a@example.com", author="grace")
@@ -354,17 +358,13 @@ class TestATestMail:
         assert len(cloud.ses.mails()) == 5
 
     def test_is_sent_again_on_the_next_day(self, cloud: Cloud) -> None:
-        cloud.rows(
-            "INSERT INTO daily_budgets VALUES ('ada', 'test_mails', (now() AT TIME ZONE 'UTC')::date - 1, 50)"
-        )
+        use_up(cloud, 50, days_ago=1)
 
         assert send_test("a@example.com")["statusCode"] == 202
         assert cloud.row("SELECT used FROM daily_budgets")["used"] == 1
 
     def test_is_counted_once_by_two_requests_at_the_same_time(self, cloud: Cloud) -> None:
-        cloud.rows(
-            "INSERT INTO daily_budgets VALUES ('ada', 'test_mails', (now() AT TIME ZONE 'UTC'), 47)"
-        )
+        use_up(cloud, 47)
 
         with ThreadPoolExecutor(4) as executor:
             answers = list(executor.map(lambda _: send_test("a@example.com"), range(6)))

@@ -263,7 +263,7 @@ class NobodyToAsk(BroadsheetError):
 
 
 class SpentApprovalRequests(SpentBudget):
-    """The author has asked for approval as often as a day allows; ``resets_at``: the next begins."""
+    """The author has asked for approval too often today; ``resets_at``: the next day begins."""
 
     code = "approval-requests-spent"
 
