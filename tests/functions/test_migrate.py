@@ -307,7 +307,7 @@ def test_the_last_migration_reads_no_table_that_grows_with_the_readers(
     read = {
         table
         for table in ("subscribers", "consents", "sign_ups", "delivery_batches", "deliveries")
-        if any(text in debug for text in (f'verifying table "{table}"', f'rewriting table "{table}"'))
+        if any(line.endswith(f'ing table "{table}"') for line in debug)  # verifying, rewriting
     }
     assert 'verifying table "issues"' in debug  # so does PostgreSQL say that it reads one
     assert read == set()
