@@ -155,6 +155,10 @@ class Newsletter:
         document = self._document("POST", f"/issues/{issue_id}/{action}", request)
         return Issue.model_validate(document)
 
+    def ask(self, issue_id: str) -> int:
+        """Ask those who may publish for their approval of a draft; return how many were asked."""
+        return int(self._document("POST", f"/issues/{issue_id}/ask")["asked"])
+
     def delete(self, issue_id: str) -> None:
         """Delete a draft; one that is not there is deleted already."""
         try:

@@ -38,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(session.login, writing.new, writing.preview, writing.check),
+    *(session.login, writing.new, writing.preview, writing.check, sending.ask),
     *(sending.publish, sending.schedule, sending.edit, sending.correct),
     *(following.status, following.issues, following.pause, following.resume),
     *(following.cancel, following.retry, writing.images, session.logout),

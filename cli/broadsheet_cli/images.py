@@ -39,6 +39,7 @@ class Uploads:
     def __init__(self, newsletter: Newsletter, say: Callable[[str], None]) -> None:
         self._newsletter = newsletter
         self._say = say
+        self.names: dict[str, str] = {}  # of the issue's images in its file, by their addresses
 
     def upload(self, path: Path) -> Image:
         """Return where an image is, after uploading it if it is new. Raises ``CommandFailed``."""
@@ -71,7 +72,7 @@ class Uploads:
             address = unquote(found["address"].strip("<>"))
             if address not in shown:
                 return found[0]
-            return found["before"] + address_with_size(self.upload(issue.path.parent / address))
+            return found["before"] + address_with_size(self._named(issue, address))
 
         return _IN_MARKDOWN.sub(set_in, issue.body) if shown else issue.body
 
@@ -79,10 +80,15 @@ class Uploads:
         src = _SRC.search(tag)
         if not src or not _is_beside(src["address"]):
             return tag
-        image = self.upload(issue.path.parent / unquote(src["address"]))
+        image = self._named(issue, unquote(src["address"]))
         width, height = shown_size(image)
         size = "" if re.search(r"\bwidth\s*=", tag) else f' width="{width}" height="{height}"'
         return tag[: src.start()] + f'src="{image.url}"{size}' + tag[src.end() :]
+
+    def _named(self, issue: IssueFile, address: str) -> Image:
+        image = self.upload(issue.path.parent / address)
+        self.names[image.url] = address
+        return image
 
 
 def address_with_size(image: Image) -> str:

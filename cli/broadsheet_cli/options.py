@@ -22,6 +22,9 @@ IssueOrNewest = Annotated[
     str | None,
     typer.Argument(metavar="ISSUE", help="The issue's file, id or address; else the newest."),
 ]
+FileOrDraft = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The issue's file; or the id of somebody's draft.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Accept = Annotated[
@@ -59,9 +62,17 @@ def id_of_file(newsletter: Newsletter, path: Path) -> str:
     return known.issue_id
 
 
-def parse_id(name: str) -> str:
-    """Return the id that a text is, or that an address ends with. Raises ``CommandFailed``."""
+def find_id(name: str) -> str | None:
+    """Return the id that a text is, or that an address ends with; None if it is neither."""
     try:
         return str(UUID(name.rstrip("/").rpartition("/")[2]))
     except ValueError:
-        raise CommandFailed(f"{name} is no file, and no id of an issue.") from None
+        return None
+
+
+def parse_id(name: str) -> str:
+    """Return the id that a text is, or that an address ends with. Raises ``CommandFailed``."""
+    found = find_id(name)
+    if found is None:
+        raise CommandFailed(f"{name} is no file, and no id of an issue.")
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadsheet_cli import issue_file
-from broadsheet_cli.console import STYLES, note, say
+from broadsheet_cli.console import STYLES, note
+from broadsheet_cli.console import say as say_line
 from broadsheet_cli.images import Uploads
 from broadsheet_cli.publishing import Ready
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from broadsheet_cli.answers import Finding
     from broadsheet_cli.api import Newsletter
-    from broadsheet_cli.issue_file import IssueFile
 
 
 def prepare(newsletter: Newsletter, path: Path, say: Callable[[str], None] = note) -> Ready:
@@ -23,14 +23,16 @@ def prepare(newsletter: Newsletter, path: Path, say: Callable[[str], None] = not
     file = issue_file.read(path)
     if file.unused:
         say(f"{path}: not used: {', '.join(file.unused)}.")
-    return Ready(file, file.request(Uploads(newsletter, say).body_of(file)))
+    uploads = Uploads(newsletter, say)
+    return Ready(file, file.request(uploads.body_of(file)), uploads.names)
 
 
-def show_findings(file: IssueFile, findings: Sequence[Finding]) -> None:
+def show_findings(ready: Ready, findings: Sequence[Finding]) -> None:
     """Print findings as compilers do, so that editors find their lines: the errors first."""
     for finding in sorted(findings, key=lambda each: not each.is_error):
-        line = f"{file.place(finding.where)}: {finding.severity} {finding.code}: {finding.message}"
-        say(line, STYLES.get(finding.severity, ""))
+        said = ready.in_file(finding)
+        line = f"{said['place']}: {finding.severity} {finding.code}: {said['message']}"
+        say_line(line, STYLES.get(finding.severity, ""))
 
 
 def errors_in(findings: Sequence[Finding], accepted: Collection[str] = ()) -> list[Finding]:

@@ -98,10 +98,7 @@ class PreviewServer:
             shown = {**self._shown, "error": str(error)}
         else:
             note(f"{time.strftime('%H:%M:%S')} {self._path}: {len(preview.warnings)} to look at.")
-            findings = [
-                {**each.document, "place": ready.file.place(each.where)}
-                for each in preview.warnings
-            ]
+            findings = [ready.in_file(each) for each in preview.warnings]
             shown = {**preview.document, "warnings": findings, "error": None}
         with self._changed:
             self._shown = shown

@@ -7,7 +7,7 @@ comes after is asked of the newsletter, not remembered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from broadsheet_cli.answers import Created, Issue
+    from broadsheet_cli.answers import Created, Finding, Issue
     from broadsheet_cli.api import Newsletter
     from broadsheet_cli.issue_file import IssueFile
 
@@ -30,10 +30,22 @@ EDITABLE = frozenset(("draft", "scheduled", "paused"))
 
 @dataclass(frozen=True)
 class Ready:
-    """A file whose text has all it needs to be sent: its images are uploaded."""
+    """A file whose text has all it needs to be sent: its images are uploaded.
+
+    ``names``: of these images in the file, by their addresses.
+    """
 
     file: IssueFile
     request: dict[str, Any]
+    names: dict[str, str] = field(default_factory=dict)
+
+    def in_file(self, finding: Finding) -> dict[str, str]:
+        """Return a finding in the words of the file: its place there, and its images' names."""
+        message = finding.message
+        for address, name in self.names.items():
+            message = message.replace(address, name)
+        place = self.file.place(finding.where)
+        return {**finding.document, "message": message, "place": place}
 
 
 def known_issue(newsletter: Newsletter, path: Path, corrects: str | None = None) -> Issue | None:

@@ -6,11 +6,12 @@ can be interrupted at each request, can be put to sleep, and remembers what it m
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, override
 from uuid import uuid4
 
 from aiohttp import web
@@ -67,36 +68,17 @@ class StoredIssue:
 
 
 @dataclass
-class Press:
-    """The newsletter: its issues, and each text that its readers got."""
+class Interruptible:
+    """A newsletter that can be interrupted at each request.
 
-    issues: dict[str, StoredIssue] = field(default_factory=dict)
-    mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
-    tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-    images: list[tuple[str, bytes]] = field(default_factory=list)
+    ``before`` and ``after`` are called with the number of a request, before it is carried out and
+    before it is answered; then a ConnectionError loses the connection.
+    """
+
     requests: list[str] = field(default_factory=list)
-    asleep: int = 0  # so many requests find the database asleep, previews not
-    role: str = "manage"
     url: str = ""
-    ahead: timedelta = timedelta()  # its clock, before this machine's
-    # Called with the number of a request, before it is carried out and before it is answered; then
-    # a ConnectionError loses the connection.
     before: Callable[[int], None] = lambda _: None
     after: Callable[[int], None] = lambda _: None
-
-    @property
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def of_file(self, slug: str) -> list[StoredIssue]:
-        """The issues of a file that is called so."""
-        return [each for each in self.issues.values() if each.request.get("slug") == slug]
-
-    @property
-    def only(self) -> StoredIssue:
-        """The one issue that there is."""
-        (issue,) = self.issues.values()
-        return issue
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(f"{request.method} {request.path}")
@@ -105,7 +87,7 @@ class Press:
         try:
             # In another thread: they may wait for the client, which waits for its connection.
             await asyncio.to_thread(self.before, number)
-            response = self._respond(request, body)
+            response = await asyncio.to_thread(self._respond, request, body)
             await asyncio.to_thread(self.after, number)
         except ConnectionError:
             if request.transport:  # the client may be gone already
@@ -113,11 +95,47 @@ class Press:
             return web.Response()
         return response
 
+    def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
+        """The status and the text of each issue of a file that is called so."""
+        raise NotImplementedError
+
+    def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        raise NotImplementedError
+
+
+@dataclass
+class Press(Interruptible):
+    """The newsletter: its issues, and each text that its readers got."""
+
+    issues: dict[str, StoredIssue] = field(default_factory=dict)
+    mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
+    tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    images: list[tuple[str, bytes]] = field(default_factory=list)
+    asleep: int = 0  # so many requests find the database asleep, previews not
+    role: str = "manage"
+    ahead: timedelta = timedelta()  # its clock, before this machine's
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    @override
+    def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
+        issues = [each for each in self.issues.values() if each.request.get("slug") == slug]
+        return [(issue.status, issue.text) for issue in issues]
+
+    @property
+    def only(self) -> StoredIssue:
+        """The one issue that there is."""
+        (issue,) = self.issues.values()
+        return issue
+
     def publish_everything(self) -> None:
         """Let the time of every scheduled issue come."""
         self.ahead += timedelta(days=365 * 100)
         self._send_what_is_due()
 
+    @override
     def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
         try:
             response = self._answer(request, body)
@@ -214,8 +232,10 @@ class Press:
             case ["POST", "correct"]:
                 return self._create(document, headers["Idempotency-Key"], corrects=issue_id)
             case ["POST", name]:
-                self._act(issue, name, document)
-                return web.json_response(issue.document(), status=HTTPStatus.ACCEPTED)
+                if name != "ask":
+                    self._act(issue, name, document)
+                answer = issue.document() | {"asked": 2}
+                return web.json_response(answer, status=HTTPStatus.ACCEPTED)
         raise Problem(HTTPStatus.NOT_FOUND, "page-not-found")
 
     def _act(self, issue: StoredIssue, name: str, document: dict[str, Any]) -> None:
@@ -260,11 +280,21 @@ def _replace(issue: StoredIssue, document: dict[str, Any], match: str | None) ->
     issue.request, issue.version = _asked(document), issue.version + 1
 
 
+def _message(word: str, line: str) -> str:
+    image = re.search(r"https://news\.example/images/\d+\.png", line)
+    return f"{word} in the line of {image[0]}" if image else f"{word} here"
+
+
 def _preview(document: dict[str, Any]) -> dict[str, Any]:
     text = str(document.get("markdown") or document["content"]["html"])
     rules = [("[[nome]]", "error", "unknown-placeholder"), ("TK", "warning", "todo-left")]
     warnings = [
-        {"code": code, "severity": severity, "message": f"{word} here", "where": f"line {number}"}
+        {
+            "code": code,
+            "severity": severity,
+            "message": _message(word, line),
+            "where": f"line {number}",
+        }
         for number, line in enumerate(text.splitlines(), 1)
         for word, severity, code in rules
         if word in line

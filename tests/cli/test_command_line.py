@@ -16,7 +16,7 @@ from tests.cli.commands import ran, run
 from tests.cli.press import Press
 
 COMMANDS = (
-    *("login", "logout", "new", "preview", "check", "test", "publish", "schedule", "edit"),
+    *("login", "logout", "new", "preview", "check", "ask", "test", "publish", "schedule", "edit"),
     *("status", "pause", "resume", "cancel", "retry", "correct", "issues", "images"),
 )
 

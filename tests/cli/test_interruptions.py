@@ -9,10 +9,12 @@ from typing import NamedTuple
 import psutil
 import pytest
 
+from local.http_api import serving
 from tests.cli import commands
-from tests.cli.press import Press
+from tests.cli.handlers import Handlers
+from tests.cli.press import TOKEN, Interruptible, Press
+from tests.cloud import Cloud
 
-NAME = "november"  # of each file, with a number
 TEXTS = ("It is November.\n", "It is still November.\n")
 
 
@@ -43,9 +45,9 @@ def words(command: str, slug: str) -> list[str]:
     return [word.format(file=f"{slug}.md", slug=slug) for word in command.split()]
 
 
-def killed(press: Press, number: int, moment: str, arguments: list[str]) -> bool:
+def killed(newsletter: Interruptible, number: int, moment: str, arguments: list[str]) -> bool:
     """Run a command that is killed at its n-th request; return False if it has fewer."""
-    first = len(press.requests)
+    first = len(newsletter.requests)
 
     def kill(at: int) -> None:
         if at - first == number:
@@ -54,10 +56,10 @@ def killed(press: Press, number: int, moment: str, arguments: list[str]) -> bool
             victim.wait(commands.SECONDS)
             raise ConnectionError
 
-    setattr(press, moment, kill)
+    setattr(newsletter, moment, kill)
     process = commands.start(*arguments)
     process.join(commands.SECONDS)
-    press.before = press.after = lambda _: None
+    newsletter.before = newsletter.after = lambda _: None
     assert process.exitcode in {-signal.SIGKILL, 0}
     return process.exitcode != 0
 
@@ -67,23 +69,48 @@ def killed(press: Press, number: int, moment: str, arguments: list[str]) -> bool
 def test_a_terminal_killed_at_any_request_sends_once_and_loses_no_text(
     press: Press, author: Path, case: Case, moment: str
 ) -> None:
+    assert kill_at_each_request(press, case, moment) > 1
+
+    press.publish_everything()
+    sent = Counter(issue for issue, _ in press.mailed)
+    assert sent == dict.fromkeys(press.issues, 1)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_so_it_is_with_the_real_functions(
+    cloud: Cloud, nobody: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    handlers = Handlers(cloud=cloud)
+    with serving(handlers.handle) as port:
+        monkeypatch.setenv("BROADSHEET_URL", f"http://localhost:{port}")
+        monkeypatch.setenv("BROADSHEET_TOKEN", TOKEN)
+
+        for case in (CASES[0], CASES[2]):
+            assert kill_at_each_request(handlers, case, moment) > 1
+
+    statuses = cloud.rows("SELECT status, count(*) FROM issues GROUP BY status")
+    assert [row["status"] for row in statuses] == ["scheduled"]
+
+
+def kill_at_each_request(newsletter: Interruptible, case: Case, moment: str) -> int:
+    """Interrupt a command at each of its requests, each time with another file; count them.
+
+    Whatever was interrupted, one issue is scheduled afterwards, with what the author wrote last.
+    """
     for number in itertools.count(1):
-        slug = f"{NAME}-{number}"
+        slug = f"{case.interrupted.split()[0]}-{number}"
         write(slug, TEXTS[0])
         write(f"first-{slug}", "What will be corrected.\n")
         for command in case.before:
             commands.ran(*words(command, slug))
 
-        was_killed = killed(press, number, moment, words(case.interrupted, slug))
+        was_killed = killed(newsletter, number, moment, words(case.interrupted, slug))
 
         write(slug, TEXTS[1])  # since then, the author has written on
         for command in case.after:
             commands.ran(*words(command, slug))
-        (issue,) = press.of_file(slug)
-        assert (issue.status, issue.text) == ("scheduled", TEXTS[1])
+        assert newsletter.texts_of_file(slug) == [("scheduled", TEXTS[1])]
         if not was_killed:
-            break
-    assert number > 2
-    press.publish_everything()
-    sent = Counter(issue for issue, _ in press.mailed)
-    assert sent == dict.fromkeys(press.issues, 1)
+            return number - 1
+    raise AssertionError

@@ -283,6 +283,42 @@ def test_an_author_who_may_only_write_stores_drafts(press: Press, november: Path
     assert (first["status"], first["id"], second["version"]) == ("draft", second["id"], 2)
 
 
+def test_an_author_who_may_only_write_asks_and_another_one_publishes(
+    press: Press, november: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ran("ask", "november.md")
+
+    assert f"Asked 2 people to publish it: broadsheet publish {press.only.id}\n" in said
+    monkeypatch.chdir(tmp_path)
+    shown = ran("publish", f"{press.url}/issues/{press.only.id}", "--yes")
+    again = run("publish", press.only.id, "--yes")
+
+    assert "Subject    November" in shown
+    assert press.only.status == "scheduled"
+    assert "nothing is sent again" in again.stderr
+    press.publish_everything()
+    assert len(press.mailed) == 1
+
+
+@pytest.mark.usefixtures("patient_signals")
+@pytest.mark.parametrize("number", range(4, 6))
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_keeps_the_text_of_somebodys_draft_and_sends_nothing(
+    press: Press, november: Path, number: int, moment: str
+) -> None:
+    ran("edit", "november.md")
+    interrupt(press, number, moment)
+
+    result = run("publish", press.only.id, "--yes")
+
+    assert result.exit_code == 130
+    assert "Nothing was sent: it was canceled before it began." in result.stdout
+    press.before = press.after = lambda _: None
+    press.publish_everything()
+    assert press.mailed == []
+    assert "it is November" in press.only.text
+
+
 def test_a_files_issue_that_was_made_elsewhere_can_be_linked(press: Press, november: Path) -> None:
     ran("schedule", "november.md", "2099-12-01", "--yes")
     (november.parent / records.FOLDER / "november.md.json").unlink()

@@ -120,6 +120,15 @@ def test_findings_are_at_their_lines_the_errors_first(press: Press, november: Pa
     assert november.read_text().splitlines()[10] == "Dear [[nome]]"
 
 
+def test_a_finding_about_an_image_names_its_file(press: Press, november: Path) -> None:
+    picture("cup.png")
+    november.write_text(ISSUE + "TK![](cup.png)\n")
+
+    assert run("check", "november.md").stdout == (
+        "november.md:10: warning todo-left: TK in the line of cup.png\n"
+    )
+
+
 def test_warnings_alone_are_no_failure_unless_asked_for(press: Press, november: Path) -> None:
     november.write_text(ISSUE + "TK\n")
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,18 @@ from broadsheet_cli.errors import (
     CommandFailed,
     Refused,
 )
-from broadsheet_cli.options import Accept, File, Json, Yes, connect, find_issue, parse_id
+from broadsheet_cli.issue_file import IssueFile
+from broadsheet_cli.options import (
+    Accept,
+    File,
+    FileOrDraft,
+    Json,
+    Yes,
+    connect,
+    find_id,
+    find_issue,
+    parse_id,
+)
 from broadsheet_cli.preparing import errors_in, prepare, show_findings
 from broadsheet_cli.publishing import Ready
 
@@ -36,7 +47,7 @@ Countdown = Annotated[
 
 
 def publish(  # noqa: PLR0913 - a command's arguments
-    file: File,
+    file: FileOrDraft,
     *,
     accept: Accept = [],  # noqa: B006 - typer copies it
     countdown: Countdown = publishing.UNDO_SECONDS,
@@ -50,14 +61,24 @@ def publish(  # noqa: PLR0913 - a command's arguments
     A file that was published is not sent again, however often this is called.
     """
     newsletter = connect()
+    soon = f"in {duration(countdown)}" if countdown else "now"
+    question = f"Send it to {{readers}} {soon}?"
+    if not file.is_file() and (draft_id := find_id(str(file))):
+        draft = newsletter.issue(draft_id)
+        if draft.status == "draft":
+            ready = _stored(newsletter, draft)
+            _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
+            draft = _publish_stored(newsletter, draft, accept, countdown, as_json=as_json)
+        else:
+            _note_published(file, draft)
+        _show(newsletter, draft, watch=watch, as_json=as_json)
+        return
     issue = publishing.known_issue(newsletter, file)
     if issue is None or issue.status == "draft":
         ready = prepare(newsletter, file)
         _refuse_early(newsletter, ready, now=now)
-        soon = f"in {duration(countdown)}" if countdown else "now"
-        question = f"Send it to {{readers}} {soon}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
-        with _undoing(newsletter, file, as_json=as_json):
+        with _undoing(lambda: _withdraw(newsletter, file), as_json=as_json):
             issue = publishing.draft(newsletter, ready, accept)
             if issue.status == "draft":
                 when = publishing.undo_until(newsletter, countdown)
@@ -67,7 +88,7 @@ def publish(  # noqa: PLR0913 - a command's arguments
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     elif issue.status == "scheduled":
         _note_changes(newsletter, file)
-        with _undoing(newsletter, file, as_json=as_json):
+        with _undoing(lambda: _withdraw(newsletter, file), as_json=as_json):
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
     else:
         _note_published(file, issue)
@@ -137,8 +158,23 @@ def edit(
             edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
             findings = edited.warnings
     if not as_json:
-        show_findings(ready.file, findings)
+        show_findings(ready, findings)
     _show(newsletter, edited, as_json=as_json)
+
+
+def ask(file: File, *, as_json: Json = False) -> None:
+    """Store an issue as a draft, and ask those who may publish it for their approval."""
+    newsletter = connect()
+    ready = prepare(newsletter, file)
+    draft = publishing.draft(newsletter, ready)
+    if draft.status != "draft":
+        raise CommandFailed(f"{file} was published before: it is {draft.status}.")
+    asked = newsletter.ask(draft.id)
+    if as_json:
+        print_json({"issue": draft.document, "asked": asked})
+    else:
+        people = "1 person" if asked == 1 else f"{asked} people"
+        say(f"Asked {people} to publish it: broadsheet publish {draft.id}")
 
 
 def correct(  # noqa: PLR0913 - a command's arguments
@@ -161,7 +197,7 @@ def correct(  # noqa: PLR0913 - a command's arguments
     which = f"{corrected.version} of “{corrected.title}”"
     question = f"Send it in {duration(countdown)} to the {whom} {which}?"
     _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
-    with _undoing(newsletter, file, as_json=as_json, corrects=corrected.id):
+    with _undoing(lambda: _withdraw(newsletter, file, corrected.id), as_json=as_json):
         when = publishing.undo_until(newsletter, countdown)
         sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
         if made:
@@ -180,7 +216,7 @@ def _findings_at_their_lines(ready: Ready) -> Iterator[None]:
         findings = [Finding.model_validate(each) for each in refused.problem.get("warnings", [])]
         if not findings:
             raise
-        show_findings(ready.file, findings)
+        show_findings(ready, findings)
         raise CommandFailed(_with_errors(errors_in(findings))) from refused
 
 
@@ -236,7 +272,7 @@ def _agree(  # noqa: PLR0913 - what is asked
 
 
 def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> None:
-    show_findings(ready.file, preview.warnings)
+    show_findings(ready, preview.warnings)
     rows = [
         ("Subject", preview.subject),
         ("Preheader", preview.preheader or ""),
@@ -256,22 +292,51 @@ def _with_older_version(issue: Issue) -> int:
     return sum(number for version, number in versions.items() if int(version) < issue.version)
 
 
+def _stored(newsletter: Newsletter, draft: Issue) -> Ready:
+    """Return the text of a draft as if it were a file's."""
+    content = newsletter.content(draft.id)
+    fields = ("title", "preheader", "markdown", "content")
+    request = {name: content[name] for name in fields if content.get(name)}
+    name = Path(draft.slug or draft.id)
+    return Ready(IssueFile(path=name, title=draft.title, slug="", body=""), request)
+
+
+def _publish_stored(
+    newsletter: Newsletter, draft: Issue, accept: Sequence[str], countdown: int, *, as_json: bool
+) -> Issue:
+    """Publish somebody's draft, of which there is no file here to lose or keep it."""
+    when = publishing.undo_until(newsletter, countdown)
+
+    def undo() -> Issue:
+        # A request to publish may still be on its way: the same one again, and then it is canceled.
+        publishing.publish(newsletter, draft, when, accept)
+        return newsletter.act(draft.id, "cancel")
+
+    with _undoing(undo, as_json=as_json):
+        publishing.publish(newsletter, draft, when, accept)
+        return _count_down(newsletter, draft.id, Path(draft.id), as_json=as_json)
+
+
 @contextmanager
-def _undoing(
-    newsletter: Newsletter, file: Path, *, as_json: bool, corrects: str | None = None
-) -> Iterator[None]:
-    """Cancel a file's issue when Ctrl-C is pressed inside, and end with the proof."""
+def _undoing(undo: Callable[[], Issue | None], *, as_json: bool) -> Iterator[None]:
+    """Undo when Ctrl-C is pressed inside, and end with the proof."""
     try:
         yield
     except KeyboardInterrupt:
         # A second Ctrl-C must not stop what the first one asked for.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         note("Canceling.")
-        # A request whose answer is not known is repeated to learn which issue it made.
-        made = publishing.known_issue(newsletter, file, corrects)
-        issue = publishing.withdraw(newsletter, made.id) if made else None
-        _prove_undone(issue, as_json=as_json)
+        _prove_undone(undo(), as_json=as_json)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _withdraw(newsletter: Newsletter, file: Path, corrects: str | None = None) -> Issue | None:
+    """Cancel or delete a file's issue.
+
+    A request whose answer is not known is repeated to learn which issue it made.
+    """
+    made = publishing.known_issue(newsletter, file, corrects)
+    return publishing.withdraw(newsletter, made.id) if made else None
 
 
 def _prove_undone(issue: Issue | None, *, as_json: bool) -> None:
@@ -280,7 +345,7 @@ def _prove_undone(issue: Issue | None, *, as_json: bool) -> None:
         print_json(None if issue is None else issue.document)
     elif issue is None:
         say("Nothing was sent: the draft is deleted, your file stays.", "green")
-    elif issue.audience is None:
+    elif issue.audience is None and issue.status == "canceled":
         following.show(issue)
         say("Nothing was sent: it was canceled before it began.", "green")
     else:

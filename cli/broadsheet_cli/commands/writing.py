@@ -88,9 +88,9 @@ def check(
         ready = prepare(newsletter, path)
         found = newsletter.preview(ready.request).warnings
         is_wrong |= bool(found if strict else errors_in(found))
-        documents += [{**each.document, "place": ready.file.place(each.where)} for each in found]
+        documents += [ready.in_file(each) for each in found]
         if not as_json:
-            show_findings(ready.file, found)
+            show_findings(ready, found)
             if not found:
                 note(f"{path}: nothing to object to.", "green")
     if as_json:

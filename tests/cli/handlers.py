@@ -1,0 +1,54 @@
+"""The real functions behind HTTP, in this process, as API Gateway calls them."""
+
+from dataclasses import dataclass
+from typing import override
+
+from aiohttp import web
+
+from functions.preview.app import handler as preview
+from functions.publish.app import handler as publish
+from local.lambda_events import api_event
+from tests.cli.press import Interruptible
+from tests.cloud import Cloud, context
+
+
+@dataclass(kw_only=True)
+class Handlers(Interruptible):
+    """A newsletter of the functions publish and preview, on a real database."""
+
+    cloud: Cloud
+
+    @override
+    def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
+        issues = self.cloud.rows(
+            "SELECT status, content->>'markdown' AS text FROM issues WHERE slug = %(slug)s",
+            slug=slug,
+        )
+        return [(issue["status"], issue["text"]) for issue in issues]
+
+    @override
+    def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        _, *parts = request.path.strip("/").split("/")
+        is_preview = parts == ["preview"]
+        named = {} if is_preview or not parts else {"id": parts[0]}
+        resource = "/".join(["/issues", *(["{id}", *parts[1:]] if named else parts)])
+        event = api_event(
+            request.method,
+            resource,
+            body=body.decode() or None,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            path_parameters=named,
+            author="ada",
+        )
+        answer = (preview if is_preview else publish)(event, context())
+        headers = {
+            name: value
+            for name, value in answer["headers"].items()
+            if name.lower() not in {"content-type", "content-length"}
+        }
+        return web.Response(
+            status=answer["statusCode"],
+            text=answer["body"],
+            content_type=answer["headers"].get("Content-Type", "application/json").split(";")[0],
+            headers=headers,
+        )
