@@ -1,22 +1,20 @@
 """Before readers see an issue: previews, test mails, and asking for approval."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from broadsheet import settings
 from broadsheet.database.connection import connected
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.errors import DatabaseUnavailable, IssueNotFound
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.services.issues import approval, editing, previewing, testing
 from broadsheet.services.issues.previewing import Prospect
 from broadsheet.web import sentences
+from broadsheet.web.issues import LARGEST_BODY, issue_id_of
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
-LARGEST_BODY = 2 * 1024 * 1024  # bytes, as for publish
 LARGEST_TEST = 16 * 1024  # bytes of a request without an issue
 
 
@@ -60,7 +58,7 @@ def send_test(request: Request) -> Response:
 
 def send_stored_test(request: Request) -> Response:
     """Send the current version of a stored issue to some addresses as a test."""
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     wanted = request.document(StoredIssueTestRequest, LARGEST_TEST)
     author = AuthorName(request.author)
     testing.require_allowed_addresses(author, request.role, wanted.to)
@@ -72,7 +70,7 @@ def send_stored_test(request: Request) -> Response:
 
 def ask(request: Request) -> Response:
     """Ask those who may publish for their approval of a draft, once for each version of it."""
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     issue_url = f"{request.site}/issues/{issue_id}"
     with connected(settings.timings().test_connect_timeout) as connection:
         asked = approval.ask(connection, AuthorName(request.author), issue_id, issue_url)
@@ -81,13 +79,6 @@ def ask(request: Request) -> Response:
 
 def _accepted(mails: int, warnings: list[dict[str, str | None]]) -> Response:
     return Response.json(HTTPStatus.ACCEPTED, {"sent": mails, "warnings": warnings})
-
-
-def _issue_id(request: Request) -> IssueId:
-    try:
-        return IssueId(UUID(request.path_parameters["id"]))
-    except ValueError:
-        raise IssueNotFound from None
 
 
 handler = router(

@@ -17,7 +17,6 @@ from broadsheet.domain.errors import (
     IfMatchNeeded,
     InvalidIdempotencyKey,
     InvalidVersion,
-    IssueNotFound,
 )
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
@@ -40,12 +39,12 @@ from broadsheet.services.issues import checking, correction, editing, lifecycle,
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.services.subscribers import welcome_text
 from broadsheet.web import csv, sentences
+from broadsheet.web.issues import LARGEST_BODY, issue_id_of
 from broadsheet.web.pagination import Listing, count_fitting
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
-LARGEST_BODY = 2 * 1024 * 1024  # bytes; two bodies of MAX_CONTENT_CHARACTERS, mostly ASCII
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
 LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
@@ -112,7 +111,7 @@ def list_issues(request: Request) -> Response:
 def show_issue(request: Request) -> Response:
     """Show an issue with its books, and how long it still takes."""
     with connected(settings.timings().publish_connect_timeout) as connection:
-        shown = publication.show(connection, _issue_id(request))
+        shown = publication.show(connection, issue_id_of(request))
     return _respond(request, HTTPStatus.OK, shown)
 
 
@@ -123,7 +122,7 @@ def show_content(request: Request) -> Response:
         raise InvalidVersion
     with connected(settings.timings().publish_connect_timeout) as connection:
         written = editing.find_version(
-            connection, _issue_id(request), int(number) if number else None
+            connection, issue_id_of(request), int(number) if number else None
         )
     return Response.json(HTTPStatus.OK, _as_written(written), {"ETag": f'"{written.version}"'})
 
@@ -143,7 +142,7 @@ def edit(request: Request) -> Response:
     expected = ExpectedVersion.parse(request.headers["if-match"])
     draft = request.document(IssueDraft, LARGEST_BODY)
     editor = editing.Editor(AuthorName(request.author), request.role)
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         findings = editing.edit(connection, issue_id, editor, expected, draft)
         shown = publication.show(connection, issue_id)
@@ -158,7 +157,7 @@ def publish_draft(request: Request) -> Response:
         if request.body
         else PublishDraftRequest()
     )
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         audience = publication.audience_now(connection)
         findings = editing.publish_draft(connection, issue_id, key, wanted, request.correlation_id)
@@ -175,13 +174,13 @@ def publish_draft(request: Request) -> Response:
 def delete_draft(request: Request) -> Response:
     """Delete a draft."""
     with connected(settings.timings().publish_connect_timeout) as connection:
-        editing.delete_draft(connection, _issue_id(request))
+        editing.delete_draft(connection, issue_id_of(request))
     return Response(HTTPStatus.NO_CONTENT)
 
 
 def show_deliveries(request: Request) -> Response:
     """Show an issue's ledger, a page at a time: as CSV if the client accepts it, else as JSON."""
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     limit, after = LEDGER.limit(request), LEDGER.start(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         rows = publication.ledger(connection, issue_id, limit + 1, after)
@@ -244,7 +243,7 @@ def correct(request: Request) -> Response:
     ``audience_now`` is how many they are, and ``unsettled`` how many more it may be at most, until
     the outcomes of all their mails are known; sending begins then.
     """
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     key = _idempotency_key(request)
     wanted = request.document(CorrectionRequest, LARGEST_BODY)
     with connected(settings.timings().publish_connect_timeout) as connection:
@@ -287,18 +286,11 @@ def _welcome(welcome: WelcomeMail) -> dict[str, Any]:
 
 def _act(request: Request, action: Callable[[Connection, IssueId], object]) -> Response:
     """Act on the issue in the path, and show it as it is then."""
-    issue_id = _issue_id(request)
+    issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         action(connection, issue_id)
         shown = publication.show(connection, issue_id)
     return _respond(request, HTTPStatus.ACCEPTED, shown)
-
-
-def _issue_id(request: Request) -> IssueId:
-    try:
-        return IssueId(UUID(request.path_parameters["id"]))
-    except ValueError:
-        raise IssueNotFound from None
 
 
 def _idempotency_key(request: Request) -> IdempotencyKey:

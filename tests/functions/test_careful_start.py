@@ -99,6 +99,29 @@ def clock_starts_at(issue_id: str) -> datetime | None:
     return start
 
 
+# Which batches 0.1.0, which knows no hold, would put on the queue.
+RELEASABLE_IN_0_1_0 = """
+    SELECT number
+    FROM delivery_batches
+    WHERE state = 'waiting'
+      AND (released_at IS NULL OR released_at < now() - interval '20 minutes')
+      AND (not_before IS NULL OR not_before <= now())
+"""
+
+
+def test_the_release_before_sends_nobody_what_is_held(cloud: Cloud, readers: list[UUID]) -> None:
+    """While a new release is deployed, or after a rollback, 0.1.0's code does dispatch's work."""
+    issue_id = send_sample(cloud)
+    assert cloud.rows(RELEASABLE_IN_0_1_0) == []
+
+    tell(*[ses_event("Delivery", issue=issue_id, subscriber=sample_of(cloud)[0])])
+    end_hold(cloud)
+    tick(issue_id)
+    deliver_all(pointers(cloud))
+
+    assert sorted(mailed(cloud)) == sorted(f"reader{at}@example.com" for at in range(len(readers)))
+
+
 def test_a_sample_goes_first_and_the_rest_waits(cloud: Cloud, readers: list[UUID]) -> None:
     before = datetime.now(UTC)
     issue_id = send_sample(cloud)

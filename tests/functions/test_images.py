@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
+from broadsheet.storage import bucket
 from functions.archive.app import handler as archive
 from functions.images.app import LARGEST_IMAGE
 from functions.images.app import handler as images
@@ -181,6 +184,38 @@ def test_while_s3_is_away_author_and_reader_are_asked_to_come_back(edge: Edge) -
         assert (answer["statusCode"], problem_in(answer)["code"]) == (503, "dependency-unavailable")
         assert answer["headers"]["Retry-After"]
         assert answer["headers"]["Cache-Control"] == "no-store"
+
+
+class _Body:
+    """The body of an answer that urllib3 has read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> list[bytes]:
+        return [self._content]
+
+
+@pytest.mark.usefixtures("edge")
+@pytest.mark.parametrize(("conflicts", "status"), [(1, 201), (2, 503)])
+def test_an_upload_of_what_is_being_stored_at_the_same_time_is_repeated_once(
+    conflicts: int, status: int
+) -> None:
+    """S3 answers 409 to a conditional write while another one of the same key is under way."""
+    left = [b"<Error><Code>ConditionalRequestConflict</Code></Error>"] * conflicts
+
+    def conflict(**_: object) -> Any:  # noqa: ANN401 - the stubs know of no answer
+        return AWSResponse("", 409, HTTPHeaders(), _Body(left.pop())) if left else None
+
+    events = bucket._client().meta.events
+    events.register_first("before-send.s3.PutObject", conflict)
+    try:
+        answer = upload(png())
+    finally:
+        events.unregister("before-send.s3.PutObject", conflict)
+
+    assert answer["statusCode"] == status
+    assert left == []
 
 
 def test_no_log_line_holds_what_an_image_tells(edge: Edge, output: Callable[[], str]) -> None:

@@ -12,7 +12,7 @@ import boto3
 import psycopg
 import pytest
 
-from broadsheet.database.migrations import numbered_files
+from broadsheet.database.migrations import migrate, numbered_files
 from functions.migrate.app import MIGRATIONS, handler
 from local.postgres import Postgres
 from tests.cloud import Cloud, context
@@ -257,6 +257,60 @@ def test_issues_of_0_1_0_become_version_1_and_its_code_can_still_insert_some(
     assert {"tea", "issue"} < set(slugs)
     assert len(set(slugs)) == len(titles)
     assert mailed == [(1,), (1,)]
+
+
+# As 0.1.0 freezes an audience.
+FREEZE_OF_0_1_0 = """
+    UPDATE issues
+    SET frozen_at = now(), audience = 1, status = 'sending'
+    WHERE title = %(title)s AND frozen_at IS NULL
+"""
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        "corrects = (SELECT id FROM issues WHERE title = 'First'), corrects_version = 2",
+        """careful = '{"sample": 0.01, "hold": "PT1H"}'""",
+    ],
+)
+def test_0_1_0_freezes_no_audience_for_an_issue_that_is_not_for_everybody(
+    database: Database, cloudformation: CloudFormation, means: str
+) -> None:
+    cloudformation.deploy("Create", LAST)
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        for title in ("First", "Second"):
+            connection.execute(ISSUE_OF_0_1_0, {"title": title})
+        connection.execute(
+            f"UPDATE issues SET {means} WHERE title = 'Second'".encode()  # noqa: S608 - from here
+        )
+
+        connection.execute(FREEZE_OF_0_1_0, {"title": "First"})
+        with pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(FREEZE_OF_0_1_0, {"title": "Second"})
+
+        began = connection.execute("SELECT title FROM issues WHERE status = 'sending'").fetchall()
+    assert began == [("First",)]
+
+
+def test_the_last_migration_reads_no_table_that_grows_with_the_readers(
+    database: Database, cloudformation: CloudFormation
+) -> None:
+    """It holds locks for which everybody waits; a scan of a million rows would prolong that."""
+    cloudformation.deploy("Create", "4")
+    debug: list[str] = []
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = debug1")
+        connection.add_notice_handler(lambda notice: debug.append(notice.message_primary or ""))
+        migrate(connection, MIGRATIONS)
+
+    read = {
+        table
+        for table in ("subscribers", "consents", "sign_ups", "delivery_batches", "deliveries")
+        if any(line.endswith(f'ing table "{table}"') for line in debug)  # verifying, rewriting
+    }
+    assert 'verifying table "issues"' in debug  # so does PostgreSQL say that it reads one
+    assert read == set()
 
 
 NEWSLETTER = {

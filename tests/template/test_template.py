@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from broadsheet.web.issues import LARGEST_BODY
+from functions.images.app import LARGEST_IMAGE
+
 ROOT = Path(__file__).parents[2]
 
 type Node = Any  # a piece of the parsed template: mapping, list or scalar
@@ -509,6 +512,15 @@ def test_api_gateways_own_errors_are_problem_documents(name: str) -> None:
 
 def test_an_unknown_path_or_a_wrong_method_is_404() -> None:
     assert API["GatewayResponses"]["MISSING_AUTHENTICATION_TOKEN"]["StatusCode"] == 404
+
+
+def test_what_is_too_large_for_lambda_is_answered_with_the_limits_that_help() -> None:
+    response = API["GatewayResponses"]["REQUEST_TOO_LARGE"]
+    detail = json.loads(response["ResponseTemplates"]["application/json"])["detail"]
+
+    assert response["StatusCode"] == 413
+    assert "an image has at most 4.5 MB, a text 2 MiB" in detail
+    assert (LARGEST_IMAGE, LARGEST_BODY) == (4_500_000, 2 * 1024 * 1024)
 
 
 # Queues

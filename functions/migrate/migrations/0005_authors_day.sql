@@ -2,6 +2,9 @@
 -- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. It
 -- reads an issue's texts from `issues`, which has the current version, and inserts none of the new
 -- columns, so that each has a default.
+-- `issues` is locked until the commit, and everybody waits meanwhile. So the large tables are not
+-- read: their new checks are NOT VALID, which leaves out the rows that are there. Those all have the
+-- constant default, which the check allows; each new row is checked.
 
 -- A value that is added here can't be used before the commit: constraints compare its text.
 ALTER TYPE issue_status ADD VALUE 'draft' BEFORE 'scheduled';
@@ -70,10 +73,13 @@ CREATE TRIGGER keep_issue_version
 
 -- The version that a batch's last claim sends, and that a mail had. A constant default does not
 -- rewrite the table; whatever 0.1.0 sends is version 1.
-ALTER TABLE delivery_batches ADD COLUMN version integer NOT NULL DEFAULT 1 CHECK (version > 0);
+ALTER TABLE delivery_batches
+    ADD COLUMN version integer NOT NULL DEFAULT 1,
+    ADD CHECK (version > 0) NOT VALID;
 ALTER TABLE deliveries ADD COLUMN version integer NOT NULL DEFAULT 1;
 
--- A careful start: a sample goes first, and the rest is held until the sample has proved good.
+-- A careful start: a sample goes first, and the rest is held until the sample has proved good. The
+-- batches of the rest have the not_before 'infinity' meanwhile, which 0.1.0 heeds as well.
 ALTER TABLE issues
     ADD COLUMN careful jsonb,                 -- as the author asked for it
     ADD COLUMN sample_size integer CHECK (sample_size > 0), -- recipients, once frozen
@@ -107,6 +113,13 @@ ALTER TABLE issues
 -- One that was canceled before its audience was frozen has reached nobody.
 CREATE UNIQUE INDEX issues_corrections ON issues (corrects, corrects_version)
     WHERE status <> 'canceled' OR frozen_at IS NOT NULL;
+-- 0.1.0 would freeze each confirmed subscriber for a correction, and no sample for a careful start.
+-- It writes no `frozen_under`, so that its freeze fails, and the issue waits for this release.
+ALTER TABLE issues
+    ADD COLUMN frozen_under integer,          -- the schema by whose rules the audience was chosen
+    ADD CHECK (
+        frozen_at IS NULL OR frozen_under IS NOT NULL OR (corrects IS NULL AND careful IS NULL)
+    );
 ALTER TABLE duplicate_mails ADD COLUMN version integer NOT NULL DEFAULT 1; -- of its issue
 
 -- One row once an author has written it: what new subscribers get after they have confirmed.
@@ -123,7 +136,8 @@ CREATE TABLE welcome_mail (
     edited_at timestamptz NOT NULL DEFAULT now()
 );
 ALTER TABLE subscribers
-    ADD COLUMN due_welcome text CHECK (due_welcome IN ('welcome', 'newest_issue')); -- as due_mail
+    ADD COLUMN due_welcome text,              -- as due_mail
+    ADD CHECK (due_welcome IN ('welcome', 'newest_issue')) NOT VALID;
 
 -- Who has asked those who may publish for their approval of which version.
 CREATE TABLE approval_requests (

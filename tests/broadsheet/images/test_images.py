@@ -4,6 +4,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from time import process_time
 
 import pytest
@@ -249,6 +250,43 @@ def test_compressed_data_are_inflated_no_further_than_the_pixels_reach() -> None
     images.read(png_of((b"IHDR", header), (b"IDAT", endless), (b"IEND", b"")))
 
     assert process_time() - began < 0.2
+
+
+MOST_BYTES = 4_000_000
+
+
+def with_fill_bytes(name: str) -> bytes:
+    """A JPEG with as many FF as fit: in its scan, without an end, and before a marker."""
+    whole = saved(picture(), "JPEG")
+    scan = whole.index(b"\xff\xda")
+    fill = b"\xff" * (MOST_BYTES - len(whole))
+    return {
+        "a scan": whole[:-2] + fill + b"\x00" + whole[-2:],
+        "no end": whole[:-2] + fill,
+        "halves": whole[:-2] + b"\xff\xff\x00" * (len(fill) // 3),
+        "before a marker": whole[:scan] + fill + whole[scan:],
+        "before the end": whole[:-2] + fill + whole[-2:],
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["a scan", "no end", "halves", "before a marker", "before the end"]
+)
+def test_no_number_of_fill_bytes_takes_long(name: str) -> None:
+    sent, began = with_fill_bytes(name), process_time()
+
+    with suppress(DamagedImage):
+        images.read(sent)
+
+    assert process_time() - began < 1
+
+
+@pytest.mark.parametrize("place", [b"\xff\xda", b"\xff\xd9"])
+def test_fill_bytes_before_a_marker_are_left_out(place: bytes) -> None:
+    whole = images.read(saved(picture(), "JPEG")).content
+    start = whole.rindex(place)
+
+    assert images.read(whole[:start] + b"\xff" * 9 + whole[start:]).content == whole
 
 
 def test_a_jpeg_of_endless_passes_is_refused() -> None:

@@ -88,7 +88,10 @@ def insert_sample(
 
 
 def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) -> int:
-    """Freeze the confirmed subscribers into batches, but for a sample; return their number."""
+    """Freeze the confirmed subscribers into batches, but for a sample; return their number.
+
+    Behind a sample they are held, until ``release_held``.
+    """
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
@@ -105,10 +108,11 @@ def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) 
                                + coalesce((SELECT max(number) FROM sample), 0) AS number
                     FROM subscribers
                     WHERE status = 'confirmed'
-                      AND id NOT IN (SELECT id FROM sample)
+                      AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
                 ), batches AS (
-                    INSERT INTO delivery_batches (issue_id, number, recipients)
-                    SELECT %(issue_id)s, number, array_agg(id)
+                    INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
+                    SELECT %(issue_id)s, number, array_agg(id),
+                           CASE WHEN EXISTS (SELECT FROM sample) THEN 'infinity'::timestamptz END
                     FROM audience
                     GROUP BY number
                     RETURNING cardinality(recipients) AS size
@@ -119,6 +123,17 @@ def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) 
             ).fetchone()
             or 0
         )
+
+
+def release_held(connection: Connection, issue_id: IssueId) -> None:
+    """Hold no batch any longer that was held behind a sample."""
+    connection.execute(
+        """
+        UPDATE delivery_batches SET not_before = NULL
+        WHERE issue_id = %(issue_id)s AND state = 'waiting' AND not_before = 'infinity'
+        """,
+        {"issue_id": issue_id.root},
+    )
 
 
 def insert_corrected(

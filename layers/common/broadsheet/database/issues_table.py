@@ -273,6 +273,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
         """
         UPDATE issues
         SET frozen_at = now(),
+            frozen_under = 5,
             status = 'sending',
             audience = %(audience)s,
             sample_size = %(sample_size)s,

@@ -23,7 +23,9 @@ _LEFT_OUT = {*range(0xE0, 0xF0), 0xFE}  # every other application segment, and c
 _MAX_SCANS = 100  # a progressive one has about ten; each costs a viewer a pass over the picture
 _BITS = 8  # of a sample; browsers show no other
 # Within a scan's data, FF is followed by 00, or by the number of a restart (§B.1.1.5, §E.1.4).
-_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+# Without the fill bytes (FF) before it: a pattern that begins with a repetition is tried at each.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_FILL = re.compile(rb"\xff*")
 
 
 def read(data: bytes, max_pixels: int) -> Picture:
@@ -31,7 +33,7 @@ def read(data: bytes, max_pixels: int) -> Picture:
     pieces, kept, scans = Pieces(data, 2), [b"\xff\xd8"], 0
     size: tuple[int, int] | None = None
     orientation = 1
-    while (code := _marker(pieces)) != _END:
+    while (code := _marker(data, pieces)) != _END:
         body = pieces.take(max(pieces.number(">H") - 2, 0))
         if code in _FRAMES and size is None:
             size = _size(body)
@@ -54,13 +56,13 @@ def read(data: bytes, max_pixels: int) -> Picture:
     return Picture(*shown(*size, orientation), b"".join([*kept, b"\xff\xd9"]))
 
 
-def _marker(pieces: Pieces) -> int:
+def _marker(data: bytes, pieces: Pieces) -> int:
     """Return the next marker's code; any number of FF may precede it (§B.1.1.2)."""
     if pieces.take(1) != b"\xff":
         raise DamagedImage
-    while (code := pieces.take(1)) == b"\xff":
-        pass
-    return code[0]
+    if fill := _FILL.match(data, pieces.position):
+        pieces.position = fill.end()
+    return pieces.take(1)[0]
 
 
 def _segment(code: int, body: bytes) -> bytes:
@@ -89,8 +91,9 @@ def _kept_of(code: int, body: bytes) -> bytes:
 
 
 def _scan(data: bytes, pieces: Pieces) -> bytes:
-    """Return the coded data of a scan, up to the next marker."""
+    """Return the coded data of a scan, up to the next marker and the fill bytes before it."""
     following = _AFTER_SCAN.search(data, pieces.position)
     if following is None:
         raise DamagedImage
-    return pieces.take(following.start() - pieces.position)
+    coded = pieces.take(following.start() - pieces.position)
+    return coded.rstrip(b"\xff")

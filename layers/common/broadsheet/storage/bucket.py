@@ -21,16 +21,26 @@ def put_once(key: str, content: bytes, media_type: str) -> None:
     Raises ``DependencyUnavailable``.
     """
     try:
-        _client().put_object(
-            Bucket=content_bucket(),
-            Key=key,
-            Body=content,
-            ContentType=media_type,
-            IfNoneMatch="*",  # no second version of the same bytes
-        )
+        try:
+            _put_once(key, content, media_type)
+        except ClientError as error:
+            # Another write of the key was under way; it has ended by now, well or not.
+            if _code(error) != "ConditionalRequestConflict":
+                raise
+            _put_once(key, content, media_type)
     except (BotoCoreError, ClientError) as error:
         if _code(error) != "PreconditionFailed":
             raise DependencyUnavailable("the content could not be stored") from error
+
+
+def _put_once(key: str, content: bytes, media_type: str) -> None:
+    _client().put_object(
+        Bucket=content_bucket(),
+        Key=key,
+        Body=content,
+        ContentType=media_type,
+        IfNoneMatch="*",  # no second version of the same bytes
+    )
 
 
 def get(key: str) -> bytes | None:

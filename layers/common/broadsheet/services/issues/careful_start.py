@@ -45,11 +45,11 @@ def freeze(
 
 def advance(connection: Connection, issue: Issue) -> None:
     """Begin the hold, or end it, as is due; the caller holds the issue's lock."""
-    if issue.careful is None or issue.held_after is None:
+    if issue.careful is None or issue.status is not IssueStatus.SENDING:
         return
-    if issue.status is not IssueStatus.SENDING:
-        return
-    if issue.held_until is None:
+    if issue.held_after is None:  # perhaps since the breaker has ended the hold
+        delivery_batches_table.release_held(connection, issue.id)
+    elif issue.held_until is None:
         _hold(connection, issue, issue.careful.hold, issue.held_after)
     elif issue.held_until <= datetime.now(UTC):
         _judge(connection, issue, issue.held_until)
@@ -88,6 +88,7 @@ def _judge(connection: Connection, issue: Issue, held_until: datetime) -> None:
         stop(connection, issue.id, counts)
     elif _is_reported(connection, issue):
         issues_table.end_hold(connection, issue.id)
+        delivery_batches_table.release_held(connection, issue.id)
         logger.info("the sample was good", issue_id=str(issue.id), **counts._asdict())
     elif datetime.now(UTC) < held_until + timedelta(seconds=settings.timings().grace):
         logger.warning("no event of the sample was recorded", issue_id=str(issue.id))
