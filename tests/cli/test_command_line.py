@@ -94,8 +94,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command, installed by pipx from a wheel, with nothing else around."""
     folder = tmp_path_factory.mktemp("pipx")
     programs = Path(sys.executable).parent
+    options = ("--wheel", "--offline", "--quiet")
     subprocess.run(
-        [programs / "uv", "build", "--wheel", "--offline", "--quiet", "-o", folder, "cli"],
+        [programs / "uv", "build", "--python", sys.executable, *options, "-o", folder, "cli"],
         cwd=REPOSITORY,
         check=True,
     )
