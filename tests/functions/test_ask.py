@@ -104,6 +104,7 @@ def test_all_who_may_publish_are_asked_once_with_what_they_need(cloud: Cloud) ->
         assert f"https://news.page.example/issues/{issue_id}" in words
         assert f"broadsheet publish {issue_id}" in words
         assert "2 readers now" in words
+        assert "version 1" in words
         assert "Nothing is sent until you publish it" in words
     assert "Tides &amp; &lt;tempests&gt;" in (mail.html or "")
     assert "<tempests>" not in (mail.html or "")

@@ -103,7 +103,11 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 
 class IfMatchNeeded(BroadsheetError):
-    """The header ``If-Match`` is missing, without which an edit could undo another one."""
+    """The header ``If-Match`` names no version.
+
+    Without one an edit could undo another one, and a text could be published that its publisher has
+    not read.
+    """
 
     code = "if-match-needed"
 

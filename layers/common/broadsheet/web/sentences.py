@@ -31,7 +31,7 @@ SENTENCES = {
     ),
     "unsendable-issue": "{sentences}",
     "if-match-needed": (
-        "an If-Match header is needed, with the ETag of the version that you have edited"
+        "an If-Match header is needed, with the ETag of the version that you have read"
     ),
     "invalid-version": "version must be a number from 1",
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
