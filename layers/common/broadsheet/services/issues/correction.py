@@ -63,7 +63,9 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         of = (known and known.corrected) or CorrectedVersion(issue_id, issue.version)
         audience = older_versions.count(connection, of)
         unsettled = older_versions.count_unsettled(connection, of)
-        resembles = checking.against_earlier(connection, request, known.id if known else None)
+        beside = checking.beside_content(
+            connection, request, request.publish_at, known.id if known else None
+        )
         correction = known
         if correction is None:
             checking.refuse_errors(checked.findings, request.accept_warnings)
@@ -73,7 +75,7 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     if known is None:
         publication.log_publication(correction)
     publication.kick_if_due(correction, correlation_id)
-    return Corrected(correction, [*checked.findings, *resembles], audience, unsettled)
+    return Corrected(correction, [*checked.findings, *beside], audience, unsettled)
 
 
 def _new_correction(
