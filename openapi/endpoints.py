@@ -126,7 +126,12 @@ def _action(summary: str, *refusals: type[errors.WrongState], **more: Any) -> En
 _TESTED = {ACCEPTED: Answered("They were sent.", answers.SentTest)}
 _OF_TESTS = (
     *(errors.NotATestAddress, errors.SuppressedTestAddress, errors.SpentTestMails),
-    *(errors.RefusedTestMail, errors.UnsendableIssue, errors.DependencyUnavailable),
+    *(
+        errors.RefusedTestMail,
+        errors.UnknownTestMail,
+        errors.UnsendableIssue,
+        errors.DependencyUnavailable,
+    ),
 )
 _TO: dict[str, Any] = {"to": ["jo@example.com"], "name": "Ursula"}
 
