@@ -6,7 +6,7 @@ What all routes of a kind have is added by ``document``: an authors' route has i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -85,9 +85,14 @@ IDEMPOTENCY_KEY = Parameter(
 IF_MATCH = Parameter(
     "If-Match",
     "header",
-    "The ETag of the version that you have edited.",
+    "The ETag of the version that you have read and edited.",
     {"type": "string", "pattern": '^"[1-9][0-9]{0,8}"$', "example": '"1"'},
     is_required=True,
+)
+IF_MATCH_OF_ANOTHER = replace(
+    IF_MATCH,
+    description="The ETag of the version that you have read; needed if somebody else wrote it.",
+    is_required=False,
 )
 TOKEN = Parameter(
     "token", "query", "The token of a mailed link.", {"type": "string"}, is_required=True
@@ -121,7 +126,12 @@ def _action(summary: str, *refusals: type[errors.WrongState], **more: Any) -> En
 _TESTED = {ACCEPTED: Answered("They were sent.", answers.SentTest)}
 _OF_TESTS = (
     *(errors.NotATestAddress, errors.SuppressedTestAddress, errors.SpentTestMails),
-    *(errors.RefusedTestMail, errors.UnsendableIssue, errors.DependencyUnavailable),
+    *(
+        errors.RefusedTestMail,
+        errors.UnknownTestMail,
+        errors.UnsendableIssue,
+        errors.DependencyUnavailable,
+    ),
 )
 _TO: dict[str, Any] = {"to": ["jo@example.com"], "name": "Ursula"}
 
@@ -247,9 +257,10 @@ AUTHORS: dict[str, Endpoint] = {
         },
         takes=PublishDraftRequest,
         is_body_optional=True,
-        parameters=(IDEMPOTENCY_KEY,),
+        parameters=(IDEMPOTENCY_KEY, IF_MATCH_OF_ANOTHER),
         errors=(
             *(errors.InvalidIdempotencyKey, errors.UnsendableIssue, errors.IssuePublished),
+            *(errors.IfMatchNeeded, errors.StaleVersion),
             *(errors.IdempotencyKeyReused, errors.DependencyUnavailable),
         ),
         example=_LATER,

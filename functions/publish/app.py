@@ -150,8 +150,14 @@ def edit(request: Request) -> Response:
 
 
 def publish_draft(request: Request) -> Response:
-    """Publish a draft; the same key publishes it once, and without a body, at once."""
+    """Publish a draft; the same key publishes it once, and without a body, at once.
+
+    Whoever publishes what somebody else wrote names the version that they have read.
+    """
     key = _idempotency_key(request)
+    if_match = request.headers.get("if-match")
+    expected = None if if_match is None else ExpectedVersion.parse(if_match)
+    publisher = editing.Publisher(AuthorName(request.author), expected)
     wanted = (
         request.document(PublishDraftRequest, LARGEST_BODY)
         if request.body
@@ -160,7 +166,9 @@ def publish_draft(request: Request) -> Response:
     issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
         audience = publication.audience_now(connection)
-        findings = editing.publish_draft(connection, issue_id, key, wanted, request.correlation_id)
+        findings = editing.publish_draft(
+            connection, issue_id, publisher, key, wanted, request.correlation_id
+        )
         shown = publication.show(connection, issue_id)
     return _respond(
         request,

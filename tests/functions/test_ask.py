@@ -3,12 +3,17 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import boto3
 import pytest
 
+from broadsheet.domain.newsletter import Newsletter
+from broadsheet.mail.content import MailContent
+from broadsheet.mail.ses import sending
 from functions.preview.app import handler
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
@@ -99,6 +104,7 @@ def test_all_who_may_publish_are_asked_once_with_what_they_need(cloud: Cloud) ->
         assert f"https://news.page.example/issues/{issue_id}" in words
         assert f"broadsheet publish {issue_id}" in words
         assert "2 readers now" in words
+        assert "version 1" in words
         assert "Nothing is sent until you publish it" in words
     assert "Tides &amp; &lt;tempests&gt;" in (mail.html or "")
     assert "<tempests>" not in (mail.html or "")
@@ -142,6 +148,56 @@ def test_nobody_can_be_flooded(cloud: Cloud) -> None:
     assert len(cloud.mails_to(JO)) == 20
     assert len(cloud.rows("SELECT 1 FROM approval_requests")) == 20
     assert ask(draft(), "tim")["statusCode"] == 202
+
+
+def test_a_deleted_draft_counts_as_well(cloud: Cloud) -> None:
+    for _ in range(20):
+        issue_id = draft()
+        assert ask(issue_id)["statusCode"] == 202
+        event = api_event(
+            "DELETE", "/issues/{id}", path_parameters={"id": issue_id}, author="ada", role="write"
+        )
+        assert publish(event, context())["statusCode"] == 204
+
+    refused = ask(draft())
+
+    assert (refused["statusCode"], problem_in(refused)["code"]) == (429, "approval-requests-spent")
+    resets_at = datetime.fromisoformat(problem_in(refused)["resets_at"])
+    left = (resets_at - datetime.now(UTC)).total_seconds()
+    assert 0 <= int(refused["headers"]["Retry-After"]) - left < 60
+    assert len(cloud.mails_to(JO)) == 20
+
+
+def test_a_request_whose_function_was_killed_is_resumed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = draft()
+    send = sending.send_approval_request
+
+    def killed_before_max(newsletter: Newsletter, to: str, content: MailContent) -> None:
+        if to == MAX:
+            raise SystemExit
+        send(newsletter, to, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_approval_request", killed_before_max)
+        with pytest.raises(SystemExit):
+            ask(issue_id)
+
+    assert asked(cloud) == [JO]
+    assert json_of(ask(issue_id)) == {"asked": 2}
+    assert asked(cloud) == [JO, MAX]
+    assert cloud.row("SELECT used FROM daily_budgets")["used"] == 1
+
+
+def test_two_requests_at_the_same_time_ask_everybody_once(cloud: Cloud) -> None:
+    issue_id = draft()
+
+    with ThreadPoolExecutor(2) as executor:
+        answers = list(executor.map(lambda _: json_of(ask(issue_id)), range(2)))
+
+    assert answers == [{"asked": 2}] * 2
+    assert asked(cloud) == [JO, MAX]
 
 
 def test_without_anybody_to_ask_the_author_is_told_what_helps(

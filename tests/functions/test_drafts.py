@@ -9,6 +9,8 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from broadsheet.database import issues_table
+from broadsheet.domain.issues import Issue
 from functions.publish.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
@@ -168,18 +170,22 @@ def test_a_bad_field_is_refused_and_nothing_is_stored(
     assert cloud.rows("SELECT 1 FROM issues") == cloud.rows("SELECT 1 FROM issue_versions") == []
 
 
-def publish_draft(
+def publish_draft(  # noqa: PLR0913 - the parts of a request
     issue_id: str,
     key: str | None = "k",
     body: Mapping[str, object] | str | None = None,
     role: str = "publish",
+    *,
+    author: str = "ada",
+    if_match: str | None = None,
 ) -> dict[str, Any]:
-    headers = {"content-type": "application/json"} | ({"idempotency-key": key} if key else {})
+    named = {"idempotency-key": key, "if-match": if_match}
+    headers = {"content-type": "application/json"} | {n: v for n, v in named.items() if v}
     event = api_event(
         "POST",
         "/issues/{id}/publish",
         path_parameters={"id": issue_id},
-        author="ada",
+        author=author,
         role=role,
         headers=headers,
         body=json.dumps(body) if isinstance(body, Mapping) else body,
@@ -207,6 +213,59 @@ def test_a_draft_is_published_at_once(cloud: Cloud, body: Mapping[str, object] |
     assert clocks() == [issue_id]
     send(cloud, issue_id)
     assert [mail.to for mail in cloud.ses.mails()] == ["ursula@example.com"]
+
+
+def test_nobody_publishes_what_another_has_written_since_they_read_it(cloud: Cloud) -> None:
+    """Jo reads version 1 and publishes, while Ada, who may only write, stores another text."""
+    issue_id = stored_draft()
+    edit(issue_id, role="write", markdown="Something else")
+
+    late = publish_draft(issue_id, author="jo", if_match='"1"')
+
+    assert (late["statusCode"], problem_in(late)["code"]) == (412, "stale-version")
+    assert problem_in(late)["version"] == 2
+    assert (show(issue_id)["status"], clocks()) == ("draft", [])
+    read = publish_draft(issue_id, author="jo", if_match='"2"')
+    assert (read["statusCode"], json_of(read)["status"]) == (202, "scheduled")
+    again = publish_draft(issue_id, author="jo", if_match='"2"')
+    assert again["statusCode"] == 202
+    assert cloud.row("SELECT count(*) AS of FROM issues")["of"] == 1
+
+
+@pytest.mark.parametrize("if_match", [None, "*"])
+def test_whoever_publishes_what_another_wrote_says_which_version_they_have_read(
+    cloud: Cloud, if_match: str | None
+) -> None:
+    assert cloud
+    issue_id = stored_draft()
+    edit(issue_id, author="jo", markdown="Something else")
+
+    refused = publish_draft(issue_id, if_match=if_match)
+
+    assert (refused["statusCode"], problem_in(refused)["code"]) == (428, "if-match-needed")
+    assert (show(issue_id)["status"], clocks()) == ("draft", [])
+    assert publish_draft(issue_id, author="jo", if_match=if_match)["statusCode"] == 202
+
+
+def test_a_version_that_is_stored_while_another_is_published_is_not_sent_unread(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text is rendered before the issue is locked, so that nobody waits for that."""
+    assert cloud
+    issue_id = stored_draft()
+    lock = issues_table.lock
+
+    def overtaken(*arguments: Any) -> Issue | None:  # noqa: ANN401 - whatever it is called with
+        monkeypatch.setattr(issues_table, "lock", lock)
+        edit(issue_id, markdown="Too late?")
+        return lock(*arguments)
+
+    monkeypatch.setattr(issues_table, "lock", overtaken)
+    answer = publish_draft(issue_id)
+
+    assert (answer["statusCode"], answer["headers"]["ETag"]) == (202, '"2"')
+    assert "Too late?" in cloud.row("SELECT html FROM issues")["html"]
+    assert "Too late?" in cloud.row("SELECT html FROM issue_versions WHERE version = 2")["html"]
 
 
 @pytest.mark.parametrize("planned", [None, "2030-01-01T00:00:00+00:00"])

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -74,6 +74,12 @@ def stored(cloud: Cloud) -> int:
         len(cloud.rows(f"SELECT 1 FROM {table}"))  # noqa: S608 - names of ours
         for table in ("issues", "issue_versions", "deliveries", "delivery_batches")
     )
+
+
+def use_up(cloud: Cloud, mails: int, days_ago: int = 0) -> None:
+    """Have Ada send test mails, on a day in UTC."""
+    day = datetime.now(UTC).date() - timedelta(days=days_ago)
+    cloud.rows(f"INSERT INTO daily_budgets VALUES ('ada', 'test_mails', '{day}', {mails})")  # noqa: S608 - our own
 
 
 @pytest.fixture(autouse=True)
@@ -333,10 +339,10 @@ class TestATestMail:
 
         assert (answer["statusCode"], problem_in(answer)["code"]) == (400, "unsendable-issue")
         assert cloud.ses.mails() == []
-        assert cloud.rows("SELECT 1 FROM test_mail_budgets") == []
+        assert cloud.rows("SELECT 1 FROM daily_budgets") == []
 
     def test_is_sent_fifty_times_a_day_and_not_once_more(self, cloud: Cloud) -> None:
-        cloud.rows("INSERT INTO test_mail_budgets VALUES ('ada', (now() AT TIME ZONE 'UTC'), 46)")
+        use_up(cloud, 46)
 
         answers = [send_test("a@example.com", "b@example.com") for _ in range(3)]
         another = send_test("a@example.com", author="grace")
@@ -345,20 +351,20 @@ class TestATestMail:
         problem = problem_in(answers[2])
         assert problem["code"] == "test-mails-spent"
         assert problem["resets_at"].endswith("T00:00:00Z")
+        left = datetime.fromisoformat(problem["resets_at"]) - datetime.now(UTC)
+        assert 0 <= int(answers[2]["headers"]["Retry-After"]) - left.total_seconds() < 60
         assert "more than 50 test mails today" in problem["detail"]
         assert another["statusCode"] == 202
         assert len(cloud.ses.mails()) == 5
 
     def test_is_sent_again_on_the_next_day(self, cloud: Cloud) -> None:
-        cloud.rows(
-            "INSERT INTO test_mail_budgets VALUES ('ada', (now() AT TIME ZONE 'UTC')::date - 1, 50)"
-        )
+        use_up(cloud, 50, days_ago=1)
 
         assert send_test("a@example.com")["statusCode"] == 202
-        assert cloud.row("SELECT mails FROM test_mail_budgets")["mails"] == 1
+        assert cloud.row("SELECT used FROM daily_budgets")["used"] == 1
 
     def test_is_counted_once_by_two_requests_at_the_same_time(self, cloud: Cloud) -> None:
-        cloud.rows("INSERT INTO test_mail_budgets VALUES ('ada', (now() AT TIME ZONE 'UTC'), 47)")
+        use_up(cloud, 47)
 
         with ThreadPoolExecutor(4) as executor:
             answers = list(executor.map(lambda _: send_test("a@example.com"), range(6)))
@@ -429,7 +435,7 @@ class TestATestMail:
         assert answer["statusCode"] == 400
         assert field in problem_in(answer)["errors"]
         assert cloud.ses.mails() == []
-        assert cloud.rows("SELECT 1 FROM test_mail_budgets") == []
+        assert cloud.rows("SELECT 1 FROM daily_budgets") == []
 
     @pytest.mark.parametrize(
         ("body", "status"),
@@ -462,8 +468,27 @@ class TestATestMail:
         assert "canary" not in output() + json.dumps(problem)
 
     @pytest.mark.parametrize(
-        "fault", [{"error": "ThrottlingException"}, {"error": "X", "status": 500}]
+        ("fault", "to", "accepted"),
+        [
+            ({"error": "X", "status": 500}, ["b@example.com"], 0),
+            ({"error": "X", "status": 500}, ["a@example.com", "b@example.com"], 1),
+            ({"error": "ThrottlingException"}, ["a@example.com", "b@example.com"], 1),
+        ],
     )
+    def test_that_was_or_may_have_been_sent_asks_for_no_repetition(
+        self, cloud: Cloud, fault: dict[str, Any], to: list[str], accepted: int
+    ) -> None:
+        cloud.ses.control.refuse_calls(recipients=["b@example.com"], **fault)
+
+        answer = send_test(*to)
+
+        problem = problem_in(answer)
+        assert (answer["statusCode"], problem["code"]) == (502, "test-mail-unknown")
+        assert "Retry-After" not in answer["headers"]
+        assert f"SES accepted {accepted} of the mails" in problem["detail"]
+        assert "may have been sent" in problem["detail"]
+
+    @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}])
     def test_that_ses_does_not_take_now_can_be_tried_again(
         self, cloud: Cloud, fault: dict[str, Any]
     ) -> None:

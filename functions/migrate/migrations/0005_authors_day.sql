@@ -91,11 +91,14 @@ ALTER TABLE issues
 -- Finds an issue whose text was sent before. The text itself may be too long for an index.
 CREATE INDEX issues_by_content ON issues (md5(content::text));
 
--- How many test mails an author has sent on the last day (UTC) on which they sent any.
-CREATE TABLE test_mail_budgets (
-    author text PRIMARY KEY,
+-- How many test mails an author has sent on the last day (UTC) on which they sent any, and how
+-- often they asked for approval; it outlives the drafts.
+CREATE TABLE daily_budgets (
+    author text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('test_mails', 'approval_requests')),
     day date NOT NULL,
-    mails integer NOT NULL CHECK (mails > 0)
+    used integer NOT NULL CHECK (used > 0),
+    PRIMARY KEY (author, kind)
 );
 
 -- The mails of issues on the newest day, and the first day of a warm-up; days are numbered from
@@ -144,8 +147,7 @@ CREATE TABLE approval_requests (
     issue_id uuid NOT NULL REFERENCES issues ON DELETE CASCADE,
     version integer NOT NULL CHECK (version > 0),
     author text NOT NULL,
-    mails integer NOT NULL CHECK (mails > 0), -- how many were asked
+    asked bytea[] NOT NULL DEFAULT '{}', -- SHA-256 of each address whose mail SES has accepted
     requested_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (issue_id, version, author)
 );
-CREATE INDEX approval_requests_by_author ON approval_requests (author, requested_at);

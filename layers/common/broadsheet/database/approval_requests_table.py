@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from psycopg.rows import scalar_row
@@ -12,64 +13,65 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import Issue
 
 
-def insert(connection: Connection, author: AuthorName, issue: Issue, mails: int) -> int | None:
-    """Insert a request; of one that was made before, return how many mails it caused."""
-    values = _key(author, issue) | {"mails": mails}
+def insert(connection: Connection, author: AuthorName, issue: Issue) -> bool:
+    """Insert a request unless it was made before; return whether it is new."""
     inserted = connection.execute(
         """
-        INSERT INTO approval_requests (issue_id, version, author, mails)
-        VALUES (%(issue_id)s, %(version)s, %(author)s, %(mails)s)
+        INSERT INTO approval_requests (issue_id, version, author)
+        VALUES (%(issue_id)s, %(version)s, %(author)s)
         ON CONFLICT DO NOTHING
         """,
-        values,
+        _key(author, issue),
     )
-    if inserted.rowcount == 1:
-        return None
+    return inserted.rowcount == 1
+
+
+def lock(connection: Connection, author: AuthorName, issue: Issue, address: str) -> bool:
+    """Lock a request while an address is asked; return whether it still has to be.
+
+    The draft, and the request with it, may have been deleted meanwhile: then it doesn't.
+    """
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(
-            """
-            SELECT mails FROM approval_requests
-            WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
-            """,
-            values,
-        ).fetchone()
+        return bool(
+            cursor.execute(
+                """
+                SELECT NOT %(address)s = ANY (asked) FROM approval_requests
+                WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
+                FOR UPDATE
+                """,
+                _key(author, issue) | {"address": _digest(address)},
+            ).fetchone()
+        )
 
 
-def count_of_day(connection: Connection, author: AuthorName) -> int:
-    """Count an author's requests of the last 24 hours."""
+def add(connection: Connection, author: AuthorName, issue: Issue, address: str) -> None:
+    """Store that an address was asked."""
+    connection.execute(
+        """
+        UPDATE approval_requests SET asked = array_append(asked, %(address)s)
+        WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
+        """,
+        _key(author, issue) | {"address": _digest(address)},
+    )
+
+
+def count_asked(connection: Connection, author: AuthorName, issue: Issue) -> int:
+    """Count whom a request has reached."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
                 """
-                SELECT count(*) FROM approval_requests
-                WHERE author = %(author)s AND requested_at > now() - interval '1 day'
+                SELECT cardinality(asked) FROM approval_requests
+                WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
                 """,
-                {"author": str(author)},
+                _key(author, issue),
             ).fetchone()
             or 0
         )
 
 
-def set_mails(connection: Connection, author: AuthorName, issue: Issue, mails: int) -> None:
-    """Store how many mails a request has caused."""
-    connection.execute(
-        """
-        UPDATE approval_requests SET mails = %(mails)s
-        WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
-        """,
-        _key(author, issue) | {"mails": mails},
-    )
-
-
-def delete(connection: Connection, author: AuthorName, issue: Issue) -> None:
-    """Delete a request of which no mail was sent, so that it can be made again."""
-    connection.execute(
-        """
-        DELETE FROM approval_requests
-        WHERE issue_id = %(issue_id)s AND version = %(version)s AND author = %(author)s
-        """,
-        _key(author, issue),
-    )
+def _digest(address: str) -> bytes:
+    return sha256(address.encode()).digest()
 
 
 def _key(author: AuthorName, issue: Issue) -> dict[str, object]:

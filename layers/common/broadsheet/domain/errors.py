@@ -6,7 +6,9 @@ the response by ``web/problems.py``. A parameter is never an address, a name or 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from datetime import UTC, datetime
+from math import ceil
+from typing import ClassVar, Self
 
 from broadsheet.domain.findings import Finding
 
@@ -101,7 +103,11 @@ class InvalidIdempotencyKey(InvalidRequest):
 
 
 class IfMatchNeeded(BroadsheetError):
-    """The header ``If-Match`` is missing, without which an edit could undo another one."""
+    """The header ``If-Match`` names no version.
+
+    Without one an edit could undo another one, and a text could be published that its publisher has
+    not read.
+    """
 
     code = "if-match-needed"
 
@@ -203,17 +209,29 @@ class SuppressedTestAddress(InvalidRequest):
 
 
 @dataclass(eq=False)
-class SpentTestMails(BroadsheetError):
-    """The author has sent the day's test mails; ``resets_at``: the next one begins."""
+class SpentBudget(BroadsheetError):
+    """The author has done ``most`` of a kind today; ``resets_at``: the next day begins."""
 
-    code = "test-mails-spent"
     most: int
     resets_at: str
+    seconds: int
+
+    @classmethod
+    def until(cls, resets_at: datetime, most: int) -> Self:
+        """Return the error for a budget of ``most``, which is whole again at ``resets_at``."""
+        seconds = ceil((resets_at - datetime.now(UTC)).total_seconds())
+        return cls(most, f"{resets_at:%Y-%m-%dT%H:%M:%SZ}", max(seconds, 1))
 
     @property
     def members(self) -> Mapping[str, object]:
         """Return when the next day begins, for a program."""
         return {"resets_at": self.resets_at}
+
+
+class SpentTestMails(SpentBudget):
+    """The author has sent the day's test mails; ``resets_at``: the next one begins."""
+
+    code = "test-mails-spent"
 
 
 @dataclass(eq=False)
@@ -229,18 +247,29 @@ class RefusedTestMail(BroadsheetError):
     reason: str
 
 
+@dataclass(eq=False)
+class UnknownTestMail(BroadsheetError):
+    """A test mail may have been sent, and some were: a repetition could send them again.
+
+    ``number``: the address, from 1, that is the first without a sure outcome; none after it was
+    mailed. ``sent``: how many mails SES accepted before.
+    """
+
+    code = "test-mail-unknown"
+    number: int
+    sent: int
+
+
 class NobodyToAsk(BroadsheetError):
     """Nobody who may publish has an email address, and the stack has no operator's."""
 
     code = "nobody-to-ask"
 
 
-@dataclass(eq=False)
-class SpentApprovalRequests(BroadsheetError):
-    """The author has asked for approval ``most`` times within a day."""
+class SpentApprovalRequests(SpentBudget):
+    """The author has asked for approval too often today; ``resets_at``: the next day begins."""
 
     code = "approval-requests-spent"
-    most: int
 
 
 @dataclass(eq=False)

@@ -322,7 +322,7 @@ EDITABLE = frozenset({IssueStatus.DRAFT, IssueStatus.SCHEDULED, IssueStatus.PAUS
 
 
 class ExpectedVersion(NamedTuple):
-    """The entity tags of ``If-Match``: the version that an author has edited (RFC 9110 §13.1.1)."""
+    """The entity tags of ``If-Match``: the version that an author has read (RFC 9110 §13.1.1)."""
 
     tags: frozenset[str]
 
@@ -333,7 +333,12 @@ class ExpectedVersion(NamedTuple):
 
     def allows(self, version: int) -> bool:
         """Return whether the author has seen this version; weak tags never match."""
-        return "*" in self.tags or f'"{version}"' in self.tags
+        return self.is_any or f'"{version}"' in self.tags
+
+    @property
+    def is_any(self) -> bool:
+        """Return whether the author takes any version, read or not."""
+        return "*" in self.tags
 
 
 class RenderedIssue(BaseModel):

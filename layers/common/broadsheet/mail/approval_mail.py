@@ -16,6 +16,7 @@ def render_approval_request(
     values = {
         "author": str(author),
         "title": str(issue.title),
+        "version": issue.version,
         "issue_id": str(issue.id),
         "issue_url": issue_url,
         "audience": audience,

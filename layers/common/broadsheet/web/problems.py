@@ -34,9 +34,9 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,
     errors.RefusedTestMail: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.SpentTestMails: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.UnknownTestMail: HTTPStatus.BAD_GATEWAY,
+    errors.SpentBudget: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NobodyToAsk: HTTPStatus.CONFLICT,
-    errors.SpentApprovalRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RefusedApprovalMail: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedContentType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -62,6 +62,8 @@ def respond(request: Request, error: Exception) -> Response:
         status, error = HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError()
     unavailable = status is HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
+    if isinstance(error, errors.SpentBudget):
+        headers = {"Retry-After": str(error.seconds)}
     if request.wants_page:
         return Response.page(status, _page(request, status, sentences.on_page(error)), headers)
     return _problem(status, error, headers)

@@ -31,7 +31,7 @@ SENTENCES = {
     ),
     "unsendable-issue": "{sentences}",
     "if-match-needed": (
-        "an If-Match header is needed, with the ETag of the version that you have edited"
+        "an If-Match header is needed, with the ETag of the version that you have read"
     ),
     "invalid-version": "version must be a number from 1",
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
@@ -63,7 +63,8 @@ SENTENCES = {
         "adds one with make change-author NAME=jo EMAIL=jo@example.com"
     ),
     "approval-requests-spent": (
-        "you have asked {most} times within a day: ask those who may publish yourself"
+        "you have asked {most} times today: ask those who may publish yourself, or again from "
+        "{resets_at} on"
     ),
     "approval-mail-refused": (
         "SES refuses the mail to those who could be asked ({reason}): the operator has to see to it"
@@ -82,6 +83,10 @@ SENTENCES = {
     "test-mail-refused": (
         "SES refuses the mail to address {number} of the list ({reason}), and accepted {sent} "
         "before it; in SES's sandbox, an address must be verified first"
+    ),
+    "test-mail-unknown": (
+        "SES accepted {sent} of the mails, and what became of that to address {number} of the list "
+        "is unknown: it may have been sent; look into the inboxes before you send the test again"
     ),
     # Links.
     "invalid-token": "this link is not valid: open it from our mail again",

@@ -88,6 +88,10 @@ class MailNotTaken(DependencyUnavailable):
     """SES did not accept a single mail, or its answer was lost; it is still owed."""
 
 
+class MailUnknown(MailNotTaken):
+    """The answer was lost: SES may have accepted the mail."""
+
+
 class MailRefused(CanNeverSucceed):
     """SES will never accept this mail; the reason is its own code."""
 

@@ -18,6 +18,7 @@ from broadsheet.mail.ses.results import (
     PAST_DEADLINE,
     MailNotTaken,
     MailRefused,
+    MailUnknown,
     OutcomeUnknown,
     Refusal,
     Refused,
@@ -300,9 +301,12 @@ def _send_simple(
             },
         )
     except (ClientError, BotoCoreError) as error:
-        reason = result_of(error).reason
+        result = result_of(error)
+        reason = result.reason
         if would_be_refused_again(error):
             raise MailRefused(f"SES refused the mail: {reason}") from error
+        if isinstance(result, OutcomeUnknown):
+            raise MailUnknown(f"SES may have taken the mail: {reason}") from error
         raise MailNotTaken(f"SES did not take the mail: {reason}") from error
     return answer["MessageId"]
 

@@ -6,7 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from broadsheet import authors_secret, settings
-from broadsheet.database import approval_requests_table, issues_table, subscribers_table
+from broadsheet.database import (
+    approval_requests_table,
+    daily_budgets_table,
+    issues_table,
+    subscribers_table,
+)
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
@@ -28,7 +33,8 @@ REQUESTS_A_DAY = 20  # of one author: each version is a request of its own
 def ask(connection: Connection, author: AuthorName, issue_id: IssueId, issue_url: str) -> int:
     """Mail the operator and whoever may publish; return how many were asked.
 
-    Asking again for the same version sends nothing. Raises ``IssueNotFound``, ``IssuePublished``,
+    Asking again for the same version mails only those who were not asked yet, such as after this
+    process was killed. Raises ``IssueNotFound``, ``IssuePublished``,
     ``NobodyToAsk``, ``SpentApprovalRequests``, ``RefusedApprovalMail`` and
     ``DependencyUnavailable``.
     """
@@ -41,18 +47,28 @@ def ask(connection: Connection, author: AuthorName, issue_id: IssueId, issue_url
             raise errors.IssuePublished(issue.status)
         if not addresses:
             raise errors.NobodyToAsk
-        before = approval_requests_table.insert(connection, author, issue, len(addresses))
-        if before is not None:
-            return before
-        if approval_requests_table.count_of_day(connection, author) > REQUESTS_A_DAY:
-            raise errors.SpentApprovalRequests(REQUESTS_A_DAY)
+        if approval_requests_table.insert(connection, author, issue):
+            _count(connection, author)
     audience = subscribers_table.count_confirmed(connection)
     mail = approval_mail.render_approval_request(
         settings.newsletter(), author, issue, issue_url, audience
     )
-    reached = _send(connection, author, issue, addresses, mail)
-    logger.info("approval requested", issue_id=str(issue_id), mails=reached)
-    return reached
+    failure = _send(connection, author, issue, addresses, mail)
+    asked = approval_requests_table.count_asked(connection, author, issue)
+    if not asked and isinstance(failure, MailRefused):
+        raise errors.RefusedApprovalMail(str(failure)) from failure
+    if not asked:
+        raise errors.DependencyUnavailable("SES took no mail") from failure
+    logger.info("approval requested", issue_id=str(issue_id), mails=asked)
+    return asked
+
+
+def _count(connection: Connection, author: AuthorName) -> None:
+    resets_at = daily_budgets_table.take(
+        connection, author, daily_budgets_table.Kind.APPROVAL_REQUESTS, 1, REQUESTS_A_DAY
+    )
+    if resets_at is not None:
+        raise errors.SpentApprovalRequests.until(resets_at, REQUESTS_A_DAY)
 
 
 def _who_decides(author: AuthorName) -> list[str]:
@@ -75,24 +91,26 @@ def _send(
     issue: Issue,
     addresses: list[str],
     mail: MailContent,
-) -> int:
-    """Send to each address; return how many were reached. If none, the author may ask again."""
+) -> MailNotTaken | MailRefused | None:
+    """Send to each address that was not asked yet; return the last failure.
+
+    The request is locked while a mail is sent, so that another call doesn't send it as well; who
+    was asked is stored at once, so that a later call resumes where this one ends.
+    """
     give_up_at = time.monotonic() + settings.timings().test_mails
-    reached, failure = 0, None
+    failure: MailNotTaken | MailRefused | None = None
     for address in addresses:
         if time.monotonic() > give_up_at:
             break
+        with connection.transaction():
+            if not approval_requests_table.lock(connection, author, issue, address):
+                continue
+            try:
+                sending.send_approval_request(settings.newsletter(), address, mail)
+            except (MailNotTaken, MailRefused) as error:
+                logger.warning("approval mail not sent", issue_id=str(issue.id))
+                failure = error
+                continue
+            approval_requests_table.add(connection, author, issue, address)
         pacing.count_single_mail(connection)
-        try:
-            sending.send_approval_request(settings.newsletter(), address, mail)
-            reached += 1
-        except (MailNotTaken, MailRefused) as error:
-            logger.warning("approval mail not sent", issue_id=str(issue.id), reached=reached)
-            failure = error
-    if reached:
-        approval_requests_table.set_mails(connection, author, issue, reached)
-        return reached
-    approval_requests_table.delete(connection, author, issue)
-    if isinstance(failure, MailRefused):
-        raise errors.RefusedApprovalMail(str(failure)) from failure
-    raise errors.DependencyUnavailable("SES took no mail") from failure
+    return failure

@@ -85,9 +85,26 @@ def _refuse_unless_editable(issue: Issue) -> None:
         raise errors.IssueNotEditable(issue.status)
 
 
-def publish_draft(
+class Publisher(NamedTuple):
+    """Who publishes a draft, and the version that they have read; None if they name none."""
+
+    name: AuthorName
+    expected: ExpectedVersion | None
+
+
+class _Prepared(NamedTuple):
+    """A version of a draft as it can be sent, and what its author is warned of."""
+
+    version: int
+    editor: AuthorName
+    checked: checking.Checked
+    resembles: Sequence[Finding]
+
+
+def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     connection: Connection,
     issue_id: IssueId,
+    publisher: Publisher,
     key: IdempotencyKey,
     request: PublishDraftRequest,
     correlation_id: str,
@@ -95,26 +112,26 @@ def publish_draft(
     """Publish a draft once, however often it is requested with the same key.
 
     Return what its author is warned of. Its clock is made in the same transaction, as for any
-    other issue. Raises ``IssueNotFound``, ``IssuePublished`` for another key,
-    ``IdempotencyKeyReused`` for another request with the same key, ``UnsendableIssue``, and
-    ``DependencyUnavailable``.
+    other issue. Raises ``IssueNotFound``, ``StaleVersion``, ``IfMatchNeeded`` for a version that
+    somebody else has written, ``IssuePublished`` for another key, ``IdempotencyKeyReused`` for
+    another request with the same key, ``UnsendableIssue``, and ``DependencyUnavailable``.
     """
     wanted = DraftPublication(str(key), request.digest)
+    prepared = _prepare(connection, issue_id)
     with connection.transaction():
         issue = _found(issues_table.lock(connection, issue_id))
-        # Rendered again: the newsletter's parameters may have changed since it was written.
-        draft = find_version(connection, issue_id, issue.version).draft
-        checked = checking.check(draft)
-        resembles = checking.against_earlier(connection, draft, issue_id)
+        if issue.version != prepared.version:  # edited meanwhile
+            prepared = _prepare(connection, issue_id)
         if issue.status is not IssueStatus.DRAFT:
             _refuse_another_publication(connection, issue, wanted)
         else:
-            checking.refuse_errors(checked.findings, request.accept_warnings)
+            _refuse_unread(publisher, prepared)
+            checking.refuse_errors(prepared.checked.findings, request.accept_warnings)
             issues_table.publish_draft(
                 connection,
                 issue_id,
                 publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),
-                rendered=checked.rendered,
+                rendered=prepared.checked.rendered,
                 publication=wanted,
             )
         published = _found(issues_table.find(connection, issue_id))
@@ -123,7 +140,30 @@ def publish_draft(
     if issue.status is IssueStatus.DRAFT:
         publication.log_publication(published)
     publication.kick_if_due(published, correlation_id)
-    return [*checked.findings, *resembles]
+    return [*prepared.checked.findings, *prepared.resembles]
+
+
+def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
+    """Render and check the current version.
+
+    It was rendered before, but the newsletter's parameters may have changed since it was written.
+    """
+    written = find_version(connection, issue_id, None)
+    return _Prepared(
+        version=written.version,
+        editor=written.author,
+        checked=checking.check(written.draft),
+        resembles=checking.against_earlier(connection, written.draft, issue_id),
+    )
+
+
+def _refuse_unread(publisher: Publisher, prepared: _Prepared) -> None:
+    """Refuse a version that the publisher has neither named nor written."""
+    if publisher.expected is not None and not publisher.expected.allows(prepared.version):
+        raise errors.StaleVersion(prepared.version)
+    names_it = publisher.expected is not None and not publisher.expected.is_any
+    if not names_it and prepared.editor != publisher.name:
+        raise errors.IfMatchNeeded
 
 
 def _refuse_another_publication(

@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from broadsheet import authors_secret, settings
-from broadsheet.database import subscribers_table, test_mail_budgets_table
+from broadsheet.database import daily_budgets_table, subscribers_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.previews import TEST_MAILS_A_DAY
 from broadsheet.mail import sample_mail
 from broadsheet.mail.ses import sending
-from broadsheet.mail.ses.results import MailNotTaken, MailRefused
+from broadsheet.mail.ses.results import MailNotTaken, MailRefused, MailUnknown
 from broadsheet.services.issues import checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import IssueDraft
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+    from broadsheet.mail.content import MailContent
 
 SUBJECT_PREFIX = "[Test] "
 
@@ -61,30 +62,46 @@ def send(
 
     The mails are counted before they are sent: a request whose answer was lost has used up its
     part of the day. Raises ``UnsendableIssue`` for what no mail can carry,
-    ``SuppressedTestAddress``, ``SpentTestMails``, ``RefusedTestMail`` and
-    ``DependencyUnavailable``.
+    ``SuppressedTestAddress``, ``SpentTestMails``, ``RefusedTestMail``, ``UnknownTestMail`` once a
+    mail was or may have been sent, and ``DependencyUnavailable`` when surely none was.
     """
     checked = checking.check(draft)
     checking.refuse_errors(checked.findings, {each.code for each in checked.findings})
     _refuse_suppressed(connection, to)
-    resets_at = test_mail_budgets_table.take(connection, author, len(to), TEST_MAILS_A_DAY)
-    if resets_at is not None:
-        raise errors.SpentTestMails(TEST_MAILS_A_DAY, f"{resets_at:%Y-%m-%dT%H:%M:%SZ}")
+    _count(connection, author, len(to))
     mail = sample_mail.sample(checked.rendered, name)
     mail = mail.model_copy(update={"subject": f"{SUBJECT_PREFIX}{mail.subject}"})
+    _send_each(connection, to, mail)
+    count("TestMails", len(to))
+    logger.info("test mails sent", mails=len(to))
+    return checked.findings
+
+
+def _count(connection: Connection, author: AuthorName, mails: int) -> None:
+    resets_at = daily_budgets_table.take(
+        connection, author, daily_budgets_table.Kind.TEST_MAILS, mails, TEST_MAILS_A_DAY
+    )
+    if resets_at is not None:
+        raise errors.SpentTestMails.until(resets_at, TEST_MAILS_A_DAY)
+
+
+def _send_each(connection: Connection, to: Sequence[EmailAddress], mail: MailContent) -> None:
+    """Send to each address. Clients repeat a 503, so it is only for what surely sent nothing."""
     give_up_at = time.monotonic() + settings.timings().test_mails
     for sent, address in enumerate(to):
         if time.monotonic() > give_up_at:
-            raise MailNotTaken("SES answers too slowly")
+            raise errors.UnknownTestMail(sent + 1, sent) if sent else MailNotTaken("too slow")
         pacing.count_single_mail(connection)
         try:
             sending.send_test(settings.newsletter(), address, mail)
         except MailRefused as error:
             logger.warning("test mail refused", sent=sent)
             raise errors.RefusedTestMail(sent + 1, sent, str(error)) from error
-    count("TestMails", len(to))
-    logger.info("test mails sent", mails=len(to))
-    return checked.findings
+        except MailNotTaken as error:
+            if not sent and not isinstance(error, MailUnknown):
+                raise
+            logger.warning("test mail unknown", sent=sent)
+            raise errors.UnknownTestMail(sent + 1, sent) from error
 
 
 def _refuse_suppressed(connection: Connection, to: Sequence[EmailAddress]) -> None:
