@@ -65,6 +65,7 @@ class Issue(Answer):
     version: int = 1
     slug: str | None = None
     publish_at: datetime | None = None
+    created_at: datetime | None = None
     audience: int | None = None
     books: Books | None = None
     seconds_to_go: float | None = None

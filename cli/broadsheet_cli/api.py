@@ -141,9 +141,10 @@ class Newsletter:
         response = self.send("PUT", f"/issues/{issue_id}", request, headers=match)
         return Issue.model_validate(response.json())
 
-    def publish(self, issue_id: str, request: Mapping[str, Any], key: str) -> None:
-        """Publish a draft."""
-        self.send("POST", f"/issues/{issue_id}/publish", request, key=key)
+    def publish(self, issue_id: str, request: Mapping[str, Any], version: int, key: str) -> None:
+        """Publish a draft, if it still has this version. Raises ``Refused`` (412)."""
+        match = {"If-Match": f'"{version}"'}
+        self.send("POST", f"/issues/{issue_id}/publish", request, headers=match, key=key)
 
     def correct(self, issue_id: str, request: Mapping[str, Any], key: str) -> Created:
         """Send a correction to those who got an older version."""

@@ -7,6 +7,7 @@ comes after is asked of the newsletter, not remembered.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from broadsheet_cli.answers import Created, Finding, Issue
     from broadsheet_cli.api import Newsletter
     from broadsheet_cli.issue_file import IssueFile
+    from broadsheet_cli.records import Pending
 
 UNDO_SECONDS = 60
 EDITABLE = frozenset(("draft", "scheduled", "paused"))
@@ -71,8 +73,11 @@ def draft(newsletter: Newsletter, ready: Ready, accepted: Sequence[str] = ()) ->
     or another text of it.
     """
     careful = {} if ready.file.careful is None else {"careful": ready.file.careful}
-    issue, _ = _make(newsletter, ready, {"draft": True, **careful})
-    if issue.status == "draft" and has_changed(newsletter, ready):
+    issue = _make(newsletter, ready, {"draft": True, **careful})
+    known = records.read(ready.file.path, newsletter.address)
+    # Another version than the recorded one has a text that nobody was asked about here.
+    is_known = issue.version == known.version
+    if issue.status == "draft" and (not is_known or has_changed(newsletter, ready)):
         return edit(newsletter, ready, issue, accepted=accepted)
     return issue
 
@@ -80,12 +85,29 @@ def draft(newsletter: Newsletter, ready: Ready, accepted: Sequence[str] = ()) ->
 def correction(
     newsletter: Newsletter, ready: Ready, corrects: str, when: datetime, accepted: Sequence[str]
 ) -> tuple[Issue, Created | None]:
-    """Return the correction that a file is, sent at ``when`` unless it was requested before.
+    """Return the correction that a file is, sent at ``when`` unless it was sent before.
 
-    With it the answer that says how many it is for, if it was requested now.
+    With it the answer that says how many it is for, if it was requested now. One that was cut off
+    and is still scheduled gets the file's present text, and the present time.
     """
-    more = {"publish_at": _written(when), **_accepting(accepted)}
-    return _make(newsletter, ready, more, corrects)
+    path, more = ready.file.path, {"publish_at": _written(when), **_accepting(accepted)}
+    publication = records.read(path, newsletter.address)
+    _refuse_another(publication.pending, path, corrects)
+    if publication.pending is None and (issue := known_issue(newsletter, path, corrects)):
+        return issue, None
+    publication = records.read(path, newsletter.address)
+    request = _numbered(ready.request, publication.number)
+    if publication.pending:
+        pending = publication.pending.again(request, more)
+    else:
+        pending = publication.new_request(request, more, name=_name(ready), corrects=corrects)
+    created = _request_correction(newsletter, path, corrects, pending)
+    issue = newsletter.issue(created.id)
+    if issue.status == "scheduled" and has_changed(newsletter, ready):
+        issue = edit(newsletter, ready, issue, accepted=accepted)
+    if issue.status == "scheduled" and publication.pending:
+        issue = newsletter.act(issue.id, "schedule", {"publish_at": more["publish_at"]})
+    return issue, created
 
 
 def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
@@ -95,16 +117,40 @@ def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
 
 
 def publish(newsletter: Newsletter, issue: Issue, when: datetime, accepted: Sequence[str]) -> None:
-    """Publish a draft. One that was published meanwhile stays as it is."""
+    """Publish this version of a draft. One that was published meanwhile stays as it is.
+
+    Raises ``Changed`` if the draft has another version.
+    """
     moment = _written(when)
     request = {"publish_at": moment, **_accepting(accepted)}
+    key = f"publish-{issue.id}-{moment}"
     try:
-        newsletter.publish(issue.id, request, key=f"publish-{issue.id}-{moment}")
+        newsletter.publish(issue.id, request, issue.version, key)
     except Refused as refused:
-        if refused.status != HTTPStatus.CONFLICT:
+        is_stale = refused.status == HTTPStatus.PRECONDITION_FAILED
+        if not is_stale and refused.status != HTTPStatus.CONFLICT:
             raise
-        if newsletter.issue(issue.id).status == "draft":
+        if newsletter.issue(issue.id).status != "draft":
+            return
+        if not is_stale:
             raise
+        raise Changed(
+            "Somebody else has changed this draft meanwhile, and nothing was sent: run the same "
+            "command again, and look at what it shows."
+        ) from refused
+
+
+def take_back(newsletter: Newsletter, issue: Issue, accepted: Sequence[str]) -> Issue:
+    """Cancel a draft that may be published at this moment, and return it with its text.
+
+    A request to publish it may still be on its way. So this publishes it for the next day, after
+    which that request finds no draft, and cancels it.
+    """
+    try:
+        publish(newsletter, issue, newsletter.now() + timedelta(days=1), accepted)
+    except (Changed, Refused):  # the request on its way is refused for the same reason
+        return newsletter.issue(issue.id)
+    return withdraw(newsletter, issue.id) or issue
 
 
 def edit(
@@ -127,29 +173,43 @@ def edit(
         raise CommandFailed(f"The issue is {issue.status} and can't be edited.{hint}")
     request = _numbered(ready.request, publication.number)
     known = issue.version if publication.version is None else publication.version
-    version = known if over is None else over
-    ours, before = _fingerprint(ready.request), publication.attempt
+    ours = _fingerprint(request, request)
     records.write(path, newsletter.address, publication.model_copy(update={"attempt": ours}))
-    while True:
-        try:
-            edited = newsletter.replace(issue.id, {**request, **_accepting(accepted)}, version)
-        except Refused as refused:
-            if refused.status != HTTPStatus.PRECONDITION_FAILED:
-                raise
-        else:
-            break
-        # An edit of ours whose answer was lost is no conflict.
-        edited = now = newsletter.issue(issue.id)
-        content = newsletter.content(issue.id)
-        theirs = _fingerprint({**content, "title": now.title})
-        if theirs == ours:
-            break
-        if theirs != before:
-            raise Changed(_conflict(path, now, content))
-        version = now.version
+    replacement = _Replacement(path, {**request, **_accepting(accepted)}, publication.attempt)
+    edited = replacement.store(newsletter, issue.id, known if over is None else over)
     made = publication.made(edited.id, edited.version, records.digest_of(request))
     records.write(path, newsletter.address, made)
     return edited
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """A text of a file that replaces its issue's.
+
+    ``earlier``: the fingerprint of the one that was sent before, whose answer may be lost.
+    """
+
+    path: Path
+    request: dict[str, Any]
+    earlier: str | None
+
+    def store(self, newsletter: Newsletter, issue_id: str, version: int) -> Issue:
+        """Store it unless somebody else has changed the issue. Raises ``Changed``."""
+        while True:
+            try:
+                return newsletter.replace(issue_id, self.request, version)
+            except Refused as refused:
+                if refused.status != HTTPStatus.PRECONDITION_FAILED:
+                    raise
+            # An edit of this file whose answer was lost is no conflict.
+            now = newsletter.issue(issue_id)
+            content = newsletter.content(issue_id)
+            theirs = _fingerprint({**now.document, **content}, self.request)
+            if theirs == _fingerprint(self.request, self.request):
+                return now
+            if theirs != self.earlier:
+                raise Changed(_conflict(self.path, now, content))
+            version = now.version
 
 
 def withdraw(newsletter: Newsletter, issue_id: str) -> Issue | None:
@@ -183,51 +243,87 @@ def undo_until(newsletter: Newsletter, seconds: float = UNDO_SECONDS) -> datetim
     return newsletter.now() + timedelta(seconds=seconds)
 
 
-def _make(
-    newsletter: Newsletter, ready: Ready, more: dict[str, Any], corrects: str | None = None
-) -> tuple[Issue, Created | None]:
-    """Return a file's issue, and the answer to the request that made it if that was now."""
-    path, created = ready.file.path, None
-    while (issue := known_issue(newsletter, path, corrects)) is None:
+def _make(newsletter: Newsletter, ready: Ready, more: dict[str, Any]) -> Issue:
+    """Return a file's issue, after making it if there is none."""
+    path = ready.file.path
+    while (issue := known_issue(newsletter, path)) is None:
         publication = records.read(path, newsletter.address)
         request = _numbered(ready.request, publication.number)
-        begun = publication.begun(request, more, name=_name(ready), corrects=corrects)
-        records.write(path, newsletter.address, begun)
-        created = _settle(newsletter, path, corrects)
-    return issue, created
+        pending = publication.new_request(request, more, name=_name(ready))
+        records.write(path, newsletter.address, publication.begun(pending))
+        _settle(newsletter, path, None)
+    return issue
 
 
-def _settle(newsletter: Newsletter, path: Path, corrects: str | None) -> Created | None:
-    """Finish a request that was begun, and return its answer.
+def _settle(newsletter: Newsletter, path: Path, corrects: str | None) -> None:
+    """Finish a request that was begun, with its issue as the result.
 
-    That of a correction sends it: it is finished only by the command that began it.
+    That of a correction sends it: only the command that began it finishes it, and here, where
+    nobody agreed to its text, it makes one for the next day.
     """
     publication = records.read(path, newsletter.address)
     pending = publication.pending
+    _refuse_another(pending, path, corrects)
     if pending is None:
-        return None
-    if pending.corrects != corrects:
-        command = f"correct {pending.corrects}" if pending.corrects else "publish"
-        raise CommandFailed(f"First finish what was interrupted: broadsheet {command} {path}")
+        return
+    if corrects:
+        later = {**pending.more, "publish_at": _written(newsletter.now() + timedelta(days=1))}
+        _request_correction(newsletter, path, corrects, pending.again(pending.request, later))
+        return
     request = {**pending.request, **pending.more}
     try:
-        if corrects:
-            created = newsletter.correct(corrects, request, pending.key)
-        else:
-            created = newsletter.create(request, pending.key)
+        created = newsletter.create(request, pending.key)
     except Refused as refused:
-        # It made no issue: so that the next request is today's, not this one.
-        records.write(path, newsletter.address, Publication(number=publication.number))
-        if refused.code in {"idempotency-key-reused", "slug-taken"}:
-            raise Changed(_unknown_issue(path, request)) from refused
-        raise
+        raise _without_issue(newsletter, path, refused, publication) from refused
     made = publication.made(created.id, 1, records.digest_of(pending.request))
     records.write(path, newsletter.address, made)
-    return created
 
 
-def _unknown_issue(path: Path, request: dict[str, Any]) -> str:
-    slug = request.get("slug", path.name)
+def _request_correction(
+    newsletter: Newsletter, path: Path, corrects: str, pending: Pending
+) -> Created:
+    """Request a correction, or find the one that an earlier request made, and record it.
+
+    An earlier request has an old text, and a time that may have passed. So it is repeated only
+    after the newsletter says that the key is used: then it makes nothing, and names its issue.
+    """
+    before = records.read(path, newsletter.address)
+    records.write(path, newsletter.address, before.begun(pending))
+    for request, more in ((pending.request, pending.more), *pending.earlier):
+        try:
+            created = newsletter.correct(corrects, {**request, **more}, pending.key)
+        except Refused as refused:
+            problem = refused
+            if refused.code != "idempotency-key-reused":
+                break
+        else:
+            made = before.made(created.id, 1, records.digest_of(request))
+            records.write(path, newsletter.address, made)
+            return created
+    raise _without_issue(newsletter, path, problem, before) from problem
+
+
+def _without_issue(
+    newsletter: Newsletter, path: Path, refused: Refused, before: Publication
+) -> CommandFailed:
+    """Record that a request made no issue, so that the next one is another; return what to say."""
+    is_taken = refused.code in {"idempotency-key-reused", "slug-taken"}
+    # An earlier request that was cut off may still have made one.
+    was_cut_off = before.pending is not None and before.pending.corrects and not is_taken
+    after = before if was_cut_off else Publication(number=before.number)
+    records.write(path, newsletter.address, after)
+    return Changed(_unknown_issue(path)) if is_taken else refused
+
+
+def _refuse_another(pending: Pending | None, path: Path, corrects: str | None) -> None:
+    """Refuse a command while another one's request is not finished."""
+    if pending and pending.corrects != corrects:
+        command = f"correct {pending.corrects}" if pending.corrects else "publish"
+        raise CommandFailed(f"First finish what was interrupted: broadsheet {command} {path}")
+
+
+def _unknown_issue(path: Path) -> str:
+    slug = issue_file.read(path).slug
     return (
         f"The newsletter has an issue called “{slug}” already, and {path.parent / records.FOLDER} "
         "doesn't know it.\nIf it is this file's, `broadsheet issues` shows its id, and `broadsheet "
@@ -238,14 +334,29 @@ def _unknown_issue(path: Path, request: dict[str, Any]) -> str:
 
 def _conflict(path: Path, now: Issue, content: dict[str, Any]) -> str:
     """Return what to do about somebody else's version, after writing it beside the file."""
-    theirs = path.with_name(f"{path.stem}.version-{now.version}{path.suffix}")
     front_matter = f"---\ntitle: {issue_file.quoted(now.title)}\n---\n"
-    theirs.write_text(front_matter + _text_of(content), encoding="utf-8")
+    text = front_matter + _text_of(content)
+    theirs = _write_beside(path, f"{path.stem}.version-{now.version}", text)
     return (
         f"Somebody else has changed this issue: it is at version {now.version}.\n"
-        f"Their text is in {theirs}, yours is still in {path}: put together what shall stay, and\n"
+        f"Their text is in {theirs}, yours is still in {path}: merge the two, and then\n"
         f"  broadsheet edit {path} --over {now.version}"
     )
+
+
+def _write_beside(path: Path, stem: str, text: str) -> Path:
+    """Write a text beside a file under a free name, or find it there; return where it is."""
+    for number in itertools.count(1):
+        suffix = f"-{number}" if number > 1 else ""
+        beside = path.with_name(f"{stem}{suffix}{path.suffix}")
+        try:
+            with beside.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+        except FileExistsError:
+            if beside.read_bytes() != text.encode():
+                continue
+        return beside
+    raise AssertionError
 
 
 def _name(ready: Ready) -> str:
@@ -261,8 +372,11 @@ def _accepting(accepted: Sequence[str]) -> dict[str, list[str]]:
     return {"accept_warnings": list(accepted)} if accepted else {}
 
 
-def _fingerprint(document: dict[str, Any]) -> str:
-    return records.digest_of(document["title"], _text_of(document))
+def _fingerprint(document: dict[str, Any], request: dict[str, Any]) -> str:
+    """Return what two texts of an issue have in common; what a request leaves out stays."""
+    kept = [document.get(name) for name in ("slug", "archive") if name in request]
+    preheader = document.get("preheader") or None
+    return records.digest_of(document["title"], _text_of(document), preheader, kept)
 
 
 def _text_of(document: dict[str, Any]) -> str:

@@ -27,12 +27,19 @@ class Pending(BaseModel):
     """A request whose answer is not known yet.
 
     ``more``: what it says beside the text. ``corrects``: the id of the issue that it corrects.
+    ``earlier``: the requests (text and ``more``) that were sent before with this key.
     """
 
     key: str
     request: dict[str, Any]
     more: dict[str, Any]
     corrects: str | None = None
+    earlier: list[tuple[dict[str, Any], dict[str, Any]]] = []
+
+    def again(self, request: dict[str, Any], more: dict[str, Any]) -> Pending:
+        """Return another request with the same key."""
+        earlier = [(self.request, self.more), *self.earlier]
+        return self.model_copy(update={"request": request, "more": more, "earlier": earlier})
 
 
 class Publication(BaseModel):
@@ -49,21 +56,24 @@ class Publication(BaseModel):
     digest: str | None = None
     attempt: str | None = None
 
-    def begun(
+    def new_request(
         self,
         request: dict[str, Any],
         more: dict[str, Any],
         *,
         name: str,
         corrects: str | None = None,
-    ) -> Publication:
-        """Return it with a request that is about to make the issue.
+    ) -> Pending:
+        """Return a request that makes the issue.
 
         The key derives from the file alone, so that another copy of the folder has the same.
         """
         named = json.dumps([name, self.number, corrects])
         key = f"file-{sha256(named.encode()).hexdigest()[:40]}"
-        pending = Pending(key=key, request=request, more=more, corrects=corrects)
+        return Pending(key=key, request=request, more=more, corrects=corrects)
+
+    def begun(self, pending: Pending) -> Publication:
+        """Return it with a request that is about to make the issue."""
         return self.model_copy(update={"pending": pending})
 
     def made(self, issue_id: str, version: int, digest: str) -> Publication:

@@ -41,6 +41,7 @@ class StoredIssue:
     version: int = 1
     audience: int | None = None
     corrects: str | None = None
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def text(self) -> str:
@@ -59,6 +60,9 @@ class StoredIssue:
             "status": self.status,
             "version": self.version,
             "publish_at": self.publish_at and self.publish_at.isoformat(),
+            "created_at": self.created_at.isoformat(),
+            "preheader": self.request.get("preheader"),
+            "archive": self.request.get("archive", True),
             "audience": self.audience,
             "books": None if self.audience is None else books,
             "seconds_to_go": None,
@@ -200,6 +204,7 @@ class Press(Interruptible):
             status="draft" if is_draft else "scheduled",
             publish_at=datetime.fromisoformat(publish_at) if publish_at else None,
             corrects=corrects,
+            created_at=self.now,
         )
         if not is_draft and issue.publish_at is None:
             issue.publish_at = self.now
@@ -220,7 +225,7 @@ class Press(Interruptible):
             case ["GET"]:
                 return web.json_response(issue.document())
             case ["GET", "content"]:
-                return web.json_response(issue.request)
+                return web.json_response(issue.request | {"version": issue.version})
             case ["PUT"]:
                 _replace(issue, document, headers.get("If-Match"))
                 return web.json_response(issue.document())
@@ -232,13 +237,18 @@ class Press(Interruptible):
             case ["POST", "correct"]:
                 return self._create(document, headers["Idempotency-Key"], corrects=issue_id)
             case ["POST", name]:
-                if name != "ask":
-                    self._act(issue, name, document)
+                self._act(issue, name, document, headers.get("If-Match"))
                 answer = issue.document() | {"asked": 2}
                 return web.json_response(answer, status=HTTPStatus.ACCEPTED)
         raise Problem(HTTPStatus.NOT_FOUND, "page-not-found")
 
-    def _act(self, issue: StoredIssue, name: str, document: dict[str, Any]) -> None:
+    def _act(
+        self, issue: StoredIssue, name: str, document: dict[str, Any], match: str | None
+    ) -> None:
+        if name == "publish":
+            _refuse_stale(issue, match)
+        elif name == "ask":
+            return
         needed, becomes = {
             "publish": ({"draft"}, "scheduled"),
             "schedule": ({"scheduled"}, "scheduled"),
@@ -273,11 +283,15 @@ def _replace(issue: StoredIssue, document: dict[str, Any], match: str | None) ->
         raise Problem(HTTPStatus.PRECONDITION_REQUIRED, "if-match-needed")
     if issue.status not in {"draft", "scheduled", "paused"}:
         raise Problem(HTTPStatus.CONFLICT, "wrong-state")
+    _refuse_stale(issue, match)
+    issue.request, issue.version = _asked(document), issue.version + 1
+
+
+def _refuse_stale(issue: StoredIssue, match: str | None) -> None:
     if match != f'"{issue.version}"':
         raise Problem(
             HTTPStatus.PRECONDITION_FAILED, "stale-version", current_version=issue.version
         )
-    issue.request, issue.version = _asked(document), issue.version + 1
 
 
 def _message(word: str, line: str) -> str:

@@ -3,6 +3,7 @@
 import itertools
 import signal
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +92,37 @@ def test_so_it_is_with_the_real_functions(
 
     statuses = cloud.rows("SELECT status, count(*) FROM issues GROUP BY status")
     assert [row["status"] for row in statuses] == ["scheduled"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "minutes", "sent"),
+    [("before", 60, "New.\n"), ("after", 0, "New.\n"), ("after", 60, "Old.\n")],
+)
+def test_a_correction_that_was_cut_off_sends_no_old_text_later(
+    press: Press, november: Path, moment: str, minutes: int, sent: str
+) -> None:
+    commands.ran("publish", "november.md", "--yes")
+    press.publish_everything()
+    write("sorry", "Old.\n")
+    command = ["correct", "november.md", "sorry.md", "--yes"]
+    number = len(press.requests)
+    commands.ran("status", "november.md")  # the corrected issue; then comes the preview
+    asked = len(press.requests) - number
+    assert killed(press, asked + 2, moment, command)
+    assert press.requests[-1].endswith("/correct")
+    press.ahead += timedelta(minutes=minutes)
+
+    write("sorry", "New.\n")
+    commands.ran(*command)
+    commands.ran(*command)
+
+    (correction,) = [issue for issue in press.issues.values() if issue.corrects]
+    assert correction.publish_at
+    if sent == "New.\n":
+        assert correction.status == "scheduled"
+        assert correction.publish_at - press.now > timedelta(seconds=40)
+    press.publish_everything()
+    assert [text for issue, text in press.mailed if issue == correction.id] == [sent]
 
 
 def kill_at_each_request(newsletter: Interruptible, case: Case, moment: str) -> int:

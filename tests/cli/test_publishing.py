@@ -300,6 +300,94 @@ def test_an_author_who_may_only_write_asks_and_another_one_publishes(
     assert len(press.mailed) == 1
 
 
+def test_somebody_elses_text_is_not_published_when_yours_was_shown(
+    press: Press, november: Path
+) -> None:
+    ran("edit", "november.md")
+    press.only.request = {**press.only.request, "markdown": "Theirs.\n"}
+    press.only.version = 2
+
+    for command in (("publish", "november.md"), ("schedule", "november.md", "2099-12-01")):
+        status, said = failed(*command, "--yes")
+        assert status == 5
+        assert "broadsheet edit november.md --over 2" in said
+
+    assert press.only.status == "draft"
+    assert [path.name for path in Path().glob("*.md")].count("november.version-2.md") == 1
+    assert len(list(Path().glob("*.md"))) == 2
+
+
+@pytest.mark.parametrize("name", ["november.md", None])
+def test_a_draft_that_changes_between_the_question_and_the_answer_is_not_published(
+    press: Press, november: Path, name: str | None
+) -> None:
+    ran("edit", "november.md")
+
+    def edit_theirs(number: int) -> None:
+        if press.requests[number - 1].endswith("/publish"):
+            press.only.request = {**press.only.request, "markdown": "Theirs.\n"}
+            press.only.version = 2
+
+    press.before = edit_theirs
+    status, said = failed("publish", name or press.only.id, "--yes")
+
+    assert status == 5
+    assert "Somebody else has changed this draft" in said
+    assert press.only.status == "draft"
+
+
+@pytest.mark.parametrize(
+    "theirs", [{"preheader": "Coffee"}, {"slug": "coffee"}, {"archive": False}]
+)
+def test_an_edit_over_somebody_elses_preheader_slug_or_archive_is_a_conflict(
+    press: Press, november: Path, theirs: dict[str, object]
+) -> None:
+    november.write_text(ISSUE.replace("slug:", "archive: true\nslug:"))
+    ran("publish", "november.md", "--yes")
+    press.only.request = {**press.only.request, **theirs}
+    press.only.version = 2
+
+    status, _ = failed("edit", "november.md")
+
+    assert status == 5
+    assert press.only.version == 2
+
+
+def test_a_file_that_has_the_name_of_somebody_elses_version_stays(
+    press: Press, november: Path
+) -> None:
+    ran("publish", "november.md", "--yes")
+    press.only.request = {**press.only.request, "markdown": "Theirs.\n"}
+    press.only.version = 2
+    Path("november.version-2.md").write_text("Mine.\n")
+
+    for _ in range(2):
+        _, said = failed("edit", "november.md")
+        assert "november.version-2-2.md" in said
+
+    assert Path("november.version-2.md").read_text() == "Mine.\n"
+    assert len(list(Path().glob("november.version*"))) == 2
+
+
+@pytest.mark.usefixtures("patient_signals")
+@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_deletes_no_draft_that_was_there_before(
+    press: Press, november: Path, number: int, moment: str
+) -> None:
+    ran("edit", "november.md")
+    interrupt(press, number, moment)
+
+    result = run("publish", "november.md", "--yes")
+
+    press.before = press.after = lambda _: None
+    press.publish_everything()
+    assert "it is November" in press.only.text
+    if result.exit_code == 130:
+        assert press.mailed == []
+    assert (result.exit_code == 130) == (number <= 5), (result.stdout, press.requests)
+
+
 @pytest.mark.usefixtures("patient_signals")
 @pytest.mark.parametrize("number", range(4, 6))
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -352,16 +440,43 @@ def test_a_correction_is_sent_once_to_the_issue_it_corrects(press: Press, novemb
     assert len(press.mailed) == 2
 
 
+@pytest.mark.usefixtures("patient_signals")
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_cancels_a_correction_even_when_the_newsletter_answers_late(
+    press: Press, november: Path, moment: str
+) -> None:
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+    Path("sorry.md").write_text("# Sorry\n")
+
+    def hook(number: int) -> None:
+        if press.requests[number - 1].endswith("/correct"):
+            press.before = press.after = lambda _: None
+            if moment == "before":  # it never arrives, and its time passes
+                press.ahead += timedelta(hours=1)
+                signal.raise_signal(signal.SIGINT)
+                raise ConnectionError
+            signal.raise_signal(signal.SIGINT)
+
+    setattr(press, moment, hook)
+    result = run("correct", "november.md", "sorry.md", "--yes")
+
+    assert result.exit_code == 130
+    assert "Nothing was sent" in result.stdout
+    press.publish_everything()
+    assert len(press.mailed) == 1
+
+
 def test_a_correction_that_was_cut_off_is_not_sent_by_another_command(
     press: Press, november: Path
 ) -> None:
     ran("publish", "november.md", "--yes")
     Path("sorry.md").write_text("# Sorry\n")
     address = Address.parse(press.url)
-    begun = records.Publication().begun(
-        {"title": "Sorry"}, {}, name="sorry", corrects=press.only.id
+    pending = records.Pending(
+        key="sorry", request={"title": "Sorry"}, more={}, corrects=press.only.id
     )
-    records.write(Path("sorry.md"), address, begun)
+    records.write(Path("sorry.md"), address, records.Publication().begun(pending))
 
     for command in ("publish", "edit"):
         status, said = failed(command, "sorry.md")

@@ -66,7 +66,7 @@ def publish(  # noqa: PLR0913 - a command's arguments
     if not file.is_file() and (draft_id := find_id(str(file))):
         draft = newsletter.issue(draft_id)
         if draft.status == "draft":
-            ready = _stored(newsletter, draft)
+            draft, ready = _stored(newsletter, draft)
             _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
             draft = _publish_stored(newsletter, draft, accept, countdown, as_json=as_json)
         else:
@@ -78,11 +78,11 @@ def publish(  # noqa: PLR0913 - a command's arguments
         ready = prepare(newsletter, file)
         _refuse_early(newsletter, ready, now=now)
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
-        with _undoing(lambda: _withdraw(newsletter, file), as_json=as_json):
+        launch = _Launch(newsletter, accept, made_here=issue is None)
+        with _undoing(lambda: launch.undo(file), as_json=as_json):
             issue = publishing.draft(newsletter, ready, accept)
             if issue.status == "draft":
-                when = publishing.undo_until(newsletter, countdown)
-                publishing.publish(newsletter, issue, when, accept)
+                launch.publish(issue, countdown)
             else:
                 _note_published(file, issue)
             issue = _count_down(newsletter, issue.id, file, as_json=as_json)
@@ -179,7 +179,7 @@ def ask(file: File, *, as_json: Json = False) -> None:
 
 def correct(  # noqa: PLR0913 - a command's arguments
     issue: Annotated[str, typer.Argument(metavar="ISSUE", help="The issue's file, id or address.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What those readers are told.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The correction's own text.")],
     *,
     accept: Accept = [],  # noqa: B006 - typer copies it
     countdown: Countdown = publishing.UNDO_SECONDS,
@@ -200,7 +200,11 @@ def correct(  # noqa: PLR0913 - a command's arguments
     with _undoing(lambda: _withdraw(newsletter, file, corrected.id), as_json=as_json):
         when = publishing.undo_until(newsletter, countdown)
         sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
-        if made:
+        if sent.status != "scheduled":
+            _note_published(file, sent)
+        elif made is None:
+            _note_changes(newsletter, file)
+        else:
             perhaps = f", and perhaps {made.unsettled:,} more" if made.unsettled else ""
             note(f"It goes to {readers(made.audience_now)}{perhaps}.")
         sent = _count_down(newsletter, sent.id, file, as_json=as_json)
@@ -292,29 +296,58 @@ def _with_older_version(issue: Issue) -> int:
     return sum(number for version, number in versions.items() if int(version) < issue.version)
 
 
-def _stored(newsletter: Newsletter, draft: Issue) -> Ready:
-    """Return the text of a draft as if it were a file's."""
+def _stored(newsletter: Newsletter, draft: Issue) -> tuple[Issue, Ready]:
+    """Return a draft as of the version of its text, and this text as if it were a file's."""
     content = newsletter.content(draft.id)
+    draft = draft.model_copy(update={"version": content["version"]})
     fields = ("title", "preheader", "markdown", "content")
     request = {name: content[name] for name in fields if content.get(name)}
     name = Path(draft.slug or draft.id)
-    return Ready(IssueFile(path=name, title=draft.title, slug="", body=""), request)
+    return draft, Ready(IssueFile(path=name, title=draft.title, slug="", body=""), request)
 
 
 def _publish_stored(
     newsletter: Newsletter, draft: Issue, accept: Sequence[str], countdown: int, *, as_json: bool
 ) -> Issue:
     """Publish somebody's draft, of which there is no file here to lose or keep it."""
-    when = publishing.undo_until(newsletter, countdown)
-
-    def undo() -> Issue:
-        # A request to publish may still be on its way: the same one again, and then it is canceled.
-        publishing.publish(newsletter, draft, when, accept)
-        return newsletter.act(draft.id, "cancel")
-
-    with _undoing(undo, as_json=as_json):
-        publishing.publish(newsletter, draft, when, accept)
+    launch = _Launch(newsletter, accept, made_here=False)
+    with _undoing(lambda: launch.take_back(draft), as_json=as_json):
+        launch.publish(draft, countdown)
         return _count_down(newsletter, draft.id, Path(draft.id), as_json=as_json)
+
+
+class _Launch:
+    """The publication of a draft, until it is taken back. ``made_here``: the draft, by this run."""
+
+    def __init__(self, newsletter: Newsletter, accept: Sequence[str], *, made_here: bool) -> None:
+        self._newsletter = newsletter
+        self._accept = accept
+        self._made_here = made_here
+        self._began = newsletter.now()
+        self._published: Issue | None = None  # or about to be
+
+    def publish(self, draft: Issue, countdown: int) -> None:
+        """Publish it, so that it leaves after the countdown."""
+        when = publishing.undo_until(self._newsletter, countdown)
+        self._published = draft
+        publishing.publish(self._newsletter, draft, when, self._accept)
+
+    def undo(self, file: Path) -> Issue | None:
+        """Delete the file's draft if this run made it, cancel what is published, keep the rest."""
+        issue = publishing.known_issue(self._newsletter, file)
+        if issue is None:
+            return None
+        # Another copy of the folder may have made it with the same key.
+        is_new = issue.created_at is not None and issue.created_at >= self._began
+        if issue.status != "draft" or (self._made_here and is_new):
+            return publishing.withdraw(self._newsletter, issue.id)
+        return self.take_back(issue)
+
+    def take_back(self, draft: Issue) -> Issue:
+        """Cancel a draft that may be published already; otherwise it stays as it is."""
+        if self._published is None:
+            return draft
+        return publishing.take_back(self._newsletter, self._published, self._accept)
 
 
 @contextmanager
@@ -345,6 +378,8 @@ def _prove_undone(issue: Issue | None, *, as_json: bool) -> None:
         print_json(None if issue is None else issue.document)
     elif issue is None:
         say("Nothing was sent: the draft is deleted, your file stays.", "green")
+    elif issue.status == "draft":
+        say("Nothing was sent: the draft stays as it is.", "green")
     elif issue.audience is None and issue.status == "canceled":
         following.show(issue)
         say("Nothing was sent: it was canceled before it began.", "green")
