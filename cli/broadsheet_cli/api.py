@@ -307,7 +307,7 @@ def _is_before_anything(response: httpx.Response) -> bool:
 def _after_failure(
     response: httpx.Response, tries: int, *, is_repeatable: bool
 ) -> tuple[str, float]:
-    """Return why and how long to wait after a failure; raise if it shall not be repeated."""
+    """Return why and how long to wait after a failure; raise if it can't be repeated."""
     problem = _problem(response)
     if problem.get("code") == "database-unavailable":
         reason = "The newsletter's database is asleep; it wakes within half a minute."
