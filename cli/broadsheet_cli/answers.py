@@ -78,6 +78,26 @@ class Issue(Answer):
         return self.status in {"finished", "canceled"}
 
 
+class Page(Answer):
+    """A page of issues, and the link to the next."""
+
+    issues: list[Issue]
+    next: str | None
+
+
+class Content(Answer):
+    """A version of an issue's text as it was written."""
+
+    title: str
+    version: int
+
+
+class Asked(Answer):
+    """The answer to a request for approval: how many people got it."""
+
+    asked: int
+
+
 class Created(Answer):
     """The answer to a new issue or correction.
 

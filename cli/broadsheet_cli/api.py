@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import ValidationError
 
 from broadsheet_cli import __version__
-from broadsheet_cli.answers import Created, Image, Issue, Preview
+from broadsheet_cli.answers import Answer, Asked, Content, Created, Image, Issue, Page, Preview
 from broadsheet_cli.errors import (
     CommandFailed,
     NoAccess,
     NotReached,
+    NotUnderstood,
     OutcomeUnknown,
     Refused,
 )
@@ -107,7 +109,7 @@ class Newsletter:
 
     def preview(self, request: Mapping[str, Any]) -> Preview:
         """Return an issue as its readers would see it; nothing is stored."""
-        return Preview.model_validate(self._document("POST", "/issues/preview", request))
+        return self._answer(Preview, "POST", "/issues/preview", request)
 
     def preview_with_audience(self, request: Mapping[str, Any]) -> tuple[Preview, int]:
         """Return it with the number of its readers, for which a sleeping database is woken."""
@@ -126,20 +128,18 @@ class Newsletter:
     def upload_image(self, content: bytes, content_type: str) -> Image:
         """Store an image and return where it is."""
         headers = {"Content-Type": content_type}
-        response = self.send("POST", "/images", content=content, headers=headers)
-        return Image.model_validate(response.json())
+        return self._answer(Image, "POST", "/images", content=content, headers=headers)
 
     # --- Issues -----------------------------------------------------------------------------------
 
     def create(self, request: Mapping[str, Any], key: str) -> Created:
         """Make an issue once, however often it is called with this key."""
-        return Created.model_validate(self._document("POST", "/issues", request, key=key))
+        return self._answer(Created, "POST", "/issues", request, key=key)
 
     def replace(self, issue_id: str, request: Mapping[str, Any], version: int) -> Issue:
         """Replace an issue's text, if it still has this version. Raises ``Refused`` (412)."""
         match = {"If-Match": f'"{version}"'}
-        response = self.send("PUT", f"/issues/{issue_id}", request, headers=match)
-        return Issue.model_validate(response.json())
+        return self._answer(Issue, "PUT", f"/issues/{issue_id}", request, headers=match)
 
     def publish(self, issue_id: str, request: Mapping[str, Any], version: int, key: str) -> None:
         """Publish a draft, if it still has this version. Raises ``Refused`` (412)."""
@@ -149,16 +149,15 @@ class Newsletter:
     def correct(self, issue_id: str, request: Mapping[str, Any], key: str) -> Created:
         """Send a correction to those who got an older version."""
         path = f"/issues/{issue_id}/correct"
-        return Created.model_validate(self._document("POST", path, request, key=key))
+        return self._answer(Created, "POST", path, request, key=key)
 
     def act(self, issue_id: str, action: str, request: Mapping[str, Any] | None = None) -> Issue:
         """Pause, resume, cancel, retry or schedule an issue, and return it."""
-        document = self._document("POST", f"/issues/{issue_id}/{action}", request)
-        return Issue.model_validate(document)
+        return self._answer(Issue, "POST", f"/issues/{issue_id}/{action}", request)
 
     def ask(self, issue_id: str) -> int:
         """Ask those who may publish for their approval of a draft; return how many were asked."""
-        return int(self._document("POST", f"/issues/{issue_id}/ask")["asked"])
+        return self._answer(Asked, "POST", f"/issues/{issue_id}/ask").asked
 
     def delete(self, issue_id: str) -> None:
         """Delete a draft; one that is not there is deleted already."""
@@ -170,7 +169,7 @@ class Newsletter:
 
     def issue(self, issue_id: str) -> Issue:
         """Return an issue and its progress."""
-        return Issue.model_validate(self._document("GET", f"/issues/{issue_id}"))
+        return self._answer(Issue, "GET", f"/issues/{issue_id}")
 
     def find(self, issue_id: str) -> Issue | None:
         """Return an issue, or None if there is none with this id."""
@@ -183,26 +182,40 @@ class Newsletter:
 
     def content(self, issue_id: str) -> dict[str, Any]:
         """Return an issue's source as it was written."""
-        return self._document("GET", f"/issues/{issue_id}/content")
+        return self._answer(Content, "GET", f"/issues/{issue_id}/content").document
 
     def issues(self, limit: int) -> Iterator[Issue]:
         """Return up to ``limit`` issues, newest first."""
         path: str | None = f"/issues?limit={min(limit, 100)}"
         while path and limit:
-            page = self._document("GET", path)
-            for document in page["issues"][:limit]:
-                yield Issue.model_validate(document)
-            limit -= len(page["issues"][:limit])
+            page = self._answer(Page, "GET", path)
+            yield from page.issues[:limit]
+            limit -= len(page.issues[:limit])
             # Of the link only the query: the newsletter may know itself by another address.
-            path = f"/issues?{urlsplit(page['next']).query}" if page["next"] else None
+            path = f"/issues?{urlsplit(page.next).query}" if page.next else None
 
     # --- One request ------------------------------------------------------------------------------
 
-    def _document(
-        self, method: str, path: str, request: Mapping[str, Any] | None = None, *, key: str = ""
-    ) -> dict[str, Any]:
-        document: dict[str, Any] = self.send(method, path, request, key=key).json()
-        return document
+    def _answer[T: Answer](  # noqa: PLR0913 - what a request has
+        self,
+        model: type[T],
+        method: str,
+        path: str,
+        request: Mapping[str, Any] | None = None,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str = "",
+    ) -> T:
+        """Send a request, and return its answer. Raises ``NotUnderstood``, and as ``send``."""
+        response = self.send(method, path, request, content=content, headers=headers, key=key)
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError as error:
+            raise NotUnderstood(
+                f"{self.address} gives an answer that this version of broadsheet doesn't "
+                "understand. Is the address right, and broadsheet up to date?"
+            ) from error
 
     def send(  # noqa: PLR0913 - what a request has
         self,
@@ -237,7 +250,7 @@ class Newsletter:
                 reason, pause = self._after_lost(error, tries, is_repeatable=is_repeatable)
             else:
                 self._set_clock(response)
-                if response.status_code not in _PASSING:
+                if not _is_passing(response):
                     return _checked(response)
                 reason, pause = _after_failure(response, tries, is_repeatable=is_repeatable)
             if time.monotonic() + pause > deadline:
@@ -257,10 +270,10 @@ class Newsletter:
 
     def _set_clock(self, response: httpx.Response) -> None:
         try:
-            told = parsedate_to_datetime(response.headers["Date"])
+            server_time = parsedate_to_datetime(response.headers["Date"])
         except (KeyError, ValueError):
             return
-        self._ahead = told - datetime.now(UTC)
+        self._ahead = server_time - datetime.now(UTC)
 
 
 # Statuses that say nothing about the request itself.
@@ -273,24 +286,38 @@ _PASSING = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     )
 )
-# Of these, the ones that say it was not carried out.
-_NOT_DONE = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
+# Of these, the ones that ask for a pause.
+_PAUSING = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
+
+
+def _is_passing(response: httpx.Response) -> bool:
+    """Return whether a failure may pass by itself."""
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        # With a code it is the newsletter's own limit, such as a day's test mails.
+        return "code" not in _problem(response)
+    return response.status_code in _PASSING
+
+
+def _is_before_anything(response: httpx.Response) -> bool:
+    """Return whether a failure is one in which nothing can have been sent."""
+    is_throttled = response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    return is_throttled or _problem(response).get("code") == "database-unavailable"
 
 
 def _after_failure(
     response: httpx.Response, tries: int, *, is_repeatable: bool
 ) -> tuple[str, float]:
-    """Return why and how long to wait after a failure; raise if it shall not be repeated."""
+    """Return why and how long to wait after a failure; raise if it can't be repeated."""
     problem = _problem(response)
     if problem.get("code") == "database-unavailable":
         reason = "The newsletter's database is asleep; it wakes within half a minute."
     else:
         detail = problem.get("detail") or problem.get("message") or response.reason_phrase
         reason = f"The newsletter can't answer now: {str(detail).rstrip('.')}."
-    if response.status_code in _NOT_DONE:
-        return reason, _retry_after(response, tries)
-    if not is_repeatable:
+    if not is_repeatable and not _is_before_anything(response):
         raise OutcomeUnknown(f"{reason} It may be done.")
+    if response.status_code in _PAUSING:
+        return reason, _retry_after(response, tries)
     if tries >= FAILURES_IN_A_ROW:
         raise NotReached(reason)
     return reason, _pause(tries)

@@ -17,6 +17,10 @@ class NotReached(CommandFailed):
     exit_status = UNREACHED
 
 
+class NotUnderstood(NotReached):
+    """The answer is none of this API, as when another site is at the address."""
+
+
 class OutcomeUnknown(NotReached):
     """The connection was lost, and the request may have been carried out."""
 

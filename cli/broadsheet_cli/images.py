@@ -30,7 +30,9 @@ _IN_MARKDOWN = re.compile(
     re.MULTILINE,
 )
 _TAG = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
-_SRC = re.compile(r"""\bsrc\s*=\s*(?P<quote>["'])(?P<address>[^"']*)(?P=quote)""", re.IGNORECASE)
+_SRC = re.compile(
+    r"""(?<![\w-])src\s*=\s*(?P<quote>["'])(?P<address>[^"']*)(?P=quote)""", re.IGNORECASE
+)
 
 
 class Uploads:
@@ -86,7 +88,13 @@ class Uploads:
         return tag[: src.start()] + f'src="{image.url}"{size}' + tag[src.end() :]
 
     def _named(self, issue: IssueFile, address: str) -> Image:
-        image = self.upload(issue.path.parent / address)
+        path = issue.path.parent / address
+        if not path.resolve().is_relative_to(issue.path.parent.resolve()):
+            raise CommandFailed(
+                f"The image {path} is outside the folder of {issue.path}: copy it beside the file, "
+                "so that no text from elsewhere publishes other files of yours."
+            )
+        image = self.upload(path)
         self.names[image.url] = address
         return image
 

@@ -7,6 +7,7 @@ domain's DNS gets nothing.
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 import threading
 import time
@@ -29,7 +30,16 @@ LOOK_SECONDS = 0.3  # between two looks at the file
 HOLD_SECONDS = 20  # a page asks for the next change, and asks again after so long
 DARK = "(prefers-color-scheme: dark)"
 # The mail runs nothing and reaches nothing but its images.
-MAIL_POLICY = "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; sandbox"
+MAIL_POLICY = (
+    "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; sandbox; "
+    "frame-ancestors 'self'"
+)
+# The page runs its own script, and shows text of others.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 class PreviewServer:
@@ -130,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         match path:
             case "/":
-                self._answer("text/html", _page(), "frame-ancestors 'none'")
+                nonce = secrets.token_urlsafe(16)
+                self._answer("text/html", _page(nonce), PAGE_POLICY.format(nonce=nonce))
             case "/mail":
                 self._answer("text/html", self.server.preview.mail(query), MAIL_POLICY)
             case "/next":
@@ -158,5 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: a page asks again and again."""
 
 
-def _page() -> str:
-    return (files("broadsheet_cli") / "preview.html").read_text(encoding="utf-8")
+def _page(nonce: str) -> str:
+    page = (files("broadsheet_cli") / "preview.html").read_text(encoding="utf-8")
+    for tag in ("style", "script"):
+        page = page.replace(f"<{tag}>", f'<{tag} nonce="{nonce}">')
+    return page

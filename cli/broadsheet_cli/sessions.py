@@ -83,8 +83,9 @@ class Logins(BaseModel):
     def token(self, address: Address) -> str:
         """Return the token for a newsletter. Raises ``NoAccess`` if there is none."""
         given = os.environ.get(TOKEN_VARIABLE)
-        # One for another newsletter stays at home.
-        if given and address.url == Address.parse(os.environ.get(URL_VARIABLE) or address.url).url:
+        # It is of the newsletter in the other variable, or of the current one: no other gets it.
+        its_address = os.environ.get(URL_VARIABLE) or self.current
+        if given and its_address and address.url == Address.parse(its_address).url:
             return given
         known = self.newsletters.get(address.url)
         token = (known and known.token) or (_recall(address) if known else None)

@@ -1,11 +1,12 @@
 """Images as mail programs show them: not too wide, upright, of a format that all of them know."""
 
 import warnings
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import PIL
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from broadsheet_cli.errors import CommandFailed
 
@@ -48,10 +49,26 @@ def _sized(content: bytes) -> tuple[bytes, str]:
         upright = ImageOps.exif_transpose(image)
         has_alpha = "A" in upright.getbands() or "transparency" in upright.info
         kind = "PNG" if has_alpha or kind in {"PNG", "GIF"} else "JPEG"
-        upright = upright.convert("RGBA" if has_alpha else "RGB")
+        upright = _in_srgb(upright, "RGBA" if has_alpha else "RGB")
         if upright.width > WIDEST:
             height = max(1, round(upright.height * WIDEST / upright.width))
             upright = upright.resize((WIDEST, height), Image.Resampling.LANCZOS)
         written = BytesIO()
-        upright.save(written, kind, optimize=True, quality=QUALITY)
+        upright.save(written, kind, optimize=True, quality=QUALITY, icc_profile=None)
         return written.getvalue(), kind
+
+
+def _in_srgb(image: Image.Image, mode: str) -> Image.Image:
+    """Return an image in sRGB, which every mail program takes colours for without a profile."""
+    profile = image.info.get("icc_profile")
+    # A profile is of the image's own colours: those of a palette are RGB.
+    if image.mode not in {"CMYK", "L"}:
+        image = image.convert(mode)
+    if profile:
+        with suppress(ImageCms.PyCMSError, OSError):  # it is damaged, or of other colours
+            converted = ImageCms.profileToProfile(
+                image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode
+            )
+            if converted is not None:
+                return converted
+    return image.convert(mode)

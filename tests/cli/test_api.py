@@ -3,6 +3,7 @@
 import itertools
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -102,6 +103,54 @@ def test_a_test_mail_is_never_sent_twice_by_itself(
     assert len(press.tests) == 1
 
 
+@pytest.mark.usefixtures("november", "naps")
+@pytest.mark.parametrize(
+    ("problem", "tries"),
+    [
+        ({"status": 503, "code": "dependency-unavailable"}, 1),
+        ({"status": 503, "message": "Service Unavailable"}, 1),
+        ({"status": 500}, 1),
+        ({"status": 503, "code": "database-unavailable"}, 2),
+        ({"status": 429, "message": "Too Many Requests"}, 2),
+    ],
+)
+def test_a_test_mail_is_repeated_only_if_none_can_have_been_sent(
+    press: Press, monkeypatch: pytest.MonkeyPatch, problem: dict[str, Any], tries: int
+) -> None:
+    answers = iter([web.json_response(problem, status=problem["status"])])
+    respond = press._respond
+    monkeypatch.setattr(press, "_respond", lambda *asked: next(answers, None) or respond(*asked))
+
+    result = run("test", "november.md", "--to", "ada@example.com")
+
+    assert len(press.requests) == tries
+    assert result.exit_code == (0 if tries > 1 else 3)
+    assert ("It may be done." in result.stderr) == (tries == 1)
+
+
+def test_a_limit_of_the_newsletter_is_said_in_its_words_and_not_waited_for(
+    press: Press, november: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = {"code": "test-mails-spent", "detail": "you have sent today's 50 test mails"}
+    monkeypatch.setattr(press, "_respond", lambda *_: web.json_response(spent, status=429))
+
+    status, said = failed("test", "november.md", "--to", "ada@example.com")
+
+    assert (status, said, naps) == (1, "you have sent today's 50 test mails\n", [])
+
+
+@pytest.mark.parametrize("body", ["<html>Welcome</html>", "[]", '{"issues": [{}], "next": null}'])
+def test_an_answer_that_isn_t_the_apis_is_said(
+    press: Press, author: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setattr(press, "_respond", lambda *_: web.Response(text=body))
+
+    status, said = failed("issues")
+
+    assert status == 3
+    assert "an answer that this version of broadsheet doesn't understand" in said
+
+
 def test_the_time_to_undo_is_by_the_newsletters_clock(press: Press, november: Path) -> None:
     press.ahead = timedelta(hours=-3)
 
@@ -149,7 +198,7 @@ def test_an_address_that_leads_elsewhere_is_not_followed_with_the_token(
         return web.Response(status=301, headers={"Location": "/elsewhere"})
 
     with serving(redirect) as port:
-        status, said = failed("login", f"http://localhost:{port}", "--token", "bs_x")
+        status, said = failed("login", f"http://localhost:{port}", given="bs_x\n")
 
     assert (status, asked) == (3, ["/issues"])
     assert "The address leads elsewhere: /elsewhere" in said

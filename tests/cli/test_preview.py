@@ -1,11 +1,13 @@
 """The preview in a browser follows the file."""
 
+import re
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -73,6 +75,21 @@ def test_dark_is_as_the_mails_own_styles_say(server: PreviewServer) -> None:
 
     assert get(server, "/mail?dark") == (200, "<style>@media all { }</style>")
     assert get(server, "/mail?light") == (200, "<style>@media not all { }</style>")
+
+
+def test_the_page_runs_its_own_script_only_and_no_other_site_frames_the_mail(
+    server: PreviewServer,
+) -> None:
+    policies = [
+        httpx.get(server.url + path).headers["Content-Security-Policy"] for path in ("", "mail")
+    ]
+    page = httpx.get(server.url)
+    (nonce,) = set(re.findall("'nonce-(.+?)'", page.headers["Content-Security-Policy"]))
+
+    assert re.findall("<(?:script|style)(.*?)>", page.text) == [f' nonce="{nonce}"'] * 2
+    assert nonce not in policies[0]
+    assert "default-src 'none'" in policies[0]
+    assert "frame-ancestors 'self'" in policies[1]
 
 
 def test_the_page_follows_the_file_and_shows_it_in_several_ways(

@@ -286,8 +286,12 @@ def test_an_author_who_may_only_write_stores_drafts(press: Press, november: Path
 def test_an_author_who_may_only_write_asks_and_another_one_publishes(
     press: Press, november: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ran("edit", "november.md")
+    november.write_text(ISSUE + "More.\n")
+
     said = ran("ask", "november.md")
 
+    assert press.only.text.endswith("More.\n")
     assert f"Asked 2 people to publish it: broadsheet publish {press.only.id}\n" in said
     monkeypatch.chdir(tmp_path)
     shown = ran("publish", f"{press.url}/issues/{press.only.id}", "--yes")

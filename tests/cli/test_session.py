@@ -47,7 +47,7 @@ def files(folder: Path) -> list[Path]:
 def test_a_token_goes_into_the_keyring(
     press: Press, nobody: Path, keys: Keys, tmp_path: Path
 ) -> None:
-    said = ran("login", press.url, "--token", TOKEN)
+    said = ran("login", press.url, given=f"{TOKEN}\n")
 
     assert "the token is in the system's keyring" in said
     assert keys.keys == {("broadsheet", press.url): TOKEN}
@@ -58,7 +58,7 @@ def test_a_token_goes_into_the_keyring(
 def test_without_a_keyring_it_is_in_a_file_that_only_its_owner_can_read(
     press: Press, nobody: Path, tmp_path: Path
 ) -> None:
-    said = ran("login", press.url, "--token", TOKEN)
+    said = ran("login", press.url, given=f"{TOKEN}\n")
 
     assert "a file that only you can read" in said
     (file,) = files(tmp_path)
@@ -77,7 +77,7 @@ def test_address_and_token_can_be_typed(press: Press, nobody: Path) -> None:
 def test_a_token_that_isn_t_valid_is_not_stored(
     press: Press, nobody: Path, keys: Keys, tmp_path: Path
 ) -> None:
-    status, said = failed("login", press.url, "--token", "bs_wrong")
+    status, said = failed("login", press.url, given="bs_wrong\n")
 
     assert status == 4
     assert "the token isn't valid" in said
@@ -86,7 +86,7 @@ def test_a_token_that_isn_t_valid_is_not_stored(
 
 
 def test_logging_out_forgets_the_token(press: Press, nobody: Path, keys: Keys) -> None:
-    ran("login", press.url, "--token", TOKEN)
+    ran("login", press.url, given=f"{TOKEN}\n")
 
     ran("logout")
 
@@ -99,9 +99,9 @@ def test_logging_out_forgets_the_token(press: Press, nobody: Path, keys: Keys) -
 def test_commands_use_the_newsletter_of_the_last_login_unless_another_is_named(
     press: Press, nobody: Path
 ) -> None:
-    ran("login", press.url, "--token", TOKEN)
+    ran("login", press.url, given=f"{TOKEN}\n")
     other = press.url.replace("localhost", "127.0.0.1")
-    ran("login", other, "--token", TOKEN)
+    ran("login", other, given=f"{TOKEN}\n")
 
     assert documented("logout")["newsletter"] == other
     assert documented("issues") == []
@@ -126,15 +126,37 @@ def test_a_variables_token_is_not_sent_to_another_newsletter(press: Press, autho
     assert press.requests == []
 
 
+def test_a_variables_token_goes_to_the_current_newsletter_only(
+    press: Press, nobody: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADSHEET_TOKEN", TOKEN)
+    status, _ = failed("--newsletter", press.url, "issues")
+    assert (status, press.requests) == (4, [])
+
+    ran("login", press.url)
+
+    assert documented("issues") == []
+    asked = len(press.requests)
+    other = press.url.replace("localhost", "127.0.0.1")
+    assert failed("--newsletter", other, "issues")[0] == 4
+    assert len(press.requests) == asked
+
+
+def test_a_token_is_no_argument_that_others_could_see(press: Press, nobody: Path) -> None:
+    status, _ = failed("login", press.url, "--token", TOKEN)
+
+    assert (status, press.requests) == (2, [])
+
+
 def test_what_is_no_newsletter_is_said(press: Press, nobody: Path) -> None:
-    status, said = failed("login", f"{press.url}/blog", "--token", TOKEN)
+    status, said = failed("login", f"{press.url}/blog", given=f"{TOKEN}\n")
 
     assert status == 3
     assert f"{press.url}/blog is no Broadsheet newsletter." in said
 
 
 def test_a_damaged_file_of_logins_is_said(press: Press, nobody: Path, tmp_path: Path) -> None:
-    ran("login", press.url, "--token", TOKEN)
+    ran("login", press.url, given=f"{TOKEN}\n")
     (file,) = files(tmp_path)
     file.write_text("[]")
 

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from broadsheet_cli import issue_file
 from broadsheet_cli.errors import CommandFailed
@@ -233,6 +233,47 @@ def test_a_photo_is_turned_upright_and_loses_the_place_where_it_was_taken(
     assert dict(image.getexif()) == {}
 
 
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+def test_the_colours_of_a_photo_stay_when_it_is_sized(
+    press: Press, author: Path, name: str
+) -> None:
+    # In this profile, an image's red and blue have changed places.
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    Image.new("RGB", (1300, 13), (250, 5, 5)).save(name, icc_profile=bytes(profile), quality=95)
+
+    ran("images", name)
+
+    image = uploaded(press)
+    assert "icc_profile" not in image.info
+    shown = image.convert("RGB").getpixel((9, 9))
+    assert isinstance(shown, tuple)
+    assert (shown[0] < 60, shown[2] > 200) == (True, True)
+
+
+def test_a_damaged_profile_of_colours_is_left_out(press: Press, author: Path) -> None:
+    Image.new("RGB", (1300, 13), "teal").save("photo.jpg", icc_profile=b"nothing")
+
+    ran("images", "photo.jpg")
+
+    assert uploaded(press).size == (1200, 12)
+
+
+@pytest.mark.parametrize("address", ["../secret.png", "link.png", "sub/../../secret.png"])
+def test_an_image_outside_the_files_folder_is_not_uploaded(
+    press: Press, november: Path, address: str
+) -> None:
+    picture("../secret.png")
+    Path("link.png").symlink_to("../secret.png")
+    november.write_text(ISSUE + f"![A secret]({address})\n")
+
+    status, said = failed("check", "november.md")
+
+    assert (status, press.images) == (1, [])
+    assert "is outside the folder of november.md" in said
+
+
 def test_an_image_that_is_fit_is_sent_byte_by_byte(press: Press, author: Path) -> None:
     content = picture("photo.jpg").read_bytes()
 
@@ -281,7 +322,7 @@ def test_a_missing_image_is_named(press: Press, november: Path) -> None:
 
 def test_html_gets_the_sizes_that_outlook_needs(press: Press, author: Path) -> None:
     picture("cup.png")
-    html = '<p><img alt="A cup" src="cup.png"><img src="cup.png" width="50"></p>'
+    html = '<p><img alt="A cup" src="cup.png"><img data-src="a.png" src="cup.png" width="50"></p>'
     Path("tea.html").write_text(f"---\ntitle: Tea\n---\n{html}")
 
     ran("publish", "tea.html", "--yes")
@@ -289,7 +330,7 @@ def test_html_gets_the_sizes_that_outlook_needs(press: Press, author: Path) -> N
     url = "https://news.example/images/1.png"
     assert press.only.text == (
         f'<p><img alt="A cup" src="{url}" width="{WIDTH_OF_TEXT}" height="400">'
-        f'<img src="{url}" width="50"></p>'
+        f'<img data-src="a.png" src="{url}" width="50"></p>'
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from broadsheet.database.ledger import older_versions
 from broadsheet.services.sending import pacing
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
@@ -251,6 +252,21 @@ def test_both_mails_of_somebody_are_known_by_version_when_their_events_come_toge
         {"message_id": "0100-2", "version": 2}
     ]
     assert corrected(issue_id)["audience_now"] == SIZE - 1
+
+
+def test_the_ledger_is_counted_before_the_issue_is_locked(
+    cloud: Cloud, issue_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count of a million rows takes seconds, for which dispatch would wait."""
+    count = older_versions.count
+
+    def unlocked(*arguments: Any) -> int:  # noqa: ANN401 - whatever it is called with
+        cloud.rows("SELECT 1 FROM issues FOR UPDATE NOWAIT")
+        return count(*arguments)
+
+    monkeypatch.setattr(older_versions, "count", unlocked)
+
+    assert corrected(issue_id)["audience_now"] == SIZE
 
 
 def test_a_correction_that_is_requested_again_with_its_key_is_one_correction(

@@ -10,7 +10,8 @@ import boto3
 import pytest
 
 from broadsheet.database import issues_table
-from broadsheet.domain.issues import Issue
+from broadsheet.domain.issues import Issue, IssueDraft
+from broadsheet.services.issues import checking
 from functions.publish.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
@@ -245,6 +246,21 @@ def test_whoever_publishes_what_another_wrote_says_which_version_they_have_read(
     assert (refused["statusCode"], problem_in(refused)["code"]) == (428, "if-match-needed")
     assert (show(issue_id)["status"], clocks()) == ("draft", [])
     assert publish_draft(issue_id, author="jo", if_match=if_match)["statusCode"] == 202
+
+
+def test_a_draft_is_rendered_before_it_is_locked(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = stored_draft()
+    check = checking.check
+
+    def unlocked(draft: IssueDraft) -> checking.Checked:
+        cloud.rows("SELECT 1 FROM issues FOR UPDATE NOWAIT")
+        return check(draft)
+
+    monkeypatch.setattr(checking, "check", unlocked)
+
+    assert publish_draft(issue_id)["statusCode"] == 202
 
 
 def test_a_version_that_is_stored_while_another_is_published_is_not_sent_unread(

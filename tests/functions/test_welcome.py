@@ -1,7 +1,10 @@
 """The welcome mail: once a person, after they have confirmed, owed until SES has taken it."""
 
 import json
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import boto3
 import pytest
@@ -10,6 +13,7 @@ from broadsheet import signed_tokens
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import UnsubscribeRequest
 from broadsheet.mail.ses import sending
+from broadsheet.mail.ses.results import MailRefused
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from ses_server import Mail
@@ -17,9 +21,6 @@ from tests.cloud import ORIGIN, SENDER, Cloud, at, context, json_of, problem_in,
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import publish_issue, send, show
 from tests.functions.test_enroll import URSULA, confirmation, enroll, leaving, sign_up
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEXT = {"title": "Welcome, [[name]]", "markdown": "Good to have you, [[name]] & {{friends}}."}
 
@@ -185,6 +186,51 @@ def test_a_process_that_dies_around_the_sending_leaves_the_mail_owed(
     enroll(request)
 
     assert len(mails(cloud)) == (2 if after else 1)  # two are better than none
+
+
+def test_two_deliveries_of_a_confirmation_at_once_welcome_nobody_twice(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    send(cloud, publish_issue(title="Number one"))
+    welcome(with_newest_issue=True)
+    request = confirmation(at(0), at(1))
+    enroll(sign_up(at(0)))
+    send_it: Callable[..., str] = sending.send_to_subscriber
+
+    def slowly(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
+        time.sleep(0.5)  # the other delivery reads the mark meanwhile
+        return send_it(*arguments)
+
+    monkeypatch.setattr(sending, "send_to_subscriber", slowly)
+    with ThreadPoolExecutor(2) as together:
+        failures = list(together.map(enroll, [request, request]))
+
+    assert failures == [[], []]
+    assert [mail.subject for mail in mails(cloud)] == ["Welcome, Ursula", "Number one"]
+
+
+def test_a_welcome_mail_that_ses_refuses_for_good_keeps_no_confirmation_from_its_end(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    welcome()
+    request = confirmation(at(0), at(1))
+
+    def refused(*_arguments: object) -> str:
+        raise MailRefused("SES refused the mail: MessageRejected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "send_to_subscriber", refused)
+        failures = enroll(request)
+
+    assert failures == []
+    assert cloud.status_of(URSULA) == "confirmed"
+    assert "WelcomeMailsRefused" in output()
+    enroll(request)
+    assert (mails(cloud), cloud.row("SELECT due_welcome FROM subscribers")["due_welcome"]) == (
+        [],
+        None,
+    )
 
 
 def test_who_left_before_the_mail_was_sent_does_not_get_it(cloud: Cloud) -> None:

@@ -1,5 +1,6 @@
 """Log in and out."""
 
+import os
 import sys
 from http import HTTPStatus
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from broadsheet_cli.api import Address, Newsletter
 from broadsheet_cli.console import note, print_json, say
-from broadsheet_cli.errors import CommandFailed, NoAccess, NotReached, Refused
+from broadsheet_cli.errors import CommandFailed, NoAccess, NotReached, NotUnderstood, Refused
 from broadsheet_cli.options import Json
 from broadsheet_cli.sessions import TOKEN_VARIABLE, Logins
 
@@ -20,18 +21,16 @@ def login(
     address: Annotated[
         str | None, typer.Argument(metavar="ADDRESS", help="The newsletter's address.")
     ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            envvar=TOKEN_VARIABLE, help="Your token; without it you are asked.", show_envvar=True
-        ),
-    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Store your token: in the system's keyring, or in a file that only you can read."""
+    """Store your token: in the system's keyring, or in a file that only you can read.
+
+    It asks for the token, or reads it from its standard input or from BROADSHEET_TOKEN: other
+    people on this machine could see an argument.
+    """
     where = Address.parse(address or _ask("The newsletter's address"))
-    secret = (token or _ask("Your token", is_hidden=True)).strip()
+    secret = (os.environ.get(TOKEN_VARIABLE) or _ask("Your token", is_hidden=True)).strip()
     if not secret or not secret.isascii() or not secret.isprintable():
         raise NoAccess("This is no token: it begins with bs_ and has one line.")
     _verify(where, secret)
@@ -64,7 +63,7 @@ def _verify(address: Address, token: str) -> None:
     newsletter = Newsletter(address, token, on_wait=note, patience=LOGIN_PATIENCE_SECONDS)
     try:
         next(newsletter.issues(1), None)
-    except (Refused, ValueError, KeyError) as error:
+    except (Refused, NotUnderstood) as error:
         if isinstance(error, Refused) and error.status != HTTPStatus.NOT_FOUND:
             raise
         raise NotReached(f"{address} is no Broadsheet newsletter.") from error

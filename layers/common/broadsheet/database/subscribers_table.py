@@ -8,7 +8,12 @@ from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.subscribers import Subscriber, SubscriberId, SubscriberStatus
+from broadsheet.domain.subscribers import (
+    DueWelcome,
+    Subscriber,
+    SubscriberId,
+    SubscriberStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SignUp
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, DueWelcome, EmailAddress
+    from broadsheet.domain.subscribers import DueMail, EmailAddress
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -122,10 +127,20 @@ def owe_welcome(connection: Connection, subscriber_id: SubscriberId) -> bool:
     return owed.rowcount == 1
 
 
+def lock_due_welcome(connection: Connection, subscriber_id: SubscriberId) -> DueWelcome | None:
+    """Return what is due to a subscriber, who is locked until the transaction ends."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        due = cursor.execute(
+            "SELECT due_welcome FROM subscribers WHERE id = %(id)s FOR NO KEY UPDATE",
+            {"id": subscriber_id.root},
+        ).fetchone()
+    return DueWelcome(due) if due else None
+
+
 def set_due_welcome(
     connection: Connection, subscriber_id: SubscriberId, due: DueWelcome | None
 ) -> None:
-    """Store what is due after the mail that was just sent."""
+    """Store what is due from now on."""
     connection.execute(
         "UPDATE subscribers SET due_welcome = %(due)s WHERE id = %(id)s",
         {"id": subscriber_id.root, "due": due},

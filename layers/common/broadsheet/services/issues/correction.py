@@ -55,27 +55,54 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     """
     checked = checking.check(request)
     new = _new_correction(issue_id, author, key, request, checked.rendered)
+    issue = _found(issues_table.find(connection, issue_id))
+    # Before the lock, for which dispatch would wait: the ledger may have a million rows.
+    readers = _count(connection, issue, publication.find_by_key(connection, new))
     with connection.transaction():
-        issue = issues_table.lock(connection, issue_id)  # no two corrections at once
-        if issue is None:
-            raise errors.IssueNotFound
+        issue = _found(issues_table.lock(connection, issue_id))  # no two corrections at once
         known = publication.find_by_key(connection, new)
-        of = (known and known.corrected) or CorrectedVersion(issue_id, issue.version)
-        audience = older_versions.count(connection, of)
-        unsettled = older_versions.count_unsettled(connection, of)
+        if readers.of != _corrected(issue, known):  # edited or corrected meanwhile
+            readers = _count(connection, issue, known)
         beside = checking.beside_content(
             connection, request, request.publish_at, known.id if known else None
         )
         correction = known
         if correction is None:
             checking.refuse_errors(checked.findings, request.accept_warnings)
-            _refuse_unless_correctable(connection, issue, audience + unsettled)
-            new = new.model_copy(update={"corrected": of})
+            _refuse_unless_correctable(connection, issue, readers.audience + readers.unsettled)
+            new = new.model_copy(update={"corrected": readers.of})
             correction, _ = publication.insert_once(connection, new, request.slug, correlation_id)
     if known is None:
         publication.log_publication(correction)
     publication.kick_if_due(correction, correlation_id)
-    return Corrected(correction, [*checked.findings, *beside], audience, unsettled)
+    findings = [*checked.findings, *beside]
+    return Corrected(correction, findings, readers.audience, readers.unsettled)
+
+
+class _Readers(NamedTuple):
+    """Of which versions somebody has a mail, and how many, as in ``Corrected``."""
+
+    of: CorrectedVersion
+    audience: int
+    unsettled: int
+
+
+def _count(connection: Connection, issue: Issue, known: Issue | None) -> _Readers:
+    of = _corrected(issue, known)
+    return _Readers(
+        of, older_versions.count(connection, of), older_versions.count_unsettled(connection, of)
+    )
+
+
+def _corrected(issue: Issue, known: Issue | None) -> CorrectedVersion:
+    """Return what is corrected: by a correction that is known, as at its first request."""
+    return (known and known.corrected) or CorrectedVersion(issue.id, issue.version)
+
+
+def _found(issue: Issue | None) -> Issue:
+    if issue is None:
+        raise errors.IssueNotFound
+    return issue
 
 
 def _new_correction(

@@ -21,13 +21,15 @@ from broadsheet.domain.requests import UnsubscribeToken
 from broadsheet.domain.subscribers import DueWelcome
 from broadsheet.mail import substitutions
 from broadsheet.mail.ses import sending
+from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
-from broadsheet.telemetry import logger
+from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.subscribers import Subscriber, SubscriberName
+    from broadsheet.mail.content import MailContent
 
 
 def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
@@ -46,39 +48,58 @@ def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
 def send_due(
     connection: Connection, subscriber: Subscriber, name: SubscriberName, due: DueWelcome
 ) -> None:
-    """Send what a subscriber is owed. Raises ``MailNotTaken`` and ``MailRefused``."""
+    """Send what a subscriber is owed. Raises ``MailNotTaken``."""
     welcome = welcome_mail_table.find_rendered(connection)
     if welcome is None:
         return
     if due is DueWelcome.WELCOME:
-        _send(connection, subscriber, name, welcome, NO_ISSUE)
-        if welcome.with_newest_issue:
-            subscribers_table.set_due_welcome(connection, subscriber.id, DueWelcome.NEWEST_ISSUE)
+        after = DueWelcome.NEWEST_ISSUE if welcome.with_newest_issue else None
+        mail = _mail_to(subscriber, name, welcome, NO_ISSUE)
+        _send_once(connection, subscriber, mail, due, after)
+    newest = None
     if welcome.with_newest_issue:
         newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
-        if newest is not None:
-            issue = issue_versions_table.rendered(connection, newest.id, newest.version)
-            _send(connection, subscriber, name, issue, newest.id)
-    subscribers_table.set_due_welcome(connection, subscriber.id, None)
+    if newest is not None:
+        issue = issue_versions_table.rendered(connection, newest.id, newest.version)
+        mail = _mail_to(subscriber, name, issue, newest.id)
+        _send_once(connection, subscriber, mail, DueWelcome.NEWEST_ISSUE, None)
+    else:
+        subscribers_table.set_due_welcome(connection, subscriber.id, None)
 
 
-def _send(
-    connection: Connection,
-    subscriber: Subscriber,
-    name: SubscriberName,
-    templates: RenderedIssue,
-    issue_id: IssueId,
-) -> None:
+def _mail_to(
+    subscriber: Subscriber, name: SubscriberName, templates: RenderedIssue, issue_id: IssueId
+) -> MailContent:
     token = UnsubscribeToken(subscriber_id=subscriber.id, issue_id=issue_id)
     unsubscribe_url = settings.unsubscribe_link(signed_tokens.sign_unsubscribe(token))
-    mail = substitutions.mail_to(templates, name, unsubscribe_url)
-    pacing.count_single_mail(connection)
-    message_id = sending.send_to_subscriber(
-        settings.newsletter(), subscriber.id, subscriber.email, mail
-    )
+    return substitutions.mail_to(templates, name, unsubscribe_url)
+
+
+def _send_once(
+    connection: Connection,
+    subscriber: Subscriber,
+    mail: MailContent,
+    due: DueWelcome,
+    after: DueWelcome | None,
+) -> None:
+    """Send a mail if it is still due, and store what is due after it.
+
+    The subscriber is locked meanwhile: a second delivery of the same request waits, and then finds
+    it sent. A mail that SES will never accept is given up: the confirmation itself was applied.
+    """
+    pacing.count_single_mail(connection)  # before, or all senders would wait for the lock as well
+    with connection.transaction():
+        if subscribers_table.lock_due_welcome(connection, subscriber.id) is not due:
+            return
+        subscribers_table.set_due_welcome(connection, subscriber.id, after)
+        try:
+            message_id = sending.send_to_subscriber(
+                settings.newsletter(), subscriber.id, subscriber.email, mail
+            )
+        except MailRefused as error:
+            count("WelcomeMailsRefused")
+            log_failure("welcome mail refused", error, subscriber_id=str(subscriber.id), mail=due)
+            return
     logger.info(
-        "welcome mail sent",
-        subscriber_id=str(subscriber.id),
-        issue_id=None if issue_id == NO_ISSUE else str(issue_id),
-        message_id=message_id,
+        "welcome mail sent", subscriber_id=str(subscriber.id), mail=due, message_id=message_id
     )
