@@ -284,9 +284,10 @@ AUTHORS: dict[str, Endpoint] = {
         "Send again to exactly those whose mail failed",
         *(errors.IssueNotStarted, errors.IssueCanceled, errors.NobodyFailed),
     ),
-    "POST /issues/{id}/schedule": _action(
+    "POST /issues/{id}/schedule": Endpoint(
         "Change the time of an issue that has not started",
-        errors.IssueStarted,
+        {ACCEPTED: Answered("The issue after it.", answers.EditedIssue, headers=("ETag",))},
+        errors=(errors.IssueStarted, errors.IssueIsDraft),
         takes=RescheduleRequest,
         example=_LATER,
     ),

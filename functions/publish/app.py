@@ -237,12 +237,12 @@ def retry(request: Request) -> Response:
 def reschedule(request: Request) -> Response:
     """Change the time of an issue that has not started."""
     wanted = request.document(RescheduleRequest, LARGEST_BODY)
-    return _act(
-        request,
-        lambda connection, issue_id: lifecycle.reschedule(
-            connection, issue_id, wanted.publish_at, request.correlation_id
-        ),
-    )
+    issue_id = issue_id_of(request)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        lifecycle.reschedule(connection, issue_id, wanted.publish_at, request.correlation_id)
+        shown = publication.show(connection, issue_id)
+    warnings = sentences.of_findings(checking.of_time(wanted.publish_at))
+    return _respond(request, HTTPStatus.ACCEPTED, shown, warnings=warnings)
 
 
 def correct(request: Request) -> Response:

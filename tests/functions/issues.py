@@ -86,7 +86,9 @@ def assert_balanced(books: Mapping[str, Any], audience: int) -> None:
     assert min(*parts, *by_reason, 0) == 0, "nothing can be less than nobody"
 
 
-def act_on(issue_id: str, action: str, **fields: object) -> dict[str, Any]:
+def act_on(
+    issue_id: str, action: str, *, key: str | None = None, **fields: object
+) -> dict[str, Any]:
     """Do an author's action on an issue, and return the response for API Gateway."""
     event = api_event(
         "POST",
@@ -94,7 +96,7 @@ def act_on(issue_id: str, action: str, **fields: object) -> dict[str, Any]:
         path_parameters={"id": issue_id},
         author="ada",
         body=json.dumps(fields) if fields else None,
-        headers={"content-type": "application/json"},
+        headers={"content-type": "application/json"} | ({"idempotency-key": key} if key else {}),
     )
     return publish(event, context())
 

@@ -53,6 +53,40 @@ def test_an_edit_makes_the_next_version_and_keeps_the_one_before(cloud: Cloud, d
     }
 
 
+def warned(answer: dict[str, Any]) -> set[str]:
+    return {each["code"] for each in json_of(answer)["warnings"]}
+
+
+def test_an_edit_warns_of_an_earlier_issue_that_is_alike(cloud: Cloud, draft: str) -> None:
+    cloud.add_confirmed("u@example.com")
+    send(cloud, publish_issue())
+
+    assert {"same-as-sent", "subject-as-last"} <= warned(edit(draft))
+
+
+@pytest.mark.parametrize(("days", "code"), [(-1, "publish-at-past"), (800, "publish-at-far")])
+def test_every_time_that_is_most_likely_mistyped_has_a_warning(
+    cloud: Cloud, draft: str, days: int, code: str
+) -> None:
+    cloud.add_confirmed("u@example.com")
+    moment = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    planned = publish_issue(draft=True, publish_at=moment, slug="planned")
+    moved, sent = publish_issue(publish_at=TOMORROW), publish_issue()
+    send(cloud, sent)
+    cloud.rows("UPDATE issues SET version = 2 WHERE id = %(id)s", id=sent)
+    correction = {"title": "Wrong", "markdown": "Sorry", "publish_at": moment}
+
+    for answer in (
+        act_on(draft, "publish", key="1", publish_at=moment),
+        act_on(moved, "schedule", publish_at=moment),
+        act_on(sent, "correct", key="2", **correction),
+        edit(planned),
+        act_on(planned, "publish", key="3"),
+    ):
+        assert answer["statusCode"] in {200, 202}, answer["body"]
+        assert code in warned(answer)
+
+
 def test_an_edit_leaves_slug_and_archive_unless_it_names_them(cloud: Cloud, draft: str) -> None:
     edit(draft, title="Number two")
     kept = show(draft)
@@ -192,6 +226,7 @@ def test_what_can_t_be_sent_is_kept_in_a_draft_and_refused_in_a_scheduled_issue(
     assert [each["code"] for each in json_of(kept)["warnings"]] == [
         "unknown-placeholder",
         "no-preheader",
+        "subject-as-last",
     ]
     assert json_of(content(draft))["markdown"] == wrong
     assert (refused["statusCode"], problem_in(refused)["code"]) == (400, "unsendable-issue")

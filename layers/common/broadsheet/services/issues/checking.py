@@ -9,7 +9,7 @@ from broadsheet import settings
 from broadsheet.database import issues_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
-from broadsheet.domain.issues import MarkdownContent, PublishRequest
+from broadsheet.domain.issues import MarkdownContent
 from broadsheet.mail import issue_mail
 from broadsheet.mail.checks import clients, colors, images, links, structure, wording
 from broadsheet.mail.checks.outline import Passage
@@ -39,8 +39,6 @@ def check(draft: WrittenMail) -> Checked:
         draft.title, draft.content, settings.newsletter(), draft.preheader
     )
     findings = of_content(draft, rendering)
-    if isinstance(draft, PublishRequest):
-        _check_time(draft.publish_at, findings, is_draft=draft.draft)
     return Checked(rendering.issue, [*rendering.findings, *findings])
 
 
@@ -65,16 +63,29 @@ def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
     return findings
 
 
-def _check_time(publish_at: datetime | None, findings: Findings, *, is_draft: bool) -> None:
-    """Report a time that has passed or is far away: most likely its year or zone is mistyped."""
-    now = datetime.now(UTC)
+def of_time(publish_at: datetime | None, *, is_draft: bool = False) -> Sequence[Finding]:
+    """Return a warning of a time that has passed or is far away: most likely it is mistyped."""
+    findings, now = Findings(), datetime.now(UTC)
     if publish_at is None:
-        return
+        return []
     if publish_at < now - _SOON_PASSED:
         variant = {"variant": "draft"} if is_draft else {}
         findings.add("publish-at-past", publish_at=publish_at.isoformat(), **variant)
     elif publish_at > now + _FAR_AWAY:
         findings.add("publish-at-far", publish_at=publish_at.isoformat())
+    return [*findings]
+
+
+def beside_content(
+    connection: Connection,
+    draft: IssueDraft,
+    publish_at: datetime | None,
+    but: IssueId | None,
+    *,
+    is_draft: bool = False,
+) -> Sequence[Finding]:
+    """Return the warnings of an issue's history and of its time; ``but``: the issue itself."""
+    return [*against_earlier(connection, draft, but), *of_time(publish_at, is_draft=is_draft)]
 
 
 def against_earlier(

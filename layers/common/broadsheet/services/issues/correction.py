@@ -63,7 +63,9 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         known = publication.find_by_key(connection, new)
         if readers.of != _corrected(issue, known):  # edited or corrected meanwhile
             readers = _count(connection, issue, known)
-        resembles = checking.against_earlier(connection, request, known.id if known else None)
+        beside = checking.beside_content(
+            connection, request, request.publish_at, known.id if known else None
+        )
         correction = known
         if correction is None:
             checking.refuse_errors(checked.findings, request.accept_warnings)
@@ -73,7 +75,7 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     if known is None:
         publication.log_publication(correction)
     publication.kick_if_due(correction, correlation_id)
-    findings = [*checked.findings, *resembles]
+    findings = [*checked.findings, *beside]
     return Corrected(correction, findings, readers.audience, readers.unsettled)
 
 

@@ -71,11 +71,15 @@ def edit(
             raise errors.StaleVersion(issue.version)
         if issue.status is not IssueStatus.DRAFT:
             checking.refuse_errors(checked.findings, draft.accept_warnings)
+        is_draft = issue.status is IssueStatus.DRAFT
+        beside = checking.beside_content(
+            connection, draft, issue.publish_at if is_draft else None, issue_id, is_draft=is_draft
+        )
         issues_table.edit(
             connection, issue_id, editor=editor.name, draft=draft, rendered=checked.rendered
         )
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
-    return checked.findings
+    return [*checked.findings, *beside]
 
 
 def _refuse_unless_editable(issue: Issue) -> None:
@@ -134,13 +138,15 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
                 rendered=prepared.checked.rendered,
                 publication=wanted,
             )
+        planned = issue.publish_at if issue.status is IssueStatus.DRAFT else None
+        time = checking.of_time(request.publish_at or planned)
         published = _found(issues_table.find(connection, issue_id))
         if issue.status is IssueStatus.DRAFT:
             issue_clock.start(issue_id, published.due_at, correlation_id)
     if issue.status is IssueStatus.DRAFT:
         publication.log_publication(published)
     publication.kick_if_due(published, correlation_id)
-    return [*prepared.checked.findings, *prepared.resembles]
+    return [*prepared.checked.findings, *prepared.resembles, *time]
 
 
 def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:

@@ -61,7 +61,10 @@ def preview(request: PreviewRequest) -> Preview:
         html=_shown(mail.html),
         text=_shown(mail.text),
         bytes=structure.largest_bytes(checked.rendered),
-        findings=checked.findings,
+        findings=[
+            *checked.findings,
+            *checking.of_time(request.publish_at, is_draft=request.draft),
+        ],
     )
 
 

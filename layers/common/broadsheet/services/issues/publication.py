@@ -82,7 +82,13 @@ def publish(
     """
     known = issues_table.find_by_key(connection, author, key)
     checked = checking.check(request)
-    resembles = checking.against_earlier(connection, request, known.id if known else None)
+    beside = checking.beside_content(
+        connection,
+        request,
+        request.publish_at,
+        known.id if known else None,
+        is_draft=request.draft,
+    )
     if not request.draft and known is None:  # what was published once stays so
         checking.refuse_errors(checked.findings, request.accept_warnings)
     new = new_issue(author, key, request, checked.rendered)
@@ -93,7 +99,7 @@ def publish(
     elif is_new:
         log_publication(issue)
     kick_if_due(issue, correlation_id)
-    return Published(issue, [*checked.findings, *resembles])
+    return Published(issue, [*checked.findings, *beside])
 
 
 def new_issue(
