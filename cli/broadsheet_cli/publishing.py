@@ -116,6 +116,13 @@ def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
     return known.digest != records.digest_of(_numbered(ready.request, known.number))
 
 
+def is_as_stored(newsletter: Newsletter, ready: Ready, issue: Issue) -> bool:
+    """Return whether an editable issue has a file's text already, in the version we know."""
+    version = records.read(ready.file.path, newsletter.address).version
+    is_ours = issue.version == version and issue.status in EDITABLE
+    return is_ours and not has_changed(newsletter, ready)
+
+
 def publish(newsletter: Newsletter, issue: Issue, when: datetime, accepted: Sequence[str]) -> None:
     """Publish this version of a draft. One that was published meanwhile stays as it is.
 

@@ -240,6 +240,16 @@ def test_an_edit_brings_the_files_text_into_its_issue(press: Press, november: Pa
     assert "has changed" not in run("publish", "november.md", "--yes").stderr
 
 
+def test_an_edit_of_an_unchanged_file_makes_no_version(press: Press, november: Path) -> None:
+    ran("edit", "november.md")
+
+    again = run("edit", "november.md", "--json")
+
+    assert json.loads(again.stdout)["version"] == 1
+    assert "november.md is unchanged: the issue has this text as version 1." in again.stderr
+    assert press.only.version == 1
+
+
 def test_an_edit_over_somebody_elses_keeps_both_texts(press: Press, november: Path) -> None:
     ran("publish", "november.md", "--yes")
     theirs = {**press.only.request, "title": 'The "other"', "markdown": "Theirs.\n"}

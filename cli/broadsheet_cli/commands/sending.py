@@ -154,6 +154,9 @@ def edit(
         if known is None:
             findings = newsletter.preview(ready.request).warnings
             edited = publishing.draft(newsletter, ready, accept)
+        elif publishing.is_as_stored(newsletter, ready, known):
+            note(f"{file} is unchanged: the issue has this text as version {known.version}.")
+            edited, findings = known, []
         else:
             edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
             findings = edited.warnings

@@ -108,7 +108,8 @@ SENTENCES = {
     "wrong-state": "the issue is in a state in which this can't be done",
     "version-not-found": "the issue has no such version",
     "stale-version": (
-        "the issue has been edited meanwhile: get version {version}, and edit that one"
+        "the issue is at version {version}, and your If-Match names another: read that version, "
+        'edit it, and send If-Match: "{version}", with the quotes'
     ),
     "issue-published": "the issue is {status}: only a draft can be published or deleted",
     "issue-sending": "the issue is being sent: pause it first",
