@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 35  # API Gateway gives up after 29 s
+FIRST_ANSWER_SECONDS = 5  # until then, an address at which nothing answers is taken for wrong
 PATIENCE_SECONDS = 180  # a database that slept for a day wakes in half a minute
 LONGEST_PAUSE_SECONDS = 30
 FAILURES_IN_A_ROW = 4  # of the newsletter itself (500, 502, 504), before a person should look
@@ -87,6 +88,7 @@ class Newsletter:
     ) -> None:
         self.address = address
         self._patience = patience
+        self._has_answered = False
         self._on_wait = on_wait
         self._ahead = timedelta()  # the newsletter's clock before this machine's
         self._http = httpx.Client(
@@ -240,7 +242,7 @@ class Newsletter:
             content=content,
             headers={**(headers or {}), **({"Idempotency-Key": key} if key else {})},
         )
-        deadline = time.monotonic() + self._patience
+        began = time.monotonic()
         tries = 0
         while True:
             tries += 1
@@ -249,12 +251,17 @@ class Newsletter:
             except httpx.TransportError as error:
                 reason, pause = self._after_lost(error, tries, is_repeatable=is_repeatable)
             else:
+                self._has_answered = True
                 self._set_clock(response)
                 if not _is_passing(response):
                     return _checked(response)
                 reason, pause = _after_failure(response, tries, is_repeatable=is_repeatable)
-            if time.monotonic() + pause > deadline:
+            if time.monotonic() + pause > began + self._patience:
                 raise NotReached(f"{reason} Nothing was lost: run the same command again later.")
+            if not self._has_answered and time.monotonic() + pause > began + FIRST_ANSWER_SECONDS:
+                raise NotReached(
+                    f"{reason} Nothing answers there: is the address right, and the newsletter up?"
+                )
             self._on_wait(f"{reason} Trying again in {pause:.0f} s.")
             time.sleep(pause)
 

@@ -136,6 +136,7 @@ def kill_at_each_request(newsletter: Interruptible, case: Case, moment: str) -> 
         write(f"first-{slug}", "What will be corrected.\n")
         for command in case.before:
             commands.ran(*words(command, slug))
+        write(slug, f"{TEXTS[0]}And more.\n")
 
         was_killed = killed(newsletter, number, moment, words(case.interrupted, slug))
 

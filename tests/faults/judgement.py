@@ -13,7 +13,7 @@ from tests.faults.versions import Versions
 THROTTLED_SHARE = 0.02
 
 # What an environment may raise because PostgreSQL or SES did not answer. All else is a defect.
-EXPECTED_ERRORS = {"DatabaseUnavailable", "MailNotTaken"}
+EXPECTED_ERRORS = {"DatabaseUnavailable", "MailNotTaken", "MailUnknown"}
 SES_MODULE = "account.py"  # where DependencyUnavailable means that SES did not return its quota
 
 
