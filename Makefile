@@ -149,8 +149,8 @@ test: ## Run every check and test
 # What waits for timeouts, and what feeds much text, is left to `make test`.
 quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
 	subscribe confirm unsubscribe authorize enroll sending)
-slow := tests/broadsheet/database tests/broadsheet/mail/test_phones.py \
-	tests/broadsheet/mail/test_bounded_work.py
+slow := tests/broadsheet/database \
+	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work)
 
 .PHONY: quick
 quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; PYTEST="-k bounce" runs some

@@ -256,14 +256,19 @@ class Newsletter:
                 if not _is_passing(response):
                     return _checked(response)
                 reason, pause = _after_failure(response, tries, is_repeatable=is_repeatable)
-            if time.monotonic() + pause > began + self._patience:
-                raise NotReached(f"{reason} Nothing was lost: run the same command again later.")
-            if not self._has_answered and time.monotonic() + pause > began + FIRST_ANSWER_SECONDS:
-                raise NotReached(
-                    f"{reason} Nothing answers there: is the address right, and the newsletter up?"
-                )
-            self._on_wait(f"{reason} Trying again in {pause:.0f} s.")
-            time.sleep(pause)
+            self._wait(began, reason, pause)
+
+    def _wait(self, began: float, reason: str, pause: float) -> None:
+        """Wait before another try; raise ``NotReached`` if the tries would take too long."""
+        after = time.monotonic() + pause - began
+        if after > self._patience:
+            raise NotReached(f"{reason} Nothing was lost: run the same command again later.")
+        if not self._has_answered and after > FIRST_ANSWER_SECONDS:
+            raise NotReached(
+                f"{reason} Nothing answers there: is the address right, and the newsletter up?"
+            )
+        self._on_wait(f"{reason} Trying again in {pause:.0f} s.")
+        time.sleep(pause)
 
     def _after_lost(
         self, error: httpx.TransportError, tries: int, *, is_repeatable: bool

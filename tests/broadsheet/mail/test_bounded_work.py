@@ -18,7 +18,7 @@ from broadsheet.services.issues import checking
 from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, html_issue, markdown_issue, refused
 
 MOST = 5.0  # seconds of processor time for the largest body
-BUSY = 8  # times the processor time on a quiet machine, when other processes share its cores
+BUSY = 4  # times the processor time on a quiet machine, when other processes share its cores
 SAMPLE = 32_000  # characters
 DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest allows for noise
 NOISE = 0.02  # seconds; work that grows faster but stays below this takes 5 s for the largest body

@@ -53,6 +53,18 @@ class IssueId(RootModel[UUID]):
 NO_ISSUE = IssueId(UUID(int=0))  # in the unsubscribe link of a mail that is not an issue's
 
 
+def _line(text: str, what: str, most: int, *, if_blank: str) -> str:
+    """Return a text, trimmed, that is one line of at most ``most`` characters, and not blank."""
+    text = text.strip()
+    if is_blank(text):
+        raise ValueError(if_blank)
+    if len(text) > most:
+        raise ValueError(f"{what} has at most {most} characters")
+    if has_controls(text):
+        raise ValueError(f"{what} is one line without control characters")
+    return text
+
+
 class IssueTitle(RootModel[str]):
     """An issue's subject line: one line, trimmed, not blank."""
 
@@ -61,14 +73,7 @@ class IssueTitle(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
-        text = text.strip()
-        if is_blank(text):
-            raise ValueError("a title is needed")
-        if len(text) > MAX_TITLE_CHARACTERS:
-            raise ValueError(f"a title has at most {MAX_TITLE_CHARACTERS} characters")
-        if has_controls(text):
-            raise ValueError("a title is one line without control characters")
-        return text
+        return _line(text, "a title", MAX_TITLE_CHARACTERS, if_blank="a title is needed")
 
     def __str__(self) -> str:
         return self.root
@@ -82,14 +87,8 @@ class Preheader(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
-        text = text.strip()
-        if is_blank(text):
-            raise ValueError("a preheader says something: leave it out for none")
-        if len(text) > MAX_PREHEADER_CHARACTERS:
-            raise ValueError(f"a preheader has at most {MAX_PREHEADER_CHARACTERS} characters")
-        if has_controls(text):
-            raise ValueError("a preheader is one line without control characters")
-        return text
+        if_blank = "a preheader says something: leave it out for none"
+        return _line(text, "a preheader", MAX_PREHEADER_CHARACTERS, if_blank=if_blank)
 
     def __str__(self) -> str:
         return self.root

@@ -133,7 +133,7 @@ def _comment_block(state: StateBlock, line: int, end_line: int, silent: bool) ->
     if silent:
         _count_look(state.env, line)
     begin = state.bMarks[line] + state.tShift[line]
-    if state.is_code_block(line) or not state.src.startswith("<!--", begin):
+    if not state.src.startswith("<!--", begin) or state.is_code_block(line):
         return False
     if one_line := _COMMENT.match(state.src, begin, state.eMarks[line]):
         if state.src[one_line.end() : state.eMarks[line]].strip():

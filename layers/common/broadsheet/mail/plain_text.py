@@ -13,6 +13,7 @@ from markdown_it.tree import SyntaxTreeNode
 LINE_WIDTH = 78  # RFC 5322 §2.1.1
 _NARROWEST = 24  # columns, however deep a list or a quotation is nested
 _SPACES = re.compile(r"[ \t\n]+")  # not the no-break space
+_OF_SPACES = re.compile(r"^ +$", re.MULTILINE)
 # Chinese and Japanese are written without spaces: a line may break at any of these characters.
 _IDEOGRAPH = (
     "\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff"
@@ -224,6 +225,5 @@ def _link(node: SyntaxTreeNode) -> str:
 
 
 def _prefix(text: str, first: str, others: str) -> str:
-    lines = text.split("\n")
-    prefixed = (f"{first if number == 0 else others}{line}" for number, line in enumerate(lines))
-    return "\n".join(line.rstrip(" ") if line.isspace() else line for line in prefixed)
+    prefixed = first + text.replace("\n", f"\n{others}")
+    return _OF_SPACES.sub("", prefixed) if others.isspace() else prefixed

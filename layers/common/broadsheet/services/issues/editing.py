@@ -126,7 +126,7 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         issue = _found(issues_table.lock(connection, issue_id))
         if issue.version != prepared.version:  # edited meanwhile
             prepared = _prepare(connection, issue_id)
-        if issue.status is not IssueStatus.DRAFT:
+        if not (is_first := issue.status is IssueStatus.DRAFT):
             _refuse_another_publication(connection, issue, wanted)
         else:
             _refuse_unread(publisher, prepared)
@@ -138,14 +138,13 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
                 rendered=prepared.checked.rendered,
                 publication=wanted,
             )
-        planned = issue.publish_at if issue.status is IssueStatus.DRAFT else None
-        time = checking.of_time(request.publish_at or planned)
         published = _found(issues_table.find(connection, issue_id))
-        if issue.status is IssueStatus.DRAFT:
+        if is_first:
             issue_clock.start(issue_id, published.due_at, correlation_id)
-    if issue.status is IssueStatus.DRAFT:
+    if is_first:
         publication.log_publication(published)
     publication.kick_if_due(published, correlation_id)
+    time = checking.of_time(request.publish_at or (issue.publish_at if is_first else None))
     return [*prepared.checked.findings, *prepared.resembles, *time]
 
 
