@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
@@ -20,16 +21,18 @@ class Line:
 
 def printed(stack: Stack) -> Iterator[Line]:
     """Everything that any process of the stack printed, the functions' logs included."""
+    # The streams first: what is taken from there meanwhile is in the files by then, or in both.
+    for group in stack.aws.logs.describe_log_groups()["logGroups"]:
+        name = group["logGroupName"]
+        for stream in stack.aws.logs.describe_log_streams(logGroupName=name)["logStreams"]:
+            with suppress(stack.aws.logs.exceptions.ResourceNotFoundException):  # just taken
+                events = stack.aws.logs.get_log_events(
+                    logGroupName=name, logStreamName=stream["logStreamName"]
+                )["events"]
+                yield from (Line(name, event["message"]) for event in events)
     for log in sorted(stack.state.logs.iterdir()):
         with log.open(errors="replace") as lines:
             yield from (Line(log.name, text) for text in lines)
-    for group in stack.aws.logs.describe_log_groups()["logGroups"]:  # not taken from there yet
-        name = group["logGroupName"]
-        for stream in stack.aws.logs.describe_log_streams(logGroupName=name)["logStreams"]:
-            events = stack.aws.logs.get_log_events(
-                logGroupName=name, logStreamName=stream["logStreamName"]
-            )["events"]
-            yield from (Line(name, event["message"]) for event in events)
 
 
 def said_beside_bodies(stack: Stack) -> list[Line]:
