@@ -10,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadsheet.web import pages
+from broadsheet.web.pages import Frame
 
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {
-    "sign_up": pages.sign_up("The Harbour Letter", "subscriptions"),
-    "check_your_inbox": pages.check_your_inbox("The Harbour Letter", sign_up_url="./"),
-    "confirm": pages.confirm("The Harbour Letter", "confirm?token=t"),
-    "confirmed": pages.confirmed("The Harbour Letter", sign_up_url="./"),
-    "unsubscribe": pages.unsubscribe("The Harbour Letter", "unsubscribe?token=t"),
-    "unsubscribed": pages.unsubscribed("The Harbour Letter", sign_up_url="./"),
-    "error": pages.error("The Harbour Letter", 410, "Expired", "Too old."),
+    "sign_up": pages.sign_up(Frame("The Harbour Letter"), "subscriptions"),
+    "check_your_inbox": pages.check_your_inbox(Frame("The Harbour Letter"), sign_up_url="./"),
+    "confirm": pages.confirm(Frame("The Harbour Letter"), "confirm?token=t"),
+    "confirmed": pages.confirmed(Frame("The Harbour Letter"), sign_up_url="./"),
+    "unsubscribe": pages.unsubscribe(Frame("The Harbour Letter"), "unsubscribe?token=t"),
+    "unsubscribed": pages.unsubscribed(Frame("The Harbour Letter"), sign_up_url="./"),
+    "error": pages.error(Frame("The Harbour Letter"), 410, "Expired", "Too old."),
 }
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
@@ -113,7 +114,7 @@ def test_each_field_has_a_label_and_can_be_filled_in_by_the_browser() -> None:
 
 def test_a_refused_form_comes_back_with_what_was_typed() -> None:
     page = pages.sign_up(
-        "The Harbour Letter",
+        Frame("The Harbour Letter"),
         "subscriptions",
         typed={"name": "Ursula", "email": "ursula@"},
         errors={"email": "this is not a valid email address"},
@@ -125,7 +126,7 @@ def test_a_refused_form_comes_back_with_what_was_typed() -> None:
 
 def test_a_message_is_beside_its_field_and_linked_to_it() -> None:
     page = pages.sign_up(
-        "The Harbour Letter", "subscriptions", errors={"email": "an email address is needed"}
+        Frame("The Harbour Letter"), "subscriptions", errors={"email": "an email address is needed"}
     )
     elements = Elements(page)
     assert elements.input("email")["aria-describedby"] == "email-wrong"
@@ -136,19 +137,19 @@ def test_a_message_is_beside_its_field_and_linked_to_it() -> None:
 
 
 def test_the_first_wrong_field_has_the_focus() -> None:
-    page = pages.sign_up("W", "subscriptions", errors={"email": "wrong", "name": "wrong"})
+    page = pages.sign_up(Frame("W"), "subscriptions", errors={"email": "wrong", "name": "wrong"})
     focused = [each["name"] for each in Elements(page).named("input") if "autofocus" in each]
     assert focused == ["name"]
 
 
 def test_a_message_that_belongs_to_no_field_is_shown_above_them() -> None:
-    page = pages.sign_up("W", "subscriptions", errors={"form": "the form was too long"})
+    page = pages.sign_up(Frame("W"), "subscriptions", errors={"form": "the form was too long"})
     assert page.index("The form was too long") < page.index("Your name")
 
 
 def test_nothing_that_was_typed_becomes_markup() -> None:
     page = pages.sign_up(
-        HOSTILE, HOSTILE, typed={"name": HOSTILE, "email": HOSTILE}, errors={"name": HOSTILE}
+        Frame(HOSTILE), HOSTILE, typed={"name": HOSTILE, "email": HOSTILE}, errors={"name": HOSTILE}
     )
     elements = Elements(page)
     assert not elements.named("script")
@@ -158,14 +159,14 @@ def test_nothing_that_was_typed_becomes_markup() -> None:
 
 @given(text=st.text())
 def test_an_error_page_shows_any_text_as_it_is(text: str) -> None:
-    page = pages.error(text, 400, text, text, sign_up_url=text)
+    page = pages.error(Frame(text), 400, text, text, sign_up_url=text)
     tags = [tag for tag, _ in Elements(page).all]
-    usual = pages.error("W", 400, "t", "d", sign_up_url=text)
+    usual = pages.error(Frame("W"), 400, "t", "d", sign_up_url=text)
     assert tags == [tag for tag, _ in Elements(usual).all]
 
 
 def test_an_error_page_says_what_can_be_done() -> None:
-    page = pages.error("W", 410, "Expired", "Too old.", sign_up_url="../?a=1&b=2")
+    page = pages.error(Frame("W"), 410, "Expired", "Too old.", sign_up_url="../?a=1&b=2")
     elements = Elements(page)
     assert "Error 410" in elements.text
     assert elements.named("a") == [{"href": "../?a=1&b=2"}]

@@ -14,7 +14,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
 from broadsheet.domain.subscribers import SourceAddress
-from broadsheet.web import body, trusted_proxy
+from broadsheet.web import body, pages, trusted_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +79,11 @@ class Request:
     def link(self, path: str) -> str:
         """Return one of our own paths as clients see it."""
         return self.base_path + path
+
+    @property
+    def frame(self) -> pages.Frame:
+        """Return what stands around every page that answers this request."""
+        return pages.Frame(settings.newsletter_name(), self.base_path)
 
     def fields(self, limit: int) -> dict[str, Any]:
         """Return a form's or a JSON object's fields.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,8 +33,24 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+class Frame(NamedTuple):
+    """What stands around every page.
+
+    ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
+    ``language``: as BCP 47 writes it.
+    """
+
+    newsletter_name: str
+    base_path: str = ""
+    language: str = "en"
+
+    def link(self, path: str) -> str:
+        """Return one of our own paths as readers see it."""
+        return self.base_path + path
+
+
 def sign_up(
-    newsletter_name: str,
+    frame: Frame,
     action: str,
     *,
     typed: Mapping[str, str] = MappingProxyType({}),
@@ -47,7 +63,7 @@ def sign_up(
     """
     return _render(
         "sign_up.html",
-        newsletter_name,
+        frame,
         action=action,
         typed=typed,
         errors=errors,
@@ -56,40 +72,40 @@ def sign_up(
     )
 
 
-def check_your_inbox(newsletter_name: str, *, sign_up_url: str) -> str:
+def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
     """Return the page after a sign-up, the same for every address, whatever its status.
 
     ``sign_up_url``: for a reader who mistyped their address.
     """
-    return _render("check_your_inbox.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("check_your_inbox.html", frame, sign_up_url=sign_up_url)
 
 
-def confirm(newsletter_name: str, action: str) -> str:
+def confirm(frame: Frame, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", newsletter_name, action=action)
+    return _render("confirm.html", frame, action=action)
 
 
-def confirmed(newsletter_name: str, *, sign_up_url: str) -> str:
+def confirmed(frame: Frame, *, sign_up_url: str) -> str:
     """Return the page after confirming: the confirmation is received, not yet applied.
 
     It has no effect for a reader who has unsubscribed since the link was made; they can sign up
     again at ``sign_up_url``.
     """
-    return _render("confirmed.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("confirmed.html", frame, sign_up_url=sign_up_url)
 
 
-def unsubscribe(newsletter_name: str, action: str) -> str:
+def unsubscribe(frame: Frame, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("unsubscribe.html", newsletter_name, action=action)
+    return _render("unsubscribe.html", frame, action=action)
 
 
-def unsubscribed(newsletter_name: str, *, sign_up_url: str = "") -> str:
+def unsubscribed(frame: Frame, *, sign_up_url: str = "") -> str:
     """Return the page after unsubscribing; a ``sign_up_url`` is offered to come back."""
-    return _render("unsubscribed.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("unsubscribed.html", frame, sign_up_url=sign_up_url)
 
 
 def error(
-    newsletter_name: str,
+    frame: Frame,
     status: int,
     title: str,
     detail: str,
@@ -102,7 +118,7 @@ def error(
     """
     return _render(
         "error.html",
-        newsletter_name,
+        frame,
         status=status,
         title=title,
         detail=detail,
@@ -110,11 +126,16 @@ def error(
     )
 
 
-def _render(template: str, newsletter_name: str, **values: object) -> str:
+def _render(template: str, frame: Frame, **values: object) -> str:
     return (
         _environment()
         .get_template(template)
-        .render(stylesheet=_STYLESHEET, newsletter_name=newsletter_name, **values)
+        .render(
+            stylesheet=_STYLESHEET,
+            frame=frame,
+            newsletter_name=frame.newsletter_name,
+            **values,
+        )
     )
 
 
