@@ -17,6 +17,7 @@ _OPTIONAL_OF_NEWSLETTER = {
     "THEME": "theme",
     "NEWSLETTER_LANGUAGE": "language",
     "POSTAL_ADDRESS": "postal_address",
+    "UNSUBSCRIBE_MAILBOX": "unsubscribe_mailbox",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
     "KEEP_LINE_BREAKS": "keeps_line_breaks",
 }
@@ -301,6 +302,11 @@ def confirmation_link(token: str) -> str:
 def unsubscribe_link(token: str) -> str:
     """Return the link in every issue mail, in its body and its header."""
     return f"{public_url()}/subscriptions/unsubscribe?token={token}"
+
+
+def archive_link(slug: str) -> str:
+    """Return the link to an issue's page in the archive."""
+    return f"{public_url()}/archive/{slug}"
 
 
 def manage_link(token: str) -> str:

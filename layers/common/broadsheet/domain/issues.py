@@ -350,6 +350,12 @@ class RenderedIssue(BaseModel):
     text: str
 
 
+class RenderedVersion(RenderedIssue):
+    """A version as SES gets it. ``slug``: the issue's, which is fixed once its sending began."""
+
+    slug: str
+
+
 class PausedIssue(BaseModel):
     """An issue that stopped itself; ``because`` says why."""
 

@@ -88,9 +88,11 @@ def render_issue(
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document. Without a preheader, the first sentence is one, except
-    in a document.
+    in a document. ``has_page``: whether it is in the public archive, where its footer and
+    ``[[archive]]`` lead then.
     """
-    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    texts = title, content, newsletter, *([preheader] if preheader else [])
+    marks = Marks.foreign_to(*texts, has_page=has_page)
     issue = _Issue(
         marks.set_in_prose(str(title), lambda _: "the title"),
         marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),

@@ -173,6 +173,8 @@ class Marks:
             self.findings.add("no-address", where)
         elif not (_SCHEME.match(address) or address in self.links.values()):
             address = self.as_typed(unquote(address))
+            if self._lacks_page(address):
+                return  # a finding of its own
             meant = f"https://{address}" if address.startswith("www.") else "https://…"
             self.findings.add(f"relative-{kind}", where, address=address, meant=meant)
 

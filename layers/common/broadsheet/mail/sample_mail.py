@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from broadsheet import i18n
 from broadsheet.mail import footer, substitutions
 from broadsheet.mail.placeholders import Marks
-from broadsheet.mail.substitutions import Links, Reader
+from broadsheet.mail.substitutions import Links, Reader, Tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from broadsheet.domain.issues import Preheader, RenderedIssue
     from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.subscribers import SubscriberName
@@ -28,7 +30,7 @@ def sample(
     The links of that reader do nothing.
     """
     sentences = footer.texts(newsletter, i18n.language(newsletter.language))
-    return substitutions.mail_to(issue, _reader(name), NO_LINKS, sentences)
+    return substitutions.mail_to(issue, _reader(name, sentences), NO_LINKS)
 
 
 def sample_of_preheader(preheader: Preheader | None, name: SubscriberName | None) -> str | None:
@@ -37,8 +39,8 @@ def sample_of_preheader(preheader: Preheader | None, name: SubscriberName | None
         return None
     marks = Marks.foreign_to(preheader)
     template = marks.restore(marks.set_in_prose(str(preheader), lambda _: "the preheader"), "text")
-    return substitutions.filled_in(template, _reader(name), NO_LINKS, {})
+    return substitutions.filled_in(template, _reader(name, {}), NO_LINKS)
 
 
-def _reader(name: SubscriberName | None) -> Reader:
-    return Reader(name or SAMPLE_NAME, unsubscribe_token="", manage_token="")
+def _reader(name: SubscriberName | None, sentences: Mapping[str, str]) -> Reader:
+    return Reader(name or SAMPLE_NAME, Tokens("", ""), sentences)

@@ -49,19 +49,21 @@ _OF_ISSUE = re.compile(rf"(?:{'|'.join((*_PAGES, *FOOTER_VARIABLES))})_(?:html|t
 
 
 class Links(NamedTuple):
-    """Where an issue's links lead. ``unsubscribe`` and ``manage``: up to a reader's token."""
+    """Where an issue's links lead; ``unsubscribe`` and ``manage`` up to a reader's token.
+
+    ``archive``: empty for a mail without a page there.
+    """
 
     unsubscribe: str
     manage: str
     archive: str
 
 
-class Reader(NamedTuple):
-    """Who gets a mail, as its variables need it."""
+class Tokens(NamedTuple):
+    """What a reader's links end with: url-safe, and so the same in every place."""
 
-    name: SubscriberName | str
-    unsubscribe_token: str
-    manage_token: str
+    unsubscribe: str
+    manage: str
 
 
 class Variables(NamedTuple):
@@ -97,8 +99,8 @@ def template_defaults(
         fallback = _FALLBACK.match(variable)
         text = bytes.fromhex(fallback[1]).decode() if fallback else "reader"
         defaults[variable] = _WHOLE_LINK.get(variable, _in_place(variable, text))
-    pages = dict(zip(_PAGES, links, strict=True))
-    return defaults | shared_variables(variables, pages | footer)
+    texts = {**dict(zip(_PAGES, links, strict=True)), **footer}
+    return defaults | shared_variables(variables, texts)
 
 
 def shared_variables(variables: Variables, texts: Mapping[str, str]) -> dict[str, str]:
@@ -110,33 +112,38 @@ def shared_variables(variables: Variables, texts: Mapping[str, str]) -> dict[str
     }
 
 
-def reader_variables(reader: Reader, optional: Sequence[str], page: str) -> dict[str, str]:
+def reader_variables(
+    name: SubscriberName | str, tokens: Tokens, optional: Sequence[str], unsubscribe_page: str
+) -> dict[str, str]:
     """Return one reader's own values, each escaped for where it goes.
 
-    ``optional``: those of readers. ``page``: where one unsubscribes, up to the token. In HTML a
-    name is safe as text and in an attribute's quotes; ``render_issue`` refuses it anywhere else. A
-    token is safe everywhere. Without a name, the template's defaults stand for it.
+    ``optional``: of ``Variables.of_reader``. In HTML a name is safe as text and in an attribute's
+    quotes; ``render_issue`` refuses it anywhere else. Without a name, the template's defaults stand
+    for it.
     """
-    values = {
-        "unsubscribe_token": reader.unsubscribe_token,
-        "manage_token": reader.manage_token,
-    }
-    if written := str(reader.name):
+    values = {"unsubscribe_token": tokens.unsubscribe, "manage_token": tokens.manage}
+    if written := str(name):
         values |= {"name_html": html.escape(written), "name_text": written}
     for variable in optional:
         is_link = variable in _WHOLE_LINK
-        if text := f"{page}{reader.unsubscribe_token}" if is_link else written:
+        if text := f"{unsubscribe_page}{tokens.unsubscribe}" if is_link else written:
             values[variable] = _in_place(variable, text)
     return values
 
 
-def all_variables(
-    template: str, reader: Reader, links: Links, footer: Mapping[str, str]
-) -> dict[str, str]:
+class Reader(NamedTuple):
+    """All that a mail says to one reader of its own. ``footer``: the sentences of ``mail.footer``."""
+
+    name: SubscriberName | str
+    tokens: Tokens
+    footer: Mapping[str, str]
+
+
+def all_variables(template: str, reader: Reader, links: Links) -> dict[str, str]:
     """Return the value of each variable of a template for one reader."""
     variables = optional_variables(template)
-    own = reader_variables(reader, variables.of_reader, links.unsubscribe)
-    return template_defaults(variables, links, footer) | own
+    own = reader_variables(reader.name, reader.tokens, variables.of_reader, links.unsubscribe)
+    return template_defaults(variables, links, reader.footer) | own
 
 
 def _in_place(variable: str, text: str) -> str:
@@ -146,21 +153,19 @@ def _in_place(variable: str, text: str) -> str:
     return quote(text, safe="") if variable.endswith("_url") else text
 
 
-def mail_to(
-    issue: RenderedIssue, reader: Reader, links: Links, footer: Mapping[str, str]
-) -> MailContent:
+def mail_to(issue: RenderedIssue, reader: Reader, links: Links) -> MailContent:
     """Return the mail that SES would make of an issue's templates for a reader."""
     return MailContent(
-        subject=filled_in(issue.subject, reader, links, footer),
-        html=filled_in(issue.html, reader, links, footer),
-        text=filled_in(issue.text, reader, links, footer),
-        unsubscribe_token=reader.unsubscribe_token or None,
+        subject=filled_in(issue.subject, reader, links),
+        html=filled_in(issue.html, reader, links),
+        text=filled_in(issue.text, reader, links),
+        unsubscribe_token=reader.tokens.unsubscribe or None,
     )
 
 
-def filled_in(template: str, reader: Reader, links: Links, footer: Mapping[str, str]) -> str:
+def filled_in(template: str, reader: Reader, links: Links) -> str:
     """Substitute as SES does: each variable once, literally."""
-    values = all_variables(template, reader, links, footer)
+    values = all_variables(template, reader, links)
     return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), template)
 
 

@@ -29,6 +29,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.SlugTaken: HTTPStatus.CONFLICT,
+    errors.SlugFixed: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,

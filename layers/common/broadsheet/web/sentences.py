@@ -115,6 +115,7 @@ SENTENCES = {
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
+    "slug-fixed": "mails that were sent lead to the issue's page: it keeps the slug {slug}",
     "wrong-state": "the issue is in a state in which this can't be done",
     "version-not-found": "the issue has no such version",
     "stale-version": (
@@ -140,8 +141,9 @@ SENTENCES = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
-    "placeholder-not-yet": (
-        "{written} isn't available yet: what it leads to comes with a later release"
+    "no-archive-page": (
+        "{written} is the link to an issue's page in the archive, where a welcome mail and an issue "
+        "with archive: false have none: leave it out"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",

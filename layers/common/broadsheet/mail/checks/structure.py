@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from broadsheet.domain.issues import MAX_SLUG_CHARACTERS
 from broadsheet.mail import footer
 from broadsheet.mail.placeholders import NAMED
-from broadsheet.mail.substitutions import Links, Reader, all_variables
+from broadsheet.mail.substitutions import Links, Reader, Tokens, all_variables
 
 if TYPE_CHECKING:
     from broadsheet.domain.findings import Findings
@@ -21,7 +21,8 @@ LONGEST_SUBJECT = (
 _NAME_CHARACTERS = 10  # of a usual reader's name
 CLIPPED_AT = 102_000  # bytes: Gmail shows no more of a mail's HTML, and a link to the rest
 # 256 characters is the longest name, and an apostrophe the longest of them in HTML.
-_LONGEST = Reader("'" * 256, unsubscribe_token="x" * 90, manage_token="x" * 90)
+_LONGEST_NAME = "'" * 256
+_LONGEST_TOKENS = Tokens("x" * 90, "x" * 90)
 _LONGEST_PAGE = "https://" + "x" * 202  # of a stage's address
 _LONGEST_LINKS = Links(_LONGEST_PAGE, _LONGEST_PAGE, _LONGEST_PAGE + "x" * MAX_SLUG_CHARACTERS)
 
@@ -53,8 +54,8 @@ def check_size(issue: RenderedIssue, newsletter: Newsletter, findings: Findings)
 
 def largest_bytes(issue: RenderedIssue, newsletter: Newsletter) -> int:
     """Return the bytes of a mail's HTML with the longest values of its variables."""
-    sentences = footer.longest_texts(newsletter)
-    values = all_variables(issue.html, _LONGEST, _LONGEST_LINKS, sentences)
+    reader = Reader(_LONGEST_NAME, _LONGEST_TOKENS, footer.longest_texts(newsletter))
+    values = all_variables(issue.html, reader, _LONGEST_LINKS)
     size = len(issue.html.encode())
     for variable, value in values.items():
         placed = f"{{{{{variable}}}}}"

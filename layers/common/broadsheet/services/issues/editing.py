@@ -42,11 +42,23 @@ def find_version(connection: Connection, issue_id: IssueId, version: int | None)
 
     Raises ``IssueNotFound`` and ``VersionNotFound``.
     """
+    return _find_version(connection, issue_id, version)[1]
+
+
+def find_draft(connection: Connection, issue_id: IssueId) -> IssueDraft:
+    """Return an issue's current version as a draft of it. Raises ``IssueNotFound``."""
+    issue, written = _find_version(connection, issue_id, None)
+    return _with_archive(written.draft, archive=issue.archive)
+
+
+def _find_version(
+    connection: Connection, issue_id: IssueId, version: int | None
+) -> tuple[Issue, IssueVersion]:
     issue = _found(issues_table.find(connection, issue_id))
     written = issue_versions_table.find(connection, issue_id, version or issue.version)
     if written is None:
         raise errors.VersionNotFound
-    return written
+    return issue, written
 
 
 def edit(
@@ -60,15 +72,20 @@ def edit(
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
     others get this one. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``,
-    ``StaleVersion``, ``SlugTaken``, and, unless it is a draft, ``UnsendableIssue``.
+    ``StaleVersion``, ``SlugTaken``, ``SlugFixed``, and, unless it is a draft, ``UnsendableIssue``.
     """
-    checked = checking.check(draft)
+    archive = _found(issues_table.find(connection, issue_id)).archive
+    checked = checking.check(_with_archive(draft, archive=archive))
     with connection.transaction():
         issue = _found(issues_table.lock_for_edit(connection, issue_id))
         require(Role.WRITE if issue.status is IssueStatus.DRAFT else Role.PUBLISH, editor.role)
         _refuse_unless_editable(issue)
         if not expected.allows(issue.version):
             raise errors.StaleVersion(issue.version)
+        if draft.slug and issue.frozen_at and str(draft.slug) != issue.slug:
+            raise errors.SlugFixed(issue.slug)
+        if issue.archive is not archive:  # edited meanwhile
+            checked = checking.check(_with_archive(draft, archive=issue.archive))
         if issue.status is not IssueStatus.DRAFT:
             checking.refuse_errors(checked.findings, draft.accept_warnings)
         is_draft = issue.status is IssueStatus.DRAFT
@@ -80,6 +97,11 @@ def edit(
         )
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
     return [*checked.findings, *beside]
+
+
+def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
+    """Return a draft that says whether the issue is archived. ``archive``: as it is before."""
+    return draft if draft.archive is not None else draft.model_copy(update={"archive": archive})
 
 
 def _refuse_unless_editable(issue: Issue) -> None:
@@ -153,12 +175,13 @@ def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
 
     It was rendered before, but the newsletter's parameters may have changed since it was written.
     """
-    written = find_version(connection, issue_id, None)
+    issue, written = _find_version(connection, issue_id, None)
+    draft = _with_archive(written.draft, archive=issue.archive)
     return _Prepared(
         version=written.version,
         editor=written.author,
-        checked=checking.check(written.draft),
-        resembles=checking.against_earlier(connection, written.draft, issue_id),
+        checked=checking.check(draft),
+        resembles=checking.against_earlier(connection, draft, issue_id),
     )
 
 
