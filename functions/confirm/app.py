@@ -6,7 +6,7 @@ GET changes nothing, because link scanners follow links.
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from broadsheet import settings, signed_tokens
+from broadsheet import signed_tokens
 from broadsheet.domain.requests import ConfirmRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
@@ -21,7 +21,7 @@ def show_button(request: Request) -> Response:
     token = request.query.get("token", "")
     signed_tokens.read_confirmation(token)
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': token})}")
-    return Response.page(HTTPStatus.OK, pages.confirm(settings.newsletter_name(), action))
+    return Response.page(HTTPStatus.OK, pages.confirm(request.edition, action))
 
 
 def confirm(request: Request) -> Response:
@@ -33,7 +33,7 @@ def confirm(request: Request) -> Response:
     requests_queue.send(wanted, request.correlation_id)
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.confirmed(settings.newsletter_name(), sign_up_url=request.link("/"))
+        page = pages.confirmed(request.edition, sign_up_url=request.link("/"))
         return Response.page(HTTPStatus.ACCEPTED, page)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 

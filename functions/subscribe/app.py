@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from broadsheet import __version__, settings
+from broadsheet import __version__
 from broadsheet.domain.errors import InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
@@ -26,7 +26,7 @@ def show_health(_request: Request) -> Response:
 
 def show_sign_up(request: Request) -> Response:
     """Show the sign-up form."""
-    page = pages.sign_up(settings.newsletter_name(), request.link("/subscriptions"))
+    page = pages.sign_up(request.edition, request.link("/subscriptions"))
     return Response.page(HTTPStatus.OK, page)
 
 
@@ -39,13 +39,16 @@ def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
-        wanted = SubscribeRequest.model_validate(_typed(fields) | {"origin": request.origin})
+        wanted = SubscribeRequest.model_validate(
+            _typed(fields)
+            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+        )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.check_your_inbox(settings.newsletter_name(), sign_up_url=request.link("/"))
+        page = pages.check_your_inbox(request.edition, sign_up_url=request.link("/"))
         return Response.page(HTTPStatus.ACCEPTED, page)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
@@ -59,7 +62,7 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     if not request.wants_page:
         raise error
     page = pages.sign_up(
-        settings.newsletter_name(),
+        request.edition,
         request.link("/subscriptions"),
         typed={name: str(text) for name, text in _typed(fields).items()},
         errors=sentences.of_fields(error.fields),

@@ -141,6 +141,11 @@ def newsletter_name() -> str:
     return _required("NEWSLETTER_NAME")
 
 
+def newsletter_language() -> str:
+    """Return the language of the issues, as BCP 47 writes it."""
+    return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
+
+
 def stack_name() -> str:
     """Return the stack's name, by which its metrics differ from another stack's."""
     return _required("STACK_NAME")

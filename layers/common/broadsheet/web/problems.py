@@ -9,7 +9,6 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from broadsheet import settings
 from broadsheet.domain import errors
 from broadsheet.telemetry import log_failure
 from broadsheet.web import pages, sentences
@@ -78,7 +77,7 @@ def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
     # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
     return pages.error(
-        settings.newsletter_name(),
+        request.edition,
         status,
         sentences.heading(status),
         sentences.printed(sentence),

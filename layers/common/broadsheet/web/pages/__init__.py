@@ -1,16 +1,19 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
 A page loads nothing else: its stylesheet is inside, there is no script, and
-``CONTENT_SECURITY_POLICY`` allows it nothing but to post its own form. The texts are in English.
+``CONTENT_SECURITY_POLICY`` allows it nothing but to post its own form.
 """
 
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from broadsheet.i18n import Language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,8 +36,22 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+@dataclass(frozen=True)
+class Edition:
+    """Which newsletter a page is of, and in which language.
+
+    ``newsletter_language``: of the name, as BCP 47 writes it. ``choices``: where the same page is
+    in each language that a reader can choose; empty where there is no choice.
+    """
+
+    newsletter_name: str
+    newsletter_language: str
+    language: Language
+    choices: Mapping[Language, str] = field(default_factory=dict)
+
+
 def sign_up(
-    newsletter_name: str,
+    edition: Edition,
     action: str,
     *,
     typed: Mapping[str, str] = MappingProxyType({}),
@@ -47,7 +64,7 @@ def sign_up(
     """
     return _render(
         "sign_up.html",
-        newsletter_name,
+        edition,
         action=action,
         typed=typed,
         errors=errors,
@@ -56,40 +73,40 @@ def sign_up(
     )
 
 
-def check_your_inbox(newsletter_name: str, *, sign_up_url: str) -> str:
+def check_your_inbox(edition: Edition, *, sign_up_url: str) -> str:
     """Return the page after a sign-up, the same for every address, whatever its status.
 
     ``sign_up_url``: for a reader who mistyped their address.
     """
-    return _render("check_your_inbox.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("check_your_inbox.html", edition, sign_up_url=sign_up_url)
 
 
-def confirm(newsletter_name: str, action: str) -> str:
+def confirm(edition: Edition, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", newsletter_name, action=action)
+    return _render("confirm.html", edition, action=action)
 
 
-def confirmed(newsletter_name: str, *, sign_up_url: str) -> str:
+def confirmed(edition: Edition, *, sign_up_url: str) -> str:
     """Return the page after confirming: the confirmation is received, not yet applied.
 
     It has no effect for a reader who has unsubscribed since the link was made; they can sign up
     again at ``sign_up_url``.
     """
-    return _render("confirmed.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("confirmed.html", edition, sign_up_url=sign_up_url)
 
 
-def unsubscribe(newsletter_name: str, action: str) -> str:
+def unsubscribe(edition: Edition, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("unsubscribe.html", newsletter_name, action=action)
+    return _render("unsubscribe.html", edition, action=action)
 
 
-def unsubscribed(newsletter_name: str, *, sign_up_url: str = "") -> str:
+def unsubscribed(edition: Edition, *, sign_up_url: str = "") -> str:
     """Return the page after unsubscribing; a ``sign_up_url`` is offered to come back."""
-    return _render("unsubscribed.html", newsletter_name, sign_up_url=sign_up_url)
+    return _render("unsubscribed.html", edition, sign_up_url=sign_up_url)
 
 
 def error(
-    newsletter_name: str,
+    edition: Edition,
     status: int,
     title: str,
     detail: str,
@@ -102,7 +119,7 @@ def error(
     """
     return _render(
         "error.html",
-        newsletter_name,
+        edition,
         status=status,
         title=title,
         detail=detail,
@@ -110,11 +127,17 @@ def error(
     )
 
 
-def _render(template: str, newsletter_name: str, **values: object) -> str:
+def _render(template: str, edition: Edition, **values: object) -> str:
     return (
         _environment()
         .get_template(template)
-        .render(stylesheet=_STYLESHEET, newsletter_name=newsletter_name, **values)
+        .render(
+            stylesheet=_STYLESHEET,
+            edition=edition,
+            newsletter_name=edition.newsletter_name,
+            reader_language=edition.language,
+            **values,
+        )
     )
 
 
@@ -122,6 +145,8 @@ def _render(template: str, newsletter_name: str, **values: object) -> str:
 def _environment() -> "Environment":
     # Programs and a mail client's one click need no page, and shouldn't wait for this import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
+    from broadsheet.i18n import templates  # noqa: PLC0415
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -131,6 +156,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.install(environment)
     environment.filters["as_sentence"] = _as_sentence
     return environment
 
