@@ -302,6 +302,11 @@ def unsubscribe_link(token: str) -> str:
     return f"{public_url()}/subscriptions/unsubscribe?token={token}"
 
 
+def archive_link(slug: str) -> str:
+    """Return the link to an issue's page in the archive."""
+    return f"{public_url()}/archive/{slug}"
+
+
 def _required(name: str) -> str:
     try:
         return os.environ[name]
