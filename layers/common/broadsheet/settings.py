@@ -303,6 +303,11 @@ def unsubscribe_link(token: str) -> str:
     return f"{public_url()}/subscriptions/unsubscribe?token={token}"
 
 
+def archive_link(slug: str) -> str:
+    """Return the link to an issue's page in the archive."""
+    return f"{public_url()}/archive/{slug}"
+
+
 def manage_link(token: str) -> str:
     """Return the link to the page where a reader manages their subscription."""
     return f"{public_url()}/subscription?token={token}"
