@@ -21,7 +21,7 @@ def show_button(request: Request) -> Response:
     token = request.query.get("token", "")
     signed_tokens.read_confirmation(token)
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': token})}")
-    return Response.page(HTTPStatus.OK, pages.confirm(request.edition, action))
+    return Response.page(HTTPStatus.OK, pages.confirm(request.frame, action))
 
 
 def confirm(request: Request) -> Response:
@@ -33,7 +33,7 @@ def confirm(request: Request) -> Response:
     requests_queue.send(wanted, request.correlation_id)
     logger.info("confirmation received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.confirmed(request.edition, sign_up_url=request.link("/"))
+        page = pages.confirmed(request.frame, sign_up_url=request.link("/"))
         return Response.page(HTTPStatus.ACCEPTED, page)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 

@@ -26,7 +26,7 @@ def show_health(_request: Request) -> Response:
 
 def show_sign_up(request: Request) -> Response:
     """Show the sign-up form."""
-    page = pages.sign_up(request.edition, request.link("/subscriptions"))
+    page = pages.sign_up(request.frame, request.link("/subscriptions"))
     return Response.page(HTTPStatus.OK, page)
 
 
@@ -48,7 +48,7 @@ def subscribe(request: Request) -> Response:
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.check_your_inbox(request.edition, sign_up_url=request.link("/"))
+        page = pages.check_your_inbox(request.frame, sign_up_url=request.link("/"))
         return Response.page(HTTPStatus.ACCEPTED, page)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
 
@@ -62,7 +62,7 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     if not request.wants_page:
         raise error
     page = pages.sign_up(
-        request.edition,
+        request.frame,
         request.link("/subscriptions"),
         typed={name: str(text) for name, text in _typed(fields).items()},
         errors=sentences.of_fields(error.fields),

@@ -18,7 +18,7 @@ def show_button(request: Request) -> Response:
     token = request.query.get("token", "")
     signed_tokens.read_unsubscribe(token)
     action = request.link(f"/subscriptions/unsubscribe?{urlencode({'token': token})}")
-    return Response.page(HTTPStatus.OK, pages.unsubscribe(request.edition, action))
+    return Response.page(HTTPStatus.OK, pages.unsubscribe(request.frame, action))
 
 
 def unsubscribe(request: Request) -> Response:
@@ -36,7 +36,7 @@ def unsubscribe(request: Request) -> Response:
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
     if request.wants_page:
-        page = pages.unsubscribed(request.edition, sign_up_url=request.link("/"))
+        page = pages.unsubscribed(request.frame, sign_up_url=request.link("/"))
         return Response.page(status, page)
     return Response.json(status, {"status": "received"})
 

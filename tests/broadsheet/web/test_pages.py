@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 
 from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
-from broadsheet.web.pages import Edition
+from broadsheet.web.pages import Frame
 
-LETTER = Edition("The Harbour Letter", "en", ENGLISH)
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {
-    "sign_up": pages.sign_up(LETTER, "subscriptions"),
-    "check_your_inbox": pages.check_your_inbox(LETTER, sign_up_url="./"),
-    "confirm": pages.confirm(LETTER, "confirm?token=t"),
-    "confirmed": pages.confirmed(LETTER, sign_up_url="./"),
-    "unsubscribe": pages.unsubscribe(LETTER, "unsubscribe?token=t"),
-    "unsubscribed": pages.unsubscribed(LETTER, sign_up_url="./"),
-    "error": pages.error(LETTER, 410, "Expired", "Too old."),
+    "sign_up": pages.sign_up(Frame("The Harbour Letter"), "subscriptions"),
+    "check_your_inbox": pages.check_your_inbox(Frame("The Harbour Letter"), sign_up_url="./"),
+    "confirm": pages.confirm(Frame("The Harbour Letter"), "confirm?token=t"),
+    "confirmed": pages.confirmed(Frame("The Harbour Letter"), sign_up_url="./"),
+    "unsubscribe": pages.unsubscribe(Frame("The Harbour Letter"), "unsubscribe?token=t"),
+    "unsubscribed": pages.unsubscribed(Frame("The Harbour Letter"), sign_up_url="./"),
+    "error": pages.error(Frame("The Harbour Letter"), 410, "Expired", "Too old."),
 }
 every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
@@ -58,10 +57,6 @@ class Elements(HTMLParser):
     def input(self, name: str) -> dict[str, str | None]:
         (found,) = [each for each in self.named("input") if each["name"] == name]
         return found
-
-
-def of_name(name: str) -> Edition:
-    return Edition(name, "en", ENGLISH)
 
 
 @every_page
@@ -120,7 +115,7 @@ def test_each_field_has_a_label_and_can_be_filled_in_by_the_browser() -> None:
 
 def test_a_refused_form_comes_back_with_what_was_typed() -> None:
     page = pages.sign_up(
-        LETTER,
+        Frame("The Harbour Letter"),
         "subscriptions",
         typed={"name": "Ursula", "email": "ursula@"},
         errors={"email": "this is not a valid email address"},
@@ -131,7 +126,9 @@ def test_a_refused_form_comes_back_with_what_was_typed() -> None:
 
 
 def test_a_message_is_beside_its_field_and_linked_to_it() -> None:
-    page = pages.sign_up(LETTER, "subscriptions", errors={"email": "an email address is needed"})
+    page = pages.sign_up(
+        Frame("The Harbour Letter"), "subscriptions", errors={"email": "an email address is needed"}
+    )
     elements = Elements(page)
     assert elements.input("email")["aria-describedby"] == "email-wrong"
     assert elements.input("email")["aria-invalid"] == "true"
@@ -141,22 +138,19 @@ def test_a_message_is_beside_its_field_and_linked_to_it() -> None:
 
 
 def test_the_first_wrong_field_has_the_focus() -> None:
-    page = pages.sign_up(LETTER, "subscriptions", errors={"email": "wrong", "name": "wrong"})
+    page = pages.sign_up(Frame("W"), "subscriptions", errors={"email": "wrong", "name": "wrong"})
     focused = [each["name"] for each in Elements(page).named("input") if "autofocus" in each]
     assert focused == ["name"]
 
 
 def test_a_message_that_belongs_to_no_field_is_shown_above_them() -> None:
-    page = pages.sign_up(LETTER, "subscriptions", errors={"form": "the form was too long"})
+    page = pages.sign_up(Frame("W"), "subscriptions", errors={"form": "the form was too long"})
     assert page.index("The form was too long") < page.index("Your name")
 
 
 def test_nothing_that_was_typed_becomes_markup() -> None:
     page = pages.sign_up(
-        of_name(HOSTILE),
-        HOSTILE,
-        typed={"name": HOSTILE, "email": HOSTILE},
-        errors={"name": HOSTILE},
+        Frame(HOSTILE), HOSTILE, typed={"name": HOSTILE, "email": HOSTILE}, errors={"name": HOSTILE}
     )
     elements = Elements(page)
     assert not elements.named("script")
@@ -166,14 +160,14 @@ def test_nothing_that_was_typed_becomes_markup() -> None:
 
 @given(text=st.text())
 def test_an_error_page_shows_any_text_as_it_is(text: str) -> None:
-    page = pages.error(of_name(text), 400, text, text, sign_up_url=text)
+    page = pages.error(Frame(text), 400, text, text, sign_up_url=text)
     tags = [tag for tag, _ in Elements(page).all]
-    usual = pages.error(LETTER, 400, "t", "d", sign_up_url=text)
+    usual = pages.error(Frame("W"), 400, "t", "d", sign_up_url=text)
     assert tags == [tag for tag, _ in Elements(usual).all]
 
 
 def test_an_error_page_says_what_can_be_done() -> None:
-    page = pages.error(LETTER, 410, "Expired", "Too old.", sign_up_url="../?a=1&b=2")
+    page = pages.error(Frame("W"), 410, "Expired", "Too old.", sign_up_url="../?a=1&b=2")
     elements = Elements(page)
     assert "Error 410" in elements.text
     assert elements.named("a") == [{"href": "../?a=1&b=2"}]
@@ -211,9 +205,10 @@ def test_pages_import_nothing_heavy() -> None:
 
 def test_a_page_offers_itself_in_each_language_and_says_which_one_it_is_in() -> None:
     german = Language("de")
-    edition = Edition("Le Phare", "fr", german, {ENGLISH: "?lang=en&token=t", german: "?lang=de"})
+    choices = {ENGLISH: "?lang=en&token=t", german: "?lang=de"}
+    frame = Frame("Le Phare", language=german, choices=choices)
 
-    elements = Elements(pages.confirm(edition, "confirm?token=t"))
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
 
     assert elements.named("html") == [{"lang": "de", "dir": "ltr"}]
     english, chosen = elements.named("a")
@@ -231,7 +226,9 @@ def test_a_page_offers_itself_in_each_language_and_says_which_one_it_is_in() -> 
 
 
 def test_the_newsletters_name_is_in_the_newsletters_language() -> None:
-    elements = Elements(pages.confirm(Edition("Le Phare", "fr", ENGLISH), "confirm?token=t"))
+    frame = Frame("Le Phare", newsletter_language="fr")
+
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
 
     assert elements.named("html")[0]["lang"] == "en"
     assert [each["lang"] for each in elements.named("cite")] == ["fr"]

@@ -77,7 +77,7 @@ def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
     # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
     return pages.error(
-        request.edition,
+        request.frame,
         status,
         sentences.heading(status),
         sentences.printed(sentence),

@@ -15,8 +15,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
 from broadsheet.domain.subscribers import SourceAddress
-from broadsheet.web import body, languages, trusted_proxy
-from broadsheet.web.pages import Edition
+from broadsheet.web import body, languages, pages, trusted_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,21 +102,6 @@ class Request:
         return languages.named(self.query.get(languages.PARAMETER, ""))
 
     @property
-    def edition(self) -> Edition:
-        """Return the newsletter and the language of a page, with the languages to choose from.
-
-        What a form's answer shows has no address that could be opened in another language.
-        """
-        choices = {
-            each: f"?{urlencode({**self.query, languages.PARAMETER: each.tag})}"
-            for each in i18n.languages()
-            if self.method in {"GET", "HEAD"}
-        }
-        return Edition(
-            settings.newsletter_name(), settings.newsletter_language(), self.language, choices
-        )
-
-    @property
     def cookies(self) -> dict[str, str]:
         """Return the cookies by name (RFC 6265 §5.4); of two with one name, the first."""
         pairs = (each.partition("=") for each in self.headers.get("cookie", "").split(";"))
@@ -131,6 +115,25 @@ class Request:
     def link(self, path: str) -> str:
         """Return one of our own paths as clients see it."""
         return self.base_path + path
+
+    @property
+    def frame(self) -> pages.Frame:
+        """Return what stands around every page that answers this request.
+
+        What a form's answer shows has no address that could be opened in another language.
+        """
+        choices = {
+            each: f"?{urlencode({**self.query, languages.PARAMETER: each.tag})}"
+            for each in i18n.languages()
+            if self.method in {"GET", "HEAD"}
+        }
+        return pages.Frame(
+            settings.newsletter_name(),
+            self.base_path,
+            self.language,
+            settings.newsletter_language(),
+            choices,
+        )
 
     def fields(self, limit: int) -> dict[str, Any]:
         """Return a form's or a JSON object's fields.

@@ -7,13 +7,12 @@ A page loads nothing else: its stylesheet is inside, there is no script, and
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet.i18n import Language
+from broadsheet.i18n import ENGLISH, Language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -36,22 +35,27 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-@dataclass(frozen=True)
-class Edition:
-    """Which newsletter a page is of, and in which language.
+class Frame(NamedTuple):
+    """What stands around every page.
 
-    ``newsletter_language``: of the name, as BCP 47 writes it. ``choices``: where the same page is
-    in each language that a reader can choose; empty where there is no choice.
+    ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
+    ``newsletter_language``: of the newsletter's name, as BCP 47 writes it. ``choices``: where the
+    same page is in each language that the reader can choose; empty if there is no choice.
     """
 
     newsletter_name: str
-    newsletter_language: str
-    language: Language
-    choices: Mapping[Language, str] = field(default_factory=dict)
+    base_path: str = ""
+    language: Language = ENGLISH
+    newsletter_language: str = "en"
+    choices: Mapping[Language, str] = MappingProxyType({})
+
+    def link(self, path: str) -> str:
+        """Return one of our own paths as readers see it."""
+        return self.base_path + path
 
 
 def sign_up(
-    edition: Edition,
+    frame: Frame,
     action: str,
     *,
     typed: Mapping[str, str] = MappingProxyType({}),
@@ -64,7 +68,7 @@ def sign_up(
     """
     return _render(
         "sign_up.html",
-        edition,
+        frame,
         action=action,
         typed=typed,
         errors=errors,
@@ -73,40 +77,40 @@ def sign_up(
     )
 
 
-def check_your_inbox(edition: Edition, *, sign_up_url: str) -> str:
+def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
     """Return the page after a sign-up, the same for every address, whatever its status.
 
     ``sign_up_url``: for a reader who mistyped their address.
     """
-    return _render("check_your_inbox.html", edition, sign_up_url=sign_up_url)
+    return _render("check_your_inbox.html", frame, sign_up_url=sign_up_url)
 
 
-def confirm(edition: Edition, action: str) -> str:
+def confirm(frame: Frame, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", edition, action=action)
+    return _render("confirm.html", frame, action=action)
 
 
-def confirmed(edition: Edition, *, sign_up_url: str) -> str:
+def confirmed(frame: Frame, *, sign_up_url: str) -> str:
     """Return the page after confirming: the confirmation is received, not yet applied.
 
     It has no effect for a reader who has unsubscribed since the link was made; they can sign up
     again at ``sign_up_url``.
     """
-    return _render("confirmed.html", edition, sign_up_url=sign_up_url)
+    return _render("confirmed.html", frame, sign_up_url=sign_up_url)
 
 
-def unsubscribe(edition: Edition, action: str) -> str:
+def unsubscribe(frame: Frame, action: str) -> str:
     """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("unsubscribe.html", edition, action=action)
+    return _render("unsubscribe.html", frame, action=action)
 
 
-def unsubscribed(edition: Edition, *, sign_up_url: str = "") -> str:
+def unsubscribed(frame: Frame, *, sign_up_url: str = "") -> str:
     """Return the page after unsubscribing; a ``sign_up_url`` is offered to come back."""
-    return _render("unsubscribed.html", edition, sign_up_url=sign_up_url)
+    return _render("unsubscribed.html", frame, sign_up_url=sign_up_url)
 
 
 def error(
-    edition: Edition,
+    frame: Frame,
     status: int,
     title: str,
     detail: str,
@@ -119,7 +123,7 @@ def error(
     """
     return _render(
         "error.html",
-        edition,
+        frame,
         status=status,
         title=title,
         detail=detail,
@@ -127,15 +131,15 @@ def error(
     )
 
 
-def _render(template: str, edition: Edition, **values: object) -> str:
+def _render(template: str, frame: Frame, **values: object) -> str:
     return (
         _environment()
         .get_template(template)
         .render(
             stylesheet=_STYLESHEET,
-            edition=edition,
-            newsletter_name=edition.newsletter_name,
-            reader_language=edition.language,
+            frame=frame,
+            newsletter_name=frame.newsletter_name,
+            reader_language=frame.language,
             **values,
         )
     )
