@@ -86,7 +86,7 @@ def _mail_to(
         signed_tokens.sign_unsubscribe(UnsubscribeToken(subscriber_id=to, issue_id=issue_id)),
         signed_tokens.sign_manage(ManageToken(subscriber_id=to, issue_id=issue_id)),
     )
-    reader = Reader(sign_up.name, tokens, footer.texts(newsletter, language))
+    reader = Reader(sign_up.name or "", tokens, footer.texts(newsletter, language))
     return substitutions.mail_to(templates, reader, links_to(slug))
 
 
