@@ -69,9 +69,7 @@ def test_the_body_is_what_botocore_makes_and_finds_valid(
         aws_secret_access_key="secret",
     )
     client.meta.events.register("before-send.sesv2", catch)
-    body = body_of(
-        bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS), recipients, tokens_of
-    )
+    body = body_of(bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS), recipients, tokens_of)
     with pytest.raises(CaughtError):
         client.send_bulk_email(**json.loads(body))
 
@@ -124,7 +122,9 @@ def test_an_entry_has_the_name_for_an_address_only_where_the_issue_needs_it() ->
 
     def variables_of(html: str) -> dict[str, str]:
         rendered = RenderedIssue(subject="Nº 1", html=html, text="{{name_text}}")
-        body = body_of(bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS), [reader], tokens_of)
+        body = body_of(
+            bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS), [reader], tokens_of
+        )
         (entry,) = json.loads(body)["BulkEmailEntries"]
         template = entry["ReplacementEmailContent"]["ReplacementTemplate"]
         variables: dict[str, str] = json.loads(template["ReplacementTemplateData"])
@@ -139,7 +139,9 @@ def headers_of(newsletter: Newsletter) -> dict[str, str]:
     rendered = RenderedIssue(subject="One", html="<p>One</p>", text="One")
     reader = Recipient(uuid4(), 1, 1, "ursula@example.com", "Ursula", "en")
     body = body_of(
-        bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS), [reader], lambda _: Tokens(*TOKENS)
+        bulk_mail(newsletter, IssueId.new(), 1, rendered, LINKS),
+        [reader],
+        lambda _: Tokens(*TOKENS),
     )
     (entry,) = json.loads(body)["BulkEmailEntries"]
     return {header["Name"]: header["Value"] for header in entry["ReplacementHeaders"]}
@@ -188,7 +190,9 @@ def test_only_who_reads_another_language_carries_a_footer(
     document = json.loads(body_of(mail, [reader], tokens_of))
 
     defaults = json.loads(document["DefaultContent"]["Template"]["TemplateData"])
-    assert defaults["footer_reason_html"] == "You get this because you subscribed to The Daily Page."
+    assert (
+        defaults["footer_reason_html"] == "You get this because you subscribed to The Daily Page."
+    )
     assert defaults["archive_url_html"] == LINKS.archive
     (entry,) = document["BulkEmailEntries"]
     own = json.loads(

@@ -43,7 +43,7 @@ class Newsletter(BaseModel):
         return f"<{label.strip('-') or 'newsletter'}.{self.sender.domain}>"
 
     def list_unsubscribe(self, url: str, token: str) -> str:
-        """Return the List-Unsubscribe header's value: URLs, the preferred one first (RFC 2369 §3.2).
+        """Return the List-Unsubscribe header's value: the preferred way first (RFC 2369 §3.2).
 
         ``url``: of the page that unsubscribes whoever has the ``token``. With a mailbox, a mail to
         it has the token in its subject.

@@ -44,6 +44,8 @@ def longest_texts(newsletter: Newsletter) -> Mapping[str, str]:
     """Return the text of each of ``VARIABLES`` in the language in which it takes most of a mail."""
     each = [texts(newsletter, language) for language in i18n.languages()]
     return {
-        variable: max((of[variable] for of in each), key=lambda text: len(html.escape(text).encode()))
+        variable: max(
+            (of[variable] for of in each), key=lambda text: len(html.escape(text).encode())
+        )
         for variable in VARIABLES
     }

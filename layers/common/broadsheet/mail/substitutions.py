@@ -132,7 +132,7 @@ def reader_variables(
 
 
 class Reader(NamedTuple):
-    """All that a mail says to one reader of its own. ``footer``: the sentences of ``mail.footer``."""
+    """What a mail says to one reader alone. ``footer``: the sentences of ``mail.footer``."""
 
     name: SubscriberName | str
     tokens: Tokens

@@ -143,8 +143,8 @@ SENTENCES = {
         "or \\{written} to show the brackets"
     ),
     "no-archive-page": (
-        "{written} is the link to an issue's page in the archive, where a welcome mail and an issue "
-        "with archive: false have none: leave it out"
+        "{written} is the link to an issue's page in the archive, where a welcome mail and an "
+        "issue with archive: false have none: leave it out"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",

@@ -106,9 +106,7 @@ def bulk_mail(
         own = i18n.find(tag) or language
         return {} if own == language else shared_variables(variables, footer.texts(newsletter, own))
 
-    return BulkMail(
-        beginning, template, end, variables, links.unsubscribe, language.tag, footer_in
-    )
+    return BulkMail(beginning, template, end, variables, links.unsubscribe, language.tag, footer_in)
 
 
 def _request(
