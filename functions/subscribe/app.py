@@ -71,7 +71,10 @@ def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
-        wanted = SubscribeRequest.model_validate(_typed(fields) | {"origin": request.origin})
+        wanted = SubscribeRequest.model_validate(
+            _typed(fields)
+            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+        )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
     requests_queue.send(wanted, request.correlation_id)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
 from broadsheet.web.pages import Frame, SignUpForm
 from tests.broadsheet.web import every_page
@@ -99,7 +100,7 @@ def test_who_deleted_the_mails_finds_the_way_out_on_every_page(page: str) -> Non
 @on_every_page
 def test_a_page_names_its_newsletter_and_language_and_sends_no_referrer(page: str) -> None:
     elements = Elements(page)
-    assert elements.named("html") == [{"lang": "en"}]
+    assert elements.named("html") == [{"lang": "en", "dir": "ltr"}]
     assert {"name": "referrer", "content": "no-referrer"} in elements.named("meta")
     assert re.search("<title>.+ \N{EN DASH} The Harbour Letter</title>", page)
     assert len(elements.named("h1")) == 1
@@ -240,3 +241,29 @@ def test_pages_import_nothing_heavy() -> None:
         env={"PYTHONPATH": "layers/common"},
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_page_offers_itself_in_each_language_and_says_which_one_it_is_in() -> None:
+    german = Language("de")
+    choices = {ENGLISH: "?lang=en&token=t", german: "?lang=de"}
+    frame = Frame("Le Phare", language=german, choices=choices)
+
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
+
+    assert elements.named("html") == [{"lang": "de", "dir": "ltr"}]
+    english, chosen = [each for each in elements.named("a") if "hreflang" in each]
+    assert (english["href"], english["lang"]) == ("?lang=en&token=t", "en")
+    assert "aria-current" not in english
+    assert (chosen["lang"], chosen["aria-current"]) == ("de", "true")
+    assert ("English" in elements.text, "Deutsch" in elements.text) == (True, True)
+    assert {"aria-label": "Sprache dieser Seite"} in elements.named("nav")
+
+
+def test_the_newsletters_name_is_in_the_newsletters_language() -> None:
+    frame = Frame("Le Phare", newsletter_language="fr")
+
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
+
+    assert elements.named("html")[0]["lang"] == "en"
+    assert [each["lang"] for each in elements.named("cite")] == ["fr"]
+    assert {"class": "masthead", "lang": "fr"} in elements.named("div")

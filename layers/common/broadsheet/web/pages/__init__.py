@@ -1,7 +1,7 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
 A page loads nothing else: its stylesheet is inside, no page needs a script, and ``policy`` allows
-it nothing but to post its own form. The texts are in English.
+it nothing but to post its own form.
 """
 
 import base64
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,12 +60,15 @@ class Frame(NamedTuple):
     """What stands around every page.
 
     ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
-    ``language``: as BCP 47 writes it.
+    ``newsletter_language``: of the newsletter's name, as BCP 47 writes it. ``choices``: where the
+    same page is in each language that the reader can choose; empty if there is no choice.
     """
 
     newsletter_name: str
     base_path: str = ""
-    language: str = "en"
+    language: Language = ENGLISH
+    newsletter_language: str = "en"
+    choices: Mapping[Language, str] = MappingProxyType({})
 
     def link(self, path: str) -> str:
         """Return one of our own paths as readers see it."""
@@ -168,6 +172,7 @@ def _render(template: str, frame: Frame, **values: object) -> str:
             stylesheet=_STYLESHEET,
             frame=frame,
             newsletter_name=frame.newsletter_name,
+            reader_language=frame.language,
             **values,
         )
     )
@@ -178,6 +183,8 @@ def _environment() -> "Environment":
     # Programs and a mail client's one click need no page, and shouldn't wait for this import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
+    from broadsheet.i18n import templates  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -186,6 +193,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.install(environment)
     environment.filters["as_sentence"] = _as_sentence
     return environment
 
