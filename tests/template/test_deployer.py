@@ -37,6 +37,7 @@ API = f"arn:aws:apigateway:{REGION}::"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/news-DeliverFunctionRole-1A2B"
 EC2 = f"arn:aws:ec2:{HERE}"
 RDS = f"arn:aws:rds:{HERE}"
+CLOUDFRONT = f"arn:aws:cloudfront::{ACCOUNT}"
 WAF = f"arn:aws:wafv2:{HERE}:regional"
 
 NESTED_STACKS = ("Budget", "Database", "Front", "Monitoring", "Storage")
@@ -58,6 +59,10 @@ ARNS: dict[str, list[str]] = {
         f"arn:aws:acm:{HERE}:certificate/1a2b",
         "arn:aws:route53:::hostedzone/Z0123456789",
     ],
+    "AWS::CloudFront::CachePolicy": [f"{CLOUDFRONT}:cache-policy/1a2b"],
+    "AWS::CloudFront::Distribution": [f"{CLOUDFRONT}:distribution/E1A2B"],
+    "AWS::CloudFront::Function": [f"{CLOUDFRONT}:function/news-eu-central-1-reader-address"],
+    "AWS::CloudFront::OriginRequestPolicy": [f"{CLOUDFRONT}:origin-request-policy/1a2b"],
     "AWS::CloudFormation::Stack": [
         f"arn:aws:cloudformation:{HERE}:stack/news-{name}-1A2B/*" for name in NESTED_STACKS
     ],
@@ -157,7 +162,7 @@ ARNS: dict[str, list[str]] = {
     ],
     "AWS::SecretsManager::Secret": [
         f"arn:aws:secretsmanager:{HERE}:secret:{name}-1A2B-c3d4"
-        for name in ("SigningKeys", "Authors")
+        for name in ("SigningKeys", "Authors", "CdnSecret")
     ],
     "AWS::WAFv2::LoggingConfiguration": [
         f"{WAF}/webacl/news/1a2b",
@@ -173,6 +178,11 @@ ARNS: dict[str, list[str]] = {
 NOT_CALLED = {
     "the certificate is a public one": ("acm-pca:*",),
     "the budget watches the account, and no billing view": ("billing:*",),
+    "the distribution has one tenant, no staging, and an origin on the internet": (
+        "cloudfront:*ConnectionGroup",
+        "cloudfront:GetVpcOrigin",
+        "cloudfront:*WithStagingConfig",
+    ),
     "the firewall stands before an API": (
         "amplify:*",
         "apprunner:*",
@@ -215,6 +225,7 @@ NOT_CALLED = {
         "iam:ListRoles",
     ),
     "there is no such action": (
+        "cloudfront:CreateDistributionWithTags",
         "iam:DescribeOrganization",
         "s3:REST.PUT.OBJECT",
     ),
