@@ -26,6 +26,7 @@ import ses_server
 from broadsheet import secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
+from broadsheet.storage import archive
 from broadsheet.telemetry import logger
 from local import processes
 from local.postgres import Postgres
@@ -252,8 +253,8 @@ def forget_everything() -> None:
 
 
 def forget_what_was_read() -> None:
-    """Clear settings and secrets, and keep what only takes time to make: clients, templates."""
-    for cached in _cached_functions(settings):
+    """Clear settings, secrets and the archive's index; keep what takes time to make: clients."""
+    for cached in (*_cached_functions(settings), *_cached_functions(archive)):
         cached.cache_clear()
     secrets._cache.clear()
 

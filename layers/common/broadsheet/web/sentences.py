@@ -98,6 +98,16 @@ SENTENCES = {
         "this unsubscribe link is not valid: "
         "open it from our mail again, or use the one in any other issue"
     ),
+    "invalid-manage-token": (
+        "this link to your subscription is not valid: open it from our mail again, "
+        "or ask for a new one"
+    ),
+    "invalid-address-token": (
+        "this link to confirm your new address is not valid: open it from our mail again"
+    ),
+    "expired-address-token": (
+        "this link to confirm your new address has expired: please ask for the change again"
+    ),
     "expired-confirmation-token": "this confirmation link has expired: please sign up again",
     # Pages and issues.
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
