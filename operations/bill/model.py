@@ -33,8 +33,8 @@ IO_A_MAIL = 2.0  # written pages: one of the ledger, one of its index; an upper 
 # Lookups of a zone by whoever receives a mail: DKIM, DMARC and the bounce domain's SPF. An upper
 # bound, as receivers cache them. Those of the pages' own name are alias queries, which are free.
 ZONE_QUERIES_A_MAIL = 3.0
-# What readers load, from here or from a CDN: nobody can count it beforehand. Every reader loads every
-# image, an upper bound: many never open the mail, and some mail providers keep a copy for all theirs.
+# What readers load, from here or from a CDN: nobody can count it beforehand. That each loads each
+# image is an upper bound: many never open the mail, and some providers keep a copy for all theirs.
 IMAGES_A_READER, IMAGE_BYTES, PAGE_BYTES = 3, 100_000, 20_000
 DEFAULT_REGION = "us-east-1"
 
