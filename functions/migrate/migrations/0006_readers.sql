@@ -1,0 +1,6 @@
+-- Readers: what they give of themselves, and what they may change.
+-- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
+-- large tables are not read under a lock, as in 0005.
+
+-- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
+ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
