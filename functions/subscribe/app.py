@@ -1,4 +1,7 @@
-"""The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
+"""The sign-up page, and signing up.
+
+No database is used: the newest issues come from the bucket, and RequestsQueue stores the request.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,6 +12,7 @@ from broadsheet import __version__, settings
 from broadsheet.domain.errors import InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
+from broadsheet.storage import archive
 from broadsheet.telemetry import logger
 from broadsheet.web import caching, embedding, pages, sentences
 from broadsheet.web.body import invalid_fields
@@ -26,8 +30,9 @@ def show_health(_request: Request) -> Response:
 
 
 def show_sign_up(request: Request) -> Response:
-    """Show the sign-up form."""
-    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, _form(request)))
+    """Show the sign-up form beside the newest issues."""
+    form = _form(request)._replace(newest=archive.newest())
+    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, form))
 
 
 def show_bare_form(request: Request) -> Response:

@@ -3,7 +3,6 @@ import hashlib
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -15,7 +14,7 @@ from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
 from broadsheet.web.pages import Frame, SignUpForm
 from tests.broadsheet.web import every_page
-from tests.broadsheet.web.every_page import FRAME, Listed
+from tests.broadsheet.web.every_page import FRAME
 
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {name: shown(FRAME) for name, shown in every_page.PAGES.items()}
@@ -186,7 +185,10 @@ def test_nothing_that_was_typed_becomes_markup() -> None:
             HOSTILE,
             Voice(*[HOSTILE] * len(Voice._fields)),
             asks_for_name=True,
-            newest=[Listed(HOSTILE, HOSTILE, datetime(2026, 11, 27, tzinfo=UTC), HOSTILE)],
+            newest=[
+                issue.model_copy(update={"title": HOSTILE, "slug": HOSTILE, "description": HOSTILE})
+                for issue in every_page.NEWEST
+            ],
             typed={"name": HOSTILE, "email": HOSTILE},
             errors={"name": HOSTILE},
         ),

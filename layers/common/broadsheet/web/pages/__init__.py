@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from jinja2 import Environment
+
+    from broadsheet.domain.archive import ArchivedIssue
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -75,19 +75,6 @@ class Frame(NamedTuple):
         return self.base_path + path
 
 
-class ListedIssue(Protocol):
-    """An issue as the sign-up page lists it."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def published_at(self) -> "datetime": ...
-    @property
-    def url(self) -> str: ...
-
-
 class SignUpForm(NamedTuple):
     """What the sign-up's page and its bare form show.
 
@@ -100,7 +87,7 @@ class SignUpForm(NamedTuple):
     address: str = ""
     voice: Voice = Voice()
     asks_for_name: bool = False
-    newest: Sequence[ListedIssue] = ()
+    newest: "Sequence[ArchivedIssue]" = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
 
