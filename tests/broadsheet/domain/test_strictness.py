@@ -177,6 +177,7 @@ OUR_OWN = {
             "KeyedIssue",
             "NewIssue",
             "RenderedIssue",
+            "RenderedVersion",
             "Books",
             "LedgerRow",
             "Subscriber",
