@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import SubscribeRequest
+    from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import SubscriberId
 
 
@@ -27,7 +27,7 @@ def has(connection: Connection, request_id: UUID) -> bool:
 
 
 def insert(
-    connection: Connection, request: SubscribeRequest, subscriber_id: SubscriberId, *, granted: bool
+    connection: Connection, request: SubscriberRequest, subscriber_id: SubscriberId, *, granted: bool
 ) -> None:
     """Insert an applied sign-up, and whether it was granted a mail."""
     connection.execute(
@@ -48,7 +48,7 @@ def insert(
 def granted_to_subscriber(
     connection: Connection,
     subscriber_id: SubscriberId,
-    request: SubscribeRequest,
+    request: SubscriberRequest,
     window: timedelta,
 ) -> int:
     """Count the mails granted to an address in the window up to this request."""
@@ -71,7 +71,7 @@ def granted_to_subscriber(
         )
 
 
-def granted_to_source(connection: Connection, request: SubscribeRequest, window: timedelta) -> int:
+def granted_to_source(connection: Connection, request: SubscriberRequest, window: timedelta) -> int:
     """Count the mails granted to a source in the window up to this request.
 
     Until the transaction ends, no other transaction counts for this source: two requests can't

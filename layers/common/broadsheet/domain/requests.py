@@ -138,8 +138,65 @@ class UnsubscribeRequest(_Request):
     token: UnsubscribeToken
 
 
+class ManageLinkRequest(_Request):
+    """Somebody wants the link to their subscription mailed.
+
+    ``reader``: an address that was typed, or whose link it was that can do too little.
+    """
+
+    kind: Literal["manage_link"] = "manage_link"
+    reader: EmailAddress | SubscriberId
+
+
+class ChangeProfileRequest(_Request):
+    """A reader wants another name or language; None is left as it is."""
+
+    kind: Literal["change_profile"] = "change_profile"
+    token: ManageToken
+    name: SubscriberName | None = None
+    language: Language | None = None
+
+
+class ChangeAddressRequest(_Request):
+    """A reader wants their mail at another address, which has to confirm it."""
+
+    kind: Literal["change_address"] = "change_address"
+    token: ManageToken
+    email: EmailAddress
+
+
+class ConfirmAddressRequest(_Request):
+    """A reader pressed the button behind the link that was mailed to their new address."""
+
+    kind: Literal["confirm_address"] = "confirm_address"
+    token: AddressToken
+
+
+class ExportRequest(_Request):
+    """A reader wants all that is stored about them, mailed to their address."""
+
+    kind: Literal["export"] = "export"
+    token: ManageToken
+
+
+class EraseRequest(_Request):
+    """A reader wants all that is stored about them erased."""
+
+    kind: Literal["erase"] = "erase"
+    token: ManageToken
+
+
 type SubscriberRequest = Annotated[
-    SubscribeRequest | ConfirmRequest | UnsubscribeRequest, Field(discriminator="kind")
+    SubscribeRequest
+    | ConfirmRequest
+    | UnsubscribeRequest
+    | ManageLinkRequest
+    | ChangeProfileRequest
+    | ChangeAddressRequest
+    | ConfirmAddressRequest
+    | ExportRequest
+    | EraseRequest,
+    Field(discriminator="kind"),
 ]
 
 subscriber_request: TypeAdapter[SubscriberRequest] = TypeAdapter(SubscriberRequest)

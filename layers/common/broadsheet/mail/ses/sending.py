@@ -225,6 +225,20 @@ def send_to_subscriber(
     )
 
 
+def send_to_new_address(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
+    """Send a mail to the address that a subscriber wants to move to. Raises as above.
+
+    It isn't tagged with the subscriber: if it bounces, their present address doesn't.
+    """
+    return _send_simple(
+        newsletter,
+        str(to),
+        content,
+        settings.confirmation_configuration_set(),
+        {"address": "new"},
+    )
+
+
 def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> None:
     """Send an author's issue to one address as a test; no ledger has it.
 
@@ -297,6 +311,7 @@ def _send_simple(
                         "Html": {"Data": content.html, "Charset": "UTF-8"},
                     },
                     "Headers": _headers(newsletter, content),
+                    **_attachments(content),
                 }
             },
         )
@@ -317,6 +332,21 @@ def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeader
     if content.unsubscribe_url is not None:
         headers += _list_headers(newsletter, f"<{content.unsubscribe_url}>")
     return headers
+
+
+def _attachments(content: MailContent) -> dict[str, Any]:
+    if content.attachment is None:
+        return {}
+    return {
+        "Attachments": [
+            {
+                "FileName": content.attachment.file_name,
+                "ContentType": content.attachment.media_type,
+                "RawContent": content.attachment.content,
+                "ContentTransferEncoding": "BASE64",  # by default a line may be too long
+            }
+        ]
+    }
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:

@@ -9,8 +9,14 @@ from broadsheet import settings, signed_tokens
 from broadsheet.database import consents_table, sign_ups_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
+    ChangeAddressRequest,
+    ChangeProfileRequest,
+    ConfirmAddressRequest,
     ConfirmationToken,
     ConfirmRequest,
+    EraseRequest,
+    ExportRequest,
+    ManageLinkRequest,
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
@@ -18,7 +24,13 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
 from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import welcoming
+from broadsheet.services.subscribers import (
+    address_change,
+    erasing,
+    exporting,
+    managing,
+    welcoming,
+)
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -37,6 +49,18 @@ def apply(connection: Connection, request: SubscriberRequest) -> None:
             confirm(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
+        case ManageLinkRequest():
+            managing.mail_link(connection, request)
+        case ChangeProfileRequest():
+            managing.change_profile(connection, request)
+        case ChangeAddressRequest():
+            address_change.ask(connection, request)
+        case ConfirmAddressRequest():
+            address_change.confirm(connection, request)
+        case ExportRequest():
+            exporting.export(connection, request)
+        case EraseRequest():
+            erasing.erase(connection, request)
         case _:
             assert_never(request)
 
@@ -49,6 +73,8 @@ def subscribe(connection: Connection, request: SubscribeRequest) -> None:
     """
     is_first_time = False
     with connection.transaction():
+        if erasing.has_departed_since(connection, request.email, request.received_at):
+            return
         subscribers_table.insert_pending(connection, request, request.received_at)
         subscriber = subscribers_table.lock_by_email(connection, request.email)
         if not sign_ups_table.has(connection, request.id):
@@ -138,6 +164,8 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """
     token = request.token
     with connection.transaction():
+        if erasing.has_departed_since(connection, token.email, token.issued_at):
+            return
         subscribers_table.insert_pending(connection, token, token.issued_at)
         before = subscribers_table.lock_by_email(connection, token.email)
         status = subscribers_table.merge_confirmation(
