@@ -16,7 +16,8 @@ from broadsheet import signed_tokens
 from broadsheet.domain.requests import (
     AddressToken,
     ChangeAddressRequest,
-    ChangeProfileRequest,
+    ChangeLanguageRequest,
+    ChangeNameRequest,
     ConfirmAddressRequest,
     EraseRequest,
     ExportRequest,
@@ -67,14 +68,17 @@ def link_wanted(
     )
 
 
-def rename(subscriber: UUID, name: str, received_at: datetime) -> ChangeProfileRequest:
-    return ChangeProfileRequest(
-        token=link(subscriber), name=SubscriberName(name), received_at=received_at, origin=ORIGIN
+def rename(subscriber: UUID, name: str, received_at: datetime) -> ChangeNameRequest:
+    return ChangeNameRequest(
+        token=link(subscriber),
+        name=SubscriberName(name) if name else None,
+        received_at=received_at,
+        origin=ORIGIN,
     )
 
 
-def translate(subscriber: UUID, language: str, received_at: datetime) -> ChangeProfileRequest:
-    return ChangeProfileRequest(
+def translate(subscriber: UUID, language: str, received_at: datetime) -> ChangeLanguageRequest:
+    return ChangeLanguageRequest(
         token=link(subscriber), language=language, received_at=received_at, origin=ORIGIN
     )
 
@@ -254,6 +258,8 @@ def test_the_newest_change_of_each_thing_counts_in_whatever_order_they_come(
         assert enroll(*order) == []
         after = row(cloud, ursula)
         assert (after["name"], after["language"]) == ("Ursula the Second", "de")
+    enroll(rename(ursula, "", at(4)))
+    assert row(cloud, ursula)["name"] is None
 
 
 def test_a_confirmation_from_before_a_change_does_not_undo_it(cloud: Cloud) -> None:

@@ -1,5 +1,9 @@
--- Readers: what they may do with their own subscription, and how sign-ups are judged.
--- Expand only, as 0005: the code before this release still runs while it is deployed.
+-- Readers: what they give of themselves, and what they may change.
+-- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
+-- large tables are not read under a lock, as in 0005.
+
+-- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
+ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
 
 -- Managing a subscription: of each thing that a reader may change, the newest request counts.
 ALTER TABLE subscribers

@@ -42,7 +42,7 @@ def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: dateti
         {
             "id": SubscriberId.new().root,
             "email": str(sign_up.email),
-            "name": str(sign_up.name),
+            "name": _text(sign_up.name),
             "language": sign_up.language,
             "signed_up_at": signed_up_at,
         },
@@ -186,7 +186,7 @@ def update_profile(
         """,
         {
             "id": subscriber_id.root,
-            "name": str(token.name),
+            "name": token.name and str(token.name),
             "language": token.language,
             "issued_at": token.issued_at,
         },
@@ -194,9 +194,9 @@ def update_profile(
 
 
 def change_name(
-    connection: Connection, subscriber_id: SubscriberId, name: SubscriberName, at: datetime
+    connection: Connection, subscriber_id: SubscriberId, name: SubscriberName | None, at: datetime
 ) -> None:
-    """Store a name, unless it was changed or confirmed later."""
+    """Store a name, or that there is none, unless it was changed or confirmed later."""
     connection.execute(
         """
         UPDATE subscribers SET name = %(name)s, name_changed_at = %(at)s
@@ -205,7 +205,7 @@ def change_name(
               greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
           )
         """,
-        {"id": subscriber_id.root, "name": str(name), "at": at},
+        {"id": subscriber_id.root, "name": name and str(name), "at": at},
     )
 
 
@@ -253,6 +253,10 @@ def move(
             "confirmed_at": confirmed_at,
         },
     )
+
+
+def _text(name: SubscriberName | None) -> str | None:
+    return None if name is None else str(name)
 
 
 def merge_unsubscribe(

@@ -10,7 +10,8 @@ from broadsheet.database import consents_table, sign_ups_table, subscribers_tabl
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
     ChangeAddressRequest,
-    ChangeProfileRequest,
+    ChangeLanguageRequest,
+    ChangeNameRequest,
     ConfirmAddressRequest,
     ConfirmationToken,
     ConfirmRequest,
@@ -51,8 +52,10 @@ def apply(connection: Connection, request: SubscriberRequest) -> None:
             unsubscribe(connection, request)
         case ManageLinkRequest():
             managing.mail_link(connection, request)
-        case ChangeProfileRequest():
-            managing.change_profile(connection, request)
+        case ChangeNameRequest():
+            managing.change_name(connection, request)
+        case ChangeLanguageRequest():
+            managing.change_language(connection, request)
         case ChangeAddressRequest():
             address_change.ask(connection, request)
         case ConfirmAddressRequest():

@@ -14,7 +14,11 @@ from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import ChangeProfileRequest, ManageLinkRequest
+    from broadsheet.domain.requests import (
+        ChangeLanguageRequest,
+        ChangeNameRequest,
+        ManageLinkRequest,
+    )
     from broadsheet.domain.subscribers import Subscriber, SubscriberId
 
 # A mail to the others would harm the sender's reputation, and SES suppresses it.
@@ -51,15 +55,20 @@ def _send_link(subscriber: Subscriber) -> str:
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
 
 
-def change_profile(connection: Connection, request: ChangeProfileRequest) -> None:
-    """Store a new name or language; of each, the newest request counts."""
-    subscriber_id, at = request.token.subscriber_id, request.received_at
-    with connection.transaction():
-        if request.name is not None:
-            subscribers_table.change_name(connection, subscriber_id, request.name, at)
-        if request.language is not None:
-            subscribers_table.change_language(connection, subscriber_id, request.language, at)
-    logger.info("profile changed", subscriber_id=str(subscriber_id))
+def change_name(connection: Connection, request: ChangeNameRequest) -> None:
+    """Store a name; the newest request counts."""
+    subscriber_id = request.token.subscriber_id
+    subscribers_table.change_name(connection, subscriber_id, request.name, request.received_at)
+    logger.info("name changed", subscriber_id=str(subscriber_id))
+
+
+def change_language(connection: Connection, request: ChangeLanguageRequest) -> None:
+    """Store a language; the newest request counts."""
+    subscriber_id = request.token.subscriber_id
+    subscribers_table.change_language(
+        connection, subscriber_id, request.language, request.received_at
+    )
+    logger.info("language changed", subscriber_id=str(subscriber_id))
 
 
 def is_superseded(subscriber: Subscriber, token: ManageToken) -> bool:
