@@ -27,7 +27,11 @@ def has(connection: Connection, request_id: UUID) -> bool:
 
 
 def insert(
-    connection: Connection, request: SubscriberRequest, subscriber_id: SubscriberId, *, granted: bool
+    connection: Connection,
+    request: SubscriberRequest,
+    subscriber_id: SubscriberId,
+    *,
+    granted: bool,
 ) -> None:
     """Insert an applied sign-up, and whether it was granted a mail."""
     connection.execute(

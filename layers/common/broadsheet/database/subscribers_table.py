@@ -174,11 +174,16 @@ def merge_confirmation(
 def update_profile(
     connection: Connection, subscriber_id: SubscriberId, token: ConfirmationToken
 ) -> None:
-    """Store what the subscriber confirmed of themselves, but for what they changed since."""
+    """Store what the subscriber confirmed of themselves, but for what they changed since.
+
+    Without a name, the former one stays.
+    """
     connection.execute(
         """
         UPDATE subscribers
-        SET name = CASE WHEN name_changed_at > %(issued_at)s THEN name ELSE %(name)s END,
+        SET name = CASE
+                WHEN name_changed_at > %(issued_at)s THEN name ELSE coalesce(%(name)s, name)
+            END,
             language = CASE
                 WHEN language_changed_at > %(issued_at)s THEN language ELSE %(language)s
             END
@@ -186,7 +191,7 @@ def update_profile(
         """,
         {
             "id": subscriber_id.root,
-            "name": token.name and str(token.name),
+            "name": _text(token.name),
             "language": token.language,
             "issued_at": token.issued_at,
         },
@@ -205,7 +210,7 @@ def change_name(
               greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
           )
         """,
-        {"id": subscriber_id.root, "name": name and str(name), "at": at},
+        {"id": subscriber_id.root, "name": _text(name), "at": at},
     )
 
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def raise_over(
-    connection: Connection, digest: bytes, departed_at: datetime, because: Literal["erased", "moved"]
+    connection: Connection,
+    digest: bytes,
+    departed_at: datetime,
+    because: Literal["erased", "moved"],
 ) -> None:
     """Remember that an address was left; an older departure counts no more."""
     connection.execute(

@@ -99,6 +99,14 @@ class ManageToken(BaseModel):
     issue_id: IssueId = NO_ISSUE
     issued_at: Moment | None = None
 
+    def was_mailed_since(self, moved_at: datetime | None) -> bool:
+        """Return whether the link was mailed on request to the address of now.
+
+        ``moved_at``: since when the subscriber has it; None if they had no other. What only its
+        owner may do isn't done for the owner of an earlier one.
+        """
+        return self.issued_at is not None and (moved_at is None or self.issued_at > moved_at)
+
 
 class AddressToken(BaseModel):
     """The signed content of a link that was mailed to a subscriber's new address."""
@@ -202,17 +210,18 @@ class EraseRequest(_Request):
     token: ManageToken
 
 
-type SubscriberRequest = Annotated[
-    SubscribeRequest
-    | ConfirmRequest
-    | UnsubscribeRequest
-    | ManageLinkRequest
+type ManagingRequest = (
+    ManageLinkRequest
     | ChangeNameRequest
     | ChangeLanguageRequest
     | ChangeAddressRequest
     | ConfirmAddressRequest
     | ExportRequest
-    | EraseRequest,
+    | EraseRequest
+)
+
+type SubscriberRequest = Annotated[
+    SubscribeRequest | ConfirmRequest | UnsubscribeRequest | ManagingRequest,
     Field(discriminator="kind"),
 ]
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import (
         BulkEmailEntryTypeDef,
         MessageHeaderTypeDef,
+        MessageTypeDef,
         SendBulkEmailRequestTypeDef,
     )
 
@@ -303,17 +304,7 @@ def _send_simple(
             Destination={"ToAddresses": [to]},
             ConfigurationSetName=configuration_set,
             EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
-            Content={
-                "Simple": {
-                    "Subject": {"Data": content.subject, "Charset": "UTF-8"},
-                    "Body": {
-                        "Text": {"Data": content.text, "Charset": "UTF-8"},
-                        "Html": {"Data": content.html, "Charset": "UTF-8"},
-                    },
-                    "Headers": _headers(newsletter, content),
-                    **_attachments(content),
-                }
-            },
+            Content={"Simple": _message(newsletter, content)},
         )
     except (ClientError, BotoCoreError) as error:
         result = result_of(error)
@@ -334,11 +325,17 @@ def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeader
     return headers
 
 
-def _attachments(content: MailContent) -> dict[str, Any]:
-    if content.attachment is None:
-        return {}
-    return {
-        "Attachments": [
+def _message(newsletter: Newsletter, content: MailContent) -> MessageTypeDef:
+    message: MessageTypeDef = {
+        "Subject": {"Data": content.subject, "Charset": "UTF-8"},
+        "Body": {
+            "Text": {"Data": content.text, "Charset": "UTF-8"},
+            "Html": {"Data": content.html, "Charset": "UTF-8"},
+        },
+        "Headers": _headers(newsletter, content),
+    }
+    if content.attachment is not None:
+        message["Attachments"] = [
             {
                 "FileName": content.attachment.file_name,
                 "ContentType": content.attachment.media_type,
@@ -346,7 +343,7 @@ def _attachments(content: MailContent) -> dict[str, Any]:
                 "ContentTransferEncoding": "BASE64",  # by default a line may be too long
             }
         ]
-    }
+    return message
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:

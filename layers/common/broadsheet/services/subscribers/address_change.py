@@ -20,7 +20,7 @@ from broadsheet.database import (
 from broadsheet.domain.requests import AddressToken
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
-from broadsheet.services.subscribers import asked_mails, managing
+from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -36,15 +36,13 @@ def ask(connection: Connection, request: ChangeAddressRequest) -> None:
     """
     with connection.transaction():
         subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
-        if subscriber is None or managing.is_superseded(subscriber, request.token):
+        if subscriber is None or not request.token.was_mailed_since(subscriber.address_issued_at):
             logger.info("no address to change", request_id=str(request.id))
             return
         owner = subscribers_table.find_by_email(connection, request.email)
         if _may_be_mailed(subscriber, owner):
             _grant(connection, request, subscriber)
-    asked_mails.send_owed(
-        connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, owner)
-    )
+    asked_mails.send_owed(connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, owner))
 
 
 def _may_be_mailed(subscriber: Subscriber, owner: Subscriber | None) -> bool:
@@ -53,9 +51,7 @@ def _may_be_mailed(subscriber: Subscriber, owner: Subscriber | None) -> bool:
     return owner.id != subscriber.id and owner.status is not SubscriberStatus.COMPLAINED
 
 
-def _grant(
-    connection: Connection, request: ChangeAddressRequest, subscriber: Subscriber
-) -> None:
+def _grant(connection: Connection, request: ChangeAddressRequest, subscriber: Subscriber) -> None:
     """Grant the mail within the budgets of who asks and of the address that gets it."""
     window = timedelta(seconds=settings.timings().address_budget_window)
     digests = signed_tokens.address_digests(request.email)

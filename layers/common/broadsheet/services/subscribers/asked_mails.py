@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import asked_mails_table, sign_ups_table
+from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import log_failure, logger
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import AskedMail, Subscriber
+
+# A mail to the others would harm the sender's reputation, and SES suppresses it.
+MAILABLE = (SubscriberStatus.PENDING, SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
 
 
 def grant(

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import consents_table, sign_ups_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
-    ChangeAddressRequest,
-    ChangeLanguageRequest,
-    ChangeNameRequest,
-    ConfirmAddressRequest,
     ConfirmationToken,
     ConfirmRequest,
-    EraseRequest,
-    ExportRequest,
-    ManageLinkRequest,
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
@@ -25,13 +18,7 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
 from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import (
-    address_change,
-    erasing,
-    exporting,
-    managing,
-    welcoming,
-)
+from broadsheet.services.subscribers import erasing, managing, welcoming
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -50,22 +37,8 @@ def apply(connection: Connection, request: SubscriberRequest) -> None:
             confirm(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
-        case ManageLinkRequest():
-            managing.mail_link(connection, request)
-        case ChangeNameRequest():
-            managing.change_name(connection, request)
-        case ChangeLanguageRequest():
-            managing.change_language(connection, request)
-        case ChangeAddressRequest():
-            address_change.ask(connection, request)
-        case ConfirmAddressRequest():
-            address_change.confirm(connection, request)
-        case ExportRequest():
-            exporting.export(connection, request)
-        case EraseRequest():
-            erasing.erase(connection, request)
         case _:
-            assert_never(request)
+            managing.apply(connection, request)
 
 
 def subscribe(connection: Connection, request: SubscribeRequest) -> None:

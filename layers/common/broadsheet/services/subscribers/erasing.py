@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from broadsheet import signed_tokens
 from broadsheet.database import personal_data, subscribers_table, tombstones_table
-from broadsheet.services.subscribers import managing
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def erase(connection: Connection, request: EraseRequest) -> None:
     subscriber_id, at = request.token.subscriber_id, request.received_at
     with connection.transaction():
         subscriber = subscribers_table.lock_by_id(connection, subscriber_id)
-        if subscriber is None or managing.is_superseded(subscriber, request.token):
+        if subscriber is None or not request.token.was_mailed_since(subscriber.address_issued_at):
             logger.info("nobody to erase", request_id=str(request.id))
             return
         (digest, *_) = signed_tokens.address_digests(subscriber.email)

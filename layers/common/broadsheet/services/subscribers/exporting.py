@@ -16,7 +16,7 @@ from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail
 from broadsheet.mail.content import Attachment
 from broadsheet.mail.ses import sending
-from broadsheet.services.subscribers import asked_mails, managing
+from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def export(connection: Connection, request: ExportRequest) -> None:
     """Mail the export, within the budgets of confirmation mails."""
     with connection.transaction():
         subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
-        if subscriber is None or subscriber.status not in managing.MAILABLE:
+        if subscriber is None or subscriber.status not in asked_mails.MAILABLE:
             logger.info("nobody to export", request_id=str(request.id))
             return
         asked_mails.grant(connection, request, subscriber, AskedMail.EXPORT)

@@ -1,58 +1,46 @@
-"""Mails the link to a subscription, and changes its reader's name and language."""
+"""Applies what readers ask for on the page that manages their subscription."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from broadsheet import settings, signed_tokens
 from broadsheet.database import subscribers_table
-from broadsheet.domain.requests import ManageToken, now
-from broadsheet.domain.subscribers import AskedMail, EmailAddress, SubscriberStatus
-from broadsheet.mail.ses import sending
-from broadsheet.services.subscribers import asked_mails
+from broadsheet.domain.requests import (
+    ChangeAddressRequest,
+    ChangeLanguageRequest,
+    ChangeNameRequest,
+    ConfirmAddressRequest,
+    EraseRequest,
+    ExportRequest,
+    ManageLinkRequest,
+)
+from broadsheet.services.subscribers import address_change, erasing, exporting, link_by_mail
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import (
-        ChangeLanguageRequest,
-        ChangeNameRequest,
-        ManageLinkRequest,
-    )
-    from broadsheet.domain.subscribers import Subscriber, SubscriberId
-
-# A mail to the others would harm the sender's reputation, and SES suppresses it.
-MAILABLE = (SubscriberStatus.PENDING, SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
+    from broadsheet.domain.requests import ManagingRequest
 
 
-def mail_link(connection: Connection, request: ManageLinkRequest) -> None:
-    """Mail a reader the link to their subscription, to the address that it has now."""
-    with connection.transaction():
-        subscriber = _find(connection, request.reader)
-        if subscriber is None or subscriber.status not in MAILABLE:
-            logger.info("nobody to mail a link to", request_id=str(request.id))
-            return
-        asked_mails.grant(connection, request, subscriber, AskedMail.MANAGE_LINK)
-    asked_mails.send_owed(
-        connection, request, AskedMail.MANAGE_LINK, lambda: _send_link(subscriber)
-    )
-
-
-def _find(connection: Connection, reader: EmailAddress | SubscriberId) -> Subscriber | None:
-    if isinstance(reader, EmailAddress):
-        return subscribers_table.find_by_email(connection, reader)
-    return subscribers_table.lock_by_id(connection, reader)
-
-
-def _send_link(subscriber: Subscriber) -> str:
-    # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
-    from broadsheet.mail import subscription_mail  # noqa: PLC0415
-
-    token = ManageToken(subscriber_id=subscriber.id, issued_at=now())
-    link = settings.manage_link(signed_tokens.sign_manage(token))
-    newsletter = settings.newsletter()
-    content = subscription_mail.render_manage_link(newsletter, link)
-    return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
+def apply(connection: Connection, request: ManagingRequest) -> None:
+    """Apply one request; harmless when repeated, late or out of order."""
+    match request:
+        case ManageLinkRequest():
+            link_by_mail.mail_link(connection, request)
+        case ChangeNameRequest():
+            change_name(connection, request)
+        case ChangeLanguageRequest():
+            change_language(connection, request)
+        case ChangeAddressRequest():
+            address_change.ask(connection, request)
+        case ConfirmAddressRequest():
+            address_change.confirm(connection, request)
+        case ExportRequest():
+            exporting.export(connection, request)
+        case EraseRequest():
+            erasing.erase(connection, request)
+        case _:
+            assert_never(request)
 
 
 def change_name(connection: Connection, request: ChangeNameRequest) -> None:
@@ -69,12 +57,3 @@ def change_language(connection: Connection, request: ChangeLanguageRequest) -> N
         connection, subscriber_id, request.language, request.received_at
     )
     logger.info("language changed", subscriber_id=str(subscriber_id))
-
-
-def is_superseded(subscriber: Subscriber, token: ManageToken) -> bool:
-    """Return whether a link was mailed to an address that the subscriber has left since.
-
-    What only the owner of the address may do isn't done for the owner of an earlier one.
-    """
-    moved_at = subscriber.address_issued_at
-    return token.issued_at is None or (moved_at is not None and token.issued_at <= moved_at)
