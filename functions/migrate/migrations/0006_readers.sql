@@ -1,6 +1,9 @@
--- What readers meet: sign-ups by the set.
--- Expand only, as 0005: the code of the release before runs while this one is deployed. Nothing here
--- reads a large table while it is locked.
+-- Readers: what they give of themselves, and what they may change.
+-- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
+-- large tables are not read under a lock, as in 0005.
+
+-- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
+ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
 
 -- Sign-ups: when a mail that waits for SES's rate has its turn.
 ALTER TABLE sign_ups ADD COLUMN mail_at timestamptz;

@@ -167,6 +167,9 @@ PARTS = {
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
+    "the bucket's, which dispatch writes": {
+        *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
+    },
     "the database's": {
         *(
             "Issue",
