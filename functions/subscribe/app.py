@@ -1,17 +1,22 @@
-"""The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
+"""The sign-up page, and signing up.
+
+No database is used: the newest issues come from the bucket, and RequestsQueue stores the request.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from broadsheet import __version__
+from broadsheet import __version__, settings
 from broadsheet.domain.errors import InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
+from broadsheet.storage import archive
 from broadsheet.telemetry import logger
-from broadsheet.web import pages, sentences
+from broadsheet.web import caching, embedding, pages, sentences
 from broadsheet.web.body import invalid_fields
+from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
@@ -25,9 +30,36 @@ def show_health(_request: Request) -> Response:
 
 
 def show_sign_up(request: Request) -> Response:
-    """Show the sign-up form."""
-    page = pages.sign_up(request.frame, request.link("/subscriptions"))
-    return Response.page(HTTPStatus.OK, page)
+    """Show the sign-up form beside the newest issues."""
+    form = _form(request)._replace(newest=archive.newest())
+    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, form))
+
+
+def show_bare_form(request: Request) -> Response:
+    """Show the form alone, which any page may have in a frame."""
+    page = pages.bare_form(request.frame, _form(request))
+    return Response.page(HTTPStatus.OK, page, policy=pages.FRAMED)
+
+
+def show_embedding_script(request: Request) -> Response:
+    """Return the script that puts the bare form into somebody else's page."""
+    script = embedding.script(settings.newsletter_name())
+    headers = {
+        "ETag": caching.tag(script),
+        "Cache-Control": "public, max-age=3600",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # also to pages that isolate themselves
+    }
+    response = Response(HTTPStatus.OK, script, "text/javascript; charset=utf-8", headers)
+    return caching.unless_current(request, response)
+
+
+def _form(request: Request) -> SignUpForm:
+    return SignUpForm(
+        action=request.link("/subscriptions"),
+        address=f"{request.site}/",
+        voice=settings.voice(),
+        asks_for_name=settings.asks_for_name(),
+    )
 
 
 def lead_to_sign_up(request: Request) -> Response:
@@ -39,7 +71,10 @@ def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
-        wanted = SubscribeRequest.model_validate(_typed(fields) | {"origin": request.origin})
+        wanted = SubscribeRequest.model_validate(
+            _typed(fields)
+            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+        )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
     requests_queue.send(wanted, request.correlation_id)
@@ -58,12 +93,14 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
-    page = pages.sign_up(
-        request.frame,
-        request.link("/subscriptions"),
-        typed={name: str(text) for name, text in _typed(fields).items()},
+    typed = {name: str(text) for name, text in _typed(fields).items()}
+    form = _form(request)._replace(
+        typed=typed,
         errors=sentences.of_fields(error.fields),
+        # A form elsewhere may ask for a name, though ours doesn't.
+        asks_for_name=settings.asks_for_name() or bool(typed["name"]),
     )
+    page = pages.sign_up(request.frame, form)
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
@@ -75,6 +112,8 @@ def show_nothing(_request: Request) -> Response:
 handler = router(
     {
         "GET /": show_sign_up,
+        "GET /form": show_bare_form,
+        "GET /embed.js": show_embedding_script,
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,

@@ -59,6 +59,8 @@ ASYNCHRONOUS = {
 }  # but for CloudFormation's own calls of migrate, which it watches
 OPEN_ROUTES = {
     "GET /",
+    "GET /form",
+    "GET /embed.js",
     "GET /health",
     "GET /subscriptions",
     "POST /subscriptions",
@@ -105,6 +107,7 @@ ON_RESOURCES_LIKE = {
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
+    "/archive/*": "a page has its issue's id as its name",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60
@@ -276,7 +279,7 @@ def test_an_edge_function_reaches_neither_database_nor_mail(name: str) -> None:
 def test_only_functions_that_get_a_secrets_name_may_read_it(name: str) -> None:
     secrets = {
         *("SigningKeys", "Authors", "DatabaseUrlSecretArn", "MigrationUrlSecretArn"),
-        "ProxySecretArn",
+        *("ProxySecretArn", "CdnSecret"),
     }
     readable = [
         statement["Resource"]

@@ -1,5 +1,9 @@
--- Readers' pages and mails.
--- Expand only: the code of 0.1.0 and of the releases since still runs while this one is deployed.
+-- Readers: what they give of themselves, and what they may change.
+-- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
+-- large tables are not read under a lock, as in 0005.
+
+-- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
+ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
 
 -- The archive's entry of an issue whose page is stored, as the archive's index has it; NULL without
 -- a page. What an issue's page should be follows from the issue's own columns, so that whatever

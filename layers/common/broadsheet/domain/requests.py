@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -25,6 +26,7 @@ from broadsheet.domain.subscribers import (
     SubscriberName,
 )
 from broadsheet.domain.times import Timestamp
+from broadsheet.domain.writing import is_blank
 
 MAX_USER_AGENT_CHARACTERS = 256
 
@@ -41,7 +43,14 @@ def now() -> datetime:
     return _in_milliseconds(datetime.now(UTC))
 
 
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+# BCP 47, in the length that every program takes (RFC 5646 §4.4.1).
+Language = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+]
+
+
+def _none_if_blank(name: object) -> object:
+    return None if isinstance(name, str) and is_blank(name) else name
 
 
 class SignUp(BaseModel):
@@ -53,7 +62,7 @@ class SignUp(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     email: EmailAddress
-    name: SubscriberName
+    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)] = None
     language: Language = "en"
 
 

@@ -65,6 +65,16 @@ _ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {
     "th": _OF_CELLS,
     "tr": {"bgcolor"},
 }
+
+
+def _kept(tag: str, attribute: str, value: str) -> str | None:
+    """Return an attribute's value if it may stay: data only as an image."""
+    if not value.strip().lower().startswith("data:"):
+        return value
+    is_image = tag == "img" and attribute == "src" and _EMBEDDED_IMAGE.match(value.strip())
+    return value if is_image else None
+
+
 _SAFE = nh3.Cleaner(
     tags={*nh3.ALLOWED_TAGS, "big", "font", "main", "section", "tfoot"},
     clean_content_tags={
@@ -72,7 +82,7 @@ _SAFE = nh3.Cleaner(
         *("template", "textarea", "title"),
     },
     attributes=_ATTRIBUTES,
-    attribute_filter=lambda tag, attribute, value: _kept(tag, attribute, value),
+    attribute_filter=_kept,
     url_schemes={"data", "http", "https", "mailto", "tel"},
     filter_style_properties=set(_STYLES),
     link_rel=None,
@@ -167,11 +177,3 @@ def _as_typed(written: IssueVersion) -> _Body:
     content = written.content
     source = content.markdown if isinstance(content, MarkdownContent) else content.html
     return _Body(f"<pre>{escape(source[:SHOWN_UNRENDERED])}</pre>", False, "", ())  # noqa: FBT003 - a tuple's
-
-
-def _kept(tag: str, attribute: str, value: str) -> str | None:
-    """Return an attribute's value if it may stay: data only as an image."""
-    if not value.strip().lower().startswith("data:"):
-        return value
-    is_image = tag == "img" and attribute == "src" and _EMBEDDED_IMAGE.match(value.strip())
-    return value if is_image else None

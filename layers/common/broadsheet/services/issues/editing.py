@@ -60,9 +60,9 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``,
-    ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and, once it has
-    begun, ``DependencyUnavailable``.
+    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a
+    ``WrongState``, ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and,
+    once it has begun, ``DependencyUnavailable``.
     """
     checked = checking.check(draft)
     with connection.transaction():

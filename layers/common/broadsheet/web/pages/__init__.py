@@ -1,75 +1,113 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
-A page loads nothing else: its stylesheet is inside, there is no script, and
-``CONTENT_SECURITY_POLICY`` allows it nothing but to post its own form. The texts are in English.
+A page loads nothing else: its stylesheet is inside, no page needs a script, and ``policy`` allows
+it nothing but to post its own form.
 """
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from broadsheet.domain.archive import ArchivedIssue
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-_STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(_STYLESHEET.encode()).digest()).decode()
+_FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src 'sha256-{_STYLESHEET_DIGEST}'",
-        "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+_FRAMED_BY_NOBODY = "'none'"
+
+
+def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY) -> str:
+    """Return a page's Content-Security-Policy.
+
+    ``scripts``: the whole text of each script inside the page. ``framed_by``: the pages that may
+    show it in a frame, as the directive ``frame-ancestors`` names them.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_source(_STYLESHEET)}",
+            *([f"script-src {' '.join(map(_source, scripts))}"] if scripts else []),
+            "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
+            "form-action 'self'",
+            "base-uri 'none'",
+            f"frame-ancestors {framed_by}",
+        )
     )
-)
+
+
+def _source(text: str) -> str:
+    """Return what allows a stylesheet or script inside a page (CSP 3, §8.3)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+FRAMED = policy(_FORM_SCRIPT, framed_by="*")
 
 
 class Frame(NamedTuple):
     """What stands around every page.
 
     ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
-    ``language``: as BCP 47 writes it.
+    ``newsletter_language``: of the newsletter's name, as BCP 47 writes it. ``choices``: where the
+    same page is in each language that the reader can choose; empty if there is no choice.
     """
 
     newsletter_name: str
     base_path: str = ""
-    language: str = "en"
+    language: Language = ENGLISH
+    newsletter_language: str = "en"
+    choices: Mapping[Language, str] = MappingProxyType({})
 
     def link(self, path: str) -> str:
         """Return one of our own paths as readers see it."""
         return self.base_path + path
 
 
-def sign_up(
-    frame: Frame,
-    action: str,
-    *,
-    typed: Mapping[str, str] = MappingProxyType({}),
-    errors: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    """Return the form that asks for ``FIELDS``.
+class SignUpForm(NamedTuple):
+    """What the sign-up's page and its bare form show.
 
-    When a form was refused, ``typed`` is what was typed into each field, and ``errors`` has a
-    message for each wrong one. A message under any other key is shown above the fields.
+    ``action``: where the form posts to. ``address``: the page's own, in full. When a form was
+    refused, ``typed`` is what was typed into each of ``FIELDS``, and ``errors`` has a message for
+    each wrong one. A message under any other key is shown above the fields.
     """
-    return _render(
-        "sign_up.html",
-        frame,
-        action=action,
-        typed=typed,
-        errors=errors,
-        first_wrong_field=next((field for field in FIELDS if field in errors), None),
-        other_errors=[message for field, message in errors.items() if field not in FIELDS],
-    )
+
+    action: str
+    address: str = ""
+    voice: Voice = Voice()
+    asks_for_name: bool = False
+    newest: "Sequence[ArchivedIssue]" = ()
+    typed: Mapping[str, str] = MappingProxyType({})
+    errors: Mapping[str, str] = MappingProxyType({})
+
+
+def sign_up(frame: Frame, shown: SignUpForm) -> str:
+    """Return the newsletter's own page, with the form that asks for ``FIELDS``."""
+    return _render("sign_up.html", frame, **_form(shown))
+
+
+def bare_form(frame: Frame, shown: SignUpForm) -> str:
+    """Return the form alone, for a frame in somebody else's page; its policy is ``FRAMED``."""
+    return _render("form.html", frame, **_form(shown), script=_FORM_SCRIPT)
+
+
+def _form(shown: SignUpForm) -> dict[str, object]:
+    errors = shown.errors
+    return shown._asdict() | {
+        "first_wrong_field": next((field for field in FIELDS if field in errors), None),
+        "other_errors": [message for field, message in errors.items() if field not in FIELDS],
+    }
 
 
 def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
@@ -134,6 +172,7 @@ def _render(template: str, frame: Frame, **values: object) -> str:
             stylesheet=_STYLESHEET,
             frame=frame,
             newsletter_name=frame.newsletter_name,
+            reader_language=frame.language,
             **values,
         )
     )
@@ -144,6 +183,8 @@ def _environment() -> "Environment":
     # Programs and a mail client's one click need no page, and shouldn't wait for this import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
+    from broadsheet.i18n import templates  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -152,6 +193,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.install(environment)
     environment.filters["as_sentence"] = _as_sentence
     return environment
 
