@@ -306,7 +306,8 @@ def test_a_subscription_moves_once_its_new_address_has_confirmed(
 
 
 def test_history_consents_and_old_links_outlive_the_change(cloud: Cloud) -> None:
-    enroll(sign_up(at(0)), confirmation(at(0), at(1)))
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
     ursula = cloud.row("SELECT id FROM subscribers")["id"]
     first = publish_issue()
     send(cloud, first)
@@ -360,7 +361,8 @@ def test_requests_for_the_old_address_from_before_the_move_revive_nobody(
 ) -> None:
     enroll(moved(ursula))
 
-    enroll(sign_up(at(5)), confirmation(at(6), at(30)))
+    enroll(sign_up(at(5)))
+    enroll(confirmation(at(6), at(30)))
 
     assert [each["email"] for each in cloud.rows("SELECT email FROM subscribers")] == [NEW]
     assert cloud.ses.mails() == []
@@ -369,7 +371,8 @@ def test_requests_for_the_old_address_from_before_the_move_revive_nobody(
 def test_the_old_address_may_be_signed_up_anew(cloud: Cloud, ursula: UUID) -> None:
     enroll(moved(ursula))
 
-    enroll(sign_up(at(50)), confirmation(at(50), at(51)))
+    enroll(sign_up(at(50)))
+    enroll(confirmation(at(50), at(51)))
 
     assert {cloud.status_of(email) for email in (URSULA, NEW)} == {"confirmed"}
 
@@ -469,7 +472,8 @@ def test_a_link_that_was_mailed_to_an_earlier_address_moves_and_erases_nobody(
 
 
 def test_the_export_arrives_at_the_readers_own_address_as_a_file(cloud: Cloud) -> None:
-    enroll(sign_up(at(0), name="Zoë"), confirmation(at(0), at(1), name="Zoë"))
+    enroll(sign_up(at(0), name="Zoë"))
+    enroll(confirmation(at(0), at(1), name="Zoë"))
     ursula = cloud.row("SELECT id FROM subscribers")["id"]
     issue_id = publish_issue()
     send(cloud, issue_id)
@@ -508,7 +512,8 @@ def everything(cloud: Cloud) -> str:
 
 
 def test_erasing_leaves_nothing_of_the_person_and_the_books_true(cloud: Cloud) -> None:
-    enroll(sign_up(at(0), name="Ursula Quill"), confirmation(at(0), at(1), name="Ursula Quill"))
+    enroll(sign_up(at(0), name="Ursula Quill"))
+    enroll(confirmation(at(0), at(1), name="Ursula Quill"))
     ursula = cloud.row("SELECT id FROM subscribers")["id"]
     cloud.add_confirmed("zoe@example.com")
     issue_id = publish_issue()
@@ -558,7 +563,8 @@ def test_late_events_about_the_erased_change_no_books_wrongly_and_bring_nobody_b
 
 
 def test_requests_from_before_the_erasure_revive_nobody_in_any_order(cloud: Cloud) -> None:
-    enroll(sign_up(at(0)), confirmation(at(0), at(1)))
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
     ursula = cloud.row("SELECT id FROM subscribers")["id"]
     late: list[SubscriberRequest] = [
         sign_up(at(0)),
@@ -578,7 +584,8 @@ def test_requests_from_before_the_erasure_revive_nobody_in_any_order(cloud: Clou
 def test_the_erased_can_come_back_as_somebody_new(cloud: Cloud, ursula: UUID) -> None:
     enroll(erase(ursula))
 
-    enroll(sign_up(at(60)), confirmation(at(60), at(61)))
+    enroll(sign_up(at(60)))
+    enroll(confirmation(at(60), at(61)))
 
     assert cloud.status_of(URSULA) == "confirmed"
     assert cloud.row("SELECT id FROM subscribers")["id"] != ursula
@@ -589,9 +596,11 @@ def test_the_erased_can_come_back_as_somebody_new(cloud: Cloud, ursula: UUID) ->
 def test_who_confirmed_again_before_a_late_erasure_stays_without_what_is_older(
     cloud: Cloud,
 ) -> None:
-    enroll(sign_up(at(0)), confirmation(at(0), at(1)))
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
     ursula = cloud.row("SELECT id FROM subscribers")["id"]
-    enroll(sign_up(at(30)), confirmation(at(30), at(31)))
+    enroll(sign_up(at(30)))
+    enroll(confirmation(at(30), at(31)))
 
     enroll(erase(ursula, at(20)))
 

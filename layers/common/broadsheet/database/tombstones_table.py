@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from psycopg.rows import scalar_row
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from broadsheet.database.connection import Connection
@@ -32,14 +32,15 @@ def raise_over(
     )
 
 
-def departed_at(connection: Connection, digests: Sequence[bytes]) -> datetime | None:
-    """Return when an address, given its digests by each key, was left last; None if never.
-
-    What was asked for it until then counts no more, and no import brings it back.
-    """
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        found: datetime | None = cursor.execute(
-            "SELECT max(departed_at) FROM tombstones WHERE address_digest = ANY (%(digests)s)",
+def departures(
+    connection: Connection, digests: Collection[bytes]
+) -> Sequence[tuple[bytes, datetime]]:
+    """Return those of some digests that are known, with when their addresses were left."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(
+            """
+            SELECT address_digest, departed_at FROM tombstones
+            WHERE address_digest = ANY (%(digests)s)
+            """,
             {"digests": list(digests)},
-        ).fetchone()
-    return found
+        ).fetchall()

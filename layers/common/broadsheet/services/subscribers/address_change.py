@@ -15,12 +15,11 @@ from broadsheet.database import (
     consents_table,
     personal_data,
     subscribers_table,
-    tombstones_table,
 )
 from broadsheet.domain.requests import AddressToken
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
-from broadsheet.services.subscribers import asked_mails
+from broadsheet.services.subscribers import asked_mails, departing
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def confirm(connection: Connection, request: ConfirmAddressRequest) -> None:
                 return
             personal_data.delete(connection, owner.id)
         if token.email != subscriber.email:
-            (digest, *_) = signed_tokens.address_digests(subscriber.email)
-            tombstones_table.raise_over(connection, digest, request.received_at, "moved")
+            departing.depart(connection, subscriber.email, request.received_at, "moved")
         status = subscribers_table.move(connection, subscriber.id, token, request.received_at)
         consents_table.append(connection, subscriber.id, "address_changed", request)
     logger.info("address changed", subscriber_id=str(subscriber.id), status=status)

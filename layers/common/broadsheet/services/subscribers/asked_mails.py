@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import asked_mails_table, sign_ups_table
+from broadsheet.database.sign_ups_table import Window
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
@@ -35,7 +36,7 @@ def grant(
 
     Returns whether a mail was granted now; False for a request that was applied before.
     """
-    if sign_ups_table.has(connection, request.id):
+    if sign_ups_table.find(connection, [request.id]):
         return False
     granted = _is_within_budget(connection, request, subscriber)
     asked_mails_table.insert(connection, request, subscriber.id, kind, granted=granted)
@@ -49,13 +50,22 @@ def _is_within_budget(
     connection: Connection, request: SubscriberRequest, subscriber: Subscriber
 ) -> bool:
     budgets, timings = settings.budgets(), settings.timings()
-    to_address = sign_ups_table.granted_to_subscriber(
-        connection, subscriber.id, request, timedelta(seconds=timings.address_budget_window)
+    day = timedelta(seconds=timings.address_budget_window)
+    hour = timedelta(seconds=timings.source_budget_window)
+    network, at = request.origin.source_address.network, request.received_at
+    sign_ups_table.lock_sources(connection, [network])
+    granted = sign_ups_table.newest_granted(
+        connection,
+        [subscriber.id.root],
+        Window(at - day, budgets.per_address_per_day),
+        [network],
+        Window(at - hour, budgets.per_source_per_hour),
     )
-    to_source = sign_ups_table.granted_to_source(
-        connection, request, timedelta(seconds=timings.source_budget_window)
+    to_address, to_source = granted.to_subscribers[subscriber.id.root], granted.to_sources[network]
+    return (
+        len(to_address) < budgets.per_address_per_day
+        and len(to_source) < budgets.per_source_per_hour
     )
-    return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
 
 
 def send_owed(
