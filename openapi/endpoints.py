@@ -257,7 +257,6 @@ AUTHORS: dict[str, Endpoint] = {
         parameters=(IF_MATCH,),
         errors=(
             *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
-            errors.SlugFixed,
             *(errors.IssueNotEditable, errors.IssueSending),
         ),
         example=_TEXT,

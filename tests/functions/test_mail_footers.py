@@ -56,21 +56,6 @@ def test_the_link_leads_to_the_slug_that_an_edit_chose_before_the_sending(cloud:
     assert links_of(the_mail(cloud))[-1] == "/archive/coffee"
 
 
-def test_a_slug_that_mails_lead_to_stays(cloud: Cloud) -> None:
-    cloud.add_confirmed(URSULA)
-    issue_id = publish_issue(slug="tea")
-    tick(issue_id)
-    act_on(issue_id, "pause")
-
-    refused = edit(issue_id, slug="coffee", title="Coffee")
-
-    problem = problem_in(refused)
-    assert (problem["status"], problem["code"]) == (409, "slug-fixed")
-    assert "keeps the slug tea" in problem["detail"]
-    assert cloud.row("SELECT title, slug FROM issues") == {"title": "Number one", "slug": "tea"}
-    assert edit(issue_id, slug="tea", title="Coffee")["statusCode"] == 200
-
-
 def test_an_issue_that_is_not_archived_leads_to_no_page(cloud: Cloud) -> None:
     cloud.add_confirmed(URSULA)
     send(cloud, publish_issue(archive=False))

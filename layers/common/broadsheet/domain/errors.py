@@ -360,14 +360,6 @@ class SlugTaken(BroadsheetError):
     slug: str
 
 
-@dataclass(eq=False)
-class SlugFixed(BroadsheetError):
-    """Mails that were sent lead to the issue's page: it keeps its slug."""
-
-    code = "slug-fixed"
-    slug: str
-
-
 class WrongState(BroadsheetError):
     """The issue is not in a state in which this can be done."""
 

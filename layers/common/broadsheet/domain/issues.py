@@ -351,7 +351,7 @@ class RenderedIssue(BaseModel):
 
 
 class RenderedVersion(RenderedIssue):
-    """A version as SES gets it. ``slug``: the issue's, which is fixed once its sending began."""
+    """A version as SES gets it. ``slug``: the issue's; the archive redirects from any before."""
 
     slug: str
 

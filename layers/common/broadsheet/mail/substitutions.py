@@ -22,6 +22,7 @@ from broadsheet.mail.footer import VARIABLES as FOOTER_VARIABLES
 
 _VARIABLE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
+BRACES = {variable: brace for brace, variable in _BRACES.items()}  # the values of these variables
 
 # What every issue may have. The defaults of the name and the tokens are for a recipient whose own
 # got lost: a mail that reads well is better than one that SES silently drops.
@@ -30,7 +31,7 @@ TEMPLATE_DEFAULTS: dict[str, str] = {
     "name_text": "reader",
     "unsubscribe_token": "",
     "manage_token": "",
-    **{variable: brace for brace, variable in _BRACES.items()},
+    **BRACES,
 }
 # The whole link, in templates that were rendered before version 0.2.0: its page and its token are
 # two variables since, so that a mail's entry holds the token once.

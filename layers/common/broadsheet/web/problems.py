@@ -29,7 +29,6 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.SlugTaken: HTTPStatus.CONFLICT,
-    errors.SlugFixed: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,

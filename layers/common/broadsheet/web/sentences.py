@@ -116,7 +116,6 @@ SENTENCES = {
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
-    "slug-fixed": "mails that were sent lead to the issue's page: it keeps the slug {slug}",
     "wrong-state": "the issue is in a state in which this can't be done",
     "version-not-found": "the issue has no such version",
     "stale-version": (
