@@ -45,6 +45,17 @@ def insert(
     )
 
 
+def has_mail(connection: Connection, request_id: UUID) -> bool:
+    """Return whether a sign-up was granted a mail."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                "SELECT mail_granted FROM sign_ups WHERE request_id = %(request_id)s",
+                {"request_id": request_id},
+            ).fetchone()
+        )
+
+
 def granted_to_subscriber(
     connection: Connection,
     subscriber_id: SubscriberId,

@@ -3,6 +3,8 @@
 They contain nothing that was typed into the form: a stranger may have typed it.
 """
 
+from urllib.parse import urlsplit
+
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import frame
 from broadsheet.mail.content import MailContent
@@ -10,9 +12,19 @@ from broadsheet.mail.content import MailContent
 _LANGUAGE = "en"  # of the templates
 
 
-def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:
-    """Render the mail that asks a new subscriber to confirm."""
-    return _answer("confirmation", newsletter, confirm_url=confirm_url)
+def render_confirmation(newsletter: Newsletter, confirm_url: str, code: str) -> MailContent:
+    """Render the mail that asks a new subscriber to confirm.
+
+    Its text ends with the code and our host in the form by which Apple's programs fill it in, on
+    that host's pages only (https://wicg.github.io/sms-one-time-codes/).
+    """
+    return _answer(
+        "confirmation",
+        newsletter,
+        confirm_url=confirm_url,
+        code=code,
+        host=urlsplit(confirm_url).hostname,
+    )
 
 
 def render_already_subscribed(newsletter: Newsletter) -> MailContent:

@@ -76,6 +76,17 @@ class Request:
         accepted = self.headers.get("accept", "")
         return "text/html" in accepted and "application/json" not in accepted
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Return the cookies by name (RFC 6265 §5.4); of two with one name, the first."""
+        pairs = (each.partition("=") for each in self.headers.get("cookie", "").split(";"))
+        return {name.strip(): value.strip() for name, _, value in reversed(list(pairs))}
+
+    @property
+    def is_secure(self) -> bool:
+        """Return whether the client came by https; only the stack on one machine has another."""
+        return self.site.startswith("https://")
+
     def link(self, path: str) -> str:
         """Return one of our own paths as clients see it."""
         return self.base_path + path

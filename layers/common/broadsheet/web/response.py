@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from broadsheet.web import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",  # tokens are in URLs
@@ -24,13 +24,15 @@ _SECURITY_HEADERS = {
 class Response:
     """What a client gets; ``as_event`` returns it in API Gateway's form.
 
-    ``body``: text, or the bytes of what is no text.
+    ``body``: text, or the bytes of what is no text. ``cookies``: values of ``Set-Cookie``, which
+    stands once for each (RFC 6265 §3).
     """
 
     status: HTTPStatus
     body: str | bytes = ""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Sequence[str] = ()
 
     @classmethod
     def page(
@@ -64,9 +66,12 @@ class Response:
             headers["Content-Length"] = str(len(body))
             body = b""
         is_binary = isinstance(self.body, bytes)
-        return {
+        event = {
             "statusCode": int(self.status),
             "headers": headers,
             "body": base64.b64encode(body).decode() if is_binary else body.decode(),
             "isBase64Encoded": is_binary,
         }
+        if self.cookies:
+            event["multiValueHeaders"] = {"Set-Cookie": list(self.cookies)}
+        return event

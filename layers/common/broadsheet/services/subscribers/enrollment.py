@@ -14,11 +14,12 @@ from broadsheet.domain.requests import (
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
+    WrongCodeRequest,
 )
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
 from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import welcoming
+from broadsheet.services.subscribers import confirming, welcoming
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def apply(connection: Connection, request: SubscriberRequest) -> None:
             subscribe(connection, request)
         case ConfirmRequest():
             confirm(connection, request)
+        case WrongCodeRequest():
+            confirming.count_wrong_code(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
         case _:
@@ -116,7 +119,8 @@ def _send_due_mail(
     if subscriber.due_mail is DueMail.CONFIRMATION:
         token = ConfirmationToken.of(request)
         link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
-        content = confirmation_mail.render_confirmation(newsletter, link)
+        code = signed_tokens.confirmation_code(request)
+        content = confirmation_mail.render_confirmation(newsletter, link, code)
     else:
         content = confirmation_mail.render_already_subscribed(newsletter)
     pacing.count_single_mail(connection)
@@ -136,6 +140,8 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     An address that bounced is taken off the account's suppression list, or no issue would arrive.
     A new subscriber is welcomed.
     """
+    if not confirming.may_confirm(connection, request):
+        return
     token = request.token
     with connection.transaction():
         subscribers_table.insert_pending(connection, token, token.issued_at)
@@ -150,7 +156,9 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
-    logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
+    logger.info(
+        "confirmation applied", subscriber_id=str(before.id), status=status, way=request.way
+    )
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
         if due is not None:

@@ -1,7 +1,7 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
-A page loads nothing else: its stylesheet is inside, there is no script, and
-``CONTENT_SECURITY_POLICY`` allows it nothing but to post its own form. The texts are in English.
+A page loads nothing else: its stylesheet is inside, and ``CONTENT_SECURITY_POLICY`` allows it
+nothing but to post its own forms. One page has a script, inside as well, and works without it. The texts are in English.
 """
 
 import base64
@@ -12,25 +12,38 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from broadsheet.web.inboxes import Inbox
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-_STYLESHEET_DIGEST = base64.b64encode(hashlib.sha256(_STYLESHEET.encode()).digest()).decode()
+SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src 'sha256-{_STYLESHEET_DIGEST}'",
-        "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+
+def content_security_policy(*scripts: str) -> str:
+    """Return what a page may do, beside running these scripts of its own."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_source(_STYLESHEET)}",
+            *(f"script-src {_source(script)}" for script in scripts),
+            "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
+def _source(inside: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'"
+
+
+CONTENT_SECURITY_POLICY = content_security_policy()
 
 
 class Frame(NamedTuple):
@@ -72,17 +85,34 @@ def sign_up(
     )
 
 
-def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
-    """Return the page after a sign-up, the same for every address, whatever its status.
+class WaitingSignUp(NamedTuple):
+    """What the page after a sign-up shows.
 
-    ``sign_up_url``: for a reader who mistyped their address.
+    ``typed``: what was typed into the form, which signs up again with it. ``state``: the signed
+    state of the code's form; empty when there is no key to sign with, and so no form. ``code`` and
+    ``wrong``: what was typed there, and what is wrong with it.
     """
-    return _render("check_your_inbox.html", frame, sign_up_url=sign_up_url)
+
+    typed: Mapping[str, str]
+    inbox: Inbox | None = None
+    state: str = ""
+    code: str = ""
+    wrong: str = ""
 
 
-def confirm(frame: Frame, action: str) -> str:
-    """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", frame, action=action)
+def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
+    """Return the page after a sign-up, the same for every address, whatever its status."""
+    return _render("check_your_inbox.html", frame, **waiting._asdict())
+
+
+def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
+    """Return a page with one button, which posts to ``action`` with its token.
+
+    ``submits_itself``: a script posts it, which ``content_security_policy`` has to allow.
+    """
+    return _render(
+        "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""
+    )
 
 
 def confirmed(frame: Frame, *, sign_up_url: str) -> str:
