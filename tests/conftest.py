@@ -26,6 +26,7 @@ import ses_server
 from broadsheet import secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
+from broadsheet.storage import archive
 from broadsheet.telemetry import logger
 from local import processes
 from local.postgres import Postgres
@@ -218,6 +219,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "NEWSLETTER_NAME": "The Daily Page",
+        "SENDER_ADDRESS": SENDER,
         "STACK_NAME": "news",
     }.items():
         monkeypatch.setenv(name, value)
@@ -252,8 +254,8 @@ def forget_everything() -> None:
 
 
 def forget_what_was_read() -> None:
-    """Clear settings and secrets, and keep what only takes time to make: clients, templates."""
-    for cached in _cached_functions(settings):
+    """Clear settings, secrets and the archive's index; keep what takes time to make: clients."""
+    for cached in (*_cached_functions(settings), *_cached_functions(archive)):
         cached.cache_clear()
     secrets._cache.clear()
 

@@ -34,7 +34,8 @@ _ROUTES = {
 }
 
 
-_OBJECT = {"GET": "GetObject", "PUT": "PutObject"}  # by method; S3 names a bucket in host or path
+# By method; S3 names a bucket in host or path.
+_OBJECT = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
 _BUCKET_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-]")
 
 
@@ -169,6 +170,10 @@ def _put_object(members: Members, _place: _Place) -> list[Request]:
     return [Request("s3:PutObject", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")]
 
 
+def _delete_object(members: Members, _place: _Place) -> list[Request]:
+    return [Request("s3:DeleteObject", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")]
+
+
 def _mail(members: Members, place: _Place) -> tuple[list[str], dict[str, str]]:
     """Return the resources of a mail, and the condition keys of the actions that know the sender.
 
@@ -210,6 +215,7 @@ def _get_identity(members: Members, place: _Place) -> list[Request]:
 _NEEDS: dict[str, _Needs] = {
     "ses:GetEmailIdentity": _get_identity,
     "lambda:Invoke": _invoke,
+    "s3:DeleteObject": _delete_object,
     "s3:GetObject": _get_object,
     "s3:PutObject": _put_object,
     "scheduler:CreateSchedule": _on_a_schedule("CreateSchedule"),

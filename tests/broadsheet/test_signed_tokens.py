@@ -12,13 +12,22 @@ from hypothesis import strategies as st
 from broadsheet import signed_tokens
 from broadsheet.domain.errors import (
     DependencyUnavailable,
+    ExpiredAddressToken,
     ExpiredToken,
+    InvalidAddressToken,
     InvalidConfirmationToken,
+    InvalidManageToken,
     InvalidToken,
     InvalidUnsubscribeToken,
 )
 from broadsheet.domain.issues import IssueId
-from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken, now
+from broadsheet.domain.requests import (
+    AddressToken,
+    ConfirmationToken,
+    ManageToken,
+    UnsubscribeToken,
+    now,
+)
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
 from tests.cloud import Edge
 from tests.conftest import forget_what_was_read
@@ -27,9 +36,12 @@ CONFIRMATION = ConfirmationToken(
     email=EmailAddress("zoe@example.com"), name=SubscriberName("Zoë 👩‍🚀")
 )
 UNSUBSCRIBE = UnsubscribeToken(subscriber_id=SubscriberId.new(), issue_id=IssueId.new())
+MANAGE = ManageToken(subscriber_id=SubscriberId.new(), issue_id=IssueId.new())
+MAILED = ManageToken(subscriber_id=SubscriberId.new(), issued_at=now())
+ADDRESS = AddressToken(subscriber_id=SubscriberId.new(), email=EmailAddress("new@example.com"))
 
 pytestmark = pytest.mark.usefixtures("edge")  # Secrets Manager with a signing key
-type Read = Callable[[str], ConfirmationToken | UnsubscribeToken]
+type Read = Callable[[str], ConfirmationToken | UnsubscribeToken | ManageToken | AddressToken]
 type Sign = Callable[[], str]
 
 
@@ -46,18 +58,52 @@ def issued(ago: timedelta) -> str:
     return signed_tokens.sign_confirmation(old)
 
 
-both_purposes = pytest.mark.parametrize(
+every_purpose = pytest.mark.parametrize(
     ("sign", "read"),
     [
         (sign_confirmation, signed_tokens.read_confirmation),
         (sign_unsubscribe, signed_tokens.read_unsubscribe),
+        (lambda: signed_tokens.sign_manage(MANAGE), signed_tokens.read_manage),
+        (lambda: signed_tokens.sign_manage(MAILED), signed_tokens.read_manage),
+        (lambda: signed_tokens.sign_address(ADDRESS), signed_tokens.read_address),
     ],
+    ids=["confirmation", "unsubscribe", "manage", "manage, mailed", "address"],
 )
 
 
 def test_a_token_reads_as_what_was_signed() -> None:
     assert signed_tokens.read_confirmation(sign_confirmation()) == CONFIRMATION
     assert signed_tokens.read_unsubscribe(sign_unsubscribe()) == UNSUBSCRIBE
+    assert signed_tokens.read_manage(signed_tokens.sign_manage(MANAGE)) == MANAGE
+    assert signed_tokens.read_manage(signed_tokens.sign_manage(MAILED)) == MAILED
+    assert signed_tokens.read_address(signed_tokens.sign_address(ADDRESS)) == ADDRESS
+
+
+def test_the_signer_of_an_issue_makes_the_links_of_all_its_mails() -> None:
+    sign = signed_tokens.manage_signer(MANAGE.issue_id)
+
+    assert sign(MANAGE.subscriber_id.root) == signed_tokens.sign_manage(MANAGE)
+    assert len(sign(MANAGE.subscriber_id.root)) <= 100
+
+
+def test_a_link_is_fresh_for_a_day_after_it_was_mailed_on_request_and_never_in_an_issue() -> None:
+    def aged(**age: float) -> ManageToken:
+        return MAILED.model_copy(update={"issued_at": now() - timedelta(**age)})
+
+    assert signed_tokens.is_fresh(aged(hours=23, minutes=59))
+    assert not signed_tokens.is_fresh(aged(hours=24, seconds=1))
+    assert not signed_tokens.is_fresh(MANAGE)
+    assert signed_tokens.read_manage(signed_tokens.sign_manage(aged(days=3650)))
+
+
+def test_a_link_to_a_new_address_is_valid_for_seven_days() -> None:
+    def aged(**age: float) -> str:
+        old = ADDRESS.model_copy(update={"issued_at": now() - timedelta(**age)})
+        return signed_tokens.sign_address(old)
+
+    assert signed_tokens.read_address(aged(days=6, hours=23)).email == ADDRESS.email
+    with pytest.raises(ExpiredAddressToken):
+        signed_tokens.read_address(aged(days=7, seconds=1))
 
 
 @given(st.uuids(), st.uuids())
@@ -76,7 +122,16 @@ def test_a_token_needs_no_quoting_in_a_link() -> None:
     assert regex.fullmatch(r"[\w.\-]+", sign_confirmation(), flags=regex.ASCII)
 
 
-@pytest.mark.parametrize("read", [signed_tokens.read_confirmation, signed_tokens.read_unsubscribe])
+@pytest.mark.parametrize(
+    "read",
+    [
+        signed_tokens.read_confirmation,
+        signed_tokens.read_unsubscribe,
+        signed_tokens.read_manage,
+        signed_tokens.read_address,
+    ],
+    ids=["confirmation", "unsubscribe", "manage", "address"],
+)
 @pytest.mark.parametrize(
     "text",
     ["", " ", ".", "..", "x", "a.b", "null", "é.é", "\x00", "\ud800", "🙂", "a" * 10_000, "=.="],
@@ -86,7 +141,7 @@ def test_what_we_never_signed_is_no_token(read: Read, text: str) -> None:
         read(text)
 
 
-@both_purposes
+@every_purpose
 def test_a_part_of_a_token_is_no_token(sign: Sign, read: Read) -> None:
     text = sign()
 
@@ -97,7 +152,7 @@ def test_a_part_of_a_token_is_no_token(sign: Sign, read: Read) -> None:
         read(text[1:])
 
 
-@both_purposes
+@every_purpose
 def test_a_token_with_any_character_changed_never_says_anything_else(
     sign: Sign, read: Read
 ) -> None:
@@ -123,6 +178,10 @@ def test_whatever_is_sent_as_a_token_is_refused_as_the_same_error(text: str) -> 
         signed_tokens.read_confirmation(text)
     with pytest.raises(InvalidUnsubscribeToken):
         signed_tokens.read_unsubscribe(text)
+    with pytest.raises(InvalidManageToken):
+        signed_tokens.read_manage(text)
+    with pytest.raises(InvalidAddressToken):
+        signed_tokens.read_address(text)
 
 
 def test_a_token_serves_its_own_purpose_only() -> None:
@@ -130,6 +189,15 @@ def test_a_token_serves_its_own_purpose_only() -> None:
         signed_tokens.read_confirmation(sign_unsubscribe())
     with pytest.raises(InvalidToken):
         signed_tokens.read_unsubscribe(sign_confirmation())
+    for manage in (MANAGE, MAILED):
+        with pytest.raises(InvalidToken):
+            signed_tokens.read_unsubscribe(signed_tokens.sign_manage(manage))
+        with pytest.raises(InvalidToken):
+            signed_tokens.read_address(signed_tokens.sign_manage(manage))
+    with pytest.raises(InvalidToken):
+        signed_tokens.read_manage(sign_unsubscribe())
+    with pytest.raises(InvalidToken):
+        signed_tokens.read_confirmation(signed_tokens.sign_address(ADDRESS))
 
 
 def test_the_purpose_is_signed_and_not_guessed_from_the_shape() -> None:
@@ -143,14 +211,18 @@ def test_the_purpose_is_signed_and_not_guessed_from_the_shape() -> None:
 
 
 def test_a_signed_payload_of_another_shape_is_no_token() -> None:
-    for payload in (b"", b"{}", b"null", b"x" * 31, b"x" * 33):
+    for payload in (b"", b"{}", b"null", b"x" * 23, b"x" * 31, b"x" * 33):
         with pytest.raises(InvalidToken):
             signed_tokens.read_unsubscribe(signed_tokens._sign("unsubscribe", payload))
         with pytest.raises(InvalidToken):
             signed_tokens.read_confirmation(signed_tokens._sign("confirmation", payload))
+        with pytest.raises(InvalidToken):
+            signed_tokens.read_manage(signed_tokens._sign("manage", payload))
+        with pytest.raises(InvalidToken):
+            signed_tokens.read_address(signed_tokens._sign("address", payload))
 
 
-@both_purposes
+@every_purpose
 def test_a_token_of_another_stack_is_refused(edge: Edge, sign: Sign, read: Read) -> None:
     theirs = sign()
 
@@ -183,7 +255,7 @@ def test_an_unsubscribe_never_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     assert signed_tokens.read_unsubscribe(text) == UNSUBSCRIBE
 
 
-@both_purposes
+@every_purpose
 def test_links_of_an_old_key_work_until_the_key_is_removed(
     edge: Edge, sign: Sign, read: Read
 ) -> None:

@@ -76,6 +76,7 @@ class Timings(BaseModel):
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
     code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
+    manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
     address_budget_window: float = 24 * 3600
     source_budget_window: float = 3600
 
@@ -306,6 +307,21 @@ def confirmation_link(token: str) -> str:
 def unsubscribe_link(token: str) -> str:
     """Return the link in every issue mail, in its body and its header."""
     return f"{public_url()}/subscriptions/unsubscribe?token={token}"
+
+
+def archive_link(slug: str) -> str:
+    """Return the link to an issue's page in the archive."""
+    return f"{public_url()}/archive/{slug}"
+
+
+def manage_link(token: str) -> str:
+    """Return the link to the page where a reader manages their subscription."""
+    return f"{public_url()}/subscription?token={token}"
+
+
+def address_link(token: str) -> str:
+    """Return the link in the mail to a reader's new address."""
+    return f"{public_url()}/subscription/address?token={token}"
 
 
 def _required(name: str) -> str:

@@ -9,7 +9,7 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import batched
 from typing import override
@@ -21,8 +21,11 @@ from pydantic import ValidationError
 
 from broadsheet.domain.confirming import DIGITS, ConfirmationCode
 from broadsheet.domain.errors import (
+    ExpiredAddressToken,
     ExpiredToken,
+    InvalidAddressToken,
     InvalidConfirmationToken,
+    InvalidManageToken,
     InvalidRequest,
     InvalidSignUpState,
     InvalidToken,
@@ -30,7 +33,9 @@ from broadsheet.domain.errors import (
 )
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import (
+    AddressToken,
     ConfirmationToken,
+    ManageToken,
     SignUpState,
     SubscribeRequest,
     UnsubscribeToken,
@@ -41,11 +46,14 @@ from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
 
 _UUID_BYTES = 16
+_MILLISECONDS_BYTES = 8
 _INVALID: dict[str, type[InvalidToken | InvalidRequest]] = {
     "confirmation": InvalidConfirmationToken,
     "unsubscribe": InvalidUnsubscribeToken,
     "sign-up": InvalidSignUpState,
     "browser": InvalidToken,
+    "manage": InvalidManageToken,
+    "address": InvalidAddressToken,
 }
 
 
@@ -139,6 +147,68 @@ def read_browser(text: str) -> list[UUID]:
     if len(payload) % _UUID_BYTES:
         raise _invalid("browser")
     return [UUID(bytes=bytes(each)) for each in batched(payload, _UUID_BYTES)]
+
+
+def sign_manage(token: ManageToken) -> str:
+    """Return the token for a link to the page that manages a subscription."""
+    if token.issued_at is None:
+        return manage_signer(token.issue_id)(token.subscriber_id.root)
+    milliseconds = round(token.issued_at.timestamp() * 1000)
+    return _sign(
+        "manage", token.subscriber_id.root.bytes + milliseconds.to_bytes(_MILLISECONDS_BYTES)
+    )
+
+
+def manage_signer(issue_id: IssueId) -> Callable[[UUID], str]:
+    """Return what signs an issue's manage tokens, by subscriber; as ``unsubscribe_signer``."""
+    sign, issue = _signer("manage").sign, issue_id.root.bytes
+    return lambda subscriber_id: sign(_encode(subscriber_id.bytes + issue)).decode()
+
+
+def read_manage(text: str) -> ManageToken:
+    """Return what ``sign_manage`` signed, however long ago. Raises ``InvalidToken``.
+
+    Its length says what follows the subscriber: an issue, or the time of a link that was mailed on
+    request.
+    """
+    payload = _unsign("manage", text)
+    subscriber, rest = payload[:_UUID_BYTES], payload[_UUID_BYTES:]
+    if len(rest) == _UUID_BYTES:
+        return ManageToken(
+            subscriber_id=SubscriberId(UUID(bytes=subscriber)),
+            issue_id=IssueId(UUID(bytes=rest)),
+        )
+    if len(rest) != _MILLISECONDS_BYTES:
+        raise _invalid("manage")
+    return ManageToken(
+        subscriber_id=SubscriberId(UUID(bytes=subscriber)),
+        issued_at=datetime.fromtimestamp(int.from_bytes(rest) / 1000, UTC),
+    )
+
+
+def is_fresh(token: ManageToken) -> bool:
+    """Return whether the link was mailed on request lately: only then it may do any harm."""
+    fresh = timedelta(seconds=timings().manage_link_fresh)
+    return token.issued_at is not None and now() - token.issued_at <= fresh
+
+
+def sign_address(token: AddressToken) -> str:
+    """Return the token for the link that a new address gets."""
+    return _sign("address", token.model_dump_json().encode())
+
+
+def read_address(text: str) -> AddressToken:
+    """Return what ``sign_address`` signed, less than seven days ago.
+
+    Raises ``InvalidToken`` or ``ExpiredToken``.
+    """
+    try:
+        token = AddressToken.model_validate_json(_unsign("address", text))
+    except ValidationError:
+        raise _invalid("address") from None
+    if now() - token.issued_at > timedelta(seconds=timings().confirmation_valid):
+        raise ExpiredAddressToken
+    return token
 
 
 def load_keys() -> None:

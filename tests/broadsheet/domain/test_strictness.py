@@ -28,6 +28,7 @@ from broadsheet.domain.previews import (
     StoredIssueTestRequest,
 )
 from broadsheet.domain.requests import (
+    AddressToken,
     ConfirmationToken,
     subscriber_request,
 )
@@ -114,6 +115,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
     ),
+    "AddressToken": (
+        AddressToken.model_validate_json,
+        {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT},
+    ),
     "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
@@ -156,11 +161,15 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
+    "ManageToken",
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
+    "the bucket's, which dispatch writes": {
+        *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
+    },
     "the database's": {
         *(
             "Issue",

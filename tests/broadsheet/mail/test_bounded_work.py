@@ -117,7 +117,7 @@ MIXED: dict[str, Callable[[int], str]] = {
     ),
     "quotes with lazy lines": lambda size: (">" * 45 + "a\nb\n") * (size // 49),
     "quotes that lazy lines continue": lambda size: "> " * 45 + "a\n" * (size // 2 - 45),
-    "lists and quotes that lazy lines continue": lambda size: "- > " * 8 + "a\n" * (size // 2 - 16),
+    "lists and quotes that lazy lines continue": lambda size: "- > " * 4 + "a\n" * (size // 2 - 16),
     "a wide table": lambda size: f"|{'a|' * (size // 8)}\n|{'-|' * (size // 8)}\n{'|b\n' * 999}",
     "a title that does not end": lambda size: '[a]: b "' + "c\n" * (size // 2 - 9),
     "links to one reference": lambda size: "[a]: https://b.c\n\n" + "[a][a" * (size // 5 - 9),

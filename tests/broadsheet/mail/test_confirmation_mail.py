@@ -7,14 +7,14 @@ from tests.broadsheet.mail.mails import NEWSLETTER, Read
 class TestTheAnswersToASignUp:
     def test_a_confirmation_shows_the_link_once_as_a_button_and_once_as_text(self) -> None:
         url = "https://news.example.com/confirm?token=a.b&c=1"
-        mail = render_confirmation(NEWSLETTER, url)
+        mail = render_confirmation(NEWSLETTER, url, "12345678")
         links = [each["href"] for each in Read(mail.html).attributes if "href" in each]
         assert links == [url, url]
         assert Read(mail.html).texts["a"].endswith(url)
         assert f"\n{url}\n" in mail.text
 
     def test_a_confirmation_says_how_long_its_link_works_and_that_it_may_be_ignored(self) -> None:
-        mail = render_confirmation(NEWSLETTER, "https://example.com/")
+        mail = render_confirmation(NEWSLETTER, "https://example.com/", "12345678")
         assert mail.subject == "Please confirm your subscription to The Harbour Letter"
         for part in (mail.html, mail.text):
             assert "7 days" in part

@@ -255,14 +255,14 @@ def test_s3_refuses_in_its_own_words(permit: Permit, roles: Path, calls: Path) -
 @pytest.mark.parametrize(
     "call",
     [
-        http("s3", method="DELETE", url="/content/images/1.png"),
+        http("s3", method="POST", url="/content/images/1.png"),
         http("s3", method="GET", url="/content?list-type=2"),
         http("s3", method="PUT", url="/content/images/1.png?acl"),
         http("ses", url="/v2/email/contact-lists"),
         http("scheduler", method="PATCH", url="/schedules/one"),
         HttpCall("GET", "/", {}, b""),
     ],
-    ids=["deletion", "list", "access list", "path", "method", "unsigned"],
+    ids=["upload by form", "list", "access list", "path", "method", "unsigned"],
 )
 def test_an_unknown_call_can_not_be_read(call: HttpCall) -> None:
     with pytest.raises(UnknownCallError):

@@ -301,6 +301,18 @@ class InvalidUnsubscribeToken(InvalidToken):
     code = "invalid-unsubscribe-token"
 
 
+class InvalidManageToken(InvalidToken):
+    """The token is not one of a link to the page that manages a subscription."""
+
+    code = "invalid-manage-token"
+
+
+class InvalidAddressToken(InvalidToken):
+    """The token is not one of a link to confirm a new address."""
+
+    code = "invalid-address-token"
+
+
 class ExpiredToken(BroadsheetError):
     """A confirmation link's token that is ours and too old."""
 
@@ -335,6 +347,12 @@ class SpentCode(ExpiredToken):
     """Too many wrong codes were typed for a sign-up."""
 
     code = "spent-code"
+
+
+class ExpiredAddressToken(ExpiredToken):
+    """The token of a link to confirm a new address is ours and too old."""
+
+    code = "expired-address-token"
 
 
 # --- Issues ---------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from pydantic import (
     TypeAdapter,
 )
 
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.issues import NO_ISSUE, IssueId
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SourceAddress,
@@ -112,6 +112,30 @@ class UnsubscribeToken(BaseModel):
 
     subscriber_id: SubscriberId
     issue_id: IssueId
+
+
+class ManageToken(BaseModel):
+    """The signed content of a link to the page that manages a subscription; it never expires.
+
+    ``issue_id``: of the mail with the link, if that is an issue. ``issued_at``: when the link was
+    mailed on request; None in an issue's mail.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    subscriber_id: SubscriberId
+    issue_id: IssueId = NO_ISSUE
+    issued_at: Moment | None = None
+
+
+class AddressToken(BaseModel):
+    """The signed content of a link that was mailed to a subscriber's new address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subscriber_id: SubscriberId
+    email: EmailAddress
+    issued_at: Moment = Field(default_factory=now)
 
 
 class Origin(BaseModel):

@@ -43,6 +43,22 @@ def _put_once(key: str, content: bytes, media_type: str) -> None:
     )
 
 
+def put(key: str, content: bytes, media_type: str) -> None:
+    """Store what may change: it replaces what the key holds. Raises ``DependencyUnavailable``."""
+    try:
+        _client().put_object(Bucket=content_bucket(), Key=key, Body=content, ContentType=media_type)
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("the content could not be stored") from error
+
+
+def delete(key: str) -> None:
+    """Remove what a key holds, if anything. Raises ``DependencyUnavailable``."""
+    try:
+        _client().delete_object(Bucket=content_bucket(), Key=key)
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("the content could not be removed") from error
+
+
 def get(key: str) -> bytes | None:
     """Return what a key holds; None when there is no such key.
 

@@ -98,6 +98,16 @@ SENTENCES = {
         "this unsubscribe link is not valid: "
         "open it from our mail again, or use the one in any other issue"
     ),
+    "invalid-manage-token": (
+        "this link to your subscription is not valid: open it from our mail again, "
+        "or ask for a new one"
+    ),
+    "invalid-address-token": (
+        "this link to confirm your new address is not valid: open it from our mail again"
+    ),
+    "expired-address-token": (
+        "this link to confirm your new address has expired: please ask for the change again"
+    ),
     "expired-confirmation-token": "this confirmation link has expired: please sign up again",
     # Codes.
     "invalid-sign-up-state": "this form is not valid: please sign up again to get a new code",

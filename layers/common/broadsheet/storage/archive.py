@@ -1,0 +1,114 @@
+"""The archive: a page's content for each issue, the index of them, and redirects from old paths.
+
+A page is there before the index names it, and until the index names it no more: the index decides
+what is archived. It is built from the database, so it can always be written again.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from broadsheet.domain.archive import ArchiveIndex, ArchivePage, Redirect
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.storage import bucket
+from broadsheet.telemetry import log_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadsheet.domain.archive import ArchivedIssue
+    from broadsheet.domain.issues import IssueId
+
+_JSON = "application/json"
+_INDEX = "archive/index.json"
+_KEPT_SECONDS = 30  # an index that was read
+
+
+def store_page(page: ArchivePage) -> None:
+    """Store or replace the content of an issue's page. Raises ``DependencyUnavailable``."""
+    bucket.put(_page(page.issue.id), page.model_dump_json().encode(), _JSON)
+
+
+def remove_page(issue_id: IssueId) -> None:
+    """Remove the content of an issue's page, if there is one. Raises ``DependencyUnavailable``."""
+    bucket.delete(_page(issue_id))
+
+
+def find_page(issue_id: IssueId) -> ArchivePage | None:
+    """Return the content of an issue's page. Raises ``DependencyUnavailable``."""
+    content = bucket.get(_page(issue_id))
+    return ArchivePage.model_validate_json(content) if content is not None else None
+
+
+def store_index(index: ArchiveIndex) -> None:
+    """Replace the index. Raises ``DependencyUnavailable``."""
+    bucket.put(_INDEX, index.model_dump_json().encode(), _JSON)
+
+
+def read_index() -> ArchiveIndex:
+    """Return the index as it is now. Raises ``DependencyUnavailable``."""
+    content = bucket.get(_INDEX)
+    return ArchiveIndex.model_validate_json(content) if content is not None else ArchiveIndex()
+
+
+def recent_index() -> ArchiveIndex:
+    """Return the index as it was at most 30 s ago. Raises ``DependencyUnavailable``."""
+    return _index_in(_period())
+
+
+def newest(at_most: int = 3) -> Sequence[ArchivedIssue]:
+    """Return the newest issues, as of at most 30 s ago; none while S3 doesn't answer."""
+    return _newest_in(_period())[:at_most]
+
+
+def store_redirect(path: str, slug: str) -> None:
+    """Have an old path of this site lead to an issue's page. Raises ``DependencyUnavailable``.
+
+    ``path``: as in ``/2024/05/november.html``. A page that is there goes before a redirect.
+    """
+    path = _plain(path)
+    redirect = Redirect(path=path, slug=slug)
+    bucket.put(_redirect(path), redirect.model_dump_json().encode(), _JSON)
+
+
+def find_redirect(path: str) -> Redirect | None:
+    """Return where an old path leads. Raises ``DependencyUnavailable``."""
+    content = bucket.get(_redirect(_plain(path)))
+    return Redirect.model_validate_json(content) if content is not None else None
+
+
+def _page(issue_id: IssueId) -> str:
+    return f"archive/issues/{issue_id}.json"
+
+
+def _redirect(path: str) -> str:
+    # By its digest: a path may be longer than a key, and hold anything.
+    return f"archive/redirects/{sha256(path.encode(errors='replace')).hexdigest()}.json"
+
+
+def _plain(path: str) -> str:
+    """Return a path as it is compared: decoded, without a slash at its end."""
+    return "/" + unquote(path).strip("/")
+
+
+def _period() -> int:
+    return int(time.monotonic() // _KEPT_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _index_in(_: int) -> ArchiveIndex:
+    return read_index()
+
+
+@lru_cache(maxsize=1)
+def _newest_in(period: int) -> Sequence[ArchivedIssue]:
+    """Return all issues; none also for the rest of a period in which S3 didn't answer."""
+    try:
+        return _index_in(period).issues
+    except DependencyUnavailable as error:
+        log_failure("the newest issues could not be read", error)
+        return ()
