@@ -657,6 +657,31 @@ def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) ->
     assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
 
 
+def test_how_many_readers_confirm_is_shown_by_way(practice: Practice) -> None:
+    always = {
+        "asked": 1200,
+        "confirmed": 1000,
+        "by_way": {"code": 600, "same-browser": 250, "button": 149, "api": 1},
+    }
+    nobody: dict[str, Any] = {"asked": 0, "confirmed": 0, "by_way": {}}
+    practice.dispatch_reports(completion={"days_30": nobody, "always": always})
+
+    found = practice.finding("confirming")
+
+    assert found.verdict is Verdict.GOOD
+    assert found.says == (
+        "In the last 30 days, nobody was asked to confirm. "
+        "Since the beginning, 1,000 of 1,200 readers confirmed (83%): 600 by code, "
+        "250 in the browser that signed up, 149 by the button, 1 by a program."
+    )
+
+
+def test_of_a_stack_that_does_not_count_who_confirms_nothing_is_said(practice: Practice) -> None:
+    practice.dispatch_reports()
+
+    assert practice.finding("confirming").verdict is Verdict.SKIPPED
+
+
 @pytest.mark.parametrize("reply", [{"FunctionError": "Unhandled"}, {}])
 def test_a_database_that_does_not_answer_leaves_the_issues_unknown(
     practice: Practice, reply: dict[str, Any]
