@@ -54,7 +54,7 @@ class Finding(Answer):
 class SignUpForm(BaseModel):
     """What a reader signs up with; other fields are left unread."""
 
-    name: SubscriberName
+    name: SubscriberName | None = None
     email: EmailAddress
 
 

@@ -139,6 +139,21 @@ _TO: dict[str, Any] = {"to": ["jo@example.com"], "name": "Ursula"}
 
 READERS: dict[str, Endpoint] = {
     "GET /": Endpoint("Show the sign-up page", {OK: Answered("The page.", media_types=(PAGE,))}),
+    "GET /form": Endpoint(
+        "Show the sign-up form alone, for a frame in any page",
+        {OK: Answered("The page.", media_types=(PAGE,))},
+    ),
+    "GET /embed.js": Endpoint(
+        "Get the script that puts the form into a page",
+        {
+            OK: Answered(
+                "The script.",
+                media_types=("text/javascript",),
+                headers=("ETag", "Cache-Control"),
+            ),
+            NOT_MODIFIED: Answered("You have it."),
+        },
+    ),
     "GET /health": Endpoint(
         "Tell whether the API answers", {OK: Answered("It does.", answers.Health)}
     ),

@@ -39,8 +39,7 @@ def show_button(request: Request) -> Response:
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': text})}")
     page = pages.confirm(request.frame, action, submits_itself=submits_itself)
     scripts = [pages.SUBMIT_SCRIPT] if submits_itself else []
-    policy = {"Content-Security-Policy": pages.content_security_policy(*scripts)}
-    return Response.page(HTTPStatus.OK, page, policy)
+    return Response.page(HTTPStatus.OK, page, policy=pages.policy(*scripts))
 
 
 def confirm(request: Request) -> Response:
@@ -82,7 +81,7 @@ def _ask_again(request: Request, state: SignUpState, code: str, error: InvalidRe
     if not request.wants_page:
         raise error
     waiting = pages.WaitingSignUp(
-        {name: str(getattr(state, name)) for name in pages.FIELDS},
+        {name: str(getattr(state, name) or "") for name in pages.FIELDS},
         inboxes.inbox_of(state.email, settings.sender_address()),
         signed_tokens.sign_sign_up_state(state),
         code,

@@ -11,8 +11,9 @@ from broadsheet.domain.errors import DependencyUnavailable, InvalidFields, PageN
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import log_failure, logger
-from broadsheet.web import inboxes, pages, sentences, sign_up_cookie
+from broadsheet.web import caching, embedding, inboxes, pages, sentences, sign_up_cookie
 from broadsheet.web.body import invalid_fields
+from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
@@ -27,8 +28,34 @@ def show_health(_request: Request) -> Response:
 
 def show_sign_up(request: Request) -> Response:
     """Show the sign-up form."""
-    page = pages.sign_up(request.frame, request.link("/subscriptions"))
-    return Response.page(HTTPStatus.OK, page)
+    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, _form(request)))
+
+
+def show_bare_form(request: Request) -> Response:
+    """Show the form alone, which any page may have in a frame."""
+    page = pages.bare_form(request.frame, _form(request))
+    return Response.page(HTTPStatus.OK, page, policy=pages.FRAMED)
+
+
+def show_embedding_script(request: Request) -> Response:
+    """Return the script that puts the bare form into somebody else's page."""
+    script = embedding.script(settings.newsletter_name())
+    headers = {
+        "ETag": caching.tag(script),
+        "Cache-Control": "public, max-age=3600",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # also to pages that isolate themselves
+    }
+    response = Response(HTTPStatus.OK, script, "text/javascript; charset=utf-8", headers)
+    return caching.unless_current(request, response)
+
+
+def _form(request: Request) -> SignUpForm:
+    return SignUpForm(
+        action=request.link("/subscriptions"),
+        address=f"{request.site}/",
+        voice=settings.voice(),
+        asks_for_name=settings.asks_for_name(),
+    )
 
 
 def lead_to_sign_up(request: Request) -> Response:
@@ -62,7 +89,7 @@ def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
     except DependencyUnavailable as error:
         log_failure("no code can be asked for", error)
     waiting = pages.WaitingSignUp(
-        {name: str(getattr(sign_up, name)) for name in pages.FIELDS},
+        {name: str(getattr(sign_up, name) or "") for name in pages.FIELDS},
         inboxes.inbox_of(sign_up.email, settings.sender_address()),
         state,
     )
@@ -78,12 +105,14 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
-    page = pages.sign_up(
-        request.frame,
-        request.link("/subscriptions"),
-        typed={name: str(text) for name, text in _typed(fields).items()},
+    typed = {name: str(text) for name, text in _typed(fields).items()}
+    form = _form(request)._replace(
+        typed=typed,
         errors=sentences.of_fields(error.fields),
+        # A form elsewhere may ask for a name, though ours doesn't.
+        asks_for_name=settings.asks_for_name() or bool(typed["name"]),
     )
+    page = pages.sign_up(request.frame, form)
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
@@ -95,6 +124,8 @@ def show_nothing(_request: Request) -> Response:
 handler = router(
     {
         "GET /": show_sign_up,
+        "GET /form": show_bare_form,
+        "GET /embed.js": show_embedding_script,
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,

@@ -34,10 +34,13 @@ ISSUE = IssueId.new()
 
 
 def sign_up(
-    received_at: datetime, email: str = URSULA, name: str = "Ursula", origin: Origin = ORIGIN
+    received_at: datetime,
+    email: str = URSULA,
+    name: str | None = "Ursula",
+    origin: Origin = ORIGIN,
 ) -> SubscribeRequest:
     return SubscribeRequest(
-        name=SubscriberName(name),
+        name=None if name is None else SubscriberName(name),
         email=EmailAddress(email),
         received_at=received_at,
         origin=origin,
@@ -45,10 +48,15 @@ def sign_up(
 
 
 def confirmation(
-    issued_at: datetime, clicked_at: datetime, email: str = URSULA, name: str = "Ursula"
+    issued_at: datetime,
+    clicked_at: datetime,
+    email: str = URSULA,
+    name: str | None = "Ursula",
 ) -> ConfirmRequest:
     token = ConfirmationToken(
-        email=EmailAddress(email), name=SubscriberName(name), issued_at=issued_at
+        email=EmailAddress(email),
+        name=None if name is None else SubscriberName(name),
+        issued_at=issued_at,
     )
     return ConfirmRequest(token=token, received_at=clicked_at, origin=ORIGIN)
 
@@ -173,6 +181,19 @@ def test_a_confirmation_makes_the_subscriber_even_when_the_sign_up_was_lost(clou
 
     row = cloud.row("SELECT name, status FROM subscribers")
     assert row == {"name": "O'Brien", "status": "confirmed"}
+
+
+def test_a_reader_may_confirm_without_a_name(cloud: Cloud) -> None:
+    enroll(sign_up(at(0), name=None), confirmation(at(0), at(1), name=None))
+
+    row = cloud.row("SELECT name, status FROM subscribers")
+    assert row == {"name": None, "status": "confirmed"}
+
+
+def test_signing_up_again_without_a_name_keeps_the_one_that_was_given(cloud: Cloud) -> None:
+    enroll(confirmation(at(0), at(1), name="Ursula"), confirmation(at(2), at(3), name=None))
+
+    assert cloud.row("SELECT name FROM subscribers")["name"] == "Ursula"
 
 
 def test_the_name_is_the_one_that_was_confirmed(cloud: Cloud) -> None:

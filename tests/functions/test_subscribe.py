@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -113,11 +114,9 @@ def test_the_browser_and_its_address_are_stored_for_the_consent_log(edge: Edge) 
 @pytest.mark.parametrize(
     ("fields", "errors"),
     [
-        ({}, {"name": "a name is needed", "email": "an email address is needed"}),
+        ({}, {"email": "an email address is needed"}),
         ({"name": "Ursula"}, {"email": "an email address is needed"}),
-        ({"email": "ursula@example.com"}, {"name": "a name is needed"}),
-        ({"name": "", "email": ""}, {"name": "is needed", "email": "is needed"}),
-        (URSULA | {"name": " \t "}, {"name": "a name is needed"}),
+        ({"name": "", "email": ""}, {"email": "is needed"}),
         (URSULA | {"email": " "}, {"email": "an email address is needed"}),
         (URSULA | {"name": "x" * 257}, {"name": "at most 256 characters"}),
         (URSULA | {"email": "x" * 300 + "@example.com"}, {"email": "at most 254 characters"}),
@@ -149,8 +148,27 @@ def test_a_bad_field_is_refused_by_name_and_nothing_is_kept(
     assert edge.requests() == []
 
 
-@pytest.mark.parametrize("value", [None, 5, True, 1.5, ["Ursula"], {"first": "Ursula"}])
-@pytest.mark.parametrize("field", ["name", "email"])
+@every_kind_of_form
+@pytest.mark.parametrize("given", [{}, {"name": ""}, {"name": " \t\u00a0"}])
+def test_nobody_has_to_give_a_name(edge: Edge, send: Send, given: dict[str, str]) -> None:
+    assert send({"email": "ursula@example.com"} | given)["statusCode"] == 202
+
+    assert taken(edge).name is None
+
+
+def test_a_program_may_say_that_it_has_no_name(edge: Edge) -> None:
+    assert post_json(URSULA | {"name": None})["statusCode"] == 202
+
+    assert taken(edge).name is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("name", value) for value in (5, True, 1.5, ["Ursula"], {"first": "Ursula"})),
+        *(("email", value) for value in (None, 5, True, 1.5, ["Ursula"], {"first": "Ursula"})),
+    ],
+)
 def test_a_field_that_is_not_text_is_refused(edge: Edge, field: str, value: object) -> None:
     answer = post_json(URSULA | {field: value})
 
@@ -357,7 +375,7 @@ def test_what_was_typed_comes_back_as_text_and_never_as_markup(
     assert edge.requests() == []
 
 
-@pytest.mark.parametrize("value", [None, 5, ["Ursula"], {"first": "Ursula"}])
+@pytest.mark.parametrize("value", [5, ["Ursula"], {"first": "Ursula"}])
 def test_a_browser_that_sends_no_text_gets_a_page_that_can_be_shown(
     edge: Edge, value: object
 ) -> None:
@@ -472,7 +490,7 @@ def test_the_sign_up_page_has_a_form_that_posts_here(edge: Edge) -> None:
     page = Page(answer)
     assert answer["statusCode"] == 200
     assert "The Daily Page" in page.words
-    assert page.fields == {"name": "", "email": ""}
+    assert page.fields == {"email": ""}
     assert (page.method, page.action) == ("post", "/prod/subscriptions")
     assert edge.requests() == []
 
@@ -497,6 +515,111 @@ def test_the_form_posts_to_where_the_newsletter_is_reached(
     assert edge.requests() == []
 
 
+@pytest.mark.parametrize("path", ["/", "/form"])
+def test_the_form_has_a_field_for_a_name_where_the_operator_asks_for_one(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("ASK_FOR_NAME", "true")
+
+    assert Page(get(path)).fields == {"name": "", "email": ""}
+    assert edge.requests() == []
+
+
+def test_the_sign_up_page_has_the_operators_own_words(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {
+        "DESCRIPTION": "Letters about <boats> & tides.",
+        "AUTHOR_NAME": "Ursula Quill",
+        "FREQUENCY": "Every Friday",
+        "PRIVACY_LINE": "Your address stays in Hamburg.",
+        "POSTAL_ADDRESS": "Pier 3, 20457 Hamburg",
+    }
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PRIVACY_URL", "https://example.com/privacy")
+
+    answer = get("/")
+
+    shown = Page(answer).words
+    assert all(value in shown for value in words.values())
+    assert "and for nothing else" not in shown
+    assert 'href="https://example.com/privacy"' in answer["body"]
+    description = '<meta name="description" content="Letters about &lt;boats&gt; &amp; tides.">'
+    assert description in answer["body"]
+    assert edge.requests() == []
+
+
+def test_an_operator_who_says_nothing_has_a_page_that_reads_well(edge: Edge) -> None:
+    answer = get("/")
+
+    assert "We use your address to send you The Daily Page, and for nothing else." in " ".join(
+        Page(answer).words.split()
+    )
+    assert '<meta name="description" content="Get The Daily Page by email.">' in answer["body"]
+    assert "dateline" not in re.sub("<style>.*</style>", "", answer["body"], flags=re.DOTALL)
+    assert edge.requests() == []
+
+
+def test_the_sign_up_page_states_its_own_address_and_the_feeds(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://example.com/the/letter")
+
+    body = get("/")["body"]
+
+    assert '<link rel="canonical" href="https://example.com/the/letter/">' in body
+    assert '<meta property="og:url" content="https://example.com/the/letter/">' in body
+    assert 'type="application/atom+xml" title="The Daily Page" href="/the/letter/feed.xml"' in body
+    assert (
+        'type="application/feed+json" title="The Daily Page" href="/the/letter/feed.json"' in body
+    )
+    assert edge.requests() == []
+
+
+def test_only_the_bare_form_may_be_framed_and_its_answer_replaces_the_page_around_it(
+    edge: Edge,
+) -> None:
+    answer = get("/form")
+
+    assert answer["statusCode"] == 200
+    policy = answer["headers"]["Content-Security-Policy"].split("; ")
+    assert "frame-ancestors *" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in str(policy)
+    assert '<form method="post" action="/prod/subscriptions" target="_top">' in answer["body"]
+    assert (Page(answer).fields, edge.requests()) == ({"email": ""}, [])
+    refused = post_form({}, accept=BROWSER)
+    assert "frame-ancestors 'none'" in refused["headers"]["Content-Security-Policy"]
+
+
+def test_a_foreign_page_gets_the_script_from_a_cache(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_NAME", 'Page "TITLE" </script>')
+
+    answer = get("/embed.js", "*/*")
+    event = api_event("GET", "/embed.js", headers={"if-none-match": answer["headers"]["ETag"]})
+    again = handler(event, context())
+
+    assert answer["statusCode"] == 200
+    assert answer["headers"]["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer["headers"]["Cache-Control"] == "public, max-age=3600"
+    assert r'"Page \"TITLE\" </script>"' in answer["body"]
+    assert not re.search(r"eval|innerHTML|setAttribute|document\.write|http", answer["body"])
+    assert len(answer["body"]) < 1000
+    assert (again["statusCode"], again["body"]) == (304, "")
+    assert edge.requests() == []
+
+
+def test_a_name_typed_into_a_form_elsewhere_comes_back_with_the_error(edge: Edge) -> None:
+    answer = post_form({"name": "Ursula", "email": "ursula"}, accept=BROWSER)
+
+    assert Page(answer).fields == {"name": "Ursula", "email": "ursula"}
+    assert Page(post_form({"email": "ursula"}, accept=BROWSER)).fields == {"email": "ursula"}
+    assert edge.requests() == []
+
+
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 def test_a_reader_who_reloads_the_page_after_the_form_gets_the_form(
     edge: Edge, accept: str
@@ -508,7 +631,9 @@ def test_a_reader_who_reloads_the_page_after_the_form_gets_the_form(
     assert edge.requests() == []
 
 
-@pytest.mark.parametrize("resource", ["/", "/health", "/subscriptions", "/{proxy+}"])
+@pytest.mark.parametrize(
+    "resource", ["/", "/form", "/embed.js", "/health", "/subscriptions", "/{proxy+}"]
+)
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 def test_head_gets_the_response_of_get_for_every_path(
     edge: Edge, resource: str, accept: str

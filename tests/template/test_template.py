@@ -59,6 +59,8 @@ ASYNCHRONOUS = {
 }  # but for CloudFormation's own calls of migrate, which it watches
 OPEN_ROUTES = {
     "GET /",
+    "GET /form",
+    "GET /embed.js",
     "GET /health",
     "GET /subscriptions",
     "POST /subscriptions",

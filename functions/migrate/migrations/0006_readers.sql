@@ -1,6 +1,9 @@
--- Readers' pages and mails.
--- Expand only, as 0005: the code before runs while this release is deployed, or after a rollback, and
--- inserts none of the new columns. Large tables are not read: their new checks are NOT VALID.
+-- Readers: what they give of themselves, and what they may change.
+-- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
+-- large tables are not read under a lock, as in 0005.
+
+-- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
+ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
 
 -- Confirming: by which way, and the wrong codes that were typed. An older release stores no way.
 ALTER TABLE consents

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.voice import Voice
 
 _OPTIONAL_OF_NEWSLETTER = {
     "REPLY_TO": "reply_to",
@@ -146,6 +147,26 @@ def sender_address() -> str:
 def newsletter_name() -> str:
     """Return what the pages call the newsletter; the edge knows no sender."""
     return _required("NEWSLETTER_NAME")
+
+
+@cache
+def voice() -> Voice:
+    """Return the operator's own words on the sign-up page."""
+    return Voice(
+        description=os.environ.get("DESCRIPTION", ""),
+        author=os.environ.get("AUTHOR_NAME", ""),
+        frequency=os.environ.get("FREQUENCY", ""),
+        privacy_line=os.environ.get("PRIVACY_LINE", ""),
+        privacy_url=os.environ.get("PRIVACY_URL", ""),
+        postal_address=os.environ.get("POSTAL_ADDRESS", ""),
+        language=os.environ.get("NEWSLETTER_LANGUAGE") or "en",
+    )
+
+
+@cache
+def asks_for_name() -> bool:
+    """Return whether the form has a field for a name."""
+    return os.environ.get("ASK_FOR_NAME") == "true"
 
 
 def stack_name() -> str:

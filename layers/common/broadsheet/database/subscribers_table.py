@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SignUp
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, EmailAddress
+    from broadsheet.domain.subscribers import DueMail, EmailAddress, SubscriberName
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -42,7 +42,7 @@ def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: dateti
         {
             "id": SubscriberId.new().root,
             "email": str(sign_up.email),
-            "name": str(sign_up.name),
+            "name": _text(sign_up.name),
             "language": sign_up.language,
             "signed_up_at": signed_up_at,
         },
@@ -170,11 +170,18 @@ def merge_confirmation(
 
 
 def update_profile(connection: Connection, subscriber_id: SubscriberId, sign_up: SignUp) -> None:
-    """Store what the subscriber confirmed of themselves."""
+    """Store what the subscriber confirmed of themselves; without a name, the former one stays."""
     connection.execute(
-        "UPDATE subscribers SET name = %(name)s, language = %(language)s WHERE id = %(id)s",
-        {"id": subscriber_id.root, "name": str(sign_up.name), "language": sign_up.language},
+        """
+        UPDATE subscribers SET name = coalesce(%(name)s, name), language = %(language)s
+        WHERE id = %(id)s
+        """,
+        {"id": subscriber_id.root, "name": _text(sign_up.name), "language": sign_up.language},
     )
+
+
+def _text(name: SubscriberName | None) -> str | None:
+    return None if name is None else str(name)
 
 
 def merge_unsubscribe(

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -25,6 +26,7 @@ from broadsheet.domain.subscribers import (
     SubscriberName,
 )
 from broadsheet.domain.times import Timestamp
+from broadsheet.domain.writing import is_blank
 
 MAX_USER_AGENT_CHARACTERS = 256
 
@@ -44,6 +46,10 @@ def now() -> datetime:
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 
 
+def _none_if_blank(name: object) -> object:
+    return None if isinstance(name, str) and is_blank(name) else name
+
+
 class SignUp(BaseModel):
     """What a reader gives of themselves: all that a new subscriber is made from.
 
@@ -53,7 +59,7 @@ class SignUp(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     email: EmailAddress
-    name: SubscriberName
+    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)] = None
     language: Language = "en"
 
 

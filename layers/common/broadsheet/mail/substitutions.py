@@ -96,7 +96,7 @@ def _in_place(variable: str, text: str) -> str:
     return quote(text, safe="") if variable.endswith("_url") else text
 
 
-def mail_to(issue: RenderedIssue, name: SubscriberName, unsubscribe_url: str) -> MailContent:
+def mail_to(issue: RenderedIssue, name: SubscriberName | str, unsubscribe_url: str) -> MailContent:
     """Return the mail that SES would make of an issue's templates for a subscriber."""
     return MailContent(
         subject=filled_in(issue.subject, name, unsubscribe_url),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from broadsheet.web.response import Response
 
 FOR_EVER = "public, max-age=31536000, immutable"  # a year; RFC 8246
+
+
+def tag(text: str) -> str:
+    """Return the ``ETag`` of a text."""
+    return f'"{sha256(text.encode()).hexdigest()}"'
 
 
 def unless_current(request: Request, response: Response) -> Response:

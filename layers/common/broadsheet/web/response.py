@@ -36,14 +36,19 @@ class Response:
 
     @classmethod
     def page(
-        cls, status: HTTPStatus, html: str, headers: Mapping[str, str] | None = None
+        cls,
+        status: HTTPStatus,
+        html: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        policy: str = "",
     ) -> Response:
-        """Return a page, for a browser."""
+        """Return a page, for a browser. ``policy``: from ``pages.policy``, if not the usual."""
         return cls(
             status,
             html,
             "text/html; charset=utf-8",
-            {"Content-Security-Policy": pages.CONTENT_SECURITY_POLICY, **(headers or {})},
+            {"Content-Security-Policy": policy or pages.policy(), **(headers or {})},
         )
 
     @classmethod

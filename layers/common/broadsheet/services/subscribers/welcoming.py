@@ -46,7 +46,7 @@ def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
 
 
 def send_due(
-    connection: Connection, subscriber: Subscriber, name: SubscriberName, due: DueWelcome
+    connection: Connection, subscriber: Subscriber, name: SubscriberName | None, due: DueWelcome
 ) -> None:
     """Send what a subscriber is owed. Raises ``MailNotTaken``."""
     welcome = welcome_mail_table.find_rendered(connection)
@@ -68,11 +68,14 @@ def send_due(
 
 
 def _mail_to(
-    subscriber: Subscriber, name: SubscriberName, templates: RenderedIssue, issue_id: IssueId
+    subscriber: Subscriber,
+    name: SubscriberName | None,
+    templates: RenderedIssue,
+    issue_id: IssueId,
 ) -> MailContent:
     token = UnsubscribeToken(subscriber_id=subscriber.id, issue_id=issue_id)
     unsubscribe_url = settings.unsubscribe_link(signed_tokens.sign_unsubscribe(token))
-    return substitutions.mail_to(templates, name, unsubscribe_url)
+    return substitutions.mail_to(templates, name or "", unsubscribe_url)
 
 
 def _send_once(

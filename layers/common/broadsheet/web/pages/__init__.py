@@ -1,49 +1,60 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
-A page loads nothing else: its stylesheet is inside, and ``CONTENT_SECURITY_POLICY`` allows it
-nothing but to post its own forms. One page has a script, inside as well, and works without it. The texts are in English.
+A page loads nothing else: its stylesheet is inside, no page needs a script, and ``policy`` allows
+it nothing but to post its own form. The texts are in English.
 """
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from broadsheet.domain.voice import Voice
 from broadsheet.web.inboxes import Inbox
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
 SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
+_FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
 
+_FRAMED_BY_NOBODY = "'none'"
 
-def content_security_policy(*scripts: str) -> str:
-    """Return what a page may do, beside running these scripts of its own."""
+
+def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY) -> str:
+    """Return a page's Content-Security-Policy.
+
+    ``scripts``: the whole text of each script inside the page. ``framed_by``: the pages that may
+    show it in a frame, as the directive ``frame-ancestors`` names them.
+    """
     return "; ".join(
         (
             "default-src 'none'",
             f"style-src {_source(_STYLESHEET)}",
-            *(f"script-src {_source(script)}" for script in scripts),
+            *([f"script-src {' '.join(map(_source, scripts))}"] if scripts else []),
             "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
             "form-action 'self'",
             "base-uri 'none'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {framed_by}",
         )
     )
 
 
-def _source(inside: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'"
+def _source(text: str) -> str:
+    """Return what allows a stylesheet or script inside a page (CSP 3, §8.3)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-CONTENT_SECURITY_POLICY = content_security_policy()
+FRAMED = policy(_FORM_SCRIPT, framed_by="*")
 
 
 class Frame(NamedTuple):
@@ -62,27 +73,52 @@ class Frame(NamedTuple):
         return self.base_path + path
 
 
-def sign_up(
-    frame: Frame,
-    action: str,
-    *,
-    typed: Mapping[str, str] = MappingProxyType({}),
-    errors: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    """Return the form that asks for ``FIELDS``.
+class ListedIssue(Protocol):
+    """An issue as the sign-up page lists it."""
 
-    When a form was refused, ``typed`` is what was typed into each field, and ``errors`` has a
-    message for each wrong one. A message under any other key is shown above the fields.
+    @property
+    def title(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def published_at(self) -> "datetime": ...
+    @property
+    def url(self) -> str: ...
+
+
+class SignUpForm(NamedTuple):
+    """What the sign-up's page and its bare form show.
+
+    ``action``: where the form posts to. ``address``: the page's own, in full. When a form was
+    refused, ``typed`` is what was typed into each of ``FIELDS``, and ``errors`` has a message for
+    each wrong one. A message under any other key is shown above the fields.
     """
-    return _render(
-        "sign_up.html",
-        frame,
-        action=action,
-        typed=typed,
-        errors=errors,
-        first_wrong_field=next((field for field in FIELDS if field in errors), None),
-        other_errors=[message for field, message in errors.items() if field not in FIELDS],
-    )
+
+    action: str
+    address: str = ""
+    voice: Voice = Voice()
+    asks_for_name: bool = False
+    newest: Sequence[ListedIssue] = ()
+    typed: Mapping[str, str] = MappingProxyType({})
+    errors: Mapping[str, str] = MappingProxyType({})
+
+
+def sign_up(frame: Frame, shown: SignUpForm) -> str:
+    """Return the newsletter's own page, with the form that asks for ``FIELDS``."""
+    return _render("sign_up.html", frame, **_form(shown))
+
+
+def bare_form(frame: Frame, shown: SignUpForm) -> str:
+    """Return the form alone, for a frame in somebody else's page; its policy is ``FRAMED``."""
+    return _render("form.html", frame, **_form(shown), script=_FORM_SCRIPT)
+
+
+def _form(shown: SignUpForm) -> dict[str, object]:
+    errors = shown.errors
+    return shown._asdict() | {
+        "first_wrong_field": next((field for field in FIELDS if field in errors), None),
+        "other_errors": [message for field, message in errors.items() if field not in FIELDS],
+    }
 
 
 class WaitingSignUp(NamedTuple):
@@ -108,7 +144,7 @@ def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
 def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
     """Return a page with one button, which posts to ``action`` with its token.
 
-    ``submits_itself``: a script posts it, which ``content_security_policy`` has to allow.
+    ``submits_itself``: a script posts it, which its ``policy`` has to allow.
     """
     return _render(
         "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""

@@ -1,0 +1,4 @@
+"use strict";
+new ResizeObserver(() => {
+  parent.postMessage({ broadsheet: document.documentElement.offsetHeight }, "*");
+}).observe(document.documentElement);
