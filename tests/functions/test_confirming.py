@@ -323,7 +323,7 @@ def test_without_keys_the_sign_up_is_taken_and_the_page_names_the_link_alone(edg
     page = Page(answer)
     assert answer["statusCode"] == 202
     assert "code" not in page.fields
-    assert "follow its link" in page.words
+    assert "has a link. Follow it." in page.words
     assert "multiValueHeaders" not in answer
     assert len(edge.requests()) == 1
 

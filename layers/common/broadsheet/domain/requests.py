@@ -87,7 +87,7 @@ class SignUpState(SignUp):
 
     id: UUID
     received_at: Moment
-    wrong_codes: int = Field(default=0, ge=0)
+    wrong_codes: int = Field(default=0, ge=0, strict=True)
 
     @classmethod
     def of(cls, sign_up: "SubscribeRequest") -> Self:
