@@ -187,6 +187,11 @@ pictures: .venv/.installed ## Take the README's pictures of the stack that runs 
 openapi: .venv/.installed ## Write the description of the API: docs/openapi.json, docs/api.md
 	@PYTHONPATH=layers/common:. exec $(python) -m openapi
 
+.PHONY: catalogues
+catalogues: .venv/.installed ## Bring the catalogues of the readers' texts up to date; LANGUAGE=fr begins another
+	@$(python) -m translations $(LANGUAGE)
+	@$(python) layers/common/compile_catalogues.py layers/common/broadsheet/i18n/locales
+
 .PHONY: mail-pictures
 mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.mail_pictures \

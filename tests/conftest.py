@@ -23,11 +23,12 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 import ses_server
-from broadsheet import secrets, settings
+from broadsheet import i18n, secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
 from broadsheet.storage import archive
 from broadsheet.telemetry import logger
+from compile_catalogues import compile_all
 from local import processes
 from local.postgres import Postgres
 from tests.browser import browser
@@ -40,6 +41,7 @@ JOURNEYS = "tests/journey/"
 # journeys; the smallest files come last, so that the processes end at the same time.
 ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/local/test_")
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
+LOCALES = Path(i18n.__file__).parent / "locales"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
 ROOM = 500_000_000  # bytes for a server: it takes up to 200 MB, and others need some, too
 PREFIX = "broadsheet-tests-of-"  # and the process, and what tempfile adds
@@ -65,6 +67,11 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """Say which process runs which tests."""
     return ByFile(config, log)
+
+
+def pytest_configure() -> None:
+    """Compile the catalogues, as the layer's build does."""
+    compile_all(LOCALES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,7 @@
-"""The sign-up page, and signing up. No database is used: RequestsQueue stores the request."""
+"""The sign-up page, and signing up.
+
+No database is used: the newest issues come from the bucket, and RequestsQueue stores the request.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +13,7 @@ from broadsheet import __version__, settings, signed_tokens
 from broadsheet.domain.errors import DependencyUnavailable, InvalidFields, PageNotFound
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
+from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 from broadsheet.web import caching, embedding, inboxes, pages, sentences, sign_up_cookie
 from broadsheet.web.body import invalid_fields
@@ -27,8 +31,9 @@ def show_health(_request: Request) -> Response:
 
 
 def show_sign_up(request: Request) -> Response:
-    """Show the sign-up form."""
-    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, _form(request)))
+    """Show the sign-up form beside the newest issues."""
+    form = _form(request)._replace(newest=archive.newest())
+    return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, form))
 
 
 def show_bare_form(request: Request) -> Response:
@@ -67,7 +72,10 @@ def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
     try:
-        wanted = SubscribeRequest.model_validate(_typed(fields) | {"origin": request.origin})
+        wanted = SubscribeRequest.model_validate(
+            _typed(fields)
+            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+        )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
     requests_queue.send(wanted, request.correlation_id)

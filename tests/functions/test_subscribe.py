@@ -12,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broadsheet import __version__
+from broadsheet.domain.archive import ArchiveIndex
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from broadsheet.storage import archive
 from functions.subscribe import app
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
+from tests.broadsheet.web.every_page import NEWEST
 from tests.cloud import Edge, Page, context, json_of, problem_in
 
 URSULA = {"name": "Ursula Le Guin", "email": "ursula@example.com"}
@@ -574,6 +577,35 @@ def test_the_sign_up_page_states_its_own_address_and_the_feeds(
     assert (
         'type="application/feed+json" title="The Daily Page" href="/the/letter/feed.json"' in body
     )
+    assert edge.requests() == []
+
+
+def test_the_sign_up_page_lists_the_newest_three_issues(edge: Edge) -> None:
+    archive.store_index(ArchiveIndex(issues=(*NEWEST, *NEWEST)))
+
+    answer = get("/")
+
+    links = re.findall(
+        r'<a href="([^"]*)" lang="en">([^<]*)</a>\s*<time datetime="([^"]*)"', answer["body"]
+    )
+    assert links == [
+        (f"/prod/archive/{issue.slug}", issue.title, f"{issue.published_at:%Y-%m-%d}")
+        for issue in NEWEST
+    ]
+    assert NEWEST[0].description in Page(answer).words
+    assert edge.requests() == []
+
+
+@pytest.mark.parametrize("lose", [Edge.lose_bucket, lambda _: None], ids=["no-bucket", "no-issue"])
+def test_without_issues_or_their_store_the_sign_up_page_is_shown_without_them(
+    edge: Edge, lose: Callable[[Edge], None]
+) -> None:
+    lose(edge)
+
+    answer = get("/")
+
+    assert (answer["statusCode"], Page(answer).fields) == (200, {"email": ""})
+    assert "Newest issues" not in answer["body"]
     assert edge.requests() == []
 
 

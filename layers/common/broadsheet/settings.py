@@ -149,6 +149,11 @@ def newsletter_name() -> str:
     return _required("NEWSLETTER_NAME")
 
 
+def newsletter_language() -> str:
+    """Return the language of the issues, as BCP 47 writes it."""
+    return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
+
+
 @cache
 def voice() -> Voice:
     """Return the operator's own words on the sign-up page."""
@@ -159,7 +164,7 @@ def voice() -> Voice:
         privacy_line=os.environ.get("PRIVACY_LINE", ""),
         privacy_url=os.environ.get("PRIVACY_URL", ""),
         postal_address=os.environ.get("POSTAL_ADDRESS", ""),
-        language=os.environ.get("NEWSLETTER_LANGUAGE") or "en",
+        language=newsletter_language(),
     )
 
 

@@ -14,8 +14,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, Preheader
+from broadsheet.i18n.direction import direction
 from broadsheet.mail import theme
-from broadsheet.mail.frame import direction
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail import looks
 from tests.broadsheet.mail.looks import Look

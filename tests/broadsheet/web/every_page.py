@@ -8,8 +8,11 @@ narrowest screen, with large text, forced colours and a keyboard. ``make page-pi
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+from uuid import UUID
 
+from broadsheet.domain.archive import ArchivedIssue
+from broadsheet.domain.issues import IssueId
 from broadsheet.domain.voice import Voice
 from broadsheet.web import pages
 from broadsheet.web.inboxes import Inbox
@@ -31,32 +34,33 @@ VOICE = Voice(
 )
 
 
-class Listed(NamedTuple):
-    title: str
-    description: str
-    published_at: datetime
-    url: str
+def _listed(day: int, slug: str, title: str, description: str = "") -> ArchivedIssue:
+    at = datetime(2026, 11, day, 7, 30, tzinfo=UTC)
+    return ArchivedIssue(
+        id=IssueId(UUID(int=day)),
+        version=1,
+        slug=slug,
+        title=title,
+        description=description,
+        published_at=at,
+        updated_at=at,
+    )
 
 
 NEWEST = (
-    Listed(
+    _listed(
+        27,
+        "the-tide-that-came-twice",
         "The tide that came twice",
         "Why the harbour filled on Tuesday, drained, and filled again before lunch.",
-        datetime(2026, 11, 27, 7, 30, tzinfo=UTC),
-        "/archive/the-tide-that-came-twice",
     ),
-    Listed(
+    _listed(
+        20,
+        "a-short-history-of-rope",
         "A short history of rope",
         "From hemp to nylon, and what the knots remember.",
-        datetime(2026, 11, 20, 7, 30, tzinfo=UTC),
-        "/archive/a-short-history-of-rope",
     ),
-    Listed(
-        "Letters from the lighthouse",
-        "",
-        datetime(2026, 11, 13, 7, 30, tzinfo=UTC),
-        "/archive/letters-from-the-lighthouse",
-    ),
+    _listed(13, "letters-from-the-lighthouse", "Letters from the lighthouse"),
 )
 WITH_A_VOICE = SignUpForm(
     "/subscriptions", "https://news.example.com/", VOICE, asks_for_name=True, newest=NEWEST

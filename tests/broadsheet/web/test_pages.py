@@ -3,7 +3,6 @@ import hashlib
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
@@ -11,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
 from broadsheet.web.pages import Frame, SignUpForm
 from tests.broadsheet.web import every_page
-from tests.broadsheet.web.every_page import FRAME, Listed
+from tests.broadsheet.web.every_page import FRAME
 
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {name: shown(FRAME) for name, shown in every_page.PAGES.items()}
@@ -100,7 +100,7 @@ def test_who_deleted_the_mails_finds_the_way_out_on_every_page(page: str) -> Non
 @on_every_page
 def test_a_page_names_its_newsletter_and_language_and_sends_no_referrer(page: str) -> None:
     elements = Elements(page)
-    assert elements.named("html") == [{"lang": "en"}]
+    assert elements.named("html") == [{"lang": "en", "dir": "ltr"}]
     assert {"name": "referrer", "content": "no-referrer"} in elements.named("meta")
     assert re.search("<title>.+ \N{EN DASH} The Harbour Letter</title>", page)
     assert len(elements.named("h1")) == 1
@@ -185,7 +185,10 @@ def test_nothing_that_was_typed_becomes_markup() -> None:
             HOSTILE,
             Voice(*[HOSTILE] * len(Voice._fields)),
             asks_for_name=True,
-            newest=[Listed(HOSTILE, HOSTILE, datetime(2026, 11, 27, tzinfo=UTC), HOSTILE)],
+            newest=[
+                issue.model_copy(update={"title": HOSTILE, "slug": HOSTILE, "description": HOSTILE})
+                for issue in every_page.NEWEST
+            ],
             typed={"name": HOSTILE, "email": HOSTILE},
             errors={"name": HOSTILE},
         ),
@@ -259,3 +262,29 @@ def test_pages_import_nothing_heavy() -> None:
         env={"PYTHONPATH": "layers/common"},
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_a_page_offers_itself_in_each_language_and_says_which_one_it_is_in() -> None:
+    german = Language("de")
+    choices = {ENGLISH: "?lang=en&token=t", german: "?lang=de"}
+    frame = Frame("Le Phare", language=german, choices=choices)
+
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
+
+    assert elements.named("html") == [{"lang": "de", "dir": "ltr"}]
+    english, chosen = [each for each in elements.named("a") if "hreflang" in each]
+    assert (english["href"], english["lang"]) == ("?lang=en&token=t", "en")
+    assert "aria-current" not in english
+    assert (chosen["lang"], chosen["aria-current"]) == ("de", "true")
+    assert ("English" in elements.text, "Deutsch" in elements.text) == (True, True)
+    assert {"aria-label": "Sprache dieser Seite"} in elements.named("nav")
+
+
+def test_the_newsletters_name_is_in_the_newsletters_language() -> None:
+    frame = Frame("Le Phare", newsletter_language="fr")
+
+    elements = Elements(pages.confirm(frame, "confirm?token=t"))
+
+    assert elements.named("html")[0]["lang"] == "en"
+    assert [each["lang"] for each in elements.named("cite")] == ["fr"]
+    assert {"class": "masthead", "lang": "fr"} in elements.named("div")

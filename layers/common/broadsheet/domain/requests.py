@@ -43,7 +43,10 @@ def now() -> datetime:
     return _in_milliseconds(datetime.now(UTC))
 
 
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+# BCP 47, in the length that every program takes (RFC 5646 §4.4.1).
+Language = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+]
 
 
 def _none_if_blank(name: object) -> object:

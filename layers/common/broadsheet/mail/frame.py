@@ -6,7 +6,6 @@ its ``subject.txt``, ``text.txt`` and ``html.html``; ``frame/`` has what they sh
 
 import re
 from functools import cache
-from typing import Literal
 
 import css_inline
 import tinycss2
@@ -19,7 +18,10 @@ from jinja2 import (
     select_autoescape,
 )
 
+from broadsheet import i18n
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.i18n import templates
+from broadsheet.i18n.direction import direction
 from broadsheet.mail import theme
 from broadsheet.mail.preheader import PADDING
 
@@ -28,8 +30,6 @@ _SIDE = re.compile(r"\b(?:left|right)\b")
 _FOUR_SIDES = re.compile(
     r"(?<=[\s;{])((?:margin|padding):\s*[^\s;]+) ([^\s;]+) ([^\s;]+) ([^\s;!]+)(?=\s*[;}])"
 )
-_RIGHT_TO_LEFT = frozenset(("ar", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"))
-_RIGHT_TO_LEFT_SCRIPTS = frozenset(("adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"))
 
 
 def framed(
@@ -58,14 +58,6 @@ def framed(
     return document.replace("<!--padding-->", PADDING)
 
 
-def direction(language: str) -> Literal["ltr", "rtl"]:
-    """Return the direction in which a language, as BCP 47 writes it, is read."""
-    primary, *subtags = language.lower().split("-")
-    if scripts := [each for each in subtags if len(each) == 4]:  # noqa: PLR2004 - BCP 47 §2.2.3
-        return "rtl" if scripts[0] in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
-    return "rtl" if primary in _RIGHT_TO_LEFT else "ltr"
-
-
 def styled(fragment: str, stylesheet: str, newsletter: Newsletter, language: str) -> str:
     """Return a fragment of HTML with a stylesheet of the newsletter's theme inlined.
 
@@ -81,12 +73,13 @@ def subject(mail: str, newsletter: Newsletter, **values: object) -> str:
 
 
 def filled(template: str, newsletter: Newsletter, **values: object) -> str:
-    """Fill in a template; values are escaped in HTML."""
-    return (
-        _templates(newsletter.theme)
-        .get_template(template)
-        .render(values, newsletter=newsletter, logo=theme.load(newsletter.theme).logo)
-    )
+    """Fill in a template; values are escaped in HTML.
+
+    ``reader_language``, a value: the language of the template's own texts, or else English.
+    """
+    shared = {"reader_language": i18n.ENGLISH, "logo": theme.load(newsletter.theme).logo}
+    template_ = _templates(newsletter.theme).get_template(template)
+    return template_.render(shared | values, newsletter=newsletter)
 
 
 def _stylesheet(name: str, path: str, language: str) -> str:
@@ -126,7 +119,7 @@ def _templates(name: str) -> Environment:
     folders: list[BaseLoader] = [
         FileSystemLoader(theme.THEMES / each) for each in (name, theme.DEFAULT)
     ]
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([*folders, FileSystemLoader(theme.THEMES)]),
         autoescape=select_autoescape(enabled_extensions=("html",), default=False),
         undefined=StrictUndefined,
@@ -135,3 +128,5 @@ def _templates(name: str) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
+    templates.install(environment)
+    return environment

@@ -23,6 +23,7 @@ from broadsheet.domain.issues import (
     RenderedIssue,
 )
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.i18n.direction import direction
 from broadsheet.mail import author_html, author_markdown, frame, html_text
 from broadsheet.mail import preheader as preheaders
 from broadsheet.mail.checks import outline
@@ -229,7 +230,7 @@ def _document_preheader(issue: _Issue) -> str:
         issue.newsletter,
         preheader=issue.preheader,
         language=language,
-        direction=frame.direction(language),
+        direction=direction(language),
     )
     styled = frame.styled(preheader, "frame/frame.css", issue.newsletter, language)
     return styled.replace("<!--padding-->", preheaders.PADDING)

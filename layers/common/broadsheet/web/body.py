@@ -84,6 +84,8 @@ def _invalid(place: tuple[int | str, ...], kind: str, message: str) -> InvalidFi
         return InvalidField("missing-content")
     if kind.startswith(("datetime", "timezone", "date_")):
         return InvalidField("not-a-time")
+    if place[-1:] == ("language",) and kind.startswith("string_"):
+        return InvalidField("not-a-language")
     if kind in _CODES:
         return InvalidField(_CODES[kind])
     if kind == "value_error":  # a sentence of ours

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from pydantic import ValidationError
 
-from broadsheet import settings
+from broadsheet import i18n, settings
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.requests import MAX_USER_AGENT_CHARACTERS, Origin
 from broadsheet.domain.subscribers import SourceAddress
-from broadsheet.web import body, pages, trusted_proxy
+from broadsheet.web import body, languages, pages, trusted_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic import BaseModel
+
+    from broadsheet.i18n import Language
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,28 @@ class Request:
         accepted = self.headers.get("accept", "")
         return "text/html" in accepted and "application/json" not in accepted
 
+    @cached_property
+    def language(self) -> Language:
+        """The language of the pages that this request gets.
+
+        That is the one chosen, now or before; or else what the browser prefers of those there are;
+        or else the newsletter's.
+        """
+        remembered = self.cookies.get(languages.cookie_name(is_secure=self.is_secure), "")
+        return (
+            self.chosen_language
+            or languages.named(remembered)
+            or languages.accepted(
+                self.headers.get("accept-language", ""),
+                i18n.language(settings.newsletter_language()),
+            )
+        )
+
+    @property
+    def chosen_language(self) -> Language | None:
+        """Return the language that this request chooses, if there is such a language."""
+        return languages.named(self.query.get(languages.PARAMETER, ""))
+
     @property
     def cookies(self) -> dict[str, str]:
         """Return the cookies by name (RFC 6265 §5.4); of two with one name, the first."""
@@ -93,8 +118,22 @@ class Request:
 
     @property
     def frame(self) -> pages.Frame:
-        """Return what stands around every page that answers this request."""
-        return pages.Frame(settings.newsletter_name(), self.base_path)
+        """Return what stands around every page that answers this request.
+
+        What a form's answer shows has no address that could be opened in another language.
+        """
+        choices = {
+            each: f"?{urlencode({**self.query, languages.PARAMETER: each.tag})}"
+            for each in i18n.languages()
+            if self.method in {"GET", "HEAD"}
+        }
+        return pages.Frame(
+            settings.newsletter_name(),
+            self.base_path,
+            self.language,
+            settings.newsletter_language(),
+            choices,
+        )
 
     def fields(self, limit: int) -> dict[str, Any]:
         """Return a form's or a JSON object's fields.

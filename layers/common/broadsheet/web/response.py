@@ -48,7 +48,11 @@ class Response:
             status,
             html,
             "text/html; charset=utf-8",
-            {"Content-Security-Policy": policy or pages.policy(), **(headers or {})},
+            {
+                "Content-Security-Policy": policy or pages.policy(),
+                "Vary": "Accept-Language, Cookie",  # the language
+                **(headers or {}),
+            },
         )
 
     @classmethod

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from broadsheet.telemetry import correlated, flush_metrics, log_failure, logger
-from broadsheet.web import problems, roles
+from broadsheet.web import languages, problems, roles
 from broadsheet.web.request import Request
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def router(
         with correlated(event["requestContext"]["requestId"]):
             try:
                 request = Request.parse(event)
-                answer = _answer(routes, request)
+                answer = _remembering_choice(request, _answer(routes, request))
                 logger.info(
                     "answered",
                     method=request.method,
@@ -56,3 +57,12 @@ def _answer(routes: Mapping[str, Endpoint], request: Request) -> Response:
         return routes[route](request)
     except Exception as error:  # noqa: BLE001 - the last resort: logged, and a 500
         return problems.respond(request, error)
+
+
+def _remembering_choice(request: Request, response: Response) -> Response:
+    """Return the response, with a cookie for a language that the reader has just chosen."""
+    chosen = request.chosen_language if request.wants_page else None
+    if chosen is None:
+        return response
+    cookie = languages.cookie(chosen, is_secure=request.is_secure)
+    return replace(response, cookies=(*response.cookies, cookie))

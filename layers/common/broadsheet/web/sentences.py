@@ -45,6 +45,7 @@ SENTENCES = {
     "not-a-truth-value": "this must be true or false",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
+    "not-a-language": "name a language by its tag, as in de or pt-BR",
     "lost-character": (
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),

@@ -1,7 +1,7 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
 A page loads nothing else: its stylesheet is inside, no page needs a script, and ``policy`` allows
-it nothing but to post its own form. The texts are in English.
+it nothing but to post its own form.
 """
 
 import base64
@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web.inboxes import Inbox
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from jinja2 import Environment
+
+    from broadsheet.domain.archive import ArchivedIssue
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -61,29 +62,19 @@ class Frame(NamedTuple):
     """What stands around every page.
 
     ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
-    ``language``: as BCP 47 writes it.
+    ``newsletter_language``: of the newsletter's name, as BCP 47 writes it. ``choices``: where the
+    same page is in each language that the reader can choose; empty if there is no choice.
     """
 
     newsletter_name: str
     base_path: str = ""
-    language: str = "en"
+    language: Language = ENGLISH
+    newsletter_language: str = "en"
+    choices: Mapping[Language, str] = MappingProxyType({})
 
     def link(self, path: str) -> str:
         """Return one of our own paths as readers see it."""
         return self.base_path + path
-
-
-class ListedIssue(Protocol):
-    """An issue as the sign-up page lists it."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def published_at(self) -> "datetime": ...
-    @property
-    def url(self) -> str: ...
 
 
 class SignUpForm(NamedTuple):
@@ -98,7 +89,7 @@ class SignUpForm(NamedTuple):
     address: str = ""
     voice: Voice = Voice()
     asks_for_name: bool = False
-    newest: Sequence[ListedIssue] = ()
+    newest: "Sequence[ArchivedIssue]" = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
 
@@ -200,6 +191,7 @@ def _render(template: str, frame: Frame, **values: object) -> str:
             stylesheet=_STYLESHEET,
             frame=frame,
             newsletter_name=frame.newsletter_name,
+            reader_language=frame.language,
             **values,
         )
     )
@@ -210,6 +202,8 @@ def _environment() -> "Environment":
     # Programs and a mail client's one click need no page, and shouldn't wait for this import.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
 
+    from broadsheet.i18n import templates  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -218,6 +212,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.install(environment)
     environment.filters["as_sentence"] = _as_sentence
     return environment
 
