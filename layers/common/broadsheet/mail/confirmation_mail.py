@@ -1,15 +1,23 @@
 """Renders the two mails that answer a sign-up.
 
-They contain nothing that was typed into the form: a stranger may have typed it.
+They contain nothing that was typed into the form: a stranger may have typed it. What differs
+between two readers is substituted by SES, so that each mail is rendered once.
 """
 
+import html
+from functools import cache
 from urllib.parse import urlsplit
 
+from broadsheet import settings
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.subscribers import DueMail
 from broadsheet.mail import frame
 from broadsheet.mail.content import MailContent
+from broadsheet.mail.substitutions import template_of
 
 _LANGUAGE = "en"  # of the templates
+_TOKEN = "token"  # stands where each reader's own link has its token
+_CODE = "\ue001" * 4 + "\ue002" * 4  # likewise; no text has these characters of private use
 
 
 def render_confirmation(newsletter: Newsletter, confirm_url: str, code: str) -> MailContent:
@@ -18,18 +26,40 @@ def render_confirmation(newsletter: Newsletter, confirm_url: str, code: str) -> 
     Its text ends with the code and our host in the form by which Apple's programs fill it in, on
     that host's pages only (https://wicg.github.io/sms-one-time-codes/).
     """
-    return _answer(
-        "confirmation",
-        newsletter,
-        confirm_url=confirm_url,
-        code=code,
-        host=urlsplit(confirm_url).hostname,
-    )
+    host = urlsplit(confirm_url).hostname
+    return _answer("confirmation", newsletter, confirm_url=confirm_url, code=code, host=host)
 
 
 def render_already_subscribed(newsletter: Newsletter) -> MailContent:
     """Render the answer to a sign-up of someone who is subscribed already."""
     return _answer("already_subscribed", newsletter)
+
+
+@cache
+def templates(newsletter: Newsletter, mail: DueMail) -> MailContent:
+    """Return an answer as SES's templates, whose variables ``variables_of`` gives."""
+    if mail is DueMail.ALREADY_SUBSCRIBED:
+        content = render_already_subscribed(newsletter)
+    else:
+        content = render_confirmation(newsletter, settings.confirmation_link(_TOKEN), _CODE)
+    link = settings.confirmation_link(_TOKEN)
+    code = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
+    return MailContent(
+        subject=template_of(content.subject, {}),
+        html=template_of(content.html, {html.escape(link): "link_html", **code}),
+        text=template_of(content.text, {link: "link_text", **code}),
+    )
+
+
+def variables_of(link: str, code: str) -> dict[str, str]:
+    """Return the values of one reader's confirmation mail, escaped for where they go."""
+    return {
+        "link_html": html.escape(link),
+        "link_text": link,
+        "code": code,
+        "code_start": code[:4],
+        "code_end": code[4:],
+    }
 
 
 def _answer(mail: str, newsletter: Newsletter, **values: object) -> MailContent:

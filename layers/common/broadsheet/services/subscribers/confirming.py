@@ -32,7 +32,8 @@ def may_confirm(connection: Connection, request: ConfirmRequest) -> bool:
     sign_up_id = request.token.sign_up_id
     if request.way != "code" or sign_up_id is None:
         return request.way != "code"
-    is_mailed = sign_ups_table.has_mail(connection, sign_up_id)
+    known = sign_ups_table.find(connection, [sign_up_id])
+    is_mailed = sign_up_id in known and known[sign_up_id].mail_granted
     wrong = wrong_codes_table.count_until(connection, sign_up_id, request.received_at)
     if is_mailed and wrong <= MOST_WRONG_CODES:
         return True
