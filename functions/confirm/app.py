@@ -33,9 +33,7 @@ LARGEST_BODY = 16 * 1024  # bytes; the longest name takes 11 kB in the state
 def show_button(request: Request) -> Response:
     """Show the button that confirms, if the link is valid."""
     text = request.query.get("token", "")
-    submits_itself = sign_up_cookie.has(
-        signed_tokens.read_confirmation(text).sign_up_id, request
-    )
+    submits_itself = sign_up_cookie.has(signed_tokens.read_confirmation(text).sign_up_id, request)
     action = request.link(f"/subscriptions/confirm?{urlencode({'token': text})}")
     page = pages.confirm(request.frame, action, submits_itself=submits_itself)
     scripts = [pages.SUBMIT_SCRIPT] if submits_itself else []

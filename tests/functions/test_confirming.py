@@ -693,9 +693,7 @@ def test_the_report_counts_who_was_asked_who_confirmed_and_by_which_way(cloud: C
         _sign_up_at(0, f"{each}@example.com") for each in ("code", "link", "twice", "never", "no")
     )
     _apply(code, link, twice, never, unmailed)
-    cloud.rows(
-        "UPDATE sign_ups SET mail_granted = false WHERE request_id = %(id)s", id=unmailed.id
-    )
+    cloud.rows("UPDATE sign_ups SET mail_granted = false WHERE request_id = %(id)s", id=unmailed.id)
     _apply(_right(code, 1))
     for number, sign_up in enumerate((link, twice, twice)):
         token = SignUpState.of(sign_up).confirmation()

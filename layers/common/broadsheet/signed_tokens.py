@@ -125,7 +125,7 @@ def confirmation_code(sign_up: SubscribeRequest | SignUpState) -> str:
 
 def is_confirmation_code(sign_up: SubscribeRequest | SignUpState, code: ConfirmationCode) -> bool:
     """Return whether a code is a sign-up's, by any of the keys: the mail may be made by another."""
-    return any([hmac.compare_digest(each, str(code)) for each in _codes(sign_up)])
+    return any(hmac.compare_digest(each, str(code)) for each in _codes(sign_up))
 
 
 def _codes(sign_up: SubscribeRequest | SignUpState) -> list[str]:
@@ -146,7 +146,7 @@ def read_browser(text: str) -> list[UUID]:
     payload = _unsign("browser", text)
     if len(payload) % _UUID_BYTES:
         raise _invalid("browser")
-    return [UUID(bytes=bytes(each)) for each in batched(payload, _UUID_BYTES)]
+    return [UUID(bytes=bytes(each)) for each in batched(payload, _UUID_BYTES, strict=True)]
 
 
 def sign_manage(token: ManageToken) -> str:

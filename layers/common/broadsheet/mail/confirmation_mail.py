@@ -16,7 +16,7 @@ from broadsheet.mail.content import MailContent
 from broadsheet.mail.substitutions import template_of
 
 _LANGUAGE = "en"  # of the templates
-_TOKEN = "token"  # stands where each reader's own link has its token
+_PLACEHOLDER = "placeholder"  # stands where each reader's own link has its token
 _CODE = "\ue001" * 4 + "\ue002" * 4  # likewise; no text has these characters of private use
 
 
@@ -41,8 +41,8 @@ def templates(newsletter: Newsletter, mail: DueMail) -> MailContent:
     if mail is DueMail.ALREADY_SUBSCRIBED:
         content = render_already_subscribed(newsletter)
     else:
-        content = render_confirmation(newsletter, settings.confirmation_link(_TOKEN), _CODE)
-    link = settings.confirmation_link(_TOKEN)
+        content = render_confirmation(newsletter, settings.confirmation_link(_PLACEHOLDER), _CODE)
+    link = settings.confirmation_link(_PLACEHOLDER)
     code = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
     return MailContent(
         subject=template_of(content.subject, {}),

@@ -42,9 +42,7 @@ _INBOXES = {
     Inbox("Proton Mail", "https://mail.proton.me/u/0/all-mail#from={sender}"): (
         *("proton.me", "protonmail.com", "protonmail.ch", "pm.me"),
     ),
-    Inbox("Fastmail", "https://app.fastmail.com/mail/Inbox/"): (
-        *("fastmail.com", "fastmail.fm"),
-    ),
+    Inbox("Fastmail", "https://app.fastmail.com/mail/Inbox/"): ("fastmail.com", "fastmail.fm"),
     Inbox("GMX", "https://www.gmx.net/"): ("gmx.de", "gmx.net", "gmx.at", "gmx.ch"),
     Inbox("GMX", "https://www.gmx.com/"): ("gmx.com", "gmx.us", "gmx.co.uk"),
     Inbox("WEB.DE", "https://web.de/"): ("web.de",),
