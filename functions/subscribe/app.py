@@ -90,7 +90,8 @@ def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
 
     The sign-up is stored already: without a key to sign with, the reader has the link.
     """
-    state, cookies = "", ()
+    state = ""
+    cookies: tuple[str, ...] = ()
     try:
         state = signed_tokens.sign_sign_up_state(SignUpState.of(sign_up))
         cookies = (sign_up_cookie.after(sign_up.id, request),)

@@ -100,8 +100,8 @@ def newest_mail(cloud: Cloud, email: str = URSULA) -> Mail:
     return cloud.mails_to(email)[-1]
 
 
-def way_of(cloud: Cloud) -> str | None:
-    return cloud.row("SELECT way FROM consents WHERE change = 'confirmed'")["way"]
+def way_of(cloud: Cloud) -> str:
+    return str(cloud.row("SELECT way FROM consents WHERE change = 'confirmed'")["way"])
 
 
 # --- The code -------------------------------------------------------------------------------------
