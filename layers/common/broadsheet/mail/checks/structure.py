@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from broadsheet.domain.issues import MAX_SLUG_CHARACTERS
@@ -25,6 +26,7 @@ _LONGEST_NAME = "'" * 256
 _LONGEST_TOKENS = Tokens("x" * 90, "x" * 90)
 _LONGEST_PAGE = "https://" + "x" * 202  # of a stage's address
 _LONGEST_LINKS = Links(_LONGEST_PAGE, _LONGEST_PAGE, _LONGEST_PAGE + "x" * MAX_SLUG_CHARACTERS)
+_BARE_NAME = re.compile(r"\{\{name_(?:html|text|url)\}\}")
 
 
 def check_headings(outline: Outline, findings: Findings) -> None:
@@ -43,6 +45,16 @@ def check_subject(title: IssueTitle, preheader: Preheader | None, findings: Find
         findings.add("subject-long", "the title", characters=length, most=LONGEST_SUBJECT)
     if preheader is None:
         findings.add("no-preheader")
+
+
+def check_name(issue: RenderedIssue, language: str, findings: Findings) -> None:
+    """Report a name without a fallback, for which "reader" stands in another language's text.
+
+    Readers need not give a name.
+    """
+    templates = (issue.subject, issue.html, issue.text)
+    if not language.lower().startswith("en") and any(map(_BARE_NAME.search, templates)):
+        findings.add("name-without-fallback")
 
 
 def check_size(issue: RenderedIssue, newsletter: Newsletter, findings: Findings) -> None:

@@ -61,6 +61,7 @@ def of_content(draft: WrittenMail, rendering: Rendering, newsletter: Newsletter)
     structure.check_headings(outline, findings)
     structure.check_subject(draft.title, draft.preheader, findings)
     clients.check(outline, findings)
+    structure.check_name(rendering.issue, newsletter.language, findings)
     structure.check_size(rendering.issue, newsletter, findings)
     if outline.source:
         colors.check(outline.source, findings)
