@@ -64,7 +64,7 @@ def respond(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.SpentBudget):
         headers = {"Retry-After": str(error.seconds)}
     if request.wants_page:
-        return Response.page(status, _page(request, status, sentences.on_page(error)), headers)
+        return Response.page(status, _page(request, status, error), headers)
     return _problem(status, error, headers)
 
 
@@ -73,14 +73,14 @@ def respond_to_unreadable() -> Response:
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError(), {})
 
 
-def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
+def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -> str:
     # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
     return pages.error(
         request.frame,
         status,
-        sentences.heading(status),
-        sentences.printed(sentence),
+        sentences.heading(status, request.language),
+        sentences.on_page(error, request.language),
         sign_up_url=request.link("/") if status in _DEAD_ENDS and not is_leaving else "",
     )
 
