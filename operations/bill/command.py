@@ -60,10 +60,7 @@ class Extra(NamedTuple):
 
 def extras(month: Month, counted: Counted, standing: Standing, prices: Prices) -> list[Extra]:
     """Return what the total leaves out, with the price of each."""
-    loaded = model.images(month, counted)
-    how = f"{model.IMAGES_A_READER} a reader and issue: {_amount(loaded['bucket_reads'])} loads"
-    how += f", {_amount(loaded['transfer_gigabytes'])} GB"
-    found = [Extra("Images", how, added(used(month, counted, standing), loaded, prices))]
+    found = images(month, counted, standing, prices)
     if not month.firewall:
         items = bill(model.firewall(month, counted, standing), prices)
         found.append(Extra("Firewall", "FirewallRequestsPerFiveMinutes", items))
@@ -71,10 +68,24 @@ def extras(month: Month, counted: Counted, standing: Standing, prices: Prices) -
         found.append(
             Extra("Domain's zone", "HostedZoneId", bill(model.zone(month, counted), prices))
         )
-    cdn = model.cdn(month)
-    how = f"planned: {_amount(cdn['cdn_requests'])} requests, {_amount(cdn['cdn_gigabytes'])} GB"
-    found.append(Extra("CDN", f"{how}; 10 million and 1 TB are free", bill(cdn, prices)))
     return found
+
+
+def images(month: Month, counted: Counted, standing: Standing, prices: Prices) -> list[Extra]:
+    """Return the price of the issues' images, without a CDN and with one."""
+    loaded = model.images(month, counted)
+    how = f"{model.IMAGES_A_READER} a reader and issue, of {model.IMAGE_BYTES // 1000} kB: "
+    how += f"{_amount(loaded['bucket_reads'])} loads, {_amount(loaded['transfer_gigabytes'])} GB"
+    cdn = model.cdn(month)
+    return [
+        Extra("Images", how, added(used(month, counted, standing), loaded, prices)),
+        Extra(
+            "With a CDN",
+            f"CdnPriceClass: {_amount(cdn['cdn_requests'])} requests, "
+            f"{_amount(cdn['cdn_gigabytes'])} GB; 10 million and 1 TB are free",
+            bill(cdn, prices),
+        ),
+    ]
 
 
 def show(title: str, items: list[Item]) -> None:
@@ -89,11 +100,12 @@ def show(title: str, items: list[Item]) -> None:
     say()
 
 
-def show_extras(found: list[Extra]) -> None:
-    """Print what the total leaves out."""
-    rows = table("", "How", "$", title="Not in the total", numbers=("$",))
+def show_extras(found: list[Extra], fee: float) -> None:
+    """Print what the total leaves out, and how much of SES's fee for the mails each is."""
+    columns = ("$", "% of SES")
+    rows = table("", "How", *columns, title="Not in the total", numbers=columns)
     for extra in found:
-        rows.add_row(extra.name, extra.how, _dollars(extra.dollars))
+        rows.add_row(extra.name, extra.how, _dollars(extra.dollars), _share(extra.dollars, fee))
     console().print(rows)
     say()
 
@@ -117,6 +129,10 @@ def _dollars(dollars: float) -> str:
     return "<0.01" if 0 < dollars < CENT / 2 else f"{dollars:.2f}"
 
 
+def _share(dollars: float, fee: float) -> str:
+    return f"{100 * dollars / fee:.1f}" if fee else "-"
+
+
 def _heading(month: Month, prices: Prices, counted: Counted) -> str:
     return (
         f"{month.readers:,} readers, {month.issues} issues, {month.sign_ups:,} sign-ups, "
@@ -138,6 +154,7 @@ def _of_stack(name: str, region: str | None) -> tuple[str, dict[str, bool]]:
     return boto3.client("cloudformation").meta.region_name, {
         "firewall": parameters.get("FirewallRequestsPerFiveMinutes", "0") != "0",
         "zone": bool(parameters.get("HostedZoneId")),
+        "cdn": bool(parameters.get("CdnPriceClass")),
         "own_database": bool(parameters.get("DatabaseUrlSecretArn")),
     }
 
@@ -166,13 +183,14 @@ def command(  # noqa: PLR0913 - what nobody can count beforehand can be set
     ] = None,
     firewall: Annotated[bool, typer.Option("--firewall", help="With the firewall.")] = False,
     zone: Annotated[bool, typer.Option("--zone", help="With a zone in Route 53.")] = False,
+    cdn: Annotated[bool, typer.Option("--cdn", help="With CloudFront.")] = False,
     own_database: Annotated[
         bool, typer.Option("--own-database", help="With a PostgreSQL of yours, not counted.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Print what a month costs, line by line, and what an idle month costs."""
-    has = {"firewall": firewall, "zone": zone, "own_database": own_database}
+    has = {"firewall": firewall, "zone": zone, "cdn": cdn, "own_database": own_database}
     if stack:
         region, has = _of_stack(stack, region)
     prices = Prices.read(region or model.DEFAULT_REGION)
@@ -194,6 +212,7 @@ def _print(month: Month, idle: Month, prices: Prices, *, as_json: bool) -> None:
     this_month = bill(used(month, counted, standing), prices, month.mail_price)
     nothing = bill(used(idle, counted, standing), prices)
     beside = extras(month, counted, standing, prices)
+    (fee,) = (item.dollars for item in this_month if item.name == "mails")
     if as_json:
         print_json(
             {
@@ -203,12 +222,17 @@ def _print(month: Month, idle: Month, prices: Prices, *, as_json: bool) -> None:
                 "this_month": _document(this_month),
                 "idle_month": _document(nothing),
                 "not_in_the_total": [
-                    {"name": extra.name, "dollars": round(extra.dollars, 2)} for extra in beside
+                    {
+                        "name": extra.name,
+                        "dollars": round(extra.dollars, 2),
+                        "of_ses_fee": round(extra.dollars / fee, 4) if fee else None,
+                    }
+                    for extra in beside
                 ],
             }
         )
         return
     say(_heading(month, prices, counted))
     show("This month", this_month)
-    show_extras(beside)
+    show_extras(beside, fee)
     show("A month in which nothing happens", nothing)

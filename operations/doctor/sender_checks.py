@@ -278,6 +278,13 @@ def links(target: StackUnderTest) -> Iterator[Finding]:
             says=f"Links in mails begin with {target.links}, and one-click needs https.",
             fix=("Deploy with a PublicUrl that begins with https://.",),
         )
+    elif (cdn := target.stack.outputs.get("CdnUrl")) and ".execute-api." in host:
+        yield Finding(
+            check="links",
+            verdict=Verdict.ADVICE,
+            says=f"Links in mails lead past the CDN, to {host}.",
+            fix=(f"Deploy with PublicUrl={cdn}, or with a DomainName and its CdnCertificateArn.",),
+        )
     elif host != home and not host.endswith(f".{home}"):
         yield Finding(
             check="links",

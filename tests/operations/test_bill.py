@@ -23,7 +23,15 @@ from operations.bill.model import (
 from tests.operations.command_line import deploy, documented, ran, run
 
 MINUTE, DAY = 60.0, 86_400.0
+SECRET = 0.4
 PRICES = Prices.read()
+
+
+def shares_of_ses_fee(issues: int) -> dict[str, float]:
+    """Return what the bill of a million readers says of their images."""
+    mails = ("--list", "1000000", "--sign-ups", "0", "--rate", "500")
+    found = documented("bill", "--region", "us-east-1", *mails, "--issues", str(issues))
+    return {each["name"]: each["of_ses_fee"] for each in found["not_in_the_total"]}
 
 
 def test_what_is_free_is_not_paid_and_what_is_over_is() -> None:
@@ -116,9 +124,24 @@ def test_a_cdn_is_free_for_a_small_list_and_cheap_for_a_large_one() -> None:
         month = Month(readers=readers, issues=4, sign_ups=0, visits=0)
         return command.total(bill(model.cdn(month), PRICES))
 
-    assert dollars(10_000) == 0
-    # 3 x 4 million images of 150 kB: 2 million requests and 776 GB beyond what is free.
-    assert dollars(1_000_000) == pytest.approx(2 * 1.2 + 776 * 0.085)
+    assert dollars(10_000) == pytest.approx(SECRET)
+    # 3 x 4 million images of 100 kB: 2 million requests and 176 GB beyond what is free.
+    assert dollars(1_000_000) == pytest.approx(SECRET + 2 * 1.2 + 176 * 0.085)
+
+
+@pytest.mark.parametrize("issues", [1, 2, 3])
+def test_a_million_readers_images_cost_at_most_a_fiftieth_of_ses_s_fee_with_a_cdn(
+    issues: int,
+) -> None:
+    shares = shares_of_ses_fee(issues)
+
+    assert shares["With a CDN"] <= 0.02
+    assert shares["Images"] > 0.3
+
+
+def test_what_is_free_does_not_reach_for_a_fourth_issue_to_a_million() -> None:
+    # docs/decisions/0030: from 3.6 million mails a month on, a CDN costs more than that.
+    assert shares_of_ses_fee(4)["With a CDN"] == pytest.approx(0.044, abs=0.001)
 
 
 def test_images_are_paid_by_request_and_by_gigabyte_and_share_what_is_free() -> None:
@@ -134,7 +157,7 @@ def test_images_are_paid_by_request_and_by_gigabyte_and_share_what_is_free() -> 
 
     assert items["api_requests"] == pytest.approx(3 * 3.5)  # 3 million loads
     assert items["bucket_reads"] == pytest.approx(3 * 0.4)
-    assert items["transfer_gigabytes"] == pytest.approx((450 - 100) * 0.09)
+    assert items["transfer_gigabytes"] == pytest.approx((300 - 100) * 0.09)
     alone = model.bill(model.images(month, counted), PRICES)
     assert items["traces"] >= next(item.dollars for item in alone if item.name == "traces")
 
@@ -205,6 +228,7 @@ def test_metrics_of_an_alarm_are_counted_each_and_expressions_are_not(tmp_path: 
         """
 Resources:
   Three: {Type: AWS::SecretsManager::Secret, Properties: {Name: !Sub "${AWS::StackName}"}}
+  Four: {Type: AWS::SecretsManager::Secret, Condition: IsAskedFor, Properties: {}}
 """
     )
     monitoring = tmp_path / "monitoring.yaml"
@@ -260,8 +284,8 @@ def test_what_a_stack_could_have_besides_is_priced_and_not_in_the_total() -> Non
     with_both = documented("bill", "--region", "us-east-1", "--firewall", "--zone")
 
     extra = {each["name"]: each["dollars"] for each in without["not_in_the_total"]}
-    assert extra == {"Images": 0.62, "Firewall": 7.0, "Domain's zone": 0.55, "CDN": 0.0}
-    assert [each["name"] for each in with_both["not_in_the_total"]] == ["Images", "CDN"]
+    assert extra == {"Images": 0.62, "Firewall": 7.0, "Domain's zone": 0.55, "With a CDN": SECRET}
+    assert [each["name"] for each in with_both["not_in_the_total"]] == ["Images", "With a CDN"]
     more = with_both["this_month"]["total"] - without["this_month"]["total"]
     assert more == pytest.approx(7.55, abs=0.011)
     assert with_both["idle_month"]["total"] - without["idle_month"]["total"] == pytest.approx(7.5)
@@ -274,6 +298,7 @@ def test_a_stack_is_priced_with_its_own_region_and_parameters(
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     parameters = {"FirewallRequestsPerFiveMinutes": "1000", "HostedZoneId": "Z1"}
+    parameters |= {"CdnPriceClass": "PriceClass_100"}
     deploy(monkeypatch, {}, parameters=parameters | {"DatabaseUrlSecretArn": "arn:aws:x"})
 
     priced = documented("bill", "--stack", "news")
@@ -281,6 +306,8 @@ def test_a_stack_is_priced_with_its_own_region_and_parameters(
     assert priced["region"] == "eu-central-1"
     names = {item["name"] for item in priced["this_month"]["items"]}
     assert {"firewall_acls", "zones"} <= names
+    (secrets,) = (each for each in priced["this_month"]["items"] if each["name"] == "secrets")
+    assert secrets["used"] == Standing.read().secrets + 1
     assert "acu_hours" not in names
 
 

@@ -408,6 +408,20 @@ def test_links_without_tls_break_one_click(practice: Practice) -> None:
     assert "one-click needs https" in practice.with_links(f"http://news.{DOMAIN}/").bad("links")
 
 
+def test_links_that_lead_past_a_cdn_are_advised_against(practice: Practice) -> None:
+    outputs = practice.target.stack.outputs | {
+        "CdnUrl": "https://d1a2b3.cloudfront.net",
+        "SignUpUrl": "https://a1b2.execute-api.eu-central-1.amazonaws.com/prod/",
+    }
+    found = practice.of(practice.target.stack.model_copy(update={"outputs": outputs}))
+
+    said = found.finding("links")
+
+    assert said.verdict is Verdict.ADVICE
+    assert "past the CDN" in said.says
+    assert "PublicUrl=https://d1a2b3.cloudfront.net" in said.fix[0]
+
+
 @pytest.mark.parametrize(
     "url", ["https://a1.execute-api.eu-central-1.amazonaws.com/prod", f"https://evil{DOMAIN}"]
 )

@@ -278,7 +278,7 @@ def test_an_edge_function_reaches_neither_database_nor_mail(name: str) -> None:
 def test_only_functions_that_get_a_secrets_name_may_read_it(name: str) -> None:
     secrets = {
         *("SigningKeys", "Authors", "DatabaseUrlSecretArn", "MigrationUrlSecretArn"),
-        "ProxySecretArn",
+        *("ProxySecretArn", "CdnSecret"),
     }
     readable = [
         statement["Resource"]

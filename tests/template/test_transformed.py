@@ -69,7 +69,10 @@ HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::RDS::DBCluster",
     "AWS::SES::EmailIdentity",
 }
-RESERVES = {"Authors": "a token is made anew in a moment"}
+RESERVES = {
+    "Authors": "a token is made anew in a moment",
+    "CdnSecret": "a deployment gives both sides the next one",
+}
 
 MONITORING: Resources = template_file.read(ROOT / NESTED["Monitoring"])["Resources"]
 
