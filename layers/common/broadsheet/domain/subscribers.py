@@ -30,8 +30,8 @@ def _fault_of_address(text: str) -> LiteralString:
         "address-without-at": not at,
         "address-without-mailbox": not before,
         "address-with-brackets": "<" in text or ">" in text,
-        "address-more-than-one": "@" in before or "," in text or ";" in text,
         "address-with-characters": " " in text or not text.isprintable(),
+        "address-more-than-one": "@" in before or "," in text or ";" in text,
         "address-with-dots": ".." in text or ".." in f".{before}.",
     }
     return next((code for code, is_so in faults.items() if is_so), "address-invalid")
@@ -190,6 +190,7 @@ class Subscriber(BaseModel):
 
     id: SubscriberId
     email: EmailAddress
+    language: str
     status: SubscriberStatus
     confirmation_issued_at: datetime | None
     confirmed_at: datetime | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
-from broadsheet import settings, signed_tokens
+from broadsheet import i18n, settings, signed_tokens
 from broadsheet.database import consents_table, sign_ups_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
@@ -116,9 +116,13 @@ def _send_due_mail(
     if subscriber.due_mail is DueMail.CONFIRMATION:
         token = ConfirmationToken.of(request)
         link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
-        content = confirmation_mail.render_confirmation(newsletter, link)
+        content = confirmation_mail.render_confirmation(
+            newsletter, link, i18n.language(request.language)
+        )
     else:
-        content = confirmation_mail.render_already_subscribed(newsletter)
+        content = confirmation_mail.render_already_subscribed(
+            newsletter, i18n.language(subscriber.language)
+        )
     pacing.count_single_mail(connection)
     message_id = sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
     count("ConfirmationMails")
