@@ -150,7 +150,8 @@ test: ## Run every check and test
 quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
 	subscribe confirm unsubscribe authorize enroll sending)
 slow := tests/broadsheet/database \
-	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work)
+	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work) \
+	tests/broadsheet/web/test_accessibility.py
 
 .PHONY: quick
 quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; PYTEST="-k bounce" runs some
