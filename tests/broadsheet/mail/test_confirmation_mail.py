@@ -1,5 +1,6 @@
 """The two mails that answer a sign-up."""
 
+from broadsheet.i18n import Language
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from tests.broadsheet.mail.mails import NEWSLETTER, Read
 
@@ -33,3 +34,20 @@ class TestTheAnswersToASignUp:
         assert "R&amp;D &lt;weekly&gt;" in mail.html
         assert "R&D <weekly>" in mail.text
         assert mail.subject == "You are already subscribed to R&D <weekly>"
+
+    def test_each_answer_is_in_the_readers_language_and_says_so(self) -> None:
+        french = NEWSLETTER.model_copy(update={"name": "Le Phare", "language": "fr"})
+        german = Language("de")
+
+        confirmation = render_confirmation(french, "https://example.com/", german)
+        second = render_already_subscribed(french, german)
+
+        assert confirmation.subject == "Bitte bestätigen Sie Ihr Abonnement: Le Phare"
+        assert second.subject == "Sie haben Le Phare schon abonniert"
+        assert "Der Link gilt 7 Tage lang." in confirmation.text
+        assert "nichts hat sich geändert" in second.text
+        for mail in (confirmation, second):
+            assert '<html lang="de" dir="ltr">' in mail.html
+            assert '<cite lang="fr">Le Phare</cite>' in mail.html
+            assert "Gesendet von" in mail.html
+            assert "Sent by" not in mail.html + mail.text

@@ -16,16 +16,12 @@ def render_confirmation(
     return _answer("confirmation", newsletter, language, confirm_url=confirm_url)
 
 
-def render_already_subscribed(
-    newsletter: Newsletter, language: Language = ENGLISH
-) -> MailContent:
+def render_already_subscribed(newsletter: Newsletter, language: Language = ENGLISH) -> MailContent:
     """Render the answer to a sign-up of someone who is subscribed already."""
     return _answer("already_subscribed", newsletter, language)
 
 
-def _answer(
-    mail: str, newsletter: Newsletter, language: Language, **values: object
-) -> MailContent:
+def _answer(mail: str, newsletter: Newsletter, language: Language, **values: object) -> MailContent:
     values["reader_language"] = language
     subject = frame.subject(mail, newsletter, **values)
     return MailContent(
