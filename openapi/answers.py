@@ -103,6 +103,7 @@ IssueSummary = create_model(
     __doc__=Issue.__doc__,
     **_fields(Issue, without=_HOLD),
     careful=(Hold | None, ...),
+    archive_url=(str | None, ...),
     href=(str, ...),
 )
 IssueProgress = create_model(
@@ -133,6 +134,7 @@ PublishedIssue = create_model(
         without=set(Issue.model_fields) - {"id", "author", "slug", "publish_at", "created_at"},
     ),
     title=(str, ...),
+    archive_url=(str | None, ...),
     href=(str, ...),
     audience_now=(int, ...),
     warnings=(list[Finding], ...),

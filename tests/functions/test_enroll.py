@@ -452,6 +452,7 @@ def test_a_request_survives_its_journey_through_json() -> None:
         ("de-AT", "Bitte bestätigen Sie Ihr Abonnement: The Daily Page"),
         ("fr", "Please confirm your subscription to The Daily Page"),
     ],
+    ids=["de", "de-AT", "fr"],
 )
 def test_a_confirmation_is_in_the_language_of_the_sign_up(
     cloud: Cloud, language: str, subject: str
@@ -464,8 +465,8 @@ def test_a_confirmation_is_in_the_language_of_the_sign_up(
 
 
 def test_who_is_subscribed_already_is_answered_in_their_own_language(cloud: Cloud) -> None:
-    german = sign_up(at(0)).model_copy(update={"language": "de"})
-    enroll(german, ConfirmRequest(token=ConfirmationToken.of(german), origin=ORIGIN))
+    german = confirmation(at(0), at(1)).token.model_copy(update={"language": "de"})
+    enroll(ConfirmRequest(token=german, received_at=at(1), origin=ORIGIN))
 
     enroll(sign_up(at(9)))
 

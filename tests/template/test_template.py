@@ -107,6 +107,7 @@ ON_RESOURCES_LIKE = {
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
+    "/archive/*": "a page has its issue's id as its name",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60

@@ -4,3 +4,12 @@
 
 -- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
 ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
+
+-- The archive's entry of an issue whose page is stored, as the archive's index has it; NULL without
+-- a page. What an issue's page should be follows from the issue's own columns, so that whatever
+-- changes them, older code included, leaves the page owed.
+ALTER TABLE issues ADD COLUMN archived jsonb;
+
+-- Sign-ups: when a mail that waits for SES's rate has its turn.
+ALTER TABLE sign_ups ADD COLUMN mail_at timestamptz;
+ALTER TABLE send_governor ADD COLUMN next_single_at timestamptz NOT NULL DEFAULT '-infinity';

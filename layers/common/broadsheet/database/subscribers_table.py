@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self
 
 from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row
 
 from broadsheet.database.columns import columns_of
 from broadsheet.domain.subscribers import (
+    DueMail,
     DueWelcome,
     Subscriber,
     SubscriberId,
@@ -16,13 +17,14 @@ from broadsheet.domain.subscribers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import SignUp
+    from broadsheet.domain.requests import SignUp, SubscribeRequest
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, EmailAddress, SubscriberName
+    from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -85,34 +87,140 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
         ).fetchone()
 
 
-def owe_mail(
-    connection: Connection, subscriber_id: SubscriberId, mail: DueMail, since: datetime
-) -> None:
-    """Mark a mail as due, to be committed before the mail is sent."""
-    connection.execute(
-        """
-        UPDATE subscribers
-        SET due_mail = %(mail)s, due_mail_since = %(since)s
-        WHERE id = %(id)s
-        """,
-        {"id": subscriber_id.root, "mail": mail.value, "since": since},
-    )
+class DueMark(NamedTuple):
+    """A mail that is due to a subscriber, and the sign-up that it has been due since."""
+
+    subscriber_id: UUID
+    mail: DueMail
+    since: datetime
 
 
-def clear_due_mail(connection: Connection, subscriber: Subscriber) -> None:
-    """Clear the mark once the mail was sent, unless a newer mark has replaced it."""
+class SignedUp(NamedTuple):
+    """A subscriber, as far as a sign-up reads it."""
+
+    id: UUID
+    email: str
+    language: str
+    status: SubscriberStatus
+    confirmed_at: datetime | None
+    unsubscribed_at: datetime | None
+    due_mail: DueMail | None
+    due_mail_since: datetime | None
+
+    def owed(self, mark: DueMark) -> Self:
+        """Return the subscriber with a mark."""
+        return self._replace(due_mail=mark.mail, due_mail_since=mark.since)
+
+    @property
+    def mark(self) -> DueMark | None:
+        """The mail that is due."""
+        if self.due_mail is None or self.due_mail_since is None:
+            return None
+        return DueMark(self.id, self.due_mail, self.due_mail_since)
+
+
+def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> dict[str, SignedUp]:
+    """Insert those who are new as pending; return all by address, locked until the end.
+
+    ``requests``: each of another address. New rows are inserted in the order of their addresses,
+    and then all are locked in that of their ids, as everywhere: two transactions never wait for
+    each other.
+    """
+    ordered = sorted(requests, key=lambda request: str(request.email))
     connection.execute(
         """
-        UPDATE subscribers
-        SET due_mail = NULL, due_mail_since = NULL
-        WHERE id = %(id)s AND due_mail = %(mail)s AND due_mail_since = %(since)s
+        INSERT INTO subscribers (id, email, name, language, signed_up_at)
+        SELECT gen_random_uuid(), email, name, language, signed_up_at
+        FROM unnest(
+            %(emails)s::text[], %(names)s::text[], %(languages)s::text[], %(times)s::timestamptz[]
+        ) AS sign_up (email, name, language, signed_up_at)
+        ON CONFLICT (email) DO NOTHING
         """,
         {
-            "id": subscriber.id.root,
-            "mail": subscriber.due_mail,
-            "since": subscriber.due_mail_since,
+            "emails": [str(request.email) for request in ordered],
+            "names": [_text(request.name) for request in ordered],
+            "languages": [request.language for request in ordered],
+            "times": [request.received_at for request in ordered],
         },
     )
+    with connection.cursor(row_factory=args_row(_signed_up)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT
+                id, email, language, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
+            FROM subscribers
+            WHERE email = ANY (%(emails)s)
+            ORDER BY id
+            FOR UPDATE
+            """,
+            {"emails": [str(request.email) for request in ordered]},
+        ).fetchall()
+    return {subscriber.email: subscriber for subscriber in found}
+
+
+def _signed_up(  # noqa: PLR0913, PLR0917 - a row's columns
+    subscriber_id: UUID,
+    email: str,
+    language: str,
+    status: str,
+    confirmed_at: datetime | None,
+    unsubscribed_at: datetime | None,
+    due_mail: str | None,
+    due_mail_since: datetime | None,
+) -> SignedUp:
+    return SignedUp(
+        subscriber_id,
+        email,
+        language,
+        SubscriberStatus(status),
+        confirmed_at,
+        unsubscribed_at,
+        DueMail(due_mail) if due_mail else None,
+        due_mail_since,
+    )
+
+
+def owe_mails(connection: Connection, marks: Sequence[DueMark]) -> None:
+    """Mark mails as due to subscribers who are locked, to be committed before they are sent."""
+    connection.execute(
+        """
+        UPDATE subscribers
+        SET due_mail = mark.mail, due_mail_since = mark.since
+        FROM unnest(%(ids)s::uuid[], %(mails)s::due_mail[], %(times)s::timestamptz[])
+            AS mark (id, mail, since)
+        WHERE subscribers.id = mark.id
+        """,
+        _columns(marks),
+    )
+
+
+def clear_due_mails(connection: Connection, marks: Sequence[DueMark]) -> None:
+    """Clear the marks of mails that were sent, unless a newer mark has replaced one."""
+    connection.execute(
+        """
+        WITH cleared AS (
+            SELECT subscribers.id
+            FROM subscribers
+            JOIN unnest(%(ids)s::uuid[], %(mails)s::due_mail[], %(times)s::timestamptz[])
+                AS mark (id, mail, since) USING (id)
+            WHERE due_mail = mark.mail AND due_mail_since = mark.since
+            ORDER BY id
+            FOR UPDATE OF subscribers
+        )
+        UPDATE subscribers
+        SET due_mail = NULL, due_mail_since = NULL
+        WHERE id IN (SELECT id FROM cleared)
+        """,
+        _columns(marks),
+    )
+
+
+def _columns(marks: Sequence[DueMark]) -> dict[str, list[object]]:
+    return {
+        "ids": [mark.subscriber_id for mark in marks],
+        "mails": [mark.mail.value for mark in marks],
+        "times": [mark.since for mark in marks],
+    }
 
 
 def owe_welcome(connection: Connection, subscriber_id: SubscriberId) -> bool:

@@ -131,9 +131,9 @@ def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
 
 
 def _of_markdown(markdown: str, issue: _Issue) -> _Content:
-    tokens = author_markdown.parse(markdown, issue.marks, _typography(issue.newsletter))
+    tokens = author_markdown.parse(markdown, issue.marks, typography_of(issue.newsletter))
     text = plain_text(tokens, issue.marks.columns)
-    headline = "" if _begins_with_headline(tokens) else issue.title
+    headline = "" if begins_with_headline(tokens) else issue.title
     text = _with_headline(headline, text, issue)
     newsletter = issue.newsletter
     rendered = author_markdown.render(tokens)
@@ -144,14 +144,16 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     return _Content(framed, text, parts)
 
 
-def _typography(newsletter: Newsletter) -> Typography:
+def typography_of(newsletter: Newsletter) -> Typography:
+    """Return how the operator wants Markdown set."""
     return Typography(
         quotes=quotes_of(newsletter.language) if newsletter.has_typographic_quotes else (),
         keeps_line_breaks=newsletter.keeps_line_breaks,
     )
 
 
-def _begins_with_headline(tokens: list[Token]) -> bool:
+def begins_with_headline(tokens: list[Token]) -> bool:
+    """Return whether Markdown has its own headline, so that the title is not repeated above it."""
     return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
 
 

@@ -82,7 +82,7 @@ def find_redirect(path: str) -> Redirect | None:
 
 
 def _page(issue_id: IssueId) -> str:
-    return f"archive/issues/{issue_id}.json"
+    return f"archive/pages/{issue_id}.json"
 
 
 def _redirect(path: str) -> str:

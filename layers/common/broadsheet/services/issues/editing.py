@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import issue_clock
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issue_versions_table, issues_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
@@ -49,18 +49,20 @@ def find_version(connection: Connection, issue_id: IssueId, version: int | None)
     return written
 
 
-def edit(
+def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     connection: Connection,
     issue_id: IssueId,
     editor: Editor,
     expected: ExpectedVersion,
     draft: IssueDraft,
+    correlation_id: str,
 ) -> Sequence[Finding]:
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``,
-    ``StaleVersion``, ``SlugTaken``, and, unless it is a draft, ``UnsendableIssue``.
+    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a
+    ``WrongState``, ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and,
+    once it has begun, ``DependencyUnavailable``.
     """
     checked = checking.check(draft)
     with connection.transaction():
@@ -78,6 +80,10 @@ def edit(
         issues_table.edit(
             connection, issue_id, editor=editor.name, draft=draft, rendered=checked.rendered
         )
+        if issue.frozen_at is not None:  # its clock may be stopped, or sleep
+            issue_clock.move(issue_id, issue.due_at, correlation_id)
+    if issue.frozen_at is not None:
+        dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
     return [*checked.findings, *beside]
 
