@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import consents_table, subscribers_table
@@ -16,7 +16,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
-from broadsheet.services.subscribers import signing_up, welcoming
+from broadsheet.services.subscribers import departing, managing, signing_up, welcoming
 from broadsheet.services.subscribers.signing_up import ReceivedSignUp
 from broadsheet.telemetry import correlated, count, logger
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.requests import ManagingRequest
     from broadsheet.queues.worker import Received, Unfinished
 
 
@@ -53,14 +54,16 @@ def apply(
     return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
 
 
-def _apply_one(connection: Connection, request: ConfirmRequest | UnsubscribeRequest) -> None:
+def _apply_one(
+    connection: Connection, request: ConfirmRequest | UnsubscribeRequest | ManagingRequest
+) -> None:
     match request:
         case ConfirmRequest():
             confirm(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
         case _:
-            assert_never(request)
+            managing.apply(connection, request)
 
 
 def confirm(connection: Connection, request: ConfirmRequest) -> None:
@@ -71,6 +74,10 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """
     token = request.token
     with connection.transaction():
+        left_at = departing.departures(connection, [token.email]).get(token.email)
+        if left_at is not None and token.issued_at <= left_at:
+            logger.info("confirmation of an address that was left", request_id=str(request.id))
+            return
         subscribers_table.insert_pending(connection, token, token.issued_at)
         before = subscribers_table.lock_by_email(connection, token.email)
         status = subscribers_table.merge_confirmation(
