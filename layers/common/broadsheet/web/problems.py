@@ -76,12 +76,13 @@ def respond_to_unreadable() -> Response:
 def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -> str:
     # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
+    is_dead_end = status in _DEAD_ENDS or isinstance(error, errors.InvalidSignUpState)
     return pages.error(
         request.frame,
         status,
-        sentences.heading(status, request.language),
+        sentences.heading(status, error.code, request.language),
         sentences.on_page(error, request.language),
-        sign_up_url=request.link("/") if status in _DEAD_ENDS and not is_leaving else "",
+        sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
     )
 
 

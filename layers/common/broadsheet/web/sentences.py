@@ -83,6 +83,24 @@ READERS = {
     "expired-confirmation-token": translatable(
         "This confirmation link has expired: please sign up again."
     ),
+    # Codes.
+    "invalid-sign-up-state": translatable(
+        "This form is not valid: please sign up again to get a new code."
+    ),
+    "invalid-code": translatable(
+        "The code in our email has eight digits: please type all of them."
+    ),
+    "wrong-code": translatable(
+        "This is not the code in our newest email to you: please compare them."
+    ),
+    "expired-code": translatable(
+        "This code has expired, and the link in the same email still works: "
+        "follow it, or sign up again to get a new code."
+    ),
+    "spent-code": translatable(
+        "These were too many wrong codes, and the link in our email still works: "
+        "follow it, or sign up again to get a new code."
+    ),
     # Pages.
     "page-not-found": translatable(
         "There is nothing here: the address may be mistyped, or out of date."
@@ -192,6 +210,10 @@ AUTHORS = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
+    "name-without-fallback": (
+        "a reader who gave no name is addressed as reader, in English: "
+        "write what stands for the name, as in [[name|…]]"
+    ),
     "placeholder-not-yet": (
         "{written} isn't available yet: what it leads to comes with a later release"
     ),
@@ -296,6 +318,11 @@ SENTENCES = AUTHORS | {
 _ON_PAGES = {
     "unsupported-content-type": translatable("Please use the form on our page."),
 }
+_HEADINGS_BY_CODE = {
+    "invalid-sign-up-state": translatable("This form doesn't work"),
+    "expired-code": translatable("This code doesn't work any more"),
+    "spent-code": translatable("This code doesn't work any more"),
+}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: translatable("We can't take this as it is"),
     HTTPStatus.UNAUTHORIZED: translatable("This link doesn't work"),
@@ -396,6 +423,6 @@ def printed(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def heading(status: HTTPStatus, language: Language) -> str:
-    """Return the heading of an error page."""
-    return language.gettext(_HEADINGS[status])
+def heading(status: HTTPStatus, code: str, language: Language) -> str:
+    """Return the heading of an error's page."""
+    return language.gettext(_HEADINGS_BY_CODE.get(code) or _HEADINGS[status])
