@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidFields, PageNotFound
+from broadsheet.domain.errors import InvalidFields
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
@@ -104,11 +104,6 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
-def show_nothing(_request: Request) -> Response:
-    """Respond to every path that doesn't exist."""
-    raise PageNotFound
-
-
 handler = router(
     {
         "GET /": show_sign_up,
@@ -117,6 +112,5 @@ handler = router(
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,
-        "GET /{proxy+}": show_nothing,
     }
 )
