@@ -35,7 +35,7 @@ from broadsheet.domain.requests import (
     UnsubscribeToken,
     now,
 )
-from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
 
@@ -154,6 +154,15 @@ def read_address(text: str) -> AddressToken:
     if now() - token.issued_at > timedelta(seconds=timings().confirmation_valid):
         raise ExpiredAddressToken
     return token
+
+
+def address_digests(email: EmailAddress) -> list[bytes]:
+    """Return what remembers an address without naming it: one digest by each key.
+
+    The first is by the key that signs; one that is stored may be by any.
+    """
+    keys = _signer("address digest").secret_keys
+    return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
 
 
 def load_keys() -> None:

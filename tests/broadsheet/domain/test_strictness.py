@@ -42,6 +42,8 @@ ID = "0b9e1a5e-0000-4000-8000-000000000001"
 AT = "2026-11-22T12:00:00.123000Z"
 ORIGIN = {"source_address": "2001:db8::7", "user_agent": "Firefox"}
 TOKEN = {"email": "zoe@example.com", "name": "Zoë", "language": "en", "issued_at": AT}
+MANAGE = {"subscriber_id": ID, "issue_id": ID, "issued_at": AT}
+MOVE = {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT}
 ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
@@ -115,9 +117,41 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
     ),
+    "ManageLinkRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": "zoe@example.com"},
+    ),
+    "ManageLinkRequest by a link": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": ID},
+    ),
+    "ChangeNameRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},
+    ),
+    "ChangeLanguageRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
+    ),
+    "ChangeAddressRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
+    ),
+    "ConfirmAddressRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "confirm_address", "token": MOVE},
+    ),
+    "ExportRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "export", "token": MANAGE},
+    ),
+    "EraseRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "erase", "token": MANAGE},
+    ),
     "AddressToken": (
         AddressToken.model_validate_json,
-        {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT},
+        MOVE,
     ),
     "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),

@@ -1,6 +1,15 @@
 """The two mails that answer a sign-up."""
 
-from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+import re
+
+from broadsheet.domain.subscribers import DueMail
+from broadsheet.mail.confirmation_mail import (
+    render_already_subscribed,
+    render_confirmation,
+    templates,
+    variables_of,
+)
+from broadsheet.mail.substitutions import BRACES
 from tests.broadsheet.mail.mails import NEWSLETTER, Read
 
 
@@ -33,3 +42,16 @@ class TestTheAnswersToASignUp:
         assert "R&amp;D &lt;weekly&gt;" in mail.html
         assert "R&D <weekly>" in mail.text
         assert mail.subject == "You are already subscribed to R&D <weekly>"
+
+    def test_its_templates_become_the_same_mail(self) -> None:
+        sharp = NEWSLETTER.model_copy(update={"name": "R&D {{weekly}} \\{{{"})
+        url = "https://news.example.com/it&that/confirm?token=a.b"
+        template, values = templates(sharp, DueMail.CONFIRMATION), BRACES | variables_of(url)
+
+        def filled(text: str) -> str:
+            return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
+
+        mail = render_confirmation(sharp, url)
+        assert filled(template.subject) == mail.subject
+        assert filled(template.text) == mail.text
+        assert filled(template.html) == mail.html

@@ -20,6 +20,7 @@ from broadsheet.mail.content import MailContent
 
 _VARIABLE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _BRACES = {"{": "left_brace", "}": "right_brace", "\\": "backslash"}
+BRACES = {variable: brace for brace, variable in _BRACES.items()}  # the values of these variables
 
 # Every variable of an issue's templates. The defaults of the name and the link are for a recipient
 # whose own got lost: a mail that reads well is better than one that SES silently drops.
@@ -30,7 +31,7 @@ TEMPLATE_DEFAULTS: dict[str, str] = {
     "unsubscribe_url_html": "#",
     "unsubscribe_url_text": "answer this email with the word unsubscribe",
     "unsubscribe_url_url": "",
-    **{variable: brace for brace, variable in _BRACES.items()},
+    **BRACES,
 }
 # Most issues don't need these, and each makes every entry longer. A variable of a fallback
 # contains its text, in hexadecimal UTF-8: deliver knows an issue by its templates alone.

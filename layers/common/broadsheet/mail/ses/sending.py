@@ -28,18 +28,20 @@ from broadsheet.mail.ses.results import (
     would_be_refused_again,
 )
 from broadsheet.mail.substitutions import (
+    BRACES,
     optional_variables,
     recipient_variables,
     template_defaults,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from mypy_boto3_sesv2.type_defs import (
         BulkEmailEntryTypeDef,
         MessageHeaderTypeDef,
+        MessageTypeDef,
         SendBulkEmailRequestTypeDef,
     )
 
@@ -185,9 +187,64 @@ def send_issue(
     that check, the call is refused for its old signature, which says nothing about the account.
     A call that is refused because of an entry is sent again by halves: the bad one fails alone.
     """
-    body = body_of(mail, recipients, link_of)
+    return _send_bulk(recipients, lambda some: body_of(mail, some, link_of), deadline)
+
+
+class Answer(NamedTuple):
+    """One reader's answer to a sign-up. ``variables``: those of its template."""
+
+    subscriber_id: UUID
+    email: str
+    variables: Mapping[str, str]
+
+
+def send_answers(
+    newsletter: Newsletter, template: MailContent, answers: Sequence[Answer], deadline: datetime
+) -> list[SendResult]:
+    """Send 1 to 50 readers the answer to their sign-ups; otherwise as ``send_issue``."""
+    request: dict[str, Any] = {
+        "FromEmailAddress": newsletter.from_header,
+        **_reply_to(newsletter),
+        "ConfigurationSetName": settings.confirmation_configuration_set(),
+        "DefaultContent": {
+            "Template": {
+                "TemplateContent": {
+                    "Subject": template.subject,
+                    "Html": template.html,
+                    "Text": template.text,
+                },
+                "TemplateData": to_json(BRACES).decode(),
+            }
+        },
+    }
+    headers = _headers(newsletter, template)
+
+    def body_of_some(some: Sequence[Answer]) -> bytes:
+        return to_json(
+            request | {"BulkEmailEntries": [_answer_entry(each, headers) for each in some]}
+        )
+
+    return _send_bulk(answers, body_of_some, deadline)
+
+
+def _answer_entry(answer: Answer, headers: list[MessageHeaderTypeDef]) -> BulkEmailEntryTypeDef:
+    return {
+        "Destination": {"ToAddresses": [answer.email]},
+        "ReplacementHeaders": headers,
+        "ReplacementTags": [{"Name": "subscriber", "Value": str(answer.subscriber_id)}],
+        "ReplacementEmailContent": {
+            "ReplacementTemplate": {
+                "ReplacementTemplateData": to_json(answer.variables).decode(),
+            }
+        },
+    }
+
+
+def _send_bulk[Entry](
+    entries: Sequence[Entry], body_of_some: Callable[[Sequence[Entry]], bytes], deadline: datetime
+) -> list[SendResult]:
     try:
-        with under_way(BulkCall(deadline.timestamp(), body)):
+        with under_way(BulkCall(deadline.timestamp(), body_of_some(entries))):
             answer = sending_client().send_bulk_email(DefaultContent={}, BulkEmailEntries=[])
     except (ClientError, BotoCoreError) as error:
         result = result_of(error)
@@ -195,24 +252,23 @@ def send_issue(
         # A refusal that does mean us is met again by the next claim.
         if refusal is Refusal.ACCOUNT and datetime.now(UTC) >= deadline:
             result = PAST_DEADLINE
-        half = len(recipients) // 2
+        half = len(entries) // 2
         if half and refusal is Refusal.RECIPIENT:
             return [
-                *send_issue(mail, recipients[:half], link_of, deadline),
-                *send_issue(mail, recipients[half:], link_of, deadline),
+                *_send_bulk(entries[:half], body_of_some, deadline),
+                *_send_bulk(entries[half:], body_of_some, deadline),
             ]
-        return [result] * len(recipients)
-    if len(answer.get("BulkEmailEntryResults", [])) != len(recipients):
-        return [OutcomeUnknown(reason="UNREADABLE_ANSWER")] * len(recipients)
+        return [result] * len(entries)
+    if len(answer.get("BulkEmailEntryResults", [])) != len(entries):
+        return [OutcomeUnknown(reason="UNREADABLE_ANSWER")] * len(entries)
     return [result_of_entry(result) for result in answer["BulkEmailEntryResults"]]
 
 
 def send_to_subscriber(
     newsletter: Newsletter, subscriber_id: SubscriberId, to: EmailAddress, content: MailContent
 ) -> str:
-    """Send one mail that a subscriber is owed, and return SES's message id.
+    """Send a welcome mail, or the newest issue with it, and return SES's message id.
 
-    That is an answer to a sign-up, a welcome mail, or the newest issue with it.
     Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
     and ``MailRefused`` when SES will never accept it.
     """
@@ -222,6 +278,20 @@ def send_to_subscriber(
         content,
         settings.confirmation_configuration_set(),
         {"subscriber": str(subscriber_id)},
+    )
+
+
+def send_to_new_address(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
+    """Send a mail to the address that a subscriber wants to move to. Raises as above.
+
+    It isn't tagged with the subscriber: if it bounces, their present address doesn't.
+    """
+    return _send_simple(
+        newsletter,
+        str(to),
+        content,
+        settings.confirmation_configuration_set(),
+        {"address": "new"},
     )
 
 
@@ -289,16 +359,7 @@ def _send_simple(
             Destination={"ToAddresses": [to]},
             ConfigurationSetName=configuration_set,
             EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
-            Content={
-                "Simple": {
-                    "Subject": {"Data": content.subject, "Charset": "UTF-8"},
-                    "Body": {
-                        "Text": {"Data": content.text, "Charset": "UTF-8"},
-                        "Html": {"Data": content.html, "Charset": "UTF-8"},
-                    },
-                    "Headers": _headers(newsletter, content),
-                }
-            },
+            Content={"Simple": _message(newsletter, content)},
         )
     except (ClientError, BotoCoreError) as error:
         result = result_of(error)
@@ -317,6 +378,27 @@ def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeader
     if content.unsubscribe_url is not None:
         headers += _list_headers(newsletter, f"<{content.unsubscribe_url}>")
     return headers
+
+
+def _message(newsletter: Newsletter, content: MailContent) -> MessageTypeDef:
+    message: MessageTypeDef = {
+        "Subject": {"Data": content.subject, "Charset": "UTF-8"},
+        "Body": {
+            "Text": {"Data": content.text, "Charset": "UTF-8"},
+            "Html": {"Data": content.html, "Charset": "UTF-8"},
+        },
+        "Headers": _headers(newsletter, content),
+    }
+    if content.attachment is not None:
+        message["Attachments"] = [
+            {
+                "FileName": content.attachment.file_name,
+                "ContentType": content.attachment.media_type,
+                "RawContent": content.attachment.content,
+                "ContentTransferEncoding": "BASE64",  # by default a line may be too long
+            }
+        ]
+    return message
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
