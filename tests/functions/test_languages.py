@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
@@ -105,7 +106,8 @@ def test_a_choice_that_there_isnt_changes_nothing(edge: Edge, choice: str) -> No
 
 
 def test_a_page_that_was_not_found_can_be_read_in_another_language(edge: Edge) -> None:
-    answer = get("/{proxy+}", query={"lang": "de", "a": "1"})
+    event = api_event("GET", "/{proxy+}", query={"lang": "de", "a": "1"}, headers=BROWSER)
+    answer = archive(event, context())
 
     assert (answer["statusCode"], language_of(answer)) == (404, "de")
     assert 'href="?lang=en&amp;a=1"' in answer["body"]
