@@ -14,6 +14,7 @@ from uuid import UUID
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.voice import Voice
+from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
 from broadsheet.web.inboxes import Inbox
 from broadsheet.web.pages import Frame, SignUpForm, WaitingSignUp
@@ -21,7 +22,7 @@ from broadsheet.web.pages import Frame, SignUpForm, WaitingSignUp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FRAME = Frame("The Harbour Letter")
+FRAME = Frame("The Harbour Letter", choices={Language("de"): "?lang=de", ENGLISH: "?lang=en"})
 VOICE = Voice(
     description=(
         "A letter about boats, tides and the people who wait for both. Twelve hundred words, no"

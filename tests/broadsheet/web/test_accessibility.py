@@ -50,8 +50,7 @@ def narrow(browser: Browser) -> Iterator[Page]:
 
 @cache
 def html_of(name: str, language: Language) -> str:
-    choices = {each: f"?lang={each.tag}" for each in i18n.languages()}
-    return PAGES[name](FRAME._replace(language=language, choices=choices))
+    return PAGES[name](FRAME._replace(language=language))
 
 
 def show(page: Page, name: str, language: Language = ENGLISH) -> None:
