@@ -50,7 +50,7 @@ def faults_of(text: str) -> list[str]:
             "begins within a sentence": not re.match(r"[A-Z0-9]", plain),
             "goes on elsewhere": bool(GOES_ON.search(plain)),
             "has no words": not re.search(r"[a-z]{2}", plain),
-            "is a sentence without an end": is_label and bool(re.search(r"[.?!:;] ", plain)),
+            "is a sentence without an end": is_label and bool(re.search(r"[.?!;] ", plain)),
             "is long for a label": is_label and len(plain) > LONGEST_LABEL,
         }.items()
         if is_so
