@@ -52,7 +52,7 @@ API = RESOURCES["Api"]["Properties"]
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 ASYNCHRONOUS = {
     "DispatchFunction"
@@ -68,6 +68,12 @@ OPEN_ROUTES = {
     "POST /subscriptions/confirm",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /subscription",
+    "POST /subscription",
+    "GET /subscription/link",
+    "POST /subscription/link",
+    "GET /subscription/address",
+    "POST /subscription/address",
     "GET /images/{file}",
     "GET /openapi.json",
     "GET /{proxy+}",

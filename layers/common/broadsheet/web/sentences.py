@@ -39,6 +39,7 @@ SENTENCES = {
     "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
     "missing-field": "this field is needed",
+    "unknown-act": "do must be one of {acts}",
     "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-text": "this must be text",
@@ -105,6 +106,10 @@ SENTENCES = {
     ),
     "invalid-address-token": (
         "this link to confirm your new address is not valid: open it from our mail again"
+    ),
+    "fresh-link-needed": (
+        "for this you need a link that was emailed to you within the last 24 hours: ask for a new "
+        "one"
     ),
     "expired-address-token": (
         "this link to confirm your new address has expired: please ask for the change again"
