@@ -146,6 +146,10 @@ SENTENCES = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
+    "name-without-fallback": (
+        "a reader who gave no name is addressed as reader, in English: "
+        "write what stands for the name, as in [[name|…]]"
+    ),
     "placeholder-not-yet": (
         "{written} isn't available yet: what it leads to comes with a later release"
     ),
