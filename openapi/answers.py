@@ -58,6 +58,13 @@ class SignUpForm(BaseModel):
     email: EmailAddress
 
 
+class CodeForm(BaseModel):
+    """The form that asks for the code, on the page after a sign-up."""
+
+    state: str = Field(description="The form's hidden field.")
+    code: str = Field(description="The eight digits of the mail; they may be grouped.")
+
+
 class SubscriptionForm(BaseModel):
     """What readers ask for with the link to their subscription.
 

@@ -4,17 +4,18 @@ No database is used: the newest issues come from the bucket, and RequestsQueue s
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidFields, PageNotFound
-from broadsheet.domain.requests import SubscribeRequest
+from broadsheet import __version__, settings, signed_tokens
+from broadsheet.domain.errors import DependencyUnavailable, InvalidFields, PageNotFound
+from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
-from broadsheet.telemetry import logger
-from broadsheet.web import caching, embedding, pages, sentences
+from broadsheet.telemetry import log_failure, logger
+from broadsheet.web import caching, embedding, inboxes, pages, sentences, sign_up_cookie
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
@@ -80,9 +81,29 @@ def subscribe(request: Request) -> Response:
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.check_your_inbox(request.frame, sign_up_url=request.link("/"))
-        return Response.page(HTTPStatus.ACCEPTED, page)
+        return _ask_for_code(request, wanted)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
+
+
+def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
+    """Return the page with the code's form, and the cookie by which the link needs no button.
+
+    The sign-up is stored already: without a key to sign with, the reader has the link.
+    """
+    state = ""
+    cookies: tuple[str, ...] = ()
+    try:
+        state = signed_tokens.sign_sign_up_state(SignUpState.of(sign_up))
+        cookies = (sign_up_cookie.after(sign_up.id, request),)
+    except DependencyUnavailable as error:
+        log_failure("no code can be asked for", error)
+    waiting = pages.WaitingSignUp(
+        {name: str(getattr(sign_up, name) or "") for name in pages.FIELDS},
+        inboxes.inbox_of(sign_up.email, settings.sender_address()),
+        state,
+    )
+    page = Response.page(HTTPStatus.ACCEPTED, pages.check_your_inbox(request.frame, waiting))
+    return replace(page, cookies=cookies)
 
 
 def _typed(fields: Mapping[str, object]) -> dict[str, object]:

@@ -296,7 +296,9 @@ def test_no_address_with_any_oddity_is_queued_or_logged(
     edge: Edge, output: Callable[[], str]
 ) -> None:
     text = mailed(hours=1)
-    typed = [email for email in INVALID_EMAILS.values() if "\ud800" not in email and len(email) < 9_000]
+    typed = [
+        email for email in INVALID_EMAILS.values() if "\ud800" not in email and len(email) < 9_000
+    ]
     for email in typed:
         move = call("POST", text, form={"do": "address", "email": email})
         link = call("POST", path="/subscription/link", form={"email": email})

@@ -81,6 +81,7 @@ class Timings(BaseModel):
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
+    code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
     manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
     address_budget_window: float = 24 * 3600
     source_budget_window: float = 3600
@@ -140,6 +141,11 @@ def newsletter() -> Newsletter:
             },
         }
     )
+
+
+def sender_address() -> str:
+    """Return the address in the From of the newsletter's mails, by which a mailbox finds them."""
+    return _required("SENDER_ADDRESS")
 
 
 @cache

@@ -217,6 +217,9 @@ def test_a_chain_of_errors_is_not_in_the_log(output: Callable[[], str]) -> None:
 
 READERS_WORDS = {
     errors.InvalidConfirmationToken(): ("This link doesn't work", True),
+    errors.InvalidSignUpState(): ("This form doesn't work", True),
+    errors.ExpiredCode(): ("This code doesn't work any more", True),
+    errors.SpentCode(): ("This code doesn't work any more", True),
     errors.ExpiredToken(): ("This link doesn't work any more", True),
     errors.PageNotFound(): ("This page doesn't exist", True),
     errors.DependencyUnavailable(): ("This doesn't work just now", False),

@@ -6,7 +6,9 @@ between two readers is substituted by SES, so that each mail is rendered once.
 
 import html
 from functools import cache
+from urllib.parse import urlsplit
 
+from broadsheet import settings
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import DueMail
 from broadsheet.mail import frame
@@ -14,12 +16,18 @@ from broadsheet.mail.content import MailContent
 from broadsheet.mail.substitutions import template_of
 
 _LANGUAGE = "en"  # of the templates
-_LINK = "https://link.invalid/"  # stands where each reader's own link goes; RFC 6761 reserves it
+_PLACEHOLDER = "placeholder"  # stands where each reader's own link has its token
+_CODE = "\ue001" * 4 + "\ue002" * 4  # likewise; no text has these characters of private use
 
 
-def render_confirmation(newsletter: Newsletter, confirm_url: str) -> MailContent:
-    """Render the mail that asks a new subscriber to confirm."""
-    return _answer("confirmation", newsletter, confirm_url=confirm_url)
+def render_confirmation(newsletter: Newsletter, confirm_url: str, code: str) -> MailContent:
+    """Render the mail that asks a new subscriber to confirm.
+
+    Its text ends with the code and our host in the form by which Apple's programs fill it in, on
+    that host's pages only (https://wicg.github.io/sms-one-time-codes/).
+    """
+    host = urlsplit(confirm_url).hostname
+    return _answer("confirmation", newsletter, confirm_url=confirm_url, code=code, host=host)
 
 
 def render_already_subscribed(newsletter: Newsletter) -> MailContent:
@@ -33,17 +41,25 @@ def templates(newsletter: Newsletter, mail: DueMail) -> MailContent:
     if mail is DueMail.ALREADY_SUBSCRIBED:
         content = render_already_subscribed(newsletter)
     else:
-        content = render_confirmation(newsletter, _LINK)
+        content = render_confirmation(newsletter, settings.confirmation_link(_PLACEHOLDER), _CODE)
+    link = settings.confirmation_link(_PLACEHOLDER)
+    code = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
     return MailContent(
         subject=template_of(content.subject, {}),
-        html=template_of(content.html, {_LINK: "link_html"}),
-        text=template_of(content.text, {_LINK: "link_text"}),
+        html=template_of(content.html, {html.escape(link): "link_html", **code}),
+        text=template_of(content.text, {link: "link_text", **code}),
     )
 
 
-def variables_of(link: str) -> dict[str, str]:
+def variables_of(link: str, code: str) -> dict[str, str]:
     """Return the values of one reader's confirmation mail, escaped for where they go."""
-    return {"link_html": html.escape(link), "link_text": link}
+    return {
+        "link_html": html.escape(link),
+        "link_text": link,
+        "code": code,
+        "code_start": code[:4],
+        "code_end": code[4:],
+    }
 
 
 def _answer(mail: str, newsletter: Newsletter, **values: object) -> MailContent:

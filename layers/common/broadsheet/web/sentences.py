@@ -115,6 +115,18 @@ SENTENCES = {
         "this link to confirm your new address has expired: please ask for the change again"
     ),
     "expired-confirmation-token": "this confirmation link has expired: please sign up again",
+    # Codes.
+    "invalid-sign-up-state": "this form is not valid: please sign up again to get a new code",
+    "invalid-code": "the code in our email has eight digits: please type all of them",
+    "wrong-code": "this is not the code in our newest email to you: please compare them",
+    "expired-code": (
+        "this code has expired, and the link in the same email still works: "
+        "follow it, or sign up again to get a new code"
+    ),
+    "spent-code": (
+        "these were too many wrong codes, and the link in our email still works: "
+        "follow it, or sign up again to get a new code"
+    ),
     # Pages and issues.
     "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
     "issue-not-found": "there is no issue with this id",
@@ -253,6 +265,11 @@ SENTENCES = {
 }
 # What a page says instead: its readers send no media types.
 _ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
+_HEADINGS_BY_CODE = {
+    "invalid-sign-up-state": "This form doesn't work",
+    "expired-code": "This code doesn't work any more",
+    "spent-code": "This code doesn't work any more",
+}
 _HEADINGS = {
     HTTPStatus.BAD_REQUEST: "We can't take this as it is",
     HTTPStatus.UNAUTHORIZED: "This link doesn't work",
@@ -327,6 +344,6 @@ def printed(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def heading(status: HTTPStatus) -> str:
-    """Return the heading of an error page."""
-    return _HEADINGS[status]
+def heading(status: HTTPStatus, code: str) -> str:
+    """Return the heading of an error's page."""
+    return _HEADINGS_BY_CODE.get(code) or _HEADINGS[status]

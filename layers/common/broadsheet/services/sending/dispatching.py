@@ -12,7 +12,12 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
-from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
+from broadsheet.database import (
+    consents_table,
+    delivery_batches_table,
+    feedback_progress_table,
+    issues_table,
+)
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
@@ -89,6 +94,10 @@ def report_problems(connection: Connection) -> OpenProblems:
             connection, now - grace - _dead_after_deadline()
         ),
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
+        completion={
+            "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
+            "always": consents_table.completion_since(connection),
+        },
     )
 
 

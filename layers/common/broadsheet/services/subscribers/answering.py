@@ -148,7 +148,9 @@ def _answer(owed: OwedAnswer) -> Answer:
     variables: dict[str, str] = {}
     if owed.mark.mail is DueMail.CONFIRMATION:
         token = signed_tokens.sign_confirmation(ConfirmationToken.of(owed.request))
-        variables = confirmation_mail.variables_of(settings.confirmation_link(token))
+        variables = confirmation_mail.variables_of(
+            settings.confirmation_link(token), signed_tokens.confirmation_code(owed.request)
+        )
     return Answer(owed.mark.subscriber_id, str(owed.request.email), variables)
 
 
