@@ -83,7 +83,7 @@ def _ask_again(request: Request, state: SignUpState, code: str, error: InvalidRe
         inboxes.inbox_of(state.email, settings.sender_address()),
         signed_tokens.sign_sign_up_state(state),
         code,
-        sentences.of_error(error),
+        sentences.on_page(error, request.language),
     )
     return Response.page(HTTPStatus.BAD_REQUEST, pages.check_your_inbox(request.frame, waiting))
 

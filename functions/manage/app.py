@@ -105,7 +105,7 @@ def _ask_for_fresh_link(request: Request, token: ManageToken) -> Response:
     error = FreshLinkNeeded()
     if not request.wants_page:
         raise error
-    form = _form(request, token, errors={"do": sentences.of_error(error)})
+    form = _form(request, token, errors={"do": sentences.on_page(error, request.language)})
     return Response.page(HTTPStatus.FORBIDDEN, pages.manage(request.frame, form))
 
 
@@ -131,7 +131,9 @@ def _refuse(
     """Show the page again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
-    form = _form(request, token, _typed(fields), sentences.of_fields(error.fields))
+    form = _form(
+        request, token, _typed(fields), sentences.of_fields(error.fields, request.language)
+    )
     return Response.page(HTTPStatus.BAD_REQUEST, pages.manage(request.frame, form))
 
 
@@ -201,7 +203,7 @@ def _refuse_link(request: Request, fields: Mapping[str, object], error: InvalidF
         request.frame,
         request.link("/subscription/link"),
         typed=_typed(fields),
-        errors=sentences.of_fields(error.fields),
+        errors=sentences.of_fields(error.fields, request.language),
     )
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 

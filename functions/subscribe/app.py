@@ -117,7 +117,7 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     typed = {name: str(text) for name, text in _typed(fields).items()}
     form = _form(request)._replace(
         typed=typed,
-        errors=sentences.of_fields(error.fields),
+        errors=sentences.of_fields(error.fields, request.language),
         # A form elsewhere may ask for a name, though ours doesn't.
         asks_for_name=settings.asks_for_name() or bool(typed["name"]),
     )

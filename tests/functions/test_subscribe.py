@@ -586,7 +586,8 @@ def test_the_sign_up_page_lists_the_newest_three_issues(edge: Edge) -> None:
     answer = get("/")
 
     links = re.findall(
-        r'<a href="([^"]*)" lang="en">([^<]*)</a>\s*<time datetime="([^"]*)"', answer["body"]
+        r'<a href="([^"]*)" lang="en" dir="auto">([^<]*)</a>\s*<time datetime="([^"]*)"',
+        answer["body"],
     )
     assert links == [
         (f"/prod/archive/{issue.slug}", issue.title, f"{issue.published_at:%Y-%m-%d}")

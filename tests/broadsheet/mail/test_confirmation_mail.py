@@ -6,6 +6,7 @@ import pytest
 
 from broadsheet import settings
 from broadsheet.domain.subscribers import DueMail
+from broadsheet.i18n import ENGLISH, Language
 from broadsheet.mail.confirmation_mail import (
     render_already_subscribed,
     render_confirmation,
@@ -46,11 +47,28 @@ class TestTheAnswersToASignUp:
         assert "R&D <weekly>" in mail.text
         assert mail.subject == "You are already subscribed to R&D <weekly>"
 
+    def test_each_answer_is_in_the_readers_language_and_says_so(self) -> None:
+        french = NEWSLETTER.model_copy(update={"name": "Le Phare", "language": "fr"})
+        german = Language("de")
+
+        confirmation = render_confirmation(french, "https://example.com/", "12345678", german)
+        second = render_already_subscribed(french, german)
+
+        assert confirmation.subject == "Bitte bestätigen Sie Ihr Abonnement: Le Phare"
+        assert second.subject == "Sie haben Le Phare schon abonniert"
+        assert "Der Code gilt 30 Minuten, der Link 7 Tage." in confirmation.text
+        assert "nichts hat sich geändert" in second.text
+        for mail in (confirmation, second):
+            assert '<html lang="de" dir="ltr">' in mail.html
+            assert '<cite lang="fr">Le Phare</cite>' in mail.html
+            assert "Gesendet von" in mail.html
+            assert "Sent by" not in mail.html + mail.text
+
     def test_its_templates_become_the_same_mail(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PUBLIC_URL", "https://news.example.com/it&that")
         sharp = NEWSLETTER.model_copy(update={"name": "R&D {{weekly}} \\{{{"})
         url = settings.confirmation_link("a.b")
-        template = templates(sharp, DueMail.CONFIRMATION)
+        template = templates(sharp, DueMail.CONFIRMATION, ENGLISH)
         values = BRACES | variables_of(url, "12345678")
 
         def filled(text: str) -> str:

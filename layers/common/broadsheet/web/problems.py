@@ -82,8 +82,8 @@ def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -
     return pages.error(
         request.frame,
         status,
-        sentences.heading(status, error.code),
-        sentences.printed(sentences.on_page(error)),
+        sentences.heading(status, error.code, request.language),
+        sentences.on_page(error, request.language),
         sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
     )
 

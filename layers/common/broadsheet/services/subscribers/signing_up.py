@@ -82,6 +82,7 @@ def _apply(connection: Connection, received: Sequence[ReceivedSignUp]) -> list[O
                     each.request,
                     each.correlation_id,
                     subscriber.mark,
+                    _language(each.request, subscriber.mark, subscriber),
                     known[each.request.id].mail_at,
                 )
                 for each in each_once
@@ -91,6 +92,11 @@ def _apply(connection: Connection, received: Sequence[ReceivedSignUp]) -> list[O
     if new:
         count("SignUps", new)
     return owed
+
+
+def _language(request: SubscribeRequest, mark: DueMark, subscriber: SignedUp) -> str:
+    """Return the language of an answer: whoever reads already has chosen theirs before."""
+    return subscriber.language if mark.mail is DueMail.ALREADY_SUBSCRIBED else request.language
 
 
 def _not_left_since(
