@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings, signed_tokens
-from broadsheet.domain.errors import DependencyUnavailable, InvalidFields, PageNotFound
+from broadsheet.domain.errors import DependencyUnavailable, InvalidFields
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
@@ -125,11 +125,6 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
-def show_nothing(_request: Request) -> Response:
-    """Respond to every path that doesn't exist."""
-    raise PageNotFound
-
-
 handler = router(
     {
         "GET /": show_sign_up,
@@ -138,6 +133,5 @@ handler = router(
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,
-        "GET /{proxy+}": show_nothing,
     }
 )

@@ -664,9 +664,7 @@ def test_a_reader_who_reloads_the_page_after_the_form_gets_the_form(
     assert edge.requests() == []
 
 
-@pytest.mark.parametrize(
-    "resource", ["/", "/form", "/embed.js", "/health", "/subscriptions", "/{proxy+}"]
-)
+@pytest.mark.parametrize("resource", ["/", "/form", "/embed.js", "/health", "/subscriptions"])
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 def test_head_gets_the_response_of_get_for_every_path(
     edge: Edge, resource: str, accept: str
@@ -726,20 +724,6 @@ def test_health_touches_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert answer["statusCode"] == 200
     assert json_of(answer) == {"status": "ok", "version": __version__}
-
-
-def test_a_page_that_does_not_exist_is_not_found(edge: Edge) -> None:
-    event = api_event("GET", "/{proxy+}", headers={"accept": BROWSER})
-    event["path"] = "/nowhere/at/all"
-    event["pathParameters"] = {"proxy": "nowhere/at/all"}
-
-    in_browser = handler(event, context())
-    in_program = handler(event | {"headers": {"accept": "*/*"}}, context())
-
-    assert in_browser["statusCode"] == in_program["statusCode"] == 404
-    assert "there is nothing here" in Page(in_browser).words.lower()
-    assert "there is nothing here" in problem_in(in_program)["detail"]
-    assert edge.requests() == []
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])

@@ -215,12 +215,13 @@ AUTHORS = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
+    "no-archive-page": (
+        "{written} is the link to an issue's page in the archive, where a welcome mail and an "
+        "issue with archive: false have none: leave it out"
+    ),
     "name-without-fallback": (
         "a reader who gave no name is addressed as reader, in English: "
         "write what stands for the name, as in [[name|…]]"
-    ),
-    "placeholder-not-yet": (
-        "{written} isn't available yet: what it leads to comes with a later release"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",

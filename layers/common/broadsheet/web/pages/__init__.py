@@ -8,18 +8,20 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
+from broadsheet.i18n.direction import direction
 from broadsheet.web.inboxes import Inbox
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from broadsheet.domain.archive import ArchivedIssue
+    from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -27,22 +29,26 @@ SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
 _FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
+_DESCRIBED = 20  # of the archive's issues, as many as a feed has
 
 _FRAMED_BY_NOBODY = "'none'"
 
 
-def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY) -> str:
+def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY, shows_an_issue: bool = False) -> str:
     """Return a page's Content-Security-Policy.
 
     ``scripts``: the whole text of each script inside the page. ``framed_by``: the pages that may
-    show it in a frame, as the directive ``frame-ancestors`` names them.
+    show it in a frame, as the directive ``frame-ancestors`` names them. ``shows_an_issue``: an
+    issue's elements may have styles of their own, and show images from anywhere.
     """
     return "; ".join(
         (
             "default-src 'none'",
             f"style-src {_source(_STYLESHEET)}",
             *([f"script-src {' '.join(map(_source, scripts))}"] if scripts else []),
-            "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
+            *(["style-src-attr 'unsafe-inline'"] if shows_an_issue else []),
+            # data: is the empty icon, so that browsers don't request /favicon.ico.
+            "img-src 'self' https: data:" if shows_an_issue else "img-src data:",
             "form-action 'self'",
             "base-uri 'none'",
             f"frame-ancestors {framed_by}",
@@ -56,6 +62,7 @@ def _source(text: str) -> str:
 
 
 FRAMED = policy(_FORM_SCRIPT, framed_by="*")
+OF_AN_ISSUE = policy(shows_an_issue=True)
 
 
 class Frame(NamedTuple):
@@ -110,6 +117,51 @@ def _form(shown: SignUpForm) -> dict[str, object]:
         "first_wrong_field": next((field for field in FIELDS if field in errors), None),
         "other_errors": [message for field, message in errors.items() if field not in FIELDS],
     }
+
+
+def archive(frame: Frame, address: str, issues: "Sequence[ArchivedIssue]", about: str = "") -> str:
+    """Return the list of all issues: the newest with what they are about, the others by year.
+
+    ``address``: the page's own, in full. ``about``: what the newsletter is about.
+    """
+    newest, others = issues[:_DESCRIBED], issues[_DESCRIBED:]
+    years = groupby(others, key=lambda issue: issue.published_at.year)
+    return _render(
+        "archive.html",
+        frame,
+        address=address,
+        description=about,
+        newest=newest,
+        years=[(year, list(of_year)) for year, of_year in years],
+    )
+
+
+def issue(
+    frame: Frame,
+    address: str,
+    page: "ArchivePage",
+    *,
+    older: "ArchivedIssue | None" = None,
+    newer: "ArchivedIssue | None" = None,
+) -> str:
+    """Return an issue's page in the archive; its policy is ``OF_AN_ISSUE``.
+
+    ``address``: the page's own, in full. ``older``, ``newer``: the issues before and after it.
+    """
+    return _render(
+        "issue.html",
+        frame,
+        address=address,
+        page=page,
+        older=older,
+        newer=newer,
+        direction=direction(frame.newsletter_language),
+    )
+
+
+def filled(template: str, frame: Frame, **values: object) -> str:
+    """Fill in a template that is no page: a feed, the sitemap or the icon, as XML."""
+    return _render(template, frame, **values)
 
 
 class WaitingSignUp(NamedTuple):
