@@ -54,7 +54,7 @@ API = RESOURCES["Api"]["Properties"]
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 ASYNCHRONOUS = {
     "DispatchFunction"
@@ -72,6 +72,12 @@ OPEN_ROUTES = {
     "POST /subscriptions/code",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /subscription",
+    "POST /subscription",
+    "GET /subscription/link",
+    "POST /subscription/link",
+    "GET /subscription/address",
+    "POST /subscription/address",
     "GET /archive",
     "GET /archive/{slug}",
     "GET /feed.xml",
