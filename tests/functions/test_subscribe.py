@@ -626,6 +626,25 @@ def test_only_the_bare_form_may_be_framed_and_its_answer_replaces_the_page_aroun
     assert "frame-ancestors 'none'" in refused["headers"]["Content-Security-Policy"]
 
 
+def test_a_page_chooses_the_language_of_its_form_and_of_what_follows(edge: Edge) -> None:
+    event = api_event("GET", "/form", query={"lang": "de"}, headers={"accept": BROWSER})
+    shown = handler(event, context())
+    event = api_event(
+        "POST",
+        "/subscriptions",
+        query={"lang": "de"},
+        body=urlencode(URSULA),
+        headers={"accept": BROWSER, "content-type": FORM},
+    )
+
+    answer = handler(event, context())
+
+    assert Page(shown).action == "/prod/subscriptions?lang=de"
+    assert '<html lang="de"' in shown["body"]
+    assert '<html lang="de"' in answer["body"]
+    assert taken(edge).language == "de"
+
+
 def test_a_foreign_page_gets_the_script_from_a_cache(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -664,9 +683,7 @@ def test_a_reader_who_reloads_the_page_after_the_form_gets_the_form(
     assert edge.requests() == []
 
 
-@pytest.mark.parametrize(
-    "resource", ["/", "/form", "/embed.js", "/health", "/subscriptions", "/{proxy+}"]
-)
+@pytest.mark.parametrize("resource", ["/", "/form", "/embed.js", "/health", "/subscriptions"])
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
 def test_head_gets_the_response_of_get_for_every_path(
     edge: Edge, resource: str, accept: str
@@ -726,20 +743,6 @@ def test_health_touches_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert answer["statusCode"] == 200
     assert json_of(answer) == {"status": "ok", "version": __version__}
-
-
-def test_a_page_that_does_not_exist_is_not_found(edge: Edge) -> None:
-    event = api_event("GET", "/{proxy+}", headers={"accept": BROWSER})
-    event["path"] = "/nowhere/at/all"
-    event["pathParameters"] = {"proxy": "nowhere/at/all"}
-
-    in_browser = handler(event, context())
-    in_program = handler(event | {"headers": {"accept": "*/*"}}, context())
-
-    assert in_browser["statusCode"] == in_program["statusCode"] == 404
-    assert "there is nothing here" in Page(in_browser).words.lower()
-    assert "there is nothing here" in problem_in(in_program)["detail"]
-    assert edge.requests() == []
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])

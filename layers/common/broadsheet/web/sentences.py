@@ -77,6 +77,10 @@ READERS = {
     "invalid-address-token": translatable(
         "This link to confirm your new address is not valid: open it from our mail again."
     ),
+    "fresh-link-needed": translatable(
+        "For this you need a link that was emailed to you within the last 24 hours: ask for a new "
+        "one."
+    ),
     "expired-address-token": translatable(
         "This link to confirm your new address has expired: please ask for the change again."
     ),
@@ -134,6 +138,7 @@ AUTHORS = {
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
     "json-expected": "send application/json",
     # Fields.
+    "unknown-act": "do must be one of {acts}",
     "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-a-truth-value": "this must be true or false",
