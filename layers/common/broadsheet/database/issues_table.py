@@ -273,7 +273,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
         """
         UPDATE issues
         SET frozen_at = now(),
-            frozen_under = 5,
+            frozen_under = 6,
             status = 'sending',
             audience = %(audience)s,
             sample_size = %(sample_size)s,
@@ -372,7 +372,9 @@ def edit(
                 archive = coalesce(%(archive)s, archive),
                 subject = %(subject)s,
                 html = %(html)s,
-                text = %(text)s
+                text = %(text)s,
+                -- An issue that an older release froze is sent by this one from here on.
+                frozen_under = CASE WHEN frozen_at IS NOT NULL THEN 6 END
             WHERE id = %(id)s
             """,
             {
