@@ -489,10 +489,14 @@ def resume(connection: Connection, issue_id: IssueId) -> None:
 
 
 def cancel(connection: Connection, issue_id: IssueId) -> None:
-    """End an issue before its time."""
+    """End an issue before its time. One that reached nobody leaves its slug to another."""
     connection.execute(
         """
-        UPDATE issues SET status = 'canceled', canceled_at = now(), paused_because = NULL
+        UPDATE issues
+        SET status = 'canceled',
+            canceled_at = now(),
+            paused_because = NULL,
+            slug = CASE WHEN frozen_at IS NULL THEN id::text ELSE slug END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending', 'paused')
         """,
         {"id": issue_id.root},
