@@ -45,6 +45,7 @@ class Uploads:
         self._say = say
         self._needs_all = needs_all
         self.names: dict[str, str] = {}  # of the issue's images in its file, by their addresses
+        self.lacking: list[str] = []  # those that can't be used, unless all are needed
 
     def upload(self, path: Path) -> Image:
         """Return where an image is, after uploading it if it is new. Raises ``CommandFailed``."""
@@ -98,6 +99,7 @@ class Uploads:
             if self._needs_all or isinstance(error, (NotReached, NoAccess)):
                 raise
             self._say(str(error))
+            self.lacking.append(address)
             return None
 
     def _beside(self, issue: IssueFile, address: str) -> Image:

@@ -34,7 +34,7 @@ def prepare(
     if file.unused:
         say(f"{path}: not used: {', '.join(file.unused)}.")
     uploads = Uploads(newsletter, say, needs_all=needs_images)
-    return Ready(file, file.request(uploads.body_of(file)), uploads.names)
+    return Ready(file, file.request(uploads.body_of(file)), uploads.names, uploads.lacking)
 
 
 def show_findings(ready: Ready, findings: Sequence[Finding]) -> None:

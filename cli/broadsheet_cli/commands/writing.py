@@ -88,11 +88,11 @@ def check(
     for path in files:
         ready = prepare(newsletter, path, needs_images=False)
         found = newsletter.preview(_of_issue(newsletter, path, ready.request)).warnings
-        is_wrong |= bool(found if strict else errors_in(found))
+        is_wrong |= bool(ready.lacking or (found if strict else errors_in(found)))
         documents += [ready.in_file(each) for each in found]
         if not as_json:
             show_findings(ready, found)
-            if not found:
+            if not found and not ready.lacking:
                 note(f"{path}: nothing to object to.", "green")
     if as_json:
         print_json(documents)
