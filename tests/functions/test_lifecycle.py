@@ -662,7 +662,7 @@ def test_an_issue_that_was_canceled_before_it_began_leaves_its_slug_to_the_next(
     for _ in range(2):
         issue_id = publish_issue(title="Tea", publish_at="2030-01-01T00:00:00Z")
         assert show(issue_id)["slug"] == "tea"
-        assert act_on(issue_id, "cancel")["statusCode"] == 200
+        assert act_on(issue_id, "cancel")["statusCode"] == 202
         assert show(issue_id)["slug"] == issue_id
 
     cloud.add_confirmed("ursula@example.com")
