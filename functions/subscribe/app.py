@@ -9,12 +9,12 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidFields, PageNotFound
+from broadsheet.domain.errors import InvalidField, InvalidFields, PageNotFound
 from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import logger
-from broadsheet.web import caching, embedding, pages, sentences
+from broadsheet.web import caching, embedding, pages, sentences, sign_up_proof
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
@@ -59,6 +59,7 @@ def _form(request: Request) -> SignUpForm:
         address=f"{request.site}/",
         voice=settings.voice(),
         asks_for_name=settings.asks_for_name(),
+        proof=sign_up_proof.of_new_form(),
     )
 
 
@@ -70,13 +71,17 @@ def lead_to_sign_up(request: Request) -> Response:
 def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
+    proof = sign_up_proof.of_request(request, fields)
     try:
         wanted = SubscribeRequest.model_validate(
             _typed(fields)
             | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+            | {"proof": proof.proof, "nonce": proof.nonce}
         )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
+    if proof.is_outdated and request.wants_page:
+        return _refuse(request, fields, InvalidFields({"form": InvalidField("outdated-form")}))
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:

@@ -10,13 +10,14 @@ from broadsheet.database import consents_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
     ConfirmRequest,
+    ReleaseRequest,
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
-from broadsheet.services.subscribers import signing_up, welcoming
+from broadsheet.services.subscribers import releasing, signing_up, strictness, welcoming
 from broadsheet.services.subscribers.signing_up import ReceivedSignUp
 from broadsheet.telemetry import correlated, count, logger
 
@@ -53,12 +54,16 @@ def apply(
     return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
 
 
-def _apply_one(connection: Connection, request: ConfirmRequest | UnsubscribeRequest) -> None:
+def _apply_one(
+    connection: Connection, request: ConfirmRequest | UnsubscribeRequest | ReleaseRequest
+) -> None:
     match request:
         case ConfirmRequest():
             confirm(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
+        case ReleaseRequest():
+            releasing.release(connection, request)
         case _:
             assert_never(request)
 
@@ -83,6 +88,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
+        strictness.count_confirmations(connection, given=1)
     logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)

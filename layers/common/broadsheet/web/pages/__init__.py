@@ -78,15 +78,17 @@ class Frame(NamedTuple):
 class SignUpForm(NamedTuple):
     """What the sign-up's page and its bare form show.
 
-    ``action``: where the form posts to. ``address``: the page's own, in full. When a form was
-    refused, ``typed`` is what was typed into each of ``FIELDS``, and ``errors`` has a message for
-    each wrong one. A message under any other key is shown above the fields.
+    ``action``: where the form posts to. ``address``: the page's own, in full. ``proof``: the
+    form's token. When a form was refused, ``typed`` is what was typed into each of ``FIELDS``, and
+    ``errors`` has a message for each wrong one. A message under any other key is shown above the
+    fields.
     """
 
     action: str
     address: str = ""
     voice: Voice = Voice()
     asks_for_name: bool = False
+    proof: str = ""
     newest: "Sequence[ArchivedIssue]" = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
