@@ -14,7 +14,7 @@ from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import logger
-from broadsheet.web import caching, embedding, pages, sentences, sign_up_proof
+from broadsheet.web import caching, disposable, embedding, pages, sentences, sign_up_proof
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
@@ -80,6 +80,9 @@ def subscribe(request: Request) -> Response:
         )
     except ValidationError as error:
         return _refuse(request, fields, invalid_fields(error))
+    if disposable.is_refused(wanted.email):
+        refused = InvalidFields({"email": InvalidField("disposable-address")})
+        return _refuse(request, fields, refused)
     if proof.is_outdated and request.wants_page:
         return _refuse(request, fields, InvalidFields({"form": InvalidField("outdated-form")}))
     requests_queue.send(wanted, request.correlation_id)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from broadsheet.domain.requests import SubscribeRequest, queued_request
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
@@ -38,7 +38,7 @@ def language_of(answer: dict[str, Any]) -> str:
 
 def taken(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = queued_request.validate_json(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from broadsheet import __version__
 from broadsheet.domain.archive import ArchiveIndex
-from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from broadsheet.domain.requests import SubscribeRequest, queued_request
 from broadsheet.storage import archive
 from functions.subscribe import app
 from functions.subscribe.app import handler
@@ -56,7 +56,7 @@ def get(resource: str, accept: str = BROWSER) -> dict[str, Any]:
 
 def taken(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = queued_request.validate_json(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

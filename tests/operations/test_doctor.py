@@ -671,6 +671,17 @@ def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) ->
     assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
 
 
+def test_strict_mode_and_kept_sign_ups_are_reported_as_advice(practice: Practice) -> None:
+    practice.dispatch_reports(strict_since="2026-11-22T12:00:00Z", suspicious_sign_ups={})
+    found = practice.finding("sign-ups")
+    assert (found.verdict, "2026-11-22T12:00:00Z" in found.says) == (Verdict.ADVICE, True)
+    practice.dispatch_reports(suspicious_sign_ups={"unproven": 1200, "domain": 3})
+    found = practice.finding("sign-ups")
+
+    assert "1,203 suspicious sign-ups" in found.says
+    assert "make sign-ups STACK=news" in "".join(found.fix)
+
+
 @pytest.mark.parametrize("reply", [{"FunctionError": "Unhandled"}, {}])
 def test_a_database_that_does_not_answer_leaves_the_issues_unknown(
     practice: Practice, reply: dict[str, Any]

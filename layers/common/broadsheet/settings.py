@@ -209,6 +209,12 @@ def warms_up() -> bool:
 
 
 @cache
+def refuses_disposable_domains() -> bool:
+    """Return whether addresses at domains of throw-away mailboxes can't sign up."""
+    return os.environ.get("REFUSE_DISPOSABLE_DOMAINS") == "true"
+
+
+@cache
 def sends_welcome_mail() -> bool:
     """Return whether new subscribers get the welcome mail, once an author has written one."""
     return os.environ.get("WELCOME_MAIL") == "true"

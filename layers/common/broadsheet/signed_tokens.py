@@ -35,7 +35,7 @@ from broadsheet.domain.requests import (
     UnsubscribeToken,
     now,
 )
-from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
 
@@ -170,6 +170,15 @@ def read_form(text: str) -> tuple[UUID, timedelta]:
         raise _invalid("form")
     made_at = datetime.fromtimestamp(int.from_bytes(payload[_UUID_BYTES:]) / 1000, UTC)
     return UUID(bytes=payload[:_UUID_BYTES]), now() - made_at
+
+
+def address_digests(email: EmailAddress) -> list[bytes]:
+    """Return what remembers an address without naming it: one digest by each key.
+
+    The first is by the key that signs; one that is stored may be by any.
+    """
+    keys = _signer("address digest").secret_keys
+    return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
 
 
 def load_keys() -> None:

@@ -30,7 +30,7 @@ from broadsheet.domain.previews import (
 from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
-    subscriber_request,
+    queued_request,
 )
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.domain.welcome import WelcomeRequest
@@ -42,6 +42,8 @@ ID = "0b9e1a5e-0000-4000-8000-000000000001"
 AT = "2026-11-22T12:00:00.123000Z"
 ORIGIN = {"source_address": "2001:db8::7", "user_agent": "Firefox"}
 TOKEN = {"email": "zoe@example.com", "name": "Zoë", "language": "en", "issued_at": AT}
+MANAGE = {"subscriber_id": ID, "issue_id": ID, "issued_at": AT}
+MOVE = {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT}
 ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
@@ -104,20 +106,52 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
-        subscriber_request.validate_json,
+        queued_request.validate_json,
         ASKED | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"},
     ),
     "ConfirmRequest": (
-        subscriber_request.validate_json,
+        queued_request.validate_json,
         ASKED | {"kind": "confirm", "token": TOKEN},
     ),
     "UnsubscribeRequest": (
-        subscriber_request.validate_json,
+        queued_request.validate_json,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
+    ),
+    "ManageLinkRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": "zoe@example.com"},
+    ),
+    "ManageLinkRequest by a link": (
+        queued_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": ID},
+    ),
+    "ChangeNameRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},
+    ),
+    "ChangeLanguageRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
+    ),
+    "ChangeAddressRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
+    ),
+    "ConfirmAddressRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "confirm_address", "token": MOVE},
+    ),
+    "ExportRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "export", "token": MANAGE},
+    ),
+    "EraseRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "erase", "token": MANAGE},
     ),
     "AddressToken": (
         AddressToken.model_validate_json,
-        {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT},
+        MOVE,
     ),
     "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
@@ -315,7 +349,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
     ("parse", "message"),
     [
         (
-            subscriber_request.validate_json,
+            queued_request.validate_json,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T13:00:00+01:00",'
                 '"origin":{"source_address":"192.0.2.7","user_agent":""},"kind":"subscribe",'
@@ -323,7 +357,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
             ),
         ),
         (
-            subscriber_request.validate_json,
+            queued_request.validate_json,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T12:00:00Z",'
                 '"origin":{"source_address":"2001:db8::7","user_agent":"Firefox"},"kind":"confirm",'

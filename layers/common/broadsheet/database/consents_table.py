@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
-    from broadsheet.domain.requests import ConfirmRequest, SubscribeRequest, UnsubscribeRequest
+    from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import SubscriberId
 
-type Change = Literal["signed_up", "confirmed", "unsubscribed"]
+type Change = Literal["signed_up", "confirmed", "unsubscribed", "address_changed"]
 
 
 def append(
     connection: Connection,
     subscriber_id: SubscriberId,
     change: Change,
-    request: SubscribeRequest | ConfirmRequest | UnsubscribeRequest,
+    request: SubscriberRequest,
     issue_id: IssueId | None = None,
 ) -> None:
     """Append a change; each request adds it once."""

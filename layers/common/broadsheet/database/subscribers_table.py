@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import SignUp, SubscribeRequest
+    from broadsheet.domain.requests import (
+        AddressToken,
+        ConfirmationToken,
+        SignUp,
+        SubscribeRequest,
+    )
     from broadsheet.domain.ses_events import BounceOrComplaint
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 
@@ -68,11 +73,7 @@ def find_suppressed(
 
 def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     """Return the subscriber with this address, locked until the transaction ends."""
-    with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
-        subscriber = cursor.execute(
-            _LOCK_BY_EMAIL,
-            {"email": str(email)},
-        ).fetchone()
+    subscriber = find_by_email(connection, email)
     if subscriber is None:
         raise LookupError("no subscriber has this address")
     return subscriber
@@ -85,6 +86,12 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
             _LOCK_BY_ID,
             {"id": subscriber_id.root},
         ).fetchone()
+
+
+def find_by_email(connection: Connection, email: EmailAddress) -> Subscriber | None:
+    """Return the subscriber with this address, locked until the transaction ends, if any."""
+    with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
+        return cursor.execute(_LOCK_BY_EMAIL, {"email": str(email)}).fetchone()
 
 
 class DueMark(NamedTuple):
@@ -273,14 +280,92 @@ def merge_confirmation(
     )
 
 
-def update_profile(connection: Connection, subscriber_id: SubscriberId, sign_up: SignUp) -> None:
-    """Store what the subscriber confirmed of themselves; without a name, the former one stays."""
+def update_profile(
+    connection: Connection, subscriber_id: SubscriberId, token: ConfirmationToken
+) -> None:
+    """Store what the subscriber confirmed of themselves, but for what they changed since.
+
+    Without a name, the former one stays.
+    """
     connection.execute(
         """
-        UPDATE subscribers SET name = coalesce(%(name)s, name), language = %(language)s
+        UPDATE subscribers
+        SET name = CASE
+                WHEN name_changed_at > %(issued_at)s THEN name ELSE coalesce(%(name)s, name)
+            END,
+            language = CASE
+                WHEN language_changed_at > %(issued_at)s THEN language ELSE %(language)s
+            END
         WHERE id = %(id)s
         """,
-        {"id": subscriber_id.root, "name": _text(sign_up.name), "language": sign_up.language},
+        {
+            "id": subscriber_id.root,
+            "name": _text(token.name),
+            "language": token.language,
+            "issued_at": token.issued_at,
+        },
+    )
+
+
+def change_name(
+    connection: Connection, subscriber_id: SubscriberId, name: SubscriberName | None, at: datetime
+) -> None:
+    """Store a name, or that there is none, unless it was changed or confirmed later."""
+    connection.execute(
+        """
+        UPDATE subscribers SET name = %(name)s, name_changed_at = %(at)s
+        WHERE id = %(id)s
+          AND %(at)s > coalesce(
+              greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+          )
+        """,
+        {"id": subscriber_id.root, "name": _text(name), "at": at},
+    )
+
+
+def change_language(
+    connection: Connection, subscriber_id: SubscriberId, language: str, at: datetime
+) -> None:
+    """Store a language, unless it was changed or confirmed later."""
+    connection.execute(
+        """
+        UPDATE subscribers SET language = %(language)s, language_changed_at = %(at)s
+        WHERE id = %(id)s
+          AND %(at)s > coalesce(
+              greatest(language_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+          )
+        """,
+        {"id": subscriber_id.root, "language": language, "at": at},
+    )
+
+
+def move(
+    connection: Connection, subscriber_id: SubscriberId, token: AddressToken, confirmed_at: datetime
+) -> SubscriberStatus:
+    """Store a confirmed new address and return the status, in which an old bounce counts no more.
+
+    A mail that was due went to the old address, and is no longer due.
+    """
+    return _status_after(
+        connection,
+        """
+        UPDATE subscribers
+        SET email = %(email)s,
+            address_issued_at = %(issued_at)s,
+            confirmed_at = CASE
+                WHEN confirmed_at IS NOT NULL THEN greatest(confirmed_at, %(confirmed_at)s)
+            END,
+            due_mail = NULL,
+            due_mail_since = NULL
+        WHERE id = %(id)s
+        RETURNING status
+        """,
+        {
+            "id": subscriber_id.root,
+            "email": str(token.email),
+            "issued_at": token.issued_at,
+            "confirmed_at": confirmed_at,
+        },
     )
 
 

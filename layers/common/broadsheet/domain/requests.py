@@ -100,6 +100,14 @@ class ManageToken(BaseModel):
     issue_id: IssueId = NO_ISSUE
     issued_at: Moment | None = None
 
+    def was_mailed_since(self, moved_at: datetime | None) -> bool:
+        """Return whether the link was mailed on request to the address of now.
+
+        ``moved_at``: since when the subscriber has it; None if they had no other. What only its
+        owner may do isn't done for the owner of an earlier one.
+        """
+        return self.issued_at is not None and (moved_at is None or self.issued_at > moved_at)
+
 
 class AddressToken(BaseModel):
     """The signed content of a link that was mailed to a subscriber's new address."""
@@ -170,9 +178,73 @@ class UnsubscribeRequest(_Request):
     token: UnsubscribeToken
 
 
-type SubscriberRequest = Annotated[
-    SubscribeRequest | ConfirmRequest | UnsubscribeRequest | ReleaseRequest,
-    Field(discriminator="kind"),
-]
+class ManageLinkRequest(_Request):
+    """Somebody wants the link to their subscription mailed.
 
-subscriber_request: TypeAdapter[SubscriberRequest] = TypeAdapter(SubscriberRequest)
+    ``reader``: an address that was typed, or whose link it was that can do too little.
+    """
+
+    kind: Literal["manage_link"] = "manage_link"
+    reader: EmailAddress | SubscriberId
+
+
+class ChangeNameRequest(_Request):
+    """A reader wants to be called something else, or nothing."""
+
+    kind: Literal["change_name"] = "change_name"
+    token: ManageToken
+    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)]
+
+
+class ChangeLanguageRequest(_Request):
+    """A reader wants mails in another language."""
+
+    kind: Literal["change_language"] = "change_language"
+    token: ManageToken
+    language: Language
+
+
+class ChangeAddressRequest(_Request):
+    """A reader wants their mail at another address, which has to confirm it."""
+
+    kind: Literal["change_address"] = "change_address"
+    token: ManageToken
+    email: EmailAddress
+
+
+class ConfirmAddressRequest(_Request):
+    """A reader pressed the button behind the link that was mailed to their new address."""
+
+    kind: Literal["confirm_address"] = "confirm_address"
+    token: AddressToken
+
+
+class ExportRequest(_Request):
+    """A reader wants all that is stored about them, mailed to their address."""
+
+    kind: Literal["export"] = "export"
+    token: ManageToken
+
+
+class EraseRequest(_Request):
+    """A reader wants all that is stored about them erased."""
+
+    kind: Literal["erase"] = "erase"
+    token: ManageToken
+
+
+type ManagingRequest = (
+    ManageLinkRequest
+    | ChangeNameRequest
+    | ChangeLanguageRequest
+    | ChangeAddressRequest
+    | ConfirmAddressRequest
+    | ExportRequest
+    | EraseRequest
+)
+
+type SubscriberRequest = SubscribeRequest | ConfirmRequest | UnsubscribeRequest | ManagingRequest
+
+type QueuedRequest = Annotated[SubscriberRequest | ReleaseRequest, Field(discriminator="kind")]
+
+queued_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)

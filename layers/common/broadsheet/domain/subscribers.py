@@ -182,6 +182,15 @@ class Subscriber(BaseModel):
     due_mail: DueMail | None
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
+    address_issued_at: datetime | None = None
+
+
+class AskedMail(StrEnum):
+    """A mail that a subscriber asked for on the page that manages their subscription."""
+
+    MANAGE_LINK = "manage_link"
+    NEW_ADDRESS = "new_address"
+    EXPORT = "export"
 
 
 class SourceAddress(RootModel[str]):

@@ -3,6 +3,16 @@
 from pydantic import BaseModel, ConfigDict
 
 
+class Attachment(BaseModel):
+    """A file that comes with a mail."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file_name: str
+    media_type: str
+    content: bytes
+
+
 class MailContent(BaseModel):
     """A complete mail to one person, with nothing left to substitute.
 
@@ -16,3 +26,4 @@ class MailContent(BaseModel):
     html: str
     text: str
     unsubscribe_url: str | None = None
+    attachment: Attachment | None = None

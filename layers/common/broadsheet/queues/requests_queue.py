@@ -14,10 +14,10 @@ from broadsheet.queues import sqs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broadsheet.domain.requests import SubscriberRequest
+    from broadsheet.domain.requests import QueuedRequest
 
 
-def send(request: SubscriberRequest, correlation_id: str) -> None:
+def send(request: QueuedRequest, correlation_id: str) -> None:
     """Store a reader's request. Raises ``DependencyUnavailable`` when SQS did not accept it."""
     try:
         sqs.client().send_message(
@@ -31,7 +31,7 @@ def send(request: SubscriberRequest, correlation_id: str) -> None:
         ) from error
 
 
-def send_all(requests: Sequence[SubscriberRequest], correlation_id: str) -> None:
+def send_all(requests: Sequence[QueuedRequest], correlation_id: str) -> None:
     """Store requests again. Raises ``DependencyUnavailable`` when SQS did not accept them all."""
     for chunk in batched(requests, sqs.BATCH_LIMIT, strict=False):
         try:

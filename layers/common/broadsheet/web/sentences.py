@@ -50,6 +50,9 @@ SENTENCES = {
         "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
     ),
     "invalid-value": "{reason}",
+    # Sign-ups.
+    "disposable-address": "this address is for a few minutes only: please give one that you keep",
+    "outdated-form": "this page was open for a long time: please press the button once more",
     # Images.
     "not-an-image": "send a JPEG, a PNG or a GIF: this is none of them, whatever its name says",
     "damaged-image": "this image is cut off or damaged: save it again as JPEG, PNG or GIF",

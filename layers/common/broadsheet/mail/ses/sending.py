@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import (
         BulkEmailEntryTypeDef,
         MessageHeaderTypeDef,
+        MessageTypeDef,
         SendBulkEmailRequestTypeDef,
     )
 
@@ -280,6 +281,20 @@ def send_to_subscriber(
     )
 
 
+def send_to_new_address(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
+    """Send a mail to the address that a subscriber wants to move to. Raises as above.
+
+    It isn't tagged with the subscriber: if it bounces, their present address doesn't.
+    """
+    return _send_simple(
+        newsletter,
+        str(to),
+        content,
+        settings.confirmation_configuration_set(),
+        {"address": "new"},
+    )
+
+
 def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> None:
     """Send an author's issue to one address as a test; no ledger has it.
 
@@ -344,16 +359,7 @@ def _send_simple(
             Destination={"ToAddresses": [to]},
             ConfigurationSetName=configuration_set,
             EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
-            Content={
-                "Simple": {
-                    "Subject": {"Data": content.subject, "Charset": "UTF-8"},
-                    "Body": {
-                        "Text": {"Data": content.text, "Charset": "UTF-8"},
-                        "Html": {"Data": content.html, "Charset": "UTF-8"},
-                    },
-                    "Headers": _headers(newsletter, content),
-                }
-            },
+            Content={"Simple": _message(newsletter, content)},
         )
     except (ClientError, BotoCoreError) as error:
         result = result_of(error)
@@ -372,6 +378,27 @@ def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeader
     if content.unsubscribe_url is not None:
         headers += _list_headers(newsletter, f"<{content.unsubscribe_url}>")
     return headers
+
+
+def _message(newsletter: Newsletter, content: MailContent) -> MessageTypeDef:
+    message: MessageTypeDef = {
+        "Subject": {"Data": content.subject, "Charset": "UTF-8"},
+        "Body": {
+            "Text": {"Data": content.text, "Charset": "UTF-8"},
+            "Html": {"Data": content.html, "Charset": "UTF-8"},
+        },
+        "Headers": _headers(newsletter, content),
+    }
+    if content.attachment is not None:
+        message["Attachments"] = [
+            {
+                "FileName": content.attachment.file_name,
+                "ContentType": content.attachment.media_type,
+                "RawContent": content.attachment.content,
+                "ContentTransferEncoding": "BASE64",  # by default a line may be too long
+            }
+        ]
+    return message
 
 
 def _reply_to(newsletter: Newsletter) -> dict[str, Any]:

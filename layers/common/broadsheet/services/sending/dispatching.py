@@ -12,7 +12,13 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
-from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
+from broadsheet.database import (
+    delivery_batches_table,
+    feedback_progress_table,
+    issues_table,
+    strict_mode_table,
+    suspicious_sign_ups_table,
+)
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
@@ -89,6 +95,8 @@ def report_problems(connection: Connection) -> OpenProblems:
             connection, now - grace - _dead_after_deadline()
         ),
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
+        strict_since=strict_mode_table.read(connection).since,
+        suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
     )
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import consents_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
     ConfirmRequest,
+    QueuedRequest,
     ReleaseRequest,
     SubscribeRequest,
-    SubscriberRequest,
     UnsubscribeRequest,
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
-from broadsheet.services.subscribers import releasing, signing_up, strictness, welcoming
+from broadsheet.services.subscribers import (
+    departing,
+    managing,
+    releasing,
+    signing_up,
+    strictness,
+    welcoming,
+)
 from broadsheet.services.subscribers.signing_up import ReceivedSignUp
 from broadsheet.telemetry import correlated, count, logger
 
@@ -25,11 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.requests import ManagingRequest
     from broadsheet.queues.worker import Received, Unfinished
 
 
 def apply(
-    connection: Connection, received: Sequence[Received[SubscriberRequest]], deadline: datetime
+    connection: Connection, received: Sequence[Received[QueuedRequest]], deadline: datetime
 ) -> dict[int, Unfinished]:
     """Apply requests, harmless when repeated, late or out of order; return what is unfinished.
 
@@ -55,7 +63,8 @@ def apply(
 
 
 def _apply_one(
-    connection: Connection, request: ConfirmRequest | UnsubscribeRequest | ReleaseRequest
+    connection: Connection,
+    request: ConfirmRequest | UnsubscribeRequest | ManagingRequest | ReleaseRequest,
 ) -> None:
     match request:
         case ConfirmRequest():
@@ -65,7 +74,7 @@ def _apply_one(
         case ReleaseRequest():
             releasing.release(connection, request)
         case _:
-            assert_never(request)
+            managing.apply(connection, request)
 
 
 def confirm(connection: Connection, request: ConfirmRequest) -> None:
@@ -76,6 +85,10 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """
     token = request.token
     with connection.transaction():
+        left_at = departing.departures(connection, [token.email]).get(token.email)
+        if left_at is not None and token.issued_at <= left_at:
+            logger.info("confirmation of an address that was left", request_id=str(request.id))
+            return
         subscribers_table.insert_pending(connection, token, token.issued_at)
         before = subscribers_table.lock_by_email(connection, token.email)
         status = subscribers_table.merge_confirmation(

@@ -16,7 +16,7 @@ from broadsheet.database.subscribers_table import DueMark
 from broadsheet.database.suspicious_sign_ups_table import Suspicious
 from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.services.subscribers import answering, strictness
+from broadsheet.services.subscribers import answering, departing, strictness
 from broadsheet.services.subscribers.answering import OwedAnswer
 from broadsheet.services.subscribers.budgets import Budgets
 from broadsheet.telemetry import count, logger
@@ -71,7 +71,7 @@ def _apply(
     owed: list[OwedAnswer] = []
     new = 0
     with connection.transaction():
-        for each_once in _rounds(received):
+        for each_once in _rounds(_not_left_since(connection, received)):
             subscribers = subscribers_table.sign_up(
                 connection, [each.request for each in each_once]
             )
@@ -97,6 +97,18 @@ def _apply(
     return owed
 
 
+def _not_left_since(
+    connection: Connection, received: Sequence[ReceivedSignUp]
+) -> list[ReceivedSignUp]:
+    """Leave out sign-ups of addresses whose owners have moved or been erased since."""
+    left_at = departing.departures(connection, [each.request.email for each in received])
+    return [
+        each
+        for each in received
+        if (at := left_at.get(each.request.email)) is None or each.request.received_at > at
+    ]
+
+
 def _rounds(received: Sequence[ReceivedSignUp]) -> Iterator[list[ReceivedSignUp]]:
     """Yield sign-ups in sets with each address once; nearly always, it is one set."""
     of_address: dict[str, list[ReceivedSignUp]] = defaultdict(list)
@@ -107,7 +119,7 @@ def _rounds(received: Sequence[ReceivedSignUp]) -> Iterator[list[ReceivedSignUp]
             of_address[str(each.request.email)].append(each)
     for sign_ups in of_address.values():
         sign_ups.sort(key=lambda each: each.request.received_at)
-    for number in range(max(map(len, of_address.values()))):
+    for number in range(max(map(len, of_address.values()), default=0)):
         yield [sign_ups[number] for sign_ups in of_address.values() if len(sign_ups) > number]
 
 
@@ -157,6 +169,9 @@ def _apply_new(
     if kept:
         suspicious_sign_ups_table.insert(connection, kept)
         count("SuspiciousSignUps", len(kept))
+        strictness.count_confirmations(
+            connection, asked=sum(each.reason is Withheld.UNPROVEN for each in kept)
+        )
     return {each.request.id: AppliedSignUp(each.granted, each.is_proven, None) for each in sign_ups}
 
 
