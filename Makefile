@@ -199,6 +199,11 @@ catalogues: .venv/.installed ## Bring the catalogues of the readers' texts up to
 	@$(python) -m translations $(LANGUAGE)
 	@$(python) layers/common/compile_catalogues.py layers/common/broadsheet/i18n/locales
 
+.PHONY: page-pictures
+page-pictures: .venv/.installed ## Take the pictures of docs/readers.md: every page, narrow and wide; PAGE=confirm takes one
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.page_pictures $(if $(PAGE),--page "$$PAGE")
+export PAGE
+
 .PHONY: mail-pictures
 mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.mail_pictures \

@@ -32,6 +32,9 @@ PARAMETERS = {
     "NewsletterName": "The Local Broadsheet",
     "SenderName": "The Local Broadsheet",
     "SenderAddress": SENDER,
+    "Description": "A newsletter on this machine. All of its mails come to the local inbox.",
+    "Frequency": "Whenever you publish",
+    "AskForName": "true",
     "ConfirmationsPerSourcePerHour": "1000",  # all readers are one source here: this machine
 }
 CONFIGURATION_SETS = {  # by their resource: the output that has their name

@@ -11,6 +11,7 @@ from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.requests import Language
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
@@ -52,10 +53,21 @@ class Finding(Answer):
 
 
 class SignUpForm(BaseModel):
-    """What a reader signs up with; other fields are left unread."""
+    """What a reader signs up with; other fields are left unread.
+
+    ``language``: of the mails to them; by default the one that ``Accept-Language`` prefers.
+    """
 
     name: SubscriberName | None = None
     email: EmailAddress
+    language: Language | None = None
+
+
+class CodeForm(BaseModel):
+    """The form that asks for the code, on the page after a sign-up."""
+
+    state: str = Field(description="The form's hidden field.")
+    code: str = Field(description="The eight digits of the mail; they may be grouped.")
 
 
 class Received(Answer):

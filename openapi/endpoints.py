@@ -195,6 +195,21 @@ READERS: dict[str, Endpoint] = {
         parameters=(TOKEN,),
         errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
     ),
+    "GET /subscriptions/code": Endpoint(
+        "Lead to the sign-up page", {SEE_OTHER: Answered("To the page.", headers=("Location",))}
+    ),
+    "POST /subscriptions/code": Endpoint(
+        "Confirm a subscription by the code of its mail",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        takes=answers.CodeForm,
+        takes_forms=True,
+        errors=(
+            *(errors.InvalidSignUpState, errors.InvalidCode, errors.WrongCode),
+            *(errors.ExpiredCode, errors.SpentCode),
+            *(errors.InvalidForm, errors.DependencyUnavailable),
+        ),
+        example={"state": "eyJlbWFpbCI6….4fCmxw", "code": "1234 5678"},
+    ),
     "GET /subscriptions/unsubscribe": Endpoint(
         "Show the button that unsubscribes",
         {OK: Answered("The page.", media_types=(PAGE,))},

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-WIDTH, HEIGHT = 400, 600  # CSS pixels: three pictures fit beside each other
+WIDTH, HEIGHT = 400, 660  # CSS pixels: three pictures fit beside each other
 ENLARGED = 2  # for screens with more than one pixel for each of CSS's
 MAX_BYTES = 150_000
 APPLY_MILLISECONDS = 60_000  # the functions start, and a queue is polled

@@ -1,13 +1,12 @@
-"""Sign-ups that nobody wanted: what they prove, what is kept of them, and what the operator does."""
+"""Sign-ups that nobody wanted: what is kept of them, and what the operator does."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from typing import Literal
 from uuid import UUID, uuid4
 
 import pytest
 
-from broadsheet import signed_tokens
 from broadsheet.domain.requests import Origin, ReleaseRequest, SubscribeRequest
 from broadsheet.domain.strict_mode import Completion, Withheld, is_strict
 from broadsheet.domain.subscribers import EmailAddress, SourceAddress
@@ -20,19 +19,27 @@ URSULA = "ursula@example.com"
 
 
 def sign_up(
-    email: str = URSULA, *, number: int = 7, minutes: float = 0, **proof: Any
+    email: str = URSULA,
+    *,
+    number: int = 7,
+    minutes: float = 0,
+    proof: Literal["form", "author"] | None = None,
+    nonce: UUID | None = None,
 ) -> SubscribeRequest:
     source = SourceAddress(f"198.51.{number // 250}.{number % 250}")
     return SubscribeRequest(
         email=EmailAddress(email),
         received_at=at(minutes),
         origin=Origin(source_address=source),
-        **proof,
+        proof=proof,
+        nonce=nonce,
     )
 
 
-def from_form(email: str = URSULA, nonce: UUID | None = None, **place: Any) -> SubscribeRequest:
-    return sign_up(email, proof="form", nonce=nonce or uuid4(), **place)
+def from_form(
+    email: str = URSULA, nonce: UUID | None = None, *, number: int = 7, minutes: float = 0
+) -> SubscribeRequest:
+    return sign_up(email, number=number, minutes=minutes, proof="form", nonce=nonce or uuid4())
 
 
 def enroll(*requests: SubscribeRequest | ReleaseRequest) -> list[str]:
@@ -286,4 +293,3 @@ def test_beyond_the_pace_of_an_hour_mails_wait(
     assert len(cloud.ses.mails()) == 1
     turns = cloud.rows("SELECT mail_at FROM sign_ups WHERE mail_at IS NOT NULL ORDER BY 1")
     assert turns[1]["mail_at"] - turns[0]["mail_at"] == timedelta(seconds=10)
-

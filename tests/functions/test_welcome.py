@@ -76,6 +76,20 @@ def test_who_confirms_is_welcomed_once_with_their_name_and_a_way_out(cloud: Clou
     assert set(mail.tags) == {"subscriber"}
 
 
+def test_who_gave_no_name_is_welcomed_and_mailed_with_the_fallback(cloud: Cloud) -> None:
+    welcome(title="Welcome, [[name]]", markdown="Good to have you, [[name|dear friend]].")
+
+    enroll(confirmation(at(0), at(1), name=None))
+    issue_id = publish_issue(title="Dear [[name]]", markdown="Hello, [[name|you]]!")
+    send(cloud, issue_id)
+
+    first, second = mails(cloud)
+    assert first.subject == "Welcome, reader"
+    assert "Good to have you, dear friend." in (first.text or "")
+    assert second.subject == "Dear reader"
+    assert "Hello, you!" in (second.text or "")
+
+
 def test_the_link_of_the_welcome_mail_unsubscribes(cloud: Cloud) -> None:
     welcome()
     enroll(confirmation(at(0), at(1)))

@@ -45,6 +45,18 @@ CREATE TABLE tombstones (
     because text NOT NULL CHECK (because IN ('erased', 'moved'))
 );
 
+-- Confirming: by which way, and the wrong codes that were typed. An older release stores no way.
+ALTER TABLE consents
+    ADD COLUMN way text,
+    ADD CHECK (way IN ('code', 'same-browser', 'button', 'api')) NOT VALID,
+    ADD CHECK (way IS NULL OR change = 'confirmed') NOT VALID;
+CREATE TABLE wrong_codes (
+    request_id uuid PRIMARY KEY,
+    sign_up_id uuid NOT NULL,                 -- no foreign key: its row may come later
+    received_at timestamptz NOT NULL
+);
+CREATE INDEX wrong_codes_of_sign_up ON wrong_codes (sign_up_id, received_at);
+
 -- What shows that a program did not fill in the form: a signed, timed token of it, or an author's.
 ALTER TABLE sign_ups ADD COLUMN is_proven boolean NOT NULL DEFAULT false;
 ALTER TABLE send_governor ADD COLUMN next_unproven_at timestamptz NOT NULL DEFAULT '-infinity';

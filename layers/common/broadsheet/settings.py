@@ -84,6 +84,7 @@ class Timings(BaseModel):
     form_valid: float = 2 * 3600  # a page that stays open; after that it is shown again
     strict_mode_checked: float = 15  # between two looks at the hour's confirmations
     confirmation_valid: float = 7 * 24 * 3600
+    code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
     manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
     address_budget_window: float = 24 * 3600
     source_budget_window: float = 3600
@@ -145,6 +146,11 @@ def newsletter() -> Newsletter:
             },
         }
     )
+
+
+def sender_address() -> str:
+    """Return the address in the From of the newsletter's mails, by which a mailbox finds them."""
+    return _required("SENDER_ADDRESS")
 
 
 @cache

@@ -30,6 +30,7 @@ from broadsheet.domain.previews import (
 from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
+    SignUpState,
     queued_request,
 )
 from broadsheet.domain.ses_events import SesEvent
@@ -111,7 +112,22 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "ConfirmRequest": (
         queued_request.validate_json,
-        ASKED | {"kind": "confirm", "token": TOKEN},
+        ASKED | {"kind": "confirm", "way": "code", "token": TOKEN | {"sign_up_id": ID}},
+    ),
+    "WrongCodeRequest": (
+        queued_request.validate_json,
+        ASKED | {"kind": "wrong_code", "sign_up_id": ID},
+    ),
+    "SignUpState": (
+        SignUpState.model_validate_json,
+        {
+            "id": ID,
+            "received_at": AT,
+            "email": "zoe@example.com",
+            "name": "Zoë",
+            "language": "en",
+            "wrong_codes": 1,
+        },
     ),
     "UnsubscribeRequest": (
         queued_request.validate_json,
@@ -153,7 +169,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         AddressToken.model_validate_json,
         MOVE,
     ),
-    "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
+    "ConfirmationToken": (
+        ConfirmationToken.model_validate_json,
+        TOKEN | {"sign_up_id": ID},
+    ),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
     "SesEvent": (
@@ -200,6 +219,7 @@ PARTS = {
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
+    "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
@@ -215,7 +235,7 @@ OUR_OWN = {
             "LedgerRow",
             "Subscriber",
         ),
-        *("OpenProblems", "PausedIssue", "WelcomeMail", "RenderedWelcome"),
+        *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

@@ -156,14 +156,14 @@ def checked_markdown(body: str) -> None:
     """Render Markdown and look for faults, as the preview does."""
     draft = IssueDraft(title=TITLE, content=MarkdownContent(markdown=body))
     rendering = render_issue(draft.title, draft.content, WITH_TYPOGRAPHY)
-    checking.of_content(draft, rendering)
+    checking.of_content(draft, rendering, "en")
 
 
 def checked_html(body: str) -> None:
     """Do the same with HTML."""
     draft = IssueDraft(title=TITLE, content=HtmlContent(html=body))
     rendering = render_issue(draft.title, draft.content, NEWSLETTER)
-    checking.of_content(draft, rendering)
+    checking.of_content(draft, rendering, "en")
 
 
 def check(render: Callable[[int], object]) -> None:

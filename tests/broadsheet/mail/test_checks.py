@@ -23,11 +23,13 @@ TEXT = "The harbour master wrote again, about the tide and the boats, and about 
 FILES = "![a boat](https://x.test/b.png)"
 
 
-def found(fields: dict[str, object]) -> list[tuple[str, str | None]]:
+def found(
+    fields: dict[str, object], language: str = NEWSLETTER.language
+) -> list[tuple[str, str | None]]:
     """Return the codes and places of all that is found in an issue with a preheader."""
     draft = IssueDraft.model_validate({"title": "A title", "preheader": "It begins"} | fields)
     rendering = render_issue(draft.title, draft.content, NEWSLETTER, draft.preheader)
-    findings = [*rendering.findings, *checking.of_content(draft, rendering)]
+    findings = [*rendering.findings, *checking.of_content(draft, rendering, language)]
     assert len(of_findings(findings)) == len(findings)  # each has a sentence
     return [(each.code, each.where) for each in findings]
 
@@ -489,3 +491,20 @@ def test_every_code_is_documented_with_its_severity_and_has_a_sentence() -> None
     assert used <= SENTENCES.keys()
     assert errors == ERRORS
     assert warnings == used - ERRORS
+
+
+@pytest.mark.parametrize(
+    ("markdown", "language", "is_found"),
+    [
+        ("Hallo [[name]]!", "de", True),
+        ("[Hallo](https://x.test/[[name]])", "de-AT", True),
+        ("Hallo [[name|zusammen]]!", "de", False),
+        ("Hallo!", "de", False),
+        ("Hello [[name]]!", "en-GB", False),
+    ],
+)
+def test_a_name_needs_a_fallback_where_ours_would_be_english(
+    markdown: str, language: str, *, is_found: bool
+) -> None:
+    codes = [code for code, _ in found({"markdown": markdown}, language)]
+    assert ("name-without-fallback" in codes) is is_found

@@ -15,7 +15,8 @@ from broadsheet.domain.archive import ArchivedIssue
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.voice import Voice
 from broadsheet.web import pages
-from broadsheet.web.pages import Frame, SignUpForm
+from broadsheet.web.inboxes import Inbox
+from broadsheet.web.pages import Frame, SignUpForm, WaitingSignUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +72,22 @@ REFUSED = SignUpForm(
     errors={"email": "the part after the @ must be a full domain, such as example.com"},
 )
 
+WAITING = WaitingSignUp(
+    {"name": "Ursula", "email": "ursula@gmail.com"},
+    Inbox("Gmail", "https://mail.google.com/mail/u/0/"),
+    "a-signed-state",
+)
+WRONG_CODE = WAITING._replace(code="1234 5678", wrong="this is not the code: please compare them")
+WITHOUT_CODE = WaitingSignUp({"name": "", "email": "ursula@example.com"})
+
 PAGES: dict[str, Callable[[Frame], str]] = {
     "sign-up": lambda frame: pages.sign_up(frame, WITH_A_VOICE),
     "sign-up-plain": lambda frame: pages.sign_up(frame, SignUpForm("/subscriptions")),
     "sign-up-refused": lambda frame: pages.sign_up(frame, REFUSED),
     "form": lambda frame: pages.bare_form(frame, SignUpForm("/subscriptions")),
-    "check-your-inbox": lambda frame: pages.check_your_inbox(frame, sign_up_url="/"),
+    "check-your-inbox": lambda frame: pages.check_your_inbox(frame, WAITING),
+    "check-your-inbox-wrong-code": lambda frame: pages.check_your_inbox(frame, WRONG_CODE),
+    "check-your-inbox-without-code": lambda frame: pages.check_your_inbox(frame, WITHOUT_CODE),
     "confirm": lambda frame: pages.confirm(frame, "/subscriptions/confirm?token=t"),
     "confirmed": lambda frame: pages.confirmed(frame, sign_up_url="/"),
     "unsubscribe": lambda frame: pages.unsubscribe(frame, "/subscriptions/unsubscribe?token=t"),

@@ -214,9 +214,30 @@ def test_an_error_page_says_what_can_be_done() -> None:
     assert {"href": "../?a=1&b=2"} in elements.named("a")
 
 
-@pytest.mark.parametrize("name", ["check-your-inbox", "confirmed", "unsubscribed"])
+@pytest.mark.parametrize("name", ["confirmed", "unsubscribed"])
 def test_the_page_after_an_action_links_to_the_sign_up_page(name: str) -> None:
     assert '<a href="/">sign up again</a>' in PAGES[name]
+
+
+def test_the_page_after_a_sign_up_says_what_is_left_and_asks_for_the_code() -> None:
+    elements = Elements(PAGES["check-your-inbox"])
+    code = elements.input("code")
+    assert "You are not subscribed yet." in elements.text
+    assert (code["autocomplete"], code["inputmode"]) == ("one-time-code", "numeric")
+    assert code["aria-describedby"] == "code-hint"
+    assert {"for": "code"} in elements.named("label")
+    assert [form["action"] for form in elements.named("form")] == [
+        "/subscriptions/code",
+        "/subscriptions",
+    ]
+    assert "/" in [link["href"] for link in elements.named("a")]
+
+
+def test_a_wrong_code_is_said_beside_its_field_which_has_the_focus() -> None:
+    code = Elements(PAGES["check-your-inbox-wrong-code"]).input("code")
+    assert code["aria-describedby"] == "code-hint code-wrong"
+    assert code["value"] == "1234 5678"
+    assert {"aria-invalid", "autofocus"} < code.keys()
 
 
 def test_pages_say_received_and_not_done() -> None:

@@ -107,6 +107,7 @@ class SignedUp(NamedTuple):
 
     id: UUID
     email: str
+    language: str
     status: SubscriberStatus
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None
@@ -152,7 +153,8 @@ def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> d
     with connection.cursor(row_factory=args_row(_signed_up)) as cursor:
         found = cursor.execute(
             """
-            SELECT id, email, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
+            SELECT
+                id, email, language, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
             FROM subscribers
             WHERE email = ANY (%(emails)s)
             ORDER BY id
@@ -166,6 +168,7 @@ def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> d
 def _signed_up(  # noqa: PLR0913, PLR0917 - a row's columns
     subscriber_id: UUID,
     email: str,
+    language: str,
     status: str,
     confirmed_at: datetime | None,
     unsubscribed_at: datetime | None,
@@ -175,6 +178,7 @@ def _signed_up(  # noqa: PLR0913, PLR0917 - a row's columns
     return SignedUp(
         subscriber_id,
         email,
+        language,
         SubscriberStatus(status),
         confirmed_at,
         unsubscribed_at,

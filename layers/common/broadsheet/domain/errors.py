@@ -319,6 +319,36 @@ class ExpiredToken(BroadsheetError):
     code = "expired-confirmation-token"
 
 
+class InvalidSignUpState(InvalidRequest):
+    """The field ``state`` of the form that asks for the code is not as we signed it."""
+
+    code = "invalid-sign-up-state"
+
+
+class InvalidCode(InvalidRequest):
+    """The code is none: it doesn't have eight digits."""
+
+    code = "invalid-code"
+
+
+class WrongCode(InvalidRequest):
+    """The code is another than that of the confirmation mail."""
+
+    code = "wrong-code"
+
+
+class ExpiredCode(ExpiredToken):
+    """The sign-up is too old for its code."""
+
+    code = "expired-code"
+
+
+class SpentCode(ExpiredToken):
+    """Too many wrong codes were typed for a sign-up."""
+
+    code = "spent-code"
+
+
 class ExpiredAddressToken(ExpiredToken):
     """The token of a link to confirm a new address is ours and too old."""
 

@@ -68,14 +68,51 @@ class SignUp(BaseModel):
 
 
 class ConfirmationToken(SignUp):
-    """The signed content of a confirmation link: a sign-up, and when its mail was made."""
+    """The signed content of a confirmation link: a sign-up, and when its mail was made.
+
+    ``sign_up_id``: of the request; None in links from before it was in them.
+    """
 
     issued_at: Moment = Field(default_factory=now)
+    sign_up_id: UUID | None = None
 
     @classmethod
-    def of(cls, sign_up: SignUp) -> Self:
+    def of(cls, sign_up: "SubscribeRequest") -> Self:
         """Return the token, issued now, of a sign-up."""
-        return cls.model_validate({name: getattr(sign_up, name) for name in SignUp.model_fields})
+        return cls.model_validate(_fields_of(sign_up) | {"sign_up_id": sign_up.id})
+
+
+class SignUpState(SignUp):
+    """The signed content of the form that asks for the code: a sign-up, and its wrong codes.
+
+    ``wrong_codes`` counts those of a person who corrects them on one page after the other. Enroll
+    counts all.
+    """
+
+    id: UUID
+    received_at: Moment
+    wrong_codes: int = Field(default=0, ge=0, strict=True)
+
+    @classmethod
+    def of(cls, sign_up: "SubscribeRequest") -> Self:
+        """Return the state of a new sign-up."""
+        return cls.model_validate(
+            _fields_of(sign_up) | {"id": sign_up.id, "received_at": sign_up.received_at}
+        )
+
+    def after_wrong_code(self) -> Self:
+        """Return the state with one more wrong code."""
+        return self.model_copy(update={"wrong_codes": self.wrong_codes + 1})
+
+    def confirmation(self) -> ConfirmationToken:
+        """Return what the right code confirms: as old as the sign-up."""
+        return ConfirmationToken.model_validate(
+            _fields_of(self) | {"issued_at": self.received_at, "sign_up_id": self.id}
+        )
+
+
+def _fields_of(sign_up: SignUp) -> dict[str, object]:
+    return {name: getattr(sign_up, name) for name in SignUp.model_fields}
 
 
 class UnsubscribeToken(BaseModel):
@@ -164,11 +201,26 @@ class ReleaseRequest(BaseModel):
         return self.model_copy(update={"id": uuid5(self.id, "next")})
 
 
+type Way = Literal["code", "same-browser", "button", "api"]
+
+
 class ConfirmRequest(_Request):
-    """A reader pressed the button behind the link that was mailed to them."""
+    """A reader confirmed.
+
+    ``way``: by the code; by the link in the browser that signed up; by the button behind the link,
+    which is all that can be said of it; or by a program, which asked for no page.
+    """
 
     kind: Literal["confirm"] = "confirm"
     token: ConfirmationToken
+    way: Way = "button"
+
+
+class WrongCodeRequest(_Request):
+    """Somebody typed a wrong code for a sign-up."""
+
+    kind: Literal["wrong_code"] = "wrong_code"
+    sign_up_id: UUID
 
 
 class UnsubscribeRequest(_Request):
@@ -243,7 +295,9 @@ type ManagingRequest = (
     | EraseRequest
 )
 
-type SubscriberRequest = SubscribeRequest | ConfirmRequest | UnsubscribeRequest | ManagingRequest
+type SubscriberRequest = (
+    SubscribeRequest | ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest
+)
 
 type QueuedRequest = Annotated[SubscriberRequest | ReleaseRequest, Field(discriminator="kind")]
 

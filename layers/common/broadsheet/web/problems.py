@@ -64,7 +64,7 @@ def respond(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.SpentBudget):
         headers = {"Retry-After": str(error.seconds)}
     if request.wants_page:
-        return Response.page(status, _page(request, status, sentences.on_page(error)), headers)
+        return Response.page(status, _page(request, status, error), headers)
     return _problem(status, error, headers)
 
 
@@ -73,15 +73,16 @@ def respond_to_unreadable() -> Response:
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError(), {})
 
 
-def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
+def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -> str:
     # A reader who wants to leave is not asked to sign up.
     is_leaving = request.resource.endswith("/unsubscribe")
+    is_dead_end = status in _DEAD_ENDS or isinstance(error, errors.InvalidSignUpState)
     return pages.error(
         request.frame,
         status,
-        sentences.heading(status),
-        sentences.printed(sentence),
-        sign_up_url=request.link("/") if status in _DEAD_ENDS and not is_leaving else "",
+        sentences.heading(status, error.code, request.language),
+        sentences.on_page(error, request.language),
+        sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
     )
 
 

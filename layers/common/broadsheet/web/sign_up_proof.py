@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from broadsheet import authors_secret, settings, signed_tokens
 from broadsheet.domain.errors import DependencyUnavailable, InvalidToken
+from broadsheet.domain.requests import now
 from broadsheet.telemetry import log_failure
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ class Proof(NamedTuple):
     is_outdated: bool = False
 
 
-def of_new_form() -> str:
-    """Return a form's token; empty when there is no key to sign with."""
+def of_new_form(after: Proof | None = None) -> str:
+    """Return a form's token; empty when there is no key to sign with.
+
+    ``after``: what the form proved before that is shown again now. Whoever filled that in need not
+    wait with this one, in which what they typed stands already.
+    """
+    is_filled_in = after is not None and (after.nonce is not None or after.is_outdated)
+    wait = timedelta(seconds=settings.timings().form_filled_in if is_filled_in else 0)
     try:
-        return signed_tokens.sign_form(uuid4())
+        return signed_tokens.sign_form(uuid4(), now() - wait)
     except DependencyUnavailable as error:
         log_failure("a form has no token", error)
         return ""

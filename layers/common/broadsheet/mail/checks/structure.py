@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from broadsheet.mail.placeholders import NAMED
@@ -19,6 +20,7 @@ _NAME_CHARACTERS = 10  # of a usual reader's name
 CLIPPED_AT = 102_000  # bytes: Gmail shows no more of a mail's HTML, and a link to the rest
 # 256 characters is the longest name, and an apostrophe the longest of them in HTML.
 _LONGEST_NAME = "'" * 256
+_BARE_NAME = re.compile(r"\{\{name_(?:html|text|url)\}\}")
 _LONGEST_LINK = "https://" + "x" * 292  # a stage's address, and a token of 90 characters
 
 
@@ -38,6 +40,16 @@ def check_subject(title: IssueTitle, preheader: Preheader | None, findings: Find
         findings.add("subject-long", "the title", characters=length, most=LONGEST_SUBJECT)
     if preheader is None:
         findings.add("no-preheader")
+
+
+def check_name(issue: RenderedIssue, language: str, findings: Findings) -> None:
+    """Report a name without a fallback, for which "reader" stands in another language's text.
+
+    Readers need not give a name.
+    """
+    templates = (issue.subject, issue.html, issue.text)
+    if not language.lower().startswith("en") and any(map(_BARE_NAME.search, templates)):
+        findings.add("name-without-fallback")
 
 
 def check_size(issue: RenderedIssue, findings: Findings) -> None:

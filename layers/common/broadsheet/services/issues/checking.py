@@ -35,15 +35,17 @@ class Checked(NamedTuple):
 
 def check(draft: WrittenMail) -> Checked:
     """Render an issue, and return it with everything that is wrong with it."""
-    rendering = issue_mail.render_issue(
-        draft.title, draft.content, settings.newsletter(), draft.preheader
-    )
-    findings = of_content(draft, rendering)
+    newsletter = settings.newsletter()
+    rendering = issue_mail.render_issue(draft.title, draft.content, newsletter, draft.preheader)
+    findings = of_content(draft, rendering, newsletter.language)
     return Checked(rendering.issue, [*rendering.findings, *findings])
 
 
-def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
-    """Return what the author may want to correct in an issue that can be sent."""
+def of_content(draft: WrittenMail, rendering: Rendering, language: str) -> Findings:
+    """Return what the author may want to correct in an issue that can be sent.
+
+    ``language``: the newsletter's, as BCP 47 writes it.
+    """
     findings = Findings()
     outline, today = rendering.outline, datetime.now(UTC).date()
     beside = [Passage.titled("the title", str(draft.title))]
@@ -57,6 +59,7 @@ def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
     structure.check_headings(outline, findings)
     structure.check_subject(draft.title, draft.preheader, findings)
     clients.check(outline, findings)
+    structure.check_name(rendering.issue, language, findings)
     structure.check_size(rendering.issue, findings)
     if outline.source:
         colors.check(outline.source, findings)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
 from broadsheet.database import (
+    consents_table,
     delivery_batches_table,
     feedback_progress_table,
     issues_table,
@@ -97,6 +98,10 @@ def report_problems(connection: Connection) -> OpenProblems:
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
         strict_since=strict_mode_table.read(connection).since,
         suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
+        completion={
+            "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
+            "always": consents_table.completion_since(connection),
+        },
     )
 
 

@@ -8,11 +8,12 @@ on the queue until then: that is no failure, and meanwhile confirmations are app
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import settings, signed_tokens
+from broadsheet import i18n, settings, signed_tokens
 from broadsheet.database import (
     issues_table,
     sign_ups_table,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from broadsheet.database.sign_ups_table import AppliedSignUp
     from broadsheet.database.subscribers_table import DueMark
     from broadsheet.domain.requests import SubscribeRequest
+    from broadsheet.i18n import Language
     from broadsheet.mail.ses.results import SendResult
     from broadsheet.queues.worker import Unfinished
 
@@ -53,12 +55,13 @@ LONGEST_WAIT = 11 * 3600.0  # seconds; SQS hides a message for 12 h at most
 
 
 class OwedAnswer(NamedTuple):
-    """A mail that is owed to a sign-up."""
+    """A mail that is owed to a sign-up. ``language``: the mail's, as BCP 47 writes it."""
 
     position: int
     request: SubscribeRequest
     correlation_id: str | None
     mark: DueMark
+    language: str
     sign_up: AppliedSignUp
 
     @property
@@ -160,7 +163,7 @@ def _send_now(
 
     newsletter = settings.newsletter()
     unfinished: dict[int, Unfinished] = {}
-    for mail, answers in _calls(owed, call_size):
+    for (mail, language), answers in _calls(owed, call_size):
         _wait_until(answers[0].turn, deadline)
         if datetime.now(UTC) >= deadline:
             left = settings.timings().left_message_retry
@@ -168,7 +171,7 @@ def _send_now(
             continue
         results = sending.send_answers(
             newsletter,
-            confirmation_mail.templates(newsletter, mail),
+            confirmation_mail.templates(newsletter, mail, language),
             [_answer(each) for each in answers],
             deadline,
         )
@@ -188,12 +191,18 @@ def _send_now(
     return unfinished
 
 
-def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[DueMail, Sequence[OwedAnswer]]]:
-    """Yield what goes into one call: mails of one kind, in the order of their turns."""
+type _Text = tuple[DueMail, Language]
+
+
+def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Sequence[OwedAnswer]]]:
+    """Yield what goes into one call: mails with one text, in the order of their turns."""
+    of_text: dict[_Text, list[OwedAnswer]] = defaultdict(list)
+    for each in owed:
+        of_text[each.mark.mail, i18n.language(each.language)].append(each)
     calls = [
-        (kind, call)
-        for kind in DueMail
-        for call in batched([each for each in owed if each.mark.mail is kind], size, strict=False)
+        (text, call)
+        for text, answers in of_text.items()
+        for call in batched(answers, size, strict=False)
     ]
     yield from sorted(calls, key=lambda call: call[1][0].turn)
 
@@ -204,7 +213,9 @@ def _answer(owed: OwedAnswer) -> Answer:
     variables: dict[str, str] = {}
     if owed.mark.mail is DueMail.CONFIRMATION:
         token = signed_tokens.sign_confirmation(ConfirmationToken.of(owed.request))
-        variables = confirmation_mail.variables_of(settings.confirmation_link(token))
+        variables = confirmation_mail.variables_of(
+            settings.confirmation_link(token), signed_tokens.confirmation_code(owed.request)
+        )
     return Answer(owed.mark.subscriber_id, str(owed.request.email), variables)
 
 

@@ -14,10 +14,12 @@ from broadsheet.domain.requests import (
     ReleaseRequest,
     SubscribeRequest,
     UnsubscribeRequest,
+    WrongCodeRequest,
 )
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
 from broadsheet.services.subscribers import (
+    confirming,
     departing,
     managing,
     releasing,
@@ -41,12 +43,13 @@ def apply(
 ) -> dict[int, Unfinished]:
     """Apply requests, harmless when repeated, late or out of order; return what is unfinished.
 
-    Sign-ups come last: a confirmation or an unsubscribe in the same set, whatever its time, then
-    decides which mail answers them. ``deadline``: nothing begins later.
+    Wrong codes come first: a right one in the same set may be too late. Sign-ups come last: a
+    confirmation or an unsubscribe in the same set, whatever its time, then decides which mail
+    answers them. ``deadline``: nothing begins later.
     """
     unfinished: dict[int, Unfinished] = {}
     sign_ups = []
-    for position, each in enumerate(received):
+    for position, each in sorted(enumerate(received), key=_is_no_wrong_code):
         if isinstance(each.message, SubscribeRequest):
             sign_ups.append(ReceivedSignUp(position, each.message, each.correlation_id))
         elif datetime.now(UTC) >= deadline:
@@ -62,13 +65,21 @@ def apply(
     return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
 
 
+def _is_no_wrong_code(numbered: tuple[int, Received[QueuedRequest]]) -> bool:
+    return not isinstance(numbered[1].message, WrongCodeRequest)
+
+
 def _apply_one(
     connection: Connection,
-    request: ConfirmRequest | UnsubscribeRequest | ManagingRequest | ReleaseRequest,
+    request: (
+        ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest | ReleaseRequest
+    ),
 ) -> None:
     match request:
         case ConfirmRequest():
             confirm(connection, request)
+        case WrongCodeRequest():
+            confirming.count_wrong_code(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
         case ReleaseRequest():
@@ -83,6 +94,8 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     An address that bounced is taken off the account's suppression list, or no issue would arrive.
     A new subscriber is welcomed.
     """
+    if not confirming.may_confirm(connection, request):
+        return
     token = request.token
     with connection.transaction():
         left_at = departing.departures(connection, [token.email]).get(token.email)
@@ -102,7 +115,9 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     if is_newest:
         count("Confirmations")
         strictness.count_confirmations(connection, given=1)
-    logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
+    logger.info(
+        "confirmation applied", subscriber_id=str(before.id), status=status, way=request.way
+    )
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
         if due is not None:

@@ -86,6 +86,7 @@ def _apply(
                     each.request,
                     each.correlation_id,
                     mark,
+                    _language(each.request, mark, subscribers[str(each.request.email)]),
                     known[each.request.id],
                 )
                 for each in each_once
@@ -95,6 +96,11 @@ def _apply(
     if new:
         count("SignUps", new)
     return owed
+
+
+def _language(request: SubscribeRequest, mark: DueMark, subscriber: SignedUp) -> str:
+    """Return the language of an answer: whoever reads already has chosen theirs before."""
+    return subscriber.language if mark.mail is DueMail.ALREADY_SUBSCRIBED else request.language
 
 
 def _not_left_since(

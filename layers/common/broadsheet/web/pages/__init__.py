@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
+from broadsheet.web.inboxes import Inbox
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
 _FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
@@ -112,17 +114,34 @@ def _form(shown: SignUpForm) -> dict[str, object]:
     }
 
 
-def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
-    """Return the page after a sign-up, the same for every address, whatever its status.
+class WaitingSignUp(NamedTuple):
+    """What the page after a sign-up shows.
 
-    ``sign_up_url``: for a reader who mistyped their address.
+    ``typed``: what was typed into the form, and its new token: it signs up again. ``state``: the
+    signed state of the code's form; empty when there is no key to sign with, and so no form.
+    ``code`` and ``wrong``: what was typed there, and what is wrong with it.
     """
-    return _render("check_your_inbox.html", frame, sign_up_url=sign_up_url)
+
+    typed: Mapping[str, str]
+    inbox: Inbox | None = None
+    state: str = ""
+    code: str = ""
+    wrong: str = ""
 
 
-def confirm(frame: Frame, action: str) -> str:
-    """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", frame, action=action)
+def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
+    """Return the page after a sign-up, the same for every address, whatever its status."""
+    return _render("check_your_inbox.html", frame, **waiting._asdict())
+
+
+def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
+    """Return a page with one button, which posts to ``action`` with its token.
+
+    ``submits_itself``: a script posts it, which its ``policy`` has to allow.
+    """
+    return _render(
+        "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""
+    )
 
 
 def confirmed(frame: Frame, *, sign_up_url: str) -> str:
