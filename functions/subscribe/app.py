@@ -10,12 +10,7 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings, signed_tokens
-from broadsheet.domain.errors import (
-    DependencyUnavailable,
-    InvalidField,
-    InvalidFields,
-    PageNotFound,
-)
+from broadsheet.domain.errors import DependencyUnavailable, InvalidField, InvalidFields
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
@@ -25,6 +20,7 @@ from broadsheet.web import (
     disposable,
     embedding,
     inboxes,
+    languages,
     pages,
     sentences,
     sign_up_cookie,
@@ -52,8 +48,14 @@ def show_sign_up(request: Request) -> Response:
 
 
 def show_bare_form(request: Request) -> Response:
-    """Show the form alone, which any page may have in a frame."""
-    page = pages.bare_form(request.frame, _form(request))
+    """Show the form alone, which any page may have in a frame.
+
+    Its answer is in the language that the page chooses: cookies in a frame are blocked.
+    """
+    form = _form(request)
+    if chosen := request.chosen_language:
+        form = form._replace(action=f"{form.action}?{languages.PARAMETER}={chosen.tag}")
+    page = pages.bare_form(request.frame, form)
     return Response.page(HTTPStatus.OK, page, policy=pages.FRAMED)
 
 
@@ -153,11 +155,6 @@ def _refuse(
     return Response.page(HTTPStatus.BAD_REQUEST, page)
 
 
-def show_nothing(_request: Request) -> Response:
-    """Respond to every path that doesn't exist."""
-    raise PageNotFound
-
-
 handler = router(
     {
         "GET /": show_sign_up,
@@ -166,6 +163,5 @@ handler = router(
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,
-        "GET /{proxy+}": show_nothing,
     }
 )

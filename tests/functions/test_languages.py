@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broadsheet.domain.requests import SubscribeRequest, queued_request
+from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
@@ -21,9 +22,8 @@ def get(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    return handler(
-        api_event("GET", path, headers=BROWSER | (headers or {}), query=query), context()
-    )
+    event = api_event("GET", path, headers=BROWSER | (headers or {}), query=query)
+    return (archive if path == "/{proxy+}" else handler)(event, context())
 
 
 def sign_up(fields: Mapping[str, str], headers: dict[str, str]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def language_of(answer: dict[str, Any]) -> str:
 
 def taken(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = queued_request.validate_json(record["body"])
+    request = subscriber_request.validate_json(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import SubscribeRequest, now, queued_request
+from broadsheet.domain.requests import SubscribeRequest, now, subscriber_request
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, Page, context
@@ -33,7 +33,7 @@ def post(proof: str | None, email: str = EMAIL) -> dict[str, Any]:
 
 def queued(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = queued_request.validate_json(record["body"])
+    request = subscriber_request.validate_json(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import UnsubscribeRequest, queued_request
+from broadsheet.domain.requests import UnsubscribeRequest, subscriber_request
 from tests.cloud import Edge, Page, context, json_of, problem_in
 from tests.functions.signed_links import BROWSER, UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, unsubscribe_link
 
@@ -37,7 +37,7 @@ def press(
 
 def taken(edge: Edge) -> UnsubscribeRequest:
     (record,) = edge.requests()
-    request = queued_request.validate_json(record["body"])
+    request = subscriber_request.validate_json(record["body"])
     assert isinstance(request, UnsubscribeRequest)
     return request
 

@@ -18,6 +18,7 @@ _OPTIONAL_OF_NEWSLETTER = {
     "THEME": "theme",
     "NEWSLETTER_LANGUAGE": "language",
     "POSTAL_ADDRESS": "postal_address",
+    "UNSUBSCRIBE_MAILBOX": "unsubscribe_mailbox",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
     "KEEP_LINE_BREAKS": "keeps_line_breaks",
 }

@@ -18,7 +18,7 @@ from broadsheet.domain.requests import (
     UnsubscribeRequest,
     UnsubscribeToken,
     now,
-    queued_request,
+    subscriber_request,
 )
 from broadsheet.domain.subscribers import (
     EmailAddress,
@@ -65,7 +65,7 @@ type Request = SubscribeRequest | ConfirmRequest | UnsubscribeRequest
 def test_a_request_is_the_same_after_json(request: Request) -> None:
     message = request.model_dump_json()
 
-    arrived = queued_request.validate_json(message)
+    arrived = subscriber_request.validate_json(message)
 
     assert arrived == request
     assert type(arrived) is type(request)
@@ -117,7 +117,7 @@ def test_two_requests_never_have_the_same_id() -> None:
 )
 def test_an_invalid_request_is_refused(message: str) -> None:
     with pytest.raises(ValidationError):
-        queued_request.validate_json(message)
+        subscriber_request.validate_json(message)
 
 
 @given(requests)
@@ -125,7 +125,7 @@ def test_a_message_whose_time_has_no_time_zone_is_refused(request: Request) -> N
     naive = request.model_copy(update={"received_at": request.received_at.replace(tzinfo=None)})
 
     with pytest.raises(ValidationError):
-        queued_request.validate_json(naive.model_dump_json())
+        subscriber_request.validate_json(naive.model_dump_json())
 
 
 @pytest.mark.parametrize("language", ["", "e", "EN", "english", "en_US", "en-", "en\n", "<en>"])

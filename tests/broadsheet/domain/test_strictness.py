@@ -31,7 +31,7 @@ from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
     SignUpState,
-    queued_request,
+    subscriber_request,
 )
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.domain.welcome import WelcomeRequest
@@ -107,15 +107,15 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"},
     ),
     "ConfirmRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "confirm", "way": "code", "token": TOKEN | {"sign_up_id": ID}},
     ),
     "WrongCodeRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "wrong_code", "sign_up_id": ID},
     ),
     "SignUpState": (
@@ -130,39 +130,39 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         },
     ),
     "UnsubscribeRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
     ),
     "ManageLinkRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "manage_link", "reader": "zoe@example.com"},
     ),
     "ManageLinkRequest by a link": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "manage_link", "reader": ID},
     ),
     "ChangeNameRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},
     ),
     "ChangeLanguageRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
     ),
     "ChangeAddressRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
     ),
     "ConfirmAddressRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "confirm_address", "token": MOVE},
     ),
     "ExportRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "export", "token": MANAGE},
     ),
     "EraseRequest": (
-        queued_request.validate_json,
+        subscriber_request.validate_json,
         ASKED | {"kind": "erase", "token": MANAGE},
     ),
     "AddressToken": (
@@ -231,6 +231,7 @@ OUR_OWN = {
             "KeyedIssue",
             "NewIssue",
             "RenderedIssue",
+            "RenderedVersion",
             "Books",
             "LedgerRow",
             "Subscriber",
@@ -369,7 +370,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
     ("parse", "message"),
     [
         (
-            queued_request.validate_json,
+            subscriber_request.validate_json,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T13:00:00+01:00",'
                 '"origin":{"source_address":"192.0.2.7","user_agent":""},"kind":"subscribe",'
@@ -377,7 +378,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
             ),
         ),
         (
-            queued_request.validate_json,
+            subscriber_request.validate_json,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T12:00:00Z",'
                 '"origin":{"source_address":"2001:db8::7","user_agent":"Firefox"},"kind":"confirm",'

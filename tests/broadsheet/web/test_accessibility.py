@@ -33,7 +33,7 @@ READ_ALOUD = Path(__file__).with_name("read_aloud")
 NARROWEST = 320  # CSS pixels (WCAG 2.2 §1.4.10)
 TARGET = 44  # CSS pixels (§2.5.5, AAA; §2.5.8 asks for 24)
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary"
+FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]"
 
 every_page = pytest.mark.parametrize("name", PAGES)
 in_each_language = pytest.mark.parametrize(
@@ -50,8 +50,7 @@ def narrow(browser: Browser) -> Iterator[Page]:
 
 @cache
 def html_of(name: str, language: Language) -> str:
-    choices = {each: f"?lang={each.tag}" for each in i18n.languages()}
-    return PAGES[name](FRAME._replace(language=language, choices=choices))
+    return PAGES[name](FRAME._replace(language=language))
 
 
 def show(page: Page, name: str, language: Language = ENGLISH) -> None:

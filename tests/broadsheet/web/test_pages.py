@@ -19,6 +19,7 @@ from tests.broadsheet.web.every_page import FRAME
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {name: shown(FRAME) for name, shown in every_page.PAGES.items()}
 OWN = ("sign-up", "sign-up-plain", "sign-up-refused")  # of the sign-up page
+ARCHIVED = ("archive", "archive-empty", "issue", "issue-html")
 on_every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
 
@@ -82,6 +83,8 @@ def test_the_policy_allows_a_page_its_own_stylesheet_and_scripts_and_nothing_els
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ]
+    of_an_issue = {"style-src-attr 'unsafe-inline'", "img-src 'self' https: data:"}
+    assert set(pages.OF_AN_ISSUE.split("; ")) - set(pages.policy().split("; ")) == of_an_issue
     own = {f"script-src 'sha256-{_digest(script)}'", "frame-ancestors *"}
     assert set(pages.FRAMED.split("; ")) - set(pages.policy().split("; ")) == own
 
@@ -106,10 +109,10 @@ def test_a_page_names_its_newsletter_and_language_and_sends_no_referrer(page: st
     assert len(elements.named("h1")) == 1
 
 
-def test_only_the_sign_up_page_may_be_indexed() -> None:
+def test_only_the_sign_up_page_and_the_archive_may_be_indexed() -> None:
     noindex = {"name": "robots", "content": "noindex"}
     indexed = [name for name, page in PAGES.items() if noindex not in Elements(page).named("meta")]
-    assert indexed == list(OWN)
+    assert set(indexed) == {*OWN, *ARCHIVED}
 
 
 @pytest.mark.parametrize("name", ["confirm", "unsubscribe"])

@@ -301,4 +301,4 @@ type SubscriberRequest = (
 
 type QueuedRequest = Annotated[SubscriberRequest | ReleaseRequest, Field(discriminator="kind")]
 
-queued_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)
+subscriber_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)

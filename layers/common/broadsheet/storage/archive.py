@@ -6,6 +6,7 @@ what is archived. It is built from the database, so it can always be written aga
 
 from __future__ import annotations
 
+import re
 import time
 from functools import lru_cache
 from hashlib import sha256
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _INDEX = "archive/index.json"
+_SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 _KEPT_SECONDS = 30  # an index that was read
 
 
@@ -63,6 +65,11 @@ def recent_index() -> ArchiveIndex:
 def newest(at_most: int = 3) -> Sequence[ArchivedIssue]:
     """Return the newest issues, as of at most 30 s ago; none while S3 doesn't answer."""
     return _newest_in(_period())[:at_most]
+
+
+def could_be_slug(text: str) -> bool:
+    """Return whether an issue could have this slug."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def store_redirect(path: str, slug: str) -> None:
