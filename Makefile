@@ -140,8 +140,8 @@ sign-ups: .venv/.installed ## Count the sign-ups kept without a mail; RELEASE=1 
 export REASON SINCE UNTIL
 
 .PHONY: unsubscribe
-unsubscribe: .venv/.installed ## Unsubscribe readers by their ids, one a line on standard input
-	@$(operations) unsubscribe $(of_stack)
+unsubscribe: .venv/.installed ## Unsubscribe by mails to UnsubscribeMailbox, MAILS=leave.mbox, or by ids on standard input
+	@$(operations) unsubscribe $(MAILS) $(of_stack)
 
 # --- Checks ---------------------------------------------------------------------------------------
 
@@ -196,8 +196,11 @@ openapi: .venv/.installed ## Write the description of the API: docs/openapi.json
 
 .PHONY: catalogues
 catalogues: .venv/.installed ## Bring the catalogues of the readers' texts up to date; LANGUAGE=fr begins another
-	@$(python) -m translations $(LANGUAGE)
-	@$(python) layers/common/compile_catalogues.py layers/common/broadsheet/i18n/locales
+	@PYTHONPATH=layers/common:. $(python) -m translations update $(LANGUAGE)
+
+.PHONY: pseudo-language
+pseudo-language: .venv/.installed ## Write the language that tests the layout; PSEUDO_LANGUAGE=true make up offers it
+	@PYTHONPATH=layers/common:. $(python) -m translations pseudo
 
 .PHONY: page-pictures
 page-pictures: .venv/.installed ## Take the pictures of docs/readers.md: every page, narrow and wide; PAGE=confirm takes one
