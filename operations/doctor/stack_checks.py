@@ -111,8 +111,11 @@ def issues(target: StackUnderTest) -> Iterator[Finding]:
             fix=(f"See the newest lines of the log /aws/lambda/{function}.",),
         )
         return
-    yield from _sign_ups(target, problems)
-    found = [*_paused(problems["paused"]), *_uncertain(target, problems)]
+    found = [
+        *_paused(problems["paused"]),
+        *_uncertain(target, problems),
+        *_sign_ups(target, problems),
+    ]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
@@ -123,7 +126,7 @@ def _sign_ups(target: StackUnderTest, problems: dict[str, Any]) -> Iterator[Find
     kept = sum(problems.get("suspicious_sign_ups", {}).values())  # an older stack has neither
     if since := problems.get("strict_since"):
         yield Finding(
-            check="sign-ups",
+            check="issues",
             verdict=Verdict.ADVICE,
             says=f"Somebody is signing up strangers: since {since}, sign-ups need proof.",
             fix=(
@@ -133,7 +136,7 @@ def _sign_ups(target: StackUnderTest, problems: dict[str, Any]) -> Iterator[Find
         )
     elif kept:
         yield Finding(
-            check="sign-ups",
+            check="issues",
             verdict=Verdict.ADVICE,
             says=f"{kept:,} suspicious sign-ups are kept without a mail.",
             fix=(f"  make sign-ups STACK={target.stack.name}",),

@@ -669,7 +669,7 @@ def test_a_name_typed_into_a_form_elsewhere_comes_back_with_the_error(edge: Edge
     answer = post_form({"name": "Ursula", "email": "ursula"}, accept=BROWSER)
 
     assert Page(answer).typed == {"name": "Ursula", "email": "ursula"}
-    assert Page(post_form({"email": "ursula"}, accept=BROWSER)).fields == {"email": "ursula"}
+    assert Page(post_form({"email": "ursula"}, accept=BROWSER)).typed == {"email": "ursula"}
     assert edge.requests() == []
 
 
