@@ -70,6 +70,27 @@ class CodeForm(BaseModel):
     code: str = Field(description="The eight digits of the mail; they may be grouped.")
 
 
+class SubscriptionForm(BaseModel):
+    """What readers ask for with the link to their subscription.
+
+    `name`, with the new one, or none to be forgotten; `language`; `address` with `email`, which
+    gets a link to confirm; `leave`; `export`, which mails all that is stored; `erase`; `link`,
+    which mails a new link. `address` and `erase` need a link that was mailed within the last 24
+    hours.
+    """
+
+    do: Literal["name", "language", "address", "leave", "export", "erase", "link"]
+    name: SubscriberName | None = None
+    language: str | None = None
+    email: EmailAddress | None = None
+
+
+class SubscriptionLinkForm(BaseModel):
+    """Whose subscription the link is to be mailed for."""
+
+    email: EmailAddress
+
+
 class Received(Answer):
     """The request is on its way; the answer is the same for every address."""
 

@@ -262,6 +262,61 @@ READERS: dict[str, Endpoint] = {
         parameters=(TOKEN,),
         errors=(errors.InvalidUnsubscribeToken, errors.DependencyUnavailable),
     ),
+    "GET /subscription": Endpoint(
+        "Show what readers can do with their subscription",
+        {
+            OK: Answered(
+                "The page; without a token, a form that mails the link to it.", media_types=(PAGE,)
+            )
+        },
+        parameters=(replace(TOKEN, is_required=False),),
+        errors=(errors.InvalidManageToken, errors.FreshLinkNeeded, errors.DependencyUnavailable),
+    ),
+    "POST /subscription": Endpoint(
+        "Change a subscription, leave, or take or erase one's data",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        parameters=(TOKEN,),
+        takes=answers.SubscriptionForm,
+        takes_forms=True,
+        errors=(
+            errors.InvalidForm,
+            errors.InvalidManageToken,
+            errors.FreshLinkNeeded,
+            errors.DependencyUnavailable,
+        ),
+        example={"do": "address", "email": "ursula@example.com"},
+    ),
+    "GET /subscription/link": Endpoint(
+        "Lead to the form that mails a link", {SEE_OTHER: Answered("To it.", headers=("Location",))}
+    ),
+    "POST /subscription/link": Endpoint(
+        "Mail the link to a subscription",
+        {ACCEPTED: Answered("Received, whatever the address.", answers.Received)},
+        takes=answers.SubscriptionLinkForm,
+        takes_forms=True,
+        errors=(errors.InvalidForm, errors.DependencyUnavailable),
+        example={"email": "ursula@example.com"},
+    ),
+    "GET /subscription/address": Endpoint(
+        "Show the button that confirms a new address",
+        {OK: Answered("The page.", media_types=(PAGE,))},
+        parameters=(TOKEN,),
+        errors=(
+            errors.InvalidAddressToken,
+            errors.ExpiredAddressToken,
+            errors.DependencyUnavailable,
+        ),
+    ),
+    "POST /subscription/address": Endpoint(
+        "Confirm a new address",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        parameters=(TOKEN,),
+        errors=(
+            errors.InvalidAddressToken,
+            errors.ExpiredAddressToken,
+            errors.DependencyUnavailable,
+        ),
+    ),
 }
 AUTHORS: dict[str, Endpoint] = {
     "POST /issues": Endpoint(

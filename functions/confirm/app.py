@@ -4,6 +4,7 @@ GET changes nothing, because link scanners follow links. In the browser that sig
 behind the link presses its button itself.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -27,17 +28,22 @@ from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
+_PRESSED_AGAIN = "again"  # of the query
 LARGEST_BODY = 16 * 1024  # bytes; the longest name takes 11 kB in the state
 
 
 def show_button(request: Request) -> Response:
-    """Show the button that confirms, if the link is valid."""
+    """Show the button, if the link is valid; a script presses it in the browser that signed up."""
     text = request.query.get("token", "")
     submits_itself = sign_up_cookie.has(signed_tokens.read_confirmation(text).sign_up_id, request)
-    action = request.link(f"/subscriptions/confirm?{urlencode({'token': text})}")
+    action = _action(request, {"token": text})
     page = pages.confirm(request.frame, action, submits_itself=submits_itself)
     scripts = [pages.SUBMIT_SCRIPT] if submits_itself else []
     return Response.page(HTTPStatus.OK, page, policy=pages.policy(*scripts))
+
+
+def _action(request: Request, query: Mapping[str, str]) -> str:
+    return request.link(f"/subscriptions/confirm?{urlencode(query)}")
 
 
 def confirm(request: Request) -> Response:
@@ -45,7 +51,26 @@ def confirm(request: Request) -> Response:
     token = signed_tokens.read_confirmation(request.query.get("token", ""))
     if sign_up_cookie.has(token.sign_up_id, request):
         return _accept(request, token, "same-browser")
-    return _accept(request, token, "button" if request.wants_page else "api")
+    if not request.wants_page:
+        return _accept(request, token, "api")
+    if _is_pressed_by_script(request) and _PRESSED_AGAIN not in request.query:
+        action = _action(request, {"token": request.query["token"], _PRESSED_AGAIN: "1"})
+        return Response.page(HTTPStatus.FORBIDDEN, pages.confirm(request.frame, action))
+    return _accept(request, token, "button")
+
+
+def _is_pressed_by_script(request: Request) -> bool:
+    """Return whether a browser says that no person has pressed its button.
+
+    Chromium, which scanners run, names each press by a person (W3C Fetch Metadata, §2.4); Safari
+    names none, and nothing follows. Should a browser be wrong, its second press counts.
+    """
+    headers = request.headers
+    return (
+        "sec-ch-ua" in headers  # Chromium, by https
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-user") != "?1"
+    )
 
 
 def lead_to_sign_up(request: Request) -> Response:

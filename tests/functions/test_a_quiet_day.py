@@ -24,6 +24,7 @@ from functions.confirm.app import handler as confirm
 from functions.dispatch.app import handler as dispatch
 from functions.enroll.app import handler as enroll
 from functions.feedback.app import handler as feedback
+from functions.manage.app import handler as manage
 from functions.subscribe.app import handler as subscribe
 from functions.unsubscribe.app import handler as unsubscribe
 from local.lambda_events import api_event
@@ -53,6 +54,11 @@ CRAWLED: list[tuple[Handler, str, str, dict[str, Any]]] = [
     (confirm, "POST", "/subscriptions/confirm", {"query": {"token": "guessed"}}),
     (unsubscribe, "GET", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
     (unsubscribe, "POST", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
+    (manage, "GET", "/subscription", {}),
+    (manage, "GET", "/subscription", {"query": {"token": "guessed"}}),
+    (manage, "POST", "/subscription", {"query": {"token": "guessed"}, "body": "do=erase"}),
+    (manage, "POST", "/subscription/link", {"body": "email=nothing"}),
+    (manage, "POST", "/subscription/address", {"query": {"token": "guessed"}}),
 ]
 
 

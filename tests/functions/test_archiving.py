@@ -104,7 +104,8 @@ def test_an_author_keeps_an_issue_out_of_the_archive(cloud: Cloud) -> None:
 def test_no_readers_data_is_in_the_archive(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com", name="Ursula K.")
     issue_id = publish_issue(
-        title="To [[name]]", markdown="Dear [[name]], [leave]([[unsubscribe]])."
+        title="To [[name]]",
+        markdown="Dear [[name]], [go]([[unsubscribe]]), [stay]([[manage]]), [read]([[archive]]).",
     )
 
     send(cloud, issue_id)
@@ -113,7 +114,8 @@ def test_no_readers_data_is_in_the_archive(cloud: Cloud) -> None:
     assert "Ursula" not in text
     assert "token" not in text
     assert "[[" not in text
-    assert 'href=\\"https://news.page.example/\\"' in text
+    assert text.count('href=\\"https://news.page.example/\\"') == 2
+    assert 'href=\\"https://news.page.example/archive/to-name\\"' in text
     assert "To reader" in text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -529,6 +529,44 @@ def test_who_has_no_cookie_confirms_by_the_button_or_as_a_program(
     apply(cloud)
 
     assert way_of(cloud) == way
+
+
+CHROMIUM = {"Sec-CH-UA": '"Chromium";v="142"', "Sec-Fetch-Mode": "navigate"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_taken"),
+    [
+        (CHROMIUM, False),
+        (CHROMIUM | {"Sec-Fetch-User": "?1"}, True),
+        ({"Sec-Fetch-Mode": "navigate"}, True),  # as Safari sends it
+        ({}, True),
+    ],
+    ids=["a script's", "a person's", "Safari's", "an old browser's"],
+)
+def test_a_press_of_which_the_browser_says_that_it_is_a_scripts_has_to_be_repeated(
+    edge: Edge, headers: dict[str, str], *, is_taken: bool
+) -> None:
+    sign_up = _sign_up_before(timedelta(minutes=1))
+    token = signed_tokens.sign_confirmation(sign_up.confirmation())
+
+    def press(**query: str) -> dict[str, Any]:
+        event = api_event(
+            "POST",
+            "/subscriptions/confirm",
+            query={"token": token} | query,
+            headers={"accept": BROWSER} | headers,
+        )
+        return confirm(event, context())
+
+    answer = press()
+
+    assert answer["statusCode"] == (202 if is_taken else 403)
+    assert len(edge.requests()) == int(is_taken)
+    if not is_taken:
+        query = dict(parse_qsl(urlsplit(Page(answer).action).query))
+        assert press(**query)["statusCode"] == 202
+        assert len(edge.requests()) == 1
 
 
 def test_opening_the_link_in_that_browser_changes_nothing_yet(cloud: Cloud) -> None:

@@ -52,10 +52,12 @@ def confirmation(
     clicked_at: datetime,
     email: str = URSULA,
     name: str | None = "Ursula",
+    language: str = "en",
 ) -> ConfirmRequest:
     token = ConfirmationToken(
         email=EmailAddress(email),
         name=None if name is None else SubscriberName(name),
+        language=language,
         issued_at=issued_at,
     )
     return ConfirmRequest(token=token, received_at=clicked_at, origin=ORIGIN)

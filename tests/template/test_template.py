@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from broadsheet.domain.confirming import DIGITS
+from broadsheet.settings import Timings
 from broadsheet.web.issues import LARGEST_BODY
 from functions.images.app import LARGEST_IMAGE
 
@@ -52,7 +54,7 @@ API = RESOURCES["Api"]["Properties"]
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 ASYNCHRONOUS = {
     "DispatchFunction"
@@ -70,6 +72,12 @@ OPEN_ROUTES = {
     "POST /subscriptions/code",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /subscription",
+    "POST /subscription",
+    "GET /subscription/link",
+    "POST /subscription/link",
+    "GET /subscription/address",
+    "POST /subscription/address",
     "GET /archive",
     "GET /archive/{slug}",
     "GET /feed.xml",
@@ -481,6 +489,18 @@ def test_every_route_is_throttled_and_signing_up_more_tightly() -> None:
     }
     for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
         assert all(0 < each[limit] < everything[limit] for each in others)
+
+
+def test_no_code_is_guessed_at_the_edges_limit() -> None:
+    """docs/readers.md has this figure, and the smaller ones of what enroll counts."""
+    (limit,) = [
+        each for each in API["MethodSettings"] if each["ResourcePath"] == "/~1subscriptions~1code"
+    ]
+
+    guesses = limit["ThrottlingRateLimit"] * Timings().code_valid + limit["ThrottlingBurstLimit"]
+
+    assert guesses == 18_020
+    assert guesses / 10**DIGITS < 0.0002
 
 
 def test_the_access_log_holds_no_token_and_no_person() -> None:

@@ -31,7 +31,7 @@ EVERYTHING = {
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 WITH_DATABASE = {
     f"{name}Function"

@@ -18,6 +18,7 @@ _OPTIONAL_OF_NEWSLETTER = {
     "THEME": "theme",
     "NEWSLETTER_LANGUAGE": "language",
     "POSTAL_ADDRESS": "postal_address",
+    "UNSUBSCRIBE_MAILBOX": "unsubscribe_mailbox",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
     "KEEP_LINE_BREAKS": "keeps_line_breaks",
 }
@@ -157,6 +158,11 @@ def newsletter_name() -> str:
 def newsletter_language() -> str:
     """Return the language of the issues, as BCP 47 writes it."""
     return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
+
+
+def offers_pseudo_language() -> bool:
+    """Return whether readers may choose the language that only tests the layout."""
+    return os.environ.get("PSEUDO_LANGUAGE") == "true"
 
 
 @cache

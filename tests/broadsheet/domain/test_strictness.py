@@ -231,6 +231,7 @@ OUR_OWN = {
             "KeyedIssue",
             "NewIssue",
             "RenderedIssue",
+            "RenderedVersion",
             "Books",
             "LedgerRow",
             "Subscriber",

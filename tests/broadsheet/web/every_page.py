@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from broadsheet import i18n
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages
 from broadsheet.web.inboxes import Inbox
-from broadsheet.web.pages import Frame, SignUpForm, WaitingSignUp
+from broadsheet.web.pages import Frame, ManageForm, SignUpForm, WaitingSignUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,21 @@ WAITING = WaitingSignUp(
 WRONG_CODE = WAITING._replace(code="1234 5678", wrong="this is not the code: please compare them")
 WITHOUT_CODE = WaitingSignUp({"name": "", "email": "ursula@example.com"})
 
+
+def _managing(*, is_fresh: bool) -> ManageForm:
+    return ManageForm(
+        action="/subscription?token=t",
+        erase_url="/subscription?token=t&show=erase",
+        is_fresh=is_fresh,
+        languages=i18n.languages(),
+    )
+
+
+NOT_MOVED = _managing(is_fresh=True)._replace(
+    typed={"email": "ursula@localhost"},
+    errors={"email": "the part after the @ must be a full domain, such as example.com"},
+)
+
 PAGES: dict[str, Callable[[Frame], str]] = {
     "sign-up": lambda frame: pages.sign_up(frame, WITH_A_VOICE),
     "sign-up-plain": lambda frame: pages.sign_up(frame, SignUpForm("/subscriptions")),
@@ -114,6 +130,18 @@ PAGES: dict[str, Callable[[Frame], str]] = {
     "confirmed": lambda frame: pages.confirmed(frame, sign_up_url="/"),
     "unsubscribe": lambda frame: pages.unsubscribe(frame, "/subscriptions/unsubscribe?token=t"),
     "unsubscribed": lambda frame: pages.unsubscribed(frame, sign_up_url="/"),
+    "subscription": lambda frame: pages.manage(frame, _managing(is_fresh=True)),
+    "subscription-old-link": lambda frame: pages.manage(frame, _managing(is_fresh=False)),
+    "subscription-refused": lambda frame: pages.manage(frame, NOT_MOVED),
+    "subscription-link": lambda frame: pages.manage_link(frame, "/subscription/link"),
+    "subscription-link-mailed": lambda frame: pages.subscription_received(frame, "link"),
+    "subscription-erase": lambda frame: pages.ask_to_erase(
+        frame, "/subscription?token=t", back_url="/subscription?token=t"
+    ),
+    "subscription-changed": lambda frame: pages.subscription_received(
+        frame, "address", back_url="/subscription?token=t"
+    ),
+    "new-address": lambda frame: pages.new_address(frame, "/subscription/address?token=t"),
     "archive": lambda frame: pages.archive(
         frame,
         "https://news.example.com/archive",

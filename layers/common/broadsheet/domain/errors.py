@@ -313,6 +313,12 @@ class InvalidAddressToken(InvalidToken):
     code = "invalid-address-token"
 
 
+class FreshLinkNeeded(BroadsheetError):
+    """The link is one that anybody may have been passed; this needs one that was just mailed."""
+
+    code = "fresh-link-needed"
+
+
 class ExpiredToken(BroadsheetError):
     """A confirmation link's token that is ours and too old."""
 

@@ -351,6 +351,12 @@ class RenderedIssue(BaseModel):
     text: str
 
 
+class RenderedVersion(RenderedIssue):
+    """A version as SES gets it. ``slug``: the issue's; the archive redirects from any before."""
+
+    slug: str
+
+
 class PausedIssue(BaseModel):
     """An issue that stopped itself; ``because`` says why."""
 

@@ -14,7 +14,7 @@ from broadsheet.domain.subscribers import DueMail
 from broadsheet.i18n import ENGLISH, Language
 from broadsheet.mail import frame
 from broadsheet.mail.content import MailContent
-from broadsheet.mail.substitutions import template_of
+from broadsheet.mail.substitutions import placed, template_of
 
 _PLACEHOLDER = "placeholder"  # stands where each reader's own link has its token
 _CODE = "\ue001" * 4 + "\ue002" * 4  # likewise; no text has these characters of private use
@@ -47,11 +47,12 @@ def templates(newsletter: Newsletter, mail: DueMail, language: Language) -> Mail
         content = render_already_subscribed(newsletter, language)
     else:
         content = render_confirmation(newsletter, link, _CODE, language)
-    code = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
+    variables = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
+    code = {mark: placed(variable) for mark, variable in variables.items()}
     return MailContent(
         subject=template_of(content.subject, {}),
-        html=template_of(content.html, {html.escape(link): "link_html", **code}),
-        text=template_of(content.text, {link: "link_text", **code}),
+        html=template_of(content.html, {html.escape(link): placed("link_html"), **code}),
+        text=template_of(content.text, {link: placed("link_text"), **code}),
     )
 
 

@@ -25,8 +25,9 @@ from broadsheet.mail.html_source import Source
 from broadsheet.mail.issue_mail import SHOWN_UNRENDERED, begins_with_headline, typography_of
 from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.placeholders import Marks
-from broadsheet.mail.substitutions import filled_in
+from broadsheet.mail.substitutions import Links, Reader, Tokens, filled_in
 
+_EVERYBODY = Reader("", Tokens("", ""), {})
 _WHOLE_ADDRESS = re.compile(r"https?://[^\s\[\]]+", re.IGNORECASE)
 _EMBEDDED_IMAGE = re.compile(r"data:image/(?:png|gif|jpeg|webp);", re.IGNORECASE)
 _STYLES = frozenset(
@@ -112,14 +113,18 @@ class _Body(NamedTuple):
     images: Sequence[Image]
 
 
-def public_issue(written: IssueVersion, newsletter: Newsletter, site: str) -> PublicIssue:
+def public_issue(
+    written: IssueVersion, newsletter: Newsletter, site: str, page: str
+) -> PublicIssue:
     """Return a version of an issue as everybody sees it.
 
-    ``site``: the newsletter's whole address. What is too complex to render is shown as typed.
+    ``site``: the newsletter's whole address, and ``page`` that of the issue's page. What is too
+    complex to render is shown as typed.
     """
     preheader = [written.preheader] if written.preheader else []
     marks = Marks.foreign_to(written.title, written.content, newsletter, *preheader)
-    title = _filled(marks.set_in_prose(str(written.title), lambda _: ""), "text", marks, site)
+    links = Links(f"{site}/", f"{site}/", page)
+    title = _filled(marks.set_in_prose(str(written.title), lambda _: ""), "text", marks, links)
     try:
         body = _rendered(written, newsletter, marks)
     except TooComplex:
@@ -128,8 +133,8 @@ def public_issue(written: IssueVersion, newsletter: Newsletter, site: str) -> Pu
     return PublicIssue(
         title=title,
         headline="" if body.has_headline else title,
-        description=_filled(first, "text", marks, site),
-        html=_filled(body.html, "html", marks, site),
+        description=_filled(first, "text", marks, links),
+        html=_filled(body.html, "html", marks, links),
         is_authors_html=isinstance(written.content, HtmlContent),
         image=next(
             (each.address for each in body.images if _WHOLE_ADDRESS.fullmatch(each.address)), None
@@ -137,8 +142,8 @@ def public_issue(written: IssueVersion, newsletter: Newsletter, site: str) -> Pu
     )
 
 
-def _filled(text: str, kind: Literal["html", "text"], marks: Marks, site: str) -> str:
-    return filled_in(marks.restore(text, kind), "", f"{site}/")
+def _filled(text: str, kind: Literal["html", "text"], marks: Marks, links: Links) -> str:
+    return filled_in(marks.restore(text, kind), _EVERYBODY, links)
 
 
 def _rendered(written: IssueVersion, newsletter: Newsletter, marks: Marks) -> _Body:

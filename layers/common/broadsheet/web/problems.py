@@ -31,6 +31,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.SlugTaken: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
+    errors.FreshLinkNeeded: HTTPStatus.FORBIDDEN,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,
     errors.RefusedTestMail: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnknownTestMail: HTTPStatus.BAD_GATEWAY,
@@ -50,6 +51,7 @@ _DEAD_ENDS = (
     HTTPStatus.GONE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
+_OF_SUBSCRIBERS = ("/subscription", "/subscription/link", "/subscription/address")
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 
 
@@ -74,8 +76,8 @@ def respond_to_unreadable() -> Response:
 
 
 def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -> str:
-    # A reader who wants to leave is not asked to sign up.
-    is_leaving = request.resource.endswith("/unsubscribe")
+    # A reader is not asked to sign up, least of all one who wants to leave.
+    is_leaving = request.resource.endswith("/unsubscribe") or request.resource in _OF_SUBSCRIBERS
     is_dead_end = status in _DEAD_ENDS or isinstance(error, errors.InvalidSignUpState)
     return pages.error(
         request.frame,

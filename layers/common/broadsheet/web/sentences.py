@@ -77,6 +77,10 @@ READERS = {
     "invalid-address-token": translatable(
         "This link to confirm your new address is not valid: open it from our mail again."
     ),
+    "fresh-link-needed": translatable(
+        "For this you need a link that was emailed to you within the last 24 hours: ask for a new "
+        "one."
+    ),
     "expired-address-token": translatable(
         "This link to confirm your new address has expired: please ask for the change again."
     ),
@@ -134,6 +138,7 @@ AUTHORS = {
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
     "json-expected": "send application/json",
     # Fields.
+    "unknown-act": "do must be one of {acts}",
     "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-a-truth-value": "this must be true or false",
@@ -210,12 +215,13 @@ AUTHORS = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
+    "no-archive-page": (
+        "{written} is the link to an issue's page in the archive, where a welcome mail and an "
+        "issue with archive: false have none: leave it out"
+    ),
     "name-without-fallback": (
         "a reader who gave no name is addressed as reader, in English: "
         "write what stands for the name, as in [[name|…]]"
-    ),
-    "placeholder-not-yet": (
-        "{written} isn't available yet: what it leads to comes with a later release"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",

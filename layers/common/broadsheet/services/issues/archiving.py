@@ -97,7 +97,8 @@ def _page(owed: OwedPage, written: IssueVersion | None) -> ArchivePage:
     # Rendering takes a third of a second to import, which dispatch needs once an issue.
     from broadsheet.mail.public_issue import public_issue  # noqa: PLC0415 - see above
 
-    public = public_issue(written, settings.newsletter(), settings.public_url())
+    link = settings.archive_link(owed.slug)
+    public = public_issue(written, settings.newsletter(), settings.public_url(), link)
     return ArchivePage(
         issue=ArchivedIssue(
             id=owed.id,

@@ -113,7 +113,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
         if due is not None:
-            welcoming.send_due(connection, before, token.name, due)
+            welcoming.send_due(connection, before, token, due)
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:

@@ -213,6 +213,71 @@ def unsubscribed(frame: Frame, *, sign_up_url: str = "") -> str:
     return _render("unsubscribed.html", frame, sign_up_url=sign_up_url)
 
 
+class ManageForm(NamedTuple):
+    """What the page shows where a reader manages their subscription.
+
+    ``action``: where its forms post to. ``is_fresh``: whether the link was mailed on request
+    lately, so that it may also move and erase. When a form was refused, ``typed`` is what was typed
+    into each field, and ``errors`` has a message for each wrong one.
+    """
+
+    action: str
+    erase_url: str
+    is_fresh: bool
+    languages: Sequence[Language]
+    typed: Mapping[str, str] = MappingProxyType({})
+    errors: Mapping[str, str] = MappingProxyType({})
+
+
+def manage(frame: Frame, shown: ManageForm) -> str:
+    """Return the page where a reader manages their subscription."""
+    others = [message for field, message in shown.errors.items() if field not in {"name", "email"}]
+    return _render("subscription.html", frame, **shown._asdict(), other_errors=others)
+
+
+def manage_link(
+    frame: Frame,
+    action: str,
+    *,
+    typed: Mapping[str, str] = MappingProxyType({}),
+    errors: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return the form that asks for an address, to which the link to its subscription is mailed."""
+    others = [message for field, message in errors.items() if field != "email"]
+    return _render(
+        "subscription_link.html",
+        frame,
+        action=action,
+        typed=typed,
+        errors=errors,
+        other_errors=others,
+    )
+
+
+def ask_to_erase(frame: Frame, action: str, *, back_url: str) -> str:
+    """Return a page with one button, which posts to ``action`` that everything be erased."""
+    return _render("subscription_erase.html", frame, action=action, back_url=back_url)
+
+
+def subscription_received(frame: Frame, act: str, *, back_url: str = "") -> str:
+    """Return the page after a request: it is received, not yet applied.
+
+    ``act``: what was asked for. ``back_url``: of the reader's subscription, if it goes on.
+    """
+    return _render(
+        "subscription_received.html",
+        frame,
+        act=act,
+        back_url=back_url,
+        link_url=frame.link("/subscription"),
+    )
+
+
+def new_address(frame: Frame, action: str) -> str:
+    """Return a page with one button, which posts to ``action`` with its token."""
+    return _render("new_address.html", frame, action=action)
+
+
 def error(
     frame: Frame,
     status: int,
