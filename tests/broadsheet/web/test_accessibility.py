@@ -19,7 +19,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from broadsheet import i18n
-from broadsheet.i18n import ENGLISH, Language
+from broadsheet.i18n import ENGLISH, PSEUDO, Language
 from tests.broadsheet.mail.test_phones import OUTSIDE
 from tests.broadsheet.web.every_page import FRAME, PAGES
 from tests.browser import page_of
@@ -37,7 +37,7 @@ FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summar
 
 every_page = pytest.mark.parametrize("name", PAGES)
 in_each_language = pytest.mark.parametrize(
-    "language", i18n.languages(), ids=lambda language: language.tag
+    "language", [*i18n.languages(), PSEUDO], ids=lambda language: language.tag
 )
 
 
@@ -97,7 +97,7 @@ def test_a_page_is_read_aloud_in_order(narrow: Page, name: str) -> None:
     if os.environ.get("READ_ALOUD") == "write":
         file.write_text(heard, encoding="utf-8")
     assert heard == file.read_text(encoding="utf-8")
-    for language in i18n.languages():
+    for language in (*i18n.languages(), PSEUDO):
         show(narrow, name, language)
         translated = narrow.locator("html").aria_snapshot()
         assert _roles(translated) == _roles(heard)
