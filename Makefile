@@ -150,7 +150,8 @@ test: ## Run every check and test
 quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
 	subscribe confirm unsubscribe authorize enroll sending)
 slow := tests/broadsheet/database \
-	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work)
+	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work) \
+	tests/broadsheet/web/test_accessibility.py
 
 .PHONY: quick
 quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; PYTEST="-k bounce" runs some
@@ -189,8 +190,16 @@ openapi: .venv/.installed ## Write the description of the API: docs/openapi.json
 
 .PHONY: catalogues
 catalogues: .venv/.installed ## Bring the catalogues of the readers' texts up to date; LANGUAGE=fr begins another
-	@$(python) -m translations $(LANGUAGE)
-	@$(python) layers/common/compile_catalogues.py layers/common/broadsheet/i18n/locales
+	@PYTHONPATH=layers/common:. $(python) -m translations update $(LANGUAGE)
+
+.PHONY: pseudo-language
+pseudo-language: .venv/.installed ## Write the language that tests the layout; PSEUDO_LANGUAGE=true make up offers it
+	@PYTHONPATH=layers/common:. $(python) -m translations pseudo
+
+.PHONY: page-pictures
+page-pictures: .venv/.installed ## Take the pictures of docs/readers.md: every page, narrow and wide; PAGE=confirm takes one
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.page_pictures $(if $(PAGE),--page "$$PAGE")
+export PAGE
 
 .PHONY: mail-pictures
 mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide

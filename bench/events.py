@@ -8,12 +8,14 @@ from uuid import uuid4
 from local.lambda_events import api_event
 
 
-def call(
+def call(  # noqa: PLR0913 - the parts of a request
     method: str,
     resource: str,
     *,
     body: Mapping[str, Any] | None = None,
     path_parameters: Mapping[str, str] | None = None,
+    author: str | None = "ada",
+    source: str = "192.0.2.7",
 ) -> dict[str, Any]:
     """Return a request, with a JSON body or none; each has an idempotency key of its own."""
     return api_event(
@@ -26,5 +28,6 @@ def call(
             "idempotency-key": str(uuid4()),
         },
         path_parameters=path_parameters,
-        author="ada",
+        author=author,
+        source=source,
     )

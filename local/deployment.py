@@ -33,6 +33,9 @@ PARAMETERS = {
     "NewsletterName": "The Local Broadsheet",
     "SenderName": "The Local Broadsheet",
     "SenderAddress": SENDER,
+    "Description": "A newsletter on this machine. All of its mails come to the local inbox.",
+    "Frequency": "Whenever you publish",
+    "AskForName": "true",
     "ConfirmationsPerSourcePerHour": "1000",  # all readers are one source here: this machine
 }
 CONFIGURATION_SETS = {  # by their resource: the output that has their name
@@ -58,6 +61,7 @@ def deploy(
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
     parameters |= {"PublicUrl": state.public_url, "Theme": theme()}
+    parameters |= {"PseudoLanguage": os.environ.get("PSEUDO_LANGUAGE") or "false"}
     state.roles.unlink(
         missing_ok=True
     )  # the functions may need calls that the last deployment didn't

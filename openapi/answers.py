@@ -11,6 +11,7 @@ from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.requests import Language
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
@@ -52,9 +53,41 @@ class Finding(Answer):
 
 
 class SignUpForm(BaseModel):
-    """What a reader signs up with; other fields are left unread."""
+    """What a reader signs up with; other fields are left unread.
+
+    ``language``: of the mails to them; by default the one that ``Accept-Language`` prefers.
+    """
 
     name: SubscriberName | None = None
+    email: EmailAddress
+    language: Language | None = None
+
+
+class CodeForm(BaseModel):
+    """The form that asks for the code, on the page after a sign-up."""
+
+    state: str = Field(description="The form's hidden field.")
+    code: str = Field(description="The eight digits of the mail; they may be grouped.")
+
+
+class SubscriptionForm(BaseModel):
+    """What readers ask for with the link to their subscription.
+
+    `name`, with the new one, or none to be forgotten; `language`; `address` with `email`, which
+    gets a link to confirm; `leave`; `export`, which mails all that is stored; `erase`; `link`,
+    which mails a new link. `address` and `erase` need a link that was mailed within the last 24
+    hours.
+    """
+
+    do: Literal["name", "language", "address", "leave", "export", "erase", "link"]
+    name: SubscriberName | None = None
+    language: str | None = None
+    email: EmailAddress | None = None
+
+
+class SubscriptionLinkForm(BaseModel):
+    """Whose subscription the link is to be mailed for."""
+
     email: EmailAddress
 
 
@@ -103,6 +136,7 @@ IssueSummary = create_model(
     __doc__=Issue.__doc__,
     **_fields(Issue, without=_HOLD),
     careful=(Hold | None, ...),
+    archive_url=(str | None, ...),
     href=(str, ...),
 )
 IssueProgress = create_model(
@@ -133,6 +167,7 @@ PublishedIssue = create_model(
         without=set(Issue.model_fields) - {"id", "author", "slug", "publish_at", "created_at"},
     ),
     title=(str, ...),
+    archive_url=(str | None, ...),
     href=(str, ...),
     audience_now=(int, ...),
     warnings=(list[Finding], ...),

@@ -150,7 +150,8 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
 
 
 def _in_path(path: str) -> Iterator[dict[str, Any]]:
-    of = {"id": {"type": "string", "format": "uuid"}, "file": {"type": "string"}}
+    text = {"type": "string"}
+    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text}
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}
 

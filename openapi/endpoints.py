@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
-NOT_MODIFIED = HTTPStatus.NOT_MODIFIED
+NOT_MODIFIED, MOVED = HTTPStatus.NOT_MODIFIED, HTTPStatus.MOVED_PERMANENTLY
 
 PAGE = "text/html"
 CSV = "text/csv"
@@ -125,6 +125,20 @@ def _action(summary: str, *refusals: type[errors.WrongState], **more: Any) -> En
     return Endpoint(summary, {ACCEPTED: _PROGRESS}, errors=(*refusals, errors.IssueIsDraft), **more)
 
 
+def _public(summary: str, media_type: str, *refusals: type[errors.BroadsheetError]) -> Endpoint:
+    """Return a route whose answer is the same for everybody."""
+    return Endpoint(
+        summary,
+        {
+            OK: Answered(
+                "As it is now.", media_types=(media_type,), headers=("ETag", "Cache-Control")
+            ),
+            NOT_MODIFIED: Answered("You have it."),
+        },
+        errors=refusals,
+    )
+
+
 _TESTED = {ACCEPTED: Answered("They were sent.", answers.SentTest)}
 _OF_TESTS = (
     *(errors.NotATestAddress, errors.SuppressedTestAddress, errors.SpentTestMails),
@@ -164,6 +178,29 @@ READERS: dict[str, Endpoint] = {
             NOT_MODIFIED: Answered("You have it."),
         },
     ),
+    "GET /archive": _public("List all issues", PAGE, errors.DependencyUnavailable),
+    "GET /archive/{slug}": replace(
+        _public("Show an issue", PAGE, errors.PageNotFound, errors.DependencyUnavailable),
+        answers={
+            **_public("", PAGE).answers,
+            MOVED: Answered("The issue has another slug by now.", headers=("Location",)),
+        },
+    ),
+    "GET /feed.xml": _public(
+        "Show the newest 20 issues as an Atom feed",
+        "application/atom+xml",
+        errors.DependencyUnavailable,
+    ),
+    "GET /feed.json": _public(
+        "Show the newest 20 issues as a JSON Feed 1.1",
+        "application/feed+json",
+        errors.DependencyUnavailable,
+    ),
+    "GET /sitemap.xml": _public(
+        "Show the addresses of all public pages", "application/xml", errors.DependencyUnavailable
+    ),
+    "GET /robots.txt": _public("Show what robots may read", "text/plain"),
+    "GET /favicon.svg": _public("Show the newsletter's icon", "image/svg+xml"),
     "GET /images/{file}": Endpoint(
         "Show an image",
         {
@@ -195,6 +232,21 @@ READERS: dict[str, Endpoint] = {
         parameters=(TOKEN,),
         errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
     ),
+    "GET /subscriptions/code": Endpoint(
+        "Lead to the sign-up page", {SEE_OTHER: Answered("To the page.", headers=("Location",))}
+    ),
+    "POST /subscriptions/code": Endpoint(
+        "Confirm a subscription by the code of its mail",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        takes=answers.CodeForm,
+        takes_forms=True,
+        errors=(
+            *(errors.InvalidSignUpState, errors.InvalidCode, errors.WrongCode),
+            *(errors.ExpiredCode, errors.SpentCode),
+            *(errors.InvalidForm, errors.DependencyUnavailable),
+        ),
+        example={"state": "eyJlbWFpbCI6….4fCmxw", "code": "1234 5678"},
+    ),
     "GET /subscriptions/unsubscribe": Endpoint(
         "Show the button that unsubscribes",
         {OK: Answered("The page.", media_types=(PAGE,))},
@@ -209,6 +261,61 @@ READERS: dict[str, Endpoint] = {
         },
         parameters=(TOKEN,),
         errors=(errors.InvalidUnsubscribeToken, errors.DependencyUnavailable),
+    ),
+    "GET /subscription": Endpoint(
+        "Show what readers can do with their subscription",
+        {
+            OK: Answered(
+                "The page; without a token, a form that mails the link to it.", media_types=(PAGE,)
+            )
+        },
+        parameters=(replace(TOKEN, is_required=False),),
+        errors=(errors.InvalidManageToken, errors.FreshLinkNeeded, errors.DependencyUnavailable),
+    ),
+    "POST /subscription": Endpoint(
+        "Change a subscription, leave, or take or erase one's data",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        parameters=(TOKEN,),
+        takes=answers.SubscriptionForm,
+        takes_forms=True,
+        errors=(
+            errors.InvalidForm,
+            errors.InvalidManageToken,
+            errors.FreshLinkNeeded,
+            errors.DependencyUnavailable,
+        ),
+        example={"do": "address", "email": "ursula@example.com"},
+    ),
+    "GET /subscription/link": Endpoint(
+        "Lead to the form that mails a link", {SEE_OTHER: Answered("To it.", headers=("Location",))}
+    ),
+    "POST /subscription/link": Endpoint(
+        "Mail the link to a subscription",
+        {ACCEPTED: Answered("Received, whatever the address.", answers.Received)},
+        takes=answers.SubscriptionLinkForm,
+        takes_forms=True,
+        errors=(errors.InvalidForm, errors.DependencyUnavailable),
+        example={"email": "ursula@example.com"},
+    ),
+    "GET /subscription/address": Endpoint(
+        "Show the button that confirms a new address",
+        {OK: Answered("The page.", media_types=(PAGE,))},
+        parameters=(TOKEN,),
+        errors=(
+            errors.InvalidAddressToken,
+            errors.ExpiredAddressToken,
+            errors.DependencyUnavailable,
+        ),
+    ),
+    "POST /subscription/address": Endpoint(
+        "Confirm a new address",
+        {ACCEPTED: Answered("Received.", answers.Received)},
+        parameters=(TOKEN,),
+        errors=(
+            errors.InvalidAddressToken,
+            errors.ExpiredAddressToken,
+            errors.DependencyUnavailable,
+        ),
     ),
 }
 AUTHORS: dict[str, Endpoint] = {

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from broadsheet.domain.authors import Author, AuthorName, Role
 from broadsheet.domain.subscribers import EmailAddress, StoredAddress
+from broadsheet.web import sentences
+from broadsheet.web.body import invalid_fields
 from operations import options, secret_value
 from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
@@ -202,8 +204,8 @@ def parse_address(text: str) -> StoredAddress:
 
 
 def _refusal(error: ValidationError) -> AuthorError:
-    message = error.errors()[0]["msg"].removeprefix("Value error, ")
-    return AuthorError(f"{message[0].upper()}{message[1:]}.")
+    (message,) = sentences.of_fields(invalid_fields(error).fields).values()
+    return AuthorError(sentences.printed(message))
 
 
 # Commands

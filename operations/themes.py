@@ -42,6 +42,6 @@ def check(name: str) -> None:
 
 def _render(name: str) -> None:
     newsletter = Newsletter(name="A newsletter", sender=ANYBODY, sender_name="Jo", theme=name)
-    render_confirmation(newsletter, "https://example.com/")
+    render_confirmation(newsletter, "https://example.com/", "12345678")
     render_already_subscribed(newsletter)
     render_issue(IssueTitle("A title"), MarkdownContent(markdown="A text"), newsletter)

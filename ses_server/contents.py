@@ -1,8 +1,10 @@
 """What the messages of a call share, checked: simple, templated or raw."""
 
+import mimetypes
 from collections.abc import Sequence
 from dataclasses import replace
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import getaddresses
 
 from ses_server import addresses, outgoing, rendering
@@ -34,6 +36,8 @@ def of_email(request: SendEmail) -> tuple[Content, Outgoing]:
     content = request.content
     if content.raw:
         return _raw(request, content.raw.data)
+    if content.simple and content.simple.attachments:
+        return _raw(request, _composed(request, content.simple))
     sender = checked_sender(request.from_email_address)
     reply_to = checked_reply_to(request.reply_to_addresses)
     if content.simple:
@@ -62,18 +66,46 @@ def checked_reply_to(texts: Sequence[str]) -> Sequence[str]:
 def _simple(
     simple: SimpleMessage, sender: str, reply_to: Sequence[str]
 ) -> tuple[Content, Sequence[MessageHeader]]:
-    _refuse_attachments(simple.attachments)
-    text, html = simple.body.text, simple.body.html
-    if text is None and html is None:
-        raise bad_request("Body must have at least one of Text and Html")
+    text, html = _bodies(simple)
     shared = Content(
         sender=sender,
         reply_to=reply_to,
         subject=simple.subject.data,
-        text=text.data if text else None,
-        html=html.data if html else None,
+        text=text,
+        html=html,
     )
     return shared, simple.headers
+
+
+def _bodies(simple: SimpleMessage) -> tuple[str | None, str | None]:
+    text, html = simple.body.text, simple.body.html
+    if text is None and html is None:
+        raise bad_request("Body must have at least one of Text and Html")
+    return (text.data if text else None, html.data if html else None)
+
+
+def _composed(request: SendEmail, simple: SimpleMessage) -> bytes:
+    """Return the message that SES makes of a simple one with attachments."""
+    text, html = _bodies(simple)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = checked_sender(request.from_email_address)
+    if request.reply_to_addresses:
+        message["Reply-To"] = ", ".join(checked_reply_to(request.reply_to_addresses))
+    message["To"] = ", ".join((request.destination or Destination()).to_addresses)
+    message["Subject"] = simple.subject.data
+    for header in simple.headers:
+        message[header.name] = header.value
+    message.set_content(text if text is not None else "")
+    if html is not None:
+        message.add_alternative(html, subtype="html")
+    for attachment in simple.attachments:
+        guessed, _ = mimetypes.guess_type(attachment.file_name)
+        media_type = attachment.content_type or guessed or "application/octet-stream"
+        main, _, sub = media_type.partition("/")
+        message.add_attachment(
+            attachment.raw_content, maintype=main, subtype=sub, filename=attachment.file_name
+        )
+    return message.as_bytes()
 
 
 def of_template(
@@ -82,7 +114,8 @@ def of_template(
     """Return the content and the headers of a template; raises ``SesError``."""
     if template is None:
         raise bad_request("Template is missing")
-    _refuse_attachments(template.attachments)
+    if template.attachments:
+        raise bad_request("Attachments of a template are not known to the local SES server")
     content = template.template_content
     if content is None:
         name = template.template_name or template.template_arn
@@ -104,11 +137,6 @@ def of_template(
         default_data=outgoing.data_of(template.template_data),
     )
     return shared, template.headers
-
-
-def _refuse_attachments(attachments: Sequence[object]) -> None:
-    if attachments:
-        raise bad_request("Attachments are not known to the local SES server")
 
 
 def _raw(request: SendEmail, raw: bytes) -> tuple[Content, Outgoing]:

@@ -17,6 +17,9 @@ HeaderName = Annotated[
 ]
 HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=995, pattern=r"^[ -~]*$")]
 TemplateData = Annotated[str, StringConstraints(max_length=262_144)]
+FileName = Annotated[  # SES wants an extension
+    str, StringConstraints(max_length=255, pattern=r"^[^/\\]+\.[A-Za-z0-9]+$")
+]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 # Errors of type rather than of value: SES can't parse the request.
@@ -100,13 +103,20 @@ class Body(Shape):
     html: Part | None = None
 
 
+class Attachment(Shape):
+    file_name: FileName
+    raw_content: Base64Bytes
+    content_type: Annotated[str, StringConstraints(min_length=1, max_length=78)] | None = None
+    content_transfer_encoding: Literal["BASE64", "QUOTED_PRINTABLE", "SEVEN_BIT"] | None = None
+
+
 class SimpleMessage(Shape):
     """botocore's ``Message``."""
 
     subject: Part
     body: Body
     headers: tuple[MessageHeader, ...] = ()
-    attachments: tuple[object, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class RawMessage(Shape):

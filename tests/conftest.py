@@ -226,6 +226,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "NEWSLETTER_NAME": "The Daily Page",
+        "SENDER_ADDRESS": SENDER,
         "STACK_NAME": "news",
     }.items():
         monkeypatch.setenv(name, value)

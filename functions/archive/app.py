@@ -1,16 +1,26 @@
-"""Serves public content, without the database."""
+"""Serves public content, without the database: images, the archive and its feeds."""
 
-from functools import cache
-from hashlib import sha256
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 
+from broadsheet import i18n, settings
+from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.errors import PageNotFound
-from broadsheet.storage import images
-from broadsheet.web import caching
+from broadsheet.domain.voice import Voice
+from broadsheet.storage import archive, images
+from broadsheet.web import caching, feeds, pages
+from broadsheet.web.pages import Frame
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
+
+FIVE_MINUTES = "public, max-age=300"
+HTML = "text/html; charset=utf-8"
+READERS_AT_ONCE = 10  # of the pages that a feed is made of: as many as boto3 has connections
 
 
 def show_image(request: Request) -> Response:
@@ -23,18 +33,151 @@ def show_image(request: Request) -> Response:
     return caching.unless_current(request, response)
 
 
+def show_archive(request: Request) -> Response:
+    """Show the list of all issues."""
+    issues = archive.recent_index().issues
+    about = settings.voice().description
+    page = pages.archive(_frame(request), f"{request.site}/archive", issues, about)
+    return _public(request, page, HTML, policy=pages.policy())
+
+
+def show_issue(request: Request) -> Response:
+    """Show an issue, or lead to where its page has moved."""
+    slug = request.path_parameters["slug"]
+    place = _place_of(slug)
+    page = archive.find_page(place.issue.id) if place else None
+    if place is None or page is None:
+        return _moved(request, f"/archive/{slug}")
+    address = f"{request.site}/archive/{page.issue.slug}"
+    html = pages.issue(_frame(request), address, page, older=place.older, newer=place.newer)
+    return _public(request, html, HTML, policy=pages.OF_AN_ISSUE)
+
+
+class _Place(NamedTuple):
+    """An issue in the index, between those before and after it."""
+
+    issue: ArchivedIssue
+    older: ArchivedIssue | None
+    newer: ArchivedIssue | None
+
+
+def _place_of(slug: str) -> _Place | None:
+    """Return an issue's place; one that was archived a moment ago is found, too."""
+    if not archive.could_be_slug(slug):
+        return None
+    for read in (archive.recent_index, archive.read_index):
+        issues = read().issues
+        at = next((at for at, issue in enumerate(issues) if issue.slug == slug), None)
+        if at is not None:
+            older = issues[at + 1] if at + 1 < len(issues) else None
+            return _Place(issues[at], older, issues[at - 1] if at else None)
+    return None
+
+
+def show_moved(request: Request) -> Response:
+    """Lead from the old path of an issue to its page; any other path has nothing."""
+    return _moved(request, f"/{request.path_parameters.get('proxy', '')}")
+
+
+def _moved(request: Request, path: str) -> Response:
+    redirect = archive.find_redirect(path)
+    if redirect is None:
+        raise PageNotFound
+    # An issue may get its old slug again: a browser must not keep the redirect for good.
+    headers = {
+        "Location": request.link(f"/archive/{redirect.slug}"),
+        "Cache-Control": FIVE_MINUTES,
+    }
+    return Response(HTTPStatus.MOVED_PERMANENTLY, headers=headers)
+
+
+def show_atom(request: Request) -> Response:
+    """Show the newest issues as an Atom feed."""
+    return _public(request, _feed(feeds.atom, request), feeds.ATOM)
+
+
+def show_json_feed(request: Request) -> Response:
+    """Show the newest issues as a JSON Feed."""
+    return _public(request, _feed(feeds.json_feed, request), feeds.JSON_FEED)
+
+
+type FeedFormat = Callable[[Frame, str, Voice, Sequence[ArchivePage]], str]
+
+
+def _feed(written: FeedFormat, request: Request) -> str:
+    newest = archive.recent_index().issues[: feeds.NEWEST]
+    return _feed_of(written, request.site, _frame(request).base_path, newest)
+
+
+@lru_cache(maxsize=4)  # both, also while their content changes; each has up to 2 MB
+def _feed_of(
+    written: FeedFormat, site: str, base_path: str, issues: tuple[ArchivedIssue, ...]
+) -> str:
+    """Return a feed, which stays the same as long as its issues do."""
+    with ThreadPoolExecutor(READERS_AT_ONCE) as readers:
+        found = readers.map(archive.find_page, [issue.id for issue in issues])
+        there = [page for page in found if page is not None]
+    return written(_public_frame(base_path), site, settings.voice(), there)
+
+
+def show_sitemap(request: Request) -> Response:
+    """Show the addresses of all public pages."""
+    issues = archive.recent_index().issues
+    return _public(request, feeds.sitemap(_frame(request), request.site, issues), feeds.XML)
+
+
+def show_robots(request: Request) -> Response:
+    """Show what robots may read."""
+    return _public(request, feeds.robots(request.site), "text/plain; charset=utf-8")
+
+
+def show_icon(request: Request) -> Response:
+    """Show the newsletter's icon."""
+    return _public(request, feeds.icon(_frame(request)), feeds.SVG)
+
+
 def show_description(request: Request) -> Response:
     """Show the description of the API, which ``make openapi`` writes."""
-    text, tag = _description()
-    headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
-    response = Response(HTTPStatus.OK, text, "application/json", headers)
-    return caching.unless_current(request, response)
+    return _public(request, _description(), "application/json")
 
 
 @cache
-def _description() -> tuple[str, str]:
-    text = Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
-    return text, f'"{sha256(text.encode()).hexdigest()}"'
+def _description() -> str:
+    return Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
 
 
-handler = router({"GET /images/{file}": show_image, "GET /openapi.json": show_description})
+def _frame(request: Request) -> Frame:
+    return _public_frame(request.base_path)
+
+
+def _public_frame(base_path: str) -> Frame:
+    """Return what stands around a page that is the same for everybody."""
+    tag = settings.newsletter_language()
+    return Frame(settings.newsletter_name(), base_path, i18n.language(tag), tag)
+
+
+def _public(request: Request, text: str, media_type: str, *, policy: str = "") -> Response:
+    """Return what is the same for everybody, and may be kept for five minutes."""
+    headers = {
+        "ETag": caching.tag(text),
+        "Cache-Control": FIVE_MINUTES,
+        "Content-Security-Policy": policy or "default-src 'none'",
+    }
+    response = Response(HTTPStatus.OK, text, media_type, headers)
+    return caching.unless_current(request, response)
+
+
+handler = router(
+    {
+        "GET /archive": show_archive,
+        "GET /archive/{slug}": show_issue,
+        "GET /feed.xml": show_atom,
+        "GET /feed.json": show_json_feed,
+        "GET /sitemap.xml": show_sitemap,
+        "GET /robots.txt": show_robots,
+        "GET /favicon.svg": show_icon,
+        "GET /images/{file}": show_image,
+        "GET /openapi.json": show_description,
+        "GET /{proxy+}": show_moved,
+    }
+)

@@ -1,6 +1,7 @@
 """Applies readers' requests, from RequestsQueue, and sends the mails they are owed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -10,23 +11,26 @@ from broadsheet.database.connection import session
 from broadsheet.domain.requests import SubscriberRequest, subscriber_request
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import worker
+from broadsheet.queues.worker import Received, Unfinished
 from broadsheet.services.subscribers import enrollment
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Take SQS messages; one connection serves them all, opened when the first needs it."""
-    connect_timeout = settings.timings().worker_connect_timeout
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take a set of SQS messages; one connection serves them all."""
+    timings = settings.timings()
+    left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    deadline = datetime.now(UTC) + left - timedelta(seconds=timings.enroll_margin)
     try:
         with session() as invocation:
 
             def enroll(
-                requests: Sequence[SubscriberRequest], _correlation_id: str
-            ) -> Sequence[SubscriberRequest]:
-                for request in requests:
-                    with invocation.connected(connect_timeout) as connection:
-                        enrollment.apply(connection, request)
-                return []
+                received: Sequence[Received[SubscriberRequest]],
+            ) -> Mapping[int, Unfinished]:
+                with invocation.connected(timings.worker_connect_timeout) as connection:
+                    return enrollment.apply(connection, received, deadline)
 
-            return worker.work_through(event, subscriber_request.validate_json, enroll, "REQUESTS")
+            return worker.work_through_set(
+                event, subscriber_request.validate_json, enroll, "REQUESTS"
+            )
     finally:
         ses_client.close_connections()

@@ -63,7 +63,7 @@ def send_stored_test(request: Request) -> Response:
     author = AuthorName(request.author)
     testing.require_allowed_addresses(author, request.role, wanted.to)
     with connected(settings.timings().test_connect_timeout) as connection:
-        draft = editing.find_version(connection, issue_id, None).draft
+        draft = editing.find_draft(connection, issue_id)
         findings = testing.send(connection, author, draft, wanted.to, wanted.name)
     return _accepted(len(wanted.to), sentences.of_findings(findings))
 

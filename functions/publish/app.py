@@ -27,6 +27,7 @@ from broadsheet.domain.issues import (
     Issue,
     IssueDraft,
     IssueId,
+    IssueStatus,
     IssueVersion,
     MarkdownContent,
     PublishDraftRequest,
@@ -80,6 +81,7 @@ def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: objec
         constant |= {"corrects", "corrects_version"}
     answer = issue.model_dump(mode="json", include=constant) | {
         "title": str(wanted.title),  # the issue may have another by now
+        "archive_url": _archive_url(request, issue.slug) if wanted.archive is not False else None,
         "href": location,
         **more,
     }
@@ -144,7 +146,9 @@ def edit(request: Request) -> Response:
     editor = editing.Editor(AuthorName(request.author), request.role)
     issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
-        findings = editing.edit(connection, issue_id, editor, expected, draft)
+        findings = editing.edit(
+            connection, issue_id, editor, expected, draft, request.correlation_id
+        )
         shown = publication.show(connection, issue_id)
     return _respond(request, HTTPStatus.OK, shown, warnings=sentences.of_findings(findings))
 
@@ -318,7 +322,16 @@ def _summary(request: Request, issue: Issue) -> dict[str, Any]:
     document = issue.model_dump(mode="json", exclude=hold)
     if issue.careful is not None:
         document["careful"] |= issue.model_dump(mode="json", include=hold - {"held_after"})
-    return document | {"href": request.link(f"/issues/{issue.id}")}
+    is_public = issue.archive and issue.status is not IssueStatus.CANCELED
+    return document | {
+        "archive_url": _archive_url(request, issue.slug) if is_public else None,
+        "href": request.link(f"/issues/{issue.id}"),
+    }
+
+
+def _archive_url(request: Request, slug: str) -> str:
+    """Return the address of an issue's page, which is there once the issue has begun."""
+    return f"{request.site}/archive/{slug}"
 
 
 def _respond(

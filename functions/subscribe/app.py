@@ -4,17 +4,26 @@ No database is used: the newest issues come from the bucket, and RequestsQueue s
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from pydantic import ValidationError
 
-from broadsheet import __version__, settings
-from broadsheet.domain.errors import InvalidFields, PageNotFound
-from broadsheet.domain.requests import SubscribeRequest
+from broadsheet import __version__, settings, signed_tokens
+from broadsheet.domain.errors import DependencyUnavailable, InvalidFields
+from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
-from broadsheet.telemetry import logger
-from broadsheet.web import caching, embedding, pages, sentences
+from broadsheet.telemetry import log_failure, logger
+from broadsheet.web import (
+    caching,
+    embedding,
+    inboxes,
+    languages,
+    pages,
+    sentences,
+    sign_up_cookie,
+)
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
@@ -36,8 +45,14 @@ def show_sign_up(request: Request) -> Response:
 
 
 def show_bare_form(request: Request) -> Response:
-    """Show the form alone, which any page may have in a frame."""
-    page = pages.bare_form(request.frame, _form(request))
+    """Show the form alone, which any page may have in a frame.
+
+    Its answer is in the language that the page chooses: cookies in a frame are blocked.
+    """
+    form = _form(request)
+    if chosen := request.chosen_language:
+        form = form._replace(action=f"{form.action}?{languages.PARAMETER}={chosen.tag}")
+    page = pages.bare_form(request.frame, form)
     return Response.page(HTTPStatus.OK, page, policy=pages.FRAMED)
 
 
@@ -80,9 +95,29 @@ def subscribe(request: Request) -> Response:
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
-        page = pages.check_your_inbox(request.frame, sign_up_url=request.link("/"))
-        return Response.page(HTTPStatus.ACCEPTED, page)
+        return _ask_for_code(request, wanted)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
+
+
+def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
+    """Return the page with the code's form, and the cookie by which the link needs no button.
+
+    The sign-up is stored already: without a key to sign with, the reader has the link.
+    """
+    state = ""
+    cookies: tuple[str, ...] = ()
+    try:
+        state = signed_tokens.sign_sign_up_state(SignUpState.of(sign_up))
+        cookies = (sign_up_cookie.after(sign_up.id, request),)
+    except DependencyUnavailable as error:
+        log_failure("no code can be asked for", error)
+    waiting = pages.WaitingSignUp(
+        {name: str(getattr(sign_up, name) or "") for name in pages.FIELDS},
+        inboxes.inbox_of(sign_up.email, settings.sender_address()),
+        state,
+    )
+    page = Response.page(HTTPStatus.ACCEPTED, pages.check_your_inbox(request.frame, waiting))
+    return replace(page, cookies=cookies)
 
 
 def _typed(fields: Mapping[str, object]) -> dict[str, object]:
@@ -96,17 +131,12 @@ def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -
     typed = {name: str(text) for name, text in _typed(fields).items()}
     form = _form(request)._replace(
         typed=typed,
-        errors=sentences.of_fields(error.fields),
+        errors=sentences.of_fields(error.fields, request.language),
         # A form elsewhere may ask for a name, though ours doesn't.
         asks_for_name=settings.asks_for_name() or bool(typed["name"]),
     )
     page = pages.sign_up(request.frame, form)
     return Response.page(HTTPStatus.BAD_REQUEST, page)
-
-
-def show_nothing(_request: Request) -> Response:
-    """Respond to every path that doesn't exist."""
-    raise PageNotFound
 
 
 handler = router(
@@ -117,6 +147,5 @@ handler = router(
         "GET /health": show_health,
         "GET /subscriptions": lead_to_sign_up,
         "POST /subscriptions": subscribe,
-        "GET /{proxy+}": show_nothing,
     }
 )

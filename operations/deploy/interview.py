@@ -11,6 +11,8 @@ from rich.table import Table
 
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import MailAddress
+from broadsheet.web import sentences
+from broadsheet.web.body import invalid_fields
 from operations.console import console
 from operations.deploy import account, expected_bill, regions
 from operations.deploy.account import Unchecked
@@ -142,7 +144,7 @@ def _fitting_sender_name(given: Given, newsletter: str, sender_name: str, addres
 
 
 def _refused(error: ValidationError) -> Refused:
-    return Refused("; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors()))
+    return Refused("; ".join(sentences.of_fields(invalid_fields(error).fields).values()))
 
 
 def _domain(given: Given, before: Mapping[str, str], sender_domain: str) -> tuple[str, str, str]:

@@ -39,6 +39,7 @@ CHECKS: dict[str, Check] = {
     "queues": stack_checks.queues,
     "database": stack_checks.database,
     "issues": stack_checks.issues,
+    "confirming": stack_checks.confirming,
     "alarms": stack_checks.alarms,
     "dead letters": stack_checks.dead_letters,
     "authors": stack_checks.authors,

@@ -1,8 +1,7 @@
 """The stack itself: whether it is complete, who may publish, and who gets its alarms."""
 
-import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain.authors import Authors, Role
 from operations import stack
@@ -19,7 +18,13 @@ WHOLE = {
     "IMPORT_COMPLETE",
 }
 DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
-REPORT = b'{"report": true}'  # of dispatch, which reads it from the database
+WAYS = {  # to confirm, in words
+    "code": "by code",
+    "same-browser": "in the browser that signed up",
+    "button": "by the button",
+    "api": "by a program",
+    "unknown": "before the way was stored",
+}
 
 
 def deployment(target: StackUnderTest) -> Iterator[Finding]:
@@ -96,10 +101,9 @@ def _cluster(target: StackUnderTest, cluster_id: str, version: str) -> Finding:
 
 def issues(target: StackUnderTest) -> Iterator[Finding]:
     """Ask the database which problems are still open: an alarm on a single event goes quiet."""
-    function = target.stack.output("DispatchFunctionName")
-    answer = target.functions.invoke(FunctionName=function, Payload=REPORT)
-    problems = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer or problems is None:
+    problems = target.report
+    if problems is None:
+        function = target.stack.output("DispatchFunctionName")
         yield Finding(
             check="issues",
             verdict=Verdict.UNKNOWN,
@@ -111,6 +115,29 @@ def issues(target: StackUnderTest) -> Iterator[Finding]:
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
+
+
+def confirming(target: StackUnderTest) -> Iterator[Finding]:
+    """Show how many readers confirm, and by which way."""
+    completion = (target.report or {}).get("completion")
+    if completion is None:
+        says, verdict = "The database did not say how many readers confirm.", Verdict.SKIPPED
+    else:
+        verdict = Verdict.GOOD
+        says = (
+            f"In the last 30 days, {_completed(completion['days_30'])}. "
+            f"Since the beginning, {_completed(completion['always'])}."
+        )
+    yield Finding(check="confirming", verdict=verdict, says=says)
+
+
+def _completed(completion: dict[str, Any]) -> str:
+    asked, confirmed = completion["asked"], completion["confirmed"]
+    if not asked:
+        return "nobody was asked to confirm"
+    ways = ", ".join(f"{number:,} {WAYS[way]}" for way, number in completion["by_way"].items())
+    share = f"{confirmed:,} of {asked:,} readers confirmed ({confirmed / asked:.0%})"
+    return f"{share}: {ways}" if ways else share
 
 
 def _paused(paused: list[dict[str, str]]) -> Iterator[Finding]:

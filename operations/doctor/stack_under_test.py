@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from operations.doctor.dns import Dns
     from operations.stack import DeployedStack, Resource
 
+REPORT = b'{"report": true}'  # of dispatch, which reads it from the database
 _CALLS = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"})
 _WAKING = Config(read_timeout=60)  # dispatch gives a paused database 30 s to wake
 
@@ -107,6 +109,15 @@ class StackUnderTest:
 
     def resources_of(self, kind: str) -> list[Resource]:
         return [each for each in self.resources if each.kind == kind]
+
+    @cached_property
+    def report(self) -> dict[str, Any] | None:
+        """What dispatch reports from the database; None if that did not answer."""
+        answer = self.functions.invoke(
+            FunctionName=self.stack.output("DispatchFunctionName"), Payload=REPORT
+        )
+        report: dict[str, Any] | None = json.loads(answer["Payload"].read())
+        return None if "FunctionError" in answer else report
 
     @cached_property
     def cloudformation(self) -> CloudFormationClient:

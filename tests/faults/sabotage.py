@@ -18,6 +18,7 @@ from broadsheet.mail.ses import client as ses_client
 from broadsheet.mail.ses import results, sending
 from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
 from broadsheet.mail.ses.sending import BulkMail
+from broadsheet.mail.substitutions import Links
 from broadsheet.services.sending import delivery, settling
 from broadsheet.settings import timings
 from tests.faults import plans
@@ -171,9 +172,13 @@ def _send_without_version() -> None:
     """Leave the version out of the tags, and so out of SES's events."""
 
     def untagged(
-        newsletter: Newsletter, issue_id: IssueId, _version: int, rendered: RenderedIssue
+        newsletter: Newsletter,
+        issue_id: IssueId,
+        _version: int,
+        rendered: RenderedIssue,
+        links: Links,
     ) -> BulkMail:
-        return sending.bulk_mail(newsletter, issue_id, 1, rendered)
+        return sending.bulk_mail(newsletter, issue_id, 1, rendered, links)
 
     vars(delivery)["bulk_mail"] = untagged
 

@@ -6,8 +6,10 @@ from uuid import uuid4
 from broadsheet import settings
 from broadsheet.domain.deliveries import Recipient
 from broadsheet.domain.issues import IssueId, RenderedIssue
+from broadsheet.mail.links import links_to
 from broadsheet.mail.ses.results import Accepted, Refusal, Refused, SendResult
 from broadsheet.mail.ses.sending import bulk_mail, send_issue
+from broadsheet.mail.substitutions import Tokens
 from tests.cloud import Cloud
 from tests.faults import plans, sabotage
 
@@ -17,10 +19,10 @@ URSULA = "ursula@example.com"
 def send_too_late() -> SendResult:
     """Make a call a second after its claim's deadline."""
     rendered = RenderedIssue(subject="Number one", html="<p>Dear reader</p>", text="Dear reader")
-    reader = Recipient(uuid4(), 1, 1, URSULA, "Ursula")
-    mail = bulk_mail(settings.newsletter(), IssueId.new(), 1, rendered)
+    reader = Recipient(uuid4(), 1, 1, URSULA, "Ursula", "en")
+    mail = bulk_mail(settings.newsletter(), IssueId.new(), 1, rendered, links_to("one"))
     deadline = datetime.now(UTC) - timedelta(seconds=1)
-    (result,) = send_issue(mail, [reader], lambda _: "https://page.example/leave", deadline)
+    (result,) = send_issue(mail, [reader], lambda _: Tokens("leave", "manage"), deadline)
     return result
 
 

@@ -19,15 +19,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from functions.archive.app import handler as archive
 from functions.confirm.app import handler as confirm
 from functions.dispatch.app import handler as dispatch
 from functions.enroll.app import handler as enroll
 from functions.feedback.app import handler as feedback
+from functions.manage.app import handler as manage
 from functions.subscribe.app import handler as subscribe
 from functions.unsubscribe.app import handler as unsubscribe
 from local.lambda_events import api_event
 from operations.bill.awake import DAY_SECONDS, PAUSE_SECONDS
 from tests.cloud import Cloud, context, sqs_event, token_in
+from tests.functions.issues import publish_issue, send
 
 BUILD = Path(__file__).parents[2] / "build"
 WAKING_SECONDS = 15.0  # what the first session waits for a paused Aurora
@@ -37,12 +40,25 @@ type Handler = Callable[[Any, Any], Any]
 CRAWLED: list[tuple[Handler, str, str, dict[str, Any]]] = [
     (subscribe, "GET", "/", {}),
     (subscribe, "GET", "/health", {}),
-    (subscribe, "GET", "/{proxy+}", {"path_parameters": {"proxy": "wp-login.php"}}),
+    (archive, "GET", "/{proxy+}", {"path_parameters": {"proxy": "wp-login.php"}}),
+    (archive, "GET", "/archive", {}),
+    (archive, "GET", "/archive/{slug}", {"path_parameters": {"slug": "november"}}),
+    (archive, "GET", "/archive/{slug}", {"path_parameters": {"slug": "gone"}}),
+    (archive, "GET", "/feed.xml", {}),
+    (archive, "GET", "/feed.xml", {"headers": {"if-none-match": '"old"'}}),
+    (archive, "GET", "/feed.json", {}),
+    (archive, "GET", "/sitemap.xml", {}),
+    (archive, "GET", "/robots.txt", {}),
     (subscribe, "POST", "/subscriptions", {"body": "name=&email=nothing"}),
     (confirm, "GET", "/subscriptions/confirm", {"query": {"token": "guessed"}}),
     (confirm, "POST", "/subscriptions/confirm", {"query": {"token": "guessed"}}),
     (unsubscribe, "GET", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
     (unsubscribe, "POST", "/subscriptions/unsubscribe", {"query": {"token": "guessed"}}),
+    (manage, "GET", "/subscription", {}),
+    (manage, "GET", "/subscription", {"query": {"token": "guessed"}}),
+    (manage, "POST", "/subscription", {"query": {"token": "guessed"}, "body": "do=erase"}),
+    (manage, "POST", "/subscription/link", {"body": "email=nothing"}),
+    (manage, "POST", "/subscription/address", {"query": {"token": "guessed"}}),
 ]
 
 
@@ -131,7 +147,10 @@ class Day:
 
 
 def live(day: Day) -> None:
-    """Let 2,000 crawlers, 50 robots and 5 readers come at random times, and one daily look."""
+    """Let 2,000 crawlers and feed readers, 50 robots and 5 readers come at random times.
+
+    There is one daily look.
+    """
     rng = random.Random(7)  # noqa: S311 - a story that is told the same every time
     plan: list[tuple[float, str, Callable[[], None]]] = [(0.0, "daily look", partial(look, day))]
     plan += [
@@ -160,6 +179,7 @@ def look(day: Day) -> None:
 def test_only_readers_wishes_and_the_daily_look_wake_the_database(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    send(cloud, publish_issue(title="November"))  # for crawlers and feed readers to read
     day = Day(cloud)
     with day.noting(monkeypatch):
         live(day)

@@ -28,6 +28,7 @@ ALLOWED = {
     "subscribe": SIGNATURES | TEMPLATES,
     "confirm": SIGNATURES | TEMPLATES,
     "unsubscribe": SIGNATURES | TEMPLATES,
+    "manage": SIGNATURES | TEMPLATES,
     "migrate": DATABASE,
     "feedback": DATABASE,
     "dispatch": DATABASE,
@@ -38,7 +39,7 @@ ALLOWED = {
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
 }
-EDGE = ("subscribe", "confirm", "unsubscribe", "authorize", "images", "archive")
+EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.
 NOBODY = {"aws_xray_sdk", "email_validator", "regex"}
 

@@ -52,10 +52,12 @@ def confirmation(
     clicked_at: datetime,
     email: str = URSULA,
     name: str | None = "Ursula",
+    language: str = "en",
 ) -> ConfirmRequest:
     token = ConfirmationToken(
         email=EmailAddress(email),
         name=None if name is None else SubscriberName(name),
+        language=language,
         issued_at=issued_at,
     )
     return ConfirmRequest(token=token, received_at=clicked_at, origin=ORIGIN)
@@ -443,3 +445,31 @@ def test_what_has_failed_for_an_hour_reaches_the_alarms(
 def test_a_request_survives_its_journey_through_json() -> None:
     request = sign_up(at(0), name="Zoë 👩‍🚀")
     assert SubscribeRequest.model_validate_json(request.model_dump_json()) == request
+
+
+@pytest.mark.parametrize(
+    ("language", "subject"),
+    [
+        ("de", "Bitte bestätigen Sie Ihr Abonnement: The Daily Page"),
+        ("de-AT", "Bitte bestätigen Sie Ihr Abonnement: The Daily Page"),
+        ("fr", "Please confirm your subscription to The Daily Page"),
+    ],
+    ids=["de", "de-AT", "fr"],
+)
+def test_a_confirmation_is_in_the_language_of_the_sign_up(
+    cloud: Cloud, language: str, subject: str
+) -> None:
+    enroll(sign_up(at(0)).model_copy(update={"language": language}))
+
+    (mail,) = cloud.mails_to(URSULA)
+    assert mail.subject == subject
+    assert signed_tokens.read_confirmation(token_in(mail)).language == language
+
+
+def test_who_is_subscribed_already_is_answered_in_their_own_language(cloud: Cloud) -> None:
+    german = confirmation(at(0), at(1)).token.model_copy(update={"language": "de"})
+    enroll(ConfirmRequest(token=german, received_at=at(1), origin=ORIGIN))
+
+    enroll(sign_up(at(9)))
+
+    assert cloud.mails_to(URSULA)[-1].subject == "Sie haben The Daily Page schon abonniert"

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
@@ -21,9 +22,8 @@ def get(
     headers: dict[str, str] | None = None,
     query: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    return handler(
-        api_event("GET", path, headers=BROWSER | (headers or {}), query=query), context()
-    )
+    event = api_event("GET", path, headers=BROWSER | (headers or {}), query=query)
+    return (archive if path == "/{proxy+}" else handler)(event, context())
 
 
 def sign_up(fields: Mapping[str, str], headers: dict[str, str]) -> dict[str, Any]:
@@ -131,3 +131,23 @@ def test_what_is_no_language_is_refused(edge: Edge, language: str) -> None:
     assert answer["statusCode"] == 400
     assert '"error_codes": {"language": "' in answer["body"]
     assert not edge.requests()
+
+
+def test_what_is_wrong_is_said_in_the_readers_language(edge: Edge) -> None:
+    german = BROWSER | {"accept-language": "de"}
+
+    refused = sign_up({"email": "ursula"}, german)
+    lost = get("/{proxy+}", headers=german)
+    too_large = sign_up(URSULA | {"name": "x" * 20_000}, german)
+
+    assert "In einer E-Mail-Adresse steht ein @ zwischen Postfach und Domain." in refused["body"]
+    assert "Bitte prüfen Sie das Formular" in refused["body"]
+    assert "<h1>Diese Seite gibt es nicht</h1>" in lost["body"]
+    assert "Eine Anfrage darf höchstens 16.384 Bytes haben." in too_large["body"]
+
+
+def test_a_program_gets_english_whatever_it_accepts(edge: Edge) -> None:
+    answer = sign_up({"email": "ursula"}, {"accept": "application/json", "accept-language": "de"})
+
+    assert "an email address must have an @-sign between mailbox and domain" in answer["body"]
+    assert '"error_codes": {"email": "address-without-at"}' in answer["body"]

@@ -11,7 +11,13 @@ from tests.cloud import Cloud, context
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, tick
 
-NOTHING = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0}
+NOBODY = {"asked": 0, "confirmed": 0, "by_way": {}}
+NOTHING = {
+    "paused": [],
+    "unresolved_mails": 0,
+    "duplicate_mails": 0,
+    "completion": {"days_30": NOBODY, "always": NOBODY},
+}
 
 
 def report() -> dict[str, Any] | None:

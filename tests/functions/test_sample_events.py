@@ -28,6 +28,7 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "enroll": lambda answer: answer == NO_FAILURES,
     "feedback": lambda answer: answer == NO_FAILURES,
     "images": lambda answer: answer["statusCode"] == 201,
+    "manage": lambda answer: answer["statusCode"] == 401,
     "migrate": lambda answer: answer is None,
     "preview": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["subject"] == "November"

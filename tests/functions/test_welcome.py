@@ -76,6 +76,39 @@ def test_who_confirms_is_welcomed_once_with_their_name_and_a_way_out(cloud: Clou
     assert set(mail.tags) == {"subscriber"}
 
 
+def test_the_foot_of_the_welcome_mail_is_in_the_readers_language(cloud: Cloud) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    send(cloud, publish_issue(title="Number one", slug="one"))
+    welcome(with_newest_issue=True)
+
+    enroll(confirmation(at(0), at(1), language="de-AT"))
+
+    first, second = mails(cloud)
+    for mail in (first, second):
+        assert "Sie erhalten diese E-Mail, weil Sie The Daily Page abonniert" in (mail.html or "")
+        managed = (mail.text or "").partition("/subscription?token=")[2].split()[0]
+        token = signed_tokens.read_manage(managed)
+        assert cloud.row(
+            "SELECT email FROM subscribers WHERE id = %(i)s", i=token.subscriber_id.root
+        )
+    assert "Im Browser ansehen" not in (first.text or "")
+    assert "Im Browser ansehen\nhttps://news.page.example/archive/one\n" in (second.text or "")
+
+
+def test_who_gave_no_name_is_welcomed_and_mailed_with_the_fallback(cloud: Cloud) -> None:
+    welcome(title="Welcome, [[name]]", markdown="Good to have you, [[name|dear friend]].")
+
+    enroll(confirmation(at(0), at(1), name=None))
+    issue_id = publish_issue(title="Dear [[name]]", markdown="Hello, [[name|you]]!")
+    send(cloud, issue_id)
+
+    first, second = mails(cloud)
+    assert first.subject == "Welcome, reader"
+    assert "Good to have you, dear friend." in (first.text or "")
+    assert second.subject == "Dear reader"
+    assert "Hello, you!" in (second.text or "")
+
+
 def test_the_link_of_the_welcome_mail_unsubscribes(cloud: Cloud) -> None:
     welcome()
     enroll(confirmation(at(0), at(1)))
@@ -365,6 +398,7 @@ def test_an_author_writes_and_reads_the_welcome_mail(cloud: Cloud) -> None:
         (TEXT | {"slug": "hello"}, 400, "invalid-fields"),
         (TEXT | {"publish_at": "2030-01-01T00:00:00Z"}, 400, "invalid-fields"),
         (TEXT | {"markdown": "Dear [[nome]]"}, 400, "unsendable-issue"),
+        (TEXT | {"markdown": "[Online]([[archive]])"}, 400, "unsendable-issue"),
         ([], 400, "no-json-object"),
     ],
 )

@@ -91,6 +91,9 @@ def deploy() -> tuple[DeployedStack, list[Resource]]:
     ]
 
 
+NOBODY: dict[str, Any] = {"asked": 0, "confirmed": 0, "by_way": {}}
+
+
 @dataclass(frozen=True)
 class Practice:
     """A stack where all is well, and what a test can take away from it."""
@@ -102,7 +105,13 @@ class Practice:
 
     def dispatch_reports(self, **problems: Any) -> None:  # noqa: ANN401 - JSON
         """Let dispatch report this of the issues, and nothing else."""
-        report = {"paused": [], "unresolved_mails": 0, "duplicate_mails": 0} | problems
+        report = {
+            "paused": [],
+            "unresolved_mails": 0,
+            "duplicate_mails": 0,
+            "completion": {"days_30": NOBODY, "always": NOBODY},
+        }
+        report |= problems
         self.dispatch["Payload"] = BytesIO(json.dumps(report).encode())
 
     def findings(self, check: str) -> list[Finding]:
@@ -669,6 +678,30 @@ def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) ->
     found = practice.finding("issues")
 
     assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
+
+
+def test_how_many_readers_confirm_is_shown_by_way(practice: Practice) -> None:
+    always = {
+        "asked": 1200,
+        "confirmed": 1000,
+        "by_way": {"code": 600, "same-browser": 250, "button": 149, "api": 1},
+    }
+    practice.dispatch_reports(completion={"days_30": NOBODY, "always": always})
+
+    found = practice.finding("confirming")
+
+    assert found.verdict is Verdict.GOOD
+    assert found.says == (
+        "In the last 30 days, nobody was asked to confirm. "
+        "Since the beginning, 1,000 of 1,200 readers confirmed (83%): 600 by code, "
+        "250 in the browser that signed up, 149 by the button, 1 by a program."
+    )
+
+
+def test_of_a_stack_that_does_not_count_who_confirms_nothing_is_said(practice: Practice) -> None:
+    practice.dispatch_reports(completion=None)
+
+    assert practice.finding("confirming").verdict is Verdict.SKIPPED
 
 
 @pytest.mark.parametrize("reply", [{"FunctionError": "Unhandled"}, {}])

@@ -239,7 +239,7 @@ def test_an_unusual_address_is_taken(client: "Client", server: Server, address: 
         {"EmailTags": [{"Name": "kind", "Value": "a b"}]},
         {"EmailTags": [{"Name": "", "Value": "a"}]},
         {"EmailTags": [{"Name": "kind"}]},
-        {"Content": simple(Attachments=[{"FileName": "a", "RawContent": b"a"}])},
+        {"Content": simple(Attachments=[{"FileName": "a", "RawContent": b"a"}])},  # no extension
     ],
 )
 def test_an_incomplete_or_contradictory_mail_is_refused(

@@ -287,3 +287,36 @@ def test_a_subject_is_one_line_whatever_values_it_has(client: "Client", server: 
     (mail,) = server.mails()
     assert mail.header("Bcc") is None
     assert message_from_bytes(mail.raw)["Subject"] == "Dear U Bcc: spy@example.com"
+
+
+def test_an_attachment_arrives_beside_the_text_and_the_html(
+    client: "Client", server: Server
+) -> None:
+    content = simple(
+        "Your data",
+        "Attached.",
+        Headers=pairs({"Auto-Submitted": "auto-generated"}),
+        Attachments=[{"FileName": "data.json", "RawContent": b'{"a": "\xc3\xa9"}'}],
+    )
+    content["Simple"]["Body"]["Html"] = {"Data": "<p>Attached.</p>"}
+
+    client.send_email(
+        FromEmailAddress="=?utf-8?q?Zo=C3=AB?= <news@example.com>",
+        Destination={"ToAddresses": ["ursula@example.com"]},
+        Content=content,
+        EmailTags=pairs({"kind": "export"}),
+    )
+
+    (mail,) = server.mails(to="ursula@example.com")
+    message = message_from_bytes(mail.raw, policy=default_policy)
+    (attached,) = message.iter_attachments()
+    assert (mail.subject, mail.sender) == ("Your data", "Zoë <news@example.com>")
+    assert (mail.text or "").strip() == "Attached."
+    assert (mail.html or "").strip() == "<p>Attached.</p>"
+    assert mail.header("Auto-Submitted") == "auto-generated"
+    assert mail.tags == {"kind": "export"}
+    assert (attached.get_filename(), attached.get_content_type()) == (
+        "data.json",
+        "application/json",
+    )
+    assert attached.get_payload(decode=True) == b'{"a": "\xc3\xa9"}'

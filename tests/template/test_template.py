@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from broadsheet.domain.confirming import DIGITS
+from broadsheet.settings import Timings
 from broadsheet.web.issues import LARGEST_BODY
 from functions.images.app import LARGEST_IMAGE
 
@@ -52,7 +54,7 @@ API = RESOURCES["Api"]["Properties"]
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 ASYNCHRONOUS = {
     "DispatchFunction"
@@ -66,8 +68,23 @@ OPEN_ROUTES = {
     "POST /subscriptions",
     "GET /subscriptions/confirm",
     "POST /subscriptions/confirm",
+    "GET /subscriptions/code",
+    "POST /subscriptions/code",
     "GET /subscriptions/unsubscribe",
     "POST /subscriptions/unsubscribe",
+    "GET /subscription",
+    "POST /subscription",
+    "GET /subscription/link",
+    "POST /subscription/link",
+    "GET /subscription/address",
+    "POST /subscription/address",
+    "GET /archive",
+    "GET /archive/{slug}",
+    "GET /feed.xml",
+    "GET /feed.json",
+    "GET /sitemap.xml",
+    "GET /robots.txt",
+    "GET /favicon.svg",
     "GET /images/{file}",
     "GET /openapi.json",
     "GET /{proxy+}",
@@ -107,6 +124,7 @@ ON_RESOURCES_LIKE = {
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
+    "/archive/*": "a page has its issue's id as its name",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60
@@ -466,11 +484,23 @@ def test_every_route_is_throttled_and_signing_up_more_tightly() -> None:
     }
     # API Gateway's way of writing a path: a slash, and then the path with its slashes as ~1.
     assert throttled == {
-        *("POST //subscriptions", "POST //issues"),
+        *("POST //subscriptions", "POST //subscriptions/code", "POST //issues"),
         *("GET //{proxy+}", "HEAD //{proxy+}"),
     }
     for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
         assert all(0 < each[limit] < everything[limit] for each in others)
+
+
+def test_no_code_is_guessed_at_the_edges_limit() -> None:
+    """docs/readers.md has this figure, and the smaller ones of what enroll counts."""
+    (limit,) = [
+        each for each in API["MethodSettings"] if each["ResourcePath"] == "/~1subscriptions~1code"
+    ]
+
+    guesses = limit["ThrottlingRateLimit"] * Timings().code_valid + limit["ThrottlingBurstLimit"]
+
+    assert guesses == 18_020
+    assert guesses / 10**DIGITS < 0.0002
 
 
 def test_the_access_log_holds_no_token_and_no_person() -> None:

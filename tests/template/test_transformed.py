@@ -31,7 +31,7 @@ EVERYTHING = {
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
 }
 WITH_DATABASE = {
     f"{name}Function"
@@ -63,6 +63,7 @@ ON_RESOURCES_LIKE = {
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
+    "/archive/*": "a page has its issue's id as its name",
 }
 HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::SecretsManager::Secret",

@@ -4,3 +4,55 @@
 
 -- A reader need not give a name. The code before reads a missing one as "", which has a fallback.
 ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
+
+-- The archive's entry of an issue whose page is stored, as the archive's index has it; NULL without
+-- a page. What an issue's page should be follows from the issue's own columns, so that whatever
+-- changes them, older code included, leaves the page owed.
+ALTER TABLE issues ADD COLUMN archived jsonb;
+
+-- Sign-ups: when a mail that waits for SES's rate has its turn.
+ALTER TABLE sign_ups ADD COLUMN mail_at timestamptz;
+ALTER TABLE send_governor ADD COLUMN next_single_at timestamptz NOT NULL DEFAULT '-infinity';
+
+-- Managing a subscription: of each thing that a reader may change, the newest request counts.
+ALTER TABLE subscribers
+    ADD COLUMN address_issued_at timestamptz,   -- the newest token that moved it to a new address
+    ADD COLUMN name_changed_at timestamptz,
+    ADD COLUMN language_changed_at timestamptz;
+ALTER TYPE consent_change ADD VALUE 'address_changed';
+
+-- The budgets of confirmation mails also count what readers have mailed to them later.
+ALTER TABLE sign_ups
+    ADD COLUMN kind text NOT NULL DEFAULT 'sign_up',
+    ADD COLUMN mail_owed boolean NOT NULL DEFAULT false, -- of the other kinds, as due_mail
+    ADD CHECK (kind IN ('sign_up', 'manage_link', 'new_address', 'export')) NOT VALID;
+
+-- The mails granted to new addresses, which may be nobody's yet: they count for the address.
+CREATE TABLE new_address_mails (
+    request_id uuid PRIMARY KEY,
+    subscriber_id uuid NOT NULL REFERENCES subscribers,
+    address_digest bytea NOT NULL,            -- HMAC-SHA-256, by a key of the signing secret
+    received_at timestamptz NOT NULL
+);
+CREATE INDEX new_address_mails_of_address ON new_address_mails (address_digest, received_at);
+CREATE INDEX new_address_mails_of_subscriber ON new_address_mails (subscriber_id);
+
+-- Addresses that somebody has left: what was asked for them earlier counts no more, and no import
+-- may bring them back.
+CREATE TABLE tombstones (
+    address_digest bytea PRIMARY KEY CHECK (length(address_digest) = 32),
+    departed_at timestamptz NOT NULL,
+    because text NOT NULL CHECK (because IN ('erased', 'moved'))
+);
+
+-- Confirming: by which way, and the wrong codes that were typed. An older release stores no way.
+ALTER TABLE consents
+    ADD COLUMN way text,
+    ADD CHECK (way IN ('code', 'same-browser', 'button', 'api')) NOT VALID,
+    ADD CHECK (way IS NULL OR change = 'confirmed') NOT VALID;
+CREATE TABLE wrong_codes (
+    request_id uuid PRIMARY KEY,
+    sign_up_id uuid NOT NULL,                 -- no foreign key: its row may come later
+    received_at timestamptz NOT NULL
+);
+CREATE INDEX wrong_codes_of_sign_up ON wrong_codes (sign_up_id, received_at);

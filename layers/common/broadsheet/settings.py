@@ -18,6 +18,7 @@ _OPTIONAL_OF_NEWSLETTER = {
     "THEME": "theme",
     "NEWSLETTER_LANGUAGE": "language",
     "POSTAL_ADDRESS": "postal_address",
+    "UNSUBSCRIBE_MAILBOX": "unsubscribe_mailbox",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
     "KEEP_LINE_BREAKS": "keeps_line_breaks",
 }
@@ -65,6 +66,11 @@ class Timings(BaseModel):
     message_retry_first: float = 2
     message_retry_longest: float = 900
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
+    # Answers to sign-ups: whose turn is later waits on the queue.
+    answer_wait: float = 2
+    answer_turn_kept: float = 60  # a turn missed by more is taken again, at the line's end
+    quota_wait: float = 300  # for SES's 24-hour quota; 288 receives a day, of SQS's 1,000
+    enroll_margin: float = 15  # what enroll needs beside: a call of SES, and the marks
     # Edge and database.
     database_connect_timeout: float = 5
     publish_connect_timeout: float = 22  # API Gateway ends a call at 29 s; waking takes 15 s
@@ -76,6 +82,7 @@ class Timings(BaseModel):
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     confirmation_valid: float = 7 * 24 * 3600
+    code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
     manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
     address_budget_window: float = 24 * 3600
     source_budget_window: float = 3600
@@ -137,6 +144,11 @@ def newsletter() -> Newsletter:
     )
 
 
+def sender_address() -> str:
+    """Return the address in the From of the newsletter's mails, by which a mailbox finds them."""
+    return _required("SENDER_ADDRESS")
+
+
 @cache
 def newsletter_name() -> str:
     """Return what the pages call the newsletter; the edge knows no sender."""
@@ -146,6 +158,11 @@ def newsletter_name() -> str:
 def newsletter_language() -> str:
     """Return the language of the issues, as BCP 47 writes it."""
     return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
+
+
+def offers_pseudo_language() -> bool:
+    """Return whether readers may choose the language that only tests the layout."""
+    return os.environ.get("PSEUDO_LANGUAGE") == "true"
 
 
 @cache

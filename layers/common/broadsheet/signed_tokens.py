@@ -8,9 +8,10 @@ until every function has seen it (``Timings.secrets_cached``), then name it.
 import base64
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import batched
 from typing import override
 from uuid import UUID
 
@@ -18,12 +19,15 @@ from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 from pydantic import ValidationError
 
+from broadsheet.domain.confirming import DIGITS, ConfirmationCode
 from broadsheet.domain.errors import (
     ExpiredAddressToken,
     ExpiredToken,
     InvalidAddressToken,
     InvalidConfirmationToken,
     InvalidManageToken,
+    InvalidRequest,
+    InvalidSignUpState,
     InvalidToken,
     InvalidUnsubscribeToken,
 )
@@ -32,18 +36,22 @@ from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
     ManageToken,
+    SignUpState,
+    SubscribeRequest,
     UnsubscribeToken,
     now,
 )
-from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
 
 _UUID_BYTES = 16
 _MILLISECONDS_BYTES = 8
-_INVALID = {
+_INVALID: dict[str, type[InvalidToken | InvalidRequest]] = {
     "confirmation": InvalidConfirmationToken,
     "unsubscribe": InvalidUnsubscribeToken,
+    "sign-up": InvalidSignUpState,
+    "browser": InvalidToken,
     "manage": InvalidManageToken,
     "address": InvalidAddressToken,
 }
@@ -92,6 +100,53 @@ def read_unsubscribe(text: str) -> UnsubscribeToken:
         subscriber_id=SubscriberId(UUID(bytes=payload[:_UUID_BYTES])),
         issue_id=IssueId(UUID(bytes=payload[_UUID_BYTES:])),
     )
+
+
+def sign_sign_up_state(state: SignUpState) -> str:
+    """Return the hidden field of the form that asks for the code."""
+    return _sign("sign-up", state.model_dump_json().encode())
+
+
+def read_sign_up_state(text: str) -> SignUpState:
+    """Return what ``sign_sign_up_state`` signed, however long ago.
+
+    Raises ``InvalidSignUpState``.
+    """
+    try:
+        return SignUpState.model_validate_json(_unsign("sign-up", text))
+    except ValidationError:
+        raise _invalid("sign-up") from None
+
+
+def confirmation_code(sign_up: SubscribeRequest | SignUpState) -> str:
+    """Return the code for a sign-up's confirmation mail, by the key that signs."""
+    return _codes(sign_up)[-1]
+
+
+def is_confirmation_code(sign_up: SubscribeRequest | SignUpState, code: ConfirmationCode) -> bool:
+    """Return whether a code is a sign-up's, by any of the keys: the mail may be made by another."""
+    return any(hmac.compare_digest(each, str(code)) for each in _codes(sign_up))
+
+
+def _codes(sign_up: SubscribeRequest | SignUpState) -> list[str]:
+    """Return a sign-up's code by each key, the one that signs last."""
+    of_whom = sign_up.id.bytes + str(sign_up.email).encode()
+    digests = [hmac.digest(key, of_whom, "sha256") for key in _signer("code").secret_keys]
+    # The first eight bytes: their remainder favours no code by more than one part in 10^11.
+    return [f"{int.from_bytes(each[:8]) % 10**DIGITS:0{DIGITS}}" for each in digests]
+
+
+def sign_browser(sign_up_ids: Sequence[UUID]) -> str:
+    """Return the cookie of a browser that has signed up."""
+    return _sign("browser", b"".join(each.bytes for each in sign_up_ids))
+
+
+def read_browser(text: str) -> list[UUID]:
+    """Return the sign-ups of which ``sign_browser`` made a cookie. Raises ``InvalidToken``."""
+    payload = _unsign("browser", text)
+    if len(payload) % _UUID_BYTES:
+        raise _invalid("browser")
+    return [UUID(bytes=bytes(each)) for each in batched(payload, _UUID_BYTES, strict=True)]
 
 
 def sign_manage(token: ManageToken) -> str:
@@ -156,6 +211,15 @@ def read_address(text: str) -> AddressToken:
     return token
 
 
+def address_digests(email: EmailAddress) -> list[bytes]:
+    """Return what remembers an address without naming it: one digest by each key.
+
+    The first is by the key that signs; one that is stored may be by any.
+    """
+    keys = _signer("address digest").secret_keys
+    return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
+
+
 def load_keys() -> None:
     """Read the keys, so that signing can't fail later. Raises ``DependencyUnavailable``."""
     _signer("unsubscribe")
@@ -177,7 +241,7 @@ def _unsign(purpose: str, text: str) -> bytes:
         raise _invalid(purpose) from None
 
 
-def _invalid(purpose: str) -> InvalidToken:
+def _invalid(purpose: str) -> InvalidToken | InvalidRequest:
     return _INVALID[purpose]()
 
 

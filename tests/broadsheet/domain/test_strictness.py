@@ -30,6 +30,7 @@ from broadsheet.domain.previews import (
 from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
+    SignUpState,
     subscriber_request,
 )
 from broadsheet.domain.ses_events import SesEvent
@@ -42,6 +43,8 @@ ID = "0b9e1a5e-0000-4000-8000-000000000001"
 AT = "2026-11-22T12:00:00.123000Z"
 ORIGIN = {"source_address": "2001:db8::7", "user_agent": "Firefox"}
 TOKEN = {"email": "zoe@example.com", "name": "Zoë", "language": "en", "issued_at": AT}
+MANAGE = {"subscriber_id": ID, "issue_id": ID, "issued_at": AT}
+MOVE = {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT}
 ASKED = {"id": ID, "received_at": AT, "origin": ORIGIN}
 MAIL = {
     "messageId": "0100018f-sample",
@@ -109,17 +112,67 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "ConfirmRequest": (
         subscriber_request.validate_json,
-        ASKED | {"kind": "confirm", "token": TOKEN},
+        ASKED | {"kind": "confirm", "way": "code", "token": TOKEN | {"sign_up_id": ID}},
+    ),
+    "WrongCodeRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "wrong_code", "sign_up_id": ID},
+    ),
+    "SignUpState": (
+        SignUpState.model_validate_json,
+        {
+            "id": ID,
+            "received_at": AT,
+            "email": "zoe@example.com",
+            "name": "Zoë",
+            "language": "en",
+            "wrong_codes": 1,
+        },
     ),
     "UnsubscribeRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
     ),
+    "ManageLinkRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": "zoe@example.com"},
+    ),
+    "ManageLinkRequest by a link": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "manage_link", "reader": ID},
+    ),
+    "ChangeNameRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},
+    ),
+    "ChangeLanguageRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
+    ),
+    "ChangeAddressRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
+    ),
+    "ConfirmAddressRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "confirm_address", "token": MOVE},
+    ),
+    "ExportRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "export", "token": MANAGE},
+    ),
+    "EraseRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "erase", "token": MANAGE},
+    ),
     "AddressToken": (
         AddressToken.model_validate_json,
-        {"subscriber_id": ID, "email": "zoe@example.com", "issued_at": AT},
+        MOVE,
     ),
-    "ConfirmationToken": (ConfirmationToken.model_validate_json, TOKEN),
+    "ConfirmationToken": (
+        ConfirmationToken.model_validate_json,
+        TOKEN | {"sign_up_id": ID},
+    ),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
     "SesEvent": (
@@ -166,6 +219,7 @@ PARTS = {
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
+    "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
@@ -177,11 +231,12 @@ OUR_OWN = {
             "KeyedIssue",
             "NewIssue",
             "RenderedIssue",
+            "RenderedVersion",
             "Books",
             "LedgerRow",
             "Subscriber",
         ),
-        *("OpenProblems", "PausedIssue", "WelcomeMail", "RenderedWelcome"),
+        *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

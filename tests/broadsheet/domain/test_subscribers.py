@@ -16,6 +16,8 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberName,
 )
+from broadsheet.web import sentences
+from broadsheet.web.body import invalid_fields
 
 INVALID_NAMES = {
     # The book's.
@@ -163,8 +165,8 @@ domain_names = domains(max_length=100).filter(
 def what_is_said_of(type_: type[EmailAddress | SubscriberName], text: str) -> str:
     with pytest.raises(ValidationError) as refusal:
         type_.model_validate(text)
-    (error,) = refusal.value.errors()
-    return error["msg"].removeprefix("Value error, ")
+    (sentence,) = sentences.of_fields(invalid_fields(refusal.value).fields).values()
+    return sentence
 
 
 @pytest.mark.parametrize("name", INVALID_NAMES.values(), ids=INVALID_NAMES.keys())

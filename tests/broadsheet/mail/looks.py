@@ -42,7 +42,7 @@ def mails(theme: str) -> dict[str, str]:
     """Return the HTML of every kind of mail in a theme, by name."""
     newsletter = NEWSLETTER.model_copy(update={"theme": theme})
     rendered = {
-        "confirmation": render_confirmation(newsletter, UNSUBSCRIBE_URL).html,
+        "confirmation": render_confirmation(newsletter, UNSUBSCRIBE_URL, "12345678").html,
         "already-subscribed": render_already_subscribed(newsletter).html,
     }
     for file in sorted(ISSUES.iterdir()):

@@ -8,13 +8,15 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import assume, settings
 
+from broadsheet import i18n
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import unaccepted
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.mail import footer
 from broadsheet.mail.issue_mail import Rendering, render_issue
-from broadsheet.mail.substitutions import all_variables
+from broadsheet.mail.substitutions import Links, Reader, Tokens, all_variables
 from broadsheet.web import sentences
 
 NEWSLETTER = Newsletter(
@@ -22,7 +24,15 @@ NEWSLETTER = Newsletter(
     sender=EmailAddress("letter@example.com"),
     sender_name="Mara Lindqvist",
 )
-UNSUBSCRIBE_URL = "https://news.example.com/prod/subscriptions/unsubscribe?token=a.b-c_d&x=1"
+SITE = "https://news.example.com/prod"
+LINKS = Links(
+    f"{SITE}/subscriptions/unsubscribe?x=1&token=",
+    f"{SITE}/subscription?x=1&token=",
+    f"{SITE}/archive/a-title",
+)
+TOKENS = Tokens("a.b-c_d", "e.f-g_h")
+UNSUBSCRIBE_URL = f"{LINKS.unsubscribe}{TOKENS.unsubscribe}"
+MANAGE_URL = f"{LINKS.manage}{TOKENS.manage}"
 URSULA = SubscriberName("Ursula")
 TITLE = IssueTitle("A title")
 
@@ -30,17 +40,20 @@ TITLE = IssueTitle("A title")
 UNTIMED = settings(deadline=None)
 
 
-def variables(template: str, name: SubscriberName | str = URSULA) -> dict[str, str]:
-    return all_variables(template, name, UNSUBSCRIBE_URL)
+def variables(
+    template: str, name: SubscriberName | str = URSULA, language: str = "en"
+) -> dict[str, str]:
+    sentences = footer.texts(NEWSLETTER, i18n.language(language))
+    return all_variables(template, Reader(name, TOKENS, sentences), LINKS)
 
 
-def send(template: str, name: SubscriberName | str = URSULA) -> str:
+def send(template: str, name: SubscriberName | str = URSULA, language: str = "en") -> str:
     """Substitute as SES does: each variable once, literally; an unknown one is an error.
 
     Fail as well on what Handlebars would understand differently: a third brace, a block, a
     comment, a partial, or a backslash that escapes a variable.
     """
-    values = variables(template, name)
+    values = variables(template, name, language)
     assert not re.search(r"\{\{\{|\}\}\}|\\\{\{", template)
     between = re.split(r"\{\{[a-z0-9_]+\}\}", template)
     for literal in between:

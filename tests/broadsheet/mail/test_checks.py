@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from broadsheet import i18n
 from broadsheet.domain.findings import ERRORS
 from broadsheet.domain.issues import IssueDraft
 from broadsheet.mail.checks import structure
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.services.issues import checking
 from broadsheet.web.sentences import SENTENCES, of_findings
-from tests.broadsheet.mail.mails import NEWSLETTER, markdown_issue
+from tests.broadsheet.mail.mails import NEWSLETTER, markdown_issue, send
 
 YEAR = datetime.now(UTC).year
 # Enough text that an image in it isn't all there is.
@@ -23,11 +24,16 @@ TEXT = "The harbour master wrote again, about the tide and the boats, and about 
 FILES = "![a boat](https://x.test/b.png)"
 
 
-def found(fields: dict[str, object]) -> list[tuple[str, str | None]]:
-    """Return the codes and places of all that is found in an issue with a preheader."""
+def found(
+    fields: dict[str, object], language: str = NEWSLETTER.language
+) -> list[tuple[str, str | None]]:
+    """Return the codes and places of all that is found in an issue with a preheader, no page."""
     draft = IssueDraft.model_validate({"title": "A title", "preheader": "It begins"} | fields)
-    rendering = render_issue(draft.title, draft.content, NEWSLETTER, draft.preheader)
-    findings = [*rendering.findings, *checking.of_content(draft, rendering)]
+    newsletter = NEWSLETTER.model_copy(update={"language": language})
+    rendering = render_issue(
+        draft.title, draft.content, NEWSLETTER, draft.preheader, has_page=False
+    )
+    findings = [*rendering.findings, *checking.of_content(draft, rendering, newsletter)]
     assert len(of_findings(findings)) == len(findings)  # each has a sentence
     return [(each.code, each.where) for each in findings]
 
@@ -122,7 +128,7 @@ MARKDOWN: dict[str, list[str]] = {
         f"![a boat](https://x.test/b.SVG?v=2) {TEXT}",
     ],
     "unfinished-comment": ["a <!-- b"],
-    "placeholder-not-yet": ["[[archive]]", "[x](https://x.test/[[manage]])"],
+    "no-archive-page": ["[[archive]]", "[x]([[archive]])", "[x](https://x.test/[[archive]])"],
     "footnote-unused": ["a\n\n[^b]: c"],
     "footnote-twice": ["a[^b]\n\n[^b]: c\n\n[^b]: d"],
     "footnote-undefined": ["a[^b]", "# a[^b]\n\n[^c]: d"],
@@ -132,6 +138,7 @@ MARKDOWN: dict[str, list[str]] = {
 }
 NEARLY_MARKDOWN: dict[str, list[str]] = {
     "unsupported-css": [f"![a .webp boat](https://x.test/b.jpg) {TEXT}", "[x](https://x.test/b.svg)"],
+    "no-archive-page": ["\\[[archive]]", "`[[archive]]`", "[x]([[manage]])", "[the archive]"],
     "unknown-placeholder": ["[[name]]", "`[[nome]]`", "\\[[nome]]", "[[1]]", "[[ -f x ]]"],
     "relative-link": ["[x](https://x.test)", "[x](mailto:a@x.test)", "`[x](about.html)`"],
     "missing-alt": [f"{FILES} {TEXT}", f"`![](b.png)` {TEXT}"],
@@ -417,12 +424,17 @@ def test_the_preheader_is_checked() -> None:
     assert found({"preheader": "Hello", "markdown": "Hello"}) == []
 
 
-def test_a_mail_is_measured_with_the_longest_name() -> None:
+def test_a_mail_is_measured_with_the_longest_name_and_footer() -> None:
     without, with_names = (
-        structure.largest_bytes(markdown_issue(f"{TEXT}\n\nHello {names}"))
+        structure.largest_bytes(markdown_issue(f"{TEXT}\n\nHello {names}"), NEWSLETTER)
         for names in ("", "[[name]]" * 3)
     )
+    sent = [
+        len(send(markdown_issue(f"{TEXT}\n\nHello ").html, language=each.tag).encode())
+        for each in i18n.languages()
+    ]
 
+    assert without > max(sent) > min(sent)
     assert with_names - without == pytest.approx(3 * 256 * len("&#x27;"), abs=10)
 
 
@@ -489,3 +501,20 @@ def test_every_code_is_documented_with_its_severity_and_has_a_sentence() -> None
     assert used <= SENTENCES.keys()
     assert errors == ERRORS
     assert warnings == used - ERRORS
+
+
+@pytest.mark.parametrize(
+    ("markdown", "language", "is_found"),
+    [
+        ("Hallo [[name]]!", "de", True),
+        ("[Hallo](https://x.test/[[name]])", "de-AT", True),
+        ("Hallo [[name|zusammen]]!", "de", False),
+        ("Hallo!", "de", False),
+        ("Hello [[name]]!", "en-GB", False),
+    ],
+)
+def test_a_name_needs_a_fallback_where_ours_would_be_english(
+    markdown: str, language: str, *, is_found: bool
+) -> None:
+    codes = [code for code, _ in found({"markdown": markdown}, language)]
+    assert ("name-without-fallback" in codes) is is_found

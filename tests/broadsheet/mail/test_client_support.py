@@ -155,7 +155,9 @@ def own_mails() -> dict[str, str]:
     markdown = "# T\n\n> *a* `b`\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n\n1. x\n\n---\n\n~~~\nx\n~~~\n"
     return {
         "issue": send(markdown_issue(f"{markdown}\n![x](https://x.example/a.png)").html),
-        "confirmation": render_confirmation(NEWSLETTER, "https://news.example.com/confirm").html,
+        "confirmation": render_confirmation(
+            NEWSLETTER, "https://news.example.com/confirm", "12345678"
+        ).html,
         "already subscribed": render_already_subscribed(NEWSLETTER).html,
     }
 

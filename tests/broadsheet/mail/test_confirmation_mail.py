@@ -1,20 +1,33 @@
 """The two mails that answer a sign-up."""
 
-from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+import re
+
+import pytest
+
+from broadsheet import settings
+from broadsheet.domain.subscribers import DueMail
+from broadsheet.i18n import ENGLISH, Language
+from broadsheet.mail.confirmation_mail import (
+    render_already_subscribed,
+    render_confirmation,
+    templates,
+    variables_of,
+)
+from broadsheet.mail.substitutions import BRACES
 from tests.broadsheet.mail.mails import NEWSLETTER, Read
 
 
 class TestTheAnswersToASignUp:
     def test_a_confirmation_shows_the_link_once_as_a_button_and_once_as_text(self) -> None:
         url = "https://news.example.com/confirm?token=a.b&c=1"
-        mail = render_confirmation(NEWSLETTER, url)
+        mail = render_confirmation(NEWSLETTER, url, "12345678")
         links = [each["href"] for each in Read(mail.html).attributes if "href" in each]
         assert links == [url, url]
         assert Read(mail.html).texts["a"].endswith(url)
         assert f"\n{url}\n" in mail.text
 
     def test_a_confirmation_says_how_long_its_link_works_and_that_it_may_be_ignored(self) -> None:
-        mail = render_confirmation(NEWSLETTER, "https://example.com/")
+        mail = render_confirmation(NEWSLETTER, "https://example.com/", "12345678")
         assert mail.subject == "Please confirm your subscription to The Harbour Letter"
         for part in (mail.html, mail.text):
             assert "7 days" in part
@@ -33,3 +46,35 @@ class TestTheAnswersToASignUp:
         assert "R&amp;D &lt;weekly&gt;" in mail.html
         assert "R&D <weekly>" in mail.text
         assert mail.subject == "You are already subscribed to R&D <weekly>"
+
+    def test_each_answer_is_in_the_readers_language_and_says_so(self) -> None:
+        french = NEWSLETTER.model_copy(update={"name": "Le Phare", "language": "fr"})
+        german = Language("de")
+
+        confirmation = render_confirmation(french, "https://example.com/", "12345678", german)
+        second = render_already_subscribed(french, german)
+
+        assert confirmation.subject == "Bitte bestätigen Sie Ihr Abonnement: Le Phare"
+        assert second.subject == "Sie haben Le Phare schon abonniert"
+        assert "Der Code gilt 30 Minuten, der Link 7 Tage." in confirmation.text
+        assert "nichts hat sich geändert" in second.text
+        for mail in (confirmation, second):
+            assert '<html lang="de" dir="ltr">' in mail.html
+            assert '<cite lang="fr">Le Phare</cite>' in mail.html
+            assert "Gesendet von" in mail.html
+            assert "Sent by" not in mail.html + mail.text
+
+    def test_its_templates_become_the_same_mail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PUBLIC_URL", "https://news.example.com/it&that")
+        sharp = NEWSLETTER.model_copy(update={"name": "R&D {{weekly}} \\{{{"})
+        url = settings.confirmation_link("a.b")
+        template = templates(sharp, DueMail.CONFIRMATION, ENGLISH)
+        values = BRACES | variables_of(url, "12345678")
+
+        def filled(text: str) -> str:
+            return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
+
+        mail = render_confirmation(sharp, url, "12345678")
+        assert filled(template.subject) == mail.subject
+        assert filled(template.text) == mail.text
+        assert filled(template.html) == mail.html

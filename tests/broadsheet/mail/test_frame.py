@@ -60,7 +60,7 @@ class TestAPostalAddress:
         issue = markdown_issue("x", newsletter=self.PIER)
         mails = [
             MailContent(subject=issue.subject, html=issue.html, text=issue.text),
-            render_confirmation(self.PIER, "https://example.com/"),
+            render_confirmation(self.PIER, "https://example.com/", "12345678"),
             render_already_subscribed(self.PIER),
         ]
         for mail in mails:
@@ -68,7 +68,7 @@ class TestAPostalAddress:
             assert mail.text.rstrip().endswith("Sent by Mara Lindqvist\nPier 3 & 4, 20457 Hamburg")
 
     def test_is_left_out_when_there_is_none(self) -> None:
-        mail = render_confirmation(NEWSLETTER, "https://example.com/")
+        mail = render_confirmation(NEWSLETTER, "https://example.com/", "12345678")
         assert "Sent by Mara Lindqvist</p>" in mail.html
         assert mail.text.endswith("Sent by Mara Lindqvist\n")
 

@@ -9,11 +9,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from broadsheet.domain.issues import IssueTitle, MarkdownContent, RenderedIssue
+from broadsheet.domain.issues import (
+    HtmlContent,
+    IssueContent,
+    IssueTitle,
+    MarkdownContent,
+    RenderedIssue,
+)
 from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.domain.writing import has_unstorable
 from broadsheet.mail.issue_mail import MAX_TEMPLATE_BYTES, render_issue
 from tests.broadsheet.mail.mails import (
+    LINKS,
+    MANAGE_URL,
     NEWSLETTER,
     TITLE,
     UNSUBSCRIBE_URL,
@@ -175,11 +183,12 @@ class TestTheAuthorsTextArrivesAsWritten:
         assert "https://example.com/?q={{x}}&n={Ursula}" in urls
 
     def test_in_spite_of_braces_in_the_newsletters_name(self) -> None:
-        braces = NEWSLETTER.model_copy(update={"name": "{{Curly}}", "sender_name": "{{{x}}}"})
-        issue = sendable(render_issue(TITLE, MarkdownContent(markdown="x"), braces))
-        assert "subscribed to {{Curly}}." in send(issue.text)
-        assert "subscribed to {{Curly}}." in send(issue.html)
-        assert "Sent by {{{x}}}" in send(issue.html)
+        braces = {"name": "{{Curly}}", "postal_address": "{{{x}}}"}
+        newsletter = NEWSLETTER.model_copy(update=braces)
+        issue = sendable(render_issue(TITLE, MarkdownContent(markdown="x"), newsletter))
+        assert re.search(r'class="masthead"[^>]*>\{\{Curly\}\}<', send(issue.html))
+        assert "Sent by Mara Lindqvist, {{{x}}}<" in send(issue.html)
+        assert "Sent by Mara Lindqvist\n{{{x}}}\n" in send(issue.text)
 
 
 class TestANameIsOnlyAName:
@@ -255,6 +264,13 @@ def test_the_same_issue_is_always_rendered_the_same() -> None:
     assert markdown_issue("Dear [[name]]") == markdown_issue("Dear [[name]]")
 
 
+CONTENTS = (
+    MarkdownContent(markdown="Hello"),
+    HtmlContent(html="<p>Hello"),
+    HtmlContent(html="<html><body>Hello</body></html>"),
+)
+
+
 class TestTheFooter:
     @pytest.mark.parametrize(
         "issue",
@@ -271,9 +287,31 @@ class TestTheFooter:
         for part in (send(issue.html), send(issue.text)):
             assert "You get this because you subscribed to The Harbour Letter." in part
             assert "Sent by Mara Lindqvist" in part
-        assert f"Unsubscribe: {UNSUBSCRIBE_URL}\n" in send(issue.text)
-        links = [each["href"] for each in Read(send(issue.html)).attributes if "href" in each]
-        assert links == [UNSUBSCRIBE_URL]
+        links = [UNSUBSCRIBE_URL, MANAGE_URL, LINKS.archive]
+        names = ["Unsubscribe", "Manage your subscription", "View online"]
+        for name, link in zip(names, links, strict=True):
+            assert f"\n\n{name}\n{link}\n\n" in send(issue.text)
+        shown = [each["href"] for each in Read(send(issue.html)).attributes if "href" in each]
+        assert shown == links
+
+    @pytest.mark.parametrize("content", CONTENTS, ids=["markdown", "fragment", "document"])
+    def test_leads_to_no_page_of_an_issue_without_one(self, content: IssueContent) -> None:
+        issue = sendable(render_issue(TITLE, content, NEWSLETTER, has_page=False))
+        for part in (send(issue.html), send(issue.text)):
+            assert MANAGE_URL in html.unescape(part)
+            assert "View online" not in part
+            assert "/archive/" not in part
+
+    @pytest.mark.parametrize("content", CONTENTS, ids=["markdown", "fragment", "document"])
+    def test_is_in_the_readers_language(self, content: IssueContent) -> None:
+        issue = sendable(render_issue(TITLE, content, NEWSLETTER))
+        sent = send(issue.html, language="de")
+        (footer,) = [each for each in Read(sent).attributes if each.get("role") == "contentinfo"]
+        assert (footer["lang"], footer["dir"]) == ("de", "ltr")
+        for part in (sent, send(issue.text, language="de")):
+            assert "Abbestellen" in part
+            assert "Unsubscribe" not in part
+            assert "The Harbour Letter" in part
 
     def test_of_a_document_comes_at_the_end_of_its_body(self) -> None:
         issue = html_issue("<html><body><p>Hello</p></BODY ></html>")

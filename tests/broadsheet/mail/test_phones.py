@@ -85,7 +85,7 @@ def mails() -> dict[str, str]:
     return {
         "cruel Markdown": send(render_issue(LONG_TITLE, cruel, newsletter).issue.html),
         "cruel HTML": send(render_issue(LONG_TITLE, fragment, newsletter).issue.html),
-        "confirmation": render_confirmation(newsletter, URL).html,
+        "confirmation": render_confirmation(newsletter, URL, "12345678").html,
         "already subscribed": render_already_subscribed(newsletter).html,
     }
 

@@ -6,15 +6,21 @@ from urllib.parse import quote
 
 import pytest
 
-from broadsheet.domain.issues import IssueTitle
+from broadsheet.domain.issues import HtmlContent, IssueContent, IssueTitle, MarkdownContent
 from broadsheet.domain.subscribers import SubscriberName
+from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.mails import (
+    LINKS,
+    MANAGE_URL,
+    NEWSLETTER,
+    TITLE,
     UNSUBSCRIBE_URL,
     Read,
     html_issue,
     markdown_issue,
     refused,
     send,
+    sendable,
     text_of,
 )
 
@@ -118,36 +124,64 @@ class TestAFallback:
             html_issue("<style>p::after{content:'[[name|a]]'}</style><p>x")
 
 
-class TestTheLinkToUnsubscribe:
-    LEAVE = html.escape(UNSUBSCRIBE_URL)
+@pytest.mark.parametrize(
+    ("placeholder", "url"),
+    [
+        ("[[unsubscribe]]", UNSUBSCRIBE_URL),
+        ("[[manage]]", MANAGE_URL),
+        ("[[archive]]", LINKS.archive),
+    ],
+    ids=["unsubscribe", "manage", "archive"],
+)
+class TestALink:
+    def test_is_an_address_by_itself(self, placeholder: str, url: str) -> None:
+        issue = markdown_issue(f"[Go]({placeholder}) or ![x](https://x.test/b.png).")
+        assert f'<a href="{html.escape(url)}"' in send(issue.html).partition('class="footer"')[0]
+        assert f"Go ({url}) or x." in send(issue.text)
+        for tag in (f'<a href="{placeholder}">', f"<a href=' {placeholder} '>"):
+            sent = send(html_issue(f"{tag}Go</a>").html)
+            assert html.escape(url) in sent.partition('class="footer"')[0]
 
-    def test_is_an_address_by_itself(self) -> None:
-        issue = markdown_issue("[Leave]([[unsubscribe]]) or ![x](https://x.test/b.png).")
-        assert f'<a href="{self.LEAVE}"' in send(issue.html)
-        assert f"Leave ({UNSUBSCRIBE_URL}) or x." in send(issue.text)
-        for tag in ('<a href="[[unsubscribe]]">', "<a href=' [[unsubscribe]] '>"):
-            assert self.LEAVE in send(html_issue(f"{tag}Leave</a>").html).partition("footer")[0]
-
-    def test_is_percent_encoded_inside_another_address(self) -> None:
-        encoded = quote(UNSUBSCRIBE_URL, safe="")
-        issue = markdown_issue("[x](https://x.test/?back=[[unsubscribe]])")
+    def test_is_percent_encoded_inside_another_address(self, placeholder: str, url: str) -> None:
+        encoded = quote(url, safe="")
+        issue = markdown_issue(f"[x](https://x.test/?back={placeholder})")
         assert f"https://x.test/?back={encoded}" in send(issue.html)
         assert f"https://x.test/?back={encoded}" in send(issue.text)
 
-    def test_is_shown_where_it_stands_in_a_text(self) -> None:
-        assert f"Leave: {UNSUBSCRIBE_URL}" in " ".join(text_of("Leave: [[unsubscribe]]").split())
-        issue = html_issue("<p>Leave: [[unsubscribe]]</p>", "Leave: [[unsubscribe]]")
-        assert f"Leave: {self.LEAVE}" in send(issue.html)
-        assert send(issue.text).startswith(f"Leave: {UNSUBSCRIBE_URL}")
+    def test_is_shown_where_it_stands_in_a_text(self, placeholder: str, url: str) -> None:
+        assert f"Go: {url}" in " ".join(text_of(f"Go: {placeholder}").split())
+        issue = html_issue(f"<p title='{placeholder}'>Go: {placeholder}</p>", f"Go: {placeholder}")
+        assert f"Go: {html.escape(url)}" in send(issue.html)
+        assert f'title="{html.escape(url)}"' in send(issue.html)
+        assert send(issue.text).startswith(f"Go: {url}")
 
-    @pytest.mark.parametrize("word", ["archive", "manage"])
-    def test_is_the_only_page_that_there_is_yet(self, word: str) -> None:
-        with refused(rf"^line 2: \[\[{word}\]\] isn't available yet"):
-            markdown_issue(f"See\n[this]([[{word}]])")
-        with refused(rf"^line 1 of the HTML: \[\[{word}\]\] isn't available yet"):
-            html_issue(f'<a href="https://x.test/?x=[[{word}]]">x</a>')
-        with refused(rf"^the title: \[\[{word}\]\] isn't available yet"):
-            markdown_issue("x", IssueTitle(f"[[{word}]]"))
+
+class TestALinkToThePageInTheArchive:
+    CONTENTS = (
+        ("line 2", MarkdownContent(markdown="See\n[this]([[archive]])")),
+        ("line 1", MarkdownContent(markdown="![[[archive]]](https://x.test/b.png)")),
+        ("line 1 of the HTML", HtmlContent(html='<a href="[[archive]]">x</a>')),
+        ("line 1 of the HTML", HtmlContent(html='<a href="https://x.test/?x=[[archive]]">x</a>')),
+        ("line 2 of the text", HtmlContent(html="<p>x</p>", text="x\n[[archive]]")),
+    )
+
+    @pytest.mark.parametrize(("where", "content"), CONTENTS, ids=range(len(CONTENTS)))
+    def test_is_refused_with_its_line_where_there_is_no_page(
+        self, where: str, content: IssueContent
+    ) -> None:
+        assert sendable(render_issue(TITLE, content, NEWSLETTER))
+
+        rendering = render_issue(TITLE, content, NEWSLETTER, has_page=False)
+
+        assert {(each.code, each.where) for each in rendering.findings} == {
+            ("no-archive-page", where)
+        }
+
+    def test_is_refused_in_a_title_and_shown_after_a_backslash(self) -> None:
+        for title, findings in (("[[archive]]", ["no-archive-page"]), ("\\[[archive]]", [])):
+            content = MarkdownContent(markdown="\\[[archive]]")
+            rendering = render_issue(IssueTitle(title), content, NEWSLETTER, has_page=False)
+            assert [each.code for each in rendering.findings] == findings
 
 
 class TestALinkThatLeadsNowhere:

@@ -97,8 +97,8 @@ def test_nothing_of_it_is_seen_or_read_aloud_in_the_mail() -> None:
 
 
 def test_a_confirmation_says_at_once_what_is_wanted() -> None:
-    mail = render_confirmation(NEWSLETTER, "https://example.com/")
-    assert in_an_inbox(mail.html).startswith("Confirm with one click")
+    mail = render_confirmation(NEWSLETTER, "https://example.com/", "12345678")
+    assert in_an_inbox(mail.html).startswith("12345678 is your code")
     assert in_an_inbox(render_already_subscribed(NEWSLETTER).html).startswith("There is nothing")
 
 

@@ -39,7 +39,7 @@ def mails() -> dict[str, MailContent]:
         for name, source in sources.items()
     } | {"fragment": render_issue(IssueTitle("T"), fragment, HUNGARIAN).issue}
     return {
-        "confirmation": render_confirmation(HUNGARIAN, LONG_LINK),
+        "confirmation": render_confirmation(HUNGARIAN, LONG_LINK, "12345678"),
         **{
             name: MailContent(
                 subject=send(issue.subject), html=send(issue.html), text=send(issue.text)

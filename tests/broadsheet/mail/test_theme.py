@@ -51,7 +51,7 @@ def mails() -> dict[str, str]:
     }
     return {
         **{kind: render_issue(TITLE, each, MINE).issue.html for kind, each in issues.items()},
-        "confirmation": render_confirmation(MINE, "https://news.example.com").html,
+        "confirmation": render_confirmation(MINE, "https://news.example.com", "12345678").html,
         "already subscribed": render_already_subscribed(MINE).html,
     }
 

@@ -19,6 +19,7 @@ from tests.broadsheet.web.every_page import FRAME
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {name: shown(FRAME) for name, shown in every_page.PAGES.items()}
 OWN = ("sign-up", "sign-up-plain", "sign-up-refused")  # of the sign-up page
+ARCHIVED = ("archive", "archive-empty", "issue", "issue-html")
 on_every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
 
@@ -82,6 +83,8 @@ def test_the_policy_allows_a_page_its_own_stylesheet_and_scripts_and_nothing_els
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ]
+    of_an_issue = {"style-src-attr 'unsafe-inline'", "img-src 'self' https: data:"}
+    assert set(pages.OF_AN_ISSUE.split("; ")) - set(pages.policy().split("; ")) == of_an_issue
     own = {f"script-src 'sha256-{_digest(script)}'", "frame-ancestors *"}
     assert set(pages.FRAMED.split("; ")) - set(pages.policy().split("; ")) == own
 
@@ -106,10 +109,10 @@ def test_a_page_names_its_newsletter_and_language_and_sends_no_referrer(page: st
     assert len(elements.named("h1")) == 1
 
 
-def test_only_the_sign_up_page_may_be_indexed() -> None:
+def test_only_the_sign_up_page_and_the_archive_may_be_indexed() -> None:
     noindex = {"name": "robots", "content": "noindex"}
     indexed = [name for name, page in PAGES.items() if noindex not in Elements(page).named("meta")]
-    assert indexed == list(OWN)
+    assert set(indexed) == {*OWN, *ARCHIVED}
 
 
 @pytest.mark.parametrize("name", ["confirm", "unsubscribe"])
@@ -214,9 +217,30 @@ def test_an_error_page_says_what_can_be_done() -> None:
     assert {"href": "../?a=1&b=2"} in elements.named("a")
 
 
-@pytest.mark.parametrize("name", ["check-your-inbox", "confirmed", "unsubscribed"])
+@pytest.mark.parametrize("name", ["confirmed", "unsubscribed"])
 def test_the_page_after_an_action_links_to_the_sign_up_page(name: str) -> None:
     assert '<a href="/">sign up again</a>' in PAGES[name]
+
+
+def test_the_page_after_a_sign_up_says_what_is_left_and_asks_for_the_code() -> None:
+    elements = Elements(PAGES["check-your-inbox"])
+    code = elements.input("code")
+    assert "You are not subscribed yet." in elements.text
+    assert (code["autocomplete"], code["inputmode"]) == ("one-time-code", "numeric")
+    assert code["aria-describedby"] == "code-hint"
+    assert {"for": "code"} in elements.named("label")
+    assert [form["action"] for form in elements.named("form")] == [
+        "/subscriptions/code",
+        "/subscriptions",
+    ]
+    assert "/" in [link["href"] for link in elements.named("a")]
+
+
+def test_a_wrong_code_is_said_beside_its_field_which_has_the_focus() -> None:
+    code = Elements(PAGES["check-your-inbox-wrong-code"]).input("code")
+    assert code["aria-describedby"] == "code-hint code-wrong"
+    assert code["value"] == "1234 5678"
+    assert {"aria-invalid", "autofocus"} < code.keys()
 
 
 def test_pages_say_received_and_not_done() -> None:

@@ -126,7 +126,9 @@ def test_every_code_is_of_one_class_and_has_its_sentence() -> None:
 
     assert len(set(codes.values())) == len(codes)
     assert set(codes.values()) <= sentences.SENTENCES.keys()
-    assert all(regex.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in sentences.SENTENCES)
+    assert all(
+        regex.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in sentences.READERS | sentences.AUTHORS
+    )
 
 
 def test_a_mail_that_ses_did_not_accept_is_an_outage() -> None:
@@ -217,6 +219,9 @@ def test_a_chain_of_errors_is_not_in_the_log(output: Callable[[], str]) -> None:
 
 READERS_WORDS = {
     errors.InvalidConfirmationToken(): ("This link doesn't work", True),
+    errors.InvalidSignUpState(): ("This form doesn't work", True),
+    errors.ExpiredCode(): ("This code doesn't work any more", True),
+    errors.SpentCode(): ("This code doesn't work any more", True),
     errors.ExpiredToken(): ("This link doesn't work any more", True),
     errors.PageNotFound(): ("This page doesn't exist", True),
     errors.DependencyUnavailable(): ("This doesn't work just now", False),

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from psycopg.rows import tuple_row
+
+from broadsheet.domain.confirming import Completion
+from broadsheet.domain.requests import ConfirmRequest
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
-    from broadsheet.domain.requests import ConfirmRequest, SubscribeRequest, UnsubscribeRequest
+    from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import SubscriberId
 
-type Change = Literal["signed_up", "confirmed", "unsubscribed"]
+type Change = Literal["signed_up", "confirmed", "unsubscribed", "address_changed"]
 
 
 def append(
     connection: Connection,
     subscriber_id: SubscriberId,
     change: Change,
-    request: SubscribeRequest | ConfirmRequest | UnsubscribeRequest,
+    request: SubscriberRequest,
     issue_id: IssueId | None = None,
 ) -> None:
     """Append a change; each request adds it once."""
     connection.execute(
         """
         INSERT INTO consents
-            (request_id, subscriber_id, change, at, source_address, user_agent, issue_id)
+            (request_id, subscriber_id, change, at, source_address, user_agent, issue_id, way)
         VALUES
             (%(request_id)s, %(subscriber_id)s, %(change)s, %(at)s, %(source_address)s,
-             %(user_agent)s, %(issue_id)s)
+             %(user_agent)s, %(issue_id)s, %(way)s)
         ON CONFLICT (request_id, change) DO NOTHING
         """,
         {
@@ -38,5 +45,44 @@ def append(
             "source_address": str(request.origin.source_address),
             "user_agent": request.origin.user_agent,
             "issue_id": issue_id.root if issue_id else None,
+            "way": request.way if isinstance(request, ConfirmRequest) else None,
         },
+    )
+
+
+def completion_since(connection: Connection, moment: datetime | None = None) -> Completion:
+    """Count the readers who were mailed to confirm since a moment, and those of them who did.
+
+    It reads the whole log, for which a million readers take seconds.
+    """
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        counted = cursor.execute(
+            """
+            WITH asked AS (
+                SELECT consents.subscriber_id, min(consents.at) AS at
+                FROM consents
+                JOIN sign_ups ON sign_ups.request_id = consents.request_id AND mail_granted
+                WHERE change = 'signed_up' AND consents.at > %(moment)s
+                GROUP BY consents.subscriber_id
+            ), reader AS (
+                SELECT asked.subscriber_id, first.request_id IS NOT NULL AS has_confirmed, first.way
+                FROM asked
+                LEFT JOIN LATERAL (
+                    SELECT request_id, way FROM consents
+                    WHERE subscriber_id = asked.subscriber_id
+                      AND change = 'confirmed' AND consents.at >= asked.at
+                    ORDER BY consents.at
+                    LIMIT 1
+                ) AS first ON true
+            )
+            SELECT has_confirmed, coalesce(way, 'unknown'), count(*)
+            FROM reader
+            GROUP BY 1, 2
+            ORDER BY 3 DESC
+            """,
+            {"moment": moment or "-infinity"},
+        ).fetchall()
+    by_way = {way: number for has_confirmed, way, number in counted if has_confirmed}
+    return Completion(
+        asked=sum(number for *_, number in counted), confirmed=sum(by_way.values()), by_way=by_way
     )

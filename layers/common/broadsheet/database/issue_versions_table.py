@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import IssueVersion, RenderedIssue
+from broadsheet.domain.issues import IssueVersion, RenderedVersion
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
@@ -32,13 +32,14 @@ def find(connection: Connection, issue_id: IssueId, version: int) -> IssueVersio
         return cursor.execute(_FIND, {"issue_id": issue_id.root, "version": version}).fetchone()
 
 
-def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedIssue:
+def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedVersion:
     """Return the templates that SES gets for a version of an issue."""
-    with connection.cursor(row_factory=class_row(RenderedIssue)) as cursor:
+    with connection.cursor(row_factory=class_row(RenderedVersion)) as cursor:
         row = cursor.execute(
             """
-            SELECT subject, html, text FROM issue_versions
-            WHERE issue_id = %(issue_id)s AND version = %(version)s
+            SELECT rendered.subject, rendered.html, rendered.text, issues.slug
+            FROM issue_versions AS rendered JOIN issues ON issues.id = rendered.issue_id
+            WHERE rendered.issue_id = %(issue_id)s AND rendered.version = %(version)s
             """,
             {"issue_id": issue_id.root, "version": version},
         ).fetchone()

@@ -145,6 +145,27 @@ def reserve(connection: Connection, request: Request) -> timedelta | None:
         ).fetchone()
 
 
+def queue_single_mails(
+    connection: Connection, mails: int, rate: float, tolerance: timedelta
+) -> timedelta:
+    """Add mails to the end of the line of single mails; return the delay until the first's turn.
+
+    The line has no horizon: however long it is, each mail has its turn. The delay is negative,
+    down to ``-tolerance``, if the line was empty.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        delay: timedelta | None = cursor.execute(
+            """
+            UPDATE send_governor
+            SET next_single_at = greatest(next_single_at, clock_timestamp() - %(tolerance)s)
+                                 + %(length)s
+            RETURNING next_single_at - %(length)s - clock_timestamp()
+            """,
+            {"length": timedelta(seconds=mails / rate), "tolerance": tolerance},
+        ).fetchone()
+    return delay or timedelta()
+
+
 def push(connection: Connection, length: timedelta) -> None:
     """Move the next slot on, for a mail that is sent without one."""
     connection.execute(

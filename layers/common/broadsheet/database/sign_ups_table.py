@@ -1,96 +1,186 @@
-"""Sign-ups: recognises a redelivered request, and counts what the budgets allow."""
+"""Sign-ups: recognises a redelivered request, and finds what the budgets have granted.
+
+All statements take a set of sign-ups.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import scalar_row
+from psycopg.rows import args_row
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SubscribeRequest
-    from broadsheet.domain.subscribers import SubscriberId
 
 
-def has(connection: Connection, request_id: UUID) -> bool:
-    """Return whether this request has been applied before."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(
+class AppliedSignUp(NamedTuple):
+    """What is stored of an applied sign-up. ``mail_at``: the turn of a mail that waits."""
+
+    mail_granted: bool
+    mail_at: datetime | None
+
+
+class Granted(NamedTuple):
+    """When the newest mails were granted, by subscriber and by source."""
+
+    to_subscribers: dict[UUID, list[datetime]]
+    to_sources: dict[str, list[datetime]]
+
+
+class NewSignUp(NamedTuple):
+    """A sign-up to store. ``logs_consent``: whether the consent log has it."""
+
+    request: SubscribeRequest
+    subscriber_id: UUID
+    granted: bool
+    logs_consent: bool
+
+
+def find(connection: Connection, request_ids: Sequence[UUID]) -> dict[UUID, AppliedSignUp]:
+    """Return those of some requests that have been applied before."""
+    with connection.cursor(row_factory=args_row(_applied)) as cursor:
+        return dict(
             cursor.execute(
-                "SELECT EXISTS (SELECT FROM sign_ups WHERE request_id = %(request_id)s)",
-                {"request_id": request_id},
-            ).fetchone()
+                """
+                SELECT request_id, mail_granted, mail_at FROM sign_ups
+                WHERE request_id = ANY (%(ids)s)
+                """,
+                {"ids": list(request_ids)},
+            ).fetchall()
         )
 
 
-def insert(
-    connection: Connection, request: SubscribeRequest, subscriber_id: SubscriberId, *, granted: bool
-) -> None:
-    """Insert an applied sign-up, and whether it was granted a mail."""
+def _applied(
+    request_id: UUID,
+    granted: bool,  # noqa: FBT001 - a row's column
+    mail_at: datetime | None,
+) -> tuple[UUID, AppliedSignUp]:
+    return request_id, AppliedSignUp(granted, mail_at)
+
+
+def lock_sources(connection: Connection, networks: Collection[str]) -> None:
+    """Lock sources, in one order, until the transaction ends.
+
+    Two transactions can't both spend the last mail of a source's budget.
+    """
     connection.execute(
         """
+        SELECT pg_advisory_xact_lock(key)
+        FROM (
+            SELECT DISTINCT hashtextextended(network, 0) AS key
+            FROM unnest(%(networks)s::text[]) AS network
+            ORDER BY key
+        ) AS ordered
+        """,
+        {"networks": sorted(networks)},
+    )
+
+
+class Window(NamedTuple):
+    """What is read of a budget: the newest ``limit`` grants after ``since``."""
+
+    since: datetime
+    limit: int
+
+
+def newest_granted(
+    connection: Connection,
+    subscribers: Collection[UUID],
+    of_subscriber: Window,
+    networks: Collection[str],
+    of_source: Window,
+) -> Granted:
+    """Return when the newest mails were granted to some subscribers and sources."""
+    with connection.cursor(row_factory=args_row(_grants)) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT id, NULL, ARRAY(
+                SELECT received_at FROM sign_ups
+                WHERE mail_granted AND subscriber_id = id AND received_at > %(day)s
+                ORDER BY received_at DESC
+                LIMIT %(per_subscriber)s
+            )
+            FROM unnest(%(subscribers)s::uuid[]) AS id
+            UNION ALL
+            SELECT NULL, network, ARRAY(
+                SELECT received_at FROM sign_ups
+                WHERE mail_granted AND source_network = network AND received_at > %(hour)s
+                ORDER BY received_at DESC
+                LIMIT %(per_source)s
+            )
+            FROM unnest(%(networks)s::text[]) AS network
+            """,
+            {
+                "subscribers": list(subscribers),
+                "day": of_subscriber.since,
+                "per_subscriber": of_subscriber.limit,
+                "networks": list(networks),
+                "hour": of_source.since,
+                "per_source": of_source.limit,
+            },
+        ).fetchall()
+    return Granted(
+        {subscriber: times for subscriber, _, times in rows if subscriber},
+        {network: times for _, network, times in rows if network},
+    )
+
+
+def _grants(
+    subscriber: UUID | None, network: str | None, times: list[datetime]
+) -> tuple[UUID | None, str | None, list[datetime]]:
+    return subscriber, network, times
+
+
+def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
+    """Insert applied sign-ups, and log the consents among them."""
+    connection.execute(
+        """
+        WITH sign_up AS (
+            SELECT *
+            FROM unnest(
+                %(ids)s::uuid[], %(subscribers)s::uuid[], %(networks)s::text[],
+                %(times)s::timestamptz[], %(granted)s::boolean[], %(logged)s::boolean[],
+                %(addresses)s::inet[], %(agents)s::text[]
+            ) AS sign_up (
+                request_id, subscriber_id, network, received_at, granted, logged, address, agent
+            )
+        ), consent AS (
+            INSERT INTO consents
+                (request_id, subscriber_id, change, at, source_address, user_agent)
+            SELECT request_id, subscriber_id, 'signed_up', received_at, address, agent
+            FROM sign_up
+            WHERE logged
+            ON CONFLICT (request_id, change) DO NOTHING
+        )
         INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
-        VALUES (%(request_id)s, %(subscriber_id)s, %(network)s, %(received_at)s, %(granted)s)
+        SELECT request_id, subscriber_id, network, received_at, granted
+        FROM sign_up
         """,
         {
-            "request_id": request.id,
-            "subscriber_id": subscriber_id.root,
-            "network": request.origin.source_address.network,
-            "received_at": request.received_at,
-            "granted": granted,
+            "ids": [each.request.id for each in sign_ups],
+            "subscribers": [each.subscriber_id for each in sign_ups],
+            "networks": [each.request.origin.source_address.network for each in sign_ups],
+            "times": [each.request.received_at for each in sign_ups],
+            "granted": [each.granted for each in sign_ups],
+            "logged": [each.logs_consent for each in sign_ups],
+            "addresses": [str(each.request.origin.source_address) for each in sign_ups],
+            "agents": [each.request.origin.user_agent for each in sign_ups],
         },
     )
 
 
-def granted_to_subscriber(
-    connection: Connection,
-    subscriber_id: SubscriberId,
-    request: SubscribeRequest,
-    window: timedelta,
-) -> int:
-    """Count the mails granted to an address in the window up to this request."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(
-            cursor.execute(
-                """
-                SELECT count(*) FROM sign_ups
-                WHERE mail_granted
-                  AND subscriber_id = %(subscriber_id)s
-                  AND received_at > %(received_at)s - %(window)s
-                """,
-                {
-                    "subscriber_id": subscriber_id.root,
-                    "received_at": request.received_at,
-                    "window": window,
-                },
-            ).fetchone()
-            or 0
-        )
-
-
-def granted_to_source(connection: Connection, request: SubscribeRequest, window: timedelta) -> int:
-    """Count the mails granted to a source in the window up to this request.
-
-    Until the transaction ends, no other transaction counts for this source: two requests can't
-    both spend the last mail of a budget.
-    """
-    network = request.origin.source_address.network
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%(network)s, 0))", {"network": network}
-        )
-        return int(
-            cursor.execute(
-                """
-                SELECT count(*) FROM sign_ups
-                WHERE mail_granted
-                  AND source_network = %(network)s
-                  AND received_at > %(received_at)s - %(window)s
-                """,
-                {"network": network, "received_at": request.received_at, "window": window},
-            ).fetchone()
-            or 0
-        )
+def set_turns(connection: Connection, turns: Mapping[UUID, datetime]) -> None:
+    """Store when the mails that answer some requests have their turns."""
+    connection.execute(
+        """
+        UPDATE sign_ups SET mail_at = turn.at
+        FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS turn (request_id, at)
+        WHERE sign_ups.request_id = turn.request_id
+        """,
+        {"ids": list(turns), "times": list(turns.values())},
+    )

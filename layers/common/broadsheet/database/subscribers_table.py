@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self
 
 from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row
 
 from broadsheet.database.columns import columns_of
 from broadsheet.domain.subscribers import (
+    DueMail,
     DueWelcome,
     Subscriber,
     SubscriberId,
@@ -16,13 +17,19 @@ from broadsheet.domain.subscribers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import SignUp
+    from broadsheet.domain.requests import (
+        AddressToken,
+        ConfirmationToken,
+        SignUp,
+        SubscribeRequest,
+    )
     from broadsheet.domain.ses_events import BounceOrComplaint
-    from broadsheet.domain.subscribers import DueMail, EmailAddress, SubscriberName
+    from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -66,11 +73,7 @@ def find_suppressed(
 
 def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     """Return the subscriber with this address, locked until the transaction ends."""
-    with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
-        subscriber = cursor.execute(
-            _LOCK_BY_EMAIL,
-            {"email": str(email)},
-        ).fetchone()
+    subscriber = find_by_email(connection, email)
     if subscriber is None:
         raise LookupError("no subscriber has this address")
     return subscriber
@@ -85,34 +88,146 @@ def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscribe
         ).fetchone()
 
 
-def owe_mail(
-    connection: Connection, subscriber_id: SubscriberId, mail: DueMail, since: datetime
-) -> None:
-    """Mark a mail as due, to be committed before the mail is sent."""
-    connection.execute(
-        """
-        UPDATE subscribers
-        SET due_mail = %(mail)s, due_mail_since = %(since)s
-        WHERE id = %(id)s
-        """,
-        {"id": subscriber_id.root, "mail": mail.value, "since": since},
-    )
+def find_by_email(connection: Connection, email: EmailAddress) -> Subscriber | None:
+    """Return the subscriber with this address, locked until the transaction ends, if any."""
+    with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
+        return cursor.execute(_LOCK_BY_EMAIL, {"email": str(email)}).fetchone()
 
 
-def clear_due_mail(connection: Connection, subscriber: Subscriber) -> None:
-    """Clear the mark once the mail was sent, unless a newer mark has replaced it."""
+class DueMark(NamedTuple):
+    """A mail that is due to a subscriber, and the sign-up that it has been due since."""
+
+    subscriber_id: UUID
+    mail: DueMail
+    since: datetime
+
+
+class SignedUp(NamedTuple):
+    """A subscriber, as far as a sign-up reads it."""
+
+    id: UUID
+    email: str
+    language: str
+    status: SubscriberStatus
+    confirmed_at: datetime | None
+    unsubscribed_at: datetime | None
+    due_mail: DueMail | None
+    due_mail_since: datetime | None
+
+    def owed(self, mark: DueMark) -> Self:
+        """Return the subscriber with a mark."""
+        return self._replace(due_mail=mark.mail, due_mail_since=mark.since)
+
+    @property
+    def mark(self) -> DueMark | None:
+        """The mail that is due."""
+        if self.due_mail is None or self.due_mail_since is None:
+            return None
+        return DueMark(self.id, self.due_mail, self.due_mail_since)
+
+
+def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> dict[str, SignedUp]:
+    """Insert those who are new as pending; return all by address, locked until the end.
+
+    ``requests``: each of another address. New rows are inserted in the order of their addresses,
+    and then all are locked in that of their ids, as everywhere: two transactions never wait for
+    each other.
+    """
+    ordered = sorted(requests, key=lambda request: str(request.email))
     connection.execute(
         """
-        UPDATE subscribers
-        SET due_mail = NULL, due_mail_since = NULL
-        WHERE id = %(id)s AND due_mail = %(mail)s AND due_mail_since = %(since)s
+        INSERT INTO subscribers (id, email, name, language, signed_up_at)
+        SELECT gen_random_uuid(), email, name, language, signed_up_at
+        FROM unnest(
+            %(emails)s::text[], %(names)s::text[], %(languages)s::text[], %(times)s::timestamptz[]
+        ) AS sign_up (email, name, language, signed_up_at)
+        ON CONFLICT (email) DO NOTHING
         """,
         {
-            "id": subscriber.id.root,
-            "mail": subscriber.due_mail,
-            "since": subscriber.due_mail_since,
+            "emails": [str(request.email) for request in ordered],
+            "names": [_text(request.name) for request in ordered],
+            "languages": [request.language for request in ordered],
+            "times": [request.received_at for request in ordered],
         },
     )
+    with connection.cursor(row_factory=args_row(_signed_up)) as cursor:
+        found = cursor.execute(
+            """
+            SELECT
+                id, email, language, status, confirmed_at, unsubscribed_at, due_mail, due_mail_since
+            FROM subscribers
+            WHERE email = ANY (%(emails)s)
+            ORDER BY id
+            FOR UPDATE
+            """,
+            {"emails": [str(request.email) for request in ordered]},
+        ).fetchall()
+    return {subscriber.email: subscriber for subscriber in found}
+
+
+def _signed_up(  # noqa: PLR0913, PLR0917 - a row's columns
+    subscriber_id: UUID,
+    email: str,
+    language: str,
+    status: str,
+    confirmed_at: datetime | None,
+    unsubscribed_at: datetime | None,
+    due_mail: str | None,
+    due_mail_since: datetime | None,
+) -> SignedUp:
+    return SignedUp(
+        subscriber_id,
+        email,
+        language,
+        SubscriberStatus(status),
+        confirmed_at,
+        unsubscribed_at,
+        DueMail(due_mail) if due_mail else None,
+        due_mail_since,
+    )
+
+
+def owe_mails(connection: Connection, marks: Sequence[DueMark]) -> None:
+    """Mark mails as due to subscribers who are locked, to be committed before they are sent."""
+    connection.execute(
+        """
+        UPDATE subscribers
+        SET due_mail = mark.mail, due_mail_since = mark.since
+        FROM unnest(%(ids)s::uuid[], %(mails)s::due_mail[], %(times)s::timestamptz[])
+            AS mark (id, mail, since)
+        WHERE subscribers.id = mark.id
+        """,
+        _columns(marks),
+    )
+
+
+def clear_due_mails(connection: Connection, marks: Sequence[DueMark]) -> None:
+    """Clear the marks of mails that were sent, unless a newer mark has replaced one."""
+    connection.execute(
+        """
+        WITH cleared AS (
+            SELECT subscribers.id
+            FROM subscribers
+            JOIN unnest(%(ids)s::uuid[], %(mails)s::due_mail[], %(times)s::timestamptz[])
+                AS mark (id, mail, since) USING (id)
+            WHERE due_mail = mark.mail AND due_mail_since = mark.since
+            ORDER BY id
+            FOR UPDATE OF subscribers
+        )
+        UPDATE subscribers
+        SET due_mail = NULL, due_mail_since = NULL
+        WHERE id IN (SELECT id FROM cleared)
+        """,
+        _columns(marks),
+    )
+
+
+def _columns(marks: Sequence[DueMark]) -> dict[str, list[object]]:
+    return {
+        "ids": [mark.subscriber_id for mark in marks],
+        "mails": [mark.mail.value for mark in marks],
+        "times": [mark.since for mark in marks],
+    }
 
 
 def owe_welcome(connection: Connection, subscriber_id: SubscriberId) -> bool:
@@ -169,14 +284,92 @@ def merge_confirmation(
     )
 
 
-def update_profile(connection: Connection, subscriber_id: SubscriberId, sign_up: SignUp) -> None:
-    """Store what the subscriber confirmed of themselves; without a name, the former one stays."""
+def update_profile(
+    connection: Connection, subscriber_id: SubscriberId, token: ConfirmationToken
+) -> None:
+    """Store what the subscriber confirmed of themselves, but for what they changed since.
+
+    Without a name, the former one stays.
+    """
     connection.execute(
         """
-        UPDATE subscribers SET name = coalesce(%(name)s, name), language = %(language)s
+        UPDATE subscribers
+        SET name = CASE
+                WHEN name_changed_at > %(issued_at)s THEN name ELSE coalesce(%(name)s, name)
+            END,
+            language = CASE
+                WHEN language_changed_at > %(issued_at)s THEN language ELSE %(language)s
+            END
         WHERE id = %(id)s
         """,
-        {"id": subscriber_id.root, "name": _text(sign_up.name), "language": sign_up.language},
+        {
+            "id": subscriber_id.root,
+            "name": _text(token.name),
+            "language": token.language,
+            "issued_at": token.issued_at,
+        },
+    )
+
+
+def change_name(
+    connection: Connection, subscriber_id: SubscriberId, name: SubscriberName | None, at: datetime
+) -> None:
+    """Store a name, or that there is none, unless it was changed or confirmed later."""
+    connection.execute(
+        """
+        UPDATE subscribers SET name = %(name)s, name_changed_at = %(at)s
+        WHERE id = %(id)s
+          AND %(at)s > coalesce(
+              greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+          )
+        """,
+        {"id": subscriber_id.root, "name": _text(name), "at": at},
+    )
+
+
+def change_language(
+    connection: Connection, subscriber_id: SubscriberId, language: str, at: datetime
+) -> None:
+    """Store a language, unless it was changed or confirmed later."""
+    connection.execute(
+        """
+        UPDATE subscribers SET language = %(language)s, language_changed_at = %(at)s
+        WHERE id = %(id)s
+          AND %(at)s > coalesce(
+              greatest(language_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+          )
+        """,
+        {"id": subscriber_id.root, "language": language, "at": at},
+    )
+
+
+def move(
+    connection: Connection, subscriber_id: SubscriberId, token: AddressToken, confirmed_at: datetime
+) -> SubscriberStatus:
+    """Store a confirmed new address and return the status, in which an old bounce counts no more.
+
+    A mail that was due went to the old address, and is no longer due.
+    """
+    return _status_after(
+        connection,
+        """
+        UPDATE subscribers
+        SET email = %(email)s,
+            address_issued_at = %(issued_at)s,
+            confirmed_at = CASE
+                WHEN confirmed_at IS NOT NULL THEN greatest(confirmed_at, %(confirmed_at)s)
+            END,
+            due_mail = NULL,
+            due_mail_since = NULL
+        WHERE id = %(id)s
+        RETURNING status
+        """,
+        {
+            "id": subscriber_id.root,
+            "email": str(token.email),
+            "issued_at": token.issued_at,
+            "confirmed_at": confirmed_at,
+        },
     )
 
 

@@ -64,6 +64,7 @@ class Recipient(NamedTuple):
     round: int
     email: str
     name: str
+    language: str
 
 
 class Outcome(StrEnum):

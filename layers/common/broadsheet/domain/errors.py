@@ -313,10 +313,46 @@ class InvalidAddressToken(InvalidToken):
     code = "invalid-address-token"
 
 
+class FreshLinkNeeded(BroadsheetError):
+    """The link is one that anybody may have been passed; this needs one that was just mailed."""
+
+    code = "fresh-link-needed"
+
+
 class ExpiredToken(BroadsheetError):
     """A confirmation link's token that is ours and too old."""
 
     code = "expired-confirmation-token"
+
+
+class InvalidSignUpState(InvalidRequest):
+    """The field ``state`` of the form that asks for the code is not as we signed it."""
+
+    code = "invalid-sign-up-state"
+
+
+class InvalidCode(InvalidRequest):
+    """The code is none: it doesn't have eight digits."""
+
+    code = "invalid-code"
+
+
+class WrongCode(InvalidRequest):
+    """The code is another than that of the confirmation mail."""
+
+    code = "wrong-code"
+
+
+class ExpiredCode(ExpiredToken):
+    """The sign-up is too old for its code."""
+
+    code = "expired-code"
+
+
+class SpentCode(ExpiredToken):
+    """Too many wrong codes were typed for a sign-up."""
+
+    code = "spent-code"
 
 
 class ExpiredAddressToken(ExpiredToken):

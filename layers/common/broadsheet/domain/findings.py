@@ -30,7 +30,7 @@ ERRORS = frozenset(
         *("unknown-placeholder", "relative-link", "relative-image", "no-address"),
         *("name-in-host", "placeholder-in-markup", "unfinished-markup", "unfinished-comment"),
         *("too-complex", "too-large", "front-matter-in-body", "footnote-unused"),
-        "placeholder-not-yet",
+        "no-archive-page",
     )
 )
 # No mail can carry these, or it would harm its readers: accepting them has no effect.

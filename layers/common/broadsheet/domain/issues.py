@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.careful_start import CarefulStart
+from broadsheet.domain.confirming import Completion
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -350,6 +351,12 @@ class RenderedIssue(BaseModel):
     text: str
 
 
+class RenderedVersion(RenderedIssue):
+    """A version as SES gets it. ``slug``: the issue's; the archive redirects from any before."""
+
+    slug: str
+
+
 class PausedIssue(BaseModel):
     """An issue that stopped itself; ``because`` says why."""
 
@@ -360,7 +367,7 @@ class PausedIssue(BaseModel):
 
 
 class OpenProblems(BaseModel):
-    """What needs operator attention now, whatever the alarms say.
+    """What needs operator attention now, whatever the alarms say, and how many readers confirm.
 
     ``unresolved_mails``: past their grace time. ``duplicate_mails``: beyond one to a recipient in a
     round, detected in the last 14 days.
@@ -371,6 +378,7 @@ class OpenProblems(BaseModel):
     paused: list[PausedIssue]
     unresolved_mails: int
     duplicate_mails: int
+    completion: dict[Literal["days_30", "always"], Completion]
 
 
 class Issue(BaseModel):

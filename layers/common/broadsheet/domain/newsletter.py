@@ -5,6 +5,7 @@ import unicodedata
 from email.header import Header
 from email.utils import formataddr
 from typing import Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -29,6 +30,7 @@ class Newsletter(BaseModel):
     reply_to: MailAddress | None = None
     language: str = "en"  # BCP 47
     postal_address: str = ""
+    unsubscribe_mailbox: MailAddress | None = None
     has_typographic_quotes: bool = False
     keeps_line_breaks: bool = False
     theme: str = "default"  # the name of a folder in themes/
@@ -39,6 +41,17 @@ class Newsletter(BaseModel):
         plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode()
         label = "-".join(re.findall(r"[a-z0-9]+", plain.lower()))[:MAX_LABEL_CHARACTERS]
         return f"<{label.strip('-') or 'newsletter'}.{self.sender.domain}>"
+
+    def list_unsubscribe(self, url: str, token: str) -> str:
+        """Return the List-Unsubscribe header's value: the preferred way first (RFC 2369 §3.2).
+
+        ``url``: of the page that unsubscribes whoever has the ``token``. With a mailbox, a mail to
+        it has the token in its subject.
+        """
+        if self.unsubscribe_mailbox is None:
+            return f"<{url}>"
+        mailbox = quote(str(self.unsubscribe_mailbox), safe="@+")  # RFC 6068 §2
+        return f"<{url}>, <mailto:{mailbox}?subject=unsubscribe%20{token}>"
 
     @property
     def from_header(self) -> str:

@@ -67,14 +67,51 @@ class SignUp(BaseModel):
 
 
 class ConfirmationToken(SignUp):
-    """The signed content of a confirmation link: a sign-up, and when its mail was made."""
+    """The signed content of a confirmation link: a sign-up, and when its mail was made.
+
+    ``sign_up_id``: of the request; None in links from before it was in them.
+    """
 
     issued_at: Moment = Field(default_factory=now)
+    sign_up_id: UUID | None = None
 
     @classmethod
-    def of(cls, sign_up: SignUp) -> Self:
+    def of(cls, sign_up: "SubscribeRequest") -> Self:
         """Return the token, issued now, of a sign-up."""
-        return cls.model_validate({name: getattr(sign_up, name) for name in SignUp.model_fields})
+        return cls.model_validate(_fields_of(sign_up) | {"sign_up_id": sign_up.id})
+
+
+class SignUpState(SignUp):
+    """The signed content of the form that asks for the code: a sign-up, and its wrong codes.
+
+    ``wrong_codes`` counts those of a person who corrects them on one page after the other. Enroll
+    counts all.
+    """
+
+    id: UUID
+    received_at: Moment
+    wrong_codes: int = Field(default=0, ge=0, strict=True)
+
+    @classmethod
+    def of(cls, sign_up: "SubscribeRequest") -> Self:
+        """Return the state of a new sign-up."""
+        return cls.model_validate(
+            _fields_of(sign_up) | {"id": sign_up.id, "received_at": sign_up.received_at}
+        )
+
+    def after_wrong_code(self) -> Self:
+        """Return the state with one more wrong code."""
+        return self.model_copy(update={"wrong_codes": self.wrong_codes + 1})
+
+    def confirmation(self) -> ConfirmationToken:
+        """Return what the right code confirms: as old as the sign-up."""
+        return ConfirmationToken.model_validate(
+            _fields_of(self) | {"issued_at": self.received_at, "sign_up_id": self.id}
+        )
+
+
+def _fields_of(sign_up: SignUp) -> dict[str, object]:
+    return {name: getattr(sign_up, name) for name in SignUp.model_fields}
 
 
 class UnsubscribeToken(BaseModel):
@@ -98,6 +135,14 @@ class ManageToken(BaseModel):
     subscriber_id: SubscriberId
     issue_id: IssueId = NO_ISSUE
     issued_at: Moment | None = None
+
+    def was_mailed_since(self, moved_at: datetime | None) -> bool:
+        """Return whether the link was mailed on request to the address of now.
+
+        ``moved_at``: since when the subscriber has it; None if they had no other. What only its
+        owner may do isn't done for the owner of an earlier one.
+        """
+        return self.issued_at is not None and (moved_at is None or self.issued_at > moved_at)
 
 
 class AddressToken(BaseModel):
@@ -133,11 +178,26 @@ class SubscribeRequest(_Request, SignUp):
     kind: Literal["subscribe"] = "subscribe"
 
 
+type Way = Literal["code", "same-browser", "button", "api"]
+
+
 class ConfirmRequest(_Request):
-    """A reader pressed the button behind the link that was mailed to them."""
+    """A reader confirmed.
+
+    ``way``: by the code; by the link in the browser that signed up; by the button behind the link,
+    which is all that can be said of it; or by a program, which asked for no page.
+    """
 
     kind: Literal["confirm"] = "confirm"
     token: ConfirmationToken
+    way: Way = "button"
+
+
+class WrongCodeRequest(_Request):
+    """Somebody typed a wrong code for a sign-up."""
+
+    kind: Literal["wrong_code"] = "wrong_code"
+    sign_up_id: UUID
 
 
 class UnsubscribeRequest(_Request):
@@ -147,8 +207,74 @@ class UnsubscribeRequest(_Request):
     token: UnsubscribeToken
 
 
+class ManageLinkRequest(_Request):
+    """Somebody wants the link to their subscription mailed.
+
+    ``reader``: an address that was typed, or whose link it was that can do too little.
+    """
+
+    kind: Literal["manage_link"] = "manage_link"
+    reader: EmailAddress | SubscriberId
+
+
+class ChangeNameRequest(_Request):
+    """A reader wants to be called something else, or nothing."""
+
+    kind: Literal["change_name"] = "change_name"
+    token: ManageToken
+    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)]
+
+
+class ChangeLanguageRequest(_Request):
+    """A reader wants mails in another language."""
+
+    kind: Literal["change_language"] = "change_language"
+    token: ManageToken
+    language: Language
+
+
+class ChangeAddressRequest(_Request):
+    """A reader wants their mail at another address, which has to confirm it."""
+
+    kind: Literal["change_address"] = "change_address"
+    token: ManageToken
+    email: EmailAddress
+
+
+class ConfirmAddressRequest(_Request):
+    """A reader pressed the button behind the link that was mailed to their new address."""
+
+    kind: Literal["confirm_address"] = "confirm_address"
+    token: AddressToken
+
+
+class ExportRequest(_Request):
+    """A reader wants all that is stored about them, mailed to their address."""
+
+    kind: Literal["export"] = "export"
+    token: ManageToken
+
+
+class EraseRequest(_Request):
+    """A reader wants all that is stored about them erased."""
+
+    kind: Literal["erase"] = "erase"
+    token: ManageToken
+
+
+type ManagingRequest = (
+    ManageLinkRequest
+    | ChangeNameRequest
+    | ChangeLanguageRequest
+    | ChangeAddressRequest
+    | ConfirmAddressRequest
+    | ExportRequest
+    | EraseRequest
+)
+
 type SubscriberRequest = Annotated[
-    SubscribeRequest | ConfirmRequest | UnsubscribeRequest, Field(discriminator="kind")
+    SubscribeRequest | ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest,
+    Field(discriminator="kind"),
 ]
 
 subscriber_request: TypeAdapter[SubscriberRequest] = TypeAdapter(SubscriberRequest)

@@ -4,10 +4,11 @@ import ipaddress
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import LiteralString, Self
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
+from pydantic_core import PydanticCustomError
 
 from broadsheet.domain.writing import count_graphemes, has_controls, is_blank
 
@@ -18,12 +19,30 @@ MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 _STORED_ADDRESS = re.compile(r"[!-?\[-~]{1,64}@[!-?\[-~]+\.[!-?\[-~]+")
 
 
+def _refusal(code: LiteralString, **parameters: object) -> PydanticCustomError:
+    return PydanticCustomError(code, code, parameters)
+
+
+def _fault_of_address(text: str) -> LiteralString:
+    """Return the code for what is wrong with an address that can't be parsed."""
+    before, at, _ = text.rpartition("@")
+    faults: dict[LiteralString, bool] = {
+        "address-without-at": not at,
+        "address-without-mailbox": not before,
+        "address-with-brackets": "<" in text or ">" in text,
+        "address-with-characters": " " in text or not text.isprintable(),
+        "address-more-than-one": "@" in before or "," in text or ";" in text,
+        "address-with-dots": ".." in text or ".." in f".{before}.",
+    }
+    return next((code for code, is_so in faults.items() if is_so), "address-invalid")
+
+
 class MailAddress(RootModel[str]):
     """An address that SES can send to and from.
 
     The part before the @ keeps its case, by which SES distinguishes identities. An
-    international domain becomes punycode, which is what SES takes. Raises ``ValueError`` with a
-    sentence for the person who typed it.
+    international domain becomes punycode, which is what SES takes. An error has a code, whose
+    sentence ``web/sentences.py`` makes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,15 +52,15 @@ class MailAddress(RootModel[str]):
     def _parse(cls, text: str) -> str:
         text = text.strip()
         if not text:
-            raise ValueError("an email address is needed")
+            raise _refusal("address-needed")
         if len(text) > MAX_EMAIL_CHARACTERS:
-            raise ValueError(f"an email address has at most {MAX_EMAIL_CHARACTERS} characters")
+            raise _refusal("address-too-long", most=MAX_EMAIL_CHARACTERS)
         local_part = text.rpartition("@")[0]
         if local_part and not local_part.isascii():
-            raise ValueError("the part before the @ must be plain ASCII: mail can't be sent to it")
+            raise _refusal("address-not-ascii")
         domain = text.rpartition("@")[2]
         if "@" in text and "." not in domain.strip("."):
-            raise ValueError("the part after the @ must be a full domain, such as example.com")
+            raise _refusal("address-without-domain")
         # Not every function that knows addresses parses any: a tenth of a cold import.
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
@@ -53,12 +72,8 @@ class MailAddress(RootModel[str]):
                 strict=True,  # 64 characters before the @ (RFC 5321 §4.5.3.1.1)
                 test_environment=True,
             )
-        except EmailNotValidError as error:
-            # What follows a colon or a bracket quotes what was typed.
-            reason = re.split(r"[:(]", str(error))[0].strip(" .")
-            raise ValueError(
-                f"this is not a valid email address: {reason[:1].lower()}{reason[1:]}"
-            ) from None
+        except EmailNotValidError:
+            raise _refusal(_fault_of_address(text)) from None
         return address.ascii_email or address.normalized
 
     def __str__(self) -> str:
@@ -116,14 +131,14 @@ class SubscriberName(RootModel[str]):
     def _parse(cls, text: str) -> str:
         text = text.strip()
         if is_blank(text):
-            raise ValueError("a name is needed")
+            raise _refusal("name-needed")
         if len(text) > MAX_NAME_CHARACTERS or count_graphemes(text) > MAX_NAME_GRAPHEMES:
-            raise ValueError(f"a name has at most {MAX_NAME_GRAPHEMES} characters")
+            raise _refusal("name-too-long", most=MAX_NAME_GRAPHEMES)
         forbidden = sorted(FORBIDDEN_NAME_CHARACTERS.intersection(text))
         if forbidden:
-            raise ValueError(f"a name can't contain {' '.join(forbidden)}")
+            raise _refusal("name-with-signs", signs=" ".join(forbidden))
         if has_controls(text):
-            raise ValueError("a name can't contain control characters or line breaks")
+            raise _refusal("name-with-controls")
         return text
 
     def __str__(self) -> str:
@@ -175,6 +190,7 @@ class Subscriber(BaseModel):
 
     id: SubscriberId
     email: EmailAddress
+    language: str
     status: SubscriberStatus
     confirmation_issued_at: datetime | None
     confirmed_at: datetime | None
@@ -182,6 +198,15 @@ class Subscriber(BaseModel):
     due_mail: DueMail | None
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
+    address_issued_at: datetime | None = None
+
+
+class AskedMail(StrEnum):
+    """A mail that a subscriber asked for on the page that manages their subscription."""
+
+    MANAGE_LINK = "manage_link"
+    NEW_ADDRESS = "new_address"
+    EXPORT = "export"
 
 
 class SourceAddress(RootModel[str]):

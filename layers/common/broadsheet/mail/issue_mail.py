@@ -31,7 +31,7 @@ from broadsheet.mail.checks.outline import Outline
 from broadsheet.mail.html_source import Lines, Source
 from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.markdown_extensions import Typography, quotes_of
-from broadsheet.mail.placeholders import Marks
+from broadsheet.mail.placeholders import LINKS, Marks
 from broadsheet.mail.plain_text import heading, plain_text
 
 MAX_TEMPLATE_BYTES = 1_000_000  # SES: 1 MB of inline template, as JSON
@@ -81,15 +81,19 @@ def render_issue(
     content: IssueContent,
     newsletter: Newsletter,
     preheader: Preheader | None = None,
+    *,
+    has_page: bool = True,
 ) -> Rendering:
-    """Render the three templates of an issue, whose variables are those of ``TEMPLATE_DEFAULTS``.
+    """Render the three templates of an issue, whose variables ``substitutions`` has.
 
     An HTML fragment goes into our frame; a whole document keeps its own form. The title is the
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document. Without a preheader, the first sentence is one, except
-    in a document.
+    in a document. ``has_page``: whether it is in the public archive, where its footer and
+    ``[[archive]]`` lead then.
     """
-    marks = Marks.foreign_to(title, content, newsletter, *([preheader] if preheader else []))
+    texts = title, content, newsletter, *([preheader] if preheader else [])
+    marks = Marks.foreign_to(*texts, has_page=has_page)
     issue = _Issue(
         marks.set_in_prose(str(title), lambda _: "the title"),
         marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
@@ -131,9 +135,9 @@ def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
 
 
 def _of_markdown(markdown: str, issue: _Issue) -> _Content:
-    tokens = author_markdown.parse(markdown, issue.marks, _typography(issue.newsletter))
+    tokens = author_markdown.parse(markdown, issue.marks, typography_of(issue.newsletter))
     text = plain_text(tokens, issue.marks.columns)
-    headline = "" if _begins_with_headline(tokens) else issue.title
+    headline = "" if begins_with_headline(tokens) else issue.title
     text = _with_headline(headline, text, issue)
     newsletter = issue.newsletter
     rendered = author_markdown.render(tokens)
@@ -144,14 +148,16 @@ def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     return _Content(framed, text, parts)
 
 
-def _typography(newsletter: Newsletter) -> Typography:
+def typography_of(newsletter: Newsletter) -> Typography:
+    """Return how the operator wants Markdown set."""
     return Typography(
         quotes=quotes_of(newsletter.language) if newsletter.has_typographic_quotes else (),
         keeps_line_breaks=newsletter.keeps_line_breaks,
     )
 
 
-def _begins_with_headline(tokens: list[Token]) -> bool:
+def begins_with_headline(tokens: list[Token]) -> bool:
+    """Return whether Markdown has its own headline, so that the title is not repeated above it."""
     return bool(tokens) and tokens[0].type == "heading_open" and tokens[0].tag == "h1"
 
 
@@ -216,7 +222,7 @@ def _framed(body: _Body, issue: _Issue) -> str:
         preheader=body.preheader,
         author_style_tags=body.style_tags,
         content=issue.marks.content,
-        unsubscribe_url=issue.marks.unsubscribe_url,
+        **_footer(issue.marks),
     )
     return document.replace(issue.marks.content, body.html)
 
@@ -237,12 +243,15 @@ def _document_preheader(issue: _Issue) -> str:
 
 
 def _document_footer(issue: _Issue) -> str:
-    footer = frame.filled(
-        "issue/document_footer.html",
-        issue.newsletter,
-        unsubscribe_url=issue.marks.unsubscribe_url,
-    )
-    return frame.styled(footer, "frame/frame.css", issue.newsletter, "en")
+    newsletter = issue.newsletter
+    footer = frame.filled("issue/document_footer.html", newsletter, **_footer(issue.marks))
+    return frame.styled(footer, "frame/frame.css", newsletter, newsletter.language)
+
+
+def _footer(marks: Marks) -> dict[str, object]:
+    """Return the values of a footer's template. ``archive_url``: empty without a page there."""
+    links = {f"{name}_url": marks.links.get(name, "") for name in LINKS}
+    return {"footer": marks.footer, **links}
 
 
 def _text_part(text: str, marks: Marks) -> str:
@@ -259,7 +268,7 @@ def _text_mail(text: str, issue: _Issue) -> str:
         "issue/text.txt",
         issue.newsletter,
         content=text.rstrip("\n"),
-        unsubscribe_url=issue.marks.unsubscribe_url,
+        **_footer(issue.marks),
     )
 
 

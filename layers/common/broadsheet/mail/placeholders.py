@@ -1,14 +1,15 @@
 r"""The author's placeholders, and the marks that stand for them while a mail is rendered.
 
 An author writes ``[[name]]`` for the reader's name, ``[[name|friend]]`` with what stands for it
-where a reader gave none, and ``[[unsubscribe]]`` for the link to leave by; ``\[[name]]`` shows
-these brackets. Any other ``[[word]]`` counts as a misspelt placeholder, and is a finding.
+where a reader gave none. ``[[unsubscribe]]`` is the link to leave by, ``[[manage]]`` that to the
+page of the reader's subscription, and ``[[archive]]`` that to the issue's own page. ``\[[name]]``
+shows these brackets. Any other ``[[word]]`` counts as a misspelt placeholder, and is a finding.
 """
 
 import hashlib
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, Self
@@ -17,12 +18,13 @@ from urllib.parse import unquote
 from pydantic import BaseModel
 
 from broadsheet.domain.findings import Findings
+from broadsheet.mail.footer import VARIABLES as FOOTER_VARIABLES
 from broadsheet.mail.limits import TooComplex
 from broadsheet.mail.plain_text import display_width
-from broadsheet.mail.substitutions import name_or, template_of
+from broadsheet.mail.substitutions import name_or, placed, template_of
 
 MAX_FALLBACKS = 100  # different ones in an issue; each is a variable
-BRACKETED = r"\[\[(?:name(?:\|[^][{}<>\\\n]{0,40})?|unsubscribe)\]\]"
+BRACKETED = r"\[\[(?:name(?:\|[^][{}<>\\\n]{0,40})?|unsubscribe|manage|archive)\]\]"
 NAMED = re.compile(r"\[\[name(?:\|[^][{}<>\\\n]{0,40})?\]\]")
 _PLACEHOLDER = re.compile(rf"(?P<backslash>\\?)(?P<typed>{BRACKETED})")
 # Only words that could be meant as a placeholder, unlike shell's [[ -f x ]] and JSON's [["x"]].
@@ -30,20 +32,29 @@ _LIKE_A_PLACEHOLDER = re.compile(
     r"(?P<backslash>\\?)\[\[(?:\s|&nbsp;){0,3}(?P<word>[^\W\d][\w .,:|'-]{0,60})"
     r"(?:\s|&nbsp;){0,3}\]\]"
 )
-_NOT_YET = frozenset(("archive", "manage"))  # their pages come with a later release
+_ARCHIVE = "[[archive]]"
+# What a template has for the link of each placeholder. A page differs by its place, as the texts of
+# a footer do; a token is the same everywhere.
+LINKS = {
+    "unsubscribe": ("unsubscribe_page_", "unsubscribe_token"),
+    "manage": ("manage_page_", "manage_token"),
+    "archive": ("archive_url_",),
+}
 # Mail programs turn these into links, in plain text too.
 _ADDRESS_IN_TEXT = re.compile(r"(?:https?://|mailto:)[^\s<>]*", re.IGNORECASE)
 _NAME_COLUMNS = 12  # the width of a name, for wrapping
 _SCHEME_WITH_HOST = re.compile(r"https?://([^/?#\s]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?!https?:|localhost:)[a-z][a-z0-9+-]*:\S", re.IGNORECASE)
-_UNSUBSCRIBE = "[[unsubscribe]]"
 
 
 class _Marked(NamedTuple):
-    """A placeholder as it is typed, and how its variables' names begin; empty: shown as typed."""
+    """A placeholder as it is typed, and its variables; without any, it is shown as typed.
+
+    A name that ends with an underscore is that of several variables, one for each kind of place.
+    """
 
     typed: str
-    variable: str
+    variables: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -53,23 +64,31 @@ class Marks:
     They consist of letters and digits, so that no parser changes them or reads them as syntax.
     They contain the text's digest, so that they can't occur in it. They begin with ``x`` and end
     with ``y``, which aren't hexadecimal digits, so that no mark overlaps another beside it.
-    ``findings`` collects what is wrong with placeholders and addresses.
+    ``findings`` collects what is wrong with placeholders and addresses. ``links`` has the mark of
+    each placeholder that is a link, and ``footer`` that of each sentence of a footer.
     """
 
     digest: str
     content: str
     conditional: str
-    unsubscribe_url: str
+    has_page: bool
     findings: Findings = field(default_factory=Findings)
+    links: dict[str, str] = field(default_factory=dict)
+    footer: dict[str, str] = field(default_factory=dict)
     _marked: dict[str, _Marked] = field(default_factory=dict)
 
     @classmethod
-    def foreign_to(cls, *texts: BaseModel) -> Self:
-        """Return marks that occur in none of the texts."""
+    def foreign_to(cls, *texts: BaseModel, has_page: bool = True) -> Self:
+        """Return marks that occur in none of the texts. ``has_page``: in the archive."""
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
-        marks = cls(digest, f"xw{digest}y", f"xq{digest}y", f"xn{digest}000y")
-        marks._marked[marks.unsubscribe_url] = _Marked(_UNSUBSCRIBE, "unsubscribe_url_")
+        marks = cls(digest, f"xw{digest}y", f"xq{digest}y", has_page)
+        for name, variables in LINKS.items():
+            if name != "archive" or has_page:
+                marks.links[name] = marks._add(_Marked(f"[[{name}]]", variables))
+        for variable in FOOTER_VARIABLES:
+            mark = marks._add(_Marked(variable, (f"{variable}_",)))
+            marks.footer[variable.removeprefix("footer_")] = mark
         return marks
 
     @cached_property
@@ -86,19 +105,31 @@ class Marks:
 
     def _mark(self, found: re.Match[str]) -> str:
         typed = html.unescape(found["typed"])
+        if found["backslash"]:
+            return self._mark_of(_Marked(typed, ()))
+        if self._lacks_page(typed):
+            return found[0]
         name, has_fallback, fallback = typed[2:-2].partition("|")
-        variable = f"{name}_url_" if name == "unsubscribe" else f"{name}_"
+        variables = LINKS.get(name, ("name_",))
         if has_fallback:
-            variable = name_or(fallback.strip())
-        marked = _Marked(typed, "" if found["backslash"] else variable)
+            variables = (name_or(fallback.strip()),)
+        return self._mark_of(_Marked(typed, variables))
+
+    def _mark_of(self, marked: _Marked) -> str:
         for mark, known in self._marked.items():
             if known == marked:
                 return mark
-        if len(self._marked) > MAX_FALLBACKS:
+        if len(self._marked) - len(self.links) - len(self.footer) >= MAX_FALLBACKS:
             raise TooComplex(f"the issue has more than {MAX_FALLBACKS} different placeholders")
+        return self._add(marked)
+
+    def _add(self, marked: _Marked) -> str:
         mark = f"xn{self.digest}{len(self._marked):03x}y"
         self._marked[mark] = marked
         return mark
+
+    def _lacks_page(self, typed: str) -> bool:
+        return typed == _ARCHIVE and not self.has_page
 
     def set_in_prose(self, text: str, place: Callable[[int], str]) -> str:
         r"""Replace placeholders with marks, and drop the backslash of any other ``\[[word]]``.
@@ -108,7 +139,7 @@ class Marks:
         """
 
         def protect(found: re.Match[str]) -> str:
-            if _PLACEHOLDER.fullmatch(found[0]):
+            if _PLACEHOLDER.fullmatch(found[0]) and not self._lacks_page(found[0]):
                 return found[0]
             if found["backslash"]:
                 return found[0][1:]
@@ -126,9 +157,9 @@ class Marks:
     def in_address(self, address: str) -> str:
         """Return an address in which the marks are for percent-encoded values.
 
-        One that is nothing but the link to unsubscribe stays as it is.
+        One that is nothing but a placeholder for a link stays as it is.
         """
-        if address.strip() == self.unsubscribe_url:
+        if address.strip() in self.links.values():
             return address
         return self._any.sub(r"xp\1", address)
 
@@ -140,8 +171,10 @@ class Marks:
                 self.findings.add("name-in-host", where, address=self.as_typed(unquote(address)))
         elif not address:
             self.findings.add("no-address", where)
-        elif not _SCHEME.match(address) and address != self.unsubscribe_url:
+        elif not (_SCHEME.match(address) or address in self.links.values()):
             address = self.as_typed(unquote(address))
+            if self._lacks_page(address):
+                return  # a finding of its own
             meant = f"https://{address}" if address.startswith("www.") else "https://…"
             self.findings.add(f"relative-{kind}", where, address=address, meant=meant)
 
@@ -153,8 +186,7 @@ class Marks:
 
     def _report_misspelt(self, found: re.Match[str], where: str) -> None:
         written = html.unescape(found[0].removeprefix("\\"))
-        is_known = found["word"].strip() in _NOT_YET
-        code = "placeholder-not-yet" if is_known else "unknown-placeholder"
+        code = "no-archive-page" if self._lacks_page(written) else "unknown-placeholder"
         self.findings.add(code, where, written=written)
 
     def as_typed(self, text: str) -> str:
@@ -165,23 +197,27 @@ class Marks:
         """Turn a finished part, HTML or text, into a template, with variables for the marks."""
 
         def show(found: re.Match[str]) -> str:
-            typed, variable = self._marked[f"xn{found[1]}"]
-            if variable:
+            typed, variables = self._marked[f"xn{found[1]}"]
+            if variables:
                 return found[0]
             return html.escape(typed) if kind == "html" else typed
 
-        variables = {}
-        for mark, (_, variable) in self._marked.items():
-            if variable:
-                variables[mark] = f"{variable}{kind}"
-                variables[mark.replace("xn", "xp", 1)] = f"{variable}url"
-        return template_of(self._any.sub(show, text), variables)
+        templates = {}
+        for mark, (_, variables) in self._marked.items():
+            if variables:
+                templates[mark] = _placed(variables, kind)
+                templates[mark.replace("xn", "xp", 1)] = _placed(variables, "url")
+        return template_of(self._any.sub(show, text), templates)
 
     def columns(self, text: str) -> int:
         """Estimate the width of a text after its marks are filled in."""
 
         def shown(found: re.Match[str]) -> str:
-            typed, variable = self._marked[f"xn{found[1]}"]
-            return " " * _NAME_COLUMNS if variable else typed
+            typed, variables = self._marked[f"xn{found[1]}"]
+            return " " * _NAME_COLUMNS if variables else typed
 
         return display_width(self._any.sub(shown, text))
+
+
+def _placed(variables: Sequence[str], kind: Literal["html", "text", "url"]) -> str:
+    return placed(*(f"{each}{kind}" if each.endswith("_") else each for each in variables))

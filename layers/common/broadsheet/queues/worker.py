@@ -19,16 +19,26 @@ from broadsheet.queues.redelivery import Retry
 from broadsheet.telemetry import correlated, count_seconds, flush_metrics, log_failure, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from broadsheet.settings import QueueName
 
 
-class _Received[Message](NamedTuple):
+class Received[Message](NamedTuple):
     """A message, and SQS's record of it."""
 
     message: Message
     record: dict[str, Any]
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The id of the request that the message came from; None if it names none."""
+        attribute = self.record.get("messageAttributes", {}).get("correlation_id")
+        return str(attribute["stringValue"]) if attribute else None
+
+
+# Why a message of a set was not finished: its failure, or after how many seconds it comes back.
+type Unfinished = Exception | float
 
 
 class _Outage:
@@ -48,6 +58,43 @@ class _Outage:
             raise
 
 
+class _Remainder:
+    """What an invocation has not finished, and SQS delivers again."""
+
+    def __init__(self, queue: QueueName) -> None:
+        self._queue: QueueName = queue
+        self._retries: list[Retry] = []
+        self._oldest_failure = 0.0  # seconds since it was sent; SQS's metric leaves such ones out
+
+    def add_failed(
+        self, received: Sequence[Received[Any]], error: Exception, correlation_id: str | None
+    ) -> None:
+        """Retry messages that failed together, or put them to the dead letters."""
+        with correlated(correlation_id) as shown_id:
+            if isinstance(error, CanNeverSucceed):
+                for each in received:
+                    _dead_letter(each.record, shown_id, self._queue, str(error))
+                return
+            log_failure("messages failed, to be tried again", error, messages=len(received))
+        self._retries += [_retry_failed(each.record) for each in received]
+        ages = (_age(each.record) for each in received)
+        self._oldest_failure = max(self._oldest_failure, *ages)
+
+    def add_left(self, received: Received[Any], after: float) -> None:
+        """Deliver a message again after so many seconds; it has not failed."""
+        self._retries.append(_retry(received.record, after))
+
+    def report(self) -> dict[str, Any]:
+        """Schedule the retries, write the metrics, and return what SQS delivers again."""
+        redelivery.schedule(settings.queue_url(self._queue), self._retries)
+        if self._oldest_failure:
+            count_seconds("OldestFailure", self._oldest_failure)
+        flush_metrics()
+        return {
+            "batchItemFailures": [{"itemIdentifier": retry.message_id} for retry in self._retries]
+        }
+
+
 def work_through[Message](
     event: dict[str, Any],
     parse: Callable[[str], Message | None],
@@ -61,32 +108,48 @@ def work_through[Message](
     ``ValidationError`` for, goes to the dead letters. ``work`` gets one message at a time or, with
     ``together``, all messages of one key. It returns those that it left for another invocation.
     """
-    outage = _Outage()
-    retries: list[Retry] = []
-    oldest_failure = 0.0  # seconds since it was sent; SQS's own metric leaves out what fails often
+    outage, remainder = _Outage(), _Remainder(queue)
     for received in _grouped(event, parse, queue, together).values():
-        with correlated(_correlation_id(received[0].record)) as correlation_id:
+        with correlated(received[0].correlation_id) as correlation_id:
             messages = [each.message for each in received]
             try:
                 unprocessed = outage.guard(lambda: work(messages, correlation_id))  # noqa: B023
-            except CanNeverSucceed as error:
-                for each in received:
-                    _dead_letter(each.record, correlation_id, queue, str(error))
             except Exception as error:  # noqa: BLE001 - logged, and tried again
-                log_failure("messages failed, to be tried again", error, messages=len(received))
-                retries += [_retry_failed(each.record) for each in received]
-                oldest_failure = max(oldest_failure, *(_age(each.record) for each in received))
+                remainder.add_failed(received, error, correlation_id)
             else:
-                retries += [
-                    _retry(each.record, settings.timings().left_message_retry)
-                    for each in received
-                    if each.message in unprocessed
-                ]
-    redelivery.schedule(settings.queue_url(queue), retries)
-    if oldest_failure:
-        count_seconds("OldestFailure", oldest_failure)
-    flush_metrics()
-    return {"batchItemFailures": [{"itemIdentifier": retry.message_id} for retry in retries]}
+                for each in received:
+                    if each.message in unprocessed:
+                        remainder.add_left(each, settings.timings().left_message_retry)
+    return remainder.report()
+
+
+def work_through_set[Message](
+    event: dict[str, Any],
+    parse: Callable[[str], Message | None],
+    work: Callable[[Sequence[Received[Message]]], Mapping[int, Unfinished]],
+    queue: QueueName,
+) -> dict[str, Any]:
+    """Call ``work`` once with all messages; return what SQS delivers again.
+
+    ``work`` returns what it has not finished, by position. Otherwise as ``work_through``.
+    """
+    remainder = _Remainder(queue)
+    received = [each for group in _grouped(event, parse, queue, None).values() for each in group]
+    unfinished: Mapping[int, Unfinished] = {}
+    try:
+        if received:
+            unfinished = work(received)
+    except Exception as error:  # noqa: BLE001 - logged, and tried again
+        unfinished = dict.fromkeys(range(len(received)), error)
+    failures: dict[Exception, list[Received[Message]]] = {}
+    for position, reason in unfinished.items():
+        if isinstance(reason, Exception):
+            failures.setdefault(reason, []).append(received[position])
+        else:
+            remainder.add_left(received[position], reason)
+    for failure, failed in failures.items():
+        remainder.add_failed(failed, failure, failed[0].correlation_id)
+    return remainder.report()
 
 
 def _grouped[Message](
@@ -94,13 +157,13 @@ def _grouped[Message](
     parse: Callable[[str], Message | None],
     queue: QueueName,
     together: Callable[[Message], Hashable] | None,
-) -> dict[Hashable, list[_Received[Message]]]:
-    groups: dict[Hashable, list[_Received[Message]]] = {}
+) -> dict[Hashable, list[Received[Message]]]:
+    groups: dict[Hashable, list[Received[Message]]] = {}
     for record in event["Records"]:
         message = _parse(parse, record, queue)
         if message is not None:
             key = together(message) if together else record["messageId"]
-            groups.setdefault(key, []).append(_Received(message, record))
+            groups.setdefault(key, []).append(Received(message, record))
     return groups
 
 
@@ -110,7 +173,7 @@ def _parse[Message](
     try:
         return parse(record["body"])
     except ValidationError:
-        with correlated(_correlation_id(record)) as correlation_id:
+        with correlated(Received(None, record).correlation_id) as correlation_id:
             _dead_letter(record, correlation_id, queue, "the message can't be read")
         return None
 
@@ -133,8 +196,3 @@ def _retry(record: dict[str, Any], after: float) -> Retry:
 
 def _age(record: dict[str, Any]) -> float:
     return time.time() - int(record["attributes"]["SentTimestamp"]) / 1000
-
-
-def _correlation_id(record: dict[str, Any]) -> str | None:
-    attribute = record.get("messageAttributes", {}).get("correlation_id")
-    return str(attribute["stringValue"]) if attribute else None

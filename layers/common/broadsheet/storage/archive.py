@@ -6,6 +6,7 @@ what is archived. It is built from the database, so it can always be written aga
 
 from __future__ import annotations
 
+import re
 import time
 from functools import lru_cache
 from hashlib import sha256
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _INDEX = "archive/index.json"
+_SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 _KEPT_SECONDS = 30  # an index that was read
 
 
@@ -65,6 +67,11 @@ def newest(at_most: int = 3) -> Sequence[ArchivedIssue]:
     return _newest_in(_period())[:at_most]
 
 
+def could_be_slug(text: str) -> bool:
+    """Return whether an issue could have this slug."""
+    return _SLUG.fullmatch(text) is not None
+
+
 def store_redirect(path: str, slug: str) -> None:
     """Have an old path of this site lead to an issue's page. Raises ``DependencyUnavailable``.
 
@@ -82,7 +89,7 @@ def find_redirect(path: str) -> Redirect | None:
 
 
 def _page(issue_id: IssueId) -> str:
-    return f"archive/issues/{issue_id}.json"
+    return f"archive/pages/{issue_id}.json"
 
 
 def _redirect(path: str) -> str:

@@ -11,6 +11,7 @@ from broadsheet.domain.errors import InvalidField, InvalidFields
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 _LARGEST_FORM = 20  # fields; ours has two
 _CODES = {  # by pydantic's type of an error
@@ -62,7 +63,7 @@ def invalid_fields(error: ValidationError) -> InvalidFields:
     """Return the error for fields that can't be parsed, without their values."""
     return InvalidFields(
         {
-            _name(detail["loc"]): _invalid(detail["loc"], detail["type"], detail["msg"])
+            _name(detail["loc"]): _invalid(detail)
             for detail in error.errors(include_url=False, include_input=False)
         }
     )
@@ -79,7 +80,8 @@ def _name(place: tuple[int | str, ...]) -> str:
             return ".".join(str(part) for part in place) or "request"
 
 
-def _invalid(place: tuple[int | str, ...], kind: str, message: str) -> InvalidField:
+def _invalid(detail: ErrorDetails) -> InvalidField:
+    place, kind, message = detail["loc"], detail["type"], detail["msg"]
     if (place, kind) == (("content",), "missing"):  # an issue's, which mostly comes as Markdown
         return InvalidField("missing-content")
     if kind.startswith(("datetime", "timezone", "date_")):
@@ -88,6 +90,8 @@ def _invalid(place: tuple[int | str, ...], kind: str, message: str) -> InvalidFi
         return InvalidField("not-a-language")
     if kind in _CODES:
         return InvalidField(_CODES[kind])
+    if "-" in kind:  # a code of ours: pydantic's types have none
+        return InvalidField(kind, detail.get("ctx", {}))
     if kind == "value_error":  # a sentence of ours
-        return InvalidField("invalid-value", {"reason": message.removeprefix("Value error, ")})
+        message = message.removeprefix("Value error, ")
     return InvalidField("invalid-value", {"reason": message[:1].lower() + message[1:]})

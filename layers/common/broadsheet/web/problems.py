@@ -31,6 +31,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.SlugTaken: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
+    errors.FreshLinkNeeded: HTTPStatus.FORBIDDEN,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,
     errors.RefusedTestMail: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnknownTestMail: HTTPStatus.BAD_GATEWAY,
@@ -50,6 +51,7 @@ _DEAD_ENDS = (
     HTTPStatus.GONE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
+_OF_SUBSCRIBERS = ("/subscription", "/subscription/link", "/subscription/address")
 _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 
 
@@ -64,7 +66,7 @@ def respond(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.SpentBudget):
         headers = {"Retry-After": str(error.seconds)}
     if request.wants_page:
-        return Response.page(status, _page(request, status, sentences.on_page(error)), headers)
+        return Response.page(status, _page(request, status, error), headers)
     return _problem(status, error, headers)
 
 
@@ -73,15 +75,16 @@ def respond_to_unreadable() -> Response:
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, errors.BroadsheetError(), {})
 
 
-def _page(request: Request, status: HTTPStatus, sentence: str) -> str:
-    # A reader who wants to leave is not asked to sign up.
-    is_leaving = request.resource.endswith("/unsubscribe")
+def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -> str:
+    # A reader is not asked to sign up, least of all one who wants to leave.
+    is_leaving = request.resource.endswith("/unsubscribe") or request.resource in _OF_SUBSCRIBERS
+    is_dead_end = status in _DEAD_ENDS or isinstance(error, errors.InvalidSignUpState)
     return pages.error(
         request.frame,
         status,
-        sentences.heading(status),
-        sentences.printed(sentence),
-        sign_up_url=request.link("/") if status in _DEAD_ENDS and not is_leaving else "",
+        sentences.heading(status, error.code, request.language),
+        sentences.on_page(error, request.language),
+        sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
     )
 
 

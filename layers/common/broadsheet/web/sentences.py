@@ -1,6 +1,7 @@
 """What people read when something is wrong: a whole sentence for each code.
 
-A sentence begins in lower case and has no full stop: ``printed`` adds both.
+Readers get it in their language. The API's clients get it in English, where it begins in lower
+case and has no full stop: ``printed`` adds both.
 """
 
 from __future__ import annotations
@@ -9,20 +10,120 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from broadsheet.domain import errors
+from broadsheet.i18n import ENGLISH, translatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from broadsheet.domain.errors import BroadsheetError, InvalidField
     from broadsheet.domain.findings import Finding
+    from broadsheet.i18n import Language
 
-SENTENCES = {
+# What readers read, too: whole sentences, which the catalogues translate.
+READERS = {
     # Requests.
-    "invalid-request": "this request can't be understood",
+    "invalid-request": translatable("This request can't be understood."),
+    "invalid-form": translatable("The form can't be read: send it as UTF-8."),
+    "request-too-large": translatable("A request may have at most {max_bytes} bytes."),
+    # Fields.
+    "missing-field": translatable("This field is needed."),
+    "not-text": translatable("This must be text."),
+    "lost-character": translatable(
+        "A character was lost on the way (it came as U+FFFD); please send this again, as UTF-8."
+    ),
+    "address-needed": translatable("An email address is needed."),
+    "address-too-long": translatable("An email address has at most {most} characters."),
+    "address-not-ascii": translatable(
+        "The part before the @ must be plain ASCII: mail can't be sent to it."
+    ),
+    "address-without-domain": translatable(
+        "The part after the @ must be a full domain, such as example.com."
+    ),
+    "address-without-at": translatable(
+        "An email address must have an @-sign between mailbox and domain."
+    ),
+    "address-without-mailbox": translatable("There must be something before the @-sign."),
+    "address-with-brackets": translatable(
+        "Leave out the name and the angle brackets around the email address."
+    ),
+    "address-more-than-one": translatable("Give one email address, with one @-sign and no comma."),
+    "address-with-characters": translatable(
+        "An email address has no spaces, line breaks or other invalid characters."
+    ),
+    "address-with-dots": translatable(
+        "An email address can't have two periods in a row, nor begin or end with one."
+    ),
+    "address-invalid": translatable(
+        "This is not a valid email address: please look for typing mistakes."
+    ),
+    "name-needed": translatable("A name is needed."),
+    "name-too-long": translatable("A name has at most {most} characters."),
+    "name-with-signs": translatable("A name can't contain {signs}."),
+    "name-with-controls": translatable("A name can't contain control characters or line breaks."),
+    # Links.
+    "invalid-token": translatable("This link is not valid: open it from our mail again."),
+    "invalid-confirmation-token": translatable(
+        "This confirmation link is not valid: open it from our mail again, or sign up again to "
+        "get a new one."
+    ),
+    "invalid-unsubscribe-token": translatable(
+        "This unsubscribe link is not valid: open it from our mail again, or use the one in any "
+        "other issue."
+    ),
+    "invalid-manage-token": translatable(
+        "This link to your subscription is not valid: open it from our mail again, or ask for a "
+        "new one."
+    ),
+    "invalid-address-token": translatable(
+        "This link to confirm your new address is not valid: open it from our mail again."
+    ),
+    "fresh-link-needed": translatable(
+        "For this you need a link that was emailed to you within the last 24 hours: ask for a new "
+        "one."
+    ),
+    "expired-address-token": translatable(
+        "This link to confirm your new address has expired: please ask for the change again."
+    ),
+    "expired-confirmation-token": translatable(
+        "This confirmation link has expired: please sign up again."
+    ),
+    # Codes.
+    "invalid-sign-up-state": translatable(
+        "This form is not valid: please sign up again to get a new code."
+    ),
+    "invalid-code": translatable(
+        "The code in our email has eight digits: please type all of them."
+    ),
+    "wrong-code": translatable(
+        "This is not the code in our newest email to you: please compare them."
+    ),
+    "expired-code": translatable(
+        "This code has expired, and the link in the same email still works: "
+        "follow it, or sign up again to get a new code."
+    ),
+    "spent-code": translatable(
+        "These were too many wrong codes, and the link in our email still works: "
+        "follow it, or sign up again to get a new code."
+    ),
+    # Pages.
+    "page-not-found": translatable(
+        "There is nothing here: the address may be mistyped, or out of date."
+    ),
+    # Outages, and our own faults.
+    "database-unavailable": translatable(
+        "The database can't be reached just now: please try again in a minute."
+    ),
+    "dependency-unavailable": translatable(
+        "We could not take your request just now: please try again in a minute."
+    ),
+    "internal-error": translatable("This is our fault: please try again in a minute."),
+}
+# What only authors' programs read. A sentence begins in lower case and has no full stop.
+AUTHORS = {
+    # Requests.
     "invalid-fields": "{sentences}",
     "invalid-json": "the body is not valid JSON",
     "no-json-object": "the body must be a JSON object",
-    "invalid-form": "the form can't be read: send it as UTF-8",
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
@@ -36,19 +137,14 @@ SENTENCES = {
     "invalid-version": "version must be a number from 1",
     "unsupported-content-type": "send application/json or application/x-www-form-urlencoded",
     "json-expected": "send application/json",
-    "request-too-large": "the body may have at most {max_bytes:,} bytes",
     # Fields.
-    "missing-field": "this field is needed",
+    "unknown-act": "do must be one of {acts}",
     "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
-    "not-text": "this must be text",
     "not-a-truth-value": "this must be true or false",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
     "not-a-language": "name a language by its tag, as in de or pt-BR",
-    "lost-character": (
-        "a character was lost on the way (it came as U+FFFD); please send this again, as UTF-8"
-    ),
     "invalid-value": "{reason}",
     # Images.
     "not-an-image": "send a JPEG, a PNG or a GIF: this is none of them, whatever its name says",
@@ -89,29 +185,7 @@ SENTENCES = {
         "SES accepted {sent} of the mails, and what became of that to address {number} of the list "
         "is unknown: it may have been sent; look into the inboxes before you send the test again"
     ),
-    # Links.
-    "invalid-token": "this link is not valid: open it from our mail again",
-    "invalid-confirmation-token": (
-        "this confirmation link is not valid: "
-        "open it from our mail again, or sign up again to get a new one"
-    ),
-    "invalid-unsubscribe-token": (
-        "this unsubscribe link is not valid: "
-        "open it from our mail again, or use the one in any other issue"
-    ),
-    "invalid-manage-token": (
-        "this link to your subscription is not valid: open it from our mail again, "
-        "or ask for a new one"
-    ),
-    "invalid-address-token": (
-        "this link to confirm your new address is not valid: open it from our mail again"
-    ),
-    "expired-address-token": (
-        "this link to confirm your new address has expired: please ask for the change again"
-    ),
-    "expired-confirmation-token": "this confirmation link has expired: please sign up again",
-    # Pages and issues.
-    "page-not-found": "there is nothing here: the address may be mistyped, or out of date",
+    # Issues.
     "issue-not-found": "there is no issue with this id",
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
@@ -141,8 +215,13 @@ SENTENCES = {
         "{written} is no placeholder: write [[name]] for the reader's name, "
         "or \\{written} to show the brackets"
     ),
-    "placeholder-not-yet": (
-        "{written} isn't available yet: what it leads to comes with a later release"
+    "no-archive-page": (
+        "{written} is the link to an issue's page in the archive, where a welcome mail and an "
+        "issue with archive: false have none: leave it out"
+    ),
+    "name-without-fallback": (
+        "a reader who gave no name is addressed as reader, in English: "
+        "write what stands for the name, as in [[name|…]]"
     ),
     "relative-link": "a link leads to {address}, which is no whole address: write {meant}",
     "relative-image": "an image is at {address}, which is no whole address: write {meant}",
@@ -235,29 +314,35 @@ SENTENCES = {
     "careful-start": "a sample goes first; the others follow after the hold if the sample is good",
     "warm-up": "today's mails of the warm-up are all sent; the others leave tomorrow (UTC)",
     "quota-spent": "SES's 24-hour quota is spent; the others leave when it has room again",
-    # Outages, and our own faults.
-    "database-unavailable": "the database can't be reached just now: please try again in a minute",
-    "dependency-unavailable": (
-        "we could not take your request just now: please try again in a minute"
-    ),
-    "internal-error": "this is our fault: please try again in a minute",
+}
+# All of them in English, as the API's clients get them.
+SENTENCES = AUTHORS | {
+    code: f"{sentence[:1].lower()}{sentence[1:]}".removesuffix(".")
+    for code, sentence in READERS.items()
 }
 # What a page says instead: its readers send no media types.
-_ON_PAGES = {"unsupported-content-type": "please use the form on our page"}
+_ON_PAGES = {
+    "unsupported-content-type": translatable("Please use the form on our page."),
+}
+_HEADINGS_BY_CODE = {
+    "invalid-sign-up-state": translatable("This form doesn't work"),
+    "expired-code": translatable("This code doesn't work any more"),
+    "spent-code": translatable("This code doesn't work any more"),
+}
 _HEADINGS = {
-    HTTPStatus.BAD_REQUEST: "We can't take this as it is",
-    HTTPStatus.UNAUTHORIZED: "This link doesn't work",
+    HTTPStatus.BAD_REQUEST: translatable("We can't take this as it is"),
+    HTTPStatus.UNAUTHORIZED: translatable("This link doesn't work"),
     HTTPStatus.FORBIDDEN: "This token doesn't allow it",
-    HTTPStatus.NOT_FOUND: "This page doesn't exist",
-    HTTPStatus.CONFLICT: "This can't be done now",
-    HTTPStatus.GONE: "This link doesn't work any more",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This is too long",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We can't read this form",
+    HTTPStatus.NOT_FOUND: translatable("This page doesn't exist"),
+    HTTPStatus.CONFLICT: translatable("This can't be done now"),
+    HTTPStatus.GONE: translatable("This link doesn't work any more"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: translatable("This is too long"),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: translatable("We can't read this form"),
     HTTPStatus.UNPROCESSABLE_ENTITY: "This key is used already",
     HTTPStatus.PRECONDITION_FAILED: "Somebody else has edited this",
     HTTPStatus.PRECONDITION_REQUIRED: "We can't take this as it is",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side",
-    HTTPStatus.SERVICE_UNAVAILABLE: "This doesn't work just now",
+    HTTPStatus.INTERNAL_SERVER_ERROR: translatable("Something went wrong on our side"),
+    HTTPStatus.SERVICE_UNAVAILABLE: translatable("This doesn't work just now"),
 }
 
 
@@ -298,19 +383,45 @@ def of_findings(findings: Iterable[Finding]) -> list[dict[str, str | None]]:
     ]
 
 
-def on_page(error: BroadsheetError) -> str:
+def on_page(error: BroadsheetError, language: Language) -> str:
     """Return an error's sentence for a reader in a browser."""
-    return _ON_PAGES.get(error.code) or of_error(error)
+    if sentence := _ON_PAGES.get(error.code):
+        return language.gettext(sentence)
+    if error.code in READERS:
+        return _to_reader(error.code, error.parameters, language)
+    return printed(of_error(error))
 
 
-def of_fields(fields: Mapping[str, InvalidField]) -> dict[str, str]:
-    """Return the sentence for each field."""
-    return {name: of_code(each.code, each.parameters) for name, each in fields.items()}
+def of_fields(
+    fields: Mapping[str, InvalidField], language: Language | None = None
+) -> dict[str, str]:
+    """Return the sentence for each field; for a reader, in their language."""
+    if language is None:
+        return {name: of_code(each.code, each.parameters) for name, each in fields.items()}
+    return {
+        name: _to_reader(each.code, each.parameters, language)
+        if each.code in READERS
+        else printed(of_code(each.code, each.parameters))
+        for name, each in fields.items()
+    }
 
 
 def of_code(code: str, parameters: Mapping[str, object] | None = None) -> str:
-    """Return the sentence for a code."""
+    """Return the sentence for a code, in English."""
+    if code in READERS:
+        parameters = _written(parameters or {}, ENGLISH)
     return SENTENCES[code].format_map(parameters or {})
+
+
+def _to_reader(code: str, parameters: Mapping[str, object], language: Language) -> str:
+    return language.gettext(READERS[code]).format_map(_written(parameters, language))
+
+
+def _written(parameters: Mapping[str, object], language: Language) -> dict[str, object]:
+    return {
+        name: language.number(value) if isinstance(value, int) else value
+        for name, value in parameters.items()
+    }
 
 
 def printed(sentence: str) -> str:
@@ -318,6 +429,6 @@ def printed(sentence: str) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}."
 
 
-def heading(status: HTTPStatus) -> str:
-    """Return the heading of an error page."""
-    return _HEADINGS[status]
+def heading(status: HTTPStatus, code: str, language: Language) -> str:
+    """Return the heading of an error's page."""
+    return language.gettext(_HEADINGS_BY_CODE.get(code) or _HEADINGS[status])

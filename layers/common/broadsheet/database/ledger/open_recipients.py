@@ -31,7 +31,7 @@ def read_recipients(connection: Connection, claim: Claim) -> tuple[list[Recipien
             """
             SELECT member.id, batch.number, batch.round,
                    coalesce(subscriber.email, ''), coalesce(subscriber.name, ''),
-                   subscriber.status::text
+                   coalesce(subscriber.language, ''), subscriber.status::text
             FROM delivery_batches AS batch
             CROSS JOIN LATERAL unnest(batch.recipients) AS member (id)
             LEFT JOIN subscribers AS subscriber ON subscriber.id = member.id
@@ -63,6 +63,7 @@ def _parse(  # noqa: PLR0913, PLR0917 - the columns of a row
     in_round: int,
     email: str,
     name: str,
+    language: str,
     status: str | None,
 ) -> Recipient | Delivery:
     if status != SubscriberStatus.CONFIRMED:
@@ -71,7 +72,7 @@ def _parse(  # noqa: PLR0913, PLR0917 - the columns of a row
     if not EmailAddress.is_stored_form(email):  # stored by older rules, or by hand: it fails alone
         reason = "INVALID_SUBSCRIBER"
         return Delivery(subscriber_id, batch_number, in_round, Outcome.FAILED, reason)
-    return Recipient(subscriber_id, batch_number, in_round, email, name)
+    return Recipient(subscriber_id, batch_number, in_round, email, name, language)
 
 
 def find_failed(connection: Connection, issue_id: IssueId) -> Sequence[RoundMember]:

@@ -9,7 +9,7 @@ from broadsheet import settings
 from broadsheet.database import issues_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
-from broadsheet.domain.issues import MarkdownContent
+from broadsheet.domain.issues import IssueDraft, MarkdownContent
 from broadsheet.mail import issue_mail
 from broadsheet.mail.checks import clients, colors, images, links, structure, wording
 from broadsheet.mail.checks.outline import Passage
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import IssueDraft, IssueId, RenderedIssue, WrittenMail
+    from broadsheet.domain.issues import IssueId, RenderedIssue, WrittenMail
+    from broadsheet.domain.newsletter import Newsletter
     from broadsheet.mail.issue_mail import Rendering
 
 
@@ -35,14 +36,17 @@ class Checked(NamedTuple):
 
 def check(draft: WrittenMail) -> Checked:
     """Render an issue, and return it with everything that is wrong with it."""
+    newsletter = settings.newsletter()
+    # A welcome mail has no page, and a draft that says nothing of it gets one.
+    has_page = isinstance(draft, IssueDraft) and draft.archive is not False
     rendering = issue_mail.render_issue(
-        draft.title, draft.content, settings.newsletter(), draft.preheader
+        draft.title, draft.content, newsletter, draft.preheader, has_page=has_page
     )
-    findings = of_content(draft, rendering)
+    findings = of_content(draft, rendering, newsletter)
     return Checked(rendering.issue, [*rendering.findings, *findings])
 
 
-def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
+def of_content(draft: WrittenMail, rendering: Rendering, newsletter: Newsletter) -> Findings:
     """Return what the author may want to correct in an issue that can be sent."""
     findings = Findings()
     outline, today = rendering.outline, datetime.now(UTC).date()
@@ -57,7 +61,8 @@ def of_content(draft: WrittenMail, rendering: Rendering) -> Findings:
     structure.check_headings(outline, findings)
     structure.check_subject(draft.title, draft.preheader, findings)
     clients.check(outline, findings)
-    structure.check_size(rendering.issue, findings)
+    structure.check_name(rendering.issue, newsletter.language, findings)
+    structure.check_size(rendering.issue, newsletter, findings)
     if outline.source:
         colors.check(outline.source, findings)
     return findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import issue_clock
+from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issue_versions_table, issues_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
@@ -42,44 +42,70 @@ def find_version(connection: Connection, issue_id: IssueId, version: int | None)
 
     Raises ``IssueNotFound`` and ``VersionNotFound``.
     """
+    return _find_version(connection, issue_id, version)[1]
+
+
+def find_draft(connection: Connection, issue_id: IssueId) -> IssueDraft:
+    """Return an issue's current version as a draft of it. Raises ``IssueNotFound``."""
+    issue, written = _find_version(connection, issue_id, None)
+    return _with_archive(written.draft, archive=issue.archive)
+
+
+def _find_version(
+    connection: Connection, issue_id: IssueId, version: int | None
+) -> tuple[Issue, IssueVersion]:
     issue = _found(issues_table.find(connection, issue_id))
     written = issue_versions_table.find(connection, issue_id, version or issue.version)
     if written is None:
         raise errors.VersionNotFound
-    return written
+    return issue, written
 
 
-def edit(
+def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     connection: Connection,
     issue_id: IssueId,
     editor: Editor,
     expected: ExpectedVersion,
     draft: IssueDraft,
+    correlation_id: str,
 ) -> Sequence[Finding]:
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``,
-    ``StaleVersion``, ``SlugTaken``, and, unless it is a draft, ``UnsendableIssue``.
+    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a
+    ``WrongState``, ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and,
+    once it has begun, ``DependencyUnavailable``.
     """
-    checked = checking.check(draft)
+    archive = _found(issues_table.find(connection, issue_id)).archive
+    checked = checking.check(_with_archive(draft, archive=archive))
     with connection.transaction():
         issue = _found(issues_table.lock_for_edit(connection, issue_id))
         require(Role.WRITE if issue.status is IssueStatus.DRAFT else Role.PUBLISH, editor.role)
         _refuse_unless_editable(issue)
         if not expected.allows(issue.version):
             raise errors.StaleVersion(issue.version)
-        if issue.status is not IssueStatus.DRAFT:
-            checking.refuse_errors(checked.findings, draft.accept_warnings)
+        if issue.archive is not archive:  # edited meanwhile
+            checked = checking.check(_with_archive(draft, archive=issue.archive))
         is_draft = issue.status is IssueStatus.DRAFT
+        if not is_draft:
+            checking.refuse_errors(checked.findings, draft.accept_warnings)
         beside = checking.beside_content(
             connection, draft, issue.publish_at if is_draft else None, issue_id, is_draft=is_draft
         )
         issues_table.edit(
             connection, issue_id, editor=editor.name, draft=draft, rendered=checked.rendered
         )
+        if issue.frozen_at is not None:  # its clock may be stopped, or sleep
+            issue_clock.move(issue_id, issue.due_at, correlation_id)
+    if issue.frozen_at is not None:
+        dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
     return [*checked.findings, *beside]
+
+
+def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
+    """Return a draft that says whether the issue is archived. ``archive``: as it is before."""
+    return draft if draft.archive is not None else draft.model_copy(update={"archive": archive})
 
 
 def _refuse_unless_editable(issue: Issue) -> None:
@@ -153,12 +179,13 @@ def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
 
     It was rendered before, but the newsletter's parameters may have changed since it was written.
     """
-    written = find_version(connection, issue_id, None)
+    issue, written = _find_version(connection, issue_id, None)
+    draft = _with_archive(written.draft, archive=issue.archive)
     return _Prepared(
         version=written.version,
         editor=written.author,
-        checked=checking.check(written.draft),
-        resembles=checking.against_earlier(connection, written.draft, issue_id),
+        checked=checking.check(draft),
+        resembles=checking.against_earlier(connection, draft, issue_id),
     )
 
 

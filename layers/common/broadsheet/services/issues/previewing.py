@@ -53,14 +53,14 @@ class Preview(NamedTuple):
 
 def preview(request: PreviewRequest) -> Preview:
     """Render an issue as a reader sees it, whatever is wrong with it; nothing is stored."""
-    checked = checking.check(request)
-    mail = sample_mail.sample(checked.rendered, request.name)
+    checked, newsletter = checking.check(request), settings.newsletter()
+    mail = sample_mail.sample(checked.rendered, request.name, newsletter)
     return Preview(
         subject=mail.subject,
         preheader=sample_mail.sample_of_preheader(request.preheader, request.name),
         html=_shown(mail.html),
         text=_shown(mail.text),
-        bytes=structure.largest_bytes(checked.rendered),
+        bytes=structure.largest_bytes(checked.rendered, newsletter),
         findings=[
             *checked.findings,
             *checking.of_time(request.publish_at, is_draft=request.draft),

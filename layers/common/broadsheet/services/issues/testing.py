@@ -69,7 +69,7 @@ def send(
     checking.refuse_errors(checked.findings, {each.code for each in checked.findings})
     _refuse_suppressed(connection, to)
     _count(connection, author, len(to))
-    mail = sample_mail.sample(checked.rendered, name)
+    mail = sample_mail.sample(checked.rendered, name, settings.newsletter())
     mail = mail.model_copy(update={"subject": f"{SUBJECT_PREFIX}{mail.subject}"})
     _send_each(connection, to, mail)
     count("TestMails", len(to))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import Recipient
     from broadsheet.mail.ses.results import SendResult
     from broadsheet.mail.ses.sending import BulkMail
+    from broadsheet.mail.substitutions import Tokens
 
 
 class Pace(NamedTuple):
@@ -32,7 +33,7 @@ class Pace(NamedTuple):
 def send(
     mail: BulkMail,
     recipients: Sequence[Recipient],
-    link_of: Callable[[UUID], str],
+    tokens_of: Callable[[UUID], Tokens],
     pace: Pace,
     deadline: datetime,
 ) -> Generator[list[tuple[Recipient, SendResult]]]:
@@ -53,7 +54,7 @@ def send(
             slot = pace.first_slot + position * size / pace.rate
             left = deadline.timestamp() - time.time()  # after it, no call starts
             time.sleep(max(0.0, min(slot - time.monotonic(), left)))
-            results = sending.send_issue(mail, chunk, link_of, deadline)
+            results = sending.send_issue(mail, chunk, tokens_of, deadline)
             answered.put(list(zip(chunk, results, strict=True)))
 
     pause = settings.timings().write_outcomes_every

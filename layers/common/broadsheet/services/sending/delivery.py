@@ -18,8 +18,10 @@ from broadsheet.database import delivery_batches_table, issue_versions_table
 from broadsheet.database.ledger import open_recipients, outcomes
 from broadsheet.domain.deliveries import Delivery, Outcome
 from broadsheet.domain.errors import DatabaseUnavailable
+from broadsheet.mail.links import links_to
 from broadsheet.mail.ses.results import Accepted, OutcomeUnknown, Refusal, Refused
 from broadsheet.mail.ses.sending import BulkMail, bulk_mail
+from broadsheet.mail.substitutions import Tokens
 from broadsheet.services.feedback import recording
 from broadsheet.services.issues import pausing
 from broadsheet.services.sending import calls, pacing, settling
@@ -162,7 +164,7 @@ def _deliver_claim(
         )
     )
     answers = _Answers()
-    sent = calls.send(mail, recipients, _link_of(issue_id), pace, claim.deadline)
+    sent = calls.send(mail, recipients, _tokens_of(issue_id), pace, claim.deadline)
     # Closed here, so that its calls have ended also when their outcomes can't be written.
     with closing(sent):
         for answered in sent:
@@ -181,14 +183,15 @@ def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
     if sent not in _bulk_mails:
         rendered = issue_versions_table.rendered(connection, *sent)
         _bulk_mails.clear()
-        _bulk_mails[sent] = bulk_mail(settings.newsletter(), *sent, rendered)
+        links = links_to(rendered.slug)
+        _bulk_mails[sent] = bulk_mail(settings.newsletter(), *sent, rendered, links)
     return _bulk_mails[sent]
 
 
-def _link_of(issue_id: IssueId) -> Callable[[UUID], str]:
-    token_of = signed_tokens.unsubscribe_signer(issue_id)
-    beginning = settings.unsubscribe_link("")
-    return lambda subscriber_id: f"{beginning}{token_of(subscriber_id)}"
+def _tokens_of(issue_id: IssueId) -> Callable[[UUID], Tokens]:
+    unsubscribe = signed_tokens.unsubscribe_signer(issue_id)
+    manage = signed_tokens.manage_signer(issue_id)
+    return lambda subscriber_id: Tokens(unsubscribe(subscriber_id), manage(subscriber_id))
 
 
 def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[Delivery]) -> None:

@@ -1,4 +1,4 @@
-"""Does what is due for one issue: freeze, settle, release, finish. Harmless when repeated.
+"""Does what is due for one issue: freeze, settle, release, finish, archive. Harmless to repeat.
 
 Each step is a transaction of its own that first takes the issue's lock. A dispatch that finds the
 lock taken ends, since another one is doing the same work.
@@ -12,7 +12,12 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
-from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
+from broadsheet.database import (
+    consents_table,
+    delivery_batches_table,
+    feedback_progress_table,
+    issues_table,
+)
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
@@ -21,7 +26,7 @@ from broadsheet.domain.issues import FrozenAudience, IssueStatus, OpenProblems, 
 from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
-from broadsheet.services.issues import careful_start, pausing
+from broadsheet.services.issues import archiving, careful_start, pausing
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, log_failure, logger
 
@@ -58,19 +63,21 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _close_or_hold(connection, issue_id)
         day_over_until = _release(connection, issue_id, correlation_id)
         _finish(connection, issue_id)
+        archiving.settle(connection, issue_id)  # after sending, which never waits for it
         _adjust_clock(connection, issue_id, correlation_id, day_over_until)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
 
 def look_at_all(connection: Connection, correlation_id: str) -> None:
-    """Start the clock of every open issue, in case it was lost."""
+    """Start the clock of every open issue, in case it was lost, and do all the archive owes."""
     for issue in issues_table.find_open(connection):
         try:
             issue_clock.start(issue.id, issue.due_at, correlation_id)
         except DependencyUnavailable as error:  # the others have theirs all the same
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
+    archiving.settle_all(connection)
 
 
 def report_problems(connection: Connection) -> OpenProblems:
@@ -87,6 +94,10 @@ def report_problems(connection: Connection) -> OpenProblems:
             connection, now - grace - _dead_after_deadline()
         ),
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
+        completion={
+            "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
+            "always": consents_table.completion_since(connection),
+        },
     )
 
 
@@ -335,6 +346,8 @@ def _adjust_clock(
     This holds the lock under which ``resume``, ``cancel`` and ``retry`` start it again.
     """
     with _locked(connection, issue_id) as issue:
+        if not archiving.is_settled(connection, issue_id):
+            return
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
             until = careful_start.held_until(issue)
             if until is None and day_over_until and not _is_under_way(connection, issue):

@@ -155,16 +155,13 @@ def reserve(connection: Connection, mails: int, at_most: Allowed) -> timedelta |
     the day's mails are all reserved, and then nothing is reserved.
     """
     timings = settings.timings()
-    # SES's bucket holds one second's worth. The call itself takes a part of it, and a late call
-    # takes one together with the next.
     rate = at_most.rate
-    tolerance = max(0.0, 1 - call_size(rate) / rate - timings.slot_jitter)
     return send_governor_table.reserve(
         connection,
         send_governor_table.Request(
             mails,
             rate,
-            timedelta(seconds=tolerance),
+            _tolerance(rate),
             timedelta(seconds=timings.slot_horizon),
             timings.warm_up_day,
             at_most.per_day,
@@ -172,11 +169,32 @@ def reserve(connection: Connection, mails: int, at_most: Allowed) -> timedelta |
     )
 
 
+def _tolerance(rate: float) -> timedelta:
+    """Return how late a sender may be and still use its slots.
+
+    SES's bucket holds one second's worth. The call itself takes a part of it, and a late call
+    takes one together with the next.
+    """
+    return timedelta(seconds=max(0.0, 1 - call_size(rate) / rate - settings.timings().slot_jitter))
+
+
 def count_single_mail(connection: Connection) -> None:
-    """Move the issues' slots for a single mail, such as a confirmation, which waits for no slot."""
+    """Move the issues' slots for a single mail, such as a test mail, which waits for no slot."""
     at_most, _ = present(connection)
     if at_most is not None:
-        send_governor_table.push(connection, timedelta(seconds=1 / at_most.rate))
+        count_single_mails(connection, 1, at_most.rate)
+
+
+def count_single_mails(connection: Connection, mails: int, rate: float) -> None:
+    """Move the issues' slots for mails that have no slots among them."""
+    send_governor_table.push(connection, timedelta(seconds=mails / rate))
+
+
+def queue_single_mails(connection: Connection, mails: int, rate: float) -> float:
+    """Add mails to the line of single mails; return the seconds until the first's turn."""
+    return send_governor_table.queue_single_mails(
+        connection, mails, rate, _tolerance(rate)
+    ).total_seconds()
 
 
 def slow_down(connection: Connection) -> None:

@@ -2,132 +2,83 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, assert_never
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from broadsheet import settings, signed_tokens
-from broadsheet.database import consents_table, sign_ups_table, subscribers_table
+from broadsheet import settings
+from broadsheet.database import consents_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
-    ConfirmationToken,
     ConfirmRequest,
     SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
+    WrongCodeRequest,
 )
-from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.mail.ses import account, sending
-from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import welcoming
-from broadsheet.telemetry import count, logger
+from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.mail.ses import account
+from broadsheet.services.subscribers import (
+    confirming,
+    departing,
+    managing,
+    signing_up,
+    welcoming,
+)
+from broadsheet.services.subscribers.signing_up import ReceivedSignUp
+from broadsheet.telemetry import correlated, count, logger
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.requests import ManagingRequest
+    from broadsheet.queues.worker import Received, Unfinished
 
 
-def apply(connection: Connection, request: SubscriberRequest) -> None:
-    """Apply one request; harmless when repeated, late or out of order."""
+def apply(
+    connection: Connection, received: Sequence[Received[SubscriberRequest]], deadline: datetime
+) -> dict[int, Unfinished]:
+    """Apply requests, harmless when repeated, late or out of order; return what is unfinished.
+
+    Wrong codes come first: a right one in the same set may be too late. Sign-ups come last: a
+    confirmation or an unsubscribe in the same set, whatever its time, then decides which mail
+    answers them. ``deadline``: nothing begins later.
+    """
+    unfinished: dict[int, Unfinished] = {}
+    sign_ups = []
+    for position, each in sorted(enumerate(received), key=_is_no_wrong_code):
+        if isinstance(each.message, SubscribeRequest):
+            sign_ups.append(ReceivedSignUp(position, each.message, each.correlation_id))
+        elif datetime.now(UTC) >= deadline:
+            unfinished[position] = settings.timings().left_message_retry
+        else:
+            try:
+                with correlated(each.correlation_id):
+                    _apply_one(connection, each.message)
+            except Exception as error:
+                if connection.closed:  # then it is nothing about this request
+                    raise
+                unfinished[position] = error
+    return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
+
+
+def _is_no_wrong_code(numbered: tuple[int, Received[SubscriberRequest]]) -> bool:
+    return not isinstance(numbered[1].message, WrongCodeRequest)
+
+
+def _apply_one(
+    connection: Connection,
+    request: ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest,
+) -> None:
     match request:
-        case SubscribeRequest():
-            subscribe(connection, request)
         case ConfirmRequest():
             confirm(connection, request)
+        case WrongCodeRequest():
+            confirming.count_wrong_code(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
         case _:
-            assert_never(request)
-
-
-def subscribe(connection: Connection, request: SubscribeRequest) -> None:
-    """Insert the subscriber if new, and send the mail that answers the sign-up.
-
-    The mark of the due mail commits with the subscriber's state. The mail is sent after that, and
-    then the mark is cleared. When sending fails, the redelivered request finds the mark and sends.
-    """
-    is_first_time = False
-    with connection.transaction():
-        subscribers_table.insert_pending(connection, request, request.received_at)
-        subscriber = subscribers_table.lock_by_email(connection, request.email)
-        if not sign_ups_table.has(connection, request.id):
-            _enroll(connection, request, subscriber)
-            subscriber = subscribers_table.lock_by_email(connection, request.email)
-            is_first_time = True
-    if is_first_time:
-        count("SignUps")
-    if subscriber.due_mail is not None:
-        _send_due_mail(connection, subscriber, request)
-        subscribers_table.clear_due_mail(connection, subscriber)
-
-
-def _enroll(connection: Connection, request: SubscribeRequest, subscriber: Subscriber) -> None:
-    mail = _mail_for(request, subscriber)
-    granted = mail is not None and _is_within_budget(connection, request, subscriber)
-    sign_ups_table.insert(connection, request, subscriber.id, granted=granted)
-    if mail is DueMail.CONFIRMATION:
-        consents_table.append(connection, subscriber.id, "signed_up", request)
-    if mail is not None and granted:
-        subscribers_table.owe_mail(connection, subscriber.id, mail, request.received_at)
-    logger.info(
-        "signed up",
-        subscriber_id=str(subscriber.id),
-        status=subscriber.status,
-        mail=mail,
-        within_budget=granted,
-    )
-
-
-def _mail_for(request: SubscribeRequest, subscriber: Subscriber) -> DueMail | None:
-    """Return the mail that answers a sign-up; None after a newer request of the subscriber."""
-    newer = [subscriber.confirmed_at, subscriber.unsubscribed_at]
-    if any(at is not None and at >= request.received_at for at in newer):
-        return None
-    match subscriber.status:
-        case SubscriberStatus.COMPLAINED:
-            return None
-        case SubscriberStatus.CONFIRMED:
-            return DueMail.ALREADY_SUBSCRIBED
-        case _:
-            return DueMail.CONFIRMATION
-
-
-def _is_within_budget(
-    connection: Connection, request: SubscribeRequest, subscriber: Subscriber
-) -> bool:
-    budgets, timings = settings.budgets(), settings.timings()
-    to_address = sign_ups_table.granted_to_subscriber(
-        connection, subscriber.id, request, timedelta(seconds=timings.address_budget_window)
-    )
-    to_source = sign_ups_table.granted_to_source(
-        connection, request, timedelta(seconds=timings.source_budget_window)
-    )
-    return to_address < budgets.per_address_per_day and to_source < budgets.per_source_per_hour
-
-
-def _send_due_mail(
-    connection: Connection, subscriber: Subscriber, request: SubscribeRequest
-) -> None:
-    # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
-    from broadsheet.mail import confirmation_mail  # noqa: PLC0415
-
-    newsletter = settings.newsletter()
-    if subscriber.due_mail is DueMail.CONFIRMATION:
-        token = ConfirmationToken.of(request)
-        link = settings.confirmation_link(signed_tokens.sign_confirmation(token))
-        content = confirmation_mail.render_confirmation(newsletter, link)
-    else:
-        content = confirmation_mail.render_already_subscribed(newsletter)
-    pacing.count_single_mail(connection)
-    message_id = sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
-    count("ConfirmationMails")
-    logger.info(
-        "mail sent",
-        subscriber_id=str(subscriber.id),
-        mail=subscriber.due_mail,
-        message_id=message_id,
-    )
+            managing.apply(connection, request)
 
 
 def confirm(connection: Connection, request: ConfirmRequest) -> None:
@@ -136,8 +87,14 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     An address that bounced is taken off the account's suppression list, or no issue would arrive.
     A new subscriber is welcomed.
     """
+    if not confirming.may_confirm(connection, request):
+        return
     token = request.token
     with connection.transaction():
+        left_at = departing.departures(connection, [token.email]).get(token.email)
+        if left_at is not None and token.issued_at <= left_at:
+            logger.info("confirmation of an address that was left", request_id=str(request.id))
+            return
         subscribers_table.insert_pending(connection, token, token.issued_at)
         before = subscribers_table.lock_by_email(connection, token.email)
         status = subscribers_table.merge_confirmation(
@@ -150,11 +107,13 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
-    logger.info("confirmation applied", subscriber_id=str(before.id), status=status)
+    logger.info(
+        "confirmation applied", subscriber_id=str(before.id), status=status, way=request.way
+    )
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
         if due is not None:
-            welcoming.send_due(connection, before, token.name, due)
+            welcoming.send_due(connection, before, token, due)
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet import settings, signed_tokens
+from broadsheet import i18n, settings, signed_tokens
 from broadsheet.database import (
     issue_versions_table,
     issues_table,
@@ -17,18 +17,21 @@ from broadsheet.database import (
     welcome_mail_table,
 )
 from broadsheet.domain.issues import NO_ISSUE
-from broadsheet.domain.requests import UnsubscribeToken
+from broadsheet.domain.requests import ManageToken, UnsubscribeToken
 from broadsheet.domain.subscribers import DueWelcome
-from broadsheet.mail import substitutions
+from broadsheet.mail import footer, substitutions
+from broadsheet.mail.links import links_to
 from broadsheet.mail.ses import sending
 from broadsheet.mail.ses.results import MailRefused
+from broadsheet.mail.substitutions import Reader, Tokens
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue
-    from broadsheet.domain.subscribers import Subscriber, SubscriberName
+    from broadsheet.domain.requests import SignUp
+    from broadsheet.domain.subscribers import Subscriber
     from broadsheet.mail.content import MailContent
 
 
@@ -46,22 +49,25 @@ def owe(connection: Connection, before: Subscriber) -> DueWelcome | None:
 
 
 def send_due(
-    connection: Connection, subscriber: Subscriber, name: SubscriberName | None, due: DueWelcome
+    connection: Connection, subscriber: Subscriber, sign_up: SignUp, due: DueWelcome
 ) -> None:
-    """Send what a subscriber is owed. Raises ``MailNotTaken``."""
+    """Send what a subscriber is owed, as their ``sign_up`` addresses them.
+
+    Raises ``MailNotTaken``.
+    """
     welcome = welcome_mail_table.find_rendered(connection)
     if welcome is None:
         return
     if due is DueWelcome.WELCOME:
         after = DueWelcome.NEWEST_ISSUE if welcome.with_newest_issue else None
-        mail = _mail_to(subscriber, name, welcome, NO_ISSUE)
+        mail = _mail_to(subscriber, sign_up, welcome, NO_ISSUE)
         _send_once(connection, subscriber, mail, due, after)
     newest = None
     if welcome.with_newest_issue:
         newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
     if newest is not None:
         issue = issue_versions_table.rendered(connection, newest.id, newest.version)
-        mail = _mail_to(subscriber, name, issue, newest.id)
+        mail = _mail_to(subscriber, sign_up, issue, newest.id, issue.slug)
         _send_once(connection, subscriber, mail, DueWelcome.NEWEST_ISSUE, None)
     else:
         subscribers_table.set_due_welcome(connection, subscriber.id, None)
@@ -69,13 +75,19 @@ def send_due(
 
 def _mail_to(
     subscriber: Subscriber,
-    name: SubscriberName | None,
+    sign_up: SignUp,
     templates: RenderedIssue,
     issue_id: IssueId,
+    slug: str | None = None,
 ) -> MailContent:
-    token = UnsubscribeToken(subscriber_id=subscriber.id, issue_id=issue_id)
-    unsubscribe_url = settings.unsubscribe_link(signed_tokens.sign_unsubscribe(token))
-    return substitutions.mail_to(templates, name or "", unsubscribe_url)
+    newsletter, to = settings.newsletter(), subscriber.id
+    language = i18n.find(sign_up.language) or i18n.language(newsletter.language)
+    tokens = Tokens(
+        signed_tokens.sign_unsubscribe(UnsubscribeToken(subscriber_id=to, issue_id=issue_id)),
+        signed_tokens.sign_manage(ManageToken(subscriber_id=to, issue_id=issue_id)),
+    )
+    reader = Reader(sign_up.name or "", tokens, footer.texts(newsletter, language))
+    return substitutions.mail_to(templates, reader, links_to(slug))
 
 
 def _send_once(

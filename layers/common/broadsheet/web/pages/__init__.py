@@ -8,39 +8,47 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
+from broadsheet.i18n.direction import direction
+from broadsheet.web.inboxes import Inbox
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from broadsheet.domain.archive import ArchivedIssue
+    from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
 _FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
 FIELDS = ("name", "email")  # of the sign-up form, in their order
+_DESCRIBED = 20  # of the archive's issues, as many as a feed has
 
 _FRAMED_BY_NOBODY = "'none'"
 
 
-def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY) -> str:
+def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY, shows_an_issue: bool = False) -> str:
     """Return a page's Content-Security-Policy.
 
     ``scripts``: the whole text of each script inside the page. ``framed_by``: the pages that may
-    show it in a frame, as the directive ``frame-ancestors`` names them.
+    show it in a frame, as the directive ``frame-ancestors`` names them. ``shows_an_issue``: an
+    issue's elements may have styles of their own, and show images from anywhere.
     """
     return "; ".join(
         (
             "default-src 'none'",
             f"style-src {_source(_STYLESHEET)}",
             *([f"script-src {' '.join(map(_source, scripts))}"] if scripts else []),
-            "img-src data:",  # the empty icon, so that browsers don't request /favicon.ico
+            *(["style-src-attr 'unsafe-inline'"] if shows_an_issue else []),
+            # data: is the empty icon, so that browsers don't request /favicon.ico.
+            "img-src 'self' https: data:" if shows_an_issue else "img-src data:",
             "form-action 'self'",
             "base-uri 'none'",
             f"frame-ancestors {framed_by}",
@@ -54,6 +62,7 @@ def _source(text: str) -> str:
 
 
 FRAMED = policy(_FORM_SCRIPT, framed_by="*")
+OF_AN_ISSUE = policy(shows_an_issue=True)
 
 
 class Frame(NamedTuple):
@@ -110,17 +119,79 @@ def _form(shown: SignUpForm) -> dict[str, object]:
     }
 
 
-def check_your_inbox(frame: Frame, *, sign_up_url: str) -> str:
-    """Return the page after a sign-up, the same for every address, whatever its status.
+def archive(frame: Frame, address: str, issues: "Sequence[ArchivedIssue]", about: str = "") -> str:
+    """Return the list of all issues: the newest with what they are about, the others by year.
 
-    ``sign_up_url``: for a reader who mistyped their address.
+    ``address``: the page's own, in full. ``about``: what the newsletter is about.
     """
-    return _render("check_your_inbox.html", frame, sign_up_url=sign_up_url)
+    newest, others = issues[:_DESCRIBED], issues[_DESCRIBED:]
+    years = groupby(others, key=lambda issue: issue.published_at.year)
+    return _render(
+        "archive.html",
+        frame,
+        address=address,
+        description=about,
+        newest=newest,
+        years=[(year, list(of_year)) for year, of_year in years],
+    )
 
 
-def confirm(frame: Frame, action: str) -> str:
-    """Return a page with one button, which posts to ``action`` with its token."""
-    return _render("confirm.html", frame, action=action)
+def issue(
+    frame: Frame,
+    address: str,
+    page: "ArchivePage",
+    *,
+    older: "ArchivedIssue | None" = None,
+    newer: "ArchivedIssue | None" = None,
+) -> str:
+    """Return an issue's page in the archive; its policy is ``OF_AN_ISSUE``.
+
+    ``address``: the page's own, in full. ``older``, ``newer``: the issues before and after it.
+    """
+    return _render(
+        "issue.html",
+        frame,
+        address=address,
+        page=page,
+        older=older,
+        newer=newer,
+        direction=direction(frame.newsletter_language),
+    )
+
+
+def filled(template: str, frame: Frame, **values: object) -> str:
+    """Fill in a template that is no page: a feed, the sitemap or the icon, as XML."""
+    return _render(template, frame, **values)
+
+
+class WaitingSignUp(NamedTuple):
+    """What the page after a sign-up shows.
+
+    ``typed``: what was typed into the form, which signs up again with it. ``state``: the signed
+    state of the code's form; empty when there is no key to sign with, and so no form. ``code`` and
+    ``wrong``: what was typed there, and what is wrong with it.
+    """
+
+    typed: Mapping[str, str]
+    inbox: Inbox | None = None
+    state: str = ""
+    code: str = ""
+    wrong: str = ""
+
+
+def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
+    """Return the page after a sign-up, the same for every address, whatever its status."""
+    return _render("check_your_inbox.html", frame, **waiting._asdict())
+
+
+def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
+    """Return a page with one button, which posts to ``action`` with its token.
+
+    ``submits_itself``: a script posts it, which its ``policy`` has to allow.
+    """
+    return _render(
+        "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""
+    )
 
 
 def confirmed(frame: Frame, *, sign_up_url: str) -> str:
@@ -140,6 +211,71 @@ def unsubscribe(frame: Frame, action: str) -> str:
 def unsubscribed(frame: Frame, *, sign_up_url: str = "") -> str:
     """Return the page after unsubscribing; a ``sign_up_url`` is offered to come back."""
     return _render("unsubscribed.html", frame, sign_up_url=sign_up_url)
+
+
+class ManageForm(NamedTuple):
+    """What the page shows where a reader manages their subscription.
+
+    ``action``: where its forms post to. ``is_fresh``: whether the link was mailed on request
+    lately, so that it may also move and erase. When a form was refused, ``typed`` is what was typed
+    into each field, and ``errors`` has a message for each wrong one.
+    """
+
+    action: str
+    erase_url: str
+    is_fresh: bool
+    languages: Sequence[Language]
+    typed: Mapping[str, str] = MappingProxyType({})
+    errors: Mapping[str, str] = MappingProxyType({})
+
+
+def manage(frame: Frame, shown: ManageForm) -> str:
+    """Return the page where a reader manages their subscription."""
+    others = [message for field, message in shown.errors.items() if field not in {"name", "email"}]
+    return _render("subscription.html", frame, **shown._asdict(), other_errors=others)
+
+
+def manage_link(
+    frame: Frame,
+    action: str,
+    *,
+    typed: Mapping[str, str] = MappingProxyType({}),
+    errors: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return the form that asks for an address, to which the link to its subscription is mailed."""
+    others = [message for field, message in errors.items() if field != "email"]
+    return _render(
+        "subscription_link.html",
+        frame,
+        action=action,
+        typed=typed,
+        errors=errors,
+        other_errors=others,
+    )
+
+
+def ask_to_erase(frame: Frame, action: str, *, back_url: str) -> str:
+    """Return a page with one button, which posts to ``action`` that everything be erased."""
+    return _render("subscription_erase.html", frame, action=action, back_url=back_url)
+
+
+def subscription_received(frame: Frame, act: str, *, back_url: str = "") -> str:
+    """Return the page after a request: it is received, not yet applied.
+
+    ``act``: what was asked for. ``back_url``: of the reader's subscription, if it goes on.
+    """
+    return _render(
+        "subscription_received.html",
+        frame,
+        act=act,
+        back_url=back_url,
+        link_url=frame.link("/subscription"),
+    )
+
+
+def new_address(frame: Frame, action: str) -> str:
+    """Return a page with one button, which posts to ``action`` with its token."""
+    return _render("new_address.html", frame, action=action)
 
 
 def error(

@@ -1,0 +1,121 @@
+"""Which issues the archive shows, and which pages are owed: columns of the table ``issues``.
+
+A page is owed while what is stored (``archived``) differs from what should be: the current version,
+under the current slug, of an issue that has begun, and nothing of one that was canceled or that its
+author keeps out of the archive. Nothing has to be marked, so nothing can be left unmarked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel, ConfigDict
+
+from broadsheet.domain.archive import ArchivedIssue
+from broadsheet.domain.issues import IssueId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadsheet.database.connection import Connection
+
+_LOCK = 6_287_391_544_006  # any number that no other lock has
+_WANTED = sql.SQL("(frozen_at IS NOT NULL AND archive AND status <> 'canceled')")
+_OWED = sql.SQL(
+    """
+    CASE
+        WHEN {wanted} THEN archived IS NULL
+            OR archived ->> 'version' <> version::text
+            OR archived ->> 'slug' <> slug
+        ELSE archived IS NOT NULL
+    END
+    """
+).format(wanted=_WANTED)
+_FIND = sql.SQL(
+    """
+    SELECT id, slug, version, frozen_at, {wanted} AS is_wanted, archived
+    FROM issues
+    WHERE id = %(id)s AND {owed}
+    """
+).format(wanted=_WANTED, owed=_OWED)
+_FIND_ALL = sql.SQL(
+    "SELECT id FROM issues WHERE {owed} ORDER BY frozen_at DESC NULLS FIRST, id"
+).format(owed=_OWED)
+_RECORD = sql.SQL(
+    """
+    UPDATE issues SET archived = %(archived)s
+    WHERE id = %(id)s AND version = %(version)s AND slug = %(slug)s AND {wanted}
+    """
+).format(wanted=_WANTED)
+_RECORD_REMOVAL = sql.SQL(
+    "UPDATE issues SET archived = NULL WHERE id = %(id)s AND NOT {wanted}"
+).format(wanted=_WANTED)
+
+
+class OwedPage(BaseModel):
+    """An issue whose page is to be written, or removed unless it ``is_wanted``.
+
+    ``archived``: what is stored.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: IssueId
+    slug: str
+    version: int
+    frozen_at: datetime | None
+    is_wanted: bool
+    archived: ArchivedIssue | None
+
+
+def lock(connection: Connection) -> None:
+    """Wait until no other transaction changes the archive's index, until this one ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
+
+
+def find_owed(connection: Connection, issue_id: IssueId) -> OwedPage | None:
+    """Return what the archive owes to an issue, if anything."""
+    with connection.cursor(row_factory=class_row(OwedPage)) as cursor:
+        return cursor.execute(_FIND, {"id": issue_id.root}).fetchone()
+
+
+def find_all_owed(connection: Connection) -> Sequence[IssueId]:
+    """Return the issues whose pages are owed, the newest first."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return [IssueId(each) for each in cursor.execute(_FIND_ALL).fetchall()]
+
+
+def find_archived(connection: Connection) -> Sequence[ArchivedIssue]:
+    """Return the entries of all issues whose pages are stored, the newest first."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        rows = cursor.execute(
+            """
+            SELECT archived FROM issues
+            WHERE archived IS NOT NULL
+            ORDER BY frozen_at DESC, id
+            """
+        ).fetchall()
+    return [ArchivedIssue.model_validate(row) for row in rows]
+
+
+def record(connection: Connection, entry: ArchivedIssue) -> bool:
+    """Note that an issue's page is stored; return False if another one is wanted by now."""
+    recorded = connection.execute(
+        _RECORD,
+        {
+            "id": entry.id.root,
+            "version": entry.version,
+            "slug": entry.slug,
+            "archived": Jsonb(entry.model_dump(mode="json")),
+        },
+    )
+    return recorded.rowcount == 1
+
+
+def record_removal(connection: Connection, issue_id: IssueId) -> bool:
+    """Note that an issue has no page; return False if one is wanted by now."""
+    return connection.execute(_RECORD_REMOVAL, {"id": issue_id.root}).rowcount == 1

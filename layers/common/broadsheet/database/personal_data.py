@@ -1,0 +1,123 @@
+"""All that is stored about one subscriber: read to be exported, and deleted to be erased.
+
+A table or column that is new has to be decided on here: docs/readers.md lists all of them, and
+tests/functions/test_personal_data.py compares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.subscribers import SubscriberId
+
+type Record = dict[str, Any]
+
+_PROFILE = """
+    SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
+           confirmed_at, unsubscribed_at, bounced_at, complained_at, address_issued_at,
+           name_changed_at, language_changed_at, due_mail::text, due_mail_since, due_welcome
+    FROM subscribers
+    WHERE id = %(id)s
+"""
+# The ledger has no index by subscriber: each issue is looked up, by the beginning of its key.
+# OFFSET 0 keeps PostgreSQL from reading the whole ledger instead.
+_LISTS: dict[str, LiteralString] = {
+    "consents": """
+        SELECT consents.request_id, consents.change::text, consents.at,
+               host(consents.source_address) AS source_address, consents.user_agent,
+               consents.issue_id, issues.title AS issue_title
+        FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
+        WHERE consents.subscriber_id = %(id)s
+        ORDER BY consents.at, consents.id
+    """,
+    "requests": """
+        SELECT request_id, kind, received_at, source_network, mail_granted, mail_owed
+        FROM sign_ups
+        WHERE subscriber_id = %(id)s
+        ORDER BY received_at, request_id
+    """,
+    "new_address_mails": """
+        SELECT request_id, received_at
+        FROM new_address_mails
+        WHERE subscriber_id = %(id)s
+        ORDER BY received_at, request_id
+    """,
+    "issues": """
+        SELECT issues.id AS issue_id, issues.title AS issue_title, ledger.*
+        FROM issues
+        CROSS JOIN LATERAL (
+            SELECT round, version, outcome::text, reason, message_id, recorded_at, delivered_at,
+                   bounced_at, complained_at, suppressed_as
+            FROM deliveries
+            WHERE deliveries.issue_id = issues.id AND deliveries.subscriber_id = %(id)s
+            OFFSET 0
+        ) AS ledger
+        ORDER BY ledger.recorded_at, issues.id, ledger.round
+    """,
+    "duplicates": """
+        SELECT issues.id AS issue_id, twice.*
+        FROM issues
+        CROSS JOIN LATERAL (
+            SELECT round, version, message_id, seen_at
+            FROM duplicate_mails
+            WHERE duplicate_mails.issue_id = issues.id
+              AND duplicate_mails.subscriber_id = %(id)s
+            OFFSET 0
+        ) AS twice
+        ORDER BY twice.seen_at, issues.id
+    """,
+    "resends": """
+        SELECT issues.id AS issue_id, again.*
+        FROM issues
+        CROSS JOIN LATERAL (
+            SELECT round, at
+            FROM resends
+            WHERE resends.issue_id = issues.id AND resends.subscriber_id = %(id)s
+            OFFSET 0
+        ) AS again
+        ORDER BY again.at, issues.id
+    """,
+}
+
+
+def read(connection: Connection, subscriber_id: SubscriberId) -> Record | None:
+    """Return all that is stored about a subscriber, as docs/readers.md describes it."""
+    parameters = {"id": subscriber_id.root}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        profile = cursor.execute(_PROFILE, parameters).fetchone()
+        if profile is None:
+            return None
+        lists = {
+            name: cursor.execute(query, parameters).fetchall() for name, query in _LISTS.items()
+        }
+    return {"profile": profile, **lists}
+
+
+def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
+    """Delete a subscriber; the ledger keeps its rows, with an id that names nobody any more."""
+    for statement in _DELETIONS:
+        connection.execute(statement, {"id": subscriber_id.root})
+
+
+_DELETIONS: tuple[LiteralString, ...] = (
+    "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
+    "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
+    "DELETE FROM consents WHERE subscriber_id = %(id)s",
+    "DELETE FROM subscribers WHERE id = %(id)s",
+)
+
+
+def delete_before(connection: Connection, subscriber_id: SubscriberId, before: datetime) -> None:
+    """Delete what is older than a time about somebody who has come back since."""
+    for statement in (
+        "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
+        "DELETE FROM sign_ups WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
+        "DELETE FROM consents WHERE subscriber_id = %(id)s AND at <= %(before)s",
+    ):
+        connection.execute(statement, {"id": subscriber_id.root, "before": before})

@@ -1,0 +1,109 @@
+"""Writes and removes the archive's pages, as work that is owed until it is done.
+
+It may end at any point, and is then done again with the same result. A page is stored before the
+index names it, and removed after the index has stopped naming it; the database notes both last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet import settings
+from broadsheet.database import archive_table, issue_versions_table
+from broadsheet.domain.archive import ArchivedIssue, ArchiveIndex, ArchivePage
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.storage import archive
+from broadsheet.telemetry import log_failure, logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.archive_table import OwedPage
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueId, IssueVersion
+
+
+def settle(connection: Connection, issue_id: IssueId) -> bool:
+    """Do what the archive owes to an issue; return False while S3 doesn't answer."""
+    owed = archive_table.find_owed(connection, issue_id)
+    if owed is None:
+        return True
+    try:
+        if owed.is_wanted:
+            _write(connection, owed)
+        else:
+            _remove(connection, issue_id)
+    except DependencyUnavailable as error:  # it stays owed, and sending goes on
+        log_failure("the archive could not be written", error, issue_id=str(issue_id))
+        return False
+    return True
+
+
+def settle_all(connection: Connection) -> None:
+    """Do all that the archive owes, as after an update from a release without an archive."""
+    for issue_id in archive_table.find_all_owed(connection):
+        try:
+            if not settle(connection, issue_id):
+                return
+        except Exception as error:
+            if connection.closed:
+                raise
+            # The other issues get their pages all the same.
+            log_failure("an issue could not be archived", error, issue_id=str(issue_id))
+
+
+def is_settled(connection: Connection, issue_id: IssueId) -> bool:
+    """Return whether the archive owes nothing to an issue."""
+    return archive_table.find_owed(connection, issue_id) is None
+
+
+def _write(connection: Connection, owed: OwedPage) -> None:
+    page = _page(owed, issue_versions_table.find(connection, owed.id, owed.version))
+    with connection.transaction():
+        archive_table.lock(connection)
+        # Another dispatch may have been faster: an older page must not replace its page.
+        if archive_table.find_owed(connection, owed.id) != owed:
+            return
+        archive.store_page(page)
+        if owed.archived is not None and owed.archived.slug != owed.slug:
+            archive.store_redirect(f"/archive/{owed.archived.slug}", owed.slug)
+        if archive_table.record(connection, page.issue):  # else it stays owed, in another form
+            _store_index(connection)
+    logger.info("archived", issue_id=str(owed.id), version=owed.version)
+
+
+def _remove(connection: Connection, issue_id: IssueId) -> None:
+    with connection.transaction():
+        archive_table.lock(connection)
+        if archive_table.record_removal(connection, issue_id):
+            _store_index(connection)
+            archive.remove_page(issue_id)
+    logger.info("removed from the archive", issue_id=str(issue_id))
+
+
+def _store_index(connection: Connection) -> None:
+    issues = tuple(archive_table.find_archived(connection))
+    archive.store_index(ArchiveIndex(issues=issues))
+
+
+def _page(owed: OwedPage, written: IssueVersion | None) -> ArchivePage:
+    if written is None or owed.frozen_at is None:
+        raise LookupError("the issue has no such version, or has not begun")
+    # Rendering takes a third of a second to import, which dispatch needs once an issue.
+    from broadsheet.mail.public_issue import public_issue  # noqa: PLC0415 - see above
+
+    link = settings.archive_link(owed.slug)
+    public = public_issue(written, settings.newsletter(), settings.public_url(), link)
+    return ArchivePage(
+        issue=ArchivedIssue(
+            id=owed.id,
+            version=owed.version,
+            slug=owed.slug,
+            title=public.title,
+            description=public.description,
+            published_at=owed.frozen_at,
+            updated_at=max(owed.frozen_at, written.created_at),
+            image=public.image,
+        ),
+        headline=public.headline,
+        html=public.html,
+        is_authors_html=public.is_authors_html,
+    )

@@ -1,0 +1,201 @@
+"""Sends the mails that answer sign-ups, at the rate that SES allows.
+
+They form a line, in which each has its turn (``send_governor.next_single_at``). Whoever has it
+within seconds is sent at once. The message of any other waits on the queue until then: that is no
+failure, and meanwhile confirmations are applied.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import TYPE_CHECKING, NamedTuple
+
+from broadsheet import i18n, settings, signed_tokens
+from broadsheet.database import sign_ups_table, subscribers_table
+from broadsheet.domain.requests import ConfirmationToken
+from broadsheet.domain.subscribers import DueMail
+from broadsheet.mail.ses import sending
+from broadsheet.mail.ses.results import (
+    Accepted,
+    MailNotTaken,
+    MailRefused,
+    MailUnknown,
+    OutcomeUnknown,
+    Refusal,
+    Refused,
+)
+from broadsheet.mail.ses.sending import Answer
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import count, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.database.subscribers_table import DueMark
+    from broadsheet.domain.requests import SubscribeRequest
+    from broadsheet.i18n import Language
+    from broadsheet.mail.ses.results import SendResult
+    from broadsheet.queues.worker import Unfinished
+
+LONGEST_WAIT = 11 * 3600.0  # seconds; SQS hides a message for 12 h at most
+
+
+class OwedAnswer(NamedTuple):
+    """A mail that is owed to a sign-up. ``turn``: when it leaves; None before it is in the line.
+
+    ``language``: the mail's, as BCP 47 writes it.
+    """
+
+    position: int
+    request: SubscribeRequest
+    correlation_id: str | None
+    mark: DueMark
+    language: str
+    turn: datetime | None
+
+
+def send(
+    connection: Connection, owed: Sequence[OwedAnswer], deadline: datetime
+) -> dict[int, Unfinished]:
+    """Send the mails whose turn it is; return what is unfinished, by position."""
+    if not owed:
+        return {}
+    at_most = pacing.allowed(connection)
+    if at_most is None and pacing.present(connection)[1]:  # the 24-hour quota is spent
+        return dict.fromkeys((each.position for each in owed), settings.timings().quota_wait)
+    if at_most is None:  # SES has never reported its rate
+        return _send_now(connection, owed, sending.BULK_LIMIT, deadline)
+    in_line = _in_line(connection, owed, at_most.rate)
+    soon = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
+    now = [each for each in in_line if each.turn is None or each.turn <= soon]
+    if now:
+        pacing.count_single_mails(connection, len(now), at_most.rate)
+    return {
+        each.position: min((each.turn - datetime.now(UTC)).total_seconds() + 1, LONGEST_WAIT)
+        for each in in_line
+        if each.turn is not None and each.turn > soon
+    } | _send_now(connection, now, pacing.call_size(at_most.rate), deadline)
+
+
+def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) -> list[OwedAnswer]:
+    """Return the mails with their turns, in that order; new ones are put to the line's end."""
+    missed = datetime.now(UTC) - timedelta(seconds=settings.timings().answer_turn_kept)
+    waiting = [each for each in owed if each.turn is not None and each.turn > missed]
+    new = [each for each in owed if each.turn is None or each.turn <= missed]
+    if new:
+        first = pacing.queue_single_mails(connection, len(new), rate)
+        begin = datetime.now(UTC)
+        new = [
+            each._replace(turn=begin + timedelta(seconds=first + place / rate))
+            for place, each in enumerate(new)
+        ]
+        later = begin + timedelta(seconds=settings.timings().answer_wait)
+        turns = {each.request.id: each.turn for each in new if each.turn and each.turn > later}
+        if turns:
+            sign_ups_table.set_turns(connection, turns)
+    return sorted([*waiting, *new], key=_turn)
+
+
+def _turn(owed: OwedAnswer) -> datetime:
+    return owed.turn or datetime.min.replace(tzinfo=UTC)
+
+
+def _send_now(
+    connection: Connection, owed: Sequence[OwedAnswer], call_size: int, deadline: datetime
+) -> dict[int, Unfinished]:
+    """Send mails in calls, each at the turn of its first, and clear the marks of those sent."""
+    # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
+    from broadsheet.mail import confirmation_mail  # noqa: PLC0415
+
+    newsletter = settings.newsletter()
+    unfinished: dict[int, Unfinished] = {}
+    for (mail, language), answers in _calls(owed, call_size):
+        _wait_until(_turn(answers[0]), deadline)
+        if datetime.now(UTC) >= deadline:
+            left = settings.timings().left_message_retry
+            unfinished |= dict.fromkeys((each.position for each in answers), left)
+            continue
+        results = sending.send_answers(
+            newsletter,
+            confirmation_mail.templates(newsletter, mail, language),
+            [_answer(each) for each in answers],
+            deadline,
+        )
+        sent = []
+        for each, result in zip(answers, results, strict=True):
+            if isinstance(result, Accepted):
+                sent.append(each.mark)
+                _log_sent(each, result)
+            else:
+                unfinished[each.position] = _react(connection, result)
+        if sent:
+            count("ConfirmationMails", len(sent))
+            subscribers_table.clear_due_mails(connection, sent)
+    return unfinished
+
+
+type _Text = tuple[DueMail, Language]
+
+
+def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Sequence[OwedAnswer]]]:
+    """Yield what goes into one call: mails with one text, in the order of their turns."""
+    of_text: dict[_Text, list[OwedAnswer]] = defaultdict(list)
+    for each in owed:
+        of_text[each.mark.mail, i18n.language(each.language)].append(each)
+    calls = [
+        (text, call)
+        for text, answers in of_text.items()
+        for call in batched(answers, size, strict=False)
+    ]
+    yield from sorted(calls, key=lambda call: _turn(call[1][0]))
+
+
+def _answer(owed: OwedAnswer) -> Answer:
+    from broadsheet.mail import confirmation_mail  # noqa: PLC0415 - as above
+
+    variables: dict[str, str] = {}
+    if owed.mark.mail is DueMail.CONFIRMATION:
+        token = signed_tokens.sign_confirmation(ConfirmationToken.of(owed.request))
+        variables = confirmation_mail.variables_of(
+            settings.confirmation_link(token), signed_tokens.confirmation_code(owed.request)
+        )
+    return Answer(owed.mark.subscriber_id, str(owed.request.email), variables)
+
+
+def _wait_until(turn: datetime, deadline: datetime) -> None:
+    time.sleep(max(0.0, (min(turn, deadline) - datetime.now(UTC)).total_seconds()))
+
+
+def _react(connection: Connection, result: SendResult) -> Unfinished:
+    """Return why a mail is still owed; slow down or stop if SES asks for it."""
+    match result:
+        case Refused(Refusal.THROTTLED):
+            pacing.slow_down(connection)
+            return settings.timings().left_message_retry
+        case Refused(Refusal.QUOTA):
+            pacing.stop_for_the_day(connection)
+            return settings.timings().quota_wait
+        case Refused(Refusal.NOT_BEGUN, "PAST_DEADLINE"):
+            return settings.timings().left_message_retry
+        case Refused(Refusal.RECIPIENT, reason):
+            return MailRefused(f"SES refused the mail: {reason}")
+        case OutcomeUnknown(reason):
+            return MailUnknown(f"SES may have taken the mail: {reason}")
+        case Refused(_, reason):
+            return MailNotTaken(f"SES did not take the mail: {reason}")
+        case Accepted():
+            raise AssertionError("an accepted mail is no longer owed")
+
+
+def _log_sent(owed: OwedAnswer, result: Accepted) -> None:
+    logger.info(
+        "mail sent",
+        correlation_id=owed.correlation_id,
+        subscriber_id=str(owed.mark.subscriber_id),
+        mail=owed.mark.mail,
+        message_id=result.message_id,
+    )

@@ -1,0 +1,86 @@
+"""Sends the mails that readers ask for while they manage a subscription.
+
+They count for the budgets of confirmation mails. A mail is owed as those are: its mark commits with
+the request, the mail is sent after that, and then the mark is cleared. When sending fails, or the
+process dies, the redelivered request finds the mark and sends; two mails are better than none.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from broadsheet import settings
+from broadsheet.database import asked_mails_table, sign_ups_table
+from broadsheet.database.sign_ups_table import Window
+from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.mail.ses.results import MailRefused
+from broadsheet.services.sending import pacing
+from broadsheet.telemetry import log_failure, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.requests import SubscriberRequest
+    from broadsheet.domain.subscribers import AskedMail, Subscriber
+
+# A mail to the others would harm the sender's reputation, and SES suppresses it.
+MAILABLE = (SubscriberStatus.PENDING, SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
+
+
+def grant(
+    connection: Connection, request: SubscriberRequest, subscriber: Subscriber, kind: AskedMail
+) -> bool:
+    """Grant a request its mail, if the budgets allow it, and mark it as owed.
+
+    Returns whether a mail was granted now; False for a request that was applied before.
+    """
+    if sign_ups_table.find(connection, [request.id]):
+        return False
+    granted = _is_within_budget(connection, request, subscriber)
+    asked_mails_table.insert(connection, request, subscriber.id, kind, granted=granted)
+    logger.info(
+        "mail asked for", subscriber_id=str(subscriber.id), mail=kind, within_budget=granted
+    )
+    return granted
+
+
+def _is_within_budget(
+    connection: Connection, request: SubscriberRequest, subscriber: Subscriber
+) -> bool:
+    budgets, timings = settings.budgets(), settings.timings()
+    day = timedelta(seconds=timings.address_budget_window)
+    hour = timedelta(seconds=timings.source_budget_window)
+    network, at = request.origin.source_address.network, request.received_at
+    sign_ups_table.lock_sources(connection, [network])
+    granted = sign_ups_table.newest_granted(
+        connection,
+        [subscriber.id.root],
+        Window(at - day, budgets.per_address_per_day),
+        [network],
+        Window(at - hour, budgets.per_source_per_hour),
+    )
+    to_address, to_source = granted.to_subscribers[subscriber.id.root], granted.to_sources[network]
+    return (
+        len(to_address) < budgets.per_address_per_day
+        and len(to_source) < budgets.per_source_per_hour
+    )
+
+
+def send_owed(
+    connection: Connection, request: SubscriberRequest, kind: AskedMail, send: Callable[[], str]
+) -> None:
+    """Send the mail of a request if it is owed. Raises ``MailNotTaken``.
+
+    ``send``: returns SES's message id. A mail that SES will never accept is given up.
+    """
+    if not asked_mails_table.is_owed(connection, request.id):
+        return
+    pacing.count_single_mail(connection)
+    try:
+        message_id = send()
+        logger.info("mail sent", request_id=str(request.id), mail=kind, message_id=message_id)
+    except MailRefused as error:
+        log_failure("mail refused", error, request_id=str(request.id), mail=kind)
+    asked_mails_table.clear(connection, request.id)

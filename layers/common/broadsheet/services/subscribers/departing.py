@@ -1,0 +1,40 @@
+"""Remembers the addresses that somebody has left, by keyed digests, which name nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from broadsheet import signed_tokens
+from broadsheet.database import tombstones_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.subscribers import EmailAddress
+
+
+def depart(
+    connection: Connection,
+    email: EmailAddress,
+    at: datetime,
+    because: Literal["erased", "moved"],
+) -> None:
+    """Remember that an address was left."""
+    (digest, *_) = signed_tokens.address_digests(email)
+    tombstones_table.raise_over(connection, digest, at, because)
+
+
+def departures(
+    connection: Connection, emails: Collection[EmailAddress]
+) -> dict[EmailAddress, datetime]:
+    """Return when some addresses were left last; what was asked for them until then is void."""
+    by_digest = {
+        digest: email for email in emails for digest in signed_tokens.address_digests(email)
+    }
+    found: dict[EmailAddress, datetime] = {}
+    for digest, at in tombstones_table.departures(connection, by_digest):
+        email = by_digest[digest]
+        found[email] = max(at, found.get(email, at))
+    return found

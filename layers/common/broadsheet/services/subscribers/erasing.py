@@ -1,0 +1,34 @@
+"""Erases a reader: everything about them goes, and the ledger's counts stay.
+
+A keyed digest of the address remains, so that a request that was queued earlier, or an import,
+doesn't bring them back. They can sign up again, as somebody new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadsheet.database import personal_data, subscribers_table
+from broadsheet.services.subscribers import departing
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.requests import EraseRequest
+
+
+def erase(connection: Connection, request: EraseRequest) -> None:
+    """Erase a subscriber; of one who has signed up and confirmed since, what is older."""
+    subscriber_id, at = request.token.subscriber_id, request.received_at
+    with connection.transaction():
+        subscriber = subscribers_table.lock_by_id(connection, subscriber_id)
+        if subscriber is None or not request.token.was_mailed_since(subscriber.address_issued_at):
+            logger.info("nobody to erase", request_id=str(request.id))
+            return
+        departing.depart(connection, subscriber.email, at, "erased")
+        came_back = subscriber.confirmation_issued_at
+        if came_back is not None and came_back > at:
+            personal_data.delete_before(connection, subscriber_id, at)
+        else:
+            personal_data.delete(connection, subscriber_id)
+    logger.info("subscriber erased", subscriber_id=str(subscriber_id))

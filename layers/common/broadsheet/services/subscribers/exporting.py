@@ -1,0 +1,60 @@
+"""Mails a reader all that is stored about them, as JSON.
+
+It goes to the address that the subscription has, as an attachment: no copy of it is kept anywhere
+else, and whoever has an old link learns nothing from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+
+from broadsheet import i18n, settings
+from broadsheet.database import personal_data, subscribers_table
+from broadsheet.domain.requests import now
+from broadsheet.domain.subscribers import AskedMail
+from broadsheet.mail.content import Attachment
+from broadsheet.mail.ses import sending
+from broadsheet.services.subscribers import asked_mails
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from broadsheet.database.connection import Connection
+    from broadsheet.domain.requests import ExportRequest
+    from broadsheet.domain.subscribers import Subscriber
+
+
+def export(connection: Connection, request: ExportRequest) -> None:
+    """Mail the export, within the budgets of confirmation mails."""
+    with connection.transaction():
+        subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
+        if subscriber is None or subscriber.status not in asked_mails.MAILABLE:
+            logger.info("nobody to export", request_id=str(request.id))
+            return
+        asked_mails.grant(connection, request, subscriber, AskedMail.EXPORT)
+    asked_mails.send_owed(
+        connection, request, AskedMail.EXPORT, lambda: _send(connection, subscriber)
+    )
+
+
+def _send(connection: Connection, subscriber: Subscriber) -> str:
+    # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
+    from broadsheet.mail import subscription_mail  # noqa: PLC0415
+
+    newsletter = settings.newsletter()
+    document = {"newsletter": newsletter.name, "exported_at": now()} | (
+        personal_data.read(connection, subscriber.id) or {}
+    )
+    content = subscription_mail.render_export(
+        newsletter, i18n.language(subscriber.language)
+    ).model_copy(
+        update={
+            "attachment": Attachment(
+                file_name="subscription.json",
+                media_type="application/json",
+                content=to_json(document, indent=2),
+            )
+        }
+    )
+    return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

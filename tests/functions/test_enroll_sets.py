@@ -1,0 +1,248 @@
+"""Many sign-ups at once: applied as a set, mailed at SES's rate, each as if it came alone."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+
+from broadsheet import signed_tokens
+from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest
+from broadsheet.domain.subscribers import EmailAddress, SourceAddress, SubscriberName
+from broadsheet.mail.ses import sending
+from functions.enroll.app import handler
+from tests.cloud import ORIGIN, Cloud, at, context, sqs_event, token_in
+from tests.conftest import forget_what_was_read
+
+
+def sign_ups(number: int, first: int = 0) -> list[SubscribeRequest]:
+    return [
+        SubscribeRequest(
+            name=SubscriberName("Ursula"),
+            email=EmailAddress(f"reader{each}@example.com"),
+            received_at=at(0),
+            origin=Origin(source_address=SourceAddress(f"192.0.2.{each % 250}")),
+        )
+        for each in range(first, first + number)
+    ]
+
+
+def enroll(*requests: SubscribeRequest | ConfirmRequest) -> list[str]:
+    """Return the ids of the messages that SQS delivers again: m0 is the first."""
+    event = sqs_event(*(request.model_dump_json() for request in requests))
+    failures: list[dict[str, Any]] = handler(event, context())["batchItemFailures"]
+    return [failure["itemIdentifier"] for failure in failures]
+
+
+def mails_by_address(cloud: Cloud) -> Counter[str]:
+    return Counter(mail.to for mail in cloud.ses.mails())
+
+
+def let_ses_take(cloud: Cloud, rate: float) -> None:
+    cloud.ses.control.change_account(max_send_rate=rate)
+
+
+def known_rate(cloud: Cloud) -> None:
+    """Make the governor ask SES for its rate."""
+    cloud.rows("UPDATE send_governor SET refreshed_at = '-infinity'")
+
+
+def test_a_set_is_mailed_in_two_calls_and_each_link_confirms_its_own_reader(cloud: Cloud) -> None:
+    let_ses_take(cloud, 1000)
+    requests = sign_ups(100)
+
+    assert enroll(*requests) == []
+
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+    for mail in cloud.ses.mails():
+        assert signed_tokens.read_confirmation(token_in(mail)).email.root == mail.to
+        assert ("Auto-Submitted", "auto-generated") in map(tuple, mail.headers)
+        assert "{{" not in f"{mail.html}{mail.text}"
+    assert cloud.row(
+        "SELECT count(*), count(due_mail) AS due, (SELECT count(*) FROM consents) AS consents"
+        " FROM subscribers"
+    ) == {"count": 100, "due": 0, "consents": 100}
+
+
+def test_a_set_has_duplicates_of_a_message_and_of_an_address(cloud: Cloud) -> None:
+    (first,) = sign_ups(1)
+    again = [
+        first.model_copy(update={"id": other.id, "received_at": at(minute)})
+        for minute, other in enumerate(sign_ups(4), start=1)
+    ]
+
+    assert enroll(first, first, *again) == []
+
+    assert mails_by_address(cloud) == {"reader0@example.com": 3}  # its budget for a day
+    assert cloud.row("SELECT count(*) FROM sign_ups")["count"] == 5
+    assert cloud.row("SELECT due_mail FROM subscribers")["due_mail"] is None
+
+
+def test_a_source_s_budget_ends_within_a_set(cloud: Cloud) -> None:
+    let_ses_take(cloud, 1000)
+    assert enroll(*(each.model_copy(update={"origin": ORIGIN}) for each in sign_ups(40))) == []
+
+    assert len(cloud.ses.mails()) == 30
+    granted = cloud.row("SELECT count(*) FROM sign_ups WHERE mail_granted")["count"]
+    assert granted == 30
+
+
+def test_what_the_database_refuses_fails_alone(cloud: Cloud) -> None:
+    requests = sign_ups(3)
+    bad = requests[1].model_copy(
+        update={"origin": ORIGIN.model_copy(update={"user_agent": "a\x00b"})}
+    )
+
+    assert enroll(requests[0], bad, requests[2]) == ["m1"]
+
+    assert mails_by_address(cloud) == {"reader0@example.com": 1, "reader2@example.com": 1}
+
+
+def test_what_ses_refuses_fails_alone_and_is_still_owed(cloud: Cloud) -> None:
+    fault = cloud.ses.control.refuse_entries("TRANSIENT_FAILURE", count=1)
+    requests = sign_ups(3)
+
+    (failed,) = enroll(*requests)
+
+    cloud.ses.control.end(fault)
+    owed = requests[int(failed.removeprefix("m"))]
+    due = cloud.row("SELECT email FROM subscribers WHERE due_mail IS NOT NULL")
+    assert due["email"] == str(owed.email)
+    assert enroll(*requests) == []
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def test_a_mail_that_ses_will_never_take_goes_to_the_dead_letters_alone(cloud: Cloud) -> None:
+    cloud.ses.control.refuse_entries("MESSAGE_REJECTED", count=1)
+
+    assert enroll(*sign_ups(3)) == []
+
+    assert len(cloud.ses.mails()) == 2
+    (dead,) = cloud.messages("REQUESTS_DEAD_LETTER")
+    reason = dead["messageAttributes"]["reason"]["stringValue"]
+    assert reason == "SES refused the mail: MESSAGE_REJECTED"
+
+
+class Killed(BaseException):
+    """Ends an invocation where it stands."""
+
+
+def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_return(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_ses_take(cloud, 1000)
+    requests = sign_ups(20)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_answers", die)
+        with pytest.raises(Killed):
+            enroll(*requests)
+    assert cloud.row("SELECT count(due_mail) FROM subscribers")["count"] == 20
+
+    assert enroll(*requests) == []
+
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+    assert cloud.row("SELECT count(*) FROM sign_ups")["count"] == 20
+    assert cloud.row("SELECT count(due_mail) FROM subscribers")["count"] == 0
+
+
+def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("TIMINGS", '{"answer_wait": 0}')
+    forget_what_was_read()
+    let_ses_take(cloud, 2)
+    requests = sign_ups(40)
+    event = sqs_event(*(request.model_dump_json() for request in requests))
+
+    left = handler(event, context())["batchItemFailures"]
+
+    assert 30 < len(left) < 40
+    assert len(cloud.ses.mails()) == 40 - len(left)
+    assert "failed" not in output()
+    turns = cloud.rows("SELECT mail_at FROM sign_ups WHERE mail_at IS NOT NULL ORDER BY 1")
+    assert len(turns) == len(left)
+    gaps = [
+        (later["mail_at"] - earlier["mail_at"]).total_seconds()
+        for earlier, later in pairwise(turns)
+    ]
+    assert gaps == pytest.approx([1 / (2 * 0.98)] * len(gaps), abs=0.001)
+    # Back too early, they keep their turns; when these have come, they are mailed.
+    assert len(left) - len(handler(event, context())["batchItemFailures"]) in {0, 1}
+    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_at IS NOT NULL")
+    let_ses_take(cloud, 1000)
+    known_rate(cloud)
+    assert handler(event, context())["batchItemFailures"] == []
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud) -> None:
+    requests = sign_ups(3)
+    enroll(*requests)
+    (mail,) = cloud.mails_to("reader0@example.com")
+    token = signed_tokens.read_confirmation(token_in(mail))
+    cloud.rows("UPDATE send_governor SET next_single_at = now() + interval '2 hours'")
+
+    left = enroll(*sign_ups(2, first=5), ConfirmRequest(token=token, origin=ORIGIN))
+
+    assert left == ["m0", "m1"]
+    assert cloud.status_of("reader0@example.com") == "confirmed"
+
+
+def test_while_ses_s_quota_is_spent_mails_wait_and_nothing_fails(
+    cloud: Cloud, output: Callable[[], str]
+) -> None:
+    cloud.ses.control.change_account(max_24_hour_send=0)
+
+    assert enroll(*sign_ups(2)) == ["m0", "m1"]
+
+    assert "failed" not in output()
+    cloud.ses.control.change_account(max_24_hour_send=50_000)
+    known_rate(cloud)
+    assert enroll(*sign_ups(2, first=2)) == []
+
+
+def test_two_enrolls_with_the_same_addresses_never_wait_for_each_other(cloud: Cloud) -> None:
+    let_ses_take(cloud, 10_000)
+    known = sign_ups(40)
+    enroll(*known)
+    failures: list[str] = []
+
+    def work(order: int) -> None:
+        for number in range(4):
+            requests = [
+                each.model_copy(update={"id": other.id, "received_at": at(order + 10 * number)})
+                for each, other in zip(sign_ups(60, first=number * 10), sign_ups(60), strict=True)
+            ]
+            failures.extend(enroll(*requests[::order]))
+
+    workers = [threading.Thread(target=work, args=(order,)) for order in (1, -1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert failures == []
+    with psycopg.connect(cloud.database_url, autocommit=True) as connection:
+        (deadlocks,) = connection.execute(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone() or (None,)
+    assert deadlocks == 0
+
+
+def test_a_sign_up_after_leaving_in_the_same_set_asks_to_confirm_again(cloud: Cloud) -> None:
+    from tests.functions.test_enroll import leaving, sign_up  # noqa: PLC0415
+
+    cloud.add_confirmed("ursula@example.com")
+    event = sqs_event(sign_up(at(6)).model_dump_json(), leaving(cloud, at(5)).model_dump_json())
+
+    assert handler(event, context())["batchItemFailures"] == []
+
+    (mail,) = cloud.mails_to("ursula@example.com")
+    assert "confirm" in mail.subject

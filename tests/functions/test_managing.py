@@ -1,0 +1,642 @@
+"""What readers ask for on the page of their subscription, applied: repeated, late, out of order."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from email import message_from_bytes
+from email.policy import default as default_policy
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import boto3
+import pytest
+
+from broadsheet import signed_tokens
+from broadsheet.domain.requests import (
+    AddressToken,
+    ChangeAddressRequest,
+    ChangeLanguageRequest,
+    ChangeNameRequest,
+    ConfirmAddressRequest,
+    EraseRequest,
+    ExportRequest,
+    ManageLinkRequest,
+    ManageToken,
+    Origin,
+    SubscriberRequest,
+)
+from broadsheet.domain.subscribers import (
+    EmailAddress,
+    SourceAddress,
+    SubscriberId,
+    SubscriberName,
+)
+from functions.enroll.app import handler
+from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
+from tests.conftest import forget_what_was_read
+from tests.functions.issues import books_of, publish_issue, send, ses_event, tell, tick
+from tests.functions.test_enroll import confirmation, leaving, sign_up
+
+URSULA = "ursula@example.com"
+NEW = "ursula@new.example"
+
+
+@pytest.fixture
+def ursula(cloud: Cloud) -> UUID:
+    (subscriber,) = cloud.add_confirmed(URSULA)
+    return subscriber
+
+
+def enroll(*requests: SubscriberRequest) -> list[dict[str, Any]]:
+    bodies = [request.model_dump_json() for request in requests]
+    failures: list[dict[str, Any]] = handler(sqs_event(*bodies), context())["batchItemFailures"]
+    return failures
+
+
+def link(subscriber: UUID, mailed_at: datetime | None = None) -> ManageToken:
+    return ManageToken(subscriber_id=SubscriberId(subscriber), issued_at=mailed_at or at(10))
+
+
+def link_wanted(
+    reader: str | UUID = URSULA, received_at: datetime | None = None, origin: Origin = ORIGIN
+) -> ManageLinkRequest:
+    return ManageLinkRequest(
+        reader=EmailAddress(reader) if isinstance(reader, str) else SubscriberId(reader),
+        received_at=received_at or at(20),
+        origin=origin,
+    )
+
+
+def rename(subscriber: UUID, name: str, received_at: datetime) -> ChangeNameRequest:
+    return ChangeNameRequest(
+        token=link(subscriber),
+        name=SubscriberName(name) if name else None,
+        received_at=received_at,
+        origin=ORIGIN,
+    )
+
+
+def translate(subscriber: UUID, language: str, received_at: datetime) -> ChangeLanguageRequest:
+    return ChangeLanguageRequest(
+        token=link(subscriber), language=language, received_at=received_at, origin=ORIGIN
+    )
+
+
+def move(
+    subscriber: UUID, to: str = NEW, received_at: datetime | None = None, **fields: object
+) -> ChangeAddressRequest:
+    return ChangeAddressRequest.model_validate(
+        {
+            "token": link(subscriber),
+            "email": to,
+            "received_at": received_at or at(20),
+            "origin": ORIGIN,
+        }
+        | fields
+    )
+
+
+def moved(
+    subscriber: UUID, to: str = NEW, issued_at: datetime | None = None, at_: datetime | None = None
+) -> ConfirmAddressRequest:
+    return ConfirmAddressRequest(
+        token=AddressToken(
+            subscriber_id=SubscriberId(subscriber),
+            email=EmailAddress(to),
+            issued_at=issued_at or at(21),
+        ),
+        received_at=at_ or at(25),
+        origin=ORIGIN,
+    )
+
+
+def erase(
+    subscriber: UUID, received_at: datetime | None = None, mailed_at: datetime | None = None
+) -> EraseRequest:
+    return EraseRequest(
+        token=link(subscriber, mailed_at), received_at=received_at or at(20), origin=ORIGIN
+    )
+
+
+def export(subscriber: UUID) -> ExportRequest:
+    return ExportRequest(token=link(subscriber), received_at=at(20), origin=ORIGIN)
+
+
+def row(cloud: Cloud, subscriber: UUID) -> dict[str, Any]:
+    return cloud.row("SELECT * FROM subscribers WHERE id = %(id)s", id=subscriber)
+
+
+TO_STATUS = {
+    "pending": "UPDATE subscribers SET confirmed_at = NULL, confirmation_issued_at = NULL",
+    "confirmed": "UPDATE subscribers SET language = language",
+    "unsubscribed": "UPDATE subscribers SET unsubscribed_at = now()",
+    "bounced": "UPDATE subscribers SET bounced_at = now()",
+    "complained": "UPDATE subscribers SET complained_at = now()",
+}
+
+
+def set_status(cloud: Cloud, email: str, status: str) -> None:
+    """Give somebody who is confirmed another status."""
+    cloud.rows(f"{TO_STATUS[status]} WHERE email = %(e)s", e=email)
+    assert cloud.status_of(email) == status
+
+
+# --- The link by mail -----------------------------------------------------------------------------
+
+
+def test_who_asks_for_the_link_gets_one_by_mail_that_can_do_everything(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    assert enroll(link_wanted()) == []
+
+    (mail,) = cloud.mails_to(URSULA)
+    token = signed_tokens.read_manage(token_in(mail))
+    assert "https://news.page.example/subscription?token=" in (mail.text or "")
+    assert mail.sender == f"Ada at The Daily Page <{SENDER}>"
+    assert mail.header("Auto-Submitted") == "auto-generated"
+    assert token.subscriber_id.root == ursula
+    assert signed_tokens.is_fresh(token)
+
+
+@pytest.mark.parametrize("status", ["pending", "unsubscribed"])
+def test_a_reader_who_gets_no_issues_gets_the_link_as_well(
+    cloud: Cloud, ursula: UUID, status: str
+) -> None:
+    set_status(cloud, URSULA, status)
+
+    enroll(link_wanted(ursula))
+
+    assert len(cloud.mails_to(URSULA)) == 1
+
+
+@pytest.mark.parametrize("status", ["bounced", "complained"])
+def test_an_address_that_bounced_or_complained_gets_no_mail(
+    cloud: Cloud, ursula: UUID, status: str
+) -> None:
+    set_status(cloud, URSULA, status)
+
+    assert enroll(link_wanted(), export(ursula)) == []
+
+    assert cloud.mails_to(URSULA) == []
+
+
+def test_an_unknown_address_is_mailed_nothing_and_stored_nowhere(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    assert enroll(link_wanted("nobody@example.com")) == []
+
+    assert cloud.ses.mails() == []
+    assert cloud.rows("SELECT 1 FROM sign_ups") == []
+    assert [each["id"] for each in cloud.rows("SELECT id FROM subscribers")] == [ursula]
+    assert "nobody@example.com" not in output()
+
+
+def test_links_are_mailed_within_the_budget_of_confirmation_mails(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    assert ursula
+    enroll(sign_up(at(0)))
+
+    enroll(*(link_wanted(received_at=at(minute)) for minute in range(1, 6)))
+
+    assert len(cloud.mails_to(URSULA)) == 3
+    enroll(link_wanted(received_at=at(24 * 60 + 5)))
+    assert len(cloud.mails_to(URSULA)) == 4
+
+
+def test_one_source_causes_as_many_mails_as_it_would_by_signing_up(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFIRMATIONS_PER_SOURCE_PER_HOUR", "4")
+    forget_what_was_read()
+    emails = [f"reader{number}@example.com" for number in range(6)]
+    cloud.add_confirmed(*emails)
+
+    enroll(*(link_wanted(email) for email in emails))
+    elsewhere = Origin(source_address=SourceAddress("198.51.100.9"))
+    enroll(link_wanted(emails[-1], origin=elsewhere))
+
+    assert [len(cloud.mails_to(email)) for email in emails] == [1, 1, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("wanted", [link_wanted, export, move])
+def test_a_mail_that_failed_is_owed_until_the_redelivered_request_sends_it_once(
+    cloud: Cloud, ursula: UUID, wanted: Callable[[UUID], SubscriberRequest]
+) -> None:
+    request = wanted(ursula)
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.delete_email_identity(EmailIdentity=SENDER)
+
+    failures = enroll(request)
+
+    assert [failure["itemIdentifier"] for failure in failures] == ["m0"]
+    ses.create_email_identity(EmailIdentity=SENDER)
+    assert enroll(request) == []
+    assert enroll(request) == []
+    assert len(cloud.ses.mails()) == 1
+    assert len(cloud.rows("SELECT 1 FROM sign_ups")) == 1
+
+
+# --- Name and language ----------------------------------------------------------------------------
+
+
+def test_the_newest_change_of_each_thing_counts_in_whatever_order_they_come(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    changes: list[SubscriberRequest] = [
+        rename(ursula, "Ursula the First", at(1)),
+        translate(ursula, "de", at(2)),
+        rename(ursula, "Ursula the Second", at(3)),
+        rename(ursula, "Ursula the Second", at(3)),
+    ]
+    cloud.rows("UPDATE subscribers SET confirmation_issued_at = %(t)s", t=at(0))
+
+    for order in permutations(changes):
+        cloud.rows(
+            "UPDATE subscribers SET name = 'Ursula', language = 'en', name_changed_at = NULL,"
+            " language_changed_at = NULL"
+        )
+        assert enroll(*order) == []
+        after = row(cloud, ursula)
+        assert (after["name"], after["language"]) == ("Ursula the Second", "de")
+    enroll(rename(ursula, "", at(4)))
+    assert row(cloud, ursula)["name"] is None
+
+
+def test_a_confirmation_from_before_a_change_does_not_undo_it(cloud: Cloud) -> None:
+    enroll(confirmation(at(0), at(1), name="Ursula"))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+
+    enroll(rename(ursula, "Ursula K.", at(10)), confirmation(at(5), at(11), name="Ursel"))
+    assert row(cloud, ursula)["name"] == "Ursula K."
+
+    enroll(confirmation(at(20), at(21), name="Ursel"), rename(ursula, "Late", at(15)))
+    assert row(cloud, ursula)["name"] == "Ursel"
+
+
+def test_a_change_for_somebody_who_is_gone_changes_nothing(cloud: Cloud, ursula: UUID) -> None:
+    enroll(erase(ursula))
+
+    assert enroll(rename(ursula, "Back", at(30)), export(ursula), move(ursula)) == []
+
+    assert cloud.rows("SELECT 1 FROM subscribers") == []
+    assert cloud.ses.mails() == []
+
+
+# --- Another address ------------------------------------------------------------------------------
+
+
+def test_a_subscription_moves_once_its_new_address_has_confirmed(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(move(ursula))
+    (mail,) = cloud.ses.mails()
+    assert mail.to == NEW
+    assert row(cloud, ursula)["email"] == URSULA
+    assert URSULA not in f"{mail.subject}{mail.text}{mail.html}{mail.headers}"
+    assert set(mail.tags) == {"address"}
+
+    token = signed_tokens.read_address(token_in(mail))
+    enroll(ConfirmAddressRequest(token=token, received_at=at(25), origin=ORIGIN))
+
+    assert row(cloud, ursula)["email"] == NEW
+    assert cloud.status_of(NEW) == "confirmed"
+    assert cloud.mails_to(URSULA) == []
+
+
+def test_history_consents_and_old_links_outlive_the_change(cloud: Cloud) -> None:
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+    first = publish_issue()
+    send(cloud, first)
+    books = books_of(first)
+
+    enroll(moved(ursula))
+
+    changes = [each["change"] for each in cloud.rows("SELECT change FROM consents ORDER BY at")]
+    assert changes == ["signed_up", "confirmed", "address_changed"]
+    assert books_of(first) == books
+    second = publish_issue(title="Number two", markdown="Hello again.")
+    send(cloud, second)
+    assert [mail.to for mail in cloud.ses.mails() if mail.subject == "Number two"] == [NEW]
+    enroll(leaving(cloud, at(30), NEW))
+    assert cloud.status_of(NEW) == "unsubscribed"
+
+
+def test_who_is_moved_while_an_issue_waits_gets_it_once_at_the_new_address(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    issue_id = publish_issue()
+    tick(issue_id)
+
+    enroll(moved(ursula))
+    send(cloud, issue_id)
+
+    assert cloud.mails_to(URSULA) == []
+    assert len(cloud.mails_to(NEW)) == 1
+    assert books_of(issue_id)["accepted"] == 1
+
+
+def test_the_newest_link_decides_between_two_new_addresses(cloud: Cloud, ursula: UUID) -> None:
+    older = moved(ursula, "first@new.example", issued_at=at(21), at_=at(40))
+    newer = moved(ursula, "second@new.example", issued_at=at(22), at_=at(30))
+
+    assert enroll(newer, older, newer, older) == []
+
+    assert row(cloud, ursula)["email"] == "second@new.example"
+    assert len(cloud.rows("SELECT 1 FROM consents")) == 1
+
+
+def test_an_address_can_be_left_and_come_back_to(cloud: Cloud, ursula: UUID) -> None:
+    enroll(moved(ursula), moved(ursula, URSULA, issued_at=at(40), at_=at(41)))
+
+    assert row(cloud, ursula)["email"] == URSULA
+    assert cloud.status_of(URSULA) == "confirmed"
+
+
+def test_requests_for_the_old_address_from_before_the_move_revive_nobody(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(moved(ursula))
+
+    enroll(sign_up(at(5)))
+    enroll(confirmation(at(6), at(30)))
+
+    assert [each["email"] for each in cloud.rows("SELECT email FROM subscribers")] == [NEW]
+    assert cloud.ses.mails() == []
+
+
+def test_the_old_address_may_be_signed_up_anew(cloud: Cloud, ursula: UUID) -> None:
+    enroll(moved(ursula))
+
+    enroll(sign_up(at(50)))
+    enroll(confirmation(at(50), at(51)))
+
+    assert {cloud.status_of(email) for email in (URSULA, NEW)} == {"confirmed"}
+
+
+def test_a_bounce_of_a_mail_to_the_old_address_does_not_stop_the_new_one(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    set_status(cloud, URSULA, "bounced")
+    cloud.rows("UPDATE subscribers SET bounced_at = %(t)s", t=at(15))
+
+    enroll(moved(ursula))
+
+    assert cloud.status_of(NEW) == "confirmed"
+
+
+@pytest.mark.parametrize("status", ["pending", "unsubscribed", "complained"])
+def test_another_address_is_no_consent(cloud: Cloud, ursula: UUID, status: str) -> None:
+    set_status(cloud, URSULA, status)
+
+    enroll(moved(ursula))
+
+    assert cloud.status_of(NEW) == status
+
+
+@pytest.mark.parametrize("status", ["confirmed", "complained"])
+def test_a_subscribers_address_is_not_taken_over_and_nobody_learns_of_the_other(
+    cloud: Cloud, ursula: UUID, status: str
+) -> None:
+    cloud.add_confirmed(NEW, name="Nora")
+    set_status(cloud, NEW, status)
+    before = cloud.rows("SELECT * FROM subscribers ORDER BY id")
+
+    assert enroll(move(ursula), moved(ursula)) == []
+
+    assert cloud.rows("SELECT * FROM subscribers ORDER BY id") == before
+    mails = cloud.ses.mails()
+    assert [mail.to for mail in mails] == ([NEW] if status == "confirmed" else [])
+    for mail in mails:
+        assert "already" in mail.subject
+        assert "token=" not in (mail.text or "")
+        assert URSULA not in f"{mail.text}{mail.html}{mail.headers}"
+
+
+@pytest.mark.parametrize("status", ["pending", "unsubscribed", "bounced"])
+def test_an_address_that_gets_no_issues_gives_itself_up_to_who_confirms_there(
+    cloud: Cloud, ursula: UUID, status: str
+) -> None:
+    (other,) = cloud.add_confirmed(NEW, name="Ursula at work")
+    set_status(cloud, NEW, status)
+    cloud.rows(
+        "INSERT INTO consents (request_id, subscriber_id, change, at)"
+        " VALUES (%(id)s, %(id)s, 'signed_up', now())",
+        id=other,
+    )
+
+    enroll(move(ursula))
+    (mail,) = cloud.mails_to(NEW)
+    token = signed_tokens.read_address(token_in(mail))
+    enroll(ConfirmAddressRequest(token=token, received_at=at(25), origin=ORIGIN))
+
+    assert row(cloud, ursula)["email"] == NEW
+    assert cloud.status_of(NEW) == "confirmed"
+    assert cloud.rows("SELECT 1 FROM subscribers WHERE id = %(id)s", id=other) == []
+    assert cloud.rows("SELECT 1 FROM consents WHERE subscriber_id = %(id)s", id=other) == []
+
+
+def test_the_address_one_has_already_is_mailed_nothing(cloud: Cloud, ursula: UUID) -> None:
+    assert enroll(move(ursula, URSULA)) == []
+
+    assert cloud.ses.mails() == []
+
+
+def test_a_new_address_gets_no_more_mails_than_any_whoever_asks(cloud: Cloud) -> None:
+    readers = cloud.add_confirmed(*(f"reader{number}@example.com" for number in range(5)))
+
+    for number, reader in enumerate(readers):
+        origin = Origin(source_address=SourceAddress(f"198.51.100.{number}"))
+        enroll(move(reader, "victim@example.org", origin=origin))
+
+    assert len(cloud.mails_to("victim@example.org")) == 3
+
+
+def test_a_link_that_was_mailed_to_an_earlier_address_moves_and_erases_nobody(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(moved(ursula, issued_at=at(21)))
+
+    enroll(move(ursula, "thief@example.org"), erase(ursula, at(30), mailed_at=at(10)))
+
+    assert row(cloud, ursula)["email"] == NEW
+    assert cloud.ses.mails() == []
+    enroll(erase(ursula, at(40), mailed_at=at(35)))
+    assert cloud.rows("SELECT 1 FROM subscribers") == []
+
+
+# --- The export -----------------------------------------------------------------------------------
+
+
+def test_the_export_arrives_at_the_readers_own_address_as_a_file(cloud: Cloud) -> None:
+    enroll(sign_up(at(0), name="Zoë"))
+    enroll(confirmation(at(0), at(1), name="Zoë"))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+
+    assert enroll(export(ursula)) == []
+
+    mail = cloud.mails_to(URSULA)[-1]
+    message = message_from_bytes(mail.raw, policy=default_policy)
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "subscription.json"
+    document = json.loads(attached.get_content())
+    assert document["newsletter"] == "The Daily Page"
+    assert document["profile"]["email"] == URSULA
+    assert document["profile"]["name"] == "Zoë"
+    assert [each["change"] for each in document["consents"]] == ["signed_up", "confirmed"]
+    assert document["consents"][0]["source_address"] == "192.0.2.7"
+    assert document["consents"][0]["user_agent"] == "Firefox"
+    assert [each["kind"] for each in document["requests"]] == ["sign_up", "export"]
+    (sent,) = document["issues"]
+    assert (sent["issue_id"], sent["issue_title"]) == (issue_id, "Number one")
+    assert (sent["outcome"], sent["round"], sent["version"]) == ("accepted", 1, 1)
+
+
+# --- Erasing --------------------------------------------------------------------------------------
+
+
+READ_ALL = "SELECT to_jsonb(stored)::text FROM {} AS stored"
+
+
+def everything(cloud: Cloud) -> str:
+    """Return all that the database holds, as text."""
+    tables = cloud.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+    )
+    return "\n".join(repr(cloud.rows(READ_ALL.format(each["table_name"]))) for each in tables)
+
+
+def test_erasing_leaves_nothing_of_the_person_and_the_books_true(cloud: Cloud) -> None:
+    enroll(sign_up(at(0), name="Ursula Quill"))
+    enroll(confirmation(at(0), at(1), name="Ursula Quill"))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+    cloud.add_confirmed("zoe@example.com")
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+    books = books_of(issue_id)
+    enroll(link_wanted(), move(ursula))
+
+    assert enroll(erase(ursula)) == []
+
+    held = everything(cloud)
+    for trace in (URSULA, NEW, "Ursula Quill", "192.0.2.7", "Firefox"):
+        assert trace not in held
+    assert books_of(issue_id) == books
+    assert len(cloud.rows("SELECT 1 FROM deliveries")) == 2
+    assert [each["email"] for each in cloud.rows("SELECT email FROM subscribers")] == [
+        "zoe@example.com"
+    ]
+
+
+def test_a_waiting_mail_of_the_erased_is_skipped(cloud: Cloud, ursula: UUID) -> None:
+    issue_id = publish_issue()
+    tick(issue_id)
+
+    enroll(erase(ursula))
+    send(cloud, issue_id)
+
+    assert cloud.mails_to(URSULA) == []
+    assert books_of(issue_id)["skipped"] == {"deleted": 1}
+
+
+@pytest.mark.parametrize("kind", ["Delivery", "Bounce", "Complaint"])
+def test_late_events_about_the_erased_change_no_books_wrongly_and_bring_nobody_back(
+    cloud: Cloud, ursula: UUID, kind: str
+) -> None:
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+    message_id = cloud.row("SELECT message_id FROM deliveries")["message_id"]
+
+    enroll(erase(ursula))
+    event = ses_event(kind, issue=issue_id, subscriber=ursula, message_id=message_id)
+    assert tell(event, event) == []
+
+    books = books_of(issue_id)
+    assert (books["accepted"], books["duplicates"]) == (1, 0)
+    assert cloud.rows("SELECT 1 FROM subscribers") == []
+    assert cloud.rows("SELECT 1 FROM consents") == []
+
+
+def test_requests_from_before_the_erasure_revive_nobody_in_any_order(cloud: Cloud) -> None:
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+    late: list[SubscriberRequest] = [
+        sign_up(at(0)),
+        confirmation(at(0), at(1)),
+        leaving(cloud, at(3)),
+        rename(ursula, "Ursel", at(4)),
+        moved(ursula),
+        erase(ursula),
+    ]
+
+    assert enroll(erase(ursula)) == []
+    for order in (late, late[::-1], late[3:] + late[:3]):
+        assert enroll(*order) == []
+        assert cloud.rows("SELECT 1 FROM subscribers") == []
+
+
+def test_the_erased_can_come_back_as_somebody_new(cloud: Cloud, ursula: UUID) -> None:
+    enroll(erase(ursula))
+
+    enroll(sign_up(at(60)))
+    enroll(confirmation(at(60), at(61)))
+
+    assert cloud.status_of(URSULA) == "confirmed"
+    assert cloud.row("SELECT id FROM subscribers")["id"] != ursula
+    assert enroll(erase(ursula)) == []
+    assert cloud.status_of(URSULA) == "confirmed"
+
+
+def test_who_confirmed_again_before_a_late_erasure_stays_without_what_is_older(
+    cloud: Cloud,
+) -> None:
+    enroll(sign_up(at(0)))
+    enroll(confirmation(at(0), at(1)))
+    ursula = cloud.row("SELECT id FROM subscribers")["id"]
+    enroll(sign_up(at(30)))
+    enroll(confirmation(at(30), at(31)))
+
+    enroll(erase(ursula, at(20)))
+
+    assert cloud.status_of(URSULA) == "confirmed"
+    changes = [each["at"] for each in cloud.rows("SELECT at FROM consents ORDER BY at")]
+    assert min(changes) == at(31)
+
+
+def test_the_tombstone_names_nobody_and_outlives_a_rotation_of_keys(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(erase(ursula))
+
+    stone = cloud.row("SELECT * FROM tombstones")
+    assert (stone["because"], stone["departed_at"]) == ("erased", at(20))
+    assert bytes(stone["address_digest"]) in signed_tokens.address_digests(EmailAddress(URSULA))
+    assert len(stone["address_digest"]) == 32
+
+
+def test_no_request_of_a_reader_writes_an_address_or_a_name_into_the_log(
+    cloud: Cloud, ursula: UUID, output: Callable[[], str]
+) -> None:
+    cloud.add_confirmed("taken@example.org")
+
+    enroll(
+        link_wanted(),
+        rename(ursula, "Canary", at(11)),
+        move(ursula),
+        move(ursula, "taken@example.org"),
+        export(ursula),
+        moved(ursula),
+        erase(ursula, mailed_at=at(30)),
+    )
+
+    written = output().lower()
+    assert "address changed" in written
+    assert "subscriber erased" in written
+    for secret in ("ursula", "canary", "taken@", "example.org"):
+        assert secret not in written
