@@ -508,6 +508,7 @@ def test_the_link_submits_itself_in_the_browser_that_signed_up_and_nowhere_else(
     posted = open_link(mail, "POST", cookie=cookie)
 
     assert "script" in Page(here).elements
+    assert "If this page stays, press the button" in Page(here).words
     assert "script-src 'sha256-" in here["headers"]["Content-Security-Policy"]
     assert "script" not in Page(elsewhere).elements
     assert "script-src" not in elsewhere["headers"]["Content-Security-Policy"]
@@ -564,6 +565,7 @@ def test_a_press_of_which_the_browser_says_that_it_is_a_scripts_has_to_be_repeat
     assert answer["statusCode"] == (202 if is_taken else 403)
     assert len(edge.requests()) == int(is_taken)
     if not is_taken:
+        assert "Please press it once more" in Page(answer).words
         query = dict(parse_qsl(urlsplit(Page(answer).action).query))
         assert press(**query)["statusCode"] == 202
         assert len(edge.requests()) == 1
