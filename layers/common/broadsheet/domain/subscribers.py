@@ -190,6 +190,7 @@ class Subscriber(BaseModel):
 
     id: SubscriberId
     email: EmailAddress
+    language: str
     status: SubscriberStatus
     confirmation_issued_at: datetime | None
     confirmed_at: datetime | None

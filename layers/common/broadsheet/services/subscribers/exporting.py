@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from broadsheet import settings
+from broadsheet import i18n, settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail
@@ -46,7 +46,9 @@ def _send(connection: Connection, subscriber: Subscriber) -> str:
     document = {"newsletter": newsletter.name, "exported_at": now()} | (
         personal_data.read(connection, subscriber.id) or {}
     )
-    content = subscription_mail.render_export(newsletter).model_copy(
+    content = subscription_mail.render_export(
+        newsletter, i18n.language(subscriber.language)
+    ).model_copy(
         update={
             "attachment": Attachment(
                 file_name="subscription.json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet import settings, signed_tokens
+from broadsheet import i18n, settings, signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.domain.requests import ManageToken, now
 from broadsheet.domain.subscribers import AskedMail, EmailAddress
@@ -44,5 +44,7 @@ def _send_link(subscriber: Subscriber) -> str:
     token = ManageToken(subscriber_id=subscriber.id, issued_at=now())
     link = settings.manage_link(signed_tokens.sign_manage(token))
     newsletter = settings.newsletter()
-    content = subscription_mail.render_manage_link(newsletter, link)
+    content = subscription_mail.render_manage_link(
+        newsletter, link, i18n.language(subscriber.language)
+    )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
