@@ -197,7 +197,8 @@ class Subscriber(BaseModel):
     due_mail: DueMail | None
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
-    address_issued_at: datetime | None = None
+    address_issued_at: datetime | None
+    language: str
 
 
 class AskedMail(StrEnum):

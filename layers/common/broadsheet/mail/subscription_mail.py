@@ -4,38 +4,31 @@ They contain nothing that was typed: a stranger may have typed it.
 """
 
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.mail import frame
-from broadsheet.mail.content import MailContent
+from broadsheet.i18n import ENGLISH, Language
+from broadsheet.mail import single_mail
+from broadsheet.mail.content import Attachment, MailContent
 
-_LANGUAGE = "en"  # of the templates
+EXPORT_NAME = "subscription.json"
 
 
-def render_manage_link(newsletter: Newsletter, manage_url: str) -> MailContent:
+def render_manage_link(
+    newsletter: Newsletter, manage_url: str, language: Language = ENGLISH
+) -> MailContent:
     """Render the mail with the link to the reader's subscription."""
-    return _mail("manage_link", newsletter, manage_url=manage_url)
+    return single_mail.render("manage_link", newsletter, language, manage_url=manage_url)
 
 
-def render_new_address(newsletter: Newsletter, confirm_url: str) -> MailContent:
+def render_new_address(
+    newsletter: Newsletter, confirm_url: str, language: Language = ENGLISH
+) -> MailContent:
     """Render the mail that asks a new address to confirm that a subscription moves to it."""
-    return _mail("new_address", newsletter, confirm_url=confirm_url)
+    return single_mail.render("new_address", newsletter, language, confirm_url=confirm_url)
 
 
-def render_export(newsletter: Newsletter) -> MailContent:
+def render_export(
+    newsletter: Newsletter, document: bytes, language: Language = ENGLISH
+) -> MailContent:
     """Render the mail that brings a reader's data, which are attached to it."""
-    return _mail("export", newsletter)
-
-
-def _mail(mail: str, newsletter: Newsletter, **values: object) -> MailContent:
-    subject = frame.subject(mail, newsletter, **values)
-    return MailContent(
-        subject=subject,
-        html=frame.framed(
-            f"{mail}/html.html",
-            newsletter,
-            language=_LANGUAGE,
-            adapts_to_dark=True,
-            title=subject,
-            **values,
-        ),
-        text=frame.filled(f"{mail}/text.txt", newsletter, **values),
-    )
+    mail = single_mail.render("export", newsletter, language, file_name=EXPORT_NAME)
+    attachment = Attachment(file_name=EXPORT_NAME, media_type="application/json", content=document)
+    return mail.model_copy(update={"attachment": attachment})

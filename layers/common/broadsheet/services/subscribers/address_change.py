@@ -41,7 +41,9 @@ def ask(connection: Connection, request: ChangeAddressRequest) -> None:
         owner = subscribers_table.find_by_email(connection, request.email)
         if _may_be_mailed(subscriber, owner):
             _grant(connection, request, subscriber)
-    asked_mails.send_owed(connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, owner))
+    asked_mails.send_owed(
+        connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, subscriber, owner)
+    )
 
 
 def _may_be_mailed(subscriber: Subscriber, owner: Subscriber | None) -> bool:
@@ -64,17 +66,19 @@ def _grant(connection: Connection, request: ChangeAddressRequest, subscriber: Su
         asked_mails_table.insert_to_address(connection, request, subscriber.id, digests[0])
 
 
-def _send(request: ChangeAddressRequest, owner: Subscriber | None) -> str:
+def _send(request: ChangeAddressRequest, subscriber: Subscriber, owner: Subscriber | None) -> str:
     # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import confirmation_mail, subscription_mail  # noqa: PLC0415
 
     newsletter = settings.newsletter()
     if owner is not None and owner.status is SubscriberStatus.CONFIRMED:
-        content = confirmation_mail.render_already_subscribed(newsletter)
+        language = asked_mails.language_of(owner)
+        content = confirmation_mail.render_already_subscribed(newsletter, language)
     else:
         token = AddressToken(subscriber_id=request.token.subscriber_id, email=request.email)
         link = settings.address_link(signed_tokens.sign_address(token))
-        content = subscription_mail.render_new_address(newsletter, link)
+        language = asked_mails.language_of(subscriber)
+        content = subscription_mail.render_new_address(newsletter, link, language)
     return sending.send_to_new_address(newsletter, request.email, content)
 
 

@@ -14,7 +14,6 @@ from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail
-from broadsheet.mail.content import Attachment
 from broadsheet.mail.ses import sending
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
@@ -46,13 +45,7 @@ def _send(connection: Connection, subscriber: Subscriber) -> str:
     document = {"newsletter": newsletter.name, "exported_at": now()} | (
         personal_data.read(connection, subscriber.id) or {}
     )
-    content = subscription_mail.render_export(newsletter).model_copy(
-        update={
-            "attachment": Attachment(
-                file_name="subscription.json",
-                media_type="application/json",
-                content=to_json(document, indent=2),
-            )
-        }
+    content = subscription_mail.render_export(
+        newsletter, to_json(document, indent=2), asked_mails.language_of(subscriber)
     )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

@@ -44,5 +44,7 @@ def _send_link(subscriber: Subscriber) -> str:
     token = ManageToken(subscriber_id=subscriber.id, issued_at=now())
     link = settings.manage_link(signed_tokens.sign_manage(token))
     newsletter = settings.newsletter()
-    content = subscription_mail.render_manage_link(newsletter, link)
+    content = subscription_mail.render_manage_link(
+        newsletter, link, asked_mails.language_of(subscriber)
+    )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
