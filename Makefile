@@ -190,8 +190,11 @@ openapi: .venv/.installed ## Write the description of the API: docs/openapi.json
 
 .PHONY: catalogues
 catalogues: .venv/.installed ## Bring the catalogues of the readers' texts up to date; LANGUAGE=fr begins another
-	@$(python) -m translations $(LANGUAGE)
-	@$(python) layers/common/compile_catalogues.py layers/common/broadsheet/i18n/locales
+	@PYTHONPATH=layers/common:. $(python) -m translations update $(LANGUAGE)
+
+.PHONY: pseudo-language
+pseudo-language: .venv/.installed ## Write the language that tests the layout; PSEUDO_LANGUAGE=true make up offers it
+	@PYTHONPATH=layers/common:. $(python) -m translations pseudo
 
 .PHONY: page-pictures
 page-pictures: .venv/.installed ## Take the pictures of docs/readers.md: every page, narrow and wide; PAGE=confirm takes one

@@ -59,6 +59,7 @@ def deploy(
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
     parameters |= {"PublicUrl": state.public_url, "Theme": theme()}
+    parameters |= {"PseudoLanguage": os.environ.get("PSEUDO_LANGUAGE") or "false"}
     state.roles.unlink(
         missing_ok=True
     )  # the functions may need calls that the last deployment didn't

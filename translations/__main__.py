@@ -1,26 +1,28 @@
-"""``python -m translations [language…]``: bring the catalogues up to date; name a new language."""
+"""``python -m translations update [language…]``, and ``python -m translations pseudo``."""
 
 import sys
 
-from translations import catalogues
+from compile_catalogues import compile_all
+from translations import catalogues, pseudo
 
 
-def main(new: list[str]) -> None:
-    """Update every catalogue, and those of new languages."""
+def main(command: str, *new: str) -> None:
+    """Update every catalogue, and those of new languages; or write the pseudo-language."""
+    if command == "pseudo":
+        pseudo.write()
+    else:
+        _update(new)
+    compile_all(catalogues.LOCALES)
+
+
+def _update(new: tuple[str, ...]) -> None:
     texts = catalogues.template()
     for language in sorted({*catalogues.languages(), *new}):
         catalogues.update(language, texts)
-        print(f"{language}: {_missing(language)} of {len(texts)} texts are not translated")
+        missing = len(catalogues.untranslated(language))
+        print(f"{language}: {missing} of {len(texts)} texts are not translated")
     catalogues.write_formats("en")
 
 
-def _missing(language: str) -> int:
-    return sum(
-        1
-        for message in catalogues.read(language)
-        if message.id and not catalogues.is_translated(message)
-    )
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -12,6 +12,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 from babel.numbers import get_group_symbol
 
+from broadsheet.i18n import PSEUDO
+
 ROOT = Path(__file__).parent.parent
 LOCALES = ROOT / "layers" / "common" / "broadsheet" / "i18n" / "locales"
 DOMAIN = "broadsheet"
@@ -48,8 +50,9 @@ def file_of(language: str) -> Path:
 
 
 def languages() -> list[str]:
-    """Return the languages that have a catalogue."""
-    return sorted(path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
+    """Return the languages that people have translated into."""
+    found = {path.parent.parent.name for path in LOCALES.glob(f"*/LC_MESSAGES/{DOMAIN}.po")}
+    return sorted(found - {PSEUDO.tag})
 
 
 def read(language: str) -> Catalog:
@@ -66,6 +69,11 @@ def is_translated(message: Message) -> bool:
     return all(forms) and not message.fuzzy
 
 
+def untranslated(language: str) -> list[str]:
+    """Return the texts that a language lacks, or that nobody has looked at since they changed."""
+    return [str(each.id) for each in read(language) if each.id and not is_translated(each)]
+
+
 def update(language: str, texts: Catalog) -> None:
     """Add what is new in the texts to a language's catalogue, and remove what is gone.
 
@@ -76,17 +84,17 @@ def update(language: str, texts: Catalog) -> None:
     catalog.obsolete.clear()
     file = file_of(language)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_written(catalog), encoding="utf-8")
+    file.write_text(written(catalog, language), encoding="utf-8")
     write_formats(language)
 
 
-def _written(catalog: Catalog) -> str:
+def written(catalog: Catalog, language: str) -> str:
     """Return a catalogue as text: by message, without dates and places, which make merges hard."""
     buffer = io.BytesIO()
     write_po(buffer, catalog, width=0, no_location=True, omit_header=True, sort_output=True)
     header = (
         'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
-        f'"Language: {catalog.locale_identifier}\\n"\n"Plural-Forms: {catalog.plural_forms}\\n"\n\n'
+        f'"Language: {language}\\n"\n"Plural-Forms: {catalog.plural_forms}\\n"\n\n'
     )
     return header + buffer.getvalue().decode().rstrip("\n") + "\n"
 

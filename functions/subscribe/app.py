@@ -15,7 +15,15 @@ from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
-from broadsheet.web import caching, embedding, inboxes, pages, sentences, sign_up_cookie
+from broadsheet.web import (
+    caching,
+    embedding,
+    inboxes,
+    languages,
+    pages,
+    sentences,
+    sign_up_cookie,
+)
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
@@ -37,8 +45,14 @@ def show_sign_up(request: Request) -> Response:
 
 
 def show_bare_form(request: Request) -> Response:
-    """Show the form alone, which any page may have in a frame."""
-    page = pages.bare_form(request.frame, _form(request))
+    """Show the form alone, which any page may have in a frame.
+
+    Its answer is in the language that the page chooses: cookies in a frame are blocked.
+    """
+    form = _form(request)
+    if chosen := request.chosen_language:
+        form = form._replace(action=f"{form.action}?{languages.PARAMETER}={chosen.tag}")
+    page = pages.bare_form(request.frame, form)
     return Response.page(HTTPStatus.OK, page, policy=pages.FRAMED)
 
 

@@ -188,6 +188,13 @@ def test_the_frame_has_a_name_and_is_as_tall_as_the_form(
         page.wait_for_timeout(50)
         assert frame.get_attribute("height") == height
         assert page.frames[1].url == f"{news}/form"
+    german = (
+        WITH_SCRIPT[0].replace("async>", 'data-language="de" data-title="Los">'),
+        WITH_SCRIPT[1],
+    )
+    with on_a_blog(browser, monkeypatch, german, runs=True) as (page, _):
+        expect(page.frame_locator("iframe").locator("html")).to_have_attribute("lang", "de")
+        expect(page.locator("iframe")).to_have_attribute("title", "Los")
     assert edge.requests() == []
 
 

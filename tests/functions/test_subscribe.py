@@ -626,6 +626,25 @@ def test_only_the_bare_form_may_be_framed_and_its_answer_replaces_the_page_aroun
     assert "frame-ancestors 'none'" in refused["headers"]["Content-Security-Policy"]
 
 
+def test_a_page_chooses_the_language_of_its_form_and_of_what_follows(edge: Edge) -> None:
+    event = api_event("GET", "/form", query={"lang": "de"}, headers={"accept": BROWSER})
+    shown = handler(event, context())
+    event = api_event(
+        "POST",
+        "/subscriptions",
+        query={"lang": "de"},
+        body=urlencode(URSULA),
+        headers={"accept": BROWSER, "content-type": FORM},
+    )
+
+    answer = handler(event, context())
+
+    assert Page(shown).action == "/prod/subscriptions?lang=de"
+    assert '<html lang="de"' in shown["body"]
+    assert '<html lang="de"' in answer["body"]
+    assert taken(edge).language == "de"
+
+
 def test_a_foreign_page_gets_the_script_from_a_cache(
     edge: Edge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,11 @@ def newsletter_language() -> str:
     return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
 
 
+def offers_pseudo_language() -> bool:
+    """Return whether readers may choose the language that only tests the layout."""
+    return os.environ.get("PSEUDO_LANGUAGE") == "true"
+
+
 @cache
 def voice() -> Voice:
     """Return the operator's own words on the sign-up page."""

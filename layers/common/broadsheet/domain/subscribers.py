@@ -190,6 +190,7 @@ class Subscriber(BaseModel):
 
     id: SubscriberId
     email: EmailAddress
+    language: str
     status: SubscriberStatus
     confirmation_issued_at: datetime | None
     confirmed_at: datetime | None
@@ -198,7 +199,6 @@ class Subscriber(BaseModel):
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
     address_issued_at: datetime | None
-    language: str
 
 
 class AskedMail(StrEnum):

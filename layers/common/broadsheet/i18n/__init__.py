@@ -62,6 +62,8 @@ class Language:
 
 
 ENGLISH = Language("en")
+# It only shows what a translation could break. As the CLDR names one read from right to left.
+PSEUDO = Language("ar-XB")
 
 
 def translatable(message: str) -> str:
@@ -69,9 +71,16 @@ def translatable(message: str) -> str:
     return message
 
 
-@cache
 def languages() -> Sequence[Language]:
-    """Return every language there is, by its tag."""
+    """Return every language that readers may choose, by its tag."""
+    from broadsheet import settings  # noqa: PLC0415 - pages alone need no pydantic
+
+    offers_pseudo = settings.offers_pseudo_language()
+    return tuple(each for each in _all() if each != PSEUDO or offers_pseudo)
+
+
+@cache
+def _all() -> Sequence[Language]:
     translated = {folder.parent.parent.name for folder in LOCALES.glob(_catalogue_file("*"))}
     return tuple(Language(tag) for tag in sorted({ENGLISH.tag, *translated}))
 

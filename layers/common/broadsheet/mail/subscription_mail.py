@@ -8,7 +8,7 @@ from broadsheet.i18n import ENGLISH, Language
 from broadsheet.mail import single_mail
 from broadsheet.mail.content import Attachment, MailContent
 
-EXPORT_NAME = "subscription.json"
+EXPORT_NAME = "subscription.json"  # as the mail says
 
 
 def render_manage_link(
@@ -29,6 +29,6 @@ def render_export(
     newsletter: Newsletter, document: bytes, language: Language = ENGLISH
 ) -> MailContent:
     """Render the mail that brings a reader's data, which are attached to it."""
-    mail = single_mail.render("export", newsletter, language, file_name=EXPORT_NAME)
+    mail = single_mail.render("export", newsletter, language)
     attachment = Attachment(file_name=EXPORT_NAME, media_type="application/json", content=document)
     return mail.model_copy(update={"attachment": attachment})

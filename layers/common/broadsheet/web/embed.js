@@ -2,6 +2,7 @@
 (() => {
   const script = document.currentScript;
   const form = new URL("form", script.src);
+  if (script.dataset.language) form.searchParams.set("lang", script.dataset.language);
   const frame = document.createElement("iframe");
   frame.src = form.href;
   frame.title = script.dataset.title || TITLE;
