@@ -134,8 +134,8 @@ bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=
 export ISSUES
 
 .PHONY: unsubscribe
-unsubscribe: .venv/.installed ## Unsubscribe readers by their ids, one a line on standard input
-	@$(operations) unsubscribe $(of_stack)
+unsubscribe: .venv/.installed ## Unsubscribe by mails to UnsubscribeMailbox, MAILS=leave.mbox, or by ids on standard input
+	@$(operations) unsubscribe $(MAILS) $(of_stack)
 
 # --- Checks ---------------------------------------------------------------------------------------
 

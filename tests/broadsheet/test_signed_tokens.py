@@ -80,10 +80,12 @@ def test_a_token_reads_as_what_was_signed() -> None:
 
 
 def test_the_signer_of_an_issue_makes_the_links_of_all_its_mails() -> None:
-    sign = signed_tokens.manage_signer(MANAGE.issue_id)
+    unsubscribe, manage = signed_tokens.mail_signer(MANAGE.issue_id)(MANAGE.subscriber_id.root)
 
-    assert sign(MANAGE.subscriber_id.root) == signed_tokens.sign_manage(MANAGE)
-    assert len(sign(MANAGE.subscriber_id.root)) <= 100
+    assert manage == signed_tokens.sign_manage(MANAGE)
+    assert signed_tokens.read_manage(manage) == MANAGE
+    assert signed_tokens.read_unsubscribe(unsubscribe).subscriber_id == MANAGE.subscriber_id
+    assert len(unsubscribe) == len(manage) <= 100
 
 
 def test_a_link_is_fresh_for_a_day_after_it_was_mailed_on_request_and_never_in_an_issue() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -38,6 +39,7 @@ PARAMETERS = {
     "OperatorAddress": "operator@second.example",
     "MonthlyBudget": "0",
     "DeliverConcurrency": "3",
+    "UnsubscribeMailbox": "leave@second.example",
 }
 BROKEN = "CREATE TABLE half (id integer); INSERT INTO nowhere VALUES (1);"
 GUIDE = REPOSITORY / "docs" / "operations.md"
@@ -114,12 +116,17 @@ def rows(town: Town, query: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture(scope="module")
 def smoke_test(second: Town) -> str:
-    """What the operator's command prints, with the credentials of an account."""
+    """What the operator's command prints."""
+    return as_operator(second, f"make smoke STACK={STACK}")
+
+
+def as_operator(second: Town, command: str) -> str:
+    """Run an operator's command with the credentials of an account."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in isolation.without_aws({}).items():
             patch.setenv(name, value)
         patch.setenv("AWS_ENDPOINT_URL", second.stack.state.emulator_url)
-        return readme.run(f"make smoke STACK={STACK}", second.stack.state.folder)
+        return readme.run(command, second.stack.state.folder)
 
 
 def test_a_smoke_test_of_a_new_stack_walks_the_path_that_the_guide_shows(smoke_test: str) -> None:
@@ -178,6 +185,27 @@ def test_a_second_stack_shares_nothing_with_the_first(town: Town, second: Town) 
     assert issue.title not in titles
     refused = second.ask("POST", "/issues", body="{}", headers=town.as_author)
     assert refused.status == 403
+
+
+def test_a_reader_leaves_by_a_mail_to_the_stacks_mailbox(second: Town, tmp_path: Path):
+    reader = second.reader()
+    reader.sign_up()
+    reader.confirm()
+    until(lambda: status_of(second, reader.email) == "confirmed", what="a confirmed reader")
+    header = reader.the_copy(second.publish().sent()).header("List-Unsubscribe")
+    subject = re.findall(r"<mailto:leave@second\.example\?subject=(\S+)>", header)[0]
+    (tmp_path / "leave.eml").write_text(f"Subject: {unquote(subject)}\n\n")
+
+    said = as_operator(second, f"make unsubscribe MAILS={tmp_path}/leave.eml STACK={STACK}")
+
+    assert "Asked to unsubscribe: 1." in said
+    until(lambda: status_of(second, reader.email) == "unsubscribed", what="a reader who left")
+
+
+def status_of(town: Town, email: str) -> object:
+    with psycopg.connect(town.stack.database_url) as connection:
+        query = b"SELECT status::text FROM subscribers WHERE email = %s"
+        return connection.execute(query, [email]).fetchall()[0][0]
 
 
 @dataclass(frozen=True)

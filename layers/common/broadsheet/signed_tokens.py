@@ -78,17 +78,41 @@ def read_confirmation(text: str) -> ConfirmationToken:
 
 def sign_unsubscribe(token: UnsubscribeToken) -> str:
     """Return the token for an unsubscribe link; short, since it goes into a header."""
-    return unsubscribe_signer(token.issue_id)(token.subscriber_id.root)
+    return mail_signer(token.issue_id)(token.subscriber_id.root)[0]
 
 
-def unsubscribe_signer(issue_id: IssueId) -> Callable[[UUID], str]:
-    """Return what signs an issue's unsubscribe tokens, by subscriber, with the key of now.
+def mail_signer(issue_id: IssueId) -> Callable[[UUID], tuple[str, str]]:
+    """Return what signs the unsubscribe and the manage token of an issue's mail, by subscriber.
 
-    It serves one claim: each mail has a token, and looking for the key would take longer than
-    signing.
+    It serves one claim, with the key of now: each mail has both tokens, and looking for the key
+    would take longer than signing.
     """
-    sign, issue = _signer("unsubscribe").sign, issue_id.root.bytes
-    return lambda subscriber_id: sign(_encode(subscriber_id.bytes + issue)).decode()
+    unsubscribe, manage = _signature("unsubscribe"), _signature("manage")
+    issue = issue_id.root.bytes
+
+    def sign(subscriber_id: UUID) -> tuple[str, str]:
+        payload = _encode(subscriber_id.bytes + issue)
+        return (
+            (b"%b.%b" % (payload, unsubscribe(payload))).decode(),
+            (b"%b.%b" % (payload, manage(payload))).decode(),
+        )
+
+    return sign
+
+
+def _signature(purpose: str) -> Callable[[bytes], bytes]:
+    """Return what makes the signatures that ``_signer`` makes, in half the time.
+
+    The key's part of the HMAC is computed once.
+    """
+    prepared = hmac.new(_signer(purpose).secret_keys[-1], digestmod="sha256")
+
+    def sign(payload: bytes) -> bytes:
+        signature = prepared.copy()
+        signature.update(payload)
+        return _encode(signature.digest())
+
+    return sign
 
 
 def read_unsubscribe(text: str) -> UnsubscribeToken:
@@ -152,17 +176,11 @@ def read_browser(text: str) -> list[UUID]:
 def sign_manage(token: ManageToken) -> str:
     """Return the token for a link to the page that manages a subscription."""
     if token.issued_at is None:
-        return manage_signer(token.issue_id)(token.subscriber_id.root)
+        return mail_signer(token.issue_id)(token.subscriber_id.root)[1]
     milliseconds = round(token.issued_at.timestamp() * 1000)
     return _sign(
         "manage", token.subscriber_id.root.bytes + milliseconds.to_bytes(_MILLISECONDS_BYTES)
     )
-
-
-def manage_signer(issue_id: IssueId) -> Callable[[UUID], str]:
-    """Return what signs an issue's manage tokens, by subscriber; as ``unsubscribe_signer``."""
-    sign, issue = _signer("manage").sign, issue_id.root.bytes
-    return lambda subscriber_id: sign(_encode(subscriber_id.bytes + issue)).decode()
 
 
 def read_manage(text: str) -> ManageToken:

@@ -33,7 +33,7 @@ TEMPLATE_DEFAULTS: dict[str, str] = {
     "manage_token": "",
     **BRACES,
 }
-# The whole link, in templates that were rendered before version 0.2.0: its page and its token are
+# The whole link, in templates that version 0.1.0 rendered: its page and its token are
 # two variables since, so that a mail's entry holds the token once.
 _WHOLE_LINK = {
     "unsubscribe_url_html": "#",

@@ -189,9 +189,8 @@ def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
 
 
 def _tokens_of(issue_id: IssueId) -> Callable[[UUID], Tokens]:
-    unsubscribe = signed_tokens.unsubscribe_signer(issue_id)
-    manage = signed_tokens.manage_signer(issue_id)
-    return lambda subscriber_id: Tokens(unsubscribe(subscriber_id), manage(subscriber_id))
+    sign = signed_tokens.mail_signer(issue_id)
+    return lambda subscriber_id: Tokens(*sign(subscriber_id))
 
 
 def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[Delivery]) -> None:
