@@ -8,7 +8,9 @@ ALTER TABLE subscribers ALTER COLUMN name DROP NOT NULL;
 -- The archive's entry of an issue whose page is stored, as the archive's index has it; NULL without
 -- a page. What an issue's page should be follows from the issue's own columns, so that whatever
 -- changes them, older code included, leaves the page owed.
-ALTER TABLE issues ADD COLUMN archived jsonb;
+ALTER TABLE issues
+    ADD COLUMN archived jsonb,
+    ADD COLUMN is_archiving boolean NOT NULL DEFAULT false; -- what is stored may differ by now
 
 -- Sign-ups: when a mail that waits for SES's rate has its turn.
 ALTER TABLE sign_ups ADD COLUMN mail_at timestamptz;
