@@ -29,7 +29,7 @@ _PROFILE = """
 # OFFSET 0 keeps PostgreSQL from reading the whole ledger instead.
 _LISTS: dict[str, LiteralString] = {
     "consents": """
-        SELECT consents.request_id, consents.change::text, consents.at,
+        SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
                consents.issue_id, issues.title AS issue_title, consents.way
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
@@ -37,7 +37,7 @@ _LISTS: dict[str, LiteralString] = {
         ORDER BY consents.at, consents.id
     """,
     "requests": """
-        SELECT request_id, kind, received_at, source_network, mail_granted, mail_owed
+        SELECT request_id, kind, received_at, source_network, mail_granted, mail_at, mail_owed
         FROM sign_ups
         WHERE subscriber_id = %(id)s
         ORDER BY received_at, request_id
@@ -112,6 +112,10 @@ def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
 
 
 _DELETIONS: tuple[LiteralString, ...] = (
+    """
+    DELETE FROM wrong_codes
+    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
+    """,
     "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
     """
     DELETE FROM wrong_codes
