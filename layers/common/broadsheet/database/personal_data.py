@@ -31,7 +31,7 @@ _LISTS: dict[str, LiteralString] = {
     "consents": """
         SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
-               consents.issue_id, issues.title AS issue_title
+               consents.issue_id, issues.title AS issue_title, consents.way
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
         WHERE consents.subscriber_id = %(id)s
         ORDER BY consents.at, consents.id
@@ -117,6 +117,10 @@ _DELETIONS: tuple[LiteralString, ...] = (
     WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
     """,
     "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
+    """
+    DELETE FROM wrong_codes
+    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
+    """,
     "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
     "DELETE FROM consents WHERE subscriber_id = %(id)s",
     "DELETE FROM subscribers WHERE id = %(id)s",
@@ -127,6 +131,13 @@ def delete_before(connection: Connection, subscriber_id: SubscriberId, before: d
     """Delete what is older than a time about somebody who has come back since."""
     for statement in (
         "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
+        """
+        DELETE FROM wrong_codes
+        WHERE sign_up_id IN (
+            SELECT request_id FROM sign_ups
+            WHERE subscriber_id = %(id)s AND received_at <= %(before)s
+        )
+        """,
         "DELETE FROM sign_ups WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
         "DELETE FROM consents WHERE subscriber_id = %(id)s AND at <= %(before)s",
     ):
