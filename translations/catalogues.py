@@ -77,10 +77,10 @@ def untranslated(language: str) -> list[str]:
 def update(language: str, texts: Catalog) -> None:
     """Add what is new in the texts to a language's catalogue, and remove what is gone.
 
-    A text that was changed keeps its old translation, marked as fuzzy.
+    Nothing is guessed from similar texts: a wrong guess is easily taken for a translation.
     """
     catalog = read(language)
-    catalog.update(texts)
+    catalog.update(texts, no_fuzzy_matching=True)
     catalog.obsolete.clear()
     file = file_of(language)
     file.parent.mkdir(parents=True, exist_ok=True)

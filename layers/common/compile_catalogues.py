@@ -1,6 +1,6 @@
 """Compiles catalogues (.po) for gettext (.mo), by nothing but the standard library.
 
-The layer's Makefile calls it where only Python and pip are: docs/decisions/0031. It reads what
+The layer's Makefile calls it where only Python and pip are: docs/decisions/0032. It reads what
 ``make catalogues`` writes; a catalogue of another form stops the build.
 """
 

@@ -26,7 +26,8 @@ class Evidence:
     ``possibly_gone``: those for whom it never became known. ``reads``: the recipients that each
     claim read, and when it began to read. ``ledger``: our own, only for comparison. ``throttles``:
     refusals by SES's bucket, not by a planned fault. ``open_batches``: at the end, after every
-    thaw. ``errors``: the errors in the environments' logs: function, kind, and where raised.
+    thaw. ``archived``, ``to_archive``: the id and version of each issue in the archive, and of each
+    that should be. ``errors``: those in the environments' logs: function, kind, and where raised.
     """
 
     issue_id: str = ""
@@ -49,6 +50,8 @@ class Evidence:
     versions: Versions = field(default_factory=Versions)
     throttles: int = 0
     open_batches: int = 0
+    archived: set[tuple[str, int]] = field(default_factory=set)
+    to_archive: set[tuple[str, int]] = field(default_factory=set)
     errors: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     scale: float = 1.0
     dead_letters: int = 0
@@ -117,6 +120,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
             possibly_twice=evidence.possibly_twice if plan.loses_events else set(),
         ),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
+        *_archived_wrongly(evidence),
         *(
             [f"{evidence.open_batches} batches are open at the end"]
             if evidence.open_batches
@@ -172,6 +176,12 @@ def _mailed_wrongly(evidence: Evidence) -> list[str]:
             else []
         ),
     ]
+
+
+def _archived_wrongly(evidence: Evidence) -> list[str]:
+    if not evidence.has_ended or evidence.archived == evidence.to_archive:
+        return []
+    return [f"the archive has {evidence.archived} instead of {evidence.to_archive}"]
 
 
 def _unbalanced(evidence: Evidence) -> list[str]:

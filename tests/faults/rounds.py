@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from broadsheet.storage import archive
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from ses_server import database as ses_database
@@ -482,6 +483,15 @@ def _gather(playing: Play) -> None:
     evidence.open_batches = stage.rows(
         "SELECT count(*) AS number FROM delivery_batches WHERE state <> 'closed'"
     )[0]["number"]
+    evidence.to_archive = {
+        (row["id"], row["version"])
+        for row in stage.rows(
+            "SELECT id::text, version FROM issues"
+            " WHERE frozen_at IS NOT NULL AND status <> 'canceled'"
+        )
+    }
+    pages = (archive.find_page(entry.id) for entry in archive.read_index().issues)
+    evidence.archived = {(str(page.issue.id), page.issue.version) for page in pages if page}
     evidence.scale = playing.pace.scale
     evidence.dead_letters = _dead_letters(playing)
     evidence.errors = _errors(playing.folder / points.LOG)

@@ -157,7 +157,7 @@ class Stage:
 
     @contextmanager
     def queues(self, name: str) -> Iterator[dict[str, str]]:
-        """Make a round's queues; yield the environment variables that name them."""
+        """Make a round's queues and its bucket; yield the environment variables that name them."""
         urls: dict[str, str] = {}
         for queue in QUEUE_NAMES:
             dead = self._make_queue(f"{name}-{queue}-dead".lower())
@@ -165,8 +165,10 @@ class Stage:
             urls[f"{queue}_QUEUE_URL"] = self._make_queue(f"{name}-{queue}".lower())
         self.topic = self._make_topic(name, urls["FEEDBACK_QUEUE_URL"])
         self.publish_events()
+        bucket = f"content-of-{name}".lower()
+        boto3.client("s3").create_bucket(Bucket=bucket)
         try:
-            yield urls
+            yield urls | {"CONTENT_BUCKET": bucket}
         finally:
             self.hold_events()
             self.sns.delete_topic(TopicArn=self.topic)
@@ -357,5 +359,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
         "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
         "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
         "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+        "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "500",
+        "CONFIRMATIONS_PER_HOUR": "0",
         "SEND_RATE_SHARE": "1",
     }

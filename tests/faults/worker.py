@@ -25,6 +25,7 @@ from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock, secrets
+from broadsheet.mail import public_issue  # noqa: F401 - dispatch imports it when it archives
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import sqs
 from broadsheet.telemetry import InvocationFailed, log_failure, logger

@@ -304,7 +304,7 @@ class Before:
         for key, document in self.documents.items():
             bucket.put(key, json.dumps(document).encode(), "application/json")
         cloud.rows(
-            "UPDATE issues SET archived = %(archived)s WHERE id = %(id)s",
+            "UPDATE issues SET archived = %(archived)s, is_archiving = false WHERE id = %(id)s",
             archived=Jsonb(self.archived) if self.archived else None,
             id=self.issue_id,
         )
@@ -335,6 +335,32 @@ def killed_at(
         with pytest.raises(Killed) if point else nullcontext():
             tick(issue_id)
     return calls
+
+
+@pytest.mark.parametrize("key", ["archive/pages/", "archive/index.json"])
+def test_an_issue_that_is_canceled_while_its_page_is_written_leaves_the_archive(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    put = bucket.put
+    answers: list[int] = []
+
+    def interrupted(written: str, content: bytes, media_type: str) -> None:
+        if written.startswith(key) and not answers:
+            # At once: nobody waits for S3 to act on the issue.
+            cloud.rows("SELECT FROM issues WHERE id = %(id)s FOR UPDATE NOWAIT", id=issue_id)
+            answers.append(act_on(issue_id, "cancel")["statusCode"])
+        put(written, content, media_type)
+
+    monkeypatch.setattr(bucket, "put", interrupted)
+
+    tick(issue_id)
+    tick(issue_id)
+
+    assert answers == [202]
+    assert stored() == {"archive/index.json": {"issues": []}}
+    assert clocks() == []
 
 
 def test_two_issues_that_are_archived_at_once_are_both_in_the_index(

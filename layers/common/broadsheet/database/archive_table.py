@@ -2,7 +2,9 @@
 
 A page is owed while what is stored (``archived``) differs from what should be: the current version,
 under the current slug, of an issue that has begun, and nothing of one that was canceled or that its
-author keeps out of the archive. Nothing has to be marked, so nothing can be left unmarked.
+author keeps out of the archive. So whatever changes an issue needs to mark nothing. While a page is
+written or removed, ``is_archiving`` keeps it owed. No lock of the issue's row is needed meanwhile,
+for which sending would wait.
 """
 
 from __future__ import annotations
@@ -27,12 +29,15 @@ _LOCK = 6_287_391_544_006  # any number that no other lock has
 _WANTED = sql.SQL("(frozen_at IS NOT NULL AND archive AND status <> 'canceled')")
 _OWED = sql.SQL(
     """
-    CASE
-        WHEN {wanted} THEN archived IS NULL
-            OR archived ->> 'version' <> version::text
-            OR archived ->> 'slug' <> slug
-        ELSE archived IS NOT NULL
-    END
+    (
+        is_archiving
+        OR CASE
+            WHEN {wanted} THEN archived IS NULL
+                OR archived ->> 'version' <> version::text
+                OR archived ->> 'slug' <> slug
+            ELSE archived IS NOT NULL
+        END
+    )
     """
 ).format(wanted=_WANTED)
 _FIND = sql.SQL(
@@ -45,14 +50,21 @@ _FIND = sql.SQL(
 _FIND_ALL = sql.SQL(
     "SELECT id FROM issues WHERE {owed} ORDER BY frozen_at DESC NULLS FIRST, id"
 ).format(owed=_OWED)
+_BEGIN = sql.SQL(
+    """
+    UPDATE issues
+    SET is_archiving = true, archived = CASE WHEN {wanted} THEN archived END
+    WHERE id = %(id)s AND {owed}
+    """
+).format(wanted=_WANTED, owed=_OWED)
 _RECORD = sql.SQL(
     """
-    UPDATE issues SET archived = %(archived)s
+    UPDATE issues SET is_archiving = false, archived = %(archived)s
     WHERE id = %(id)s AND version = %(version)s AND slug = %(slug)s AND {wanted}
     """
 ).format(wanted=_WANTED)
 _RECORD_REMOVAL = sql.SQL(
-    "UPDATE issues SET archived = NULL WHERE id = %(id)s AND NOT {wanted}"
+    "UPDATE issues SET is_archiving = false WHERE id = %(id)s AND NOT {wanted}"
 ).format(wanted=_WANTED)
 
 
@@ -96,15 +108,23 @@ def find_archived(connection: Connection) -> Sequence[ArchivedIssue]:
             """
             SELECT archived FROM issues
             WHERE archived IS NOT NULL
-            ORDER BY frozen_at DESC, id
+
             """
         ).fetchall()
     return [ArchivedIssue.model_validate(row) for row in rows]
 
 
-def record(connection: Connection, entry: ArchivedIssue) -> bool:
-    """Note that an issue's page is stored; return False if another one is wanted by now."""
-    recorded = connection.execute(
+def begin(connection: Connection, issue_id: IssueId) -> None:
+    """Note that an owed page is about to be written or removed; until it is recorded, it is owed.
+
+    A page to be removed is no longer listed.
+    """
+    connection.execute(_BEGIN, {"id": issue_id.root})
+
+
+def record(connection: Connection, entry: ArchivedIssue) -> None:
+    """Note that an issue's page is stored, unless another one is wanted by now."""
+    connection.execute(
         _RECORD,
         {
             "id": entry.id.root,
@@ -113,9 +133,8 @@ def record(connection: Connection, entry: ArchivedIssue) -> bool:
             "archived": Jsonb(entry.model_dump(mode="json")),
         },
     )
-    return recorded.rowcount == 1
 
 
-def record_removal(connection: Connection, issue_id: IssueId) -> bool:
-    """Note that an issue has no page; return False if one is wanted by now."""
-    return connection.execute(_RECORD_REMOVAL, {"id": issue_id.root}).rowcount == 1
+def record_removal(connection: Connection, issue_id: IssueId) -> None:
+    """Note that an issue has no page, unless one is wanted by now."""
+    connection.execute(_RECORD_REMOVAL, {"id": issue_id.root})

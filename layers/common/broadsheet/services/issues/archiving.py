@@ -1,7 +1,8 @@
 """Writes and removes the archive's pages, as work that is owed until it is done.
 
 It may end at any point, and is then done again with the same result. A page is stored before the
-index names it, and removed after the index has stopped naming it; the database notes both last.
+index names it, and removed after the index has stopped naming it. The database notes first that
+work has begun, and last that it is done.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def settle(connection: Connection, issue_id: IssueId) -> bool:
     if owed is None:
         return True
     try:
+        archive_table.begin(connection, issue_id)
         if owed.is_wanted:
             _write(connection, owed)
         else:
@@ -65,23 +67,28 @@ def _write(connection: Connection, owed: OwedPage) -> None:
         archive.store_page(page)
         if owed.archived is not None and owed.archived.slug != owed.slug:
             archive.store_redirect(f"/archive/{owed.archived.slug}", owed.slug)
-        if archive_table.record(connection, page.issue):  # else it stays owed, in another form
-            _store_index(connection)
+        _store_index(connection, owed.id, page.issue)
+        archive_table.record(connection, page.issue)
     logger.info("archived", issue_id=str(owed.id), version=owed.version)
 
 
 def _remove(connection: Connection, issue_id: IssueId) -> None:
     with connection.transaction():
         archive_table.lock(connection)
-        if archive_table.record_removal(connection, issue_id):
-            _store_index(connection)
-            archive.remove_page(issue_id)
+        owed = archive_table.find_owed(connection, issue_id)
+        if owed is None or owed.is_wanted:
+            return
+        _store_index(connection, issue_id)
+        archive.remove_page(issue_id)
+        archive_table.record_removal(connection, issue_id)
     logger.info("removed from the archive", issue_id=str(issue_id))
 
 
-def _store_index(connection: Connection) -> None:
-    issues = tuple(archive_table.find_archived(connection))
-    archive.store_index(ArchiveIndex(issues=issues))
+def _store_index(connection: Connection, issue_id: IssueId, *changed: ArchivedIssue) -> None:
+    """Store the index of all issues with pages, of which one has changed or gone."""
+    others = (each for each in archive_table.find_archived(connection) if each.id != issue_id)
+    issues = sorted([*others, *changed], key=lambda each: (each.published_at, each.id.root))
+    archive.store_index(ArchiveIndex(issues=tuple(reversed(issues))))
 
 
 def _page(owed: OwedPage, written: IssueVersion | None) -> ArchivePage:
