@@ -8,6 +8,7 @@ import pytest
 
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
 from functions.archive.app import handler as archive
+from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
@@ -109,6 +110,16 @@ def test_a_page_that_was_not_found_can_be_read_in_another_language(edge: Edge) -
 
     assert (answer["statusCode"], language_of(answer)) == (404, "de")
     assert 'href="?lang=en&amp;a=1"' in answer["body"]
+
+
+def test_what_is_kept_for_everybody_remembers_nobodys_choice(edge: Edge) -> None:
+    event = api_event("GET", "/archive", headers=BROWSER, query={"lang": "de"})
+
+    answer = archive(event, context())
+
+    assert (answer["statusCode"], language_of(answer)) == (200, "en")
+    assert answer["headers"]["Cache-Control"].startswith("public")
+    assert not cookies_of(answer)
 
 
 def test_a_reader_is_written_to_in_the_language_of_the_page(edge: Edge) -> None:
