@@ -8,7 +8,6 @@ import pytest
 
 from broadsheet.domain.requests import SubscribeRequest, subscriber_request
 from functions.archive.app import handler as archive
-from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context
