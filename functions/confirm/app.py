@@ -55,7 +55,8 @@ def confirm(request: Request) -> Response:
         return _accept(request, token, "api")
     if _is_pressed_by_script(request) and _PRESSED_AGAIN not in request.query:
         action = _action(request, {"token": request.query["token"], _PRESSED_AGAIN: "1"})
-        return Response.page(HTTPStatus.FORBIDDEN, pages.confirm(request.frame, action))
+        page = pages.confirm(request.frame, action, asks_again=True)
+        return Response.page(HTTPStatus.FORBIDDEN, page)
     return _accept(request, token, "button")
 
 

@@ -184,14 +184,16 @@ def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
     return _render("check_your_inbox.html", frame, **waiting._asdict())
 
 
-def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
+def confirm(
+    frame: Frame, action: str, *, submits_itself: bool = False, asks_again: bool = False
+) -> str:
     """Return a page with one button, which posts to ``action`` with its token.
 
-    ``submits_itself``: a script posts it, which its ``policy`` has to allow.
+    ``submits_itself``: a script posts it, which its ``policy`` has to allow. ``asks_again``: it was
+    pressed, and not by a person as far as the browser says.
     """
-    return _render(
-        "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""
-    )
+    script = SUBMIT_SCRIPT if submits_itself else ""
+    return _render("confirm.html", frame, action=action, script=script, asks_again=asks_again)
 
 
 def confirmed(frame: Frame, *, sign_up_url: str) -> str:
