@@ -40,12 +40,15 @@ def up(state: State, arguments: argparse.Namespace) -> None:
 
     If the stack is up, only print where everything is.
     """
-    if state.holder() is not None:
+    if state.holder() is not None and not _is_ending(state):
         if state.deployment is None:
             raise AlreadyRunningError
         welcome(state)
         print(RUNS_ALREADY)
         return
+    if state.holder() is not None:
+        print("The stack is still ending; waiting for it.", flush=True)
+        stack.await_end(state)
     themes.check(deployment.theme())
     print("Starting the stack" + ("" if arguments.detach else "; Ctrl-C ends it") + ".", flush=True)
     if arguments.detach:
@@ -56,6 +59,13 @@ def up(state: State, arguments: argparse.Namespace) -> None:
         )
     else:
         Supervisor(state, when_up=lambda: welcome(state)).run()
+
+
+def _is_ending(state: State) -> bool:
+    """Return whether the stack is ending, or about to: one of its processes was killed."""
+    if state.deployment is not None and not stack.answers(state):
+        stack.await_notice(state)
+    return state.is_ending
 
 
 def supervise(state: State, _: argparse.Namespace) -> None:
@@ -72,6 +82,9 @@ def status(state: State, _: argparse.Namespace) -> int:
     """Print where everything of a running stack is. Exit with 0 when it is up, else with 1."""
     if state.holder() is None:
         print("The stack is down: `make up` starts it.")
+        return 1
+    if _is_ending(state):
+        print("The stack is ending.")
         return 1
     if state.deployment is None:
         print("The stack is starting.")

@@ -23,6 +23,7 @@ from local.state import Deployment, KeptSecrets, State, write_private
 from operations import authors, themes
 from ses_server.control import Control
 from ses_server.publishing import Topic
+from ses_server.server import REPUBLISHED_HOURS
 
 STACK = "broadsheet"
 APPLICATION_ROLE = "broadsheet"
@@ -54,7 +55,8 @@ def deploy(
     """Deploy a built template, and make it ready to be called.
 
     If the emulator can't update the stack, it is deleted and deployed again, and ``say`` is called
-    with a message. The signing keys and authors always stay the same.
+    with a message. The signing keys and authors always stay the same. What a lost queue held is
+    sent again, as far as it is known elsewhere.
     """
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
@@ -77,13 +79,33 @@ def deploy(
         state.keep_author_token(token)
     keep_secrets(state, aws, outputs)
     _prepare_ses(state, aws, resources, outputs)
-    # When the stack comes up, dispatch starts the clock of every open issue.
-    aws.functions.invoke(
-        FunctionName=outputs["DispatchFunctionName"], InvocationType="Event", Payload=b"{}"
-    )
+    ticks: list[dict[str, str]] = [{}]  # starts the clock of every open issue
+    if state.has_lost_queues:
+        ticks += [{"issue_id": issue_id} for issue_id in clear_releases(database_url)]
+        Control(state.ses_url).republish_events(REPUBLISHED_HOURS)
+        state.forget_lost_queues()
+    for tick in ticks:
+        aws.functions.invoke(
+            FunctionName=outputs["DispatchFunctionName"],
+            InvocationType="Event",
+            Payload=json.dumps(tick),
+        )
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def clear_releases(database_url: str) -> set[str]:
+    """Clear the marks of batches whose pointers were lost with their queue; return their issues.
+
+    Dispatch then releases them at once, and not as late as it takes a pointer for lost.
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        cleared = connection.execute(
+            "UPDATE delivery_batches SET released_at = NULL"
+            " WHERE state = 'waiting' AND released_at IS NOT NULL RETURNING issue_id"
+        )
+        return {str(issue_id) for (issue_id,) in cleared}
 
 
 def theme() -> str:
@@ -141,6 +163,7 @@ def _create_or_update(
         say("the emulator can't update the stack: deleting it and deploying it again")
         state.withdraw_deployment()
         _delete(aws)
+        state.note_lost_queues()
         if _sam_deploy(state, template, parameters, log):
             return
     raise DeploymentError(f"sam deploy failed; the whole output is in {log}\n{tail(log, 30)}")

@@ -21,12 +21,19 @@ GUARDED = REPOSITORY / "local" / "iam" / "emulator.py"
 ENDED_IN_ORDER = "ended-in-order"
 
 
+def has_lost_its_state(state: State) -> bool:
+    """Return whether the emulator ran before and was killed."""
+    folder = state.folder / "emulator"
+    return folder.exists() and not (folder / ENDED_IN_ORDER).exists()
+
+
 def start(state: State) -> Child:
     """Start the emulator, with the state of its last run when that ended in order."""
     folder = state.folder / "emulator"
     saved = folder / "saved"
     marker = folder / ENDED_IN_ORDER
     if not marker.exists():
+        state.note_lost_queues()
         shutil.rmtree(saved, ignore_errors=True)
     marker.unlink(missing_ok=True)
     saved.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,9 @@ import psutil
 # processes that survive a kill -9 of the supervisor are found, and no others are ended.
 MARK = "BROADSHEET_STACK_OF"
 POLL_SECONDS = 0.05
+# The emulator's poller says so of each queue until its concurrency is set as a number, right after
+# a deployment (deployment._put_concurrencies).
+NOISE = "ESM SQS poller error: '>=' not supported between instances of"
 
 
 class ChildError(Exception):
@@ -116,7 +119,7 @@ def end_leftovers(state_folder: Path) -> int:
 def tail(log: Path, lines: int = 15) -> str:
     """Return the end of a log, indented."""
     text = log.read_text(errors="replace") if log.exists() else ""
-    shown = [line for line in text.splitlines() if line.strip()]
+    shown = [line for line in text.splitlines() if line.strip() and NOISE not in line]
     return "\n".join(f"    {line}" for line in shown[-lines:])
 
 

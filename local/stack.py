@@ -10,27 +10,38 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from local import build, deployment, emulator, isolation, logs, postgres, processes
 from local.aws import Aws
 from local.processes import Child, ChildError
 from local.state import REPOSITORY, STATE_VARIABLE, AlreadyRunningError, Deployment, State
+from ses_server.control import Control
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_DATABASE = signal.SIGUSR1
 START_DATABASE = signal.SIGUSR2
 
 WATCH_SECONDS = 0.5
+NOTICE_SECONDS = 10  # a busy supervisor collects logs first
 START_SECONDS = 30
 STOP_SECONDS = 180  # the emulator waits for every running call
 DATABASE_SECONDS = 30
 MAX_LOG_BYTES = 20_000_000
+TAKEN_EVERY_SECONDS = 5.0
+TAKEN_MARGIN = timedelta(seconds=5)  # from SES's call of the topic to its message in the queue
+
+LOST = """\
+  The emulator was killed, and lost its queues. Issues go on at once, and SES's events come again;
+  sign-ups, confirmations and unsubscribes that had not been applied are lost, unlike on AWS.
+"""
 
 
 def show(text: str) -> None:
@@ -52,6 +63,7 @@ class Supervisor:
         self._postgres: postgres.Postgres | None = None
         self._wants_database = True
         self._children: list[Child] = []
+        self._looks_again_at = 0.0
 
     def run(self) -> None:
         """Start and deploy everything, then watch it until a signal ends it.
@@ -63,6 +75,7 @@ class Supervisor:
             # Processes started from here on can be found again, see processes.MARK.
             os.environ[processes.MARK] = str(self._state.folder)
             self._obey_signals()
+            self._state.withdraw_end()
             self._state.withdraw_deployment()
             if count := processes.end_leftovers(self._state.folder):
                 show(f"  ended {count} processes of an earlier run")
@@ -73,9 +86,19 @@ class Supervisor:
                 self._when_up()
                 self._watch()
             except AskedToEnd:
+                self._note("the stack ends, as it was asked to")
                 show("\nEnding the stack; its data is kept.")
+            except Exception as error:
+                self._note(f"the stack ends: {error}")
+                raise
             finally:
+                self._state.announce_end()
                 self._state.withdraw_deployment()
+
+    def _note(self, text: str) -> None:
+        """Keep what happens to the stack in the functions' log, which the next start keeps."""
+        now = int(time.time() * 1000)
+        logs.keep(self._state.function_log, [logs.LogLine(at=now, function="stack", text=text)])
 
     def _start(self, ending: ExitStack) -> None:
         pool = ending.enter_context(ThreadPoolExecutor(max_workers=1))
@@ -91,9 +114,12 @@ class Supervisor:
                 *("ses", "local.iam.ses", "--mailbox", self._state.mailbox),
                 *("--port", str(self._state.ports().ses)),
                 *("--roles", self._state.roles, "--calls", self._state.calls),
+                *("--republished-hours", "0"),  # deployment.deploy knows whether the queue is gone
                 ending=ending,
                 port=self._state.ports().ses,
             )
+        if emulator.has_lost_its_state(self._state):
+            show(LOST)
         with self._step("AWS emulator"):
             child = emulator.start(self._state)
             ending.callback(emulator.stop, child, self._state)
@@ -141,7 +167,18 @@ class Supervisor:
                         f"with it; `make up` starts it again.\n{child.last_words()}"
                     )
             self._take_logs()
+            self._notice_taken_events()
             time.sleep(WATCH_SECONDS)
+
+    def _notice_taken_events(self) -> None:
+        deployed = self._state.deployment
+        if deployed is None or time.monotonic() < self._looks_again_at:
+            return
+        self._looks_again_at = time.monotonic() + TAKEN_EVERY_SECONDS
+        with suppress(BotoCoreError, ClientError, HTTPError):
+            note_taken_events(
+                self._aws, deployed.outputs["FeedbackQueueUrl"], Control(self._state.ses_url)
+            )
 
     def _supply_database(self) -> None:
         server = self._postgres
@@ -361,6 +398,52 @@ def reload(state: State) -> None:
     template = build.build(state.build, state.logs / "build.log")
     deployed = deployment.deploy(state, stack.aws, template, database_url=database_url, say=show)
     state.publish_deployment(deployed)
+
+
+def note_taken_events(
+    aws: Aws, feedback_queue_url: str, control: Control, margin: timedelta = TAKEN_MARGIN
+) -> None:
+    """Say to SES which of its events are taken in, once their queue is empty.
+
+    They need not be published again when the queue is lost later.
+    """
+    before = datetime.now(UTC) - margin
+    counts = aws.sqs.get_queue_attributes(
+        QueueUrl=feedback_queue_url,
+        AttributeNames=[
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ],
+    )["Attributes"]
+    if not any(map(int, counts.values())):
+        control.events_are_taken(before)
+
+
+def answers(state: State) -> bool:
+    """Return whether everything that a stack listens with answers."""
+    return all(_answers(port) for _, port in state.ports())
+
+
+def await_notice(state: State) -> None:
+    """Wait until the supervisor has noticed that a process of the stack doesn't answer.
+
+    Raises ``ChildError`` when it doesn't notice.
+    """
+    deadline = time.monotonic() + NOTICE_SECONDS
+    while state.deployment is not None and not answers(state):
+        if time.monotonic() > deadline:
+            raise ChildError("The stack does not answer: `make down` ends it, `make up` starts it.")
+        time.sleep(processes.POLL_SECONDS)
+
+
+def await_end(state: State) -> None:
+    """Wait until an ending stack has ended. Raises ``ChildError`` when it takes too long."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (supervisor := state.holder()) is not None and state.is_ending:
+        if time.monotonic() > deadline:
+            raise ChildError(f"Process {supervisor} is still ending: try again later.")
+        time.sleep(processes.POLL_SECONDS)
 
 
 def _answers(port: int) -> bool:

@@ -177,6 +177,32 @@ class State:
                 )
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the process that has locked the folder is ending the stack."""
+        return (self.folder / "ending").exists()
+
+    def announce_end(self) -> None:
+        """Say that the stack is ending, until the folder is locked again."""
+        (self.folder / "ending").touch()
+
+    def withdraw_end(self) -> None:
+        """Say that the stack is no longer ending."""
+        (self.folder / "ending").unlink(missing_ok=True)
+
+    @property
+    def has_lost_queues(self) -> bool:
+        """Whether queues were lost, and what they held was not sent again yet."""
+        return (self.folder / "lost-queues").exists()
+
+    def note_lost_queues(self) -> None:
+        """Remember that queues are lost, until what they held has been sent again."""
+        (self.folder / "lost-queues").touch()
+
+    def forget_lost_queues(self) -> None:
+        """Remember that what lost queues held has been sent again."""
+        (self.folder / "lost-queues").unlink(missing_ok=True)
+
+    @property
     def secrets(self) -> KeptSecrets | None:
         """The kept values of the stack's secrets, or None."""
         kept = _read(self.folder / "secrets.json")

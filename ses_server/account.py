@@ -5,8 +5,8 @@ import json
 import sqlite3
 import time
 from base64 import b32encode
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 
 from ses_server import addresses
 
@@ -30,6 +30,21 @@ class Account:
     strict_configuration_sets: bool = False
     enforcement_status: str = "HEALTHY"  # or PROBATION, SHUTDOWN: a review by SES
     signature_seconds: float = 300.0
+
+
+def keep_changes(connection: sqlite3.Connection, changes: Mapping[str, object]) -> None:
+    """Keep changes of the account's fields, which hold after a restart too."""
+    connection.execute(
+        "INSERT INTO changed_limits VALUES (1, ?)"
+        " ON CONFLICT (only_row) DO UPDATE SET changes = json_patch(changes, excluded.changes)",
+        (json.dumps(dict(changes)),),
+    )
+
+
+def with_changes(connection: sqlite3.Connection, account: Account) -> Account:
+    """Return an account with the changes that were kept."""
+    kept = connection.execute("SELECT changes FROM changed_limits").fetchone()
+    return replace(account, **json.loads(kept["changes"])) if kept else account
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -192,6 +193,10 @@ class Control:
         """Publish the events of the last ``hours`` again, and return their number."""
         answer = self._call("POST", "/control/events/republish", {"hours": hours})
         return int(answer["due_again"])
+
+    def events_are_taken(self, before: datetime) -> None:
+        """Never publish again what was published before a moment: it was taken in."""
+        self._call("POST", "/control/events/taken", {"before": before.isoformat()})
 
     def publish_to(self, destination: Topic | Queue, configuration_set: str = ANY) -> None:
         """Publish a configuration set's events to a topic or a queue, also after a restart."""

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from ses_server import account, database, events, mails, publishing, record
 from ses_server.addresses import mailbox_key
@@ -75,6 +82,14 @@ class Republishing(BaseModel):
     hours: float = Field(ge=0)
 
 
+class Taken(BaseModel):
+    """What was published before a moment has been taken in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    before: AwareDatetime
+
+
 _NUMBER = r"{number:\d{1,9}}"
 _FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 
@@ -97,6 +112,7 @@ def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.Ro
         web.put("/control/travel", _answering(api.change_travel)),
         web.post("/control/events/release", api.release),
         web.post("/control/events/republish", _answering(api.republish)),
+        web.post("/control/events/taken", _answering(api.take_in)),
         web.put("/control/destinations/{configuration_set}", _answering(api.set_destination)),
         web.delete("/control/destinations", api.delete_destinations),
         web.get("/api/events", _answering(api.list_events)),
@@ -161,6 +177,7 @@ class ControlApi:
             exclude_none=True,
         )
         self._limits.change(replace(self._limits.account, **limits))
+        account.keep_changes(self._connection, limits)
         if change.sending_enabled is not None:
             account.enable_sending(self._connection, enabled=change.sending_enabled)
         if change.sent_last_24_hours is not None:
@@ -229,6 +246,10 @@ class ControlApi:
         again = events.make_due_again(self._connection, since)
         self._publisher.wake()
         return web.json_response({"due_again": again})
+
+    async def take_in(self, request: web.Request) -> web.Response:
+        events.take_in(self._connection, Taken.model_validate_json(await request.read()).before)
+        return web.json_response({})
 
     async def set_destination(self, request: web.Request) -> web.Response:
         destination = publishing.DESTINATION.validate_json(await request.read())

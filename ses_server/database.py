@@ -45,7 +45,15 @@ CREATE TABLE IF NOT EXISTS events (
   state TEXT NOT NULL CHECK (state IN ('due', 'published', 'withheld', 'lost', 'unwanted')),
   published_at INTEGER              -- or when it was found to have no destination
 );
-CREATE INDEX IF NOT EXISTS events_due ON events (due_at) WHERE state = 'due';
+-- What was published before is due again after everything that is new.
+DROP INDEX IF EXISTS events_due;
+CREATE INDEX IF NOT EXISTS events_to_publish
+  ON events (published_at IS NOT NULL, due_at, id) WHERE state = 'due';
+-- Events published before this moment (milliseconds since 1970) are known to be taken in.
+CREATE TABLE IF NOT EXISTS events_taken (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  before INTEGER NOT NULL
+);
 -- Where a configuration set's events go; '*' is the destination of all others.
 CREATE TABLE IF NOT EXISTS event_destinations (
   configuration_set TEXT PRIMARY KEY,
@@ -85,6 +93,11 @@ CREATE TABLE IF NOT EXISTS account (
   suppressed_reasons TEXT NOT NULL  -- JSON list
 );
 INSERT OR IGNORE INTO account VALUES (1, 1, '["BOUNCE", "COMPLAINT"]');
+-- What the control API changed of the limits.
+CREATE TABLE IF NOT EXISTS changed_limits (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  changes TEXT NOT NULL             -- JSON object
+);
 """
 
 

@@ -185,13 +185,25 @@ def release(connection: sqlite3.Connection) -> int:
 
 
 def make_due_again(connection: sqlite3.Connection, since: datetime) -> int:
-    """Make due what was published since then, or had no destination; return how many."""
+    """Make due what was published since then, or had no destination; return how many.
+
+    What is known to be taken in stays published.
+    """
     again = connection.execute(
         "UPDATE events SET state = 'due' WHERE state IN ('published', 'unwanted')"
-        " AND published_at >= ?",
+        " AND published_at >= max(?, coalesce((SELECT before FROM events_taken), 0))",
         (int(since.timestamp() * 1000),),
     )
     return again.rowcount
+
+
+def take_in(connection: sqlite3.Connection, before: datetime) -> None:
+    """Remember that what was published before a moment has been taken in."""
+    connection.execute(
+        "INSERT INTO events_taken VALUES (1, ?)"
+        " ON CONFLICT (only_row) DO UPDATE SET before = max(before, excluded.before)",
+        (int(before.timestamp() * 1000),),
+    )
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
@@ -201,8 +213,14 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
 
 def next_due_at(connection: sqlite3.Connection) -> float | None:
     """Return when the first unpublished event is due, in seconds since 1970."""
-    (due_at,) = connection.execute("SELECT min(due_at) FROM events WHERE state = 'due'").fetchone()
-    return None if due_at is None else due_at / 1000
+    times = [
+        connection.execute(
+            "SELECT min(due_at) FROM events WHERE state = 'due' AND (published_at IS NOT NULL) = ?",
+            (was_published,),
+        ).fetchone()[0]
+        for was_published in (False, True)
+    ]
+    return min((due_at / 1000 for due_at in times if due_at is not None), default=None)
 
 
 _SELECT = """
@@ -218,11 +236,14 @@ WHERE (:to IS NULL OR mails.recipient = :to) AND events.id > :after
 """
 
 
-def due(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Event]:
-    """Return the due events, the earliest first."""
+def due(
+    connection: sqlite3.Connection, now: datetime, limit: int, *, again: bool = False
+) -> list[Event]:
+    """Return the due events, the earliest first; ``again``: those that were published before."""
     rows = connection.execute(
-        f"{_SELECT} WHERE state = 'due' AND due_at <= ? ORDER BY due_at, events.id LIMIT ?",
-        (int(now.timestamp() * 1000), limit),
+        f"{_SELECT} WHERE state = 'due' AND (published_at IS NOT NULL) = ? AND due_at <= ?"
+        " ORDER BY due_at, events.id LIMIT ?",
+        (again, int(now.timestamp() * 1000), limit),
     )
     return [_event(row) for row in rows]
 

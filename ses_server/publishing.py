@@ -33,6 +33,8 @@ ANY = "*"  # stands for all other configuration sets, and for mail without one
 NO_CREDENTIAL = "local"  # to sign calls of an emulator with, which checks no signature
 THREADS = 2  # concurrent calls
 AT_ONCE = 400  # events read at a time
+# Those that are published again, so that a new one waits in its queue behind a second's worth.
+AGAIN_AT_ONCE, AGAIN_PAUSE_SECONDS = 25, 0.25
 BATCH = 10  # of PublishBatch and of SendMessageBatch
 BATCH_BYTES = 240_000  # below the 256 KiB that a batch may have in SNS
 GATHERING_SECONDS = 0.02  # to collect events into batches
@@ -148,16 +150,25 @@ class Publisher:
             while not self._ends.is_set():
                 self._has_news.clear()
                 where = destinations(connection)
-                due = events.due(connection, datetime.now(UTC), AT_ONCE) if where else []
+                due = self._due(connection) if where else []
                 is_validated = self._validate(connection, where)
                 if not due and is_validated:
                     self._has_news.wait(_seconds_to_next(connection) if where else None)
                     self._ends.wait(GATHERING_SECONDS)
                 elif self._publish(connection, pool, due, where) and is_validated:
                     pause = FIRST_PAUSE_SECONDS
+                    if due and due[0].published_at is not None:
+                        self._ends.wait(AGAIN_PAUSE_SECONDS)
                 else:
                     self._ends.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _due(self, connection: sqlite3.Connection) -> list[Event]:
+        """Return the new events that are due; without any, some of the older ones."""
+        now = datetime.now(UTC)
+        return events.due(connection, now, AT_ONCE) or events.due(
+            connection, now, AGAIN_AT_ONCE, again=True
+        )
 
     def _validate(self, connection: sqlite3.Connection, where: dict[str, AnyDestination]) -> bool:
         """Send ``VALIDATED`` to new destinations; return False if one refused it."""

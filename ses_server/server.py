@@ -47,7 +47,8 @@ class Options:
 
     ``port`` 0 takes a free one. ``verified`` identities may send from the start. Events published
     in the last ``republished_hours`` are published again, because the queue they went to may be
-    gone. ``guard`` may refuse a call before it is answered.
+    gone, unless the control API says that they were taken in. ``guard`` may refuse a call before it
+    is answered.
     """
 
     directory: Path
@@ -69,7 +70,8 @@ async def serve(options: Options, started: Callable[[str], None], stop: asyncio.
         since = datetime.now(UTC) - timedelta(hours=options.republished_hours)
         events.make_due_again(connection, since)
         publisher = Publisher(options.directory)
-        caller = _caller(options.account, connection, publisher)
+        limited_by = account.with_changes(connection, options.account)
+        caller = _caller(limited_by, connection, publisher)
         app = _application(options, caller, publisher)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()

@@ -69,3 +69,11 @@ def test_leftovers_of_a_killed_stack_are_ended_with_their_own_children(tmp_path:
     assert processes.end_leftovers(mine) == 0
     assert other.is_running
     other.stop()
+
+
+def test_what_the_emulator_says_of_every_new_queue_is_not_shown(tmp_path: Path) -> None:
+    log = tmp_path / "emulator.log"
+    noise = "ERROR ESM SQS poller error: '>=' not supported between instances of 'int' and 'str'\n"
+    log.write_text(f"{noise * 30}OSError: no space left on device\n{noise * 30}")
+
+    assert processes.tail(log) == "    OSError: no space left on device"

@@ -187,3 +187,14 @@ def test_a_process_enforces_the_rate_unless_started_with_any_rate(tmp_path: Path
         server.control.change_account(max_send_rate=SLOW)
 
         assert statuses(send_bulk(client_of(server), 2)) == ["SUCCESS", "ACCOUNT_THROTTLED"]
+
+
+def test_a_rate_that_was_set_survives_a_restart_and_the_command_line(tmp_path: Path) -> None:
+    with ses_server.running(tmp_path, account=Account(max_send_rate=14)) as server:
+        server.control.change_account(max_send_rate=200)
+        server.control.change_account(max_24_hour_send=-1)
+
+    with ses_server.running(tmp_path, account=Account(max_send_rate=14)) as server:
+        account = server.control.state()["account"]
+
+    assert (account["max_send_rate"], account["max_24_hour_send"]) == (200, -1)

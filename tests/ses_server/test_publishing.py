@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,3 +266,43 @@ def test_the_events_of_every_mail_survive_kill_9_and_are_published_then(
         for name in ("unanswered", "answered")
         for event in ("Send", "Delivery")
     }
+
+
+def test_what_was_taken_in_is_not_published_again(tmp_path: Path, feedback: Feedback) -> None:
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        server.control.publish_to(Queue(queue_url=feedback.queue_url))
+        taken = send(client_of(server))
+        assert len(feedback.received(2)) == 2
+        wait_until(lambda: is_all_published(server))
+        server.control.events_are_taken(datetime.now(UTC))
+        server.control.events_are_taken(datetime.now(UTC) - timedelta(hours=1))  # says nothing new
+        lost = send(client_of(server))
+        assert len(feedback.received(2)) == 2
+        wait_until(lambda: is_all_published(server))
+
+    with ses_server.running(tmp_path) as server:
+        again = feedback.received(2)
+        wait_until(lambda: is_all_published(server))
+
+    assert [one["mail"]["messageId"] for one in again] == [lost] * 2
+    assert taken != lost
+
+
+def test_a_new_event_does_not_wait_behind_those_that_are_published_again(
+    tmp_path: Path, feedback: Feedback
+) -> None:
+    entries = [entry(f"r{number}@example.com") for number in range(50)]
+    with ses_server.running(tmp_path, verified=[SENDER]) as server:
+        server.control.publish_to(Queue(queue_url=feedback.queue_url))
+        client_of(server).send_bulk_email(
+            FromEmailAddress=SENDER, DefaultContent=template(Text="."), BulkEmailEntries=entries
+        )
+        assert len(feedback.received(100)) == 100
+        wait_until(lambda: is_all_published(server))
+
+    with ses_server.running(tmp_path) as server:
+        new = send(client_of(server))
+        order = [one["mail"]["messageId"] for one in feedback.received(102)]
+
+    assert len(order) == 102
+    assert order.index(new) <= 50

@@ -1,7 +1,7 @@
 """The pages a reader sees, as HTML: values in, one self-contained document out.
 
-A page loads nothing else: its stylesheet is inside, no page needs a script, and ``policy`` allows
-it nothing but to post its own form.
+A page loads nothing else but its icon: the stylesheet is inside, no page needs a script, and
+``policy`` allows it nothing but to post its own form.
 """
 
 import base64
@@ -47,8 +47,8 @@ def policy(*scripts: str, framed_by: str = _FRAMED_BY_NOBODY, shows_an_issue: bo
             f"style-src {_source(_STYLESHEET)}",
             *([f"script-src {' '.join(map(_source, scripts))}"] if scripts else []),
             *(["style-src-attr 'unsafe-inline'"] if shows_an_issue else []),
-            # data: is the empty icon, so that browsers don't request /favicon.ico.
-            "img-src 'self' https: data:" if shows_an_issue else "img-src data:",
+            # The newsletter's icon.
+            "img-src 'self' https: data:" if shows_an_issue else "img-src 'self'",
             "form-action 'self'",
             "base-uri 'none'",
             f"frame-ancestors {framed_by}",
