@@ -31,7 +31,7 @@ _LISTS: dict[str, LiteralString] = {
     "consents": """
         SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
-               consents.issue_id, issues.title AS issue_title, consents.way
+               consents.issue_id, issues.title AS issue_title
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
         WHERE consents.subscriber_id = %(id)s
         ORDER BY consents.at, consents.id
@@ -112,10 +112,6 @@ def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
 
 
 _DELETIONS: tuple[LiteralString, ...] = (
-    """
-    DELETE FROM wrong_codes
-    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
-    """,
     "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
     """
     DELETE FROM wrong_codes
