@@ -97,9 +97,11 @@ def test_what_a_killed_invocation_had_taken_returns_when_its_time_is_over(
     def killed(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    taken = {"Records": cloud.messages("REQUESTS")}
+    with monkeypatch.context() as patch:
         patch.setattr(enrollment, "apply", killed)
-        handler({"Records": cloud.messages("REQUESTS")}, context(seconds_left=1))
+        with pytest.raises(KeyboardInterrupt):
+            handler(taken, context(seconds_left=1))
     while_it_may_run = cloud.messages("REQUESTS")
     time.sleep(1.1)
     (again,) = cloud.messages("REQUESTS")
