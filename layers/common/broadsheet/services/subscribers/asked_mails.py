@@ -54,7 +54,7 @@ def _is_within_budget(
     day = timedelta(seconds=timings.address_budget_window)
     hour = timedelta(seconds=timings.source_budget_window)
     network, at = request.origin.source_address.network, request.received_at
-    sign_ups_table.lock_sources(connection, [network])
+    sign_ups_table.lock_budgets(connection, [network])
     granted = sign_ups_table.newest_granted(
         connection,
         [subscriber.id.root],
