@@ -69,7 +69,10 @@ def _check_newsletter(parameters: dict[str, str] | None) -> None:
         raise UnsendableNewsletter(str(error)) from None
     except ValidationError as error:
         faults = sentences.of_fields(invalid_fields(error).fields).items()
-        said = [text if name == "request" else f"{name}: {text}" for name, text in faults]
+        said = [
+            text[:1].upper() + text[1:] if name == "request" else f"{name}: {text}"
+            for name, text in faults
+        ]
         raise UnsendableNewsletter("; ".join(said)) from None
 
 
