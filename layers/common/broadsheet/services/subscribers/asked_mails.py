@@ -59,7 +59,7 @@ def _is_within_budget(
     day = timedelta(seconds=timings.address_budget_window)
     hour = timedelta(seconds=timings.source_budget_window)
     network, at = request.origin.source_address.network, request.received_at
-    sign_ups_table.lock_sources(connection, [network])
+    sign_ups_table.lock_budgets(connection, [network])
     of_source = Window(at - hour, budgets.per_source_per_hour)
     granted = sign_ups_table.newest_granted(connection, [], of_source, [network], of_source)
     kinds = ("sign_up", kind) if kind is AskedMail.MANAGE_LINK else (kind,)
