@@ -133,6 +133,12 @@ bill: .venv/.installed ## Print a month's bill, line by line; LIST=10000 ISSUES=
 		$(in_region) $(if $(STACK),--stack "$$STACK") $(if $(JSON),--json) $(BILL)
 export ISSUES
 
+.PHONY: sign-ups
+sign-ups: .venv/.installed ## Count the sign-ups kept without a mail; RELEASE=1 mails them; REASON=unproven SINCE= UNTIL=
+	@$(operations) sign-ups $(if $(RELEASE),--release) $(if $(REASON),--reason "$$REASON") \
+		$(if $(SINCE),--since "$$SINCE") $(if $(UNTIL),--until "$$UNTIL") $(if $(JSON),--json) $(of_stack)
+export REASON SINCE UNTIL
+
 .PHONY: unsubscribe
 unsubscribe: .venv/.installed ## Unsubscribe by mails to UnsubscribeMailbox, MAILS=leave.mbox, or by ids on standard input
 	@$(operations) unsubscribe $(MAILS) $(of_stack)

@@ -55,7 +55,9 @@ TEMPLATE_VARIABLES = {
     "DISPATCH_FUNCTION_NAME": "dispatch",
     "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
     "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
-    "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "1000000",  # all sign-ups come from here
+    "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+    "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "1000000",  # and at one domain
+    "CONFIRMATIONS_PER_HOUR": "0",
     "SEND_RATE_SHARE": "1",
 }
 

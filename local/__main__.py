@@ -26,6 +26,7 @@ OPERATED: dict[str, list[str]] = {
     "keys": [],
     "dead-letters": [],
     "doctor": [],
+    "sign-ups": [],
     "smoke": [],
     "unsubscribe": [],
 }

@@ -9,7 +9,7 @@ from typing import Any, override
 import typer
 from typer.core import TyperGroup
 
-from operations import authors, dead_letters, errors, keys, smoke, unsubscribe
+from operations import authors, dead_letters, errors, keys, sign_ups, smoke, unsubscribe
 from operations.bill import command as bill
 from operations.console import complain
 from operations.deploy import command as deploy
@@ -53,6 +53,7 @@ app.command("bill")(bill.command)
 app.add_typer(authors.app, name="authors")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command("sign-ups")(sign_ups.command)
 app.command("unsubscribe")(unsubscribe.command)
 
 if __name__ == "__main__":

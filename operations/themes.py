@@ -5,7 +5,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from broadsheet.domain.issues import IssueTitle, MarkdownContent
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import MailAddress
-from broadsheet.mail import theme
+from broadsheet.mail import subscription_mail, theme
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
 from operations.errors import OperationFailed
@@ -44,4 +44,7 @@ def _render(name: str) -> None:
     newsletter = Newsletter(name="A newsletter", sender=ANYBODY, sender_name="Jo", theme=name)
     render_confirmation(newsletter, "https://example.com/", "12345678")
     render_already_subscribed(newsletter)
+    subscription_mail.render_manage_link(newsletter, "https://example.com/")
+    subscription_mail.render_new_address(newsletter, "https://example.com/")
+    subscription_mail.render_export(newsletter, b"{}")
     render_issue(IssueTitle("A title"), MarkdownContent(markdown="A text"), newsletter)

@@ -244,6 +244,11 @@ class Page(HTMLParser):
         self.feed(answer["body"])
         self.close()
 
+    @property
+    def typed(self) -> dict[str, str]:
+        """What stands in the fields that a person fills in."""
+        return {name: value for name, value in self.fields.items() if name != "proof"}
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         self.elements.add(tag)

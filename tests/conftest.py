@@ -213,6 +213,8 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
             "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+            "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "500",
+            "CONFIRMATIONS_PER_HOUR": "0",
             "SEND_RATE_SHARE": "1",
             "CONTENT_BUCKET": "content",
         }

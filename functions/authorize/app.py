@@ -1,13 +1,10 @@
 """Decides who is an author: API Gateway asks for every route that the template doesn't open."""
 
-import hmac
-from hashlib import sha256
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from broadsheet.authors_secret import authors
-from broadsheet.domain.authors import Author
+from broadsheet.authors_secret import find_author
 from broadsheet.telemetry import InvocationFailed, flush_metrics, kind_of, log_failure, logger
 
 
@@ -37,15 +34,3 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             "role": author.role.value if author else "",
         },
     }
-
-
-def find_author(authorization: str) -> Author | None:
-    """Return the author whose token is in this ``Authorization`` header."""
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    digest = sha256(token.strip().encode()).hexdigest()
-    for author in authors().entries:
-        if hmac.compare_digest(author.token_sha256, digest):
-            return author
-    return None

@@ -23,7 +23,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
-from broadsheet.web import inboxes, pages, sentences, sign_up_cookie
+from broadsheet.web import inboxes, pages, sentences, sign_up_cookie, sign_up_proof
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
@@ -55,7 +55,8 @@ def confirm(request: Request) -> Response:
         return _accept(request, token, "api")
     if _is_pressed_by_script(request) and _PRESSED_AGAIN not in request.query:
         action = _action(request, {"token": request.query["token"], _PRESSED_AGAIN: "1"})
-        return Response.page(HTTPStatus.FORBIDDEN, pages.confirm(request.frame, action))
+        page = pages.confirm(request.frame, action, asks_again=True)
+        return Response.page(HTTPStatus.FORBIDDEN, page)
     return _accept(request, token, "button")
 
 
@@ -104,7 +105,8 @@ def _ask_again(request: Request, state: SignUpState, code: str, error: InvalidRe
     if not request.wants_page:
         raise error
     waiting = pages.WaitingSignUp(
-        {name: str(getattr(state, name) or "") for name in pages.FIELDS},
+        {name: str(getattr(state, name) or "") for name in pages.FIELDS}
+        | {sign_up_proof.FIELD: sign_up_proof.of_new_form()},
         inboxes.inbox_of(state.email, settings.sender_address()),
         signed_tokens.sign_sign_up_state(state),
         code,

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from broadsheet import settings
 from broadsheet.database.connection import session
-from broadsheet.domain.requests import SubscriberRequest, subscriber_request
+from broadsheet.domain.requests import QueuedRequest, subscriber_request
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import worker
 from broadsheet.queues.worker import Received, Unfinished
@@ -24,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         with session() as invocation:
 
             def enroll(
-                received: Sequence[Received[SubscriberRequest]],
+                received: Sequence[Received[QueuedRequest]],
             ) -> Mapping[int, Unfinished]:
                 with invocation.connected(timings.worker_connect_timeout) as connection:
                     return enrollment.apply(connection, received, deadline)

@@ -10,25 +10,28 @@ from http import HTTPStatus
 from pydantic import ValidationError
 
 from broadsheet import __version__, settings, signed_tokens
-from broadsheet.domain.errors import DependencyUnavailable, InvalidFields
+from broadsheet.domain.errors import DependencyUnavailable, InvalidField, InvalidFields
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 from broadsheet.web import (
     caching,
+    disposable,
     embedding,
     inboxes,
     languages,
     pages,
     sentences,
     sign_up_cookie,
+    sign_up_proof,
 )
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import SignUpForm
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
+from broadsheet.web.sign_up_proof import Proof
 
 LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
 
@@ -68,12 +71,13 @@ def show_embedding_script(request: Request) -> Response:
     return caching.unless_current(request, response)
 
 
-def _form(request: Request) -> SignUpForm:
+def _form(request: Request, after: Proof | None = None) -> SignUpForm:
     return SignUpForm(
         action=request.link("/subscriptions"),
         address=f"{request.site}/",
         voice=settings.voice(),
         asks_for_name=settings.asks_for_name(),
+        proof=sign_up_proof.of_new_form(after),
     )
 
 
@@ -85,13 +89,22 @@ def lead_to_sign_up(request: Request) -> Response:
 def subscribe(request: Request) -> Response:
     """Accept a sign-up; the response is the same for every address."""
     fields = request.fields(LARGEST_BODY)
+    proof = sign_up_proof.of_request(request, fields)
     try:
         wanted = SubscribeRequest.model_validate(
             _typed(fields)
             | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+            | {"proof": proof.proof, "nonce": proof.nonce}
         )
     except ValidationError as error:
-        return _refuse(request, fields, invalid_fields(error))
+        return _refuse(request, fields, proof, invalid_fields(error))
+    if disposable.is_refused(wanted.email):
+        refused = InvalidFields({"email": InvalidField("disposable-address")})
+        return _refuse(request, fields, proof, refused)
+    if proof.is_outdated and request.wants_page:
+        return _refuse(
+            request, fields, proof, InvalidFields({"form": InvalidField("outdated-form")})
+        )
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
@@ -112,7 +125,8 @@ def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
     except DependencyUnavailable as error:
         log_failure("no code can be asked for", error)
     waiting = pages.WaitingSignUp(
-        {name: str(getattr(sign_up, name) or "") for name in pages.FIELDS},
+        {name: str(getattr(sign_up, name) or "") for name in pages.FIELDS}
+        | {sign_up_proof.FIELD: sign_up_proof.of_new_form()},
         inboxes.inbox_of(sign_up.email, settings.sender_address()),
         state,
     )
@@ -124,12 +138,14 @@ def _typed(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: fields.get(name, "") for name in pages.FIELDS}
 
 
-def _refuse(request: Request, fields: dict[str, object], error: InvalidFields) -> Response:
+def _refuse(
+    request: Request, fields: dict[str, object], proof: Proof, error: InvalidFields
+) -> Response:
     """Show the form again, with what was typed and what was wrong with it."""
     if not request.wants_page:
         raise error
     typed = {name: str(text) for name, text in _typed(fields).items()}
-    form = _form(request)._replace(
+    form = _form(request, proof)._replace(
         typed=typed,
         errors=sentences.of_fields(error.fields, request.language),
         # A form elsewhere may ask for a name, though ours doesn't.

@@ -111,10 +111,36 @@ def issues(target: StackUnderTest) -> Iterator[Finding]:
             fix=(f"See the newest lines of the log /aws/lambda/{function}.",),
         )
         return
-    found = [*_paused(problems["paused"]), *_uncertain(target, problems)]
+    found = [
+        *_paused(problems["paused"]),
+        *_uncertain(target, problems),
+        *_sign_ups(target, problems),
+    ]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
+
+
+def _sign_ups(target: StackUnderTest, problems: dict[str, Any]) -> Iterator[Finding]:
+    """Report strict mode, and what was kept without a mail."""
+    kept = sum(problems.get("suspicious_sign_ups", {}).values())  # an older stack has neither
+    if since := problems.get("strict_since"):
+        yield Finding(
+            check="issues",
+            verdict=Verdict.ADVICE,
+            says=f"Somebody is signing up strangers: since {since}, sign-ups need proof.",
+            fix=(
+                "It ends by itself. What is kept meanwhile can be looked at and released:",
+                f"  make sign-ups STACK={target.stack.name}",
+            ),
+        )
+    elif kept:
+        yield Finding(
+            check="issues",
+            verdict=Verdict.ADVICE,
+            says=f"{kept:,} suspicious sign-ups are kept without a mail.",
+            fix=(f"  make sign-ups STACK={target.stack.name}",),
+        )
 
 
 def confirming(target: StackUnderTest) -> Iterator[Finding]:

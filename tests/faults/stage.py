@@ -359,5 +359,7 @@ def _application_environment(database_url: str) -> dict[str, str]:
         "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
         "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
         "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
+        "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "500",
+        "CONFIRMATIONS_PER_HOUR": "0",
         "SEND_RATE_SHARE": "1",
     }

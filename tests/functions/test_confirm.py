@@ -51,5 +51,5 @@ def test_a_reader_who_has_left_since_is_shown_the_way_back(edge: Edge) -> None:
     page = Page(CONFIRM.call("POST", confirmation_link()))
 
     assert "We have your confirmation" in page.words
-    assert "Have you unsubscribed since we sent this link?" in page.words
+    assert "Have you unsubscribed since we sent our email?" in page.words
     assert "sign up again" in page.words

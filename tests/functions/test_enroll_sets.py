@@ -187,7 +187,7 @@ def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud
     enroll(*requests)
     (mail,) = cloud.mails_to("reader0@example.com")
     token = signed_tokens.read_confirmation(token_in(mail))
-    cloud.rows("UPDATE send_governor SET next_single_at = now() + interval '2 hours'")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
 
     left = enroll(*sign_ups(2, first=5), ConfirmRequest(token=token, origin=ORIGIN))
 

@@ -16,7 +16,7 @@ from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import (
     AddressToken,
     ManageToken,
-    SubscriberRequest,
+    QueuedRequest,
     now,
     subscriber_request,
 )
@@ -74,7 +74,7 @@ def call(  # noqa: PLR0913 - the parts of a request
     return handler(event, context())
 
 
-def queued(edge: Edge) -> list[SubscriberRequest]:
+def queued(edge: Edge) -> list[QueuedRequest]:
     return [subscriber_request.validate_json(record["body"]) for record in edge.requests()]
 
 

@@ -16,6 +16,8 @@ NOTHING = {
     "paused": [],
     "unresolved_mails": 0,
     "duplicate_mails": 0,
+    "strict_since": None,
+    "suspicious_sign_ups": {},
     "completion": {"days_30": NOBODY, "always": NOBODY},
 }
 
@@ -45,6 +47,29 @@ def test_an_issue_that_stopped_itself_is_reported_until_it_goes_on(cloud: Cloud)
 
     act_on(stopped, "resume")
     assert report() == NOTHING
+
+
+def test_strict_mode_and_what_it_kept_are_reported(cloud: Cloud) -> None:
+    (reader,) = cloud.add_confirmed("ursula@example.com")
+    cloud.rows("UPDATE strict_mode SET since = '2026-11-22T12:00Z'")
+    cloud.rows(
+        """
+        WITH applied AS (
+            INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at,
+                                  mail_granted)
+            VALUES (gen_random_uuid(), %(reader)s, '192.0.2.7', now(), false)
+            RETURNING *
+        )
+        INSERT INTO suspicious_sign_ups (request_id, subscriber_id, reason, received_at)
+        SELECT request_id, subscriber_id, 'unproven', received_at FROM applied
+        """,
+        reader=reader,
+    )
+
+    assert report() == NOTHING | {
+        "strict_since": "2026-11-22T12:00:00Z",
+        "suspicious_sign_ups": {"unproven": 1},
+    }
 
 
 def test_unresolved_mails_are_reported_once_their_grace_time_is_over(cloud: Cloud) -> None:

@@ -356,7 +356,7 @@ def test_a_browser_gets_the_form_again_with_what_was_typed_and_what_was_wrong(
 
     page = Page(answer)
     assert answer["statusCode"] == 400
-    assert page.fields == {"name": "Ursula", "email": "ursula@localhost"}
+    assert page.typed == {"name": "Ursula", "email": "ursula@localhost"}
     assert "The part after the @ must be a full domain" in page.words
     assert (page.method, page.action) == ("post", "/prod/subscriptions")
     assert edge.requests() == []
@@ -373,7 +373,7 @@ def test_what_was_typed_comes_back_as_text_and_never_as_markup(
     answer = send({"name": typed, "email": typed}, accept=BROWSER)
 
     page = Page(answer)
-    assert page.fields == {"name": typed, "email": typed}
+    assert page.typed == {"name": typed, "email": typed}
     assert not page.elements & {"script", "img"}
     assert edge.requests() == []
 
@@ -430,8 +430,9 @@ def test_every_address_gets_the_same_answer(edge: Edge) -> None:
 
 def _as_strangers_see(answer: Mapping[str, Any], email: str) -> str:
     """Return a page without what was typed into its form, and what was signed of that."""
-    state = Page(answer).fields["state"]
-    return str(answer["body"]).replace(state, "").replace(email, "")
+    fields = Page(answer).fields
+    body = str(answer["body"]).replace(fields["state"], "").replace(fields["proof"], "")
+    return body.replace(email, "")
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
@@ -493,7 +494,7 @@ def test_the_sign_up_page_has_a_form_that_posts_here(edge: Edge) -> None:
     page = Page(answer)
     assert answer["statusCode"] == 200
     assert "The Daily Page" in page.words
-    assert page.fields == {"email": ""}
+    assert page.typed == {"email": ""}
     assert (page.method, page.action) == ("post", "/prod/subscriptions")
     assert edge.requests() == []
 
@@ -605,7 +606,7 @@ def test_without_issues_or_their_store_the_sign_up_page_is_shown_without_them(
 
     answer = get("/")
 
-    assert (answer["statusCode"], Page(answer).fields) == (200, {"email": ""})
+    assert (answer["statusCode"], Page(answer).typed) == (200, {"email": ""})
     assert "Newest issues" not in answer["body"]
     assert edge.requests() == []
 
@@ -667,8 +668,8 @@ def test_a_foreign_page_gets_the_script_from_a_cache(
 def test_a_name_typed_into_a_form_elsewhere_comes_back_with_the_error(edge: Edge) -> None:
     answer = post_form({"name": "Ursula", "email": "ursula"}, accept=BROWSER)
 
-    assert Page(answer).fields == {"name": "Ursula", "email": "ursula"}
-    assert Page(post_form({"email": "ursula"}, accept=BROWSER)).fields == {"email": "ursula"}
+    assert Page(answer).typed == {"name": "Ursula", "email": "ursula"}
+    assert Page(post_form({"email": "ursula"}, accept=BROWSER)).typed == {"email": "ursula"}
     assert edge.requests() == []
 
 

@@ -20,7 +20,10 @@ from operations.__main__ import app
 from tests.operations.command_line import REGION, deploy, documented, ran, run
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("doctor", "smoke", "bill", "authors", "keys", "dead-letters", "unsubscribe")
+COMMANDS = (
+    *("doctor", "smoke", "bill", "authors", "keys", "dead-letters"),
+    *("sign-ups", "unsubscribe"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -274,6 +277,9 @@ def test_makefile_targets_are_short_for_it(tmp_path: Path) -> None:
     )
     assert made("doctor", "LIST=10", "JSON=1", *on_aws) == (
         f"-m|operations|doctor|--list|10|--json|{news}"
+    )
+    assert made("sign-ups", "RELEASE=1", "REASON=domain", *on_aws) == (
+        f"-m|operations|sign-ups|--release|--reason|domain|{news}"
     )
     assert made("bill", "REGION=eu-west-2") == "-m|operations|bill|--region|eu-west-2|"
     assert made("rotate-keys", "RETIRE=1") == "-m|local|keys|retire|1|"

@@ -680,6 +680,25 @@ def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) ->
     assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
 
 
+@pytest.mark.parametrize(
+    ("since", "kept", "says"),
+    [
+        ("2026-11-22T12:00:00Z", {}, "since 2026-11-22T12:00:00Z, sign-ups need proof"),
+        (None, {"unproven": 1200, "domain": 3}, "1,203 suspicious sign-ups"),
+    ],
+)
+def test_strict_mode_and_kept_sign_ups_are_reported_as_advice(
+    practice: Practice, since: str | None, kept: dict[str, int], says: str
+) -> None:
+    practice.dispatch_reports(strict_since=since, suspicious_sign_ups=kept)
+
+    found = practice.finding("issues")
+
+    assert found.verdict is Verdict.ADVICE
+    assert says in found.says
+    assert "make sign-ups STACK=news" in "".join(found.fix)
+
+
 def test_how_many_readers_confirm_is_shown_by_way(practice: Practice) -> None:
     always = {
         "asked": 1200,

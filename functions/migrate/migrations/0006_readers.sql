@@ -58,3 +58,45 @@ CREATE TABLE wrong_codes (
     received_at timestamptz NOT NULL
 );
 CREATE INDEX wrong_codes_of_sign_up ON wrong_codes (sign_up_id, received_at);
+
+-- What shows that a program did not fill in the form: a signed, timed token of it, or an author's.
+ALTER TABLE sign_ups ADD COLUMN is_proven boolean NOT NULL DEFAULT false;
+ALTER TABLE send_governor ADD COLUMN next_unproven_at timestamptz NOT NULL DEFAULT '-infinity';
+CREATE TABLE form_nonces (                    -- each works once; kept while its token is valid
+    nonce uuid PRIMARY KEY,
+    request_id uuid NOT NULL,
+    used_at timestamptz NOT NULL DEFAULT now()
+);
+-- Sign-ups that were kept without a mail, and may be released.
+CREATE TABLE suspicious_sign_ups (
+    request_id uuid PRIMARY KEY REFERENCES sign_ups ON DELETE CASCADE,
+    subscriber_id uuid NOT NULL REFERENCES subscribers ON DELETE CASCADE,
+    reason text NOT NULL CHECK (reason IN ('unproven', 'source', 'domain')),
+    received_at timestamptz NOT NULL,
+    release_id uuid                           -- the request that released it
+);
+CREATE INDEX suspicious_sign_ups_of_subscriber ON suspicious_sign_ups (subscriber_id);
+CREATE INDEX suspicious_sign_ups_kept ON suspicious_sign_ups (received_at)
+    WHERE release_id IS NULL;
+CREATE INDEX suspicious_sign_ups_released ON suspicious_sign_ups (release_id)
+    WHERE release_id IS NOT NULL;
+-- Mails granted to a mail domain in an hour. confirmed: its readers, counted when that matters.
+CREATE TABLE domain_hours (
+    domain text NOT NULL,
+    hour timestamptz NOT NULL,
+    granted integer NOT NULL,
+    confirmed integer,
+    PRIMARY KEY (domain, hour)
+);
+-- Confirmations asked for and given in a minute, and whether they ask for strict mode.
+CREATE TABLE confirmation_minutes (
+    minute timestamptz PRIMARY KEY,
+    asked integer NOT NULL,
+    confirmed integer NOT NULL
+);
+CREATE TABLE strict_mode (
+    is_the_row boolean PRIMARY KEY DEFAULT true CHECK (is_the_row),
+    since timestamptz,                        -- NULL while it is off
+    checked_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO strict_mode DEFAULT VALUES;

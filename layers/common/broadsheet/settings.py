@@ -81,6 +81,9 @@ class Timings(BaseModel):
     deliver_connect_timeout: float = 12  # longer, its queue waits, which costs nothing
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
+    form_filled_in: float = 2  # nobody reads a form and types an address in less
+    form_valid: float = 2 * 3600  # a page that stays open; after that it is shown again
+    strict_mode_checked: float = 15  # between two looks at the hour's confirmations
     confirmation_valid: float = 7 * 24 * 3600
     code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
     manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
@@ -95,6 +98,8 @@ class Budgets(BaseModel):
 
     per_address_per_day: int = Field(ge=1)
     per_source_per_hour: int = Field(ge=1)
+    per_domain_per_hour: int = Field(ge=1)
+    per_hour: int = Field(ge=0)  # 0: as many as SES takes
 
 
 class DatabaseSettings(NamedTuple):
@@ -197,6 +202,8 @@ def budgets() -> Budgets:
         {
             "per_address_per_day": _required("CONFIRMATIONS_PER_ADDRESS_PER_DAY"),
             "per_source_per_hour": _required("CONFIRMATIONS_PER_SOURCE_PER_HOUR"),
+            "per_domain_per_hour": _required("CONFIRMATIONS_PER_DOMAIN_PER_HOUR"),
+            "per_hour": _required("CONFIRMATIONS_PER_HOUR"),
         }
     )
 
@@ -211,6 +218,12 @@ def send_rate_share() -> float:
 def warms_up() -> bool:
     """Return whether the stack sends few mails a day at first, and more each day."""
     return os.environ.get("WARM_UP") == "true"
+
+
+@cache
+def refuses_disposable_domains() -> bool:
+    """Return whether addresses at domains of throw-away mailboxes can't sign up."""
+    return os.environ.get("REFUSE_DISPOSABLE_DOMAINS") == "true"
 
 
 @cache

@@ -50,6 +50,7 @@ _MILLISECONDS_BYTES = 8
 _INVALID: dict[str, type[InvalidToken | InvalidRequest]] = {
     "confirmation": InvalidConfirmationToken,
     "unsubscribe": InvalidUnsubscribeToken,
+    "form": InvalidToken,
     "sign-up": InvalidSignUpState,
     "browser": InvalidToken,
     "manage": InvalidManageToken,
@@ -227,6 +228,21 @@ def read_address(text: str) -> AddressToken:
     if now() - token.issued_at > timedelta(seconds=timings().confirmation_valid):
         raise ExpiredAddressToken
     return token
+
+
+def sign_form(nonce: UUID, made_at: datetime) -> str:
+    """Return the hidden field of a sign-up form; its nonce counts once."""
+    milliseconds = round(made_at.timestamp() * 1000)
+    return _sign("form", nonce.bytes + milliseconds.to_bytes(_MILLISECONDS_BYTES))
+
+
+def read_form(text: str) -> tuple[UUID, timedelta]:
+    """Return the nonce of what ``sign_form`` signed, and its age. Raises ``InvalidToken``."""
+    payload = _unsign("form", text)
+    if len(payload) != _UUID_BYTES + _MILLISECONDS_BYTES:
+        raise _invalid("form")
+    made_at = datetime.fromtimestamp(int.from_bytes(payload[_UUID_BYTES:]) / 1000, UTC)
+    return UUID(bytes=payload[:_UUID_BYTES]), now() - made_at
 
 
 def address_digests(email: EmailAddress) -> list[bytes]:

@@ -141,6 +141,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "manage_link", "reader": ID},
     ),
+    "ReleaseRequest": (
+        subscriber_request.validate_json,
+        {"kind": "release", "id": ID, "reasons": ["unproven"], "since": AT, "until": AT},
+    ),
     "ChangeNameRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},

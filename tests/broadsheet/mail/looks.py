@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
-from tests.broadsheet.mail.mails import NEWSLETTER, UNSUBSCRIBE_URL, send
+from broadsheet.mail.subscription_mail import (
+    render_export,
+    render_manage_link,
+    render_new_address,
+)
+from tests.broadsheet.mail.mails import MANAGE_URL, NEWSLETTER, UNSUBSCRIBE_URL, send
 from tests.browser import page_of
 
 if TYPE_CHECKING:
@@ -44,6 +49,9 @@ def mails(theme: str) -> dict[str, str]:
     rendered = {
         "confirmation": render_confirmation(newsletter, UNSUBSCRIBE_URL, "12345678").html,
         "already-subscribed": render_already_subscribed(newsletter).html,
+        "manage-link": render_manage_link(newsletter, MANAGE_URL).html,
+        "new-address": render_new_address(newsletter, MANAGE_URL).html,
+        "export": render_export(newsletter, b"{}").html,
     }
     for file in sorted(ISSUES.iterdir()):
         title, _, written = file.read_text(encoding="utf-8").partition("\n")

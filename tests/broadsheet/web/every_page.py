@@ -127,6 +127,9 @@ PAGES: dict[str, Callable[[Frame], str]] = {
     "check-your-inbox-wrong-code": lambda frame: pages.check_your_inbox(frame, WRONG_CODE),
     "check-your-inbox-without-code": lambda frame: pages.check_your_inbox(frame, WITHOUT_CODE),
     "confirm": lambda frame: pages.confirm(frame, "/subscriptions/confirm?token=t"),
+    "confirm-again": lambda frame: pages.confirm(
+        frame, "/subscriptions/confirm?token=t&again=1", asks_again=True
+    ),
     "confirmed": lambda frame: pages.confirmed(frame, sign_up_url="/"),
     "unsubscribe": lambda frame: pages.unsubscribe(frame, "/subscriptions/unsubscribe?token=t"),
     "unsubscribed": lambda frame: pages.unsubscribed(frame, sign_up_url="/"),

@@ -251,7 +251,7 @@ def test_pages_say_received_and_not_done() -> None:
 
 def test_the_page_after_confirming_says_that_it_does_not_undo_unsubscribing() -> None:
     page = Elements(PAGES["confirmed"])
-    assert "Have you unsubscribed since we sent this link?" in page.text
+    assert "Have you unsubscribed since we sent our email?" in page.text
 
 
 def test_pages_import_nothing_heavy() -> None:

@@ -231,6 +231,14 @@ def find(connection: Connection, issue_id: IssueId) -> Issue | None:
         ).fetchone()
 
 
+def is_any_sending(connection: Connection) -> bool:
+    """Return whether an issue is being sent."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute("SELECT EXISTS (SELECT FROM issues WHERE status = 'sending')").fetchone()
+        )
+
+
 def find_newest(
     connection: Connection, limit: int, before: tuple[datetime, UUID] | None
 ) -> Sequence[Issue]:

@@ -29,7 +29,7 @@ _PROFILE = """
 # OFFSET 0 keeps PostgreSQL from reading the whole ledger instead.
 _LISTS: dict[str, LiteralString] = {
     "consents": """
-        SELECT consents.request_id, consents.change::text, consents.at,
+        SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
                consents.issue_id, issues.title AS issue_title
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
@@ -37,10 +37,16 @@ _LISTS: dict[str, LiteralString] = {
         ORDER BY consents.at, consents.id
     """,
     "requests": """
-        SELECT request_id, kind, received_at, source_network, mail_granted, mail_owed
+        SELECT request_id, kind, received_at, source_network, mail_granted, mail_at, mail_owed
         FROM sign_ups
         WHERE subscriber_id = %(id)s
         ORDER BY received_at, request_id
+    """,
+    "wrong_codes": """
+        SELECT wrong_codes.request_id, wrong_codes.sign_up_id, wrong_codes.received_at
+        FROM wrong_codes JOIN sign_ups ON sign_ups.request_id = wrong_codes.sign_up_id
+        WHERE sign_ups.subscriber_id = %(id)s
+        ORDER BY wrong_codes.received_at, wrong_codes.request_id
     """,
     "new_address_mails": """
         SELECT request_id, received_at
@@ -107,6 +113,10 @@ def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
 
 _DELETIONS: tuple[LiteralString, ...] = (
     "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
+    """
+    DELETE FROM wrong_codes
+    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
+    """,
     "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
     "DELETE FROM consents WHERE subscriber_id = %(id)s",
     "DELETE FROM subscribers WHERE id = %(id)s",
@@ -117,6 +127,13 @@ def delete_before(connection: Connection, subscriber_id: SubscriberId, before: d
     """Delete what is older than a time about somebody who has come back since."""
     for statement in (
         "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
+        """
+        DELETE FROM wrong_codes
+        WHERE sign_up_id IN (
+            SELECT request_id FROM sign_ups
+            WHERE subscriber_id = %(id)s AND received_at <= %(before)s
+        )
+        """,
         "DELETE FROM sign_ups WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
         "DELETE FROM consents WHERE subscriber_id = %(id)s AND at <= %(before)s",
     ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import args_row, class_row, scalar_row
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
@@ -146,24 +146,33 @@ def reserve(connection: Connection, request: Request) -> timedelta | None:
 
 
 def queue_single_mails(
-    connection: Connection, mails: int, rate: float, tolerance: timedelta
-) -> timedelta:
-    """Add mails to the end of the line of single mails; return the delay until the first's turn.
+    connection: Connection, proven: timedelta, others: timedelta, tolerance: timedelta
+) -> tuple[timedelta, timedelta]:
+    """Add mails of these lengths to the ends of two lines; return each one's first delay.
 
-    The line has no horizon: however long it is, each mail has its turn. The delay is negative,
-    down to ``-tolerance``, if the line was empty.
+    What is proven moves the others' line as well. The lines have no horizon: however long they are,
+    each mail has its turn. A delay is negative, down to ``-tolerance``, if its line was empty.
     """
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        delay: timedelta | None = cursor.execute(
+    with connection.cursor(row_factory=args_row(_delays)) as cursor:
+        delays = cursor.execute(
             """
             UPDATE send_governor
             SET next_single_at = greatest(next_single_at, clock_timestamp() - %(tolerance)s)
-                                 + %(length)s
-            RETURNING next_single_at - %(length)s - clock_timestamp()
+                                 + %(proven)s,
+                next_unproven_at = greatest(next_unproven_at, clock_timestamp() - %(tolerance)s)
+                                   + %(proven)s + %(others)s
+            RETURNING next_single_at - %(proven)s - clock_timestamp(),
+                      next_unproven_at - %(others)s - clock_timestamp()
             """,
-            {"length": timedelta(seconds=mails / rate), "tolerance": tolerance},
+            {"proven": proven, "others": others, "tolerance": tolerance},
         ).fetchone()
-    return delay or timedelta()
+    if delays is None:
+        raise LookupError("the governor has no row: the schema is not up to date")
+    return delays
+
+
+def _delays(proven: timedelta, others: timedelta) -> tuple[timedelta, timedelta]:
+    return proven, others
 
 
 def push(connection: Connection, length: timedelta) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, scalar_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +22,7 @@ class AppliedSignUp(NamedTuple):
     """What is stored of an applied sign-up. ``mail_at``: the turn of a mail that waits."""
 
     mail_granted: bool
+    is_proven: bool
     mail_at: datetime | None
 
 
@@ -38,6 +39,7 @@ class NewSignUp(NamedTuple):
     request: SubscribeRequest
     subscriber_id: UUID
     granted: bool
+    is_proven: bool
     logs_consent: bool
 
 
@@ -47,7 +49,7 @@ def find(connection: Connection, request_ids: Sequence[UUID]) -> dict[UUID, Appl
         return dict(
             cursor.execute(
                 """
-                SELECT request_id, mail_granted, mail_at FROM sign_ups
+                SELECT request_id, mail_granted, is_proven, mail_at FROM sign_ups
                 WHERE request_id = ANY (%(ids)s)
                 """,
                 {"ids": list(request_ids)},
@@ -58,26 +60,45 @@ def find(connection: Connection, request_ids: Sequence[UUID]) -> dict[UUID, Appl
 def _applied(
     request_id: UUID,
     granted: bool,  # noqa: FBT001 - a row's column
+    is_proven: bool,  # noqa: FBT001
     mail_at: datetime | None,
 ) -> tuple[UUID, AppliedSignUp]:
-    return request_id, AppliedSignUp(granted, mail_at)
+    return request_id, AppliedSignUp(granted, is_proven, mail_at)
 
 
-def lock_sources(connection: Connection, networks: Collection[str]) -> None:
-    """Lock sources, in one order, until the transaction ends.
+def use_nonces(connection: Connection, requests: Mapping[UUID, UUID]) -> set[UUID]:
+    """Use the nonces of forms, by nonce the request that has it; return whose were unused."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return set(
+            cursor.execute(
+                """
+                INSERT INTO form_nonces (nonce, request_id)
+                SELECT nonce, request_id
+                FROM unnest(%(nonces)s::uuid[], %(ids)s::uuid[]) AS used (nonce, request_id)
+                ORDER BY nonce
+                ON CONFLICT (nonce) DO NOTHING
+                RETURNING request_id
+                """,
+                {"nonces": list(requests), "ids": list(requests.values())},
+            ).fetchall()
+        )
 
-    Two transactions can't both spend the last mail of a source's budget.
+
+def lock_budgets(connection: Connection, names: Collection[str]) -> None:
+    """Lock the budgets of sources and domains, in one order, until the transaction ends.
+
+    Two transactions can't both spend the last mail of a budget.
     """
     connection.execute(
         """
         SELECT pg_advisory_xact_lock(key)
         FROM (
-            SELECT DISTINCT hashtextextended(network, 0) AS key
-            FROM unnest(%(networks)s::text[]) AS network
+            SELECT DISTINCT hashtextextended(name, 0) AS key
+            FROM unnest(%(names)s::text[]) AS name
             ORDER BY key
         ) AS ordered
         """,
-        {"networks": sorted(networks)},
+        {"names": list(names)},
     )
 
 
@@ -145,9 +166,10 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             FROM unnest(
                 %(ids)s::uuid[], %(subscribers)s::uuid[], %(networks)s::text[],
                 %(times)s::timestamptz[], %(granted)s::boolean[], %(logged)s::boolean[],
-                %(addresses)s::inet[], %(agents)s::text[]
+                %(addresses)s::inet[], %(agents)s::text[], %(proven)s::boolean[]
             ) AS sign_up (
-                request_id, subscriber_id, network, received_at, granted, logged, address, agent
+                request_id, subscriber_id, network, received_at, granted, logged, address, agent,
+                proven
             )
         ), consent AS (
             INSERT INTO consents
@@ -157,8 +179,9 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             WHERE logged
             ON CONFLICT (request_id, change) DO NOTHING
         )
-        INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
-        SELECT request_id, subscriber_id, network, received_at, granted
+        INSERT INTO sign_ups
+            (request_id, subscriber_id, source_network, received_at, mail_granted, is_proven)
+        SELECT request_id, subscriber_id, network, received_at, granted, proven
         FROM sign_up
         """,
         {
@@ -167,6 +190,7 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             "networks": [each.request.origin.source_address.network for each in sign_ups],
             "times": [each.request.received_at for each in sign_ups],
             "granted": [each.granted for each in sign_ups],
+            "proven": [each.is_proven for each in sign_ups],
             "logged": [each.logs_consent for each in sign_ups],
             "addresses": [str(each.request.origin.source_address) for each in sign_ups],
             "agents": [each.request.origin.user_agent for each in sign_ups],

@@ -370,7 +370,8 @@ class OpenProblems(BaseModel):
     """What needs operator attention now, whatever the alarms say, and how many readers confirm.
 
     ``unresolved_mails``: past their grace time. ``duplicate_mails``: beyond one to a recipient in a
-    round, detected in the last 14 days.
+    round, detected in the last 14 days. ``strict_since``: set while sign-ups need proof.
+    ``suspicious_sign_ups``: kept without a mail, by their reasons.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -379,6 +380,8 @@ class OpenProblems(BaseModel):
     unresolved_mails: int
     duplicate_mails: int
     completion: dict[Literal["days_30", "always"], Completion]
+    strict_since: datetime | None = None
+    suspicious_sign_ups: dict[str, int] = {}
 
 
 class Issue(BaseModel):

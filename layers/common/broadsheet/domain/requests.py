@@ -6,7 +6,7 @@ may repeat messages and change their order.
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.issues import NO_ISSUE, IssueId
+from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SourceAddress,
@@ -173,9 +174,31 @@ class _Request(BaseModel):
 
 
 class SubscribeRequest(_Request, SignUp):
-    """Somebody submitted the sign-up form."""
+    """Somebody submitted the sign-up form.
+
+    ``proof``: what shows that it was no stranger's program; that of a form counts once, by its
+    ``nonce``.
+    """
 
     kind: Literal["subscribe"] = "subscribe"
+    proof: Literal["form", "author"] | None = None
+    nonce: UUID | None = None
+
+
+class ReleaseRequest(BaseModel):
+    """The operator has sign-ups mailed that were kept without a mail."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["release"] = "release"
+    id: UUID = Field(default_factory=uuid4)
+    reasons: tuple[Withheld, ...]
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+
+    def next(self) -> Self:
+        """Return the request that releases what this one left."""
+        return self.model_copy(update={"id": uuid5(self.id, "next")})
 
 
 type Way = Literal["code", "same-browser", "button", "api"]
@@ -272,9 +295,10 @@ type ManagingRequest = (
     | EraseRequest
 )
 
-type SubscriberRequest = Annotated[
-    SubscribeRequest | ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest,
-    Field(discriminator="kind"),
-]
+type SubscriberRequest = (
+    SubscribeRequest | ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest
+)
 
-subscriber_request: TypeAdapter[SubscriberRequest] = TypeAdapter(SubscriberRequest)
+type QueuedRequest = Annotated[SubscriberRequest | ReleaseRequest, Field(discriminator="kind")]
+
+subscriber_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)

@@ -198,7 +198,7 @@ class Subscriber(BaseModel):
     due_mail: DueMail | None
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
-    address_issued_at: datetime | None = None
+    address_issued_at: datetime | None
 
 
 class AskedMail(StrEnum):

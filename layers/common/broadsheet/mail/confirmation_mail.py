@@ -12,7 +12,7 @@ from broadsheet import settings
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import DueMail
 from broadsheet.i18n import ENGLISH, Language
-from broadsheet.mail import frame
+from broadsheet.mail import single_mail
 from broadsheet.mail.content import MailContent
 from broadsheet.mail.substitutions import placed, template_of
 
@@ -29,14 +29,14 @@ def render_confirmation(
     that host's pages only (https://wicg.github.io/sms-one-time-codes/).
     """
     host = urlsplit(confirm_url).hostname
-    return _answer(
+    return single_mail.render(
         "confirmation", newsletter, language, confirm_url=confirm_url, code=code, host=host
     )
 
 
 def render_already_subscribed(newsletter: Newsletter, language: Language = ENGLISH) -> MailContent:
     """Render the answer to a sign-up of someone who is subscribed already."""
-    return _answer("already_subscribed", newsletter, language)
+    return single_mail.render("already_subscribed", newsletter, language)
 
 
 @cache
@@ -65,20 +65,3 @@ def variables_of(link: str, code: str) -> dict[str, str]:
         "code_start": code[:4],
         "code_end": code[4:],
     }
-
-
-def _answer(mail: str, newsletter: Newsletter, language: Language, **values: object) -> MailContent:
-    values["reader_language"] = language
-    subject = frame.subject(mail, newsletter, **values)
-    return MailContent(
-        subject=subject,
-        html=frame.framed(
-            f"{mail}/html.html",
-            newsletter,
-            language=language.tag,
-            adapts_to_dark=True,
-            title=subject,
-            **values,
-        ),
-        text=frame.filled(f"{mail}/text.txt", newsletter, **values),
-    )

@@ -31,6 +31,12 @@ READERS = {
     "lost-character": translatable(
         "A character was lost on the way (it came as U+FFFD); please send this again, as UTF-8."
     ),
+    "outdated-form": translatable(
+        "This page was open for a long time: please press the button once more."
+    ),
+    "disposable-address": translatable(
+        "This address works for a short time only: please give one that you keep."
+    ),
     "address-needed": translatable("An email address is needed."),
     "address-too-long": translatable("An email address has at most {most} characters."),
     "address-not-ascii": translatable(

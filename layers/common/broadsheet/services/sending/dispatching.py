@@ -17,6 +17,8 @@ from broadsheet.database import (
     delivery_batches_table,
     feedback_progress_table,
     issues_table,
+    strict_mode_table,
+    suspicious_sign_ups_table,
 )
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
@@ -94,6 +96,8 @@ def report_problems(connection: Connection) -> OpenProblems:
             connection, now - grace - _dead_after_deadline()
         ),
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
+        strict_since=strict_mode_table.read(connection).since,
+        suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
         completion={
             "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
             "always": consents_table.completion_since(connection),

@@ -190,11 +190,17 @@ def count_single_mails(connection: Connection, mails: int, rate: float) -> None:
     send_governor_table.push(connection, timedelta(seconds=mails / rate))
 
 
-def queue_single_mails(connection: Connection, mails: int, rate: float) -> float:
-    """Add mails to the line of single mails; return the seconds until the first's turn."""
-    return send_governor_table.queue_single_mails(
-        connection, mails, rate, _tolerance(rate)
-    ).total_seconds()
+def queue_single_mails(
+    connection: Connection, proven: int, others: int, rate: float
+) -> tuple[float, float]:
+    """Add mails to the lines of single mails; return the seconds until each one's first turn."""
+    first, first_other = send_governor_table.queue_single_mails(
+        connection,
+        timedelta(seconds=proven / rate),
+        timedelta(seconds=others / rate),
+        _tolerance(rate),
+    )
+    return first.total_seconds(), first_other.total_seconds()
 
 
 def slow_down(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadsheet import i18n, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import (
     asked_mails_table,
     consents_table,
@@ -72,15 +72,13 @@ def _send(request: ChangeAddressRequest, subscriber: Subscriber, owner: Subscrib
 
     newsletter = settings.newsletter()
     if owner is not None and owner.status is SubscriberStatus.CONFIRMED:
-        content = confirmation_mail.render_already_subscribed(
-            newsletter, i18n.language(owner.language)
-        )
+        language = asked_mails.language_of(owner)
+        content = confirmation_mail.render_already_subscribed(newsletter, language)
     else:
         token = AddressToken(subscriber_id=request.token.subscriber_id, email=request.email)
         link = settings.address_link(signed_tokens.sign_address(token))
-        content = subscription_mail.render_new_address(
-            newsletter, link, i18n.language(subscriber.language)
-        )
+        language = asked_mails.language_of(subscriber)
+        content = subscription_mail.render_new_address(newsletter, link, language)
     return sending.send_to_new_address(newsletter, request.email, content)
 
 

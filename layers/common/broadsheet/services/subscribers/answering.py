@@ -1,8 +1,8 @@
 """Sends the mails that answer sign-ups, at the rate that SES allows.
 
-They form a line, in which each has its turn (``send_governor.next_single_at``). Whoever has it
-within seconds is sent at once. The message of any other waits on the queue until then: that is no
-failure, and meanwhile confirmations are applied.
+They form two lines, in which each has its turn: those with proof that a person signed up go before
+all others. Whoever has their turn within seconds is mailed at once. The message of any other waits
+on the queue until then: that is no failure, and meanwhile confirmations are applied.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import i18n, settings, signed_tokens
-from broadsheet.database import sign_ups_table, subscribers_table
+from broadsheet.database import (
+    issues_table,
+    sign_ups_table,
+    subscribers_table,
+    suspicious_sign_ups_table,
+)
+from broadsheet.database.suspicious_sign_ups_table import Suspicious
 from broadsheet.domain.requests import ConfirmationToken
+from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import DueMail
 from broadsheet.mail.ses import sending
 from broadsheet.mail.ses.results import (
@@ -29,39 +36,53 @@ from broadsheet.mail.ses.results import (
 )
 from broadsheet.mail.ses.sending import Answer
 from broadsheet.services.sending import pacing
+from broadsheet.services.subscribers import strictness
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.database.sign_ups_table import AppliedSignUp
     from broadsheet.database.subscribers_table import DueMark
     from broadsheet.domain.requests import SubscribeRequest
     from broadsheet.i18n import Language
     from broadsheet.mail.ses.results import SendResult
     from broadsheet.queues.worker import Unfinished
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 LONGEST_WAIT = 11 * 3600.0  # seconds; SQS hides a message for 12 h at most
 
 
 class OwedAnswer(NamedTuple):
-    """A mail that is owed to a sign-up. ``turn``: when it leaves; None before it is in the line.
-
-    ``language``: the mail's, as BCP 47 writes it.
-    """
+    """A mail that is owed to a sign-up. ``language``: the mail's, as BCP 47 writes it."""
 
     position: int
     request: SubscribeRequest
     correlation_id: str | None
     mark: DueMark
     language: str
-    turn: datetime | None
+    sign_up: AppliedSignUp
+
+    @property
+    def turn(self) -> datetime:
+        """When the mail leaves; long ago before it is in a line."""
+        return self.sign_up.mail_at or _LONG_AGO
+
+    def at(self, turn: datetime) -> OwedAnswer:
+        """Return the mail with its turn."""
+        return self._replace(sign_up=self.sign_up._replace(mail_at=turn))
 
 
 def send(
-    connection: Connection, owed: Sequence[OwedAnswer], deadline: datetime
+    connection: Connection, owed: Sequence[OwedAnswer], deadline: datetime, *, is_strict: bool
 ) -> dict[int, Unfinished]:
-    """Send the mails whose turn it is; return what is unfinished, by position."""
+    """Send the mails whose turn it is; return what is unfinished, by position.
+
+    In strict mode, those without proof that still wait for their turns are withheld.
+    """
+    if is_strict:
+        owed = _with_proof(connection, owed)
     if not owed:
         return {}
     at_most = pacing.allowed(connection)
@@ -69,39 +90,68 @@ def send(
         return dict.fromkeys((each.position for each in owed), settings.timings().quota_wait)
     if at_most is None:  # SES has never reported its rate
         return _send_now(connection, owed, sending.BULK_LIMIT, deadline)
-    in_line = _in_line(connection, owed, at_most.rate)
+    in_line = _in_line(connection, owed, _rate_of_line(connection, at_most.rate))
     soon = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
-    now = [each for each in in_line if each.turn is None or each.turn <= soon]
+    now = [each for each in in_line if each.turn <= soon]
     if now:
         pacing.count_single_mails(connection, len(now), at_most.rate)
     return {
         each.position: min((each.turn - datetime.now(UTC)).total_seconds() + 1, LONGEST_WAIT)
         for each in in_line
-        if each.turn is not None and each.turn > soon
+        if each.turn > soon
     } | _send_now(connection, now, pacing.call_size(at_most.rate), deadline)
 
 
+def _with_proof(connection: Connection, owed: Sequence[OwedAnswer]) -> list[OwedAnswer]:
+    """Return the mails with proof; keep the others' sign-ups, and owe them nothing."""
+    withheld = [each for each in owed if not each.sign_up.is_proven]
+    if withheld:
+        with connection.transaction():
+            subscribers_table.clear_due_mails(connection, [each.mark for each in withheld])
+            suspicious_sign_ups_table.withhold(
+                connection,
+                [
+                    Suspicious(
+                        each.request.id,
+                        each.mark.subscriber_id,
+                        Withheld.UNPROVEN,
+                        each.request.received_at,
+                    )
+                    for each in withheld
+                ],
+            )
+        count("SuspiciousSignUps", len(withheld))
+        strictness.count_confirmations(connection, asked=len(withheld))
+    return [each for each in owed if each.sign_up.is_proven]
+
+
+def _rate_of_line(connection: Connection, rate: float) -> float:
+    """Return the mails a second: all that SES takes, or half of it beside an issue."""
+    per_hour = settings.budgets().per_hour
+    share = rate / 2 if issues_table.is_any_sending(connection) else rate
+    return min(share, per_hour / 3600) if per_hour else share
+
+
 def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) -> list[OwedAnswer]:
-    """Return the mails with their turns, in that order; new ones are put to the line's end."""
+    """Return the mails in the order of their turns; new ones are put to the ends of the lines."""
     missed = datetime.now(UTC) - timedelta(seconds=settings.timings().answer_turn_kept)
-    waiting = [each for each in owed if each.turn is not None and each.turn > missed]
-    new = [each for each in owed if each.turn is None or each.turn <= missed]
+    waiting = [each for each in owed if each.turn > missed]
+    new = [each for each in owed if each.turn <= missed]
     if new:
-        first = pacing.queue_single_mails(connection, len(new), rate)
+        proven = [each for each in new if each.sign_up.is_proven]
+        others = [each for each in new if not each.sign_up.is_proven]
+        firsts = pacing.queue_single_mails(connection, len(proven), len(others), rate)
         begin = datetime.now(UTC)
         new = [
-            each._replace(turn=begin + timedelta(seconds=first + place / rate))
-            for place, each in enumerate(new)
+            each.at(begin + timedelta(seconds=first + place / rate))
+            for first, line in zip(firsts, (proven, others), strict=True)
+            for place, each in enumerate(line)
         ]
         later = begin + timedelta(seconds=settings.timings().answer_wait)
-        turns = {each.request.id: each.turn for each in new if each.turn and each.turn > later}
+        turns = {each.request.id: each.turn for each in new if each.turn > later}
         if turns:
             sign_ups_table.set_turns(connection, turns)
-    return sorted([*waiting, *new], key=_turn)
-
-
-def _turn(owed: OwedAnswer) -> datetime:
-    return owed.turn or datetime.min.replace(tzinfo=UTC)
+    return sorted([*waiting, *new], key=lambda each: each.turn)
 
 
 def _send_now(
@@ -114,7 +164,7 @@ def _send_now(
     newsletter = settings.newsletter()
     unfinished: dict[int, Unfinished] = {}
     for (mail, language), answers in _calls(owed, call_size):
-        _wait_until(_turn(answers[0]), deadline)
+        _wait_until(answers[0].turn, deadline)
         if datetime.now(UTC) >= deadline:
             left = settings.timings().left_message_retry
             unfinished |= dict.fromkeys((each.position for each in answers), left)
@@ -134,6 +184,9 @@ def _send_now(
                 unfinished[each.position] = _react(connection, result)
         if sent:
             count("ConfirmationMails", len(sent))
+            strictness.count_confirmations(
+                connection, asked=sum(mark.mail is DueMail.CONFIRMATION for mark in sent)
+            )
             subscribers_table.clear_due_mails(connection, sent)
     return unfinished
 
@@ -151,7 +204,7 @@ def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Seque
         for text, answers in of_text.items()
         for call in batched(answers, size, strict=False)
     ]
-    yield from sorted(calls, key=lambda call: _turn(call[1][0]))
+    yield from sorted(calls, key=lambda call: call[1][0].turn)
 
 
 def _answer(owed: OwedAnswer) -> Answer:

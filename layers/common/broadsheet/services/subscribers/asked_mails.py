@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadsheet import settings
+from broadsheet import i18n, settings
 from broadsheet.database import asked_mails_table, sign_ups_table
 from broadsheet.database.sign_ups_table import Window
 from broadsheet.domain.subscribers import SubscriberStatus
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import AskedMail, Subscriber
+    from broadsheet.i18n import Language
 
 # A mail to the others would harm the sender's reputation, and SES suppresses it.
 MAILABLE = (SubscriberStatus.PENDING, SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
@@ -53,7 +54,7 @@ def _is_within_budget(
     day = timedelta(seconds=timings.address_budget_window)
     hour = timedelta(seconds=timings.source_budget_window)
     network, at = request.origin.source_address.network, request.received_at
-    sign_ups_table.lock_sources(connection, [network])
+    sign_ups_table.lock_budgets(connection, [network])
     granted = sign_ups_table.newest_granted(
         connection,
         [subscriber.id.root],
@@ -66,6 +67,11 @@ def _is_within_budget(
         len(to_address) < budgets.per_address_per_day
         and len(to_source) < budgets.per_source_per_hour
     )
+
+
+def language_of(subscriber: Subscriber) -> Language:
+    """Return the language of a subscriber's mails: the nearest to theirs, or the newsletter's."""
+    return i18n.find(subscriber.language) or i18n.language(settings.newsletter().language)
 
 
 def send_owed(

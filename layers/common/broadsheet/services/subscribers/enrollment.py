@@ -10,8 +10,9 @@ from broadsheet.database import consents_table, subscribers_table
 from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import (
     ConfirmRequest,
+    QueuedRequest,
+    ReleaseRequest,
     SubscribeRequest,
-    SubscriberRequest,
     UnsubscribeRequest,
     WrongCodeRequest,
 )
@@ -21,7 +22,9 @@ from broadsheet.services.subscribers import (
     confirming,
     departing,
     managing,
+    releasing,
     signing_up,
+    strictness,
     welcoming,
 )
 from broadsheet.services.subscribers.signing_up import ReceivedSignUp
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def apply(
-    connection: Connection, received: Sequence[Received[SubscriberRequest]], deadline: datetime
+    connection: Connection, received: Sequence[Received[QueuedRequest]], deadline: datetime
 ) -> dict[int, Unfinished]:
     """Apply requests, harmless when repeated, late or out of order; return what is unfinished.
 
@@ -62,13 +65,15 @@ def apply(
     return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
 
 
-def _is_no_wrong_code(numbered: tuple[int, Received[SubscriberRequest]]) -> bool:
+def _is_no_wrong_code(numbered: tuple[int, Received[QueuedRequest]]) -> bool:
     return not isinstance(numbered[1].message, WrongCodeRequest)
 
 
 def _apply_one(
     connection: Connection,
-    request: ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest,
+    request: (
+        ConfirmRequest | WrongCodeRequest | UnsubscribeRequest | ManagingRequest | ReleaseRequest
+    ),
 ) -> None:
     match request:
         case ConfirmRequest():
@@ -77,6 +82,8 @@ def _apply_one(
             confirming.count_wrong_code(connection, request)
         case UnsubscribeRequest():
             unsubscribe(connection, request)
+        case ReleaseRequest():
+            releasing.release(connection, request)
         case _:
             managing.apply(connection, request)
 
@@ -107,6 +114,7 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
+        strictness.count_confirmations(connection, given=1)
     logger.info(
         "confirmation applied", subscriber_id=str(before.id), status=status, way=request.way
     )

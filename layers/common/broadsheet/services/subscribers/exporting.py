@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from broadsheet import i18n, settings
+from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail
-from broadsheet.mail.content import Attachment
 from broadsheet.mail.ses import sending
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
@@ -47,14 +46,6 @@ def _send(connection: Connection, subscriber: Subscriber) -> str:
         personal_data.read(connection, subscriber.id) or {}
     )
     content = subscription_mail.render_export(
-        newsletter, i18n.language(subscriber.language)
-    ).model_copy(
-        update={
-            "attachment": Attachment(
-                file_name="subscription.json",
-                media_type="application/json",
-                content=to_json(document, indent=2),
-            )
-        }
+        newsletter, to_json(document, indent=2), asked_mails.language_of(subscriber)
     )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

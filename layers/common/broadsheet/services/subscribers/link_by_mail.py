@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet import i18n, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.domain.requests import ManageToken, now
 from broadsheet.domain.subscribers import AskedMail, EmailAddress
@@ -45,6 +45,6 @@ def _send_link(subscriber: Subscriber) -> str:
     link = settings.manage_link(signed_tokens.sign_manage(token))
     newsletter = settings.newsletter()
     content = subscription_mail.render_manage_link(
-        newsletter, link, i18n.language(subscriber.language)
+        newsletter, link, asked_mails.language_of(subscriber)
     )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

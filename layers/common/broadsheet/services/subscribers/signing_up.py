@@ -8,16 +8,17 @@ mark and sends.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from broadsheet import settings
-from broadsheet.database import sign_ups_table, subscribers_table
-from broadsheet.database.sign_ups_table import AppliedSignUp, NewSignUp, Window
+from broadsheet.database import sign_ups_table, subscribers_table, suspicious_sign_ups_table
+from broadsheet.database.sign_ups_table import AppliedSignUp, NewSignUp
 from broadsheet.database.subscribers_table import DueMark
+from broadsheet.database.suspicious_sign_ups_table import Suspicious
+from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.services.subscribers import answering, departing
+from broadsheet.services.subscribers import answering, departing, strictness
 from broadsheet.services.subscribers.answering import OwedAnswer
+from broadsheet.services.subscribers.budgets import Budgets
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def sign_up(
     if not received:
         return {}
     unfinished: dict[int, Unfinished] = {}
+    is_strict = strictness.is_on(connection)
     try:
-        owed = _apply(connection, received)
+        owed = _apply(connection, received, is_strict=is_strict)
     except Exception as error:
         if connection.closed:  # then it is nothing about these sign-ups
             raise
@@ -59,10 +61,12 @@ def sign_up(
         for each in received:
             unfinished |= sign_up(connection, [each], deadline)
         return unfinished
-    return answering.send(connection, owed, deadline)
+    return answering.send(connection, owed, deadline, is_strict=is_strict)
 
 
-def _apply(connection: Connection, received: Sequence[ReceivedSignUp]) -> list[OwedAnswer]:
+def _apply(
+    connection: Connection, received: Sequence[ReceivedSignUp], *, is_strict: bool
+) -> list[OwedAnswer]:
     """Apply sign-ups in one transaction; return the mails that are owed after it."""
     owed: list[OwedAnswer] = []
     new = 0
@@ -74,19 +78,19 @@ def _apply(connection: Connection, received: Sequence[ReceivedSignUp]) -> list[O
             known = sign_ups_table.find(connection, [each.request.id for each in each_once])
             fresh = [each for each in each_once if each.request.id not in known]
             if fresh:
-                known |= _apply_new(connection, fresh, subscribers)
+                known |= _apply_new(connection, fresh, subscribers, is_strict=is_strict)
                 new += len(fresh)
             owed += [
                 OwedAnswer(
                     each.position,
                     each.request,
                     each.correlation_id,
-                    subscriber.mark,
-                    _language(each.request, subscriber.mark, subscriber),
-                    known[each.request.id].mail_at,
+                    mark,
+                    _language(each.request, mark, subscribers[str(each.request.email)]),
+                    known[each.request.id],
                 )
                 for each in each_once
-                if (subscriber := subscribers[str(each.request.email)]).mark
+                if (mark := subscribers[str(each.request.email)].mark)
                 and known[each.request.id].mail_granted
             ]
     if new:
@@ -126,32 +130,62 @@ def _rounds(received: Sequence[ReceivedSignUp]) -> Iterator[list[ReceivedSignUp]
 
 
 def _apply_new(
-    connection: Connection, new: Sequence[ReceivedSignUp], subscribers: dict[str, SignedUp]
+    connection: Connection,
+    new: Sequence[ReceivedSignUp],
+    subscribers: dict[str, SignedUp],
+    *,
+    is_strict: bool,
 ) -> dict[UUID, AppliedSignUp]:
     """Apply sign-ups for the first time. Updates ``subscribers`` with the marks of their mails."""
-    granted = _Budgets(connection, new, subscribers)
-    sign_ups, marks = [], []
+    budgets = Budgets(
+        connection, [(each.request, subscribers[str(each.request.email)].id) for each in new]
+    )
+    proven = _proven(connection, new)
+    sign_ups, marks, kept = [], [], []
     for each in new:
         request = each.request
         subscriber = subscribers[str(request.email)]
         mail = _mail_for(request, subscriber)
-        is_granted = mail is not None and granted.grant(request, subscriber)
-        sign_ups.append(NewSignUp(request, subscriber.id, is_granted, mail is DueMail.CONFIRMATION))
+        is_proven = request.id in proven
+        withheld: Withheld | Literal["address"] | None = None
+        if mail is not None:
+            needs_proof = is_strict and not is_proven
+            withheld = Withheld.UNPROVEN if needs_proof else budgets.spend(request, subscriber.id)
+        is_granted = mail is not None and withheld is None
+        is_consent = mail is DueMail.CONFIRMATION
+        sign_ups.append(NewSignUp(request, subscriber.id, is_granted, is_proven, is_consent))
         if mail is not None and is_granted:
             marks.append(DueMark(subscriber.id, mail, request.received_at))
             subscribers[subscriber.email] = subscriber.owed(marks[-1])
+        if is_consent and isinstance(withheld, Withheld):
+            kept.append(Suspicious(request.id, subscriber.id, withheld, request.received_at))
         logger.info(
             "signed up",
             correlation_id=each.correlation_id,
             subscriber_id=str(subscriber.id),
             status=subscriber.status,
             mail=mail,
-            within_budget=is_granted,
+            withheld=withheld,
         )
     sign_ups_table.insert(connection, sign_ups)
+    budgets.store()
     if marks:
         subscribers_table.owe_mails(connection, marks)
-    return {each.request.id: AppliedSignUp(each.granted, None) for each in sign_ups}
+        suspicious_sign_ups_table.forget(connection, [mark.subscriber_id for mark in marks])
+    if kept:
+        suspicious_sign_ups_table.insert(connection, kept)
+        count("SuspiciousSignUps", len(kept))
+        strictness.count_confirmations(
+            connection, asked=sum(each.reason is Withheld.UNPROVEN for each in kept)
+        )
+    return {each.request.id: AppliedSignUp(each.granted, each.is_proven, None) for each in sign_ups}
+
+
+def _proven(connection: Connection, new: Sequence[ReceivedSignUp]) -> set[UUID]:
+    """Return the ids of the sign-ups that have proof. A form's counts once."""
+    by_form = {each.request.nonce: each.request.id for each in reversed(new) if each.request.nonce}
+    proven = sign_ups_table.use_nonces(connection, by_form) if by_form else set()
+    return proven | {each.request.id for each in new if each.request.proof == "author"}
 
 
 def _mail_for(request: SubscribeRequest, subscriber: SignedUp) -> DueMail | None:
@@ -166,41 +200,3 @@ def _mail_for(request: SubscribeRequest, subscriber: SignedUp) -> DueMail | None
             return DueMail.ALREADY_SUBSCRIBED
         case _:
             return DueMail.CONFIRMATION
-
-
-class _Budgets:
-    """What addresses and sources may still cause; sources are locked until the commit."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        new: Sequence[ReceivedSignUp],
-        subscribers: dict[str, SignedUp],
-    ) -> None:
-        timings = settings.timings()
-        self._limits = settings.budgets()
-        self._day = timedelta(seconds=timings.address_budget_window)
-        self._hour = timedelta(seconds=timings.source_budget_window)
-        oldest = min(each.request.received_at for each in new)
-        networks = {each.request.origin.source_address.network for each in new}
-        sign_ups_table.lock_sources(connection, networks)
-        self._to_subscribers, self._to_sources = sign_ups_table.newest_granted(
-            connection,
-            {subscribers[str(each.request.email)].id for each in new},
-            Window(oldest - self._day, self._limits.per_address_per_day),
-            networks,
-            Window(oldest - self._hour, self._limits.per_source_per_hour),
-        )
-
-    def grant(self, request: SubscribeRequest, subscriber: SignedUp) -> bool:
-        """Grant a sign-up its mail, if both budgets have room in their window up to it."""
-        to_source = self._to_sources[request.origin.source_address.network]
-        to_subscriber = self._to_subscribers[subscriber.id]
-        day, hour = request.received_at - self._day, request.received_at - self._hour
-        if (
-            sum(at > day for at in to_subscriber) >= self._limits.per_address_per_day
-            or sum(at > hour for at in to_source) >= self._limits.per_source_per_hour
-        ):
-            return False
-        to_source.append(request.received_at)
-        return True

@@ -87,15 +87,17 @@ class Frame(NamedTuple):
 class SignUpForm(NamedTuple):
     """What the sign-up's page and its bare form show.
 
-    ``action``: where the form posts to. ``address``: the page's own, in full. When a form was
-    refused, ``typed`` is what was typed into each of ``FIELDS``, and ``errors`` has a message for
-    each wrong one. A message under any other key is shown above the fields.
+    ``action``: where the form posts to. ``address``: the page's own, in full. ``proof``: the
+    form's token. When a form was refused, ``typed`` is what was typed into each of ``FIELDS``, and
+    ``errors`` has a message for each wrong one. A message under any other key is shown above the
+    fields.
     """
 
     action: str
     address: str = ""
     voice: Voice = Voice()
     asks_for_name: bool = False
+    proof: str = ""
     newest: "Sequence[ArchivedIssue]" = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
@@ -167,9 +169,9 @@ def filled(template: str, frame: Frame, **values: object) -> str:
 class WaitingSignUp(NamedTuple):
     """What the page after a sign-up shows.
 
-    ``typed``: what was typed into the form, which signs up again with it. ``state``: the signed
-    state of the code's form; empty when there is no key to sign with, and so no form. ``code`` and
-    ``wrong``: what was typed there, and what is wrong with it.
+    ``typed``: what was typed into the form, and its new token: it signs up again. ``state``: the
+    signed state of the code's form; empty when there is no key to sign with, and so no form.
+    ``code`` and ``wrong``: what was typed there, and what is wrong with it.
     """
 
     typed: Mapping[str, str]
@@ -184,14 +186,16 @@ def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
     return _render("check_your_inbox.html", frame, **waiting._asdict())
 
 
-def confirm(frame: Frame, action: str, *, submits_itself: bool = False) -> str:
+def confirm(
+    frame: Frame, action: str, *, submits_itself: bool = False, asks_again: bool = False
+) -> str:
     """Return a page with one button, which posts to ``action`` with its token.
 
-    ``submits_itself``: a script posts it, which its ``policy`` has to allow.
+    ``submits_itself``: a script posts it, which its ``policy`` has to allow. ``asks_again``: it was
+    pressed, and not by a person as far as the browser says.
     """
-    return _render(
-        "confirm.html", frame, action=action, script=SUBMIT_SCRIPT if submits_itself else ""
-    )
+    script = SUBMIT_SCRIPT if submits_itself else ""
+    return _render("confirm.html", frame, action=action, script=script, asks_again=asks_again)
 
 
 def confirmed(frame: Frame, *, sign_up_url: str) -> str:

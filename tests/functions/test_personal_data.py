@@ -1,0 +1,143 @@
+"""Every column that says something of a subscriber is exported, or is listed with its reason."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from broadsheet.database import personal_data
+from broadsheet.domain.subscribers import SubscriberId
+from tests.cloud import Cloud
+from tests.template.transformation import ROOT
+
+# Where the export has each table that says something of a subscriber.
+PLACES = {
+    "subscribers": "profile",
+    "consents": "consents",
+    "sign_ups": "requests",
+    "wrong_codes": "wrong_codes",
+    "new_address_mails": "new_address_mails",
+    "deliveries": "issues",
+    "duplicate_mails": "duplicates",
+    "resends": "resends",
+}
+NOT_EXPORTED = {
+    **{
+        (table, "subscriber_id"): "it is the profile's id"
+        for table in PLACES
+        if table not in {"subscribers", "wrong_codes"}
+    },
+    ("consents", "id"): "it numbers the lines of all subscribers, and says nothing of one",
+    ("deliveries", "claim_id"): "it names a run of deliver, in which many were mailed",
+    ("deliveries", "claim_deadline"): "the same",
+    ("resends", "claim_id"): "the same",
+    ("new_address_mails", "address_digest"): "it names an address that may be somebody else's",
+}
+ABOUT_NOBODY = {
+    "approval_requests": "of authors",
+    "daily_budgets": "of authors",
+    "delivery_batches": "of issues; whoever is in a batch gets a row of the ledger, once sent",
+    "feedback_progress": "of the stack",
+    "issue_versions": "of issues",
+    "issues": "of issues",
+    "schema_migrations": "of the schema",
+    "send_governor": "of the stack",
+    "tombstones": "keyed digests, which name nobody: no row leads to one, nor one to a row",
+    "welcome_mail": "of authors",
+}
+
+
+def columns(cloud: Cloud) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for each in cloud.rows(
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public'"
+    ):
+        found.setdefault(each["table_name"], set()).add(each["column_name"])
+    return found
+
+
+@pytest.fixture
+def ursula(cloud: Cloud) -> UUID:
+    """A subscriber of whom there is something in every table."""
+    (subscriber,) = cloud.add_confirmed("ursula@example.com")
+    issue, request = uuid4(), uuid4()
+    for statement in (
+        """
+        INSERT INTO issues (id, author, idempotency_key, request_digest, title, content, subject,
+                            html, text, publish_at)
+        VALUES (%(issue)s, 'ada', 'k', '', 'One', '{}', 'One', '<p>', 'x', now())
+        """,
+        """
+        INSERT INTO consents (request_id, subscriber_id, change, at)
+        VALUES (%(request)s, %(id)s, 'signed_up', now())
+        """,
+        """
+        INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
+        VALUES (%(request)s, %(id)s, '192.0.2.7', now(), true)
+        """,
+        "INSERT INTO wrong_codes VALUES (%(id)s, %(request)s, now())",
+        "INSERT INTO new_address_mails VALUES (%(request)s, %(id)s, 'x', now())",
+        """
+        INSERT INTO deliveries (issue_id, subscriber_id, round, outcome)
+        VALUES (%(issue)s, %(id)s, 1, 'accepted')
+        """,
+        """
+        INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id)
+        VALUES (%(issue)s, %(id)s, 1, 'm')
+        """,
+        """
+        INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
+        VALUES (%(issue)s, %(id)s, 1, %(request)s)
+        """,
+    ):
+        cloud.rows(statement, id=subscriber, issue=issue, request=request)
+    return subscriber
+
+
+def exported(cloud: Cloud, subscriber: UUID) -> dict[str, Any]:
+    with psycopg.connect(cloud.database_url) as connection:
+        document = personal_data.read(connection, SubscriberId(subscriber))
+    assert document is not None
+    return document
+
+
+def test_every_column_about_a_subscriber_is_exported_or_has_its_reason(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    document = exported(cloud, ursula)
+    there = columns(cloud)
+
+    assert set(there) == {*PLACES, *ABOUT_NOBODY}
+    for table, place in PLACES.items():
+        (row,) = [document[place]] if place == "profile" else document[place]
+        left_out = {column for of, column in NOT_EXPORTED if of == table}
+        own = {name for name in row if name != "issue_title"}
+        assert own | left_out == there[table], table
+        assert not own & left_out, table
+
+
+def test_every_field_of_the_export_is_described(cloud: Cloud, ursula: UUID) -> None:
+    guide = (ROOT / "docs" / "readers.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## What the export holds\n")[2].partition("\n## ")[0]
+
+    for place, rows in exported(cloud, ursula).items():
+        assert f"`{place}`" in section
+        for name in rows if place == "profile" else rows[0]:
+            assert f"`{name}`" in section, (place, name)
+
+
+def test_deleting_leaves_a_subscribers_id_in_the_ledger_alone(cloud: Cloud, ursula: UUID) -> None:
+    with psycopg.connect(cloud.database_url) as connection:
+        personal_data.delete(connection, SubscriberId(ursula))
+
+    held = {table: cloud.row(COUNT.format(table))["number"] for table in PLACES}
+    assert held == dict.fromkeys(PLACES, 0) | {
+        "deliveries": 1,
+        "duplicate_mails": 1,
+        "resends": 1,
+    }
+
+
+COUNT = "SELECT count(*) AS number FROM {}"
