@@ -67,6 +67,7 @@ class StoredIssue:
             "books": None if self.audience is None else books,
             "seconds_to_go": None,
             "paused_because": None,
+            "archive_url": f"https://news.example.com/archive/{self.request.get('slug', self.id)}",
             "href": f"/issues/{self.id}",
         }
 

@@ -539,6 +539,15 @@ def test_a_watched_issue_is_shown_until_it_ends(
     assert lines[-1] == f"finished: {READERS:,} of {READERS:,} readers"
 
 
+def test_an_issue_that_has_begun_shows_where_its_page_is(press: Press, november: Path) -> None:
+    page = "https://news.example.com/archive/november"
+    assert page not in ran("publish", "november.md", "--yes")
+    press.ahead = timedelta(days=1)
+
+    assert f"Online: {page}" in ran("status", "november.md")
+    assert documented("status", "november.md")["archive_url"] == page
+
+
 def test_a_pause_ends_the_watch_with_a_status_of_its_own(press: Press, november: Path) -> None:
     ran("publish", "november.md", "--yes")
     ran("pause", "november.md")

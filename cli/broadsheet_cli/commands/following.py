@@ -169,6 +169,8 @@ def _picture(issue: Issue) -> Group:
         if len(issue.books.accepted_by_version) > 1:
             have = sorted(issue.books.accepted_by_version.items(), key=lambda each: int(each[0]))
             parts.append(Text("; ".join(f"version {name}: {readers(n)}" for name, n in have)))
+    if issue.archive_url and issue.audience is not None:
+        parts.append(Text(f"Online: {issue.archive_url}"))
     parts.append(Text(issue.id, "dim"))
     return Group(*parts)
 
