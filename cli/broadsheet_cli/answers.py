@@ -114,9 +114,10 @@ class Created(Answer):
 class Preview(Answer):
     """An issue as its readers would see it, and what publishing it would mean.
 
-    ``audience``: None while the database sleeps.
+    ``audience``: None while the database sleeps. ``may_publish``: whether this token may.
     """
 
+    may_publish: bool = True
     subject: str
     html: str
     text: str
