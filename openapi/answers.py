@@ -229,7 +229,8 @@ class Deliveries(Answer):
 class Preview(Answer):
     """An issue as a reader would see it, and what publishing it would mean.
 
-    ``bytes``: of the HTML, with the longest values. ``audience``, ``seconds``, ``cost``: how many
+    ``bytes``: of the HTML, with the longest values. ``may_publish``: whether the token may publish
+    it. ``audience``, ``seconds``, ``cost``: how many
     it would go to, how long that would take, and SES's fee in dollars; None while the database
     doesn't answer.
     """
@@ -239,6 +240,7 @@ class Preview(Answer):
     html: str
     text: str
     bytes: int
+    may_publish: bool
     audience: int | None
     seconds: float | None
     cost: float | None

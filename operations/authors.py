@@ -25,6 +25,7 @@ from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
 from operations.options import Json, Region, Stack
 from operations.secret_value import Version
+from operations.stack import DeployedStack
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -268,7 +269,8 @@ def add_command(  # noqa: PLR0913 - the command's options
     write: drafts, previews, test mails. publish: also what sends, stops or corrects an issue.
     manage: also people and settings.
     """
-    client, arn = _secret_of(stack, region)
+    described = options.chosen(stack, region)
+    client, arn = boto3.client("secretsmanager"), described.output("AuthorsSecretArn")
     rights = Rights(
         role=role,
         email=parse_address(email) if email else None,
@@ -276,6 +278,8 @@ def add_command(  # noqa: PLR0913 - the command's options
     )
     token = add(client, arn, name, rights)
     _print_token(name, token, _ALLOWS[role], as_json=as_json)
+    if not as_json:
+        say(f"\nTheir command line asks for it once: broadsheet login {_address(described)}")
 
 
 _ALLOWS = {
@@ -347,6 +351,10 @@ def _print_token(name: str, token: str, says: str, *, as_json: bool) -> None:
     else:
         say(f"{name} {says}. Keep it: it is shown only once.\n")
         say(token)
+
+
+def _address(stack: DeployedStack) -> str:
+    return stack.output("SignUpUrl").rstrip("/")
 
 
 def _secret_of(stack: str, region: str | None) -> tuple["SecretsManagerClient", str]:

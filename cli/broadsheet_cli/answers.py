@@ -56,7 +56,8 @@ class Books(Answer):
 class Issue(Answer):
     """An issue and its progress. ``version``: of its text, from 1 on.
 
-    ``warnings``: what was found in its text, in the answer to an edit.
+    ``archive_url``: its page, which is there once it has begun. ``warnings``: what was found in its
+    text, in the answer to an edit.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Issue(Answer):
     status: str
     version: int = 1
     slug: str | None = None
+    archive_url: str | None = None
     publish_at: datetime | None = None
     created_at: datetime | None = None
     audience: int | None = None
@@ -112,9 +114,10 @@ class Created(Answer):
 class Preview(Answer):
     """An issue as its readers would see it, and what publishing it would mean.
 
-    ``audience``: None while the database sleeps.
+    ``audience``: None while the database sleeps. ``may_publish``: whether this token may.
     """
 
+    may_publish: bool = True
     subject: str
     html: str
     text: str

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic import TypeAdapter, ValidationError
 
 from broadsheet_cli.answers import Image
-from broadsheet_cli.errors import CommandFailed
+from broadsheet_cli.errors import CommandFailed, NoAccess, NotReached
 from broadsheet_cli.files import replace
 from broadsheet_cli.records import FOLDER
 
@@ -38,10 +38,14 @@ _SRC = re.compile(
 class Uploads:
     """Uploads images, each once: what was uploaded is remembered by its digest."""
 
-    def __init__(self, newsletter: Newsletter, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, newsletter: Newsletter, say: Callable[[str], None], *, needs_all: bool = True
+    ) -> None:
         self._newsletter = newsletter
         self._say = say
+        self._needs_all = needs_all
         self.names: dict[str, str] = {}  # of the issue's images in its file, by their addresses
+        self.lacking: list[str] = []  # those that can't be used, unless all are needed
 
     def upload(self, path: Path) -> Image:
         """Return where an image is, after uploading it if it is new. Raises ``CommandFailed``."""
@@ -72,9 +76,8 @@ class Uploads:
 
         def set_in(found: re.Match[str]) -> str:
             address = unquote(found["address"].strip("<>"))
-            if address not in shown:
-                return found[0]
-            return found["before"] + address_with_size(self._named(issue, address))
+            image = self._named(issue, address) if address in shown else None
+            return found["before"] + address_with_size(image) if image else found[0]
 
         return _IN_MARKDOWN.sub(set_in, issue.body) if shown else issue.body
 
@@ -83,11 +86,23 @@ class Uploads:
         if not src or not _is_beside(src["address"]):
             return tag
         image = self._named(issue, unquote(src["address"]))
+        if not image:
+            return tag
         width, height = shown_size(image)
         size = "" if re.search(r"\bwidth\s*=", tag) else f' width="{width}" height="{height}"'
         return tag[: src.start()] + f'src="{image.url}"{size}' + tag[src.end() :]
 
-    def _named(self, issue: IssueFile, address: str) -> Image:
+    def _named(self, issue: IssueFile, address: str) -> Image | None:
+        try:
+            return self._beside(issue, address)
+        except CommandFailed as error:
+            if self._needs_all or isinstance(error, (NotReached, NoAccess)):
+                raise
+            self._say(str(error))
+            self.lacking.append(address)
+            return None
+
+    def _beside(self, issue: IssueFile, address: str) -> Image:
         path = issue.path.parent / address
         if not path.resolve().is_relative_to(issue.path.parent.resolve()):
             raise CommandFailed(

@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from broadsheet_cli.api import Newsletter
 
 
-def prepare(newsletter: Newsletter, path: Path, say: Callable[[str], None] = note) -> Ready:
-    """Read a file and upload the images beside it. Raises ``CommandFailed``."""
+def prepare(
+    newsletter: Newsletter,
+    path: Path,
+    say: Callable[[str], None] = note,
+    *,
+    needs_images: bool = True,
+) -> Ready:
+    """Read a file and upload the images beside it. Raises ``CommandFailed``.
+
+    ``needs_images``: one that can't be read is an error here; else it stays as it is typed, which
+    the newsletter reports with its line.
+    """
     file = issue_file.read(path)
     if file.unused:
         say(f"{path}: not used: {', '.join(file.unused)}.")
-    uploads = Uploads(newsletter, say)
-    return Ready(file, file.request(uploads.body_of(file)), uploads.names)
+    uploads = Uploads(newsletter, say, needs_all=needs_images)
+    return Ready(file, file.request(uploads.body_of(file)), uploads.names, uploads.lacking)
 
 
 def show_findings(ready: Ready, findings: Sequence[Finding]) -> None:

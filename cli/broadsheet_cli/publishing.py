@@ -34,12 +34,14 @@ EDITABLE = frozenset(("draft", "scheduled", "paused"))
 class Ready:
     """A file whose text has all it needs to be sent: its images are uploaded.
 
-    ``names``: of these images in the file, by their addresses.
+    ``names``: of these images in the file, by their addresses. ``lacking``: those that can't be
+    used, where not all are needed.
     """
 
     file: IssueFile
     request: dict[str, Any]
     names: dict[str, str] = field(default_factory=dict)
+    lacking: list[str] = field(default_factory=list)
 
     def in_file(self, finding: Finding) -> dict[str, str]:
         """Return a finding in the words of the file: its place there, and its images' names."""

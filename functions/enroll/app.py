@@ -10,7 +10,7 @@ from broadsheet import settings
 from broadsheet.database.connection import session
 from broadsheet.domain.requests import QueuedRequest, subscriber_request
 from broadsheet.mail.ses import client as ses_client
-from broadsheet.queues import worker
+from broadsheet.queues import redelivery, worker
 from broadsheet.queues.worker import Received, Unfinished
 from broadsheet.services.subscribers import enrollment
 
@@ -19,6 +19,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a set of SQS messages; one connection serves them all."""
     timings = settings.timings()
     left = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    # Whoever leaves would wait for the queue's nine minutes when an invocation is killed.
+    redelivery.hold(settings.queue_url("REQUESTS"), event["Records"], left.total_seconds())
     deadline = datetime.now(UTC) + left - timedelta(seconds=timings.enroll_margin)
     try:
         with session() as invocation:

@@ -22,6 +22,8 @@ from broadsheet.database.migrations import migrate, numbered_files
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import theme
 from broadsheet.telemetry import kind_of, log_failure, logger
+from broadsheet.web import sentences
+from broadsheet.web.body import invalid_fields
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 PHYSICAL_ID = "schema"  # fixed: another one would make CloudFormation delete the old
@@ -66,11 +68,12 @@ def _check_newsletter(parameters: dict[str, str] | None) -> None:
     except theme.InvalidTheme as error:
         raise UnsendableNewsletter(str(error)) from None
     except ValidationError as error:
-        sentences = [
-            ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])
-            for detail in error.errors(include_url=False, include_input=False)
+        faults = sentences.of_fields(invalid_fields(error).fields).items()
+        said = [
+            text[:1].upper() + text[1:] if name == "request" else f"{name}: {text}"
+            for name, text in faults
         ]
-        raise UnsendableNewsletter("; ".join(sentences)) from None
+        raise UnsendableNewsletter("; ".join(said)) from None
 
 
 def _migrate_to(version: int) -> None:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from broadsheet import settings
 from broadsheet.database.connection import connected
-from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.services.issues import approval, editing, previewing, testing
@@ -29,6 +29,7 @@ def preview(request: Request) -> Response:
     known = prospect.findings if prospect else [previewing.audience_unknown()]
     findings = [*shown.findings, *previewing.sender_findings(), *known]
     answer = shown._asdict() | {
+        "may_publish": request.role is None or request.role.includes(Role.PUBLISH),
         "audience": prospect.audience if prospect else None,
         "seconds": prospect.seconds if prospect else None,
         "cost": prospect.cost if prospect else None,

@@ -67,6 +67,7 @@ class StoredIssue:
             "books": None if self.audience is None else books,
             "seconds_to_go": None,
             "paused_because": None,
+            "archive_url": f"https://news.example.com/archive/{self.request.get('slug', self.id)}",
             "href": f"/issues/{self.id}",
         }
 
@@ -115,6 +116,7 @@ class Press(Interruptible):
     mailed: list[tuple[str, str]] = field(default_factory=list)  # issue, text
     tests: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     images: list[tuple[str, bytes]] = field(default_factory=list)
+    previewed: list[dict[str, Any]] = field(default_factory=list)
     asleep: int = 0  # so many requests find the database asleep, previews not
     role: str = "manage"
     ahead: timedelta = timedelta()  # its clock, before this machine's
@@ -168,8 +170,11 @@ class Press(Interruptible):
             case "POST", ["issues"]:
                 return self._create(document, key)
             case "POST", ["issues", "preview"]:
+                self.previewed.append(document)
                 unknown = {"audience": None, "seconds": None, "cost": None}
-                return web.json_response(_preview(document) | (unknown if self.asleep else {}))
+                return web.json_response(
+                    _preview(document, self.role) | (unknown if self.asleep else {})
+                )
             case "POST", ["issues", "test"]:
                 self.tests.append((tuple(document["to"]), document["markdown"]))
                 return web.json_response({}, status=HTTPStatus.ACCEPTED)
@@ -299,9 +304,13 @@ def _message(word: str, line: str) -> str:
     return f"{word} in the line of {image[0]}" if image else f"{word} here"
 
 
-def _preview(document: dict[str, Any]) -> dict[str, Any]:
+def _preview(document: dict[str, Any], role: str) -> dict[str, Any]:
     text = str(document.get("markdown") or document["content"]["html"])
-    rules = [("[[nome]]", "error", "unknown-placeholder"), ("TK", "warning", "todo-left")]
+    rules = [
+        ("[[nome]]", "error", "unknown-placeholder"),
+        ("(missing.png)", "error", "relative-image"),
+        ("TK", "warning", "todo-left"),
+    ]
     warnings = [
         {
             "code": code,
@@ -319,6 +328,7 @@ def _preview(document: dict[str, Any]) -> dict[str, Any]:
         "html": f"<p>{text}</p>",
         "text": text,
         "bytes": len(text),
+        "may_publish": role != "write",
         "warnings": warnings,
         "audience": READERS,
         "seconds": 86,

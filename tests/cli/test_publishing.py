@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -293,6 +294,19 @@ def test_an_author_who_may_only_write_stores_drafts(press: Press, november: Path
     assert (first["status"], first["id"], second["version"]) == ("draft", second["id"], 2)
 
 
+@pytest.mark.parametrize("command", [["publish"], ["schedule", "november.md", "2030-01-01 08:00"]])
+def test_an_author_who_may_only_write_is_refused_before_the_question(
+    press: Press, november: Path, command: list[str]
+) -> None:
+    press.role = "write"
+
+    status, said = failed(*(command if len(command) > 1 else [*command, "november.md"]))
+
+    assert status == 4
+    assert "may write and not publish: nothing was sent. `broadsheet ask november.md`" in said
+    assert press.issues == {}
+
+
 def test_an_author_who_may_only_write_asks_and_another_one_publishes(
     press: Press, november: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -537,6 +551,16 @@ def test_a_watched_issue_is_shown_until_it_ends(
 
     assert lines[0] == "scheduled"
     assert lines[-1] == f"finished: {READERS:,} of {READERS:,} readers"
+    assert all(line != following for line, following in pairwise(lines))
+
+
+def test_an_issue_that_has_begun_shows_where_its_page_is(press: Press, november: Path) -> None:
+    page = "https://news.example.com/archive/november"
+    assert page not in ran("publish", "november.md", "--yes")
+    press.ahead = timedelta(days=1)
+
+    assert f"Online: {page}" in ran("status", "november.md")
+    assert documented("status", "november.md")["archive_url"] == page
 
 
 def test_a_pause_ends_the_watch_with_a_status_of_its_own(press: Press, november: Path) -> None:

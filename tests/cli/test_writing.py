@@ -129,6 +129,34 @@ def test_a_finding_about_an_image_names_its_file(press: Press, november: Path) -
     )
 
 
+def test_a_missing_image_hides_no_other_finding(press: Press, november: Path) -> None:
+    picture("cup.png")
+    november.write_text(ISSUE + "![](missing.png)\nDear [[nome]]\n![](cup.png) TK\n")
+
+    result = run("check", "november.md")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        "november.md:10: error relative-image: (missing.png) here",
+        "november.md:11: error unknown-placeholder: [[nome]] here",
+        "november.md:12: warning todo-left: TK in the line of cup.png",
+    ]
+    assert "The image missing.png can't be read: No such file or directory." in result.stderr
+    assert "missing.png can't be read" in failed("publish", "november.md", "--yes")[1]
+
+
+def test_a_check_names_the_issue_of_the_file_which_its_text_may_resemble(
+    press: Press, november: Path
+) -> None:
+    ran("check", "november.md")
+    assert press.previewed[-1].get("issue") is None
+    ran("publish", "november.md", "--yes")
+
+    ran("check", "november.md")
+
+    assert press.previewed[-1]["issue"] == press.only.id
+
+
 def test_warnings_alone_are_no_failure_unless_asked_for(press: Press, november: Path) -> None:
     november.write_text(ISSUE + "TK\n")
 

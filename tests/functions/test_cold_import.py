@@ -78,6 +78,7 @@ def test_a_function_loads_only_the_packages_of_its_list(function: str) -> None:
 
     assert not {name for name in extra if re.fullmatch(r"[a-z]\w*", name)}
     assert not packages & NOBODY
+    assert "gettext" not in packages  # no catalogue is read before a reader is addressed
 
 
 @pytest.mark.parametrize("function", EDGE)

@@ -1,10 +1,11 @@
 """What readers ask for, applied: each request may come twice, late, or in another order."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -25,6 +26,7 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberName,
 )
+from broadsheet.services.subscribers import enrollment
 from functions.enroll.app import handler
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
 from tests.conftest import forget_what_was_read
@@ -79,6 +81,34 @@ def enroll(*requests: Request) -> list[dict[str, Any]]:
     bodies = [request.model_dump_json() for request in requests]
     failures: list[dict[str, Any]] = handler(sqs_event(*bodies), context())["batchItemFailures"]
     return failures
+
+
+def test_what_a_killed_invocation_had_taken_returns_when_its_time_is_over(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = cloud.queues["REQUESTS"]
+    sqs = boto3.client("sqs")
+    # As the template's; the emulator's clock is the machine's, so that the invocation has a second.
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "540"})
+    monkeypatch.setenv("TIMINGS", json.dumps({"message_hold_margin": 0}))
+    forget_what_was_read()
+    sqs.send_message(QueueUrl=url, MessageBody=sign_up(at(0)).model_dump_json())
+
+    def killed(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    taken = {"Records": cloud.messages("REQUESTS")}
+    with monkeypatch.context() as patch:
+        patch.setattr(enrollment, "apply", killed)
+        with pytest.raises(KeyboardInterrupt):
+            handler(taken, context(seconds_left=1))
+    while_it_may_run = cloud.messages("REQUESTS")
+    time.sleep(1.1)
+    (again,) = cloud.messages("REQUESTS")
+    handler({"Records": [again]}, context())
+
+    assert while_it_may_run == []
+    assert cloud.status_of(URSULA) == "pending"
 
 
 def test_a_sign_up_is_answered_with_a_confirmation_link_that_confirms(cloud: Cloud) -> None:

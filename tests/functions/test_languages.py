@@ -111,6 +111,16 @@ def test_a_page_that_was_not_found_can_be_read_in_another_language(edge: Edge) -
     assert 'href="?lang=en&amp;a=1"' in answer["body"]
 
 
+def test_what_is_kept_for_everybody_remembers_nobodys_choice(edge: Edge) -> None:
+    event = api_event("GET", "/archive", headers=BROWSER, query={"lang": "de"})
+
+    answer = archive(event, context())
+
+    assert (answer["statusCode"], language_of(answer)) == (200, "en")
+    assert answer["headers"]["Cache-Control"].startswith("public")
+    assert not cookies_of(answer)
+
+
 def test_a_reader_is_written_to_in_the_language_of_the_page(edge: Edge) -> None:
     answer = sign_up(URSULA, BROWSER | {"accept-language": "de"})
 

@@ -654,3 +654,21 @@ def test_a_finished_issue_is_not_paused_by_late_bounces(cloud: Cloud) -> None:
 
     assert show(issue_id)["status"] == "finished"
     assert books_of(issue_id)["bounced"] == 20
+
+
+def test_an_issue_that_was_canceled_before_it_began_leaves_its_slug_to_the_next(
+    cloud: Cloud,
+) -> None:
+    for _ in range(2):
+        issue_id = publish_issue(title="Tea", publish_at="2030-01-01T00:00:00Z")
+        assert show(issue_id)["slug"] == "tea"
+        assert act_on(issue_id, "cancel")["statusCode"] == 202
+        assert show(issue_id)["slug"] == issue_id
+
+    cloud.add_confirmed("ursula@example.com")
+    began = publish_issue(title="Tea")
+    tick(began)
+    act_on(began, "cancel")
+
+    assert show(began)["slug"] == "tea"  # somebody may have it
+    assert show(publish_issue(title="Tea"))["slug"] == "tea-2"

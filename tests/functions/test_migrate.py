@@ -17,6 +17,7 @@ from functions.migrate.app import MIGRATIONS, handler
 from local.postgres import Postgres
 from tests.cloud import Cloud, context
 from tests.conftest import in_database
+from tests.functions.issues import act_on, edit, publish_issue, send, show
 
 LAST = str(max(numbered_files(MIGRATIONS)))
 FIRST = "CREATE TABLE one (id integer); INSERT INTO one VALUES (1);"
@@ -291,6 +292,31 @@ def test_0_1_0_freezes_no_audience_for_an_issue_that_is_not_for_everybody(
 
         began = connection.execute("SELECT title FROM issues WHERE status = 'sending'").fetchall()
     assert began == [("First",)]
+
+
+def test_an_older_release_freezes_no_audience_for_a_text_with_variables_it_does_not_know(
+    cloud: Cloud,
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue(title="New")
+    cloud.rows(ISSUE_OF_0_1_0, title="Old")
+
+    cloud.rows(FREEZE_OF_0_1_0, title="Old")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        cloud.rows(FREEZE_OF_0_1_0, title="New")
+
+    send(cloud, issue_id)
+    assert show(issue_id)["status"] == "finished"
+
+
+def test_an_issue_that_an_older_release_froze_can_be_edited(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    cloud.rows(ISSUE_OF_0_1_0, title="Old")
+    cloud.rows(FREEZE_OF_0_1_0, title="Old")
+    issue_id = str(cloud.row("SELECT id FROM issues")["id"])
+    act_on(issue_id, "pause")
+
+    assert edit(issue_id, title="New")["statusCode"] == 200
 
 
 def test_the_last_migration_reads_no_table_that_grows_with_the_readers(

@@ -16,6 +16,7 @@ from functions.preview.app import handler
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from tests.cloud import SENDER, Cloud, context, json_of, problem_in
+from tests.functions.issues import publish_issue, send
 
 ISSUE = {
     "title": "Tides for [[name]]",
@@ -29,6 +30,7 @@ STATED = {
     "html",
     "text",
     "bytes",
+    "may_publish",
     "warnings",
     "audience",
     "seconds",
@@ -89,6 +91,22 @@ def signed(cloud: Cloud) -> None:
 
 
 class TestAPreview:
+    def test_a_text_that_was_sent_resembles_every_issue_but_its_own(self, cloud: Cloud) -> None:
+        cloud.add_confirmed("u@example.com")
+        text = {"title": "Tea", "markdown": "Tea"}
+        issue_id = publish_issue(**text)
+        send(cloud, issue_id)
+
+        assert {"same-as-sent", "subject-as-last"} <= set(codes(preview(text)))
+        own = set(codes(preview({**text, "issue": issue_id})))
+        assert not {"same-as-sent", "subject-as-last"} & own
+
+    @pytest.mark.parametrize(
+        ("role", "may_publish"), [("write", False), ("publish", True), ("manage", True)]
+    )
+    def test_says_whether_the_token_may_publish(self, role: str, *, may_publish: bool) -> None:
+        assert json_of(preview(role=role))["may_publish"] is may_publish
+
     def test_is_what_a_reader_would_see(self, cloud: Cloud) -> None:
         cloud.add_confirmed("u@example.com", "v@example.com")
 

@@ -32,6 +32,8 @@ class Outage:
     confirmed: Timed
     unsubscribed: Timed
     published: Timed
+    sign_up_page: Answer
+    archive: list[Answer]
     said_meanwhile: list[Line]
     published_after: Answer
     issue: Issue
@@ -46,6 +48,7 @@ def suffer(town: Town) -> Outage:
     link = confirming.confirmation_link()
     one_click = leaving.the_copy(earlier).one_click
 
+    page = f"/archive/{earlier.shown()['slug']}"
     town.stack.stop_database()
     try:
         with ThreadPoolExecutor() as pool:
@@ -55,6 +58,8 @@ def suffer(town: Town) -> Outage:
             signed_up = timed(new.sign_up)
             confirmed = timed(lambda: town.ask("POST", link))
             unsubscribed = timed(lambda: town.ask("POST", one_click, body=ONE_CLICK, headers=FORM))
+            sign_up_page = town.ask("GET", "/")
+            archive = [town.ask("GET", path) for path in ("/archive", page, "/feed.xml")]
             said_meanwhile = said_beside_bodies(town.stack)
             published = publishing.result()
     finally:
@@ -72,6 +77,8 @@ def suffer(town: Town) -> Outage:
         confirmed=confirmed,
         unsubscribed=unsubscribed,
         published=published,
+        sign_up_page=sign_up_page,
+        archive=archive,
         said_meanwhile=said_meanwhile,
         published_after=published_after,
         issue=issue.sent(),

@@ -22,6 +22,21 @@ def test_the_sign_up_page_signs_a_reader_up(town: Town):
     assert reader.confirmation_link().startswith(f"{town.stack.public_url}/subscriptions/confirm?")
 
 
+def test_a_german_reader_is_met_and_mailed_in_german(town: Town):
+    german = {**BROWSER, "Accept-Language": "de-AT, en;q=0.5"}
+    reader = town.reader()
+
+    page = town.ask("GET", "/", headers=german)
+    chosen = town.ask("GET", "/?lang=en", headers=german)
+    reader.sign_up(german)
+
+    assert '<html lang="de" dir="ltr">' in page.data.decode()
+    assert '<html lang="en" dir="ltr">' in chosen.data.decode()
+    assert chosen.headers["Set-Cookie"].startswith("language=en; Max-Age=")
+    assert reader.confirmation_link()
+    assert reader.mails()[0].subject.startswith("Bitte bestätigen Sie Ihr Abonnement: ")
+
+
 def test_a_program_may_sign_up_by_json(town: Town):
     reader = town.reader()
 

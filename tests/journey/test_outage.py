@@ -22,6 +22,15 @@ def test_a_reader_is_answered_as_ever_and_at_once(outage: Outage, wish: str):
     assert asked.seconds < AT_ONCE
 
 
+def test_the_archive_and_the_sign_up_page_are_shown(outage: Outage):
+    assert outage.sign_up_page.status == 200
+    listed, page, feed = outage.archive
+    assert [each.status for each in (listed, page, feed)] == [200] * 3
+    assert "Hello" in page.data.decode()
+    assert b"<entry>" in feed.data
+    assert page.headers["Cache-Control"] == "public, max-age=300"
+
+
 def test_an_author_is_asked_to_come_back(outage: Outage):
     answer = outage.published.answer
 

@@ -42,7 +42,8 @@ def authors(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = boto3.client("secretsmanager").create_secret(
         Name="authors", SecretString='{"authors": []}'
     )
-    deploy(monkeypatch, {"AuthorsSecretArn": secret["ARN"]})
+    url = "https://news.page.press/"
+    deploy(monkeypatch, {"AuthorsSecretArn": secret["ARN"], "SignUpUrl": url})
 
 
 def failed(*arguments: str) -> tuple[int, str]:
@@ -103,7 +104,9 @@ def test_authors_are_added_listed_renewed_and_revoked() -> None:
 def test_an_author_has_a_role_and_addresses_that_can_be_changed() -> None:
     stack = ("--stack", "news")
     given = ("--role", "write", "--email", "jo@example.com", "--test-address", "a@example.com")
-    assert "publish nothing" in ran("authors", "add", "Jo", *given, *stack)
+    said = ran("authors", "add", "Jo", *given, *stack)
+    assert "publish nothing" in said
+    assert "broadsheet login https://news.page.press\n" in said
 
     shown = ran("authors", "list", *stack)
     assert all(word in shown for word in ("write", "jo@example.com", "a@example.com"))

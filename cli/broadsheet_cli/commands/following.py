@@ -58,11 +58,11 @@ def follow(newsletter: Newsletter, issue: Issue, *, as_json: bool = False) -> Is
     """Show an issue until it has ended or is paused, and return it as it is then."""
     screen = console()
     if as_json or not screen.is_terminal:
+        said = _say_news(issue, None, as_json=as_json)
         while _goes_on(issue):
-            _line(issue, as_json=as_json)
             time.sleep(_pause(newsletter, issue))
             issue = newsletter.issue(issue.id)
-        _line(issue, as_json=as_json)
+            said = _say_news(issue, said, as_json=as_json)
         return issue
     with Live(_picture(issue), console=screen, auto_refresh=False) as live:
         while _goes_on(issue):
@@ -141,13 +141,14 @@ def _pause(newsletter: Newsletter, issue: Issue) -> float:
     return min(max(left, WATCH_SECONDS), WAITING_SECONDS)
 
 
-def _line(issue: Issue, *, as_json: bool) -> None:
-    if as_json:
-        print_json(issue.document)
-        return
+def _say_news(issue: Issue, said: object, *, as_json: bool) -> object:
+    """Print how far an issue is, unless that was said last, and return it."""
     books = issue.books
     counts = "" if books is None else f": {_done(issue):,} of {readers(issue.audience or 0)}"
-    say(f"{issue.status}{counts}{_time_to_go(issue)}")
+    news = issue.document if as_json else f"{issue.status}{counts}{_time_to_go(issue)}"
+    if news != said:
+        print_json(news) if as_json else say(str(news))
+    return news
 
 
 def _picture(issue: Issue) -> Group:
@@ -169,6 +170,8 @@ def _picture(issue: Issue) -> Group:
         if len(issue.books.accepted_by_version) > 1:
             have = sorted(issue.books.accepted_by_version.items(), key=lambda each: int(each[0]))
             parts.append(Text("; ".join(f"version {name}: {readers(n)}" for name, n in have)))
+    if issue.archive_url and issue.audience is not None:
+        parts.append(Text(f"Online: {issue.archive_url}"))
     parts.append(Text(issue.id, "dim"))
     return Group(*parts)
 

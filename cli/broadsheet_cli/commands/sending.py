@@ -21,6 +21,7 @@ from broadsheet_cli.errors import (
     INTERRUPTED,
     WRONG_ARGUMENTS,
     CommandFailed,
+    NoAccess,
     Refused,
 )
 from broadsheet_cli.issue_file import IssueFile
@@ -265,6 +266,11 @@ def _agree(  # noqa: PLR0913 - what is asked
         preview = preview.model_copy(update={"audience": None, "seconds": None, "cost": None})
     if not as_json:
         _show_summary(newsletter, ready, preview)
+    if not preview.may_publish:
+        raise NoAccess(
+            "Your token may write and not publish: nothing was sent. "
+            f"`broadsheet ask {ready.file.path}` asks somebody who may."
+        )
     if errors := errors_in(preview.warnings, accepted):
         if as_json:
             print_json(preview.document)

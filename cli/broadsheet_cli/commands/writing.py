@@ -2,11 +2,12 @@
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from broadsheet_cli import issue_file
+from broadsheet_cli import issue_file, records
+from broadsheet_cli.api import Newsletter
 from broadsheet_cli.console import note, print_json, say
 from broadsheet_cli.errors import CommandFailed
 from broadsheet_cli.images import Uploads, address_with_size
@@ -85,18 +86,24 @@ def check(
     is_wrong = False
     documents = []
     for path in files:
-        ready = prepare(newsletter, path)
-        found = newsletter.preview(ready.request).warnings
-        is_wrong |= bool(found if strict else errors_in(found))
+        ready = prepare(newsletter, path, needs_images=False)
+        found = newsletter.preview(_of_issue(newsletter, path, ready.request)).warnings
+        is_wrong |= bool(ready.lacking or (found if strict else errors_in(found)))
         documents += [ready.in_file(each) for each in found]
         if not as_json:
             show_findings(ready, found)
-            if not found:
+            if not found and not ready.lacking:
                 note(f"{path}: nothing to object to.", "green")
     if as_json:
         print_json(documents)
     if is_wrong:
         raise typer.Exit(1)
+
+
+def _of_issue(newsletter: Newsletter, path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Return a request that names the file's issue, if it has one: its text may be the same."""
+    issue_id = records.read(path, newsletter.address).issue_id
+    return request | {"issue": issue_id} if issue_id else request
 
 
 def send_test(

@@ -65,6 +65,7 @@ class Timings(BaseModel):
     # Queue messages that could not be worked on.
     message_retry_first: float = 2
     message_retry_longest: float = 900
+    message_hold_margin: float = 5  # from an invocation's timeout to the return of its messages
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
     # Answers to sign-ups: whose turn is later waits on the queue.
     answer_wait: float = 2

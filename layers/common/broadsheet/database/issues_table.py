@@ -281,7 +281,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
         """
         UPDATE issues
         SET frozen_at = now(),
-            frozen_under = 5,
+            frozen_under = 6,
             status = 'sending',
             audience = %(audience)s,
             sample_size = %(sample_size)s,
@@ -380,7 +380,9 @@ def edit(
                 archive = coalesce(%(archive)s, archive),
                 subject = %(subject)s,
                 html = %(html)s,
-                text = %(text)s
+                text = %(text)s,
+                -- An issue that an older release froze is sent by this one from here on.
+                frozen_under = CASE WHEN frozen_at IS NOT NULL THEN 6 END
             WHERE id = %(id)s
             """,
             {
@@ -495,10 +497,14 @@ def resume(connection: Connection, issue_id: IssueId) -> None:
 
 
 def cancel(connection: Connection, issue_id: IssueId) -> None:
-    """End an issue before its time."""
+    """End an issue before its time. One that reached nobody leaves its slug to another."""
     connection.execute(
         """
-        UPDATE issues SET status = 'canceled', canceled_at = now(), paused_because = NULL
+        UPDATE issues
+        SET status = 'canceled',
+            canceled_at = now(),
+            paused_because = NULL,
+            slug = CASE WHEN frozen_at IS NULL THEN id::text ELSE slug END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending', 'paused')
         """,
         {"id": issue_id.root},

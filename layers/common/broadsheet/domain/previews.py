@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from broadsheet.domain.issues import PublishRequest
+from broadsheet.domain.issues import IssueId, PublishRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 
 MOST_ADDRESSES = 5  # of one test
@@ -23,9 +23,14 @@ AddressesOfTest = Annotated[
 
 
 class PreviewRequest(PublishRequest):
-    """An issue as for ``POST /issues``. ``name``: of the reader to show it as."""
+    """An issue as for ``POST /issues``.
+
+    ``name``: of the reader to show it as. ``issue``: the stored issue of which this is the text,
+    which it may resemble.
+    """
 
     name: SubscriberName | None = None
+    issue: IssueId | None = None
 
 
 class IssueTestRequest(PreviewRequest):

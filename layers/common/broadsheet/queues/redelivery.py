@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import batched
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +28,18 @@ def pause_after_failure(receive_count: int) -> float:
     timings = settings.timings()
     doubled: float = timings.message_retry_first * 2 ** min(receive_count - 1, 30)
     return min(doubled, timings.message_retry_longest)
+
+
+def hold(queue_url: str, records: Iterable[dict[str, Any]], seconds: float) -> None:
+    """Hide the messages of an invocation as long as it may run, and no longer.
+
+    The queue's own timeout is six times as long, for batches that Lambda can't start yet. One that
+    has started and is killed would hide its messages for all of it.
+    """
+    after = seconds + settings.timings().message_hold_margin
+    schedule(
+        queue_url, (Retry(each["messageId"], each["receiptHandle"], after) for each in records)
+    )
 
 
 def schedule(queue_url: str, retries: Iterable[Retry]) -> None:

@@ -62,7 +62,8 @@ def _answer(routes: Mapping[str, Endpoint], request: Request) -> Response:
 def _remembering_choice(request: Request, response: Response) -> Response:
     """Return the response, with a cookie for a language that the reader has just chosen."""
     chosen = request.chosen_language if request.wants_page else None
-    if chosen is None:
+    is_for_everybody = response.headers.get("Cache-Control", "").startswith("public")
+    if chosen is None or is_for_everybody:
         return response
     cookie = languages.cookie(chosen, is_secure=request.is_secure)
     return replace(response, cookies=(*response.cookies, cookie))

@@ -175,7 +175,7 @@ AUTHORS = {
     # Test mails.
     "test-address-not-allowed": (
         "your token doesn't allow test mails to address {number} of the list: "
-        "the operator names those that it allows"
+        'the operator names those that it allows, with make change-author NAME=… TEST="…"'
     ),
     "test-address-suppressed": (
         "address {number} of the list has bounced, or its owner has complained: it gets no mail"

@@ -76,7 +76,7 @@ def prospect(connection: Connection, request: PreviewRequest) -> Prospect:
     """Return what publishing an issue now would mean."""
     audience = subscribers_table.count_confirmed(connection)
     at_most, _ = pacing.present(connection)
-    findings = [*checking.against_earlier(connection, request)]
+    findings = [*checking.against_earlier(connection, request, request.issue)]
     if not audience:
         starts_at = request.publish_at or datetime.now(UTC)
         at_once = starts_at <= datetime.now(UTC) and not request.draft

@@ -29,9 +29,11 @@ def may_confirm(connection: Connection, request: ConfirmRequest) -> bool:
     It can be one after too many wrong codes, or when no mail had the code. The code is mailed after
     its sign-up is stored, so that one without a row is a guess as well.
     """
+    if request.way != "code":
+        return True
     sign_up_id = request.token.sign_up_id
-    if request.way != "code" or sign_up_id is None:
-        return request.way != "code"
+    if sign_up_id is None:  # then its code can't have been compared
+        return False
     known = sign_ups_table.find(connection, [sign_up_id])
     is_mailed = sign_up_id in known and known[sign_up_id].mail_granted
     wrong = wrong_codes_table.count_until(connection, sign_up_id, request.received_at)
