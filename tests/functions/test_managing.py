@@ -25,6 +25,7 @@ from broadsheet.domain.requests import (
     ManageToken,
     Origin,
     SubscriberRequest,
+    now,
 )
 from broadsheet.domain.subscribers import (
     EmailAddress,
@@ -33,6 +34,8 @@ from broadsheet.domain.subscribers import (
     SubscriberName,
 )
 from functions.enroll.app import handler
+from functions.manage.app import handler as manage
+from local.lambda_events import api_event
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import books_of, publish_issue, send, ses_event, tell, tick
@@ -185,14 +188,15 @@ def test_an_unknown_address_is_mailed_nothing_and_stored_nowhere(
 def test_links_are_mailed_within_the_budget_of_confirmation_mails(
     cloud: Cloud, ursula: UUID
 ) -> None:
-    assert ursula
     enroll(sign_up(at(0)))
 
     enroll(*(link_wanted(received_at=at(minute)) for minute in range(1, 6)))
 
     assert len(cloud.mails_to(URSULA)) == 3
+    enroll(*(export(ursula) for _ in range(4)))
+    assert len(cloud.mails_to(URSULA)) == 6
     enroll(link_wanted(received_at=at(24 * 60 + 5)))
-    assert len(cloud.mails_to(URSULA)) == 4
+    assert len(cloud.mails_to(URSULA)) == 7
 
 
 def test_one_source_causes_as_many_mails_as_it_would_by_signing_up(
@@ -471,6 +475,30 @@ def test_the_export_arrives_at_the_readers_own_address_as_a_file(cloud: Cloud) -
     (sent,) = document["issues"]
     assert (sent["issue_id"], sent["issue_title"]) == (issue_id, "Number one")
     assert (sent["outcome"], sent["round"], sent["version"]) == ("accepted", 1, 1)
+
+
+def test_what_was_asked_for_while_the_database_slept_is_done_when_it_wakes(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    text = signed_tokens.sign_manage(link(ursula, now()))
+    with cloud.database_down():
+        answer = manage(
+            api_event(
+                "POST",
+                "/subscription",
+                query={"token": text},
+                headers={"content-type": "application/json"},
+                body='{"do": "erase"}',
+            ),
+            context(),
+        )
+        (message,) = cloud.messages("REQUESTS")
+        failed = handler(sqs_event(message["body"]), context())["batchItemFailures"]
+
+    assert answer["statusCode"] == 202
+    assert len(failed) == 1
+    assert handler(sqs_event(message["body"]), context())["batchItemFailures"] == []
+    assert cloud.rows("SELECT 1 FROM subscribers") == []
 
 
 # --- Erasing --------------------------------------------------------------------------------------

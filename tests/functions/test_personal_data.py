@@ -16,6 +16,7 @@ PLACES = {
     "subscribers": "profile",
     "consents": "consents",
     "sign_ups": "requests",
+    "suspicious_sign_ups": "suspicious_sign_ups",
     "wrong_codes": "wrong_codes",
     "new_address_mails": "new_address_mails",
     "deliveries": "issues",
@@ -36,13 +37,17 @@ NOT_EXPORTED = {
 }
 ABOUT_NOBODY = {
     "approval_requests": "of authors",
+    "confirmation_minutes": "counts of all readers",
     "daily_budgets": "of authors",
     "delivery_batches": "of issues; whoever is in a batch gets a row of the ledger, once sent",
+    "domain_hours": "counts of all readers",
     "feedback_progress": "of the stack",
+    "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
     "issue_versions": "of issues",
     "issues": "of issues",
     "schema_migrations": "of the schema",
     "send_governor": "of the stack",
+    "strict_mode": "of the stack",
     "tombstones": "keyed digests, which name nobody: no row leads to one, nor one to a row",
     "welcome_mail": "of authors",
 }
@@ -76,6 +81,10 @@ def ursula(cloud: Cloud) -> UUID:
         """
         INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
         VALUES (%(request)s, %(id)s, '192.0.2.7', now(), true)
+        """,
+        """
+        INSERT INTO suspicious_sign_ups (request_id, subscriber_id, reason, received_at)
+        VALUES (%(request)s, %(id)s, 'source', now())
         """,
         "INSERT INTO wrong_codes VALUES (%(id)s, %(request)s, now())",
         "INSERT INTO new_address_mails VALUES (%(request)s, %(id)s, 'x', now())",

@@ -47,6 +47,24 @@ def insert(
     )
 
 
+def granted_to_subscriber(
+    connection: Connection, subscriber_id: SubscriberId, kinds: Sequence[str], since: datetime
+) -> int:
+    """Count the mails of some kinds that were granted to a subscriber after a time."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                """
+                SELECT count(*) FROM sign_ups
+                WHERE mail_granted AND subscriber_id = %(id)s AND received_at > %(since)s
+                  AND kind = ANY (%(kinds)s)
+                """,
+                {"id": subscriber_id.root, "since": since, "kinds": list(kinds)},
+            ).fetchone()
+            or 0
+        )
+
+
 def is_owed(connection: Connection, request_id: UUID) -> bool:
     """Return whether the mail of a request is still to be sent."""
     with connection.cursor(row_factory=scalar_row) as cursor:

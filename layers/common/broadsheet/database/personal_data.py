@@ -37,8 +37,15 @@ _LISTS: dict[str, LiteralString] = {
         ORDER BY consents.at, consents.id
     """,
     "requests": """
-        SELECT request_id, kind, received_at, source_network, mail_granted, mail_at, mail_owed
+        SELECT request_id, kind, received_at, source_network, mail_granted, is_proven, mail_at,
+               mail_owed
         FROM sign_ups
+        WHERE subscriber_id = %(id)s
+        ORDER BY received_at, request_id
+    """,
+    "suspicious_sign_ups": """
+        SELECT request_id, reason, received_at, release_id
+        FROM suspicious_sign_ups
         WHERE subscriber_id = %(id)s
         ORDER BY received_at, request_id
     """,
@@ -112,6 +119,7 @@ def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
 
 
 _DELETIONS: tuple[LiteralString, ...] = (
+    "DELETE FROM suspicious_sign_ups WHERE subscriber_id = %(id)s",
     "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
     """
     DELETE FROM wrong_codes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from broadsheet import i18n, settings
 from broadsheet.database import asked_mails_table, sign_ups_table
 from broadsheet.database.sign_ups_table import Window
-from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import log_failure, logger
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SubscriberRequest
-    from broadsheet.domain.subscribers import AskedMail, Subscriber
+    from broadsheet.domain.subscribers import Subscriber
     from broadsheet.i18n import Language
 
 # A mail to the others would harm the sender's reputation, and SES suppresses it.
@@ -39,7 +39,7 @@ def grant(
     """
     if sign_ups_table.find(connection, [request.id]):
         return False
-    granted = _is_within_budget(connection, request, subscriber)
+    granted = _is_within_budget(connection, request, subscriber, kind)
     asked_mails_table.insert(connection, request, subscriber.id, kind, granted=granted)
     logger.info(
         "mail asked for", subscriber_id=str(subscriber.id), mail=kind, within_budget=granted
@@ -48,24 +48,25 @@ def grant(
 
 
 def _is_within_budget(
-    connection: Connection, request: SubscriberRequest, subscriber: Subscriber
+    connection: Connection, request: SubscriberRequest, subscriber: Subscriber, kind: AskedMail
 ) -> bool:
+    """Return whether the mail fits into its source's budget and into that of its kind.
+
+    A link may be asked for by anybody who knows the address, as a sign-up: both share one budget.
+    The other mails need a link, so that no stranger uses up what a reader may ask for.
+    """
     budgets, timings = settings.budgets(), settings.timings()
     day = timedelta(seconds=timings.address_budget_window)
     hour = timedelta(seconds=timings.source_budget_window)
     network, at = request.origin.source_address.network, request.received_at
     sign_ups_table.lock_budgets(connection, [network])
-    granted = sign_ups_table.newest_granted(
-        connection,
-        [subscriber.id.root],
-        Window(at - day, budgets.per_address_per_day),
-        [network],
-        Window(at - hour, budgets.per_source_per_hour),
-    )
-    to_address, to_source = granted.to_subscribers[subscriber.id.root], granted.to_sources[network]
+    of_source = Window(at - hour, budgets.per_source_per_hour)
+    granted = sign_ups_table.newest_granted(connection, [], of_source, [network], of_source)
+    kinds = ("sign_up", kind) if kind is AskedMail.MANAGE_LINK else (kind,)
+    of_kind = asked_mails_table.granted_to_subscriber(connection, subscriber.id, kinds, at - day)
     return (
-        len(to_address) < budgets.per_address_per_day
-        and len(to_source) < budgets.per_source_per_hour
+        of_kind < budgets.per_address_per_day
+        and len(granted.to_sources[network]) < budgets.per_source_per_hour
     )
 
 
