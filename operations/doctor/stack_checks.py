@@ -115,10 +115,27 @@ def issues(target: StackUnderTest) -> Iterator[Finding]:
         *_paused(problems["paused"]),
         *_uncertain(target, problems),
         *_sign_ups(target, problems),
+        *_archive(target, problems.get("owed_pages", 0)),  # an older stack has no archive
     ]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
     ]
+
+
+def _archive(target: StackUnderTest, owed: int) -> Iterator[Finding]:
+    """Report issues whose pages have not been written for an hour."""
+    if owed:
+        function = target.stack.output("DispatchFunctionName")
+        yield Finding(
+            check="issues",
+            verdict=Verdict.ADVICE,
+            says=f"{owed:,} issues wait for their pages in the archive.",
+            fix=(
+                "After an update from a release without an archive, the daily look writes them;",
+                "this does it now. If they still wait, the function's log says why.",
+                f"  aws lambda invoke --function-name {function} --payload e30= /dev/null",
+            ),
+        )
 
 
 def _sign_ups(target: StackUnderTest, problems: dict[str, Any]) -> Iterator[Finding]:

@@ -116,21 +116,30 @@ def served(handler: type[BaseHTTPRequestHandler], host: str) -> Iterator[str]:
 
 
 @contextmanager
+def blog(
+    browser: Browser, host: str, news: str, embedded: tuple[str, str], *, runs: bool
+) -> Iterator[Page]:
+    """Open a blog that embeds the form of a newsletter. ``runs``: with JavaScript."""
+    markup, policy = (text.replace(NEWS, news) for text in embedded)
+    html = f"<!doctype html><html lang=en><title>Blog</title><h1>Blog</h1>{markup}"
+    handler = type("_Blog", (Blog,), {"html": html, "policy": f"default-src 'none'; {policy}"})
+    with served(handler, host) as address:
+        opened = browser.new_context(java_script_enabled=runs, locale="en")
+        page = opened.new_page()
+        page.goto(address)
+        yield page
+        opened.close()
+
+
+@contextmanager
 def on_a_blog(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, embedded: tuple[str, str], *, runs: bool
 ) -> Iterator[tuple[Page, str]]:
     """Open a blog that embeds the form; return its page, and the newsletter's origin."""
     with served(Newsletter, "127.0.0.1") as news:
         monkeypatch.setenv("PUBLIC_URL", news)
-        markup, policy = (text.replace(NEWS, news) for text in embedded)
-        html = f"<!doctype html><html lang=en><title>Blog</title><h1>Blog</h1>{markup}"
-        blog = type("_Blog", (Blog,), {"html": html, "policy": f"default-src 'none'; {policy}"})
-        with served(blog, "localhost") as address:
-            opened = browser.new_context(java_script_enabled=runs)
-            page = opened.new_page()
-            page.goto(address)
+        with blog(browser, "localhost", news, embedded, runs=runs) as page:
             yield page, news
-            opened.close()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ NOTHING = {
     "duplicate_mails": 0,
     "strict_since": None,
     "suspicious_sign_ups": {},
+    "owed_pages": 0,
     "completion": {"days_30": NOBODY, "always": NOBODY},
 }
 
@@ -90,6 +91,21 @@ def test_duplicates_of_the_last_fortnight_are_reported(cloud: Cloud) -> None:
     )
 
     assert report() == NOTHING | {"duplicate_mails": 2}
+
+
+def test_pages_that_the_archive_has_owed_for_an_hour_are_reported(cloud: Cloud) -> None:
+    for title in ("One", "Two", "Three"):
+        tick(publish_issue(title=title))
+    cloud.rows(
+        "UPDATE issues SET archived = NULL, frozen_at = now() - interval '61 minutes'"
+        " WHERE title = 'One'"
+    )
+    cloud.rows("UPDATE issues SET archived = NULL WHERE title = 'Two'")
+
+    assert report() == NOTHING | {"owed_pages": 1}
+
+    dispatch({}, context())
+    assert report() == NOTHING
 
 
 def test_a_report_changes_nothing_and_starts_no_clock(cloud: Cloud) -> None:

@@ -525,7 +525,7 @@ def test_the_form_has_a_field_for_a_name_where_the_operator_asks_for_one(
 ) -> None:
     monkeypatch.setenv("ASK_FOR_NAME", "true")
 
-    assert Page(get(path)).fields == {"name": "", "email": ""}
+    assert list(Page(get(path)).fields) == ["name", "email", "proof"]
     assert edge.requests() == []
 
 
@@ -622,7 +622,7 @@ def test_only_the_bare_form_may_be_framed_and_its_answer_replaces_the_page_aroun
     assert "default-src 'none'" in policy
     assert "unsafe" not in str(policy)
     assert '<form method="post" action="/prod/subscriptions" target="_top">' in answer["body"]
-    assert (Page(answer).fields, edge.requests()) == ({"email": ""}, [])
+    assert (list(Page(answer).fields), edge.requests()) == (["email", "proof"], [])
     refused = post_form({}, accept=BROWSER)
     assert "frame-ancestors 'none'" in refused["headers"]["Content-Security-Policy"]
 

@@ -680,6 +680,15 @@ def test_mails_that_went_out_twice_are_reported_as_advice(practice: Practice) ->
     assert (found.verdict, "3 mails a second time" in found.says) == (Verdict.ADVICE, True)
 
 
+def test_owed_pages_are_reported_as_advice_with_what_writes_them(practice: Practice) -> None:
+    practice.dispatch_reports(owed_pages=12)
+
+    found = practice.finding("issues")
+
+    assert (found.verdict, "12 issues wait" in found.says) == (Verdict.ADVICE, True)
+    assert "aws lambda invoke" in "".join(found.fix)
+
+
 @pytest.mark.parametrize(
     ("since", "kept", "says"),
     [

@@ -106,10 +106,10 @@ def _signature(purpose: str) -> Callable[[bytes], bytes]:
 
     The key's part of the HMAC is computed once.
     """
-    prepared = hmac.new(_signer(purpose).secret_keys[-1], digestmod="sha256")
+    begin = hmac.new(_signer(purpose).secret_keys[-1], digestmod="sha256").copy
 
     def sign(payload: bytes) -> bytes:
-        signature = prepared.copy()
+        signature = begin()
         signature.update(payload)
         return _encode(signature.digest())
 

@@ -223,6 +223,7 @@ PARTS = {
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
+    "a form, whose one field is an EmailAddress": {"_Typed"},
     "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
     "the bucket's, which dispatch writes": {

@@ -8,7 +8,7 @@ import pytest
 from broadsheet.mail import frame, theme
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.content import MailContent
-from tests.broadsheet.mail.mails import NEWSLETTER, Read, html_issue, markdown_issue
+from tests.broadsheet.mail.mails import NEWSLETTER, Read, html_issue, markdown_issue, send
 
 FOLDERS = sorted(path for path in (theme.THEMES / theme.DEFAULT).iterdir() if path.is_dir())
 MAILS = [folder for folder in FOLDERS if folder.name != "frame"]
@@ -59,18 +59,18 @@ class TestAPostalAddress:
     def test_is_at_the_foot_of_every_mail(self) -> None:
         issue = markdown_issue("x", newsletter=self.PIER)
         mails = [
-            MailContent(subject=issue.subject, html=issue.html, text=issue.text),
+            MailContent(subject=issue.subject, html=send(issue.html), text=send(issue.text)),
             render_confirmation(self.PIER, "https://example.com/", "12345678"),
             render_already_subscribed(self.PIER),
         ]
         for mail in mails:
             assert "Sent by Mara Lindqvist, Pier 3 &amp; 4, 20457 Hamburg</p>" in mail.html
-            assert mail.text.rstrip().endswith("Sent by Mara Lindqvist\nPier 3 & 4, 20457 Hamburg")
+            assert "\n\nSent by Mara Lindqvist\nPier 3 & 4, 20457 Hamburg\n" in mail.text
 
     def test_is_left_out_when_there_is_none(self) -> None:
         mail = render_confirmation(NEWSLETTER, "https://example.com/", "12345678")
         assert "Sent by Mara Lindqvist</p>" in mail.html
-        assert mail.text.endswith("Sent by Mara Lindqvist\n")
+        assert "\n\nSent by Mara Lindqvist\n\n@example.com #12345678\n" in mail.text
 
 
 class TestTheSizeOfAnImage:

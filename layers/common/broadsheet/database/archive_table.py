@@ -50,6 +50,9 @@ _FIND = sql.SQL(
 _FIND_ALL = sql.SQL(
     "SELECT id FROM issues WHERE {owed} ORDER BY frozen_at DESC NULLS FIRST, id"
 ).format(owed=_OWED)
+_COUNT_OWED = sql.SQL(
+    "SELECT count(*) FROM issues WHERE frozen_at < %(begun_before)s AND {owed}"
+).format(owed=_OWED)
 _BEGIN = sql.SQL(
     """
     UPDATE issues
@@ -99,6 +102,12 @@ def find_all_owed(connection: Connection) -> Sequence[IssueId]:
     """Return the issues whose pages are owed, the newest first."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return [IssueId(each) for each in cursor.execute(_FIND_ALL).fetchall()]
+
+
+def count_owed(connection: Connection, begun_before: datetime) -> int:
+    """Return how many issues that began before a time have an owed page."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(_COUNT_OWED, {"begun_before": begun_before}).fetchone() or 0)
 
 
 def find_archived(connection: Connection) -> Sequence[ArchivedIssue]:

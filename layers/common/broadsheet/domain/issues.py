@@ -371,7 +371,8 @@ class OpenProblems(BaseModel):
 
     ``unresolved_mails``: past their grace time. ``duplicate_mails``: beyond one to a recipient in a
     round, detected in the last 14 days. ``strict_since``: set while sign-ups need proof.
-    ``suspicious_sign_ups``: kept without a mail, by their reasons.
+    ``suspicious_sign_ups``: kept without a mail, by their reasons. ``owed_pages``: issues that
+    began over an hour ago, and whose page in the archive is not what it should be.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -382,6 +383,7 @@ class OpenProblems(BaseModel):
     completion: dict[Literal["days_30", "always"], Completion]
     strict_since: datetime | None = None
     suspicious_sign_ups: dict[str, int] = {}
+    owed_pages: int = 0
 
 
 class Issue(BaseModel):

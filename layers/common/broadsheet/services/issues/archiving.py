@@ -17,6 +17,8 @@ from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broadsheet.database.archive_table import OwedPage
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, IssueVersion
@@ -55,6 +57,11 @@ def settle_all(connection: Connection) -> None:
 def is_settled(connection: Connection, issue_id: IssueId) -> bool:
     """Return whether the archive owes nothing to an issue."""
     return archive_table.find_owed(connection, issue_id) is None
+
+
+def count_owed_since(connection: Connection, begun_before: datetime) -> int:
+    """Return how many issues that began before a time still wait for the archive."""
+    return archive_table.count_owed(connection, begun_before)
 
 
 def _write(connection: Connection, owed: OwedPage) -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from broadsheet.services.sending.pacing import Allowed
 
 
+_ARCHIVED_BY_THEN = timedelta(hours=1)  # S3 may be away for a while, and is back by then
 _FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
 
 
@@ -98,6 +99,7 @@ def report_problems(connection: Connection) -> OpenProblems:
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
         strict_since=strict_mode_table.read(connection).since,
         suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
+        owed_pages=archiving.count_owed_since(connection, now - _ARCHIVED_BY_THEN),
         completion={
             "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
             "always": consents_table.completion_since(connection),
