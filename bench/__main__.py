@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from bench import (
+    crowds,
     delivery,
     feedback,
     governor,
@@ -30,6 +31,7 @@ from bench import (
     stage,
     starting,
 )
+from bench.crowds import Abuse, Burst
 from bench.delivery import DeliveryResult
 from bench.feedback import FeedbackResult
 from bench.governor import Utilization
@@ -70,6 +72,8 @@ class Results(BaseModel):
     publishing: list[PublishResult] = []
     previewing: list[PreviewResult] = []
     signing_up: list[SignUpResult] = []
+    abuse: Abuse | None = None
+    burst: Burst | None = None
     starting: list[ColdImport] = []
     layer: LayerSize | None = None
     governor: list[Utilization] = []
@@ -144,6 +148,14 @@ def _measure_signing_up(here: Stage, results: Results, sizes: Sequence[int]) -> 
     results.signing_up = signing_up.run(here, 500 if _is_small(sizes) else 2_000)
 
 
+def _measure_abuse(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.abuse = crowds.abuse(here, 1_000 if _is_small(sizes) else 10_000)
+
+
+def _measure_burst(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.burst = crowds.burst(here, max(sizes) if max(sizes) < SIZES[-1] else SIZES[1])
+
+
 def _measure_starting(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     runs = 1 if _is_small(sizes) else 7
     results.starting, results.layer = starting.measure(here.folder, runs)
@@ -180,6 +192,14 @@ PARTS = {
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
     "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
     "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),
+    "abuse": Part(
+        _measure_abuse,
+        lambda results: crowds.abuse_table(results.abuse) if results.abuse else "",
+    ),
+    "burst": Part(
+        _measure_burst,
+        lambda results: crowds.burst_table(results.burst) if results.burst else "",
+    ),
     "starting": Part(_measure_starting, _starting_tables),
     "governor": Part(_measure_governor, lambda results: governor.table(results.governor)),
     "profile": Part(
@@ -187,7 +207,7 @@ PARTS = {
         lambda results: profiling.table(results.profile) if results.profile else "",
     ),
 }
-USUAL = [name for name in PARTS if name != "profile"]
+USUAL = [name for name in PARTS if name not in {"profile", "abuse", "burst"}]
 
 
 def _is_small(sizes: Sequence[int]) -> bool:

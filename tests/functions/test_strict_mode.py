@@ -293,3 +293,29 @@ def test_beyond_the_pace_of_an_hour_mails_wait(
     assert len(cloud.ses.mails()) == 1
     turns = cloud.rows("SELECT mail_at FROM sign_ups WHERE mail_at IS NOT NULL ORDER BY 1")
     assert turns[1]["mail_at"] - turns[0]["mail_at"] == timedelta(seconds=10)
+
+
+def test_amid_an_attack_strangers_get_few_mails_and_a_person_gets_theirs_at_once(
+    cloud: Cloud, output: Callable[[], str]
+) -> None:
+    """The small form of ``make bench ONLY=abuse``, in which minutes pass at once."""
+    cloud.ses.control.change_account(max_send_rate=1000)
+    replayed = uuid4()
+    first = [sign_up(f"a{each}@d{each % 9}.example", number=each) for each in range(120)]
+    assert enroll(*first) == []
+    cloud.rows("UPDATE confirmation_minutes SET minute = minute - interval '3 minutes'")
+    look_again(cloud)
+    attack = [sign_up(f"b{each}@d{each % 9}.example", number=each) for each in range(150)]
+    attack += [
+        from_form(f"c{each}@d{each % 9}.example", replayed, number=each) for each in range(50)
+    ]
+    attack += [from_form(f"d{each}@d{each % 9}.example", number=each) for each in range(10)]
+
+    assert enroll(*attack[:100]) == []
+    assert enroll(*attack[100:], from_form()) == []
+
+    assert len(cloud.mails_to(URSULA)) == 1
+    proven = 1 + 10 + 1  # the replayed one once, ten by a form, and the person
+    assert len(cloud.ses.mails()) == len(first) + proven
+    assert len(kept(cloud)) == len(attack) + 1 - proven
+    assert output().count('"message":"strict mode"') == 1

@@ -171,6 +171,22 @@ def queue_single_mails(
     return delays
 
 
+def take_single_slots(
+    connection: Connection, length: timedelta, tolerance: timedelta, within: timedelta
+) -> bool:
+    """Add mails to the line of what is proven; return False if that is too long for them."""
+    taken = connection.execute(
+        """
+        UPDATE send_governor
+        SET next_single_at = greatest(next_single_at, clock_timestamp() - %(tolerance)s)
+                             + %(length)s
+        WHERE next_single_at <= clock_timestamp() + %(within)s
+        """,
+        {"length": length, "tolerance": tolerance, "within": within},
+    )
+    return taken.rowcount == 1
+
+
 def _delays(proven: timedelta, others: timedelta) -> tuple[timedelta, timedelta]:
     return proven, others
 

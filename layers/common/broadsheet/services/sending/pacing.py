@@ -203,6 +203,12 @@ def queue_single_mails(
     return first.total_seconds(), first_other.total_seconds()
 
 
+def take_single_slots(connection: Connection, mails: int, rate: float, within: timedelta) -> bool:
+    """Take slots in the line of what is proven, if it is shorter than ``within``."""
+    length = timedelta(seconds=mails / rate)
+    return send_governor_table.take_single_slots(connection, length, _tolerance(rate), within)
+
+
 def slow_down(connection: Connection) -> None:
     """Lower the rate: SES throttled, so others send from this account, too."""
     timings = settings.timings()

@@ -90,16 +90,32 @@ def send(
         return dict.fromkeys((each.position for each in owed), settings.timings().quota_wait)
     if at_most is None:  # SES has never reported its rate
         return _send_now(connection, owed, sending.BULK_LIMIT, deadline)
-    in_line = _in_line(connection, owed, _rate_of_line(connection, at_most.rate))
+    rate = _rate_of_line(connection, at_most.rate)
+    in_line = _in_line(connection, owed, rate)
     soon = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
     now = [each for each in in_line if each.turn <= soon]
-    if now:
-        pacing.count_single_mails(connection, len(now), at_most.rate)
-    return {
+    unfinished: dict[int, Unfinished] = {
         each.position: min((each.turn - datetime.now(UTC)).total_seconds() + 1, LONGEST_WAIT)
         for each in in_line
         if each.turn > soon
-    } | _send_now(connection, now, pacing.call_size(at_most.rate), deadline)
+    }
+    others = [each for each in now if not each.sign_up.is_proven]
+    if others and not _may_pass(connection, len(others), rate):
+        left = settings.timings().left_message_retry
+        unfinished |= dict.fromkeys((each.position for each in others), left)
+        now = [each for each in now if each.sign_up.is_proven]
+    if now:
+        pacing.count_single_mails(connection, len(now), at_most.rate)
+    return unfinished | _send_now(connection, now, pacing.call_size(at_most.rate), deadline)
+
+
+def _may_pass(connection: Connection, mails: int, rate: float) -> bool:
+    """Return whether mails without proof may leave now: after those with proof, and with theirs.
+
+    Their turns were given before others with proof came. Both together keep to SES's rate.
+    """
+    wait = timedelta(seconds=settings.timings().answer_wait)
+    return pacing.take_single_slots(connection, mails, rate, wait)
 
 
 def _with_proof(connection: Connection, owed: Sequence[OwedAnswer]) -> list[OwedAnswer]:
