@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from broadsheet import settings, signed_tokens
-from broadsheet.domain.confirming import MOST_WRONG_CODES, ConfirmationCode
+from broadsheet.domain.confirming import MOST_TRIES, ConfirmationCode
 from broadsheet.domain.errors import ExpiredCode, InvalidCode, InvalidRequest, SpentCode, WrongCode
 from broadsheet.domain.requests import (
     ConfirmationToken,
@@ -85,7 +85,7 @@ def take_code(request: Request) -> Response:
     state = signed_tokens.read_sign_up_state(str(fields.get("state", "")))
     if (now() - state.received_at).total_seconds() > settings.timings().code_valid:
         raise ExpiredCode
-    if state.wrong_codes > MOST_WRONG_CODES:
+    if state.wrong_codes >= MOST_TRIES:
         raise SpentCode
     typed = fields.get("code", "")
     try:

@@ -243,7 +243,7 @@ def test_the_code_works_for_half_an_hour(edge: Edge) -> None:
 def test_after_too_many_wrong_codes_the_page_takes_no_more(edge: Edge) -> None:
     state = state_in(sign_up())
     code = signed_tokens.confirmation_code(signed_tokens.read_sign_up_state(state))
-    for _ in range(6):
+    for _ in range(5):
         state = state_in(type_code(state, another(code)))
 
     answer = type_code(state, code)
@@ -251,7 +251,7 @@ def test_after_too_many_wrong_codes_the_page_takes_no_more(edge: Edge) -> None:
     assert answer["statusCode"] == 410
     assert "too many wrong codes" in Page(answer).words
     kinds = [_read(each).kind for each in edge.requests()]
-    assert kinds == ["subscribe", *["wrong_code"] * 6]
+    assert kinds == ["subscribe", *["wrong_code"] * 5]
 
 
 @pytest.mark.parametrize("accept", ["*/*", BROWSER])
@@ -408,13 +408,13 @@ def _apply(*requests: SubscriberRequest) -> None:
     assert enroll(event, context())["batchItemFailures"] == []
 
 
-def test_a_right_code_after_five_wrong_ones_confirms_and_after_six_it_does_not(
+def test_the_fifth_try_confirms_and_the_sixth_does_not(
     cloud: Cloud, output: Callable[[], str]
 ) -> None:
     first, second = _sign_up_at(0), _sign_up_at(0, "victim@example.com")
     _apply(first, second)
-    _apply(_right(first, 6), *(_wrong(first, minute) for minute in range(1, 6)))
-    _apply(_right(second, 7), *(_wrong(second, minute) for minute in range(1, 7)))
+    _apply(_right(first, 5), *(_wrong(first, minute) for minute in range(1, 5)))
+    _apply(_right(second, 6), *(_wrong(second, minute) for minute in range(1, 6)))
 
     assert cloud.status_of(URSULA) == "confirmed"
     assert cloud.status_of("victim@example.com") == "pending"
@@ -426,12 +426,12 @@ def test_of_a_thousand_guesses_few_are_stored(cloud: Cloud) -> None:
     guessed = _sign_up_at(0)
     _apply(guessed, *(_wrong(guessed, minute) for minute in range(1, 30)))
 
-    assert len(cloud.rows("SELECT 1 FROM wrong_codes")) == 6
+    assert len(cloud.rows("SELECT 1 FROM wrong_codes")) == 5
 
 
 def test_wrong_codes_count_for_a_sign_up_that_is_applied_after_them(cloud: Cloud) -> None:
     late = _sign_up_at(0)
-    _apply(*(_wrong(late, minute) for minute in range(1, 7)))
+    _apply(*(_wrong(late, minute) for minute in range(1, 6)))
     _apply(late)
     _apply(_right(late, 8))
 

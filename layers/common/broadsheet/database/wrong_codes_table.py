@@ -1,4 +1,4 @@
-"""Wrong codes: as many for each sign-up as a right one may follow, and one more."""
+"""Wrong codes: for each sign-up as many as refuse every later code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import scalar_row
 
-from broadsheet.domain.confirming import MOST_WRONG_CODES
+from broadsheet.domain.confirming import MOST_TRIES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ def insert(connection: Connection, request: WrongCodeRequest) -> None:
         """
         INSERT INTO wrong_codes (request_id, sign_up_id, received_at)
         SELECT %(request_id)s, %(sign_up_id)s, %(received_at)s
-        WHERE %(most)s >= (
+        WHERE %(most)s > (
             SELECT count(*) FROM wrong_codes
             WHERE sign_up_id = %(sign_up_id)s AND received_at <= %(received_at)s
         )
@@ -32,7 +32,7 @@ def insert(connection: Connection, request: WrongCodeRequest) -> None:
             "request_id": request.id,
             "sign_up_id": request.sign_up_id,
             "received_at": request.received_at,
-            "most": MOST_WRONG_CODES,
+            "most": MOST_TRIES,
         },
     )
 

@@ -5,8 +5,7 @@ import unicodedata
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 DIGITS = 8  # guessed by one in 100 million
-# Wrong ones for one sign-up, which a person may well mistype; a right one after more is no proof.
-MOST_WRONG_CODES = 5
+MOST_TRIES = 5  # for one sign-up, which a person may well mistype; a later right one is no proof
 _LONGEST_TYPED = 64  # characters, with what is left out
 _LEFT_OUT = {"Zs", "Pd", "Cf", "Cc"}  # spaces, hyphens, marks of direction, tabs (Unicode §4.5)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadsheet.database import sign_ups_table, wrong_codes_table
-from broadsheet.domain.confirming import MOST_WRONG_CODES
+from broadsheet.domain.confirming import MOST_TRIES
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def may_confirm(connection: Connection, request: ConfirmRequest) -> bool:
     known = sign_ups_table.find(connection, [sign_up_id])
     is_mailed = sign_up_id in known and known[sign_up_id].mail_granted
     wrong = wrong_codes_table.count_until(connection, sign_up_id, request.received_at)
-    if is_mailed and wrong <= MOST_WRONG_CODES:
+    if is_mailed and wrong < MOST_TRIES:
         return True
     count("CodesRefused")
     logger.warning(
