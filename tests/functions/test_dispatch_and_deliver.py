@@ -179,6 +179,22 @@ def test_a_clock_whose_issue_was_never_committed_deletes_itself_in_time(
     assert clocks() == []
 
 
+def test_a_kick_while_another_dispatch_has_the_lock_still_finishes_the_issue(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    deliver_all(pointers(cloud))
+
+    with psycopg.connect(cloud.database_url) as other:
+        other.execute("SELECT FROM issues FOR NO KEY UPDATE")
+        release = threading.Timer(0.1, other.rollback)
+        release.start()
+        tick(issue_id)
+        release.join()
+
+    assert show(issue_id)["status"] == "finished"
+
+
 def test_a_dispatch_that_finds_the_issue_locked_ends(cloud: Cloud) -> None:
     cloud.add_confirmed("ursula@example.com")
     issue_id = publish_issue()

@@ -1,11 +1,12 @@
 """Does what is due for one issue: freeze, settle, release, finish, archive. Harmless to repeat.
 
-Each step is a transaction of its own that first takes the issue's lock. A dispatch that finds the
-lock taken ends, since another one is doing the same work.
+Each step is a transaction of its own that first takes the issue's lock, which most steps hold for
+milliseconds. A dispatch that doesn't get it soon ends, since another one is doing the same work.
 """
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import batched, groupby
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 
 _ARCHIVED_BY_THEN = timedelta(hours=1)  # S3 may be away for a while, and is back by then
+_LOCK_WAIT = 0.5  # seconds; ended at once, a kick after the last batch would be lost for a minute
+_LOCK_RETRY = 0.02  # seconds
 _FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
 
 
@@ -110,9 +113,11 @@ def report_problems(connection: Connection) -> OpenProblems:
 @contextmanager
 def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
     with connection.transaction():
-        issue = issues_table.try_lock(connection, issue_id)
-        if issue is None:
-            raise _LockedByAnother
+        give_up_at = time.monotonic() + _LOCK_WAIT
+        while (issue := issues_table.try_lock(connection, issue_id)) is None:
+            if time.monotonic() > give_up_at:
+                raise _LockedByAnother
+            time.sleep(_LOCK_RETRY)
         yield issue
 
 
