@@ -320,7 +320,7 @@ def burst(stage: Stage, sign_ups: int) -> Burst:
         """
         SELECT count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
                (SELECT since IS NOT NULL FROM strict_mode) AS strict
-        FROM subscribers WHERE email LIKE 'new-%'
+        FROM subscribers WHERE email LIKE 'new-%%'
         """
     )
     return Burst(

@@ -164,7 +164,10 @@ def test_a_sender_that_is_no_address_is_refused(newsletter: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("budget", ["0", "-1", "many", "1.5", ""])
 def test_a_budget_is_at_least_one(monkeypatch: pytest.MonkeyPatch, budget: str) -> None:
-    monkeypatch.setenv("CONFIRMATIONS_PER_ADDRESS_PER_DAY", "3")
+    for window in ("ADDRESS_PER_DAY", "SOURCE_PER_HOUR", "DOMAIN_PER_HOUR", "HOUR"):
+        monkeypatch.setenv(f"CONFIRMATIONS_PER_{window}", "3")
+    assert settings.budgets().per_source_per_hour == 3
+    forget_what_was_read()
     monkeypatch.setenv("CONFIRMATIONS_PER_SOURCE_PER_HOUR", budget)
 
     with pytest.raises(ValidationError):

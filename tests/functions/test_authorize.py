@@ -236,7 +236,7 @@ def test_the_comparison_in_constant_time_alone_decides(
 ) -> None:
     edge.put_authors(author())
     constant_time = Mock(compare_digest=lambda *_digests: verdict)
-    monkeypatch.setattr("functions.authorize.app.hmac", constant_time)
+    monkeypatch.setattr("broadsheet.authors_secret.hmac", constant_time)
 
     answers = {effect(ask()), effect(ask("Bearer bs_wrong"))}
 

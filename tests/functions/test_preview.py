@@ -204,7 +204,10 @@ class TestAPreview:
             author="ada",
         )
         publish(event, context())
-        cloud.rows("UPDATE issues SET frozen_at = now(), status = 'sending', audience = 1")
+        cloud.rows(
+            "UPDATE issues "
+            "SET status = 'sending', frozen_at = now(), frozen_under = 6, audience = 1"
+        )
 
         assert codes(preview()) == ["same-as-sent", "subject-as-last", "nobody-to-send-to"]
 

@@ -324,7 +324,9 @@ def test_an_issue_that_resembles_an_earlier_one_has_warnings(cloud: Cloud) -> No
     cloud.add_confirmed("u@example.com")
     assert codes(post(FLAWLESS)) == []
     scheduled = post(FLAWLESS | {"title": "number ONE"}, key="second")
-    cloud.rows("UPDATE issues SET frozen_at = now(), status = 'sending', audience = 1")
+    cloud.rows(
+        "UPDATE issues SET frozen_at = now(), frozen_under = 6, status = 'sending', audience = 1"
+    )
 
     sent = post(FLAWLESS, key="third")
     another = post(FLAWLESS | {"title": "Number two", "markdown": "Hi"}, key="fourth")

@@ -231,7 +231,11 @@ def _database_refusing(town: Town, name: str) -> Iterator[None]:
 
 def _logged(town: Town) -> list[tuple[str, dict[str, Any]]]:
     """Every line that a function logged, with the function's name."""
-    return [(line.function, json.loads(line.text)) for line in town.stack.function_logs()]
+    return [
+        (line.function, json.loads(line.text))
+        for line in town.stack.function_logs()
+        if line.function != "stack"  # what happened to it is said in words
+    ]
 
 
 def _all(town: Town, key: str) -> set[str]:

@@ -479,7 +479,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
     resources = deploy(EVERYTHING)
     alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm")
 
-    assert len(alarms) == 15  # of which ten are free
+    assert len(alarms) == 16  # of which ten are free
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmsTopicArn"}]
         assert alarm["AlarmDescription"].endswith(".")
@@ -499,7 +499,7 @@ COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure"}
 # Measured only while the queue is used, or mails are sent: it is as it was last.
 LASTING = {
     *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
-    *("Reputation.BounceRate", "Reputation.ComplaintRate"),
+    *("Reputation.BounceRate", "Reputation.ComplaintRate", "StrictMode"),
 }
 
 
@@ -533,7 +533,7 @@ def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts() -> None:
 
     assert looked_at == {
         *("IssuesPaused", "DuplicateMails", "UnresolvedPastGrace", "DailyQuotaUsed"),
-        "OldestFailure",
+        *("OldestFailure", "StrictMode"),
     }
     assert looked_at | shown <= counted
 

@@ -97,7 +97,7 @@ def test_a_themes_template_replaces_the_defaults_or_extends_it(write: WriteTheme
     rendered = mails()
     assert "The The Harbour Letter of today" in rendered["confirmation"]
     assert "Bye." in rendered["Markdown"]
-    assert "You get this because" in rendered["Markdown"]
+    assert "{{footer_reason_html}}" in rendered["Markdown"]
     assert "Bye." not in rendered["confirmation"]
 
 
