@@ -433,9 +433,14 @@ def _with_a_rule_broken(seed: int, sabotage: str, fault: str) -> RoundPlan:
 
 
 def with_versions_broken(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round each for the two rules about versions whose breach takes least time to show."""
+    return _with_versions_broken(seed, VERSION_READ_LATE, CORRECTED_EARLY)
+
+
+def _with_versions_broken(seed: int, *broken: str) -> list[RoundPlan]:
     """Plan a round for each rule about versions that is broken; each is edited as it is sent."""
     planned = []
-    for sabotage in (VERSION_READ_LATE, CONTENT_CACHED, EVENTS_WITHOUT_VERSION, CORRECTED_EARLY):
+    for sabotage in broken:
         round_plan = combine(seed, [])
         round_plan.rate, round_plan.audience = 100, 250
         # While the first claim is under way, and later ones are of another version.
@@ -469,7 +474,9 @@ def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
         _with_a_rule_broken(seed, HANDLER_RAISES, "events twice"),
         paused,
         *with_an_answer_lost(seed, rounds),
-        *with_versions_broken(seed, rounds),
+        *_with_versions_broken(
+            seed, VERSION_READ_LATE, CONTENT_CACHED, EVENTS_WITHOUT_VERSION, CORRECTED_EARLY
+        ),
         *with_claims_ignored(seed, rounds),
         *with_the_sdk_retrying(seed, rounds),
     ]

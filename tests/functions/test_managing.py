@@ -478,8 +478,10 @@ def test_the_export_arrives_at_the_readers_own_address_as_a_file(cloud: Cloud) -
 
 
 def test_what_was_asked_for_while_the_database_slept_is_done_when_it_wakes(
-    cloud: Cloud, ursula: UUID
+    cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TIMINGS", '{"worker_connect_timeout": 1}')
+    forget_what_was_read()
     text = signed_tokens.sign_manage(link(ursula, now()))
     with cloud.database_down():
         answer = manage(

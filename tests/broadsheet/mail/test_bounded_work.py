@@ -20,7 +20,7 @@ from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, html_issue, markdown_
 MOST = 5.0  # seconds of processor time for the largest body
 ORDINARY = "The [pier](https://example.com/pier) opens in *May*, at 8:00.\n\n- one\n- two\n\n"
 HARDER = 30  # times the work for ordinary text; such bodies meet other limits far below LARGEST
-SAMPLE = 32_000  # characters
+SAMPLE = 20_000  # characters
 DOUBLE = 2.6  # times the work for twice the body; 2 is linear, the rest allows for noise
 NOISE = 0.02  # seconds; work that grows faster but stays below this takes 5 s for the largest body
 TRIES = 8  # of which one is undisturbed by the machine's other work
