@@ -52,7 +52,7 @@ def publish(town: Town, token: str, **more: object) -> Answer:
 
 
 def test_the_stack_does_what_its_description_says(town: Town, token: str, tmp_path: Path) -> None:
-    until(  # the authorizer keeps the authors for a minute
+    until(  # the authorizer keeps the authors for a while
         lambda: publish(town, token, draft=True).status != HTTPStatus.FORBIDDEN,
         what="the new author's token to work",
         seconds=70,
