@@ -81,7 +81,8 @@ def show_moved(request: Request) -> Response:
 
 def _moved(request: Request, path: str) -> Response:
     redirect = archive.find_redirect(path)
-    if redirect is None:
+    # The issue may have left the archive since, or have its old slug again.
+    if redirect is None or _place_of(redirect.slug) is None:
         raise PageNotFound
     # An issue may get its old slug again: a browser must not keep the redirect for good.
     headers = {

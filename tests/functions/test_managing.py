@@ -13,6 +13,9 @@ import boto3
 import pytest
 
 from broadsheet import signed_tokens
+from broadsheet.database import subscribers_table
+from broadsheet.database.connection import Connection
+from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.requests import (
     AddressToken,
     ChangeAddressRequest,
@@ -24,6 +27,7 @@ from broadsheet.domain.requests import (
     ManageLinkRequest,
     ManageToken,
     Origin,
+    SignUp,
     SubscriberRequest,
     now,
 )
@@ -33,6 +37,7 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberName,
 )
+from broadsheet.mail.ses import account
 from functions.enroll.app import handler
 from functions.manage.app import handler as manage
 from local.lambda_events import api_event
@@ -171,7 +176,7 @@ def test_a_reader_who_gets_no_issues_gets_the_link_unless_mail_would_do_harm(clo
     assert enroll(*map(link_wanted, readers), *map(export, readers)) == []
 
     mailed = [len(cloud.mails_to(f"{status}@example.com")) for status in statuses]
-    assert mailed == [2, 2, 0, 0]
+    assert mailed == [1, 2, 0, 0]  # who has not confirmed gets what a mailed link asks for
 
 
 def test_an_unknown_address_is_mailed_nothing_and_stored_nowhere(
@@ -637,3 +642,41 @@ def test_no_request_of_a_reader_writes_an_address_or_a_name_into_the_log(
     assert "subscriber erased" in written
     for secret in ("ursula", "canary", "taken@", "example.org"):
         assert secret not in written
+
+
+def test_a_confirmation_under_way_while_its_reader_is_erased_brings_nobody_back(
+    cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subscribers_table.insert_pending
+
+    def erased_just_before(connection: Connection, sign_up: SignUp, at_: datetime) -> None:
+        monkeypatch.setattr(subscribers_table, "insert_pending", real)
+        assert enroll(erase(ursula, received_at=at(30))) == []
+        real(connection, sign_up, at_)
+
+    monkeypatch.setattr(subscribers_table, "insert_pending", erased_just_before)
+    assert enroll(confirmation(at(5), at(29))) == []
+
+    assert cloud.rows("SELECT 1 FROM subscribers") == []
+
+
+def test_a_move_whose_suppression_could_not_be_lifted_is_lifted_when_it_comes_again(
+    cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifted: list[EmailAddress] = []
+
+    def lift(email: EmailAddress) -> None:
+        lifted.append(email)
+        if len(lifted) == 1:
+            raise DependencyUnavailable("SES does not answer")
+
+    monkeypatch.setattr(account, "lift_bounce_suppression", lift)
+    request = moved(ursula)
+
+    assert len(enroll(request)) == 1
+    assert enroll(request) == []
+
+    assert row(cloud, ursula)["email"] == NEW
+    assert [str(email) for email in lifted] == [NEW, NEW]
+    moves = cloud.rows("SELECT 1 FROM consents WHERE change = 'address_changed'")
+    assert len(moves) == 1

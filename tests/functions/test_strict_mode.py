@@ -7,10 +7,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from broadsheet.domain.requests import Origin, ReleaseRequest, SubscribeRequest
+from broadsheet.domain.requests import (
+    ManageLinkRequest,
+    Origin,
+    ReleaseRequest,
+    SubscribeRequest,
+)
 from broadsheet.domain.strict_mode import Completion, Withheld, is_strict
 from broadsheet.domain.subscribers import EmailAddress, SourceAddress
 from broadsheet.queues import requests_queue
+from broadsheet.services.subscribers import releasing
 from functions.enroll.app import handler
 from tests.cloud import Cloud, at, context, sqs_event
 from tests.conftest import forget_what_was_read
@@ -42,7 +48,7 @@ def from_form(
     return sign_up(email, number=number, minutes=minutes, proof="form", nonce=nonce or uuid4())
 
 
-def enroll(*requests: SubscribeRequest | ReleaseRequest) -> list[str]:
+def enroll(*requests: SubscribeRequest | ManageLinkRequest | ReleaseRequest) -> list[str]:
     event = sqs_event(*(request.model_dump_json() for request in requests))
     return [each["itemIdentifier"] for each in handler(event, context())["batchItemFailures"]]
 
@@ -319,3 +325,29 @@ def test_amid_an_attack_strangers_get_few_mails_and_a_person_gets_theirs_at_once
     assert len(cloud.ses.mails()) == len(first) + proven
     assert len(kept(cloud)) == len(attack) + 1 - proven
     assert output().count('"message":"strict mode"') == 1
+
+
+def test_who_is_kept_without_a_mail_is_mailed_no_link_either(strict: Cloud) -> None:
+    enroll(sign_up())
+    source = Origin(source_address=SourceAddress("198.51.100.9"))
+    enroll(ManageLinkRequest(reader=EmailAddress(URSULA), received_at=at(1), origin=source))
+
+    assert strict.ses.mails() == []
+
+
+def test_a_release_goes_on_after_those_who_get_no_mail(
+    strict: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releasing, "AT_ONCE", 1)
+    first, second = sign_up("a@example.com", number=1), sign_up(number=2, minutes=1)
+    enroll(first, second)
+    strict.rows("UPDATE subscribers SET complained_at = now() WHERE email = 'a@example.com'")
+
+    enroll(ReleaseRequest(reasons=tuple(Withheld)))
+    for _ in range(2):
+        for message in strict.messages("REQUESTS"):
+            handler(sqs_event(message["body"]), context())
+
+    assert [mail.to for mail in strict.ses.mails()] == [URSULA]
+    granted = strict.rows("SELECT request_id FROM sign_ups WHERE mail_granted")
+    assert first.id not in {row["request_id"] for row in granted}

@@ -245,7 +245,7 @@ def test_the_answer_does_not_tell_who_subscribes(town: Town, headers: dict[str, 
 
     assert {answer.status for answer in answers} == {202}
     pages = {
-        OWN_TO_EACH.sub("", answer.data.decode().replace(reader.email, ""))
+        OWN_TO_EACH.sub("own", answer.data.decode().replace(reader.email, ""))
         for reader, answer in zip(readers, answers, strict=True)
     }
     assert len(pages) == 1
@@ -264,7 +264,7 @@ def _constant(headers: urllib3.HTTPHeaderDict) -> list[tuple[str, str]]:
     """Leave out what is different in any two answers."""
     different = {"date", "x-amzn-requestid", "x-amz-request-id"}
     return [
-        (name, re.sub("(?<=sign-up=)[^;]+", "", value))
+        (name, re.sub("(?<=sign-up=)[^;]+", "own", value))
         for name, value in headers.items()
         if name.lower() not in different
     ]

@@ -134,6 +134,10 @@ _DELETIONS: tuple[LiteralString, ...] = (
 def delete_before(connection: Connection, subscriber_id: SubscriberId, before: datetime) -> None:
     """Delete what is older than a time about somebody who has come back since."""
     for statement in (
+        """
+        DELETE FROM suspicious_sign_ups
+        WHERE subscriber_id = %(id)s AND received_at <= %(before)s
+        """,
         "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
         """
         DELETE FROM wrong_codes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, scalar_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,9 +124,10 @@ def release(connection: Connection, request: ReleaseRequest, at_most: int) -> li
             SET due_mail = 'confirmation', due_mail_since = chosen.received_at
             FROM chosen JOIN locked ON locked.id = chosen.subscriber_id
             WHERE subscribers.id = locked.id AND locked.status NOT IN ('confirmed', 'complained')
+            RETURNING chosen.request_id
         ), granted AS (
             UPDATE sign_ups SET mail_granted = true, is_proven = true, mail_at = NULL
-            WHERE request_id IN (SELECT request_id FROM chosen)
+            WHERE request_id IN (SELECT request_id FROM owed)
         )
         UPDATE suspicious_sign_ups SET release_id = %(id)s
         WHERE subscriber_id IN (SELECT id FROM locked) AND release_id IS NULL
@@ -152,3 +153,26 @@ def release(connection: Connection, request: ReleaseRequest, at_most: int) -> li
             """,
             {"id": request.id},
         ).fetchall()
+
+
+def is_any_left(connection: Connection, request: ReleaseRequest) -> bool:
+    """Return whether sign-ups that a request describes are still kept."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                """
+                SELECT EXISTS (
+                    SELECT FROM suspicious_sign_ups
+                    WHERE release_id IS NULL
+                      AND reason = ANY (%(reasons)s)
+                      AND received_at >= coalesce(%(since)s, '-infinity'::timestamptz)
+                      AND received_at < coalesce(%(until)s, 'infinity'::timestamptz)
+                )
+                """,
+                {
+                    "reasons": [reason.value for reason in request.reasons],
+                    "since": request.since,
+                    "until": request.until,
+                },
+            ).fetchone()
+        )

@@ -347,6 +347,8 @@ _HEADINGS = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "This key is used already",
     HTTPStatus.PRECONDITION_FAILED: "Somebody else has edited this",
     HTTPStatus.PRECONDITION_REQUIRED: "We can't take this as it is",
+    HTTPStatus.TOO_MANY_REQUESTS: "This is all for now",
+    HTTPStatus.BAD_GATEWAY: "SES's answer is missing",
     HTTPStatus.INTERNAL_SERVER_ERROR: translatable("Something went wrong on our side"),
     HTTPStatus.SERVICE_UNAVAILABLE: translatable("This doesn't work just now"),
 }

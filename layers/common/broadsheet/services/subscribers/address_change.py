@@ -95,21 +95,39 @@ def confirm(connection: Connection, request: ConfirmAddressRequest) -> None:
         if subscriber is None or _is_older(token, subscriber):
             logger.info("no address to confirm", request_id=str(request.id))
             return
-        owner = subscribers_table.find_by_email(connection, token.email)
-        if owner is not None and owner.id != subscriber.id:
-            if owner.status in {SubscriberStatus.CONFIRMED, SubscriberStatus.COMPLAINED}:
-                logger.info("new address is taken", subscriber_id=str(subscriber.id))
-                return
-            personal_data.delete(connection, owner.id)
-        if token.email != subscriber.email:
-            departing.depart(connection, subscriber.email, request.received_at, "moved")
-        status = subscribers_table.move(connection, subscriber.id, token, request.received_at)
-        consents_table.append(connection, subscriber.id, "address_changed", request)
+        has_moved = _has_moved(token, subscriber)
+        status = subscriber.status if has_moved else _move(connection, request, subscriber)
+        if status is None:
+            logger.info("new address is taken", subscriber_id=str(subscriber.id))
+            return
     logger.info("address changed", subscriber_id=str(subscriber.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
 
 
+def _move(
+    connection: Connection, request: ConfirmAddressRequest, subscriber: Subscriber
+) -> SubscriberStatus | None:
+    """Move a subscriber who is locked, and return their status; None if the address is taken."""
+    token = request.token
+    owner = subscribers_table.find_by_email(connection, token.email)
+    if owner is not None and owner.id != subscriber.id:
+        if owner.status in {SubscriberStatus.CONFIRMED, SubscriberStatus.COMPLAINED}:
+            return None
+        personal_data.delete(connection, owner.id)
+    if token.email != subscriber.email:
+        departing.depart(connection, subscriber.email, request.received_at, "moved")
+    status = subscribers_table.move(connection, subscriber.id, token, request.received_at)
+    consents_table.append(connection, subscriber.id, "address_changed", request)
+    return status
+
+
 def _is_older(token: AddressToken, subscriber: Subscriber) -> bool:
     moved_at = subscriber.address_issued_at
-    return moved_at is not None and token.issued_at <= moved_at
+    is_older = moved_at is not None and token.issued_at <= moved_at
+    return is_older and not _has_moved(token, subscriber)
+
+
+def _has_moved(token: AddressToken, subscriber: Subscriber) -> bool:
+    """Return whether this very link has moved the subscriber, whose lift may have failed."""
+    return (subscriber.address_issued_at, subscriber.email) == (token.issued_at, token.email)

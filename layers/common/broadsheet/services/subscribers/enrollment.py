@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import ManagingRequest
+    from broadsheet.domain.subscribers import DueWelcome, Subscriber
     from broadsheet.queues.worker import Received, Unfinished
 
 
@@ -88,6 +89,10 @@ def _apply_one(
             managing.apply(connection, request)
 
 
+class _AddressLeft(Exception):
+    """The address was erased, or moved away from, after the request was made."""
+
+
 def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """Confirm the subscriber, unless they unsubscribed after the token was made.
 
@@ -96,22 +101,12 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
     """
     if not confirming.may_confirm(connection, request):
         return
+    try:
+        before, status, is_newest, due = _merge(connection, request)
+    except _AddressLeft:
+        logger.info("confirmation of an address that was left", request_id=str(request.id))
+        return
     token = request.token
-    with connection.transaction():
-        left_at = departing.departures(connection, [token.email]).get(token.email)
-        if left_at is not None and token.issued_at <= left_at:
-            logger.info("confirmation of an address that was left", request_id=str(request.id))
-            return
-        subscribers_table.insert_pending(connection, token, token.issued_at)
-        before = subscribers_table.lock_by_email(connection, token.email)
-        status = subscribers_table.merge_confirmation(
-            connection, before.id, token.issued_at, request.received_at
-        )
-        is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
-        if is_newest:
-            subscribers_table.update_profile(connection, before.id, token)
-            consents_table.append(connection, before.id, "confirmed", request)
-        due = welcoming.owe(connection, before)
     if is_newest:
         count("Confirmations")
         strictness.count_confirmations(connection, given=1)
@@ -122,6 +117,33 @@ def confirm(connection: Connection, request: ConfirmRequest) -> None:
         account.lift_bounce_suppression(token.email)
         if due is not None:
             welcoming.send_due(connection, before, token, due)
+
+
+def _merge(
+    connection: Connection, request: ConfirmRequest
+) -> tuple[Subscriber, SubscriberStatus, bool, DueWelcome | None]:
+    """Merge a confirmation; return the subscriber before and the status after it.
+
+    Returns also whether it is the newest, and which mails of welcome are due. Raises
+    ``_AddressLeft``, and then nothing is changed.
+    """
+    token = request.token
+    with connection.transaction():
+        subscribers_table.insert_pending(connection, token, token.issued_at)
+        before = subscribers_table.lock_by_email(connection, token.email)
+        # Under the lock, since somebody may have been erased until just now.
+        left_at = departing.departures(connection, [token.email]).get(token.email)
+        if left_at is not None and token.issued_at <= left_at:
+            raise _AddressLeft
+        status = subscribers_table.merge_confirmation(
+            connection, before.id, token.issued_at, request.received_at
+        )
+        is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
+        if is_newest:
+            subscribers_table.update_profile(connection, before.id, token)
+            consents_table.append(connection, before.id, "confirmed", request)
+        due = welcoming.owe(connection, before)
+    return before, status, is_newest, due
 
 
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:

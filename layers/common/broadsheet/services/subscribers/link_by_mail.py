@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from broadsheet import settings, signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.domain.requests import ManageToken, now
-from broadsheet.domain.subscribers import AskedMail, EmailAddress
+from broadsheet.domain.subscribers import AskedMail, EmailAddress, SubscriberStatus
 from broadsheet.mail.ses import sending
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from broadsheet.domain.requests import ManageLinkRequest
     from broadsheet.domain.subscribers import Subscriber, SubscriberId
 
+# Whoever has not confirmed signs up again: a stranger's address may be pending without any mail.
+_MANAGING = (SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
+
 
 def mail_link(connection: Connection, request: ManageLinkRequest) -> None:
     """Mail a reader the link to their subscription, to the address that it has now."""
     with connection.transaction():
         subscriber = _find(connection, request.reader)
-        if subscriber is None or subscriber.status not in asked_mails.MAILABLE:
+        if subscriber is None or subscriber.status not in _MANAGING:
             logger.info("nobody to mail a link to", request_id=str(request.id))
             return
         asked_mails.grant(connection, request, subscriber, AskedMail.MANAGE_LINK)

@@ -29,9 +29,10 @@ def release(connection: Connection, request: ReleaseRequest) -> None:
     """
     with connection.transaction():
         released = suspicious_sign_ups_table.release(connection, request, AT_ONCE)
+        is_any_left = suspicious_sign_ups_table.is_any_left(connection, request)
     requests_queue.send_all([_as_it_came(each) for each in released], str(request.id))
     logger.info("sign-ups released", release_id=str(request.id), released=len(released))
-    if released:
+    if is_any_left:
         requests_queue.send(request.next(), str(request.id))
 
 

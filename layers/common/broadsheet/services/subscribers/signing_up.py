@@ -40,6 +40,10 @@ class ReceivedSignUp(NamedTuple):
     correlation_id: str | None
 
 
+class _LeftMeanwhile(Exception):
+    """An address was erased, or moved away from, while its sign-up was applied."""
+
+
 def sign_up(
     connection: Connection, received: Sequence[ReceivedSignUp], deadline: datetime
 ) -> dict[int, Unfinished]:
@@ -75,6 +79,9 @@ def _apply(
             subscribers = subscribers_table.sign_up(
                 connection, [each.request for each in each_once]
             )
+            # Again under their locks, since somebody may have been erased until just now.
+            if len(_not_left_since(connection, each_once)) < len(each_once):
+                raise _LeftMeanwhile
             known = sign_ups_table.find(connection, [each.request.id for each in each_once])
             fresh = [each for each in each_once if each.request.id not in known]
             if fresh:
