@@ -238,6 +238,7 @@ OUR_OWN = {
             "RenderedIssue",
             "RenderedVersion",
             "Books",
+            "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
         ),
