@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet.domain.tags import OfferedTags, Tags
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
 from broadsheet.i18n.direction import direction
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+    from broadsheet.domain.tags import OfferedTag, Tag
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ class SignUpForm(NamedTuple):
     asks_for_name: bool = False
     proof: str = ""
     newest: "Sequence[ArchivedIssue]" = ()
-    offered: OfferedTags = OfferedTags()
+    offered: "Sequence[OfferedTag]" = ()
     chosen: Collection[str] = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
@@ -183,7 +183,7 @@ class WaitingSignUp(NamedTuple):
     state: str = ""
     code: str = ""
     wrong: str = ""
-    tags: Tags | None = None
+    tags: Sequence["Tag"] | None = None
 
 
 def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
@@ -235,7 +235,7 @@ class ManageForm(NamedTuple):
     erase_url: str
     is_fresh: bool
     languages: Sequence[Language]
-    offered: OfferedTags = OfferedTags()
+    offered: "Sequence[OfferedTag]" = ()
     chosen: Collection[str] = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
