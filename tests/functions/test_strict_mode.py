@@ -51,7 +51,7 @@ def from_form(
     return sign_up(email, number=number, minutes=minutes, proof="form", nonce=nonce or uuid4())
 
 
-def enroll(*requests: SubscriberRequest) -> list[str]:
+def enroll(*requests: SubscriberRequest | ReleaseRequest) -> list[str]:
     event = sqs_event(*(request.model_dump_json() for request in requests))
     return [each["itemIdentifier"] for each in handler(event, context())["batchItemFailures"]]
 
