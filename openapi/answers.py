@@ -13,6 +13,7 @@ from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.requests import Language
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
 
@@ -56,11 +57,14 @@ class SignUpForm(BaseModel):
     """What a reader signs up with; other fields are left unread.
 
     ``language``: of the mails to them; by default the one that ``Accept-Language`` prefers.
+    ``tags``: those that they choose of the tags that the newsletter offers; without it, a
+    subscriber's tags stay.
     """
 
     name: SubscriberName | None = None
     email: EmailAddress
     language: Language | None = None
+    tags: Tags | None = None
 
 
 class CodeForm(BaseModel):
@@ -81,13 +85,16 @@ class SubscriptionForm(BaseModel):
     `address` and `erase` need a link that was mailed within the last 24 hours.
     """
 
-    do: Literal["name", "language", "address", "leave", "export", "erase", "link"] = Field(
+    do: Literal["name", "language", "tags", "address", "leave", "export", "erase", "link"] = Field(
         description="What is asked for: `export` mails all that is stored, `link` a new link."
     )
     name: SubscriberName | None = Field(
         None, description="With `do: name`, the new one; none has the old one forgotten."
     )
     language: Language | None = Field(None, description="With `do: language`, that of mails.")
+    tags: Tags | None = Field(
+        None, description="With `do: tags`, all that the reader wants of those that are offered."
+    )
     email: EmailAddress | None = Field(
         None, description="With `do: address`, the new one, which gets a link to confirm."
     )

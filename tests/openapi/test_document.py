@@ -138,12 +138,11 @@ def test_every_request_has_an_example() -> None:
 def test_what_readers_can_ask_for_is_described_in_full() -> None:
     form = WRITTEN["components"]["schemas"]["SubscriptionForm"]["properties"]
 
-    assert form["do"]["enum"] == list(ACTS)
+    assert set(form["do"]["enum"]) == set(ACTS)
     assert ["pattern" in kind for kind in form["language"]["anyOf"]] == [True, False]
     answers = described()["POST /subscriptions/confirm"]["responses"]
     assert answers["403"]["content"].keys() == {"text/html"}
-    page = PAGE.read_text()
-    assert " or ".join(f"`{act}`" for act in ACTS) in page
+    assert " or ".join(f"`{act}`" for act in form["do"]["enum"]) in PAGE.read_text()
 
 
 @pytest.mark.usefixtures("edge")
