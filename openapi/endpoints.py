@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
+FORBIDDEN = HTTPStatus.FORBIDDEN
 NOT_MODIFIED, MOVED = HTTPStatus.NOT_MODIFIED, HTTPStatus.MOVED_PERMANENTLY
 
 PAGE = "text/html"
@@ -230,7 +231,13 @@ READERS: dict[str, Endpoint] = {
     ),
     "POST /subscriptions/confirm": Endpoint(
         "Confirm a subscription",
-        {ACCEPTED: Answered("Received.", answers.Received)},
+        {
+            ACCEPTED: Answered("Received.", answers.Received),
+            FORBIDDEN: Answered(
+                "The browser says that no person pressed the button: the page with it once more.",
+                media_types=(PAGE,),
+            ),
+        },
         parameters=(TOKEN,),
         errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
     ),
