@@ -12,6 +12,7 @@ from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.requests import Language
+from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
@@ -238,6 +239,13 @@ class Deliveries(Answer):
     """A page of an issue's ledger. ``next``: the link to the page after it."""
 
     deliveries: list[LedgerRow]
+    next: str | None
+
+
+class Subscribers(Answer):
+    """A page of subscribers. ``next``: the link to the page after it."""
+
+    subscribers: list[FoundSubscriber]
     next: str | None
 
 

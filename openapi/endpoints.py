@@ -19,6 +19,8 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.domain.search import MAX_QUERY_CHARACTERS
+from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
 
@@ -492,4 +494,27 @@ AUTHORS: dict[str, Endpoint] = {
         ),
     ),
 }
-ENDPOINTS = READERS | AUTHORS
+PEOPLE: dict[str, Endpoint] = {
+    "GET /subscribers": Endpoint(
+        "Find subscribers",
+        {OK: Answered("A page of them.", answers.Subscribers)},
+        parameters=(
+            Parameter(
+                "query",
+                "query",
+                "A part of the address or the name; one or two characters are looked for where"
+                " an address or a word of a name begins.",
+                {"type": "string", "maxLength": MAX_QUERY_CHARACTERS},
+            ),
+            Parameter(
+                "status",
+                "query",
+                "Only those with this status.",
+                {"type": "string", "enum": list(SubscriberStatus)},
+            ),
+            *_pages("after", 500),
+        ),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+    ),
+}
+ENDPOINTS = READERS | AUTHORS | PEOPLE
