@@ -29,7 +29,7 @@ from tests.functions.issues import (
 
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 ACTIONS = ("pause", "resume", "cancel", "retry", "schedule", "archive")
-FIELDS: dict[str, dict[str, object]] = {
+FIELDS: dict[str, dict[str, Any]] = {
     "schedule": {"publish_at": LATER},
     "archive": {"archive": False},
 }
