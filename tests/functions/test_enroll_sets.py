@@ -301,22 +301,22 @@ def test_a_second_sign_up_does_not_take_the_mail_of_a_first_that_waits(cloud: Cl
 
 
 @pytest.mark.parametrize(
-    "since",
+    "decision",
     [
-        "confirmed_at = %(t)s, confirmation_issued_at = %(t)s",
-        "unsubscribed_at = %(t)s",
-        "complained_at = %(t)s",
+        "UPDATE subscribers SET confirmed_at = %(t)s, confirmation_issued_at = %(t)s",
+        "UPDATE subscribers SET unsubscribed_at = %(t)s",
+        "UPDATE subscribers SET complained_at = %(t)s",
     ],
     ids=["confirmed", "left", "complained"],
 )
 def test_a_mail_that_waits_is_needless_once_its_reader_has_decided(
-    cloud: Cloud, since: str
+    cloud: Cloud, decision: str
 ) -> None:
     (waits,) = sign_ups(1)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
     assert enroll(waits) == ["m0"]
 
-    cloud.rows(f"UPDATE subscribers SET {since}", t=at(5))
+    cloud.rows(decision, t=at(5))
     cloud.rows("UPDATE sign_ups SET mail_at = now()")
     assert enroll(waits) == []
 

@@ -454,7 +454,10 @@ def test_a_link_that_was_mailed_to_an_earlier_address_moves_and_erases_nobody(
 ) -> None:
     enroll(moved(ursula, issued_at=at(21)))
 
-    stale = [move(ursula, "thief@example.org"), erase(ursula, at(30), mailed_at=at(10))]
+    stale: list[SubscriberRequest] = [
+        move(ursula, "thief@example.org"),
+        erase(ursula, at(30), mailed_at=at(10)),
+    ]
     assert enroll(*stale) == []
     assert enroll(*stale) == []
 
@@ -489,9 +492,7 @@ def test_links_in_mails_to_a_row_that_a_move_replaced_act_for_who_has_the_addres
 
     for at_, id_ in ((40, other), (50, last)):
         cloud.rows("UPDATE subscribers SET unsubscribed_at = NULL")
-        left = UnsubscribeToken(
-            subscriber_id=SubscriberId(id_), issue_id=IssueId(UUID(issue_id))
-        )
+        left = UnsubscribeToken(subscriber_id=SubscriberId(id_), issue_id=IssueId(UUID(issue_id)))
         assert enroll(UnsubscribeRequest(token=left, received_at=at(at_), origin=ORIGIN)) == []
         assert cloud.status_of(third) == "unsubscribed"
     enroll(rename(other, "Ursula of Old", at(60)), link_wanted(other))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.subscribers import Subscriber
     from broadsheet.i18n import Language
 
+
 def grant(
     connection: Connection, request: SubscriberRequest, subscriber: Subscriber, kind: AskedMail
 ) -> bool:

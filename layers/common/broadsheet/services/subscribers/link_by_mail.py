@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from broadsheet.domain.requests import ManagingRequest
     from broadsheet.domain.subscribers import Subscriber, SubscriberId
 
-# Whoever has not confirmed signs up again: a stranger's address may be pending without any mail. To
-# who complained SES sends nothing. A mailbox that bounced may be back, as of those who sign up again.
+# Whoever has not confirmed signs up again: a stranger's address may be pending without any mail.
+# SES sends nothing to who complained. A mailbox that bounced may be back, as of those who sign up
+# again.
 _NOT_MANAGING = (SubscriberStatus.PENDING, SubscriberStatus.COMPLAINED)
 
 
