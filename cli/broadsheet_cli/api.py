@@ -307,7 +307,7 @@ def _is_passing(response: httpx.Response) -> bool:
     """Return whether a failure may pass by itself."""
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         # With another code, it is the newsletter's own limit, such as a day's test mails.
-        return _problem(response).get("code", THROTTLED) == THROTTLED
+        return str(_problem(response).get("code", THROTTLED)) == THROTTLED
     return response.status_code in _PASSING
 
 
