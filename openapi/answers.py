@@ -11,8 +11,7 @@ from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.domain.requests import Language
-from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait

@@ -11,6 +11,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
+from broadsheet.database.segments_table import document
 from broadsheet.domain.errors import SlugTaken
 from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.issues import (
+        AddressedDraft,
         CorrectedVersion,
         FrozenAudience,
         IdempotencyKey,
         IssueContent,
-        IssueDraft,
         IssueId,
         NewIssue,
         RenderedIssue,
@@ -67,7 +68,7 @@ _FIND_NEWEST_FINISHED = sql.SQL(
     SELECT {columns}
     FROM (
         SELECT * FROM issues
-        WHERE status = 'finished' AND archive AND corrects IS NULL
+        WHERE status = 'finished' AND archive AND corrects IS NULL AND segment IS NULL
         ORDER BY frozen_at DESC
         LIMIT 1
     ) AS newest
@@ -115,11 +116,11 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, preheader, slug,
              archive, subject, html, text, status, publish_at, careful, corrects,
-             corrects_version)
+             corrects_version, segment)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
              %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s)
+             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s, %(segment)s)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -140,6 +141,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
             "corrects": issue.corrected.issue_id.root if issue.corrected else None,
             "corrects_version": issue.corrected.version if issue.corrected else None,
+            "segment": str(issue.segment) if issue.segment else None,
         },
     )
     return inserted.rowcount == 1
@@ -255,7 +257,7 @@ def find_newest(
 
 
 def find_newest_finished(connection: Connection, but_for: SubscriberId) -> Issue | None:
-    """Return the finished public issue that began last, unless this subscriber has had it."""
+    """Return the newest finished public issue for everybody, unless this subscriber has had it."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(_FIND_NEWEST_FINISHED, {"subscriber_id": but_for.root}).fetchone()
 
@@ -285,7 +287,8 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
             status = 'sending',
             audience = %(audience)s,
             sample_size = %(sample_size)s,
-            held_after = %(held_after)s
+            held_after = %(held_after)s,
+            segment_filter = %(segment_filter)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
         {
@@ -293,6 +296,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
             "audience": audience.size,
             "sample_size": audience.sample_size,
             "held_after": audience.held_after,
+            "segment_filter": Jsonb(document(audience.segment)) if audience.segment else None,
         },
     )
 
@@ -360,12 +364,13 @@ def edit(
     issue_id: IssueId,
     *,
     editor: AuthorName,
-    draft: IssueDraft,
+    draft: AddressedDraft,
     rendered: RenderedIssue,
 ) -> None:
     """Replace an issue's text by its next version. Raises ``SlugTaken``.
 
-    A draft without ``slug`` or ``archive`` leaves these as they are.
+    A draft without ``slug``, ``archive`` or ``segment`` leaves these as they are; null is a
+    ``segment`` that is none.
     """
     try:
         connection.execute(
@@ -378,6 +383,7 @@ def edit(
                 preheader = %(preheader)s,
                 slug = coalesce(%(slug)s, slug),
                 archive = coalesce(%(archive)s, archive),
+                segment = CASE WHEN %(names_segment)s THEN %(segment)s ELSE segment END,
                 subject = %(subject)s,
                 html = %(html)s,
                 text = %(text)s,
@@ -393,6 +399,8 @@ def edit(
                 "preheader": str(draft.preheader) if draft.preheader else None,
                 "slug": str(draft.slug) if draft.slug else None,
                 "archive": draft.archive,
+                "names_segment": "segment" in draft.model_fields_set,
+                "segment": str(draft.segment) if draft.segment else None,
                 "subject": rendered.subject,
                 "html": rendered.html,
                 "text": rendered.text,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
+        AddressedDraft,
         ExpectedVersion,
         IdempotencyKey,
         Issue,
@@ -66,7 +67,7 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     issue_id: IssueId,
     editor: Editor,
     expected: ExpectedVersion,
-    draft: IssueDraft,
+    draft: AddressedDraft,
     correlation_id: str,
 ) -> Sequence[Finding]:
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
@@ -87,8 +88,9 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
         if issue.archive is not archive:  # edited meanwhile
             checked = checking.check(_with_archive(draft, archive=issue.archive))
         is_draft = issue.status is IssueStatus.DRAFT
+        found = [*checked.findings, *_of_segment(connection, issue, draft)]
         if not is_draft:
-            checking.refuse_errors(checked.findings, draft.accept_warnings)
+            checking.refuse_errors(found, draft.accept_warnings)
         beside = checking.beside_content(
             connection, draft, issue.publish_at if is_draft else None, issue_id, is_draft=is_draft
         )
@@ -100,7 +102,18 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     if issue.frozen_at is not None:
         dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
-    return [*checked.findings, *beside]
+    return [*found, *beside]
+
+
+def _of_segment(connection: Connection, issue: Issue, draft: AddressedDraft) -> Sequence[Finding]:
+    """Return what is wrong with the segment after an edit. Raises ``AudienceFixed``."""
+    if "segment" not in draft.model_fields_set or draft.segment == issue.segment:
+        # The audience of one that has begun is chosen: it needs no segment any more.
+        name = issue.segment if issue.frozen_at is None else None
+        return checking.of_segment(connection, name)
+    if issue.frozen_at is not None or issue.corrected is not None:
+        raise errors.AudienceFixed
+    return checking.of_segment(connection, draft.segment)
 
 
 def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
@@ -156,7 +169,8 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
             _refuse_another_publication(connection, issue, wanted)
         else:
             _refuse_unread(publisher, prepared)
-            checking.refuse_errors(prepared.checked.findings, request.accept_warnings)
+            found = [*prepared.checked.findings, *checking.of_segment(connection, issue.segment)]
+            checking.refuse_errors(found, request.accept_warnings)
             issues_table.publish_draft(
                 connection,
                 issue_id,
