@@ -11,6 +11,8 @@ from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.search import FoundSubscriber
+from broadsheet.domain.segments import Segment, SegmentFilter
 from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
@@ -38,6 +40,7 @@ class Problem(BaseModel):
     error_codes: dict[str, str] | None = Field(None, description="The code for each wrong field.")
     role: str | None = Field(None, description="The role that is needed.")
     version: int | None = Field(None, description="The current version.")
+    issue: str | None = Field(None, description="The issue that is for the segment.")
     correction: str | None = Field(None, description="The correction that there is already.")
     resets_at: str | None = Field(None, description="When test mails can be sent again.")
     warnings: list[Finding] | None = Field(None, description="All that was found in the issue.")
@@ -69,24 +72,34 @@ class SignUpForm(BaseModel):
 class CodeForm(BaseModel):
     """The form that asks for the code, on the page after a sign-up."""
 
-    state: str = Field(description="The form's hidden field.")
+    state: str = Field(
+        description=(
+            "The hidden field of the page after a sign-up, which no other answer has: the sign-up"
+            " with the number of wrong codes, signed. The page that asks again has a new one."
+        )
+    )
     code: str = Field(description="The eight digits of the mail; they may be grouped.")
 
 
 class SubscriptionForm(BaseModel):
     """What readers ask for with the link to their subscription.
 
-    `name`, with the new one, or none to be forgotten; `language`; `tags`, with all that the reader
-    wants of those that are offered; `address` with `email`, which gets a link to confirm; `leave`;
-    `export`, which mails all that is stored; `erase`; `link`, which mails a new link. `address` and
-    `erase` need a link that was mailed within the last 24 hours.
+    `address` and `erase` need a link that was mailed within the last 24 hours.
     """
 
-    do: Literal["name", "language", "tags", "address", "leave", "export", "erase", "link"]
-    name: SubscriberName | None = None
-    language: str | None = None
-    tags: Tags | None = None
-    email: EmailAddress | None = None
+    do: Literal["name", "language", "tags", "address", "leave", "export", "erase", "link"] = Field(
+        description="What is asked for: `export` mails all that is stored, `link` a new link."
+    )
+    name: SubscriberName | None = Field(
+        None, description="With `do: name`, the new one; none has the old one forgotten."
+    )
+    language: Language | None = Field(None, description="With `do: language`, that of mails.")
+    tags: Tags | None = Field(
+        None, description="With `do: tags`, all that the reader wants of those that are offered."
+    )
+    email: EmailAddress | None = Field(
+        None, description="With `do: address`, the new one, which gets a link to confirm."
+    )
 
 
 class SubscriptionLinkForm(BaseModel):
@@ -228,6 +241,35 @@ class Deliveries(Answer):
 
     deliveries: list[LedgerRow]
     next: str | None
+
+
+class Subscribers(Answer):
+    """A page of subscribers. ``next``: the link to the page after it."""
+
+    subscribers: list[FoundSubscriber]
+    next: str | None
+
+
+StoredSegment = create_model(
+    "StoredSegment",
+    __base__=Answer,
+    __doc__="A segment: its filter, and who wrote it last, and when.",
+    **_fields(Segment, without={"filter"}),
+    **_fields(SegmentFilter, without=set()),
+    href=(str, ...),
+)
+CountedSegment = create_model(
+    "CountedSegment",
+    __base__=StoredSegment,
+    __doc__="A segment, and how many confirmed subscribers are in it now.",
+    audience_now=(int, ...),
+)
+
+
+class Segments(Answer):
+    """All segments, by name."""
+
+    segments: list[StoredSegment]
 
 
 class Preview(Answer):

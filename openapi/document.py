@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from broadsheet import __version__
-from broadsheet.domain import errors, issues, subscribers
+from broadsheet.domain import errors, issues, segments, subscribers, tags
+from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import WrittenMail
 from broadsheet.web.problems import STATUSES
 from broadsheet.web.roles import ROLES
@@ -41,6 +42,11 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "IssueTitle": {"minLength": 1, "maxLength": issues.MAX_TITLE_CHARACTERS},
     "Preheader": {"minLength": 1, "maxLength": issues.MAX_PREHEADER_CHARACTERS},
     "Slug": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": issues.MAX_SLUG_CHARACTERS},
+    "SegmentName": {
+        "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+        "maxLength": segments.MAX_NAME_CHARACTERS,
+    },
+    "Tag": {"minLength": 1, "maxLength": tags.MAX_TAG_CHARACTERS},
     "EmailAddress": {"minLength": 3, "maxLength": subscribers.MAX_EMAIL_CHARACTERS},
     "SubscriberName": {"minLength": 1, "maxLength": subscribers.MAX_NAME_CHARACTERS},
 }
@@ -59,6 +65,8 @@ _TO_AUTHORS = {
     HTTPStatus.UNAUTHORIZED: "No author's token was sent.",
     HTTPStatus.FORBIDDEN: "The token is not an author's, or its role is too small.",
 }
+_TAGS = {None: "Readers", Role.MANAGE: "People"}
+_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -83,6 +91,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": ".", "description": "Where this document is"}],
         "tags": [
             {"name": "Authors", "description": "Writing and sending issues."},
+            {"name": "People", "description": "Readers, and what becomes of them."},
             {"name": "Readers", "description": "Open to everybody."},
         ],
         "paths": paths,
@@ -133,7 +142,7 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
         "summary": endpoint.summary,
-        "tags": ["Authors" if role else "Readers"],
+        "tags": [_TAGS.get(role, "Authors")],
         "security": [{"author": []}] if role else [],
     }
     if role:
@@ -151,7 +160,7 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
 
 def _in_path(path: str) -> Iterator[dict[str, Any]]:
     text = {"type": "string"}
-    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text}
+    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text, "name": text}
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}
 
@@ -205,7 +214,7 @@ def errors_of(route: str, endpoint: Endpoint) -> list[type[errors.BroadsheetErro
         found.append(errors.UnsupportedContentType if endpoint.takes_forms else errors.JsonExpected)
     if route in ROLES:
         found.append(errors.RoleNeeded)
-    if "/issues" in route or "/welcome" in route:
+    if route.split("/")[1] in _WITH_DATABASE:
         found.append(errors.DatabaseUnavailable)
     if "{id}" in route:
         found.append(errors.IssueNotFound)

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain import errors
 from broadsheet.domain.issues import (
+    AddressedDraft,
     CorrectionRequest,
-    IssueDraft,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
 )
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.domain.search import MAX_QUERY_CHARACTERS
+from broadsheet.domain.segments import SegmentFilter
+from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
+FORBIDDEN = HTTPStatus.FORBIDDEN
 NOT_MODIFIED, MOVED = HTTPStatus.NOT_MODIFIED, HTTPStatus.MOVED_PERMANENTLY
 
 PAGE = "text/html"
@@ -228,7 +232,13 @@ READERS: dict[str, Endpoint] = {
     ),
     "POST /subscriptions/confirm": Endpoint(
         "Confirm a subscription",
-        {ACCEPTED: Answered("Received.", answers.Received)},
+        {
+            ACCEPTED: Answered("Received.", answers.Received),
+            FORBIDDEN: Answered(
+                "The browser says that no person pressed the button: the page with it once more.",
+                media_types=(PAGE,),
+            ),
+        },
         parameters=(TOKEN,),
         errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
     ),
@@ -360,11 +370,11 @@ AUTHORS: dict[str, Endpoint] = {
     "PUT /issues/{id}": Endpoint(
         "Replace the text of a draft, a scheduled or a paused issue",
         {OK: Answered("The issue, one version on.", answers.EditedIssue, headers=("ETag",))},
-        takes=IssueDraft,
+        takes=AddressedDraft,
         parameters=(IF_MATCH,),
         errors=(
             *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
-            *(errors.IssueNotEditable, errors.IssueSending),
+            *(errors.IssueNotEditable, errors.IssueSending, errors.AudienceFixed),
         ),
         example=_TEXT,
         role_note=" for a draft, else `publish`",
@@ -485,4 +495,44 @@ AUTHORS: dict[str, Endpoint] = {
         ),
     ),
 }
-ENDPOINTS = READERS | AUTHORS
+PEOPLE: dict[str, Endpoint] = {
+    "GET /subscribers": Endpoint(
+        "Find subscribers",
+        {OK: Answered("A page of them.", answers.Subscribers)},
+        parameters=(
+            Parameter(
+                "query",
+                "query",
+                "A part of the address or the name; one or two characters are looked for where"
+                " an address or a word of a name begins.",
+                {"type": "string", "maxLength": MAX_QUERY_CHARACTERS},
+            ),
+            Parameter(
+                "status",
+                "query",
+                "Only those with this status.",
+                {"type": "string", "enum": list(SubscriberStatus)},
+            ),
+            *_pages("after", 500),
+        ),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+    ),
+    "GET /segments": Endpoint("List the segments", {OK: Answered("All.", answers.Segments)}),
+    "GET /segments/{name}": Endpoint(
+        "Show a segment",
+        {OK: Answered("The segment.", answers.CountedSegment)},
+        errors=(errors.SegmentNotFound,),
+    ),
+    "PUT /segments/{name}": Endpoint(
+        "Store a segment",
+        {OK: Answered("As it is now.", answers.CountedSegment)},
+        takes=SegmentFilter,
+        example={"tags": {"any": ["jobs", "events"], "none": ["staff"]}, "language": "de"},
+    ),
+    "DELETE /segments/{name}": Endpoint(
+        "Delete a segment",
+        {NO_CONTENT: Answered("Deleted.")},
+        errors=(errors.SegmentNotFound, errors.SegmentInUse),
+    ),
+}
+ENDPOINTS = READERS | AUTHORS | PEOPLE

@@ -111,6 +111,11 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/schedule",
     "GET /welcome",
     "PUT /welcome",
+    "GET /subscribers",
+    "GET /segments",
+    "GET /segments/{name}",
+    "PUT /segments/{name}",
+    "DELETE /segments/{name}",
 }
 
 # Each permission that is not for one named resource, with its reason.
