@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.issues import (
-        AddressedDraft,
         CorrectedVersion,
         FrozenAudience,
         IdempotencyKey,
         IssueContent,
+        IssueDraft,
         IssueId,
         NewIssue,
         RenderedIssue,
     )
+    from broadsheet.domain.segments import SegmentName
     from broadsheet.domain.subscribers import SubscriberId
 
 
@@ -138,7 +140,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "text": issue.rendered.text,
             "status": issue.status.value,
             "publish_at": issue.publish_at,
-            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
+            "careful": _written(issue.careful),
             "corrects": issue.corrected.issue_id.root if issue.corrected else None,
             "corrects_version": issue.corrected.version if issue.corrected else None,
             "segment": str(issue.segment) if issue.segment else None,
@@ -364,13 +366,12 @@ def edit(
     issue_id: IssueId,
     *,
     editor: AuthorName,
-    draft: AddressedDraft,
+    draft: IssueDraft,
     rendered: RenderedIssue,
 ) -> None:
     """Replace an issue's text by its next version. Raises ``SlugTaken``.
 
-    A draft without ``slug``, ``archive`` or ``segment`` leaves these as they are; null is a
-    ``segment`` that is none.
+    A draft without ``slug`` or ``archive`` leaves these as they are.
     """
     try:
         connection.execute(
@@ -383,7 +384,6 @@ def edit(
                 preheader = %(preheader)s,
                 slug = coalesce(%(slug)s, slug),
                 archive = coalesce(%(archive)s, archive),
-                segment = CASE WHEN %(names_segment)s THEN %(segment)s ELSE segment END,
                 subject = %(subject)s,
                 html = %(html)s,
                 text = %(text)s,
@@ -399,8 +399,6 @@ def edit(
                 "preheader": str(draft.preheader) if draft.preheader else None,
                 "slug": str(draft.slug) if draft.slug else None,
                 "archive": draft.archive,
-                "names_segment": "segment" in draft.model_fields_set,
-                "segment": str(draft.segment) if draft.segment else None,
                 "subject": rendered.subject,
                 "html": rendered.html,
                 "text": rendered.text,
@@ -408,6 +406,34 @@ def edit(
         )
     except UniqueViolation:
         raise SlugTaken(str(draft.slug)) from None
+
+
+def set_segment(connection: Connection, issue_id: IssueId, segment: SegmentName | None) -> None:
+    """Store whom an issue is for that has no audience yet."""
+    connection.execute(
+        "UPDATE issues SET segment = %(segment)s WHERE id = %(id)s AND frozen_at IS NULL",
+        {"id": issue_id.root, "segment": str(segment) if segment else None},
+    )
+
+
+def set_careful(connection: Connection, issue_id: IssueId, careful: CarefulStart | None) -> None:
+    """Change how an issue starts; None: without a sample."""
+    connection.execute(
+        "UPDATE issues SET careful = %(careful)s WHERE id = %(id)s",
+        {"id": issue_id.root, "careful": _written(careful)},
+    )
+
+
+def _written(careful: CarefulStart | None) -> Jsonb | None:
+    return Jsonb(careful.model_dump(mode="json")) if careful else None
+
+
+def set_archive(connection: Connection, issue_id: IssueId, *, archive: bool) -> None:
+    """Change whether the archive owes a page to an issue."""
+    connection.execute(
+        "UPDATE issues SET archive = %(archive)s WHERE id = %(id)s",
+        {"id": issue_id.root, "archive": archive},
+    )
 
 
 def publish_draft(

@@ -245,7 +245,6 @@ class AddressedDraft(IssueDraft):
     """An issue as its author writes it, and whom it is for.
 
     ``segment``: of the confirmed subscribers, those of this segment get it; without one, all do.
-    Whoever edits an issue leaves its segment as it is unless they name one, or null.
     """
 
     segment: SegmentName | None = None
@@ -305,6 +304,33 @@ class PublishDraftRequest(BaseModel):
         """Return the SHA-256 by which this request differs from any other, 32 bytes."""
         document = self.model_dump_json(exclude={"accept_warnings"})
         return sha256(document.encode()).digest()
+
+
+class EditRequest(AddressedDraft):
+    """A text that replaces an issue's.
+
+    ``careful``: how the issue starts from now on, or null for no careful start; left out, it stays.
+    So does ``segment``, of which null is everybody.
+    """
+
+    careful: CarefulStart | None = None
+
+    @property
+    def changes_start(self) -> bool:
+        """Return whether it says how the issue starts."""
+        return "careful" in self.model_fields_set
+
+    def segment_of(self, issue: "Issue") -> SegmentName | None:
+        """Return the segment that an issue is for from now on."""
+        return self.segment if "segment" in self.model_fields_set else issue.segment
+
+
+class ArchiveRequest(BaseModel):
+    """Whether a finished issue is in the public archive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    archive: StrictBool
 
 
 class RescheduleRequest(BaseModel):

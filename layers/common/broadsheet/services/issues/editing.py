@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
-        AddressedDraft,
+        EditRequest,
         ExpectedVersion,
         IdempotencyKey,
         Issue,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         IssueVersion,
         PublishDraftRequest,
     )
+    from broadsheet.domain.segments import SegmentName
 
 
 class Editor(NamedTuple):
@@ -67,15 +69,17 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     issue_id: IssueId,
     editor: Editor,
     expected: ExpectedVersion,
-    draft: AddressedDraft,
+    draft: EditRequest,
     correlation_id: str,
 ) -> Sequence[Finding]:
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a
-    ``WrongState``, ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and,
-    once it has begun, ``DependencyUnavailable``.
+    others get this one, and so does the archive. How it starts, and with whom, can change until it
+    has.
+
+    Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``, ``StaleVersion``, ``SlugTaken``,
+    unless it is a draft, ``UnsendableIssue``, and, once it has begun, ``DependencyUnavailable``.
     """
     archive = _found(issues_table.find(connection, issue_id)).archive
     checked = checking.check(_with_archive(draft, archive=archive))
@@ -85,10 +89,17 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
         _refuse_unless_editable(issue)
         if not expected.allows(issue.version):
             raise errors.StaleVersion(issue.version)
+        if draft.changes_start:
+            _change_start(connection, issue, draft.careful)
+        segment = draft.segment_of(issue)
+        if segment != issue.segment:
+            _change_segment(connection, issue, segment)
         if issue.archive is not archive:  # edited meanwhile
             checked = checking.check(_with_archive(draft, archive=issue.archive))
         is_draft = issue.status is IssueStatus.DRAFT
-        found = [*checked.findings, *_of_segment(connection, issue, draft)]
+        found = [*checked.findings]
+        if issue.frozen_at is None:  # later the audience is chosen, and needs no segment
+            found += checking.of_segment(connection, segment)
         if not is_draft:
             checking.refuse_errors(found, draft.accept_warnings)
         beside = checking.beside_content(
@@ -105,15 +116,18 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     return [*found, *beside]
 
 
-def _of_segment(connection: Connection, issue: Issue, draft: AddressedDraft) -> Sequence[Finding]:
-    """Return what is wrong with the segment after an edit. Raises ``AudienceFixed``."""
-    if "segment" not in draft.model_fields_set or draft.segment == issue.segment:
-        # The audience of one that has begun is chosen: it needs no segment any more.
-        name = issue.segment if issue.frozen_at is None else None
-        return checking.of_segment(connection, name)
-    if issue.frozen_at is not None or issue.corrected is not None:
+def _change_start(connection: Connection, issue: Issue, careful: CarefulStart | None) -> None:
+    if careful == issue.careful:
+        return
+    if issue.frozen_at is not None or issue.corrected:
+        raise errors.CarefulStartFixed
+    issues_table.set_careful(connection, issue.id, careful)
+
+
+def _change_segment(connection: Connection, issue: Issue, segment: SegmentName | None) -> None:
+    if issue.frozen_at is not None or issue.corrected:
         raise errors.AudienceFixed
-    return checking.of_segment(connection, draft.segment)
+    issues_table.set_segment(connection, issue.id, segment)
 
 
 def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
