@@ -46,6 +46,7 @@ ABOUT_NOBODY = {
     "issue_versions": "of issues",
     "issues": "of issues",
     "schema_migrations": "of the schema",
+    "segments": "of authors: filters, which name nobody",
     "send_governor": "of the stack",
     "strict_mode": "of the stack",
     "tombstones": "keyed digests, which name nobody: no row leads to one, nor one to a row",
