@@ -44,6 +44,7 @@ ABOUT_NOBODY = {
     "domain_hours": "counts of all readers",
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
+    "imported_posts": "of a newsletter's past",
     "issue_versions": "of issues",
     "issues": "of issues",
     "schema_migrations": "of the schema",
