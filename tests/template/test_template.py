@@ -113,6 +113,10 @@ AUTHORS_ROUTES = {
     "GET /welcome",
     "PUT /welcome",
     "GET /subscribers",
+    "GET /segments",
+    "GET /segments/{name}",
+    "PUT /segments/{name}",
+    "DELETE /segments/{name}",
 }
 
 # Each permission that is not for one named resource, with its reason.
