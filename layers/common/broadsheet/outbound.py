@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from http.client import HTTP_PORT, HTTPConnection, HTTPException, HTTPResponse
@@ -183,10 +184,10 @@ def _exchange(
     client.request(method, target.path, body=body, headers={**own, **headers})
     received = _Received(connected, deadline, MOST_HEAD_BYTES + most_bytes)
     # Of a socket, HTTPResponse only wants the file.
-    answer = HTTPResponse(received, method=method)  # type: ignore[arg-type]
-    answer.begin()
-    named = {name.lower(): value for name, value in answer.getheaders()}
-    content = answer.read(most_bytes + 1) if most_bytes else b""
+    with closing(HTTPResponse(received, method=method)) as answer:  # type: ignore[arg-type]
+        answer.begin()
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        content = answer.read(most_bytes + 1) if most_bytes else b""
     if len(content) > most_bytes:
         raise OutboundFailed("answer-too-large")
     return Answer(answer.status, named, content)

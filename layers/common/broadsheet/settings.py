@@ -80,6 +80,11 @@ class Timings(BaseModel):
     test_mails: float = 6  # the last begins no later; with SES's timeout of 10 s, all end by 28 s
     worker_connect_timeout: float = 30  # after a day's pause, waking takes as long
     deliver_connect_timeout: float = 12  # longer, its queue waits, which costs nothing
+    # Webhooks: a call < outbound's own timeout (20 s) < its invocation < the claim.
+    webhook_call: float = 10  # with the name's resolution, the connection, and a slow answer
+    outbound_invocation: float = 25
+    webhook_claim: float = 30  # by then the invocation that made it has ended, or died
+    webhook_probe_every: float = 60  # of one that fails: new messages may find that it works again
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     form_filled_in: float = 2  # nobody reads a form and types an address in less
@@ -124,7 +129,7 @@ class IssueClockSettings(NamedTuple):
     dead_letter_queue_arn: str
 
 
-type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK"]
+type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK", "WEBHOOKS"]
 
 
 @cache
@@ -271,6 +276,17 @@ def issue_clock() -> IssueClockSettings:
 def dispatch_function_name() -> str:
     """Return the name of the dispatch function."""
     return _required("DISPATCH_FUNCTION_NAME")
+
+
+def outbound_function_name() -> str:
+    """Return the name of the function that calls addresses on the web."""
+    return _required("OUTBOUND_FUNCTION_NAME")
+
+
+@cache
+def may_call_anywhere() -> bool:
+    """Return whether http, and addresses that aren't public, may be called: in tests alone."""
+    return os.environ.get("CALLS_ANYWHERE") == "true"
 
 
 def signing_keys_secret_arn() -> str:

@@ -4,7 +4,7 @@ import base64
 import hmac
 import random
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import UUID, uuid4
@@ -101,13 +101,10 @@ class Webhook(BaseModel):
     claimed_until: datetime | None
 
 
-type MessageStatus = Literal["open", "delivered", "failed"]
-
-
 class WebhookMessage(BaseModel):
-    """An event for one webhook. ``attempts``: how many have failed since it was due last.
+    """An event for one webhook. ``attempts``: how many have failed.
 
-    ``email``: of the subscriber, as of now; it is stored with them alone.
+    ``email``: the subscriber's, as of now; None once they are erased.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,17 +112,19 @@ class WebhookMessage(BaseModel):
     id: UUID
     type: EventType | Literal["webhook.test"]
     occurred_at: datetime
-    data: dict[str, Any]
+    subscriber_id: UUID | None
+    issue: dict[str, Any] | None
     attempts: int
     email: str | None
 
     @property
     def body(self) -> bytes:
         """The document that is sent."""
-        data = dict(self.data)
-        if "subscriber_id" in data:
-            data["email"] = self.email
-        return to_json({"type": self.type, "timestamp": self.occurred_at, "data": data})
+        data = self.issue or {}
+        if self.subscriber_id is not None:
+            data = {"subscriber_id": self.subscriber_id, "email": self.email}
+        at = self.occurred_at.astimezone(UTC)
+        return to_json({"type": self.type, "timestamp": at, "data": data})
 
 
 class Try(NamedTuple):
@@ -136,7 +135,7 @@ class Try(NamedTuple):
     status: int | None
     error: str | None
     milliseconds: int
-    retry_after: float | None = None  # seconds, as the receiver asked
+    retry_after: timedelta | None = None  # as the receiver asked
 
     @property
     def has_succeeded(self) -> bool:

@@ -1,0 +1,122 @@
+"""A webhook of a story: the real notify and outbound, and a receiver that verifies."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import standardwebhooks
+from botocore.awsrequest import AWSRequest, AWSResponse
+
+from broadsheet import lambdas, signed_tokens
+from broadsheet.domain.webhooks import EventType, written_secret
+from functions.notify.app import handler as notify
+from functions.outbound.app import handler as outbound
+from tests.cloud import Cloud, context
+from tests.receiver import Received, Receiver
+
+
+class _Raw(BytesIO):
+    """A response's body, as urllib3 streams it."""
+
+    def stream(self, *_arguments: object, **_more: object) -> Iterator[bytes]:
+        while chunk := self.read():
+            yield chunk
+
+
+def answer_calls_of_outbound() -> list[int]:
+    """Have Lambda call the real outbound; return a list that grows by the calls of each."""
+    invoked: list[int] = []
+
+    def invoke(request: AWSRequest, **_more: object) -> AWSResponse:
+        calls = json.loads(request.body)  # type: ignore[arg-type]
+        invoked.append(len(calls))
+        payload = json.dumps(outbound(calls, context())).encode()
+        return AWSResponse(request.url, 200, {}, _Raw(payload))  # type: ignore[no-untyped-call]
+
+    client = lambdas.waiting_client()
+    client.meta.events.register_first("before-send.lambda.Invoke", invoke)
+    return invoked
+
+
+@dataclass
+class Hook:
+    """A webhook, with what its receiver knows."""
+
+    cloud: Cloud
+    receiver: Receiver
+    id: UUID
+    secret: str
+
+    @classmethod
+    def add(cls, cloud: Cloud, receiver: Receiver, *events: EventType) -> "Hook":
+        """Put a webhook into the database."""
+        webhook_id = uuid4()
+        cloud.rows(
+            """
+            INSERT INTO webhooks (id, url, events, created_by, key_id)
+            VALUES (%(id)s, %(url)s, %(events)s, 'ada', '1')
+            """,
+            id=webhook_id,
+            url=receiver.url,
+            events=[str(each) for each in events or EventType],
+        )
+        secret = written_secret(signed_tokens.webhook_secret("1", webhook_id, 1))
+        return cls(cloud, receiver, webhook_id, secret)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The webhook as it stands."""
+        return self.cloud.row("SELECT * FROM webhooks WHERE id = %(id)s", id=self.id)
+
+    @property
+    def statuses(self) -> list[str]:
+        """The statuses of its messages, the oldest first."""
+        rows = self.cloud.rows(
+            "SELECT status FROM webhook_messages WHERE webhook_id = %(id)s"
+            " ORDER BY occurred_at, id",
+            id=self.id,
+        )
+        return [row["status"] for row in rows]
+
+    @property
+    def tries(self) -> list[dict[str, Any]]:
+        """How its calls ended, in their order."""
+        return self.cloud.rows(
+            "SELECT message_id, status, error FROM webhook_tries WHERE webhook_id = %(id)s"
+            " ORDER BY at, message_id",
+            id=self.id,
+        )
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """All that it received, verified by the official library."""
+        return [verified(each, self.secret) for each in self.receiver.received]
+
+    def pass_time(self, duration: timedelta) -> None:
+        """Let time go by: whatever is stored happened so much earlier."""
+        for column in ("wakes_at", "quiet_until", "claimed_until", "failing_since"):
+            self.cloud.rows(f"UPDATE webhooks SET {column} = {column} - %(by)s", by=duration)  # noqa: S608
+        self.cloud.rows("UPDATE webhook_messages SET next_at = next_at - %(by)s", by=duration)
+
+    def run(self) -> list[dict[str, Any]]:
+        """Have notify work on all that is on the queue until nothing more comes at once.
+
+        Returns the messages that come back later.
+        """
+        waiting = []
+        while records := self.cloud.messages("WEBHOOKS"):
+            answer = notify({"Records": records}, context())
+            failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+            waiting += [each for each in records if each["messageId"] in failed]
+        return waiting
+
+
+def verified(received: Received, secret: str) -> dict[str, Any]:
+    """Return a webhook's document, if the official library accepts it."""
+    document: dict[str, Any] = standardwebhooks.Webhook(secret).verify(
+        received.body, received.headers
+    )
+    return document
