@@ -13,6 +13,7 @@ from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.requests import Language
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
 
@@ -56,11 +57,14 @@ class SignUpForm(BaseModel):
     """What a reader signs up with; other fields are left unread.
 
     ``language``: of the mails to them; by default the one that ``Accept-Language`` prefers.
+    ``tags``: those that they choose of the tags that the newsletter offers; without it, a
+    subscriber's tags stay.
     """
 
     name: SubscriberName | None = None
     email: EmailAddress
     language: Language | None = None
+    tags: Tags | None = None
 
 
 class CodeForm(BaseModel):
@@ -73,15 +77,16 @@ class CodeForm(BaseModel):
 class SubscriptionForm(BaseModel):
     """What readers ask for with the link to their subscription.
 
-    `name`, with the new one, or none to be forgotten; `language`; `address` with `email`, which
-    gets a link to confirm; `leave`; `export`, which mails all that is stored; `erase`; `link`,
-    which mails a new link. `address` and `erase` need a link that was mailed within the last 24
-    hours.
+    `name`, with the new one, or none to be forgotten; `language`; `tags`, with all that the reader
+    wants of those that are offered; `address` with `email`, which gets a link to confirm; `leave`;
+    `export`, which mails all that is stored; `erase`; `link`, which mails a new link. `address` and
+    `erase` need a link that was mailed within the last 24 hours.
     """
 
-    do: Literal["name", "language", "address", "leave", "export", "erase", "link"]
+    do: Literal["name", "language", "tags", "address", "leave", "export", "erase", "link"]
     name: SubscriberName | None = None
     language: str | None = None
+    tags: Tags | None = None
     email: EmailAddress | None = None
 
 

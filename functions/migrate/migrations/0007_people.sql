@@ -4,6 +4,12 @@
 
 -- Tags and segments.
 
+-- What an author, an import or the reader's own choice has put on a subscriber; of the choices, the
+-- newest request counts.
+ALTER TABLE subscribers
+    ADD COLUMN tags text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN tags_changed_at timestamptz;
+
 -- Knowing: what is done on somebody's behalf.
 
 -- Imports and exports.
