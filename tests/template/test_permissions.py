@@ -30,8 +30,13 @@ EVERYTHING = {
     "FirewallRequestsPerFiveMinutes": "1000",
 }
 DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
-QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
-WITH_DATABASE = ("enroll", "publish", "preview", "dispatch", "deliver", "feedback", "migrate")
+QUEUES = {
+    "enroll": "RequestsQueue",
+    "deliver": "DeliveryQueue",
+    "feedback": "FeedbackQueue",
+    "notify": "WebhooksQueue",
+}
+WITH_DATABASE = ("enroll", "publish", "preview", "dispatch", "deliver", "feedback", "notify", "migrate")
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
 # with Amazon SQS", the execution role's permissions; "Retaining records of asynchronous

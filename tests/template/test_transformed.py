@@ -35,7 +35,7 @@ EDGE = {
 }
 WITH_DATABASE = {
     f"{name}Function"
-    for name in ("Enroll", "Publish", "Preview", "Dispatch", "Deliver", "Feedback", "Migrate")
+    for name in ("Enroll", "Publish", "Preview", "Dispatch", "Deliver", "Feedback", "Notify", "Migrate")
 }
 NESTED = {
     "Budget": "infra/budget.yaml",
