@@ -32,6 +32,9 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "migrate": lambda answer: answer is None,
     "notify": lambda answer: answer == NO_FAILURES,  # the webhook is none
     "outbound": lambda answer: answer[0]["error"] == "address-not-public",
+    "people": lambda answer: (
+        answer["statusCode"] == 200 and json.loads(answer["body"])["subscribers"] == []
+    ),
     "preview": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["subject"] == "November"
     ),

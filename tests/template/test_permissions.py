@@ -36,7 +36,10 @@ QUEUES = {
     "feedback": "FeedbackQueue",
     "notify": "WebhooksQueue",
 }
-WITH_DATABASE = ("enroll", "publish", "preview", "dispatch", "deliver", "feedback", "notify", "migrate")
+WITH_DATABASE = (
+    *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
+    "migrate",
+)
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
 # with Amazon SQS", the execution role's permissions; "Retaining records of asynchronous

@@ -111,6 +111,7 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/schedule",
     "GET /welcome",
     "PUT /welcome",
+    "GET /subscribers",
 }
 
 # Each permission that is not for one named resource, with its reason.
@@ -148,7 +149,7 @@ def environment(name: str) -> dict[str, Node]:
 
 def statements(name: str) -> Iterator[Node]:
     """Give what a function is allowed, under whatever condition."""
-    for policy in FUNCTIONS[name]["Properties"]["Policies"]:
+    for policy in FUNCTIONS[name]["Properties"].get("Policies", []):
         for statement in policy["Statement"]:
             for either in statement["Fn::If"][1:] if "Fn::If" in statement else [statement]:
                 if either.get("Effect") == "Allow":  # a condition may leave nothing
@@ -602,6 +603,8 @@ def test_one_bad_message_fails_alone_and_the_edge_keeps_room(name: str) -> None:
 
 
 RELEASES = ("EnrollFromRequestsQueue",)  # queues again what the operator releases
+# Changes what webhooks are notified of, or has more for one than it sends at once.
+KICKS = ("EnrollFromRequestsQueue", "FeedbackFromFeedbackQueue", "NotifyFromWebhooksQueue")
 
 
 @each_source
@@ -624,7 +627,9 @@ def test_a_queues_function_may_work_on_it_and_put_aside_what_can_never_succeed(n
         ("sqs:GetQueueAttributes", f"{queue}.Arn"),
         ("sqs:ChangeMessageVisibility", f"{queue}.Arn"),
         ("sqs:SendMessage", f"{dead_letters}.Arn"),
-    } | ({("sqs:SendMessage", f"{queue}.Arn")} if name in RELEASES else set())
+        *([("sqs:SendMessage", f"{queue}.Arn")] if name in RELEASES else []),
+        *([("sqs:SendMessage", "WebhooksQueue.Arn")] if name in KICKS else []),
+    }
 
 
 # The issues' clocks

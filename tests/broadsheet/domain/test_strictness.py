@@ -245,6 +245,7 @@ OUR_OWN = {
             "RenderedIssue",
             "RenderedVersion",
             "Books",
+            "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
         ),

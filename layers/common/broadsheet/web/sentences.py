@@ -133,6 +133,8 @@ AUTHORS = {
     "invalid-json": "the body is not valid JSON",
     "no-json-object": "the body must be a JSON object",
     "invalid-limit": "limit must be a number from 1 to {largest}",
+    "invalid-query": "query must be text of at most {most} characters",
+    "invalid-status": "status must be one of {known}",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
         "an Idempotency-Key header is needed, a new one for each issue: "
