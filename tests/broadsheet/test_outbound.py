@@ -14,13 +14,14 @@ import trustme
 from broadsheet import outbound, settings
 from broadsheet.domain.targets import Target, is_public
 from broadsheet.outbound import OutboundFailed
-from tests.receiver import Receiver, receiving
+from tests.receiver import Answer, Receiver, receiving
 
 SECONDS = 0.5
 PUBLIC = "198.41.0.4"
 
 NOT_PUBLIC = [
-    *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1"),
+    "0.0.0.0",  # noqa: S104 - an address
+    *("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1"),
     *("192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "203.0.113.1"),
     *("224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255"),
     *("::", "::1", "::ffff:10.0.0.1", "::ffff:198.41.0.4", "64:ff9b::a9fe:a9fe"),
@@ -83,7 +84,7 @@ class Resolver:
         monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
         monkeypatch.setattr(socket, "create_connection", self.connect)
 
-    def look_up(self, host: str, port: int, **_more: object) -> list[Any]:
+    def look_up(self, _host: str, port: int, **_more: object) -> list[Any]:
         return [
             (
                 socket.AF_INET6 if ":" in address else socket.AF_INET,
@@ -173,7 +174,7 @@ def test_a_body_is_returned_up_to_its_limit(receiver: Receiver) -> None:
         outbound.send("GET", receiver.url, {}, b"", seconds=5, most_bytes=99)
 
 
-def _body(content: bytes) -> Any:  # noqa: ANN401 - an answer
+def _body(content: bytes) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(content)))
@@ -245,7 +246,7 @@ def _no_http(handler: BaseHTTPRequestHandler) -> None:
     ids=["drip", "silent", "continuing", "huge-headers", "many-headers", "no-http", "hangs-up"],
 )
 def test_a_hostile_receiver_takes_neither_time_nor_memory(
-    receiver: Receiver, hostile: Any, code: str
+    receiver: Receiver, hostile: Answer, code: str
 ) -> None:
     receiver.usually = hostile
     began = time.monotonic()

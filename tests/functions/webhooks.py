@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import standardwebhooks
-from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 
 from broadsheet import lambdas, signed_tokens
 from broadsheet.domain.webhooks import EventType, written_secret
@@ -31,11 +32,11 @@ def answer_calls_of_outbound() -> list[int]:
     """Have Lambda call the real outbound; return a list that grows by the calls of each."""
     invoked: list[int] = []
 
-    def invoke(request: AWSRequest, **_more: object) -> AWSResponse:
-        calls = json.loads(request.body)  # type: ignore[arg-type]
+    def invoke(request: AWSPreparedRequest, **_more: object) -> Any:  # noqa: ANN401 - see botocore
+        calls = json.loads(request.body)  # type: ignore[arg-type] # bytes, as botocore made it
         invoked.append(len(calls))
         payload = json.dumps(outbound(calls, context())).encode()
-        return AWSResponse(request.url, 200, {}, _Raw(payload))  # type: ignore[no-untyped-call]
+        return AWSResponse(request.url or "", 200, HTTPHeaders(), _Raw(payload))
 
     client = lambdas.waiting_client()
     client.meta.events.register_first("before-send.lambda.Invoke", invoke)

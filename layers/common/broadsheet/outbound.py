@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_HEAD_BYTES = 64 * 1024  # of an answer: its status and headers
 _MOST_ADDRESSES = 4  # that are tried, one after another
+
+
 class OutboundFailed(Exception):
     """No answer came; ``code`` says why, in words for a log, and never holds the address."""
 
@@ -54,8 +56,8 @@ def send(  # noqa: PLR0913 - a request
 ) -> Answer:
     """Send a request, and return the answer whatever its status.
 
-    ``seconds``: for all of it. ``most_bytes``: of the answer's body, which is left unread if that is
-    0. Raises ``OutboundFailed``.
+    ``seconds``: for all of it. ``most_bytes``: of the answer's body, which is left unread if that
+    is 0. Raises ``OutboundFailed``.
     """
     deadline = time.monotonic() + seconds
     anywhere = settings.may_call_anywhere()

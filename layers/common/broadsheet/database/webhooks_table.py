@@ -92,7 +92,7 @@ def find_to_wake(connection: Connection) -> Sequence[WebhookId]:
 
     Of one that fails, a message that was never tried is due as well, as a probe.
     """
-    with connection.cursor(row_factory=args_row(lambda found: WebhookId(found))) as cursor:
+    with connection.cursor(row_factory=args_row(WebhookId)) as cursor:
         return cursor.execute(
             """
             SELECT id FROM webhooks

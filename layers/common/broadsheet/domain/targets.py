@@ -58,7 +58,9 @@ class Target:
         if not anywhere and port != HTTPS_PORT and port < _FIRST_FREE_PORT:
             raise ValueError("url-port")
         path = parts.path or "/"
-        return cls(is_secure, parts.hostname, port, f"{path}?{parts.query}" if parts.query else path)
+        return cls(
+            is_secure, parts.hostname, port, f"{path}?{parts.query}" if parts.query else path
+        )
 
 
 def is_public(address: str) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import batched
 from typing import TYPE_CHECKING
 
 from broadsheet import outbound_calls, settings, signed_tokens
@@ -47,7 +46,7 @@ _EARLY = timedelta(seconds=2)  # what SQS's whole seconds may bring a message ba
 
 @dataclass(frozen=True)
 class _Round:
-    """What is sent to a webhook now. ``is_expected``: whether no other message comes back for it."""
+    """What is sent to a webhook now. ``is_expected``: no other message comes back for it."""
 
     webhook: Webhook
     messages: Sequence[WebhookMessage]
@@ -94,21 +93,27 @@ def _begin(connection: Connection, webhook_id: WebhookId) -> _Round | timedelta 
         is_expected = webhook.wakes_at is None or webhook.wakes_at <= now + _EARLY
         if not is_expected and webhook.quiet_until is not None and webhook.quiet_until > now:
             return None
-        try:
-            secrets = _secrets(webhook, now)
-        except KeyError:
-            _disable(connection, webhook, "its signing key was retired")
-            return None
-        limit = 1 if webhook.failures else _AT_ONCE
-        due = webhooks_table.find_due(connection, webhook_id, now + _EARLY, limit)
-        if due:
-            claimed_until = now + timedelta(seconds=settings.timings().webhook_claim)
-            webhooks_table.claim(connection, webhook_id, claimed_until)
-            return _Round(webhook, due, secrets, is_expected)
-        if not is_expected:
-            return None
-        wakes_at = webhooks_table.next_due(connection, webhook_id)
-        webhooks_table.rest(connection, webhook_id, wakes_at)
+        return _take(connection, webhook, now, is_expected=is_expected)
+
+
+def _take(
+    connection: Connection, webhook: Webhook, now: datetime, *, is_expected: bool
+) -> _Round | timedelta | None:
+    try:
+        secrets = _secrets(webhook, now)
+    except KeyError:
+        _disable(connection, webhook, "its signing key was retired")
+        return None
+    limit = 1 if webhook.failures else _AT_ONCE
+    due = webhooks_table.find_due(connection, webhook.id, now + _EARLY, limit)
+    if due:
+        claimed_until = now + timedelta(seconds=settings.timings().webhook_claim)
+        webhooks_table.claim(connection, webhook.id, claimed_until)
+        return _Round(webhook, due, secrets, is_expected)
+    if not is_expected:
+        return None
+    wakes_at = webhooks_table.next_due(connection, webhook.id)
+    webhooks_table.rest(connection, webhook.id, wakes_at)
     return None if wakes_at is None else _rest(wakes_at - now)
 
 
