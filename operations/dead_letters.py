@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from operations.stack import DeployedStack
 
-QueueName = Literal["requests", "delivery", "feedback", "dispatch", "webhooks"]
+QueueName = Literal["requests", "delivery", "feedback", "dispatch"]
 
-QUEUES: tuple[QueueName, ...] = ("requests", "delivery", "feedback", "dispatch", "webhooks")
+QUEUES: tuple[QueueName, ...] = ("requests", "delivery", "feedback", "dispatch")
 HIDDEN_SECONDS = 120  # from others who look, while this one does
 WAIT_SECONDS = 1  # any wait at all makes SQS ask all of its servers
 

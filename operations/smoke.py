@@ -52,7 +52,7 @@ SIMULATED = ("success", "bounce", "complaint")  # what SES's simulator does with
 PATIENCE_SECONDS = 150  # a database wakes in 30, the authorizer learns of an author in 60
 POLL_SECONDS = 1.0
 PROBLEM = "application/problem+json"  # RFC 9457
-QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch", "Webhooks")
+QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
 
 
 class SmokeFailed(OperationFailed):

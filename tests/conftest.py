@@ -180,7 +180,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
         queues = {
             name: sqs.create_queue(QueueName=name.lower().replace("_", "-"))["QueueUrl"]
-            for source in ("REQUESTS", "DELIVERY", "FEEDBACK", "WEBHOOKS")
+            for source in ("REQUESTS", "DELIVERY", "FEEDBACK")
             for name in (source, f"{source}_DEAD_LETTER")
         }
         values = {
@@ -210,7 +210,10 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
             "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
             "DISPATCH_FUNCTION_NAME": "dispatch",
+            "NOTIFY_FUNCTION_NAME": "notify",
+            "NOTIFY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:notify",
             "OUTBOUND_FUNCTION_NAME": "outbound",
+            "ALARMS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alarms",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
             "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",

@@ -17,7 +17,7 @@ WHOLE = {
     "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
     "IMPORT_COMPLETE",
 }
-DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch", "Webhooks")
+DEAD_LETTERS = ("Requests", "Delivery", "Feedback", "Dispatch")
 WAYS = {  # to confirm, in words
     "code": "by code",
     "same-browser": "in the browser that signed up",

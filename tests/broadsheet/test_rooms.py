@@ -22,6 +22,7 @@ OWNERS = {
     "scheduler": "issue_clock.py",
     "secretsmanager": "secrets.py",
     "sesv2": "mail/ses/client.py",
+    "sns": "operator_notice.py",
     "sqs": "queues/sqs.py",
 }
 

@@ -130,7 +130,7 @@ def _make_clients() -> None:
     ses_client.asking_client()
     sqs.client()
     secrets._client()
-    issue_clock._client()
+    issue_clock.client()
     lambdas.client()
     _poller()
 

@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
+from uuid import uuid4
 
+import boto3
 import pytest
 from standardwebhooks import WebhookVerificationError
 
@@ -15,36 +17,49 @@ from broadsheet.domain.requests import UnsubscribeRequest, UnsubscribeToken
 from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.domain.webhooks import DELAYS, EventType, written_secret
 from broadsheet.services.webhooks import outbox
+from broadsheet.telemetry import InvocationFailed
 from functions.dispatch.app import handler as dispatch
 from functions.enroll.app import handler as enroll
 from functions.notify.app import handler as notify
 from tests.cloud import ORIGIN, Cloud, context, sqs_event
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
-from tests.functions.webhooks import Hook, answer_calls_of_outbound, verified
+from tests.functions.webhooks import Functions, Hook, verified
 from tests.receiver import Receiver, receiving
 
 URSULA = "ursula@example.com"
 
 
 @pytest.fixture
-def invoked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By each invocation of outbound, how many calls it made."""
+def functions(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Functions:
     monkeypatch.setenv("CALLS_ANYWHERE", "true")
     forget_what_was_read()
-    return answer_calls_of_outbound()
+    return Functions()
 
 
 @pytest.fixture
-def receiver(invoked: list[int]) -> Iterator[Receiver]:
+def receiver() -> Iterator[Receiver]:
     with receiving() as running:
         yield running
 
 
 @pytest.fixture
-def hook(cloud: Cloud, receiver: Receiver) -> Hook:
+def hook(cloud: Cloud, functions: Functions, receiver: Receiver) -> Hook:
     """A webhook that is notified of everything."""
-    return Hook.add(cloud, receiver)
+    return Hook.add(cloud, functions, receiver)
+
+
+@pytest.fixture
+def notices(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Return what the topic of the alarms has got so far."""
+    topic = boto3.client("sns").create_topic(Name="alarms")["TopicArn"]
+    queue = cloud.queues["REQUESTS"]
+    boto3.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-central-1:123456789012:requests"
+    )
+    assert topic == cloud.environment["ALARMS_TOPIC_ARN"]
+    assert queue.endswith("/requests")
+    return lambda: [json.loads(each["body"])["Message"] for each in cloud.messages("REQUESTS")]
 
 
 def leave(subscriber: object) -> None:
@@ -61,17 +76,8 @@ def leave(subscriber: object) -> None:
 
 def leave_each(cloud: Cloud, number: int) -> None:
     for each in range(number):
-        (subscriber,) = cloud.add_confirmed(f"reader{each}@example.com")
+        (subscriber,) = cloud.add_confirmed(f"reader{each}.{uuid4()}@example.com")
         leave(subscriber)
-
-
-def come_back(hook: Hook, waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Let the messages of the queue come back now, as SQS would when their time has come."""
-    failed = {
-        each["itemIdentifier"]
-        for each in notify({"Records": waiting}, context())["batchItemFailures"]
-    }
-    return [each for each in waiting if each["messageId"] in failed] + hook.run()
 
 
 def test_who_unsubscribes_is_told_to_a_webhook_and_the_official_library_believes_it(
@@ -80,7 +86,7 @@ def test_who_unsubscribes_is_told_to_a_webhook_and_the_official_library_believes
     (subscriber,) = cloud.add_confirmed(URSULA, name="Ursula")
     leave(subscriber)
 
-    assert hook.run() == []
+    hook.functions.run()
 
     (received,) = hook.receiver.received
     document = verified(received, hook.secret)
@@ -160,7 +166,7 @@ def test_each_change_is_told_once(
 ) -> None:
     happen(cloud)
     tick(None)  # whatever was not kicked
-    hook.run()
+    hook.functions.run()
 
     bodies = sorted(hook.bodies(), key=lambda body: str(body["timestamp"]))
     assert [body["type"] for body in bodies] == types
@@ -173,9 +179,11 @@ def test_each_change_is_told_once(
         assert bodies[0]["data"]["email"] is None
 
 
-def test_nothing_is_written_or_queued_for_nobody(cloud: Cloud, receiver: Receiver) -> None:
-    other = Hook.add(cloud, receiver, EventType.ISSUE_PAUSED)
-    disabled = Hook.add(cloud, receiver)
+def test_nothing_is_written_or_called_for_nobody(
+    cloud: Cloud, functions: Functions, receiver: Receiver
+) -> None:
+    other = Hook.add(cloud, functions, receiver, EventType.ISSUE_PAUSED)
+    disabled = Hook.add(cloud, functions, receiver)
     cloud.rows(
         "UPDATE webhooks SET disabled_at = now(), disabled_because = 'x' WHERE id = %(id)s",
         id=disabled.id,
@@ -184,32 +192,30 @@ def test_nothing_is_written_or_queued_for_nobody(cloud: Cloud, receiver: Receive
     tick(None)
 
     assert (other.statuses, disabled.statuses) == ([], [])
-    assert cloud.messages("WEBHOOKS") == []
+    assert (functions.kicks, other.clock) == (0, None)
 
 
-def test_a_failing_receiver_is_tried_again_over_a_day_on_one_message(
+def test_a_failing_receiver_is_tried_again_over_a_day_when_the_clock_calls(
     cloud: Cloud, hook: Hook
 ) -> None:
     hook.receiver.usually = 500
     leave_each(cloud, 1)
-    waiting = hook.run()
+    hook.functions.run()
 
-    for delay in DELAYS:
-        assert len(waiting) == 1
-        rests = hook.row["wakes_at"] - datetime.now(UTC)
-        assert delay * 0.9 - timedelta(seconds=5) <= rests <= delay * 1.1
+    for number, delay in enumerate(DELAYS, 1):
+        assert len(hook.receiver.received) == number
+        assert hook.clock is not None
+        rests = hook.clock - datetime.now(UTC)
+        assert delay * 0.9 - timedelta(seconds=5) <= rests <= delay * 1.1 + timedelta(seconds=2)
         tick(None)
-        assert cloud.messages("WEBHOOKS") == []  # nobody looks meanwhile
-        hook.pass_time(rests)
-        waiting = come_back(hook, waiting)
+        assert hook.functions.kicks == 0  # nobody looks meanwhile
+        hook.tick()
 
-    assert waiting == []
-    assert hook.statuses == ["failed"]
+    assert (hook.clock, hook.statuses) == (None, ["failed"])
     assert [each["status"] for each in hook.tries] == [500] * 8
-    ids = {each.headers["webhook-id"] for each in hook.receiver.received}
-    assert len(ids) == 1
-    timestamps = [int(each.headers["webhook-timestamp"]) for each in hook.receiver.received]
-    assert all(abs(each - datetime.now(UTC).timestamp()) < 60 for each in timestamps)
+    assert len({each.headers["webhook-id"] for each in hook.receiver.received}) == 1
+    at = [int(each.headers["webhook-timestamp"]) for each in hook.receiver.received]
+    assert all(abs(each - datetime.now(UTC).timestamp()) < 60 for each in at)  # each try's own
 
 
 def test_while_a_receiver_fails_one_message_is_tried_and_all_follow_when_it_works(
@@ -217,67 +223,67 @@ def test_while_a_receiver_fails_one_message_is_tried_and_all_follow_when_it_work
 ) -> None:
     hook.receiver.usually = 500
     leave_each(cloud, 1)
-    waiting = hook.run()
-    cloud.rows("UPDATE subscribers SET email = 'x' || email")
+    hook.functions.run()
     leave_each(cloud, 25)
-    assert hook.run() == []  # a new message may not probe again within a minute
-    assert len(hook.receiver.received) == 1
+    hook.functions.run()
+    assert len(hook.receiver.received) == 1  # a minute's rest comes first
 
-    hook.pass_time(timedelta(seconds=10))
-    waiting = come_back(hook, waiting)
-    assert len(waiting) == 1
+    hook.tick()
     assert len(hook.receiver.received) == 2
 
     hook.receiver.usually = 204
     hook.pass_time(timedelta(minutes=1))
-    tick(None)  # the next change is a probe
-    hook.run()
+    tick(None)  # any change is an occasion for a message that was never tried
+    hook.functions.run()
 
     assert set(hook.statuses) == {"delivered"}
     assert (hook.row["failures"], hook.row["failing_since"]) == (0, None)
-    assert come_back(hook, waiting) == []
     assert len({body["data"]["subscriber_id"] for body in hook.bodies()}) == 26
+    hook.tick()  # the clock that was set finds nothing
+    assert (hook.clock, len(hook.tries)) == (None, 28)
 
 
 def test_a_message_that_is_refused_holds_back_no_other(cloud: Cloud, hook: Hook) -> None:
     leave_each(cloud, 3)
     hook.receiver.plan = [400]
-    waiting = hook.run()
-
+    hook.functions.run()
     assert sorted(hook.statuses) == ["delivered", "delivered", "open"]
-    assert len(waiting) == 1
-    cloud.rows("UPDATE subscribers SET email = 'x' || email")
+
     leave_each(cloud, 1)
-    assert hook.run() == []  # sent, and the first message still comes back for the refused one
+    hook.functions.run()
     assert hook.statuses.count("delivered") == 3
-    hook.pass_time(timedelta(seconds=6))
-    assert come_back(hook, waiting) == []
+
+    hook.tick()
     assert hook.statuses.count("delivered") == 4
 
 
-def test_a_receiver_that_is_gone_is_disabled_at_once(
-    cloud: Cloud, hook: Hook, output: Callable[[], str]
+def test_a_receiver_that_is_gone_is_disabled_at_once_and_the_operator_gets_a_mail(
+    cloud: Cloud, hook: Hook, notices: Callable[[], list[str]]
 ) -> None:
     leave_each(cloud, 1)
     hook.receiver.usually = 410
 
-    assert hook.run() == []
+    hook.functions.run()
 
     assert hook.row["disabled_because"] == "it answered 410 Gone"
-    assert hook.statuses == ["failed"]
-    assert '"WebhooksDisabled":[1.0]' in output().replace(" ", "")  # the alarm's metric
+    assert (hook.statuses, hook.clock) == (["failed"], None)
+    (notice,) = notices()
+    assert f"The webhook {hook.id} is disabled: it answered 410 Gone." in notice
 
 
-def test_a_receiver_that_fails_for_five_days_is_disabled(cloud: Cloud, hook: Hook) -> None:
+def test_a_receiver_that_fails_for_five_days_is_disabled(
+    cloud: Cloud, hook: Hook, notices: Callable[[], list[str]]
+) -> None:
     hook.receiver.usually = 503
     leave_each(cloud, 1)
-    waiting = hook.run()
+    hook.functions.run()
     hook.pass_time(timedelta(days=5))
 
-    assert come_back(hook, waiting) == []
+    hook.tick()
 
     assert hook.row["disabled_because"] == "nothing was delivered for 5 days"
     assert hook.statuses == ["failed"]
+    assert len(notices()) == 1
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "nonsense"])
@@ -296,14 +302,15 @@ def test_a_receiver_that_asks_for_a_pause_gets_it(cloud: Cloud, hook: Hook, form
 
     hook.receiver.usually = too_many
     leave_each(cloud, 1)
-    hook.run()
+    hook.functions.run()
 
-    rests = hook.row["wakes_at"] - datetime.now(UTC)
-    if form == "nonsense":
-        assert rests < timedelta(seconds=10)
-    else:
-        assert timedelta(minutes=59) < rests < timedelta(minutes=61)
-        assert hook.row["quiet_until"] > until - timedelta(minutes=1)
+    assert hook.clock is not None
+    rests = hook.clock - datetime.now(UTC)
+    minutes = (1, 1.2) if form == "nonsense" else (59.5, 60.5)
+    assert timedelta(minutes=minutes[0] * 0.9) < rests < timedelta(minutes=minutes[1])
+    hook.pass_time(timedelta(minutes=2))
+    tick(None)
+    assert hook.functions.kicks == (form == "nonsense")  # no probe either
 
 
 class Killed(BaseException):
@@ -321,10 +328,10 @@ def test_a_kick_that_a_killed_enroll_never_made_is_made_by_the_daily_look(
         patch.setattr(outbox, "kick", _kill)
         with pytest.raises(Killed):
             leave_each(cloud, 1)
-    assert cloud.messages("WEBHOOKS") == []
+    assert hook.functions.kicks == 0
 
     dispatch({}, context())
-    hook.run()
+    hook.functions.run()
 
     assert hook.statuses == ["delivered"]
 
@@ -333,17 +340,15 @@ def test_a_notify_that_is_killed_after_sending_sends_the_same_message_once_more(
     cloud: Cloud, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_each(cloud, 1)
-    records = cloud.messages("WEBHOOKS")
     with monkeypatch.context() as patch:
         patch.setattr(webhooks_table, "log_tries", _kill)
         with pytest.raises(Killed):
-            notify({"Records": records}, context())
-    assert hook.statuses == ["open"]
-    assert len(come_back(hook, records)) == 1  # it may still be sending
-    assert len(hook.receiver.received) == 1
+            hook.functions.run()
+    assert (hook.statuses, hook.clock) == (["open"], None)
+    notify({}, context())  # Lambda calls it again
+    assert len(hook.receiver.received) == 1  # the other may still be at it
 
-    hook.pass_time(timedelta(seconds=30))
-    assert come_back(hook, records) == []
+    hook.tick()
 
     first, second = hook.receiver.received
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
@@ -352,42 +357,44 @@ def test_a_notify_that_is_killed_after_sending_sends_the_same_message_once_more(
 
 
 def test_a_slow_receiver_holds_back_no_other(
-    cloud: Cloud, hook: Hook, monkeypatch: pytest.MonkeyPatch, invoked: list[int]
+    cloud: Cloud, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIMINGS", '{"webhook_call": 0.3}')
     forget_what_was_read()
     with receiving() as slow:
         slow.usually = lambda handler: handler.connection.recv(1) and None
-        stuck = Hook.add(cloud, slow)
+        stuck = Hook.add(cloud, hook.functions, slow)
         leave_each(cloud, 12)
-        hook.run()
+        hook.functions.run()
 
     assert set(hook.statuses) == {"delivered"}
     assert {each["error"] for each in stuck.tries} == {"timed-out"}
-    assert max(invoked) == 20  # ten messages for each of both, at once
+    assert hook.functions.calls == [20, 2]  # ten messages for each of both, at once
 
 
-def test_without_an_outbound_nothing_is_lost(cloud: Cloud) -> None:
-    with receiving() as receiver:
-        hook = Hook.add(cloud, receiver)
-        leave_each(cloud, 1)
-        assert len(hook.run()) == 1  # Lambda knows no such function here
-
+def test_without_outbound_nothing_is_lost(cloud: Cloud, hook: Hook) -> None:
+    leave_each(cloud, 1)
+    with hook.functions.down(), pytest.raises(InvocationFailed):
+        hook.functions.run()
     assert (hook.statuses, hook.tries) == (["open"], [])
+
+    notify({}, context())
+    hook.tick()
+
+    assert hook.statuses == ["delivered"]
 
 
 def test_after_a_rotation_both_secrets_verify_for_a_day(cloud: Cloud, hook: Hook) -> None:
     cloud.rows("UPDATE webhooks SET generation = 2, rotated_at = now()")
     new = written_secret(signed_tokens.webhook_secret("1", hook.id, 2))
     leave_each(cloud, 1)
-    hook.run()
+    hook.functions.run()
     (both,) = hook.receiver.received
     assert verified(both, hook.secret) == verified(both, new)
 
     cloud.rows("UPDATE webhooks SET rotated_at = now() - interval '25 hours'")
-    cloud.rows("UPDATE subscribers SET email = 'x' || email")
     leave_each(cloud, 1)
-    hook.run()
+    hook.functions.run()
     assert verified(hook.receiver.received[1], new)
     with pytest.raises(WebhookVerificationError):
         verified(hook.receiver.received[1], hook.secret)
@@ -397,22 +404,15 @@ def test_a_webhook_whose_signing_key_was_retired_is_disabled(cloud: Cloud, hook:
     cloud.rows("UPDATE webhooks SET key_id = 'retired'")
     leave_each(cloud, 1)
 
-    assert hook.run() == []
+    hook.functions.run()
 
     assert hook.row["disabled_because"] == "its signing key was retired"
     assert hook.receiver.received == []
 
 
-def test_a_message_that_cannot_be_read_goes_to_the_dead_letters(cloud: Cloud) -> None:
-    assert notify(sqs_event("nonsense"), context()) == {"batchItemFailures": []}
-
-    (dead,) = cloud.messages("WEBHOOKS_DEAD_LETTER")
-    assert dead["body"] == "nonsense"
-
-
 def test_what_was_told_a_month_ago_is_deleted_by_the_daily_look(cloud: Cloud, hook: Hook) -> None:
     leave_each(cloud, 2)
-    hook.run()
+    hook.functions.run()
     cloud.rows(
         "UPDATE webhook_messages SET occurred_at = now() - interval '31 days'"
         " WHERE id = (SELECT min(id::text)::uuid FROM webhook_messages)"

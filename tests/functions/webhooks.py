@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
+import boto3
 import standardwebhooks
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
@@ -28,19 +30,43 @@ class _Raw(BytesIO):
             yield chunk
 
 
-def answer_calls_of_outbound() -> list[int]:
-    """Have Lambda call the real outbound; return a list that grows by the calls of each."""
-    invoked: list[int] = []
+class Functions:
+    """Lambda: calls the real outbound, and counts the kicks of notify until ``run`` heeds them."""
 
-    def invoke(request: AWSPreparedRequest, **_more: object) -> Any:  # noqa: ANN401 - see botocore
-        calls = json.loads(request.body)  # type: ignore[arg-type] # bytes, as botocore made it
-        invoked.append(len(calls))
-        payload = json.dumps(outbound(calls, context())).encode()
+    def __init__(self) -> None:
+        self.kicks = 0
+        self._is_down = False
+        self.calls: list[int] = []  # of outbound, by invocation
+        for client in (lambdas.client(), lambdas.waiting_client()):
+            client.meta.events.register_first("before-send.lambda.Invoke", self._invoke)
+
+    def run(self) -> None:
+        """Let notify work until nobody kicks it any more."""
+        while self.kicks:
+            self.kicks = 0
+            notify({}, context())
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Let outbound throttle."""
+        self._is_down = True
+        yield
+        self._is_down = False
+
+    def _invoke(self, request: AWSPreparedRequest, **_more: object) -> Any:  # noqa: ANN401 - botocore's
+        name = (request.url or "").split("/")[-2]
+        payload = b""
+        if name == "notify":
+            self.kicks += 1
+        elif self._is_down:
+            return AWSResponse(request.url or "", 429, HTTPHeaders(), _Raw(b"{}"))
+        elif name == "outbound":
+            calls = json.loads(request.body)  # type: ignore[arg-type] # bytes, as botocore made it
+            self.calls.append(len(calls))
+            payload = json.dumps(outbound(calls, context())).encode()
+        else:
+            return None
         return AWSResponse(request.url or "", 200, HTTPHeaders(), _Raw(payload))
-
-    client = lambdas.waiting_client()
-    client.meta.events.register_first("before-send.lambda.Invoke", invoke)
-    return invoked
 
 
 @dataclass
@@ -48,12 +74,15 @@ class Hook:
     """A webhook, with what its receiver knows."""
 
     cloud: Cloud
+    functions: Functions
     receiver: Receiver
     id: UUID
     secret: str
 
     @classmethod
-    def add(cls, cloud: Cloud, receiver: Receiver, *events: EventType) -> "Hook":
+    def add(
+        cls, cloud: Cloud, functions: Functions, receiver: Receiver, *events: EventType
+    ) -> "Hook":
         """Put a webhook into the database."""
         webhook_id = uuid4()
         cloud.rows(
@@ -66,7 +95,7 @@ class Hook:
             events=[str(each) for each in events or EventType],
         )
         secret = written_secret(signed_tokens.webhook_secret("1", webhook_id, 1))
-        return cls(cloud, receiver, webhook_id, secret)
+        return cls(cloud, functions, receiver, webhook_id, secret)
 
     @property
     def row(self) -> dict[str, Any]:
@@ -98,21 +127,29 @@ class Hook:
 
     def pass_time(self, duration: timedelta) -> None:
         """Let time go by: whatever is stored happened so much earlier."""
-        for column in ("wakes_at", "quiet_until", "claimed_until", "failing_since"):
+        for column in ("retry_at", "quiet_until", "claimed_until", "failing_since"):
             self.cloud.rows(f"UPDATE webhooks SET {column} = {column} - %(by)s", by=duration)  # noqa: S608
         self.cloud.rows("UPDATE webhook_messages SET next_at = next_at - %(by)s", by=duration)
 
-    def run(self) -> list[dict[str, Any]]:
-        """Have notify work on all that is on the queue until nothing more comes at once.
+    @property
+    def clock(self) -> datetime | None:
+        """When the clock calls notify next."""
+        listed = boto3.client("scheduler").list_schedules(GroupName="clocks")["Schedules"]
+        if "webhooks" not in {each["Name"] for each in listed}:
+            return None
+        made = boto3.client("scheduler").get_schedule(Name="webhooks", GroupName="clocks")
+        assert made["ActionAfterCompletion"] == "DELETE"
+        at = made["ScheduleExpression"].removeprefix("at(").removesuffix(")")
+        return datetime.fromisoformat(at).replace(tzinfo=UTC)
 
-        Returns the messages that come back later.
-        """
-        waiting = []
-        while records := self.cloud.messages("WEBHOOKS"):
-            answer = notify({"Records": records}, context())
-            failed = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
-            waiting += [each for each in records if each["messageId"] in failed]
-        return waiting
+    def tick(self) -> None:
+        """Let so much time go by that the clock calls."""
+        clock = self.clock
+        assert clock is not None
+        self.pass_time(clock - datetime.now(UTC))
+        boto3.client("scheduler").delete_schedule(Name="webhooks", GroupName="clocks")
+        notify({}, context())
+        self.functions.run()
 
 
 def verified(received: Received, secret: str) -> dict[str, Any]:

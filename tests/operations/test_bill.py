@@ -265,7 +265,7 @@ def test_the_command_prints_every_line_and_a_total() -> None:
     assert printed.count("SES, mails") == 2
     assert "A month in which nothing happens" in printed
     totals = [line.split() for line in printed.splitlines() if line.split()[:1] == ["Total"]]
-    assert totals == [["Total", "12.44"], ["Total", "2.40"]]
+    assert totals == [["Total", "12.08"], ["Total", "2.04"]]
 
 
 def test_amounts_are_rounded_to_what_is_known_of_them() -> None:

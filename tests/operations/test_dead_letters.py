@@ -37,7 +37,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator["SQSClient"]:
 def outputs(sqs: "SQSClient") -> dict[str, str]:
     names = [
         f"{queue}{kind}"
-        for queue in ("Requests", "Delivery", "Feedback", "Dispatch", "Webhooks")
+        for queue in ("Requests", "Delivery", "Feedback", "Dispatch")
         for kind in ("Queue", "DeadLetterQueue")
     ]
     urls = {f"{name}Url": sqs.create_queue(QueueName=name)["QueueUrl"] for name in names}

@@ -34,7 +34,7 @@ from tests.operations.name_server import Zone
 REGION = "eu-central-1"
 DOMAIN = "page.press"
 SENDER = f"news@{DOMAIN}"
-QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch", "Webhooks")
+QUEUES = ("Requests", "Delivery", "Feedback", "Dispatch")
 JO = {"name": "Jo", "token_sha256": "0f", "created_at": "2026-11-22T12:00:00Z"}
 EVENTS = sorted(account_checks.PUBLISHED)
 

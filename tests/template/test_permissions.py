@@ -30,12 +30,7 @@ EVERYTHING = {
     "FirewallRequestsPerFiveMinutes": "1000",
 }
 DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
-QUEUES = {
-    "enroll": "RequestsQueue",
-    "deliver": "DeliveryQueue",
-    "feedback": "FeedbackQueue",
-    "notify": "WebhooksQueue",
-}
+QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
 WITH_DATABASE = (
     *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
     "migrate",

@@ -29,9 +29,9 @@ CREATE TABLE webhooks (
     disabled_because text,
     failing_since timestamptz,                -- the first failure after the last success
     failures integer NOT NULL DEFAULT 0,      -- in a row
-    wakes_at timestamptz,                     -- when a message on the queue comes back for it
-    quiet_until timestamptz,                  -- nothing is sent before
-    claimed_until timestamptz,                -- an invocation sends, and dies by then
+    retry_at timestamptz,                     -- until then, only what was never tried is sent
+    quiet_until timestamptz,                  -- until then, nothing is
+    claimed_until timestamptz,                -- an invocation sends, and has died by then
     CHECK ((disabled_at IS NULL) = (disabled_because IS NULL)),
     CHECK ((failing_since IS NULL) = (failures = 0))
 );

@@ -85,7 +85,7 @@ class Timings(BaseModel):
     webhook_call: float = 10  # with the name's resolution, the connection, and a slow answer
     outbound_invocation: float = 25
     webhook_claim: float = 30  # by then the invocation that made it has ended, or died
-    webhook_probe_every: float = 60  # of one that fails: new messages may find that it works again
+    webhook_rest: float = 60  # after a failure: only then a new message may try its luck
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     form_filled_in: float = 2  # nobody reads a form and types an address in less
@@ -130,7 +130,7 @@ class IssueClockSettings(NamedTuple):
     dead_letter_queue_arn: str
 
 
-type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK", "WEBHOOKS"]
+type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK"]
 
 
 @cache
@@ -283,6 +283,34 @@ def issue_clock() -> IssueClockSettings:
 def dispatch_function_name() -> str:
     """Return the name of the dispatch function."""
     return _required("DISPATCH_FUNCTION_NAME")
+
+
+def notify_function_name() -> str:
+    """Return the name of the function that sends webhooks their messages."""
+    return _required("NOTIFY_FUNCTION_NAME")
+
+
+class WebhookClockSettings(NamedTuple):
+    """What the clock of webhooks is made of."""
+
+    group: str
+    notify_arn: str
+    role_arn: str
+
+
+@cache
+def webhook_clock() -> WebhookClockSettings:
+    """Return what the clock of webhooks is made of."""
+    return WebhookClockSettings(
+        group=_required("ISSUE_CLOCK_GROUP"),
+        notify_arn=_required("NOTIFY_FUNCTION_ARN"),
+        role_arn=_required("ISSUE_CLOCK_ROLE_ARN"),
+    )
+
+
+def alarms_topic_arn() -> str:
+    """Return the topic whose messages the operator gets by mail."""
+    return _required("ALARMS_TOPIC_ARN")
 
 
 def outbound_function_name() -> str:

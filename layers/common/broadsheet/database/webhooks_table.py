@@ -87,32 +87,48 @@ def delete(connection: Connection, webhook_id: WebhookId) -> bool:
     return deleted.rowcount == 1
 
 
-def find_to_wake(connection: Connection) -> Sequence[WebhookId]:
-    """Return the webhooks with messages that are due and for which nothing is on the queue.
-
-    Of one that fails, a message that was never tried is due as well, as a probe.
-    """
+def find_due(connection: Connection) -> Sequence[WebhookId]:
+    """Return the webhooks to which something may be sent now, and nobody is sending."""
     with connection.cursor(row_factory=args_row(WebhookId)) as cursor:
         return cursor.execute(
             """
             SELECT id FROM webhooks
             WHERE disabled_at IS NULL
-              AND (quiet_until IS NULL OR quiet_until <= now())
+              AND coalesce(greatest(claimed_until, quiet_until) <= now(), true)
               AND EXISTS (
                   SELECT FROM webhook_messages
                   WHERE webhook_id = webhooks.id AND status = 'open' AND next_at <= now()
-                    AND (
-                        attempts = 0
-                        OR webhooks.wakes_at IS NULL
-                        OR webhooks.wakes_at < now() - interval '1 minute'
-                    )
+                    AND (attempts = 0 OR coalesce(webhooks.retry_at <= now(), true))
               )
+            ORDER BY claimed_until NULLS FIRST, id
             """
         ).fetchall()
 
 
-def find_due(
-    connection: Connection, webhook_id: WebhookId, until: datetime, limit: int
+def next_due(connection: Connection) -> datetime | None:
+    """Return when something has to be sent again; None when everything has ended.
+
+    A claim counts until its end: whoever made it may have died.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        due: datetime | None = cursor.execute(
+            """
+            SELECT min(greatest(message.next_at, claimed_until, quiet_until, retry_at))
+            FROM webhooks
+            CROSS JOIN LATERAL (
+                SELECT next_at FROM webhook_messages
+                WHERE webhook_id = webhooks.id AND status = 'open'
+                ORDER BY next_at
+                LIMIT 1
+            ) AS message
+            WHERE disabled_at IS NULL
+            """
+        ).fetchone()
+    return due
+
+
+def find_messages(
+    connection: Connection, webhook_id: WebhookId, limit: int
 ) -> Sequence[WebhookMessage]:
     """Return messages that are due, those first that have waited longest."""
     with connection.cursor(row_factory=class_row(WebhookMessage)) as cursor:
@@ -121,34 +137,15 @@ def find_due(
             SELECT message.id, message.type, message.occurred_at, message.subscriber_id,
                    message.issue, message.attempts, subscribers.email
             FROM webhook_messages AS message
+            JOIN webhooks ON webhooks.id = message.webhook_id
             LEFT JOIN subscribers ON subscribers.id = message.subscriber_id
-            WHERE webhook_id = %(id)s AND message.status = 'open' AND next_at <= %(until)s
+            WHERE webhook_id = %(id)s AND message.status = 'open' AND next_at <= now()
+              AND (attempts = 0 OR coalesce(retry_at <= now(), true))
             ORDER BY next_at, message.id
             LIMIT %(limit)s
             """,
-            {"id": webhook_id.root, "until": until, "limit": limit},
+            {"id": webhook_id.root, "limit": limit},
         ).fetchall()
-
-
-def next_due(connection: Connection, webhook_id: WebhookId) -> datetime | None:
-    """Return when the next message is due; None when all have ended."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        due: datetime | None = cursor.execute(
-            """
-            SELECT min(next_at) FROM webhook_messages
-            WHERE webhook_id = %(id)s AND status = 'open'
-            """,
-            {"id": webhook_id.root},
-        ).fetchone()
-    return due
-
-
-def rest(connection: Connection, webhook_id: WebhookId, wakes_at: datetime | None) -> None:
-    """Store when a message on the queue comes back for a webhook."""
-    connection.execute(
-        "UPDATE webhooks SET wakes_at = %(wakes_at)s WHERE id = %(id)s",
-        {"id": webhook_id.root, "wakes_at": wakes_at},
-    )
 
 
 def hasten(connection: Connection, webhook_id: WebhookId) -> None:
@@ -219,20 +216,33 @@ def set_failed(
     )
 
 
-def set_state(  # noqa: PLR0913 - a row's columns
-    connection: Connection,
-    webhook_id: WebhookId,
-    *,
-    failing_since: datetime | None,
-    failures: int,
-    wakes_at: datetime | None,
-    quiet_until: datetime | None,
-) -> None:
-    """Store how a webhook stands after its calls, and end the claim."""
+def set_working(connection: Connection, webhook_id: WebhookId, quiet_until: datetime) -> None:
+    """Store that a webhook takes messages, and end the claim."""
     connection.execute(
         """
         UPDATE webhooks
-        SET failing_since = %(failing_since)s, failures = %(failures)s, wakes_at = %(wakes_at)s,
+        SET failing_since = NULL, failures = 0, retry_at = NULL, quiet_until = %(quiet_until)s,
+            claimed_until = NULL
+        WHERE id = %(id)s
+        """,
+        {"id": webhook_id.root, "quiet_until": quiet_until},
+    )
+
+
+def set_failing(  # noqa: PLR0913 - a row's columns
+    connection: Connection,
+    webhook_id: WebhookId,
+    *,
+    failing_since: datetime,
+    failures: int,
+    retry_at: datetime | None,
+    quiet_until: datetime,
+) -> None:
+    """Store that a webhook took nothing, and end the claim."""
+    connection.execute(
+        """
+        UPDATE webhooks
+        SET failing_since = %(failing_since)s, failures = %(failures)s, retry_at = %(retry_at)s,
             quiet_until = %(quiet_until)s, claimed_until = NULL
         WHERE id = %(id)s
         """,
@@ -240,10 +250,15 @@ def set_state(  # noqa: PLR0913 - a row's columns
             "id": webhook_id.root,
             "failing_since": failing_since,
             "failures": failures,
-            "wakes_at": wakes_at,
+            "retry_at": retry_at,
             "quiet_until": quiet_until,
         },
     )
+
+
+def lock_clock(connection: Connection) -> None:
+    """Let nobody else set the clock until the transaction ends: the earliest time has to stay."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('the clock of webhooks'))")
 
 
 def disable(connection: Connection, webhook_id: WebhookId, because: str) -> None:
@@ -251,8 +266,7 @@ def disable(connection: Connection, webhook_id: WebhookId, because: str) -> None
     connection.execute(
         """
         UPDATE webhooks
-        SET disabled_at = now(), disabled_because = %(because)s, wakes_at = NULL,
-            claimed_until = NULL
+        SET disabled_at = now(), disabled_because = %(because)s, claimed_until = NULL
         WHERE id = %(id)s AND disabled_at IS NULL
         """,
         {"id": webhook_id.root, "because": because},
@@ -272,7 +286,7 @@ def enable(connection: Connection, webhook_id: WebhookId) -> None:
         """
         UPDATE webhooks
         SET disabled_at = NULL, disabled_because = NULL, failing_since = NULL, failures = 0,
-            wakes_at = NULL, quiet_until = NULL
+            retry_at = NULL, quiet_until = NULL
         WHERE id = %(id)s
         """,
         {"id": webhook_id.root},

@@ -16,9 +16,8 @@ from broadsheet.domain.targets import MOST_URL_CHARACTERS
 from broadsheet.domain.times import Timestamp
 
 MOST_WEBHOOKS = 20
-# After each failure: Standard Webhooks' example, within the 12 h for which SQS can hide a message.
-# The eighth try, 28 hours after the first, is the last.
-DELAYS = tuple(timedelta(seconds=each) for each in (5, 300, 1800, 7200, 18_000, 36_000, 36_000))
+# After each failure, nearly Standard Webhooks' example. The eighth try is the last, after 31 hours.
+DELAYS = tuple(timedelta(seconds=each) for each in (60, 300, 1800, 7200, 18_000, 36_000, 50_400))
 _JITTER = 0.1  # of a delay: what failed together doesn't come back together
 DISABLED_AFTER = timedelta(days=5)  # without any success
 OLD_SECRET_VALID = timedelta(days=1)  # after a rotation: both sign
@@ -78,8 +77,8 @@ class Webhook(BaseModel):
     """A webhook. ``generation`` and ``key_id``: what its secret is derived from.
 
     ``failing_since``: the first failure after the last success. ``failures``: how many calls in a
-    row have failed. ``wakes_at``: when a message on the queue comes back for it. ``quiet_until``:
-    nothing is sent before. ``claimed_until``: an invocation sends until then at most.
+    row have failed. ``retry_at``: until then, only what was never tried is sent. ``quiet_until``:
+    until then, nothing is. ``claimed_until``: an invocation may be sending until then.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,9 +95,13 @@ class Webhook(BaseModel):
     disabled_because: str | None
     failing_since: datetime | None
     failures: int
-    wakes_at: datetime | None
+    retry_at: datetime | None
     quiet_until: datetime | None
     claimed_until: datetime | None
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Return whether an invocation may be sending to it."""
+        return self.claimed_until is not None and self.claimed_until > now
 
 
 class WebhookMessage(BaseModel):
@@ -135,7 +138,7 @@ class Try(NamedTuple):
     status: int | None
     error: str | None
     milliseconds: int
-    retry_after: timedelta | None = None  # as the receiver asked
+    asked_pause: timedelta = timedelta()  # by the receiver
 
     @property
     def has_succeeded(self) -> bool:
