@@ -638,9 +638,9 @@ def test_a_clock_may_call_dispatch_and_keep_a_call_that_failed_and_nothing_else(
     call, keep = policy["PolicyDocument"]["Statement"]
 
     assert call["Action"] == "lambda:InvokeFunction"
-    assert [each["Fn::Sub"].rpartition(":")[2] for each in call["Resource"]] == [
-        "${AWS::StackName}-dispatch",
-        "${AWS::StackName}-notify",
+    assert [each["Fn::Sub"].rpartition("-")[2] for each in call["Resource"]] == [
+        "dispatch",
+        "notify",
     ]
     assert keep["Action"] == "sqs:SendMessage"
     assert keep["Resource"] == {"Fn::GetAtt": "DispatchDeadLetterQueue.Arn"}

@@ -16,7 +16,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from broadsheet import notify_calls, operator_notice, outbound_calls, settings, signed_tokens
+from broadsheet import (
+    notify_kick,
+    operator_notice,
+    outbound_calls,
+    settings,
+    signed_tokens,
+    webhook_clock,
+)
 from broadsheet.database import webhooks_table
 from broadsheet.domain.webhooks import (
     DELAYS,
@@ -66,9 +73,9 @@ def notify(connection: Connection) -> None:
         if next_due is None:
             return
         if next_due <= datetime.now(UTC):
-            notify_calls.kick()
+            notify_kick.kick()
         else:
-            notify_calls.call_at(next_due)
+            webhook_clock.set_to(next_due)
 
 
 def _begin(connection: Connection, webhook_id: WebhookId) -> _Round | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadsheet import notify_calls
+from broadsheet import notify_kick
 from broadsheet.database import webhooks_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KEPT = timedelta(days=30)  # for a replay
 def kick(connection: Connection) -> None:
     """Have notify send what is due; without a webhook, this is one query of an empty table."""
     if webhooks_table.find_due(connection):
-        notify_calls.kick()
+        notify_kick.kick()
 
 
 def look(connection: Connection) -> None:
