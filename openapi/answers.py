@@ -28,7 +28,7 @@ class Answer(BaseModel):
 class Problem(BaseModel):
     """An error (RFC 9457): ``detail`` is its sentence, ``code`` its name for programs.
 
-    API Gateway's own errors have no code.
+    Whatever stands before the API, such as a firewall, may answer without a code.
     """
 
     title: str

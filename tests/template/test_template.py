@@ -541,6 +541,7 @@ def test_api_gateways_own_errors_are_problem_documents(name: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem.get("status") == response.get("StatusCode")
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", problem["code"])
     assert next(iter(problem)) == "detail"  # what a reader sees first, whose browser shows it
 
 

@@ -1,7 +1,7 @@
 """The clock of webhooks: an EventBridge Scheduler schedule that calls notify once.
 
-There is one for all webhooks, at the earliest time at which a message is tried again. It stays when
-it has called: AWS deletes a schedule some time after its call, and might delete the next one with it.
+There is one for all webhooks, at the earliest time at which a message is tried again. It stays
+when it has called: AWS deletes a schedule some time after its call, and might delete the next one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SOONEST = timedelta(seconds=10)  # Scheduler calls within a minute anyway
 def set_to(at: datetime) -> None:
     """Set the clock to a time. Raises ``DependencyUnavailable``."""
     of_stack = settings.webhook_clock()
-    # A time that has passed on arrival would be refused, or never come.
-    at = max(at, datetime.now(UTC) + _SOONEST).astimezone(UTC)
+    # Rounded up to a second; a time that has passed on arrival would be refused, or never come.
+    at = max(at + timedelta(seconds=1), datetime.now(UTC) + _SOONEST).astimezone(UTC)
     clock: UpdateScheduleInputTypeDef = {
         "Name": _NAME,
         "GroupName": of_stack.group,
