@@ -31,12 +31,13 @@ EVERYTHING = {
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction", "OutboundFunction"),
 }
 WITH_DATABASE = {
     f"{name}Function"
     for name in (
-        *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Migrate"),
+        *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Notify"),
+        "Migrate",
     )
 }
 NESTED = {
