@@ -431,10 +431,11 @@ def test_killed_before_a_message_that_waits_is_finished_both_are_applied_as_one(
     def die(*_: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(redelivery, "schedule", die)
         patched.setattr(redelivery, "hold", lambda *_: None)
-        enroll(request)
+        with pytest.raises(Killed):
+            enroll(request)
 
     assert cloud.put_back("REQUESTS") == 1
     cloud.rows("UPDATE sign_ups SET mail_at = now()")
