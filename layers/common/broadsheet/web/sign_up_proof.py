@@ -41,8 +41,8 @@ def of_new_form(after: Proof | None = None) -> str:
     """Return a form's token; empty when there is no key to sign with.
 
     ``after``: what the form proved before that is shown again now. Whoever filled that in need not
-    wait with this one, in which what they typed stands already. Whoever was too quick waits from the
-    first one on.
+    wait with this one, in which what they typed stands already. Whoever was too quick waits from
+    the first one on.
     """
     is_filled_in = after is not None and (after.nonce is not None or after.is_outdated)
     age = timedelta(seconds=settings.timings().form_filled_in if is_filled_in else 0)
