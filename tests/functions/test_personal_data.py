@@ -45,6 +45,7 @@ ABOUT_NOBODY = {
     "daily_budgets": "of authors",
     "delivery_batches": "of issues; whoever is in a batch gets a row of the ledger, once sent",
     "domain_hours": "counts of all readers",
+    "earlier_slugs": "of issues",
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
     "imported_posts": "of a newsletter's past",

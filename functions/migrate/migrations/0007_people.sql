@@ -154,6 +154,24 @@ CREATE TABLE merged_subscribers (
 );
 CREATE INDEX merged_subscribers_of_subscriber ON merged_subscribers (subscriber_id);
 
+-- The slugs that issues had since they began, by which their pages are linked. Whoever had one last
+-- gets its readers. Older code changes slugs as well, so that a trigger notes them.
+CREATE TABLE earlier_slugs (
+    slug text PRIMARY KEY,
+    issue_id uuid NOT NULL REFERENCES issues
+);
+CREATE INDEX earlier_slugs_of_issue ON earlier_slugs (issue_id);
+CREATE FUNCTION keep_earlier_slug() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO earlier_slugs (slug, issue_id) VALUES (OLD.slug, OLD.id)
+    ON CONFLICT (slug) DO UPDATE SET issue_id = excluded.issue_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_earlier_slug AFTER UPDATE OF slug ON issues
+    FOR EACH ROW WHEN (OLD.slug <> NEW.slug AND OLD.frozen_at IS NOT NULL)
+    EXECUTE FUNCTION keep_earlier_slug();
+
 -- Posts of a newsletter's past.
 
 -- What the archive shows beside the issues: nobody gets it by mail, and it has no ledger. ``page`` is

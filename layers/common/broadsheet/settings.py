@@ -68,10 +68,11 @@ class Timings(BaseModel):
     message_retry_longest: float = 900
     message_hold_margin: float = 5  # from an invocation's timeout to the return of its messages
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
+    message_hidden: float = 60  # one that waits longer is put back, delayed
     # Answers to sign-ups: whose turn is later waits on the queue.
     answer_wait: float = 2
     answer_turn_kept: float = 60  # a turn missed by more is taken again, at the line's end
-    quota_wait: float = 300  # for SES's 24-hour quota; 288 receives a day, of SQS's 1,000
+    quota_wait: float = 300  # for SES's 24-hour quota
     enroll_margin: float = 15  # what enroll needs beside: a call of SES, and the marks
     # Edge and database.
     database_connect_timeout: float = 5
