@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from broadsheet import __version__
-from broadsheet.domain import errors, issues, subscribers
+from broadsheet.domain import errors, issues, segments, subscribers, tags
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import WrittenMail
 from broadsheet.web.problems import STATUSES
@@ -42,6 +42,11 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "IssueTitle": {"minLength": 1, "maxLength": issues.MAX_TITLE_CHARACTERS},
     "Preheader": {"minLength": 1, "maxLength": issues.MAX_PREHEADER_CHARACTERS},
     "Slug": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": issues.MAX_SLUG_CHARACTERS},
+    "SegmentName": {
+        "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+        "maxLength": segments.MAX_NAME_CHARACTERS,
+    },
+    "Tag": {"minLength": 1, "maxLength": tags.MAX_TAG_CHARACTERS},
     "EmailAddress": {"minLength": 3, "maxLength": subscribers.MAX_EMAIL_CHARACTERS},
     "SubscriberName": {"minLength": 1, "maxLength": subscribers.MAX_NAME_CHARACTERS},
 }
@@ -64,7 +69,7 @@ _TO_AUTHORS = {
 }
 _OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_WITH_DATABASE = ("issues", "welcome", "subscribers")  # the first part of a route
+_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -158,7 +163,7 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
 
 def _in_path(path: str) -> Iterator[dict[str, Any]]:
     text = {"type": "string"}
-    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text}
+    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text, "name": text}
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}
 

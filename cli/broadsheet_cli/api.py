@@ -13,13 +13,24 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import ValidationError
 
 from broadsheet_cli import __version__
-from broadsheet_cli.answers import Answer, Asked, Content, Created, Image, Issue, Page, Preview
+from broadsheet_cli.answers import (
+    Answer,
+    Asked,
+    Content,
+    Created,
+    Image,
+    Issue,
+    Page,
+    Preview,
+    Segment,
+    Segments,
+)
 from broadsheet_cli.errors import (
     CommandFailed,
     NoAccess,
@@ -195,6 +206,24 @@ class Newsletter:
             limit -= len(page.issues[:limit])
             # Of the link only the query: the newsletter may know itself by another address.
             path = f"/issues?{urlsplit(page.next).query}" if page.next else None
+
+    # --- Segments ---------------------------------------------------------------------------------
+
+    def segments(self) -> list[Segment]:
+        """Return all segments, by name."""
+        return self._answer(Segments, "GET", "/segments").segments
+
+    def segment(self, name: str) -> Segment:
+        """Return a segment with its number of readers."""
+        return self._answer(Segment, "GET", f"/segments/{quote(name, safe='')}")
+
+    def put_segment(self, name: str, request: Mapping[str, Any]) -> Segment:
+        """Store a segment, and return it with its number of readers."""
+        return self._answer(Segment, "PUT", f"/segments/{quote(name, safe='')}", request)
+
+    def delete_segment(self, name: str) -> None:
+        """Delete a segment."""
+        self.send("DELETE", f"/segments/{quote(name, safe='')}")
 
     # --- One request ------------------------------------------------------------------------------
 
