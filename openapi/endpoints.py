@@ -512,9 +512,10 @@ PEOPLE: dict[str, Endpoint] = {
                 "Only those with this status.",
                 {"type": "string", "enum": list(SubscriberStatus)},
             ),
+            Parameter("tag", "query", "Only those with this tag.", {"type": "string"}),
             *_pages("after", 500),
         ),
-        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus, errors.InvalidTag),
     ),
 }
 ENDPOINTS = READERS | AUTHORS | PEOPLE

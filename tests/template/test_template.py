@@ -112,6 +112,13 @@ AUTHORS_ROUTES = {
     "GET /welcome",
     "PUT /welcome",
     "GET /subscribers",
+    "POST /subscribers",
+    "GET /subscribers/{id}",
+    "POST /subscribers/{id}/unsubscribe",
+    "POST /subscribers/{id}/erase",
+    "POST /subscribers/{id}/forgive",
+    "PUT /subscribers/{id}/tags",
+    "GET /issues/{id}/recipients/{email}",
 }
 
 # Each permission that is not for one named resource, with its reason.

@@ -197,6 +197,12 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
     )
 
 
+def waits(connection: Connection, issue: Issue) -> Wait | None:
+    """Return why an issue's waiting recipients don't get it now; None if they do."""
+    at_most, is_quota_spent = pacing.present(connection)
+    return _wait(issue, at_most, is_quota_spent=is_quota_spent)
+
+
 def _seconds_to_go(issue: Issue, shown: Books, at_most: Allowed | None) -> float | None:
     if at_most is None or (at_most.left is not None and shown.waiting > at_most.left):
         return None
