@@ -11,7 +11,23 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from broadsheet.domain.people import PeopleFormat, Person, Unusable
-from broadsheet.transfer import mailchimp, parts, plain, table
+from broadsheet.transfer import (
+    beehiiv,
+    brevo,
+    buttondown,
+    curated,
+    documents,
+    ghost,
+    keila,
+    kit,
+    listmonk,
+    mailchimp,
+    parts,
+    plain,
+    substack,
+    table,
+)
+from broadsheet.transfer.cells import Fault
 from broadsheet.transfer.parts import UnreadableFileError
 from broadsheet.transfer.table import Columns
 
@@ -20,7 +36,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from broadsheet.transfer.parts import Part
-    from broadsheet.transfer.peer import Peer
+    from broadsheet.transfer.peer import Peer, ReadDocument
     from broadsheet.transfer.table import Row
 
 HEAD = 1 << 16  # bytes, by which a file is recognised
@@ -29,6 +45,16 @@ ENDINGS = (".csv", ".tsv", ".txt", ".json")
 # In the order in which they are tried; plain CSV is what no peer recognises.
 _PEERS: dict[PeopleFormat, Peer] = {
     PeopleFormat.MAILCHIMP: mailchimp.PEER,
+    PeopleFormat.SUBSTACK: substack.PEER,
+    PeopleFormat.GHOST: ghost.PEER,
+    PeopleFormat.BUTTONDOWN: buttondown.PEER,
+    PeopleFormat.LISTMONK: listmonk.PEER,
+    PeopleFormat.LISTMONK_API: listmonk.API_PEER,
+    PeopleFormat.BEEHIIV: beehiiv.PEER,
+    PeopleFormat.KEILA: keila.PEER,
+    PeopleFormat.KIT: kit.PEER,
+    PeopleFormat.BREVO: brevo.PEER,
+    PeopleFormat.CURATED: curated.PEER,
     PeopleFormat.CSV: plain.PEER,
 }
 
@@ -94,9 +120,18 @@ def write(file_format: PeopleFormat, people: Iterable[Person]) -> Iterator[bytes
     return _PEERS[file_format].write(people)
 
 
+_LISTMONK_API = Detected(PeopleFormat.LISTMONK_API, (PeopleFormat.LISTMONK_API,))
+
+
 def _detect_part(part: Part) -> Detected:
     head = part.open().read(HEAD)
-    columns = _columns_of(head)
+    text = table.as_text(io.BufferedReader(io.BytesIO(head)))
+    if documents.is_json(text.read(64)):
+        is_listmonk = b'"email"' in head and b'"lists"' in head
+        return _LISTMONK_API if is_listmonk else Detected(None, problem="unknown-json")
+    text.seek(0)
+    rows = table.rows(text)
+    columns = _header(next(rows, None), next(rows, None))[0]
     sure = [
         each
         for each, peer in _PEERS.items()
@@ -117,11 +152,6 @@ def _described(file_format: PeopleFormat, columns: Columns, name: str) -> Detect
     peer = _PEERS[file_format]
     peer.reader(columns, name)
     return Detected(file_format, (file_format,), columns.unused, peer.notes(columns, name))
-
-
-def _columns_of(head: bytes) -> Columns:
-    rows = table.rows(table.as_text(io.BufferedReader(io.BytesIO(head))))
-    return _header(next(rows, None), next(rows, None))[0]
 
 
 def _header(first: Row | None, second: Row | None) -> tuple[Columns, list[Row]]:
@@ -162,7 +192,13 @@ def _wanted(file_format: PeopleFormat, found: list[Part]) -> list[Part]:
 def _read_part(peer: Peer, part: Part) -> Iterator[tuple[int, Person | Unusable]]:
     text = table.as_text(part.open())
     try:
-        for line, what in _read_table(peer, text, part.name):
+        read_document = peer.document_reader() if peer.document_reader else None
+        found = (
+            _read_documents(read_document, text)
+            if read_document
+            else _read_table(peer, text, part.name)
+        )
+        for line, what in found:
             yield line, what if isinstance(what, Person) else what._replace(file=part.member)
     finally:
         text.detach()
@@ -188,3 +224,11 @@ def _read_table(peer: Peer, text: TextIO, name: str) -> Iterator[tuple[int, Pers
                 yield line, what
             elif any(row):  # spreadsheets end in rows of empty cells
                 yield line, Unusable(line, *what)
+
+
+def _read_documents(
+    read_document: ReadDocument, text: TextIO
+) -> Iterator[tuple[int, Person | Unusable]]:
+    for number, found in documents.read(text):
+        what = found if isinstance(found, Unusable) else read_document(found)
+        yield number, Unusable(number, *what) if isinstance(what, Fault) else what

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadsheet.domain.people import Person, Standing
 from broadsheet.domain.subscribers import FORBIDDEN_NAME_CHARACTERS, MAX_NAME_GRAPHEMES
 from broadsheet.domain.writing import is_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 MAX_ADDRESS = 320  # more than any address has (RFC 3696, erratum 1690)
 MAX_DETAIL = 80
+MAX_DOCUMENT = 1 << 16  # characters of a cell
 TRUE = frozenset({"true", "yes", "1", "t", "y", "ja", "oui", "sí", "si"})
 FALSE = frozenset({"false", "no", "0", "f", "n", "nein", "non"})
 
@@ -104,6 +106,51 @@ def iso(at: datetime | None) -> str:
 def full_name(first: str, last: str) -> str:
     """Return a name of its parts, of which either may be blank."""
     return f"{first.strip()} {last.strip()}".strip() if first and last else first or last
+
+
+def iso_milliseconds(at: datetime | None) -> str:
+    """Return a time as JavaScript writes it."""
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z" if at else ""
+
+
+def document(text: str) -> dict[str, Any]:
+    """Return a cell's JSON object; nothing if it is none."""
+    if not text.startswith("{") or len(text) > MAX_DOCUMENT:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def text_in(known: Mapping[str, Any], *keys: str) -> str:
+    """Return the first of these values that is a text, and not a blank."""
+    values = (known.get(key) for key in keys)
+    return next((value for value in values if isinstance(value, str) and value.strip()), "")
+
+
+def name_in(known: Mapping[str, Any]) -> str:
+    """Return the name that custom fields have."""
+    first, last = text_in(known, "first_name", "firstname"), text_in(known, "last_name", "lastname")
+    return text_in(known, "name", "full_name") or full_name(first, last)
+
+
+def language_in(known: Mapping[str, Any]) -> str:
+    """Return the language that custom fields have."""
+    return text_in(known, "language", "lang", "locale")
+
+
+def tags_in(known: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tags that custom fields have."""
+    found = known.get("tags")
+    return tags(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def about(person: Person) -> dict[str, Any]:
+    """Return a person's tags and language as custom fields."""
+    known = {"language": person.language, "tags": list(person.tags)}
+    return {key: value for key, value in known.items() if value}
 
 
 class Assembly:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from broadsheet.domain.people import Standing
 from broadsheet.transfer import cells, names, table
 from broadsheet.transfer.cells import Fault, Said
+from broadsheet.transfer.layout import by_word
 from broadsheet.transfer.peer import Peer
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ STANDINGS = {
                        "unreachable", "invalid"),
     Standing.COMPLAINED: ("complained", "complaint", "spam", "abuse", "marked as spam"),
 }  # fmt: skip
-_BY_WORD = {word: standing for standing, words in STANDINGS.items() for word in words}
+_BY_WORD = by_word(STANDINGS)
 
 
 def _recognises(columns: Columns, _name: str) -> bool:
