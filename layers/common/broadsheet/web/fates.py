@@ -183,6 +183,7 @@ _TIMELINE = {
     "bounced": "A mail to them bounced for good: no issue is sent to them.",
     "complained": "Called a mail spam: no issue is sent to them.",
     "address-changed": "Confirmed a new address.",
+    "merged": "Took over the address of another subscription, which is gone.",
     "forgiven": "A bounce or a complaint was forgiven{how}{stated}.",
     "tags-changed": "Their tags were changed{how}{stated}.",
     "imported": "An import changed their standing{how}{stated}.",

@@ -71,6 +71,8 @@ def _sign_ups(record: Record) -> Iterator[Happening]:
         )
     for each in record["wrong_codes"]:
         yield _happening(each["received_at"], "wrong-code", each)
+    for each in record["merged"]:
+        yield _happening(each["merged_at"], "merged", each)
 
 
 def _of_sign_up(sign_up: Row, record: Record, *, is_consent: bool, is_owed: bool) -> str:
