@@ -32,8 +32,9 @@ _SUBSCRIBERS = """
            CASE WHEN number %% 10000 = 1 THEN at END
     FROM (
         SELECT number, now() - interval '1 second' * number AS at,
-               (ARRAY['Ursula', 'Genly', 'Estraven', 'Shevek', 'Tenar', 'Ged', 'Takver', 'Ai', 'Zoe',
-                      'Odo', 'Laia', 'Therem', 'Arha', 'Kossil', 'Moss'])[1 + number %% 15] AS first,
+               (ARRAY['Ursula', 'Genly', 'Estraven', 'Shevek', 'Tenar', 'Ged', 'Takver',
+                      'Ai', 'Zoe', 'Odo', 'Laia', 'Therem', 'Arha', 'Kossil', 'Moss'])
+                   [1 + number %% 15] AS first,
                (ARRAY['Le Guin', 'Odo', 'Harth', 'Keng', 'Ogion', 'Vetch', 'Yarrow'])
                    [1 + number %% 7] || substr(md5((number / 7)::text), 1, 3) AS last
         FROM generate_series(%(first)s::int, %(last)s::int) AS number

@@ -1,6 +1,7 @@
 """The authors' API of people: who they are, what became of them, and acts on their behalf."""
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -150,23 +151,19 @@ def add(request: Request) -> Response:
 def unsubscribe(request: Request) -> Response:
     """Unsubscribe somebody who asked an author for it."""
     reason = _reason(request)
-    return _act(request, lambda *known: on_behalf.unsubscribe(*known, reason))
+    return _act(request, partial(on_behalf.unsubscribe, reason=reason))
 
 
 def forgive(request: Request) -> Response:
     """Make a bounce or a complaint count no more."""
     reason = request.document(ForgiveRequest, LARGEST_BODY).reason
-    return _act(request, lambda *known: on_behalf.forgive(*known, reason))
+    return _act(request, partial(on_behalf.forgive, reason=reason))
 
 
 def change_tags(request: Request) -> Response:
     """Replace all tags of somebody."""
     tags = request.document(TagsRequest, LARGEST_BODY).tags
-
-    def change(connection: Connection, subscriber_id: SubscriberId, author: AuthorName) -> None:
-        on_behalf.change_tags(connection, subscriber_id, tags, author)
-
-    return _act(request, change)
+    return _act(request, partial(on_behalf.change_tags, tags=tags))
 
 
 def erase(request: Request) -> Response:

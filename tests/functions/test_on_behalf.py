@@ -1,14 +1,16 @@
 """What those who manage people do on somebody's behalf, and what they must not."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import boto3
 import pytest
 
-from broadsheet.domain.requests import ConfirmRequest, ConfirmationToken
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.requests import ConfirmationToken, ConfirmRequest
 from broadsheet.mail.ses import account
+from broadsheet.services.subscribers import signing_up
 from functions.enroll.app import handler as enroll
 from functions.people.app import handler
 from local.lambda_events import api_event
@@ -74,17 +76,15 @@ def test_whoever_is_added_is_mailed_once_to_confirm(cloud: Cloud) -> None:
     work_off(cloud)
     assert len(cloud.mails_to(URSULA)) == 1
     assert log(cloud) == [("signed_up", "ada", None), ("tags_changed", "ada", "tea, vip")]
-    assert cloud.rows("SELECT source_address, user_agent FROM consents WHERE request_id IN"
-                      " (SELECT request_id FROM sign_ups)") == [
-        {"source_address": None, "user_agent": None}
-    ]
+    assert cloud.rows(
+        "SELECT source_address, user_agent FROM consents WHERE request_id IN"
+        " (SELECT request_id FROM sign_ups)"
+    ) == [{"source_address": None, "user_agent": None}]
 
 
 def test_the_message_alone_adds_somebody_when_the_function_ends_early(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from broadsheet.services.subscribers import signing_up
-
     def end(*_: object, **__: object) -> bool:
         raise MemoryError
 
@@ -130,7 +130,7 @@ def test_a_stated_consent_confirms_who_was_to_confirm(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("status", ["unsubscribed", "bounced", "complained"])
 def test_a_stated_consent_revives_nobody(cloud: Cloud, ursula: UUID, status: str) -> None:
-    cloud.rows(f"UPDATE subscribers SET {status}_at = now()")
+    cloud.rows(f"UPDATE subscribers SET {status}_at = now()")  # noqa: S608 - ours
 
     answer = add(confirmed={"at": AT, "source": "Paper"})
 
@@ -195,15 +195,15 @@ def test_tags_are_replaced_and_recorded(cloud: Cloud, ursula: UUID) -> None:
     assert log(cloud) == [("tags_changed", "ada", "tea, vip"), ("tags_changed", "ada", "")]
 
 
-@pytest.mark.parametrize("kind", ["Bounce", "Complaint"])
+@pytest.mark.parametrize(("kind", "reason"), [("Bounce", "BOUNCE"), ("Complaint", "COMPLAINT")])
 def test_forgiving_brings_back_a_reader_and_lifts_sess_suppression(
-    cloud: Cloud, ursula: UUID, kind: str
+    cloud: Cloud, ursula: UUID, kind: str, reason: Literal["BOUNCE", "COMPLAINT"]
 ) -> None:
     event = ses_event(kind, subscriber=ursula, issue=str(uuid4()))
     tell(event)
     assert cloud.status_of(URSULA) in {"bounced", "complained"}
     ses = boto3.client("sesv2")
-    ses.put_suppressed_destination(EmailAddress=URSULA, Reason=kind.upper())
+    ses.put_suppressed_destination(EmailAddress=URSULA, Reason=reason)
 
     answers = [act(ursula, "forgive", reason="She pressed the wrong button.") for _ in range(2)]
 
@@ -233,8 +233,6 @@ def test_forgiving_needs_a_reason_and_something_to_forgive(cloud: Cloud, ursula:
 def test_nothing_is_forgiven_while_ses_does_not_answer(
     cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from broadsheet.domain.errors import DependencyUnavailable
-
     def fail(_email: object) -> None:
         raise DependencyUnavailable("SES's suppression list did not answer")
 

@@ -85,7 +85,7 @@ def test_whoever_is_far_is_found_as_whoever_is_near(
     assert [found(**query, limit="1") for query in SEARCHES] == near
 
 
-SEARCHES = (
+SEARCHES: tuple[dict[str, str], ...] = (
     {"query": "ursula"},
     {"query": "u"},
     {"query": "page", "status": "confirmed"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from psycopg.rows import tuple_row
 
@@ -55,15 +55,17 @@ def append(
     )
 
 
-def record(
-    connection: Connection,
-    subscriber_id: SubscriberId,
-    change: RecordedChange,
-    at: datetime,
-    author: AuthorName,
-    evidence: str | None,
-) -> None:
-    """Append a change that an author records now on somebody's behalf."""
+class Recorded(NamedTuple):
+    """A change that an author records on somebody's behalf: when it was, and what they state."""
+
+    change: RecordedChange
+    at: datetime
+    author: AuthorName
+    evidence: str | None
+
+
+def record(connection: Connection, subscriber_id: SubscriberId, recorded: Recorded) -> None:
+    """Append a change that is recorded now."""
     connection.execute(
         """
         INSERT INTO consents
@@ -74,10 +76,10 @@ def record(
         """,
         {
             "subscriber_id": subscriber_id.root,
-            "change": change,
-            "at": at,
-            "author": str(author),
-            "evidence": evidence,
+            "change": recorded.change,
+            "at": recorded.at,
+            "author": str(recorded.author),
+            "evidence": recorded.evidence,
         },
     )
 

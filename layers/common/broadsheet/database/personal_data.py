@@ -22,8 +22,8 @@ type Record = dict[str, Any]
 _PROFILE = """
     SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
            confirmed_at, unsubscribed_at, bounced_at, complained_at, forgiven_at,
-           address_issued_at, name_changed_at, language_changed_at, tags, tags_changed_at, due_mail::text,
-           due_mail_since, due_welcome
+           address_issued_at, name_changed_at, language_changed_at, tags,
+           tags_changed_at, due_mail::text, due_mail_since, due_welcome
     FROM subscribers
     WHERE id = %(id)s
 """

@@ -53,6 +53,8 @@ _IN_ORDER = sql.SQL(
 _BY_ID = sql.SQL("SELECT {columns} FROM subscribers WHERE id = %(id)s").format(
     columns=columns_of(FoundSubscriber)
 )
+_BEGINNING_OF_ALL = Place(begins_with_query=True, email="")
+_BEGINNING_OF_OTHERS = Place(begins_with_query=False, email="")
 _ANY = sql.SQL("true")
 _STATUS = sql.SQL("status = %(status)s::subscriber_status")
 _TAG = sql.SQL("tags <> '{}' AND tags @> ARRAY[%(tag)s::text]")
@@ -73,7 +75,7 @@ def find(
     connection: Connection, search: Search, limit: int, after: Place | None
 ) -> Sequence[FoundSubscriber]:
     """Return subscribers, those whose address begins with the query first, then by address."""
-    return _Finding(connection, search).page(limit, after or Place(True, ""))
+    return _Finding(connection, search).page(limit, after or _BEGINNING_OF_ALL)
 
 
 def find_by_id(connection: Connection, subscriber_id: SubscriberId) -> FoundSubscriber | None:
@@ -108,7 +110,7 @@ class _Finding:
         found: list[FoundSubscriber] = []
         if self._query and after.begins_with_query:
             found = self._rows(_IN_ORDER, _BEGINS, limit, after.email)
-            after = Place(False, "")
+            after = _BEGINNING_OF_OTHERS
         if len(found) < limit:
             found += self._others(limit - len(found), after.email)
         return found

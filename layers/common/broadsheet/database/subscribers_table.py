@@ -523,9 +523,7 @@ def state_consent(
     )
 
 
-def forgive(
-    connection: Connection, subscriber_id: SubscriberId, at: datetime
-) -> SubscriberStatus:
+def forgive(connection: Connection, subscriber_id: SubscriberId, at: datetime) -> SubscriberStatus:
     """Clear bounces and complaints, also those of before that come later."""
     return _status_after(
         connection,

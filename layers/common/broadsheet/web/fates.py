@@ -227,7 +227,7 @@ def of_happening(happening: Happening) -> str:
     """Return the sentence of one line of the trace."""
     code = happening.code
     given = dict(happening.parameters)
-    at = given.pop("at", happening.at)
+    at = given.pop("since", happening.at)
     if code in _TIMELINE:
         how = {"way": given.pop("way", None), "recorded_by": given.get("by")}
         return _written(_TIMELINE[code], at, {"how": how, "stated": given.get("evidence"), **given})

@@ -21,7 +21,7 @@ from broadsheet.domain.errors import IssueNotFound
 from broadsheet.domain.fates import Fate
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
-from broadsheet.services.issues import publication
+from broadsheet.services.issues import waiting
 from broadsheet.services.subscribers import departing
 
 if TYPE_CHECKING:
@@ -91,7 +91,11 @@ def _decisive(rows: Sequence[Row]) -> Row:
     """Return the row that counts, as in the books: accepted, else unresolved, else the last."""
     return max(
         rows,
-        key=lambda row: (row["outcome"] == "accepted", row["outcome"] == "unresolved", row["round"]),
+        key=lambda row: (
+            row["outcome"] == "accepted",
+            row["outcome"] == "unresolved",
+            row["round"],
+        ),
     )
 
 
@@ -152,7 +156,7 @@ def _of_member(connection: Connection, issue: Issue, member: Membership) -> Fate
             return Fate("canceled")
         case IssueStatus.PAUSED:
             return Fate("paused", None, {"why": issue.paused_because})
-    waits = publication.waits(connection, issue)
+    waits = waiting.present(connection, issue)
     if waits is None or (waits.code == "careful-start" and not member.is_held(issue.held_after)):
         return Fate("waits")
     return Fate(f"waits-{waits.code}", waits.until)
@@ -165,11 +169,12 @@ def of_absence(frozen_at: datetime, issue: Issue, record: Record) -> Fate:
     if profile["signed_up_at"] > frozen_at:
         return Fate("signed-up-later", profile["signed_up_at"], given)
     then = standing_at(record, frozen_at)
+    segment = getattr(issue, "segment", None)
     match then.status:
         case SubscriberStatus.CONFIRMED if issue.corrects is not None:
             return Fate("no-older-version", frozen_at)
-        case SubscriberStatus.CONFIRMED if getattr(issue, "segment", None):
-            return Fate("not-in-segment", frozen_at, {"segment": str(getattr(issue, "segment"))})
+        case SubscriberStatus.CONFIRMED if segment is not None:
+            return Fate("not-in-segment", frozen_at, {"segment": str(segment)})
         case SubscriberStatus.CONFIRMED:
             return Fate("applied-later", then.at, given)
         case SubscriberStatus.PENDING:
@@ -180,7 +185,9 @@ def of_absence(frozen_at: datetime, issue: Issue, record: Record) -> Fate:
 
 def _of_unconfirmed(record: Record, frozen_at: datetime) -> Fate:
     later = [
-        each["at"] for each in _changes(record) if each["change"] in _GIVEN and each["at"] > frozen_at
+        each["at"]
+        for each in _changes(record)
+        if each["change"] in _GIVEN and each["at"] > frozen_at
     ]
     if later:
         return Fate("confirmed-later", min(later), {"frozen": frozen_at})

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
 from broadsheet.database import consents_table, personal_data, subscribers_table
+from broadsheet.database.consents_table import Recorded
 from broadsheet.domain import errors
+from broadsheet.domain.on_behalf import MAX_EVIDENCE_CHARACTERS
 from broadsheet.domain.requests import SignUp, SubscribeRequest, now
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
@@ -98,18 +100,15 @@ def _add_confirmed(
         subscribers_table.insert_pending(connection, sign_up, consent.at)
         subscriber = subscribers_table.lock_by_email(connection, request.email)
         subscribers_table.state_consent(connection, subscriber.id, consent.at)
-        consents_table.record(
-            connection, subscriber.id, "confirmed", consent.at, author, consent.source
-        )
+        recorded = Recorded("confirmed", consent.at, author, consent.source)
+        consents_table.record(connection, subscriber.id, recorded)
         _add_tags(connection, subscriber.id, request.tags, author)
     count("Confirmations")
     logger.info("consent stated", subscriber_id=str(subscriber.id))
     return Added(subscriber.id, known is None, mail=None)
 
 
-def _refuse_departed(
-    connection: Connection, email: EmailAddress, known: Subscriber | None
-) -> None:
+def _refuse_departed(connection: Connection, email: EmailAddress, known: Subscriber | None) -> None:
     """Refuse an address that was left, unless its owner has come back since."""
     if known is None and (left := departing.departure(connection, email)) is not None:
         raise errors.HasBeenErased if left.because == "erased" else errors.HasMoved
@@ -126,10 +125,11 @@ def _add_tags(
 def _store_tags(
     connection: Connection, subscriber_id: SubscriberId, tags: Tags, author: AuthorName
 ) -> None:
-    at, listed = now(), sorted(map(str, tags))
+    at, tags = now(), tuple(sorted(tags, key=str))
     subscribers_table.set_tags(connection, subscriber_id, tags, at)
-    evidence = ", ".join(listed)[:1000]
-    consents_table.record(connection, subscriber_id, "tags_changed", at, author, evidence)
+    evidence = ", ".join(map(str, tags))[:MAX_EVIDENCE_CHARACTERS]
+    recorded = Recorded("tags_changed", at, author, evidence)
+    consents_table.record(connection, subscriber_id, recorded)
 
 
 def _locked(connection: Connection, subscriber_id: SubscriberId) -> Subscriber:
@@ -150,7 +150,8 @@ def unsubscribe(
         if left is not None and (came is None or left >= came):
             return
         status = subscribers_table.merge_unsubscribe(connection, subscriber_id, at)
-        consents_table.record(connection, subscriber_id, "unsubscribed", at, author, reason)
+        recorded = Recorded("unsubscribed", at, author, reason)
+        consents_table.record(connection, subscriber_id, recorded)
     count("Unsubscribes")
     logger.info("unsubscribed on behalf", subscriber_id=str(subscriber_id), status=status)
 
@@ -183,13 +184,14 @@ def forgive(
     with connection.transaction():
         _locked(connection, subscriber_id)
         status = subscribers_table.forgive(connection, subscriber_id, at)
-        consents_table.record(connection, subscriber_id, "forgiven", at, author, reason)
+        recorded = Recorded("forgiven", at, author, reason)
+        consents_table.record(connection, subscriber_id, recorded)
     count("Forgiven")
     logger.info("forgiven", subscriber_id=str(subscriber_id), status=status)
 
 
 def change_tags(
-    connection: Connection, subscriber_id: SubscriberId, tags: Tags, author: AuthorName
+    connection: Connection, subscriber_id: SubscriberId, author: AuthorName, tags: Tags
 ) -> None:
     """Store all tags that somebody has from now on."""
     with connection.transaction():

@@ -45,9 +45,7 @@ def trace(connection: Connection, subscriber_id: SubscriberId) -> Trace:
 def _happening(at: Any, code: str, row: Row, *names: str, **parameters: Any) -> Happening:  # noqa: ANN401
     """Return a line. ``names``: what its details have of a row, as far as it is known."""
     details = {name: row[name] for name in names if row.get(name) is not None}
-    return Happening(
-        at, code, parameters, details, row.get("issue_id"), row.get("issue_title")
-    )
+    return Happening(at, code, parameters, details, row.get("issue_id"), row.get("issue_title"))
 
 
 def _sign_ups(record: Record) -> Iterator[Happening]:
@@ -157,4 +155,6 @@ def _missed(connection: Connection, record: Record) -> Iterator[Happening]:
             continue
         fate = fates.of_record(connection, issue, record)
         row = {"issue_id": issue.id.root, "issue_title": str(issue.title)}
-        yield _happening(issue.frozen_at, f"issue-{fate.code}", row, at=fate.at, **fate.parameters)
+        yield _happening(
+            issue.frozen_at, f"issue-{fate.code}", row, since=fate.at, **fate.parameters
+        )
