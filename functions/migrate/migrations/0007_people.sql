@@ -18,7 +18,8 @@ ALTER TYPE consent_change ADD VALUE 'tags_changed';
 ALTER TABLE consents
     ADD COLUMN recorded_by text,
     ADD COLUMN recorded_at timestamptz,
-    ADD COLUMN evidence text CHECK (length(evidence) <= 1000),
+    ADD COLUMN evidence text,
+    ADD CHECK (length(evidence) <= 1000) NOT VALID,
     DROP CONSTRAINT consents_way_check,
     DROP CONSTRAINT consents_check,
     ADD CHECK (
