@@ -22,6 +22,7 @@ from broadsheet.domain.issues import (
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
+from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
@@ -376,6 +377,7 @@ AUTHORS: dict[str, Endpoint] = {
         errors=(
             *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
             *(errors.IssueNotEditable, errors.IssueSending, errors.CarefulStartFixed),
+            errors.AudienceFixed,
         ),
         example=_TEXT,
         role_note=" for a draft, else `publish`",
@@ -590,6 +592,23 @@ PEOPLE |= {
         "Say why the owner of an address got an issue, or did not",
         {OK: Answered("One sentence.", answers.Fate)},
         errors=(errors.InvalidAddress,),
+    ),
+    "GET /segments": Endpoint("List the segments", {OK: Answered("All.", answers.Segments)}),
+    "GET /segments/{name}": Endpoint(
+        "Show a segment",
+        {OK: Answered("The segment.", answers.CountedSegment)},
+        errors=(errors.SegmentNotFound,),
+    ),
+    "PUT /segments/{name}": Endpoint(
+        "Store a segment",
+        {OK: Answered("As it is now.", answers.CountedSegment)},
+        takes=SegmentFilter,
+        example={"tags": {"any": ["jobs", "events"], "none": ["staff"]}, "language": "de"},
+    ),
+    "DELETE /segments/{name}": Endpoint(
+        "Delete a segment",
+        {NO_CONTENT: Answered("Deleted.")},
+        errors=(errors.SegmentNotFound, errors.SegmentInUse),
     ),
 }
 ENDPOINTS = READERS | AUTHORS | PEOPLE

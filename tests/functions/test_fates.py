@@ -255,6 +255,20 @@ def no_older_version(cloud: Cloud) -> str:
     return issue
 
 
+def not_in_the_segment(cloud: Cloud) -> str:
+    confirm(cloud)
+    event = api_event(
+        "PUT",
+        "/segments/{name}",
+        path_parameters={"name": "vip"},
+        body=json.dumps({"tags": {"any": ["vip"]}}),
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    assert handler(event, context())["statusCode"] == 200
+    return published(cloud, segment="vip")
+
+
 # --- Those who wait -------------------------------------------------------------------------------
 
 
@@ -473,6 +487,7 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     confirmed_later: ("confirmed-later", "They confirmed at"),
     applied_later: ("applied-later", "still on its way"),
     no_older_version: ("no-older-version", "a correction"),
+    not_in_the_segment: ("not-in-segment", "The issue is for the segment “vip”"),
     draft: ("draft", "They would be in its audience now."),
     scheduled: ("not-begun", "The issue begins at 2099-01-01 08:00 UTC"),
     canceled_before: ("canceled-before", "canceled before it began"),

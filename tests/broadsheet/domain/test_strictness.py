@@ -36,6 +36,7 @@ from broadsheet.domain.requests import (
     SignUpState,
     subscriber_request,
 )
+from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
@@ -77,7 +78,8 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "PublishRequest of a careful start": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}}
+        | {"segment": "jobs"},
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
@@ -177,6 +179,14 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
     ),
+    "SegmentFilter": (
+        of_fields(SegmentFilter),
+        {
+            "tags": {"any": ["jobs"], "all": ["vip"], "none": ["staff"]},
+            "language": "de",
+            "confirmed_after": AT,
+        },
+    ),
     "ChangeTagsRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "change_tags", "token": MANAGE, "tags": ["jobs"]},
@@ -246,7 +256,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    *("ManageToken", "Tag", "StatedConsent"),
+    *("ManageToken", "Tag", "StatedConsent", "TagFilter", "SegmentName", "AddressedDraft"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -269,6 +279,7 @@ OUR_OWN = {
             "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
+            "Segment",
         ),
         *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
     },

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from broadsheet.domain.requests import Language, none_if_blank
-from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.requests import none_if_blank
+from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.times import Timestamp
 

@@ -169,12 +169,11 @@ def of_absence(frozen_at: datetime, issue: Issue, record: Record) -> Fate:
     if profile["signed_up_at"] > frozen_at:
         return Fate("signed-up-later", profile["signed_up_at"], given)
     then = standing_at(record, frozen_at)
-    segment = getattr(issue, "segment", None)
     match then.status:
         case SubscriberStatus.CONFIRMED if issue.corrects is not None:
             return Fate("no-older-version", frozen_at)
-        case SubscriberStatus.CONFIRMED if segment is not None:
-            return Fate("not-in-segment", frozen_at, {"segment": str(segment)})
+        case SubscriberStatus.CONFIRMED if issue.segment is not None:
+            return Fate("not-in-segment", frozen_at, {"segment": str(issue.segment)})
         case SubscriberStatus.CONFIRMED:
             return Fate("applied-later", then.at, given)
         case SubscriberStatus.PENDING:
