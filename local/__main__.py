@@ -171,7 +171,7 @@ Try next:
   1. Sign up, here or on the page:
      curl {url}/subscriptions --data name=Ursula --data email=ursula@example.com
 
-  2. Open the inbox as Ursula would, and confirm with the link in the mail:
+  2. Open the inbox as Ursula would; confirm with the mail's link, or type its code on the page:
      {inbox_url}
 
   3. Write an issue, look at it in the browser, and publish it:

@@ -99,6 +99,8 @@ def _make_data_folder(data: Path, log: Path) -> None:
     _give_to_unprivileged(new)
     command: list[str | Path] = [*_as_unprivileged(), PROGRAMS / "initdb", "--pgdata", new]
     command += ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+    # As in Aurora, Ä is the capital of ä.
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as output:
         made = subprocess.run(command, check=False, stdout=output, stderr=output)

@@ -12,7 +12,9 @@ from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.requests import Language
+from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
 
@@ -56,33 +58,47 @@ class SignUpForm(BaseModel):
     """What a reader signs up with; other fields are left unread.
 
     ``language``: of the mails to them; by default the one that ``Accept-Language`` prefers.
+    ``tags``: those that they choose of the tags that the newsletter offers; without it, a
+    subscriber's tags stay.
     """
 
     name: SubscriberName | None = None
     email: EmailAddress
     language: Language | None = None
+    tags: Tags | None = None
 
 
 class CodeForm(BaseModel):
     """The form that asks for the code, on the page after a sign-up."""
 
-    state: str = Field(description="The form's hidden field.")
+    state: str = Field(
+        description=(
+            "The hidden field of the page after a sign-up, which no other answer has: the sign-up"
+            " with the number of wrong codes, signed. The page that asks again has a new one."
+        )
+    )
     code: str = Field(description="The eight digits of the mail; they may be grouped.")
 
 
 class SubscriptionForm(BaseModel):
     """What readers ask for with the link to their subscription.
 
-    `name`, with the new one, or none to be forgotten; `language`; `address` with `email`, which
-    gets a link to confirm; `leave`; `export`, which mails all that is stored; `erase`; `link`,
-    which mails a new link. `address` and `erase` need a link that was mailed within the last 24
-    hours.
+    `address` and `erase` need a link that was mailed within the last 24 hours.
     """
 
-    do: Literal["name", "language", "address", "leave", "export", "erase", "link"]
-    name: SubscriberName | None = None
-    language: str | None = None
-    email: EmailAddress | None = None
+    do: Literal["name", "language", "tags", "address", "leave", "export", "erase", "link"] = Field(
+        description="What is asked for: `export` mails all that is stored, `link` a new link."
+    )
+    name: SubscriberName | None = Field(
+        None, description="With `do: name`, the new one; none has the old one forgotten."
+    )
+    language: Language | None = Field(None, description="With `do: language`, that of mails.")
+    tags: Tags | None = Field(
+        None, description="With `do: tags`, all that the reader wants of those that are offered."
+    )
+    email: EmailAddress | None = Field(
+        None, description="With `do: address`, the new one, which gets a link to confirm."
+    )
 
 
 class SubscriptionLinkForm(BaseModel):
@@ -223,6 +239,13 @@ class Deliveries(Answer):
     """A page of an issue's ledger. ``next``: the link to the page after it."""
 
     deliveries: list[LedgerRow]
+    next: str | None
+
+
+class Subscribers(Answer):
+    """A page of subscribers. ``next``: the link to the page after it."""
+
+    subscribers: list[FoundSubscriber]
     next: str | None
 
 

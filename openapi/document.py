@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from broadsheet import __version__
 from broadsheet.domain import errors, issues, subscribers
+from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import WrittenMail
 from broadsheet.web.problems import STATUSES
 from broadsheet.web.roles import ROLES
@@ -59,6 +60,8 @@ _TO_AUTHORS = {
     HTTPStatus.UNAUTHORIZED: "No author's token was sent.",
     HTTPStatus.FORBIDDEN: "The token is not an author's, or its role is too small.",
 }
+_TAGS = {None: "Readers", Role.MANAGE: "People"}
+_WITH_DATABASE = ("issues", "welcome", "subscribers")  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -83,6 +86,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": ".", "description": "Where this document is"}],
         "tags": [
             {"name": "Authors", "description": "Writing and sending issues."},
+            {"name": "People", "description": "Readers, and what becomes of them."},
             {"name": "Readers", "description": "Open to everybody."},
         ],
         "paths": paths,
@@ -133,7 +137,7 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{path}").strip("_"),
         "summary": endpoint.summary,
-        "tags": ["Authors" if role else "Readers"],
+        "tags": [_TAGS.get(role, "Authors")],
         "security": [{"author": []}] if role else [],
     }
     if role:
@@ -205,7 +209,7 @@ def errors_of(route: str, endpoint: Endpoint) -> list[type[errors.BroadsheetErro
         found.append(errors.UnsupportedContentType if endpoint.takes_forms else errors.JsonExpected)
     if route in ROLES:
         found.append(errors.RoleNeeded)
-    if "/issues" in route or "/welcome" in route:
+    if route.split("/")[1] in _WITH_DATABASE:
         found.append(errors.DatabaseUnavailable)
     if "{id}" in route:
         found.append(errors.IssueNotFound)

@@ -19,6 +19,8 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.domain.search import MAX_QUERY_CHARACTERS
+from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
+FORBIDDEN = HTTPStatus.FORBIDDEN
 NOT_MODIFIED, MOVED = HTTPStatus.NOT_MODIFIED, HTTPStatus.MOVED_PERMANENTLY
 
 PAGE = "text/html"
@@ -228,7 +231,13 @@ READERS: dict[str, Endpoint] = {
     ),
     "POST /subscriptions/confirm": Endpoint(
         "Confirm a subscription",
-        {ACCEPTED: Answered("Received.", answers.Received)},
+        {
+            ACCEPTED: Answered("Received.", answers.Received),
+            FORBIDDEN: Answered(
+                "The browser says that no person pressed the button: the page with it once more.",
+                media_types=(PAGE,),
+            ),
+        },
         parameters=(TOKEN,),
         errors=(errors.InvalidConfirmationToken, errors.ExpiredToken, errors.DependencyUnavailable),
     ),
@@ -485,4 +494,27 @@ AUTHORS: dict[str, Endpoint] = {
         ),
     ),
 }
-ENDPOINTS = READERS | AUTHORS
+PEOPLE: dict[str, Endpoint] = {
+    "GET /subscribers": Endpoint(
+        "Find subscribers",
+        {OK: Answered("A page of them.", answers.Subscribers)},
+        parameters=(
+            Parameter(
+                "query",
+                "query",
+                "A part of the address or the name; one or two characters are looked for where"
+                " an address or a word of a name begins.",
+                {"type": "string", "maxLength": MAX_QUERY_CHARACTERS},
+            ),
+            Parameter(
+                "status",
+                "query",
+                "Only those with this status.",
+                {"type": "string", "enum": list(SubscriberStatus)},
+            ),
+            *_pages("after", 500),
+        ),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+    ),
+}
+ENDPOINTS = READERS | AUTHORS | PEOPLE

@@ -61,7 +61,8 @@ def _members(document: Document, operation: Document) -> Iterator[str]:
             schema = _resolved(document, content["schema"])
             for name, member in schema["properties"].items():
                 needed = "needed" if name in schema.get("required", []) else ""
-                yield f"| `{name}` | {needed} | {_kind(document, member)} |"
+                said = [_kind(document, member), member.get("description", "")]
+                yield f"| `{name}` | {needed} | {'. '.join(filter(None, said))} |"
 
 
 def _kind(document: Document, schema: Document) -> str:
@@ -75,6 +76,8 @@ def _kind(document: Document, schema: Document) -> str:
     if "anyOf" in schema:
         kinds = (_kind(document, each) for each in schema["anyOf"])
         return " or ".join(kind for kind in kinds if kind != "null")
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
     kind = schema.get("format") or schema.get("type", "")
     if kind == "array":
         return f"list of {_kind(document, schema['items'])}"

@@ -111,6 +111,7 @@ def _ask_again(request: Request, state: SignUpState, code: str, error: InvalidRe
         signed_tokens.sign_sign_up_state(state),
         code,
         sentences.on_page(error, request.language),
+        state.tags,
     )
     return Response.page(HTTPStatus.BAD_REQUEST, pages.check_your_inbox(request.frame, waiting))
 

@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from broadsheet import i18n, signed_tokens
+from broadsheet import i18n, settings, signed_tokens
 from broadsheet.domain.errors import FreshLinkNeeded, InvalidField, InvalidFields
 from broadsheet.domain.requests import (
     ChangeAddressRequest,
     ChangeLanguageRequest,
     ChangeNameRequest,
+    ChangeTagsRequest,
     ConfirmAddressRequest,
     EraseRequest,
     ExportRequest,
@@ -29,7 +30,7 @@ from broadsheet.domain.requests import (
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
-from broadsheet.web import pages, sentences
+from broadsheet.web import body, pages, sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pages import ManageForm
 from broadsheet.web.request import Request
@@ -37,13 +38,15 @@ from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
 LARGEST_BODY = 16 * 1024  # bytes; a name and an address are far smaller
-FIELDS = {"name": "name", "language": "language", "address": "email"}  # by what is changed
+TYPED = {"name": "name", "language": "language", "address": "email"}  # by what is changed
+FIELDS = {**TYPED, "tags": "tags"}
 ACTS = (*FIELDS, "leave", "export", "erase", "link")
 _REQUESTS: dict[
     str,
     type[
         ChangeNameRequest
         | ChangeLanguageRequest
+        | ChangeTagsRequest
         | ChangeAddressRequest
         | ExportRequest
         | EraseRequest
@@ -51,6 +54,7 @@ _REQUESTS: dict[
 ] = {
     "name": ChangeNameRequest,
     "language": ChangeLanguageRequest,
+    "tags": ChangeTagsRequest,
     "address": ChangeAddressRequest,
     "export": ExportRequest,
     "erase": EraseRequest,
@@ -112,7 +116,7 @@ def _ask_for_fresh_link(request: Request, token: ManageToken) -> Response:
 def _wanted(
     request: Request, what: str, token: ManageToken, fields: Mapping[str, object]
 ) -> SubscriberRequest:
-    """Return the request for what is asked. Raises ``ValidationError``."""
+    """Return the request for what is asked. Raises ``ValidationError`` and ``InvalidFields``."""
     origin = request.origin
     if what == "link":
         return ManageLinkRequest(reader=token.subscriber_id, origin=origin)
@@ -122,7 +126,10 @@ def _wanted(
     parts: dict[str, object] = {"token": token, "origin": origin}
     if (field := FIELDS.get(what)) and field in fields:
         parts[field] = fields[field]
-    return _REQUESTS[what].model_validate(parts)
+    wanted = _REQUESTS[what].model_validate(parts)
+    if isinstance(wanted, ChangeTagsRequest):
+        settings.offered_tags().require(wanted.tags)
+    return wanted
 
 
 def _refuse(
@@ -133,7 +140,7 @@ def _refuse(
         raise error
     form = _form(
         request, token, _typed(fields), sentences.of_fields(error.fields, request.language)
-    )
+    )._replace(chosen=body.chosen(fields))
     return Response.page(HTTPStatus.BAD_REQUEST, pages.manage(request.frame, form))
 
 
@@ -148,13 +155,14 @@ def _form(
         erase_url=_action(request, show="erase"),
         is_fresh=signed_tokens.is_fresh(token),
         languages=i18n.languages(),
+        offered=settings.offered_tags(),
         typed=typed,
         errors=errors,
     )
 
 
 def _typed(fields: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(fields.get(name) or "") for name in FIELDS.values()}
+    return {name: str(fields.get(name) or "") for name in TYPED.values()}
 
 
 def _action(request: Request, **more: str) -> str:

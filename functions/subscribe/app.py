@@ -16,6 +16,7 @@ from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 from broadsheet.web import (
+    body,
     caching,
     disposable,
     embedding,
@@ -77,6 +78,7 @@ def _form(request: Request, after: Proof | None = None) -> SignUpForm:
         address=f"{request.site}/",
         voice=settings.voice(),
         asks_for_name=settings.asks_for_name(),
+        offered=settings.offered_tags(),
         proof=sign_up_proof.of_new_form(after),
     )
 
@@ -91,25 +93,32 @@ def subscribe(request: Request) -> Response:
     fields = request.fields(LARGEST_BODY)
     proof = sign_up_proof.of_request(request, fields)
     try:
-        wanted = SubscribeRequest.model_validate(
-            _typed(fields)
-            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
-            | {"proof": proof.proof, "nonce": proof.nonce}
-        )
-    except ValidationError as error:
-        return _refuse(request, fields, proof, invalid_fields(error))
-    if disposable.is_refused(wanted.email):
-        refused = InvalidFields({"email": InvalidField("disposable-address")})
-        return _refuse(request, fields, proof, refused)
-    if proof.is_outdated and request.wants_page:
-        return _refuse(
-            request, fields, proof, InvalidFields({"form": InvalidField("outdated-form")})
-        )
+        wanted = _wanted(request, fields, proof)
+    except InvalidFields as error:
+        return _refuse(request, fields, proof, error)
     requests_queue.send(wanted, request.correlation_id)
     logger.info("sign-up received", request_id=str(wanted.id))
     if request.wants_page:
         return _ask_for_code(request, wanted)
     return Response.json(HTTPStatus.ACCEPTED, {"status": "received"})
+
+
+def _wanted(request: Request, fields: Mapping[str, object], proof: Proof) -> SubscribeRequest:
+    """Return the sign-up that the fields ask for. Raises ``InvalidFields``."""
+    try:
+        wanted = SubscribeRequest.model_validate(
+            _typed(fields)
+            | {"language": fields.get("language", request.language.tag), "origin": request.origin}
+            | {"proof": proof.proof, "nonce": proof.nonce, "tags": fields.get("tags")}
+        )
+    except ValidationError as error:
+        raise invalid_fields(error) from None
+    if disposable.is_refused(wanted.email):
+        raise InvalidFields({"email": InvalidField("disposable-address")})
+    settings.offered_tags().require(wanted.tags or ())
+    if proof.is_outdated and request.wants_page:
+        raise InvalidFields({"form": InvalidField("outdated-form")})
+    return wanted
 
 
 def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
@@ -129,6 +138,7 @@ def _ask_for_code(request: Request, sign_up: SubscribeRequest) -> Response:
         | {sign_up_proof.FIELD: sign_up_proof.of_new_form()},
         inboxes.inbox_of(sign_up.email, settings.sender_address()),
         state,
+        tags=sign_up.tags,
     )
     page = Response.page(HTTPStatus.ACCEPTED, pages.check_your_inbox(request.frame, waiting))
     return replace(page, cookies=cookies)
@@ -147,6 +157,7 @@ def _refuse(
     typed = {name: str(text) for name, text in _typed(fields).items()}
     form = _form(request, proof)._replace(
         typed=typed,
+        chosen=body.chosen(fields),
         errors=sentences.of_fields(error.fields, request.language),
         # A form elsewhere may ask for a name, though ours doesn't.
         asks_for_name=settings.asks_for_name() or bool(typed["name"]),

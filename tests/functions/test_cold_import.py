@@ -38,6 +38,7 @@ ALLOWED = {
     "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
+    "people": DATABASE | TEMPLATES,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from broadsheet import settings, signed_tokens
+from broadsheet import signed_tokens
 from broadsheet.domain.requests import (
     ConfirmRequest,
     EraseRequest,
@@ -773,8 +773,3 @@ def test_the_report_counts_who_was_asked_who_confirmed_and_by_which_way(cloud: C
         "confirmed": 3,
         "by_way": {"button": 2, "code": 1},
     }
-
-
-def test_settings_name_the_sender_that_mailboxes_are_searched_for(edge: Edge) -> None:
-    assert settings.sender_address() == "news@page.example"
-    assert edge.requests() == []

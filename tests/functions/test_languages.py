@@ -150,10 +150,10 @@ def test_what_is_wrong_is_said_in_the_readers_language(edge: Edge) -> None:
     lost = get("/{proxy+}", headers=german)
     too_large = sign_up(URSULA | {"name": "x" * 20_000}, german)
 
-    assert "In einer E-Mail-Adresse steht ein @ zwischen Postfach und Domain." in refused["body"]
+    assert "muss ein @ zwischen Postfach und Domain stehen." in refused["body"]
     assert "Bitte prüfen Sie das Formular" in refused["body"]
     assert "<h1>Diese Seite gibt es nicht</h1>" in lost["body"]
-    assert "Eine Anfrage darf höchstens 16.384 Bytes haben." in too_large["body"]
+    assert "Eine Anfrage darf höchstens 16.384 Byte groß sein." in too_large["body"]
 
 
 def test_a_program_gets_english_whatever_it_accepts(edge: Edge) -> None:

@@ -30,6 +30,9 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "images": lambda answer: answer["statusCode"] == 201,
     "manage": lambda answer: answer["statusCode"] == 401,
     "migrate": lambda answer: answer is None,
+    "people": lambda answer: (
+        answer["statusCode"] == 200 and json.loads(answer["body"])["subscribers"] == []
+    ),
     "preview": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["subject"] == "November"
     ),

@@ -8,10 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from broadsheet.domain.requests import (
+    ConfirmationToken,
+    ConfirmRequest,
     ManageLinkRequest,
     Origin,
     ReleaseRequest,
     SubscribeRequest,
+    SubscriberRequest,
 )
 from broadsheet.domain.strict_mode import Completion, Withheld, is_strict
 from broadsheet.domain.subscribers import EmailAddress, SourceAddress
@@ -48,7 +51,7 @@ def from_form(
     return sign_up(email, number=number, minutes=minutes, proof="form", nonce=nonce or uuid4())
 
 
-def enroll(*requests: SubscribeRequest | ManageLinkRequest | ReleaseRequest) -> list[str]:
+def enroll(*requests: SubscriberRequest | ReleaseRequest) -> list[str]:
     event = sqs_event(*(request.model_dump_json() for request in requests))
     return [each["itemIdentifier"] for each in handler(event, context())["batchItemFailures"]]
 
@@ -195,15 +198,20 @@ def test_the_operator_is_alarmed_while_it_lasts_and_once_it_ends(
     assert cloud.row("SELECT since FROM strict_mode")["since"] is None
 
 
-def test_mails_and_what_was_withheld_count_as_asked_and_confirmations_as_given(
+def test_mails_and_what_was_withheld_count_as_asked_and_first_confirmations_as_given(
     strict: Cloud,
 ) -> None:
-    enroll(from_form("a@example.com", number=1), sign_up("b@example.com", number=2))
+    mailed, withheld = from_form("a@example.com", number=1), sign_up("b@example.com", number=2)
+    enroll(mailed, withheld)
+    token = ConfirmationToken.of(mailed)
+    for minute in (1, 2):
+        enroll(ConfirmRequest(token=token, received_at=at(minute), origin=mailed.origin))
 
     counted = strict.row(
-        "SELECT sum(asked) AS asked FROM confirmation_minutes WHERE minute > now() - interval '2m'"
+        "SELECT sum(asked) AS asked, sum(confirmed) AS given FROM confirmation_minutes"
+        " WHERE minute > now() - interval '2m'"
     )
-    assert counted["asked"] == 2
+    assert counted == {"asked": 2, "given": 1}
 
 
 def test_the_operator_releases_what_was_kept_and_each_gets_one_mail(strict: Cloud) -> None:

@@ -14,6 +14,7 @@ from broadsheet.domain.issues import WrittenMail
 from broadsheet.services.issues import checking
 from broadsheet.web.roles import ROLES
 from functions.archive.app import handler as archive
+from functions.manage.app import ACTS
 from local.lambda_events import api_event
 from openapi.__main__ import DOCUMENT, PAGE, SERVED, files
 from openapi.document import errors_of, status_of
@@ -132,6 +133,16 @@ def test_every_request_has_an_example() -> None:
     }
 
     assert {route for route, _, _ in EXAMPLES} == with_json
+
+
+def test_what_readers_can_ask_for_is_described_in_full() -> None:
+    form = WRITTEN["components"]["schemas"]["SubscriptionForm"]["properties"]
+
+    assert set(form["do"]["enum"]) == set(ACTS)
+    assert ["pattern" in kind for kind in form["language"]["anyOf"]] == [True, False]
+    answers = described()["POST /subscriptions/confirm"]["responses"]
+    assert answers["403"]["content"].keys() == {"text/html"}
+    assert " or ".join(f"`{act}`" for act in form["do"]["enum"]) in PAGE.read_text()
 
 
 @pytest.mark.usefixtures("edge")

@@ -171,7 +171,7 @@ def test_a_database_of_ones_own_is_not_counted() -> None:
 
 
 def test_an_idle_month_costs_about_two_dollars() -> None:
-    # Sixteen alarms, two secrets and a dashboard: more than the template may hold.
+    # What an idle stack may have at most for its two dollars; and what the template has.
     standing = Standing(secrets=2, alarm_metrics=16, dashboards=1, polled_queues=3)
 
     for stands in (standing, Standing.read()):

@@ -31,7 +31,9 @@ EVERYTHING = {
 }
 DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
 QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
-WITH_DATABASE = ("enroll", "publish", "preview", "dispatch", "deliver", "feedback", "migrate")
+WITH_DATABASE = (
+    *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "migrate"),
+)
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
 # with Amazon SQS", the execution role's permissions; "Retaining records of asynchronous

@@ -111,6 +111,7 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/schedule",
     "GET /welcome",
     "PUT /welcome",
+    "GET /subscribers",
 }
 
 # Each permission that is not for one named resource, with its reason.

@@ -35,7 +35,9 @@ EDGE = {
 }
 WITH_DATABASE = {
     f"{name}Function"
-    for name in ("Enroll", "Publish", "Preview", "Dispatch", "Deliver", "Feedback", "Migrate")
+    for name in (
+        *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Migrate"),
+    )
 }
 NESTED = {
     "Budget": "infra/budget.yaml",

@@ -28,14 +28,7 @@ MAILS = {
     "new address": render_new_address(NEWSLETTER, URL, PSEUDO),
     "export": render_export(NEWSLETTER, b"{}", PSEUDO),
 }
-GIVEN = {  # by the tests, in no language of ours
-    URL,
-    "The Harbour Letter",
-    "The part after the @ must be a full domain, such as example.com",
-    "This is not the code: please compare them",
-    "This link has expired",
-    "Links work for seven days.",
-}
+GIVEN = {URL, "The Harbour Letter"}  # by the tests, in no language of ours
 VOID = {"img", "input", "link", "meta", "br", "hr"}
 READ_ALOUD = ("alt", "title", "aria-label", "placeholder")
 WORD = re.compile(r"[^\W\d_]{2}")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from broadsheet.domain.newsletter import Newsletter
+from broadsheet.domain.tags import OfferedTags
 from broadsheet.domain.voice import Voice
 
 _OPTIONAL_OF_NEWSLETTER = {
@@ -189,6 +190,12 @@ def voice() -> Voice:
 def asks_for_name() -> bool:
     """Return whether the form has a field for a name."""
     return os.environ.get("ASK_FOR_NAME") == "true"
+
+
+@cache
+def offered_tags() -> OfferedTags:
+    """Return the tags that readers may choose. Raises ``ValueError``."""
+    return OfferedTags.parse(os.environ.get("OFFERED_TAGS", ""))
 
 
 def stack_name() -> str:

@@ -108,7 +108,9 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
-        ASKED | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"},
+        ASKED
+        | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"}
+        | {"tags": ["jobs"]},
     ),
     "ConfirmRequest": (
         subscriber_request.validate_json,
@@ -126,6 +128,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "email": "zoe@example.com",
             "name": "Zoë",
             "language": "en",
+            "tags": ["jobs"],
             "wrong_codes": 1,
         },
     ),
@@ -153,6 +156,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
     ),
+    "ChangeTagsRequest": (
+        subscriber_request.validate_json,
+        ASKED | {"kind": "change_tags", "token": MANAGE, "tags": ["jobs"]},
+    ),
     "ChangeAddressRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
@@ -175,7 +182,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "ConfirmationToken": (
         ConfirmationToken.model_validate_json,
-        TOKEN | {"sign_up_id": ID},
+        TOKEN | {"sign_up_id": ID, "tags": ["jobs"]},
     ),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
@@ -218,7 +225,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    "ManageToken",
+    *("ManageToken", "Tag"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -238,6 +245,7 @@ OUR_OWN = {
             "RenderedIssue",
             "RenderedVersion",
             "Books",
+            "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
         ),

@@ -57,7 +57,7 @@ class TestTheAnswersToASignUp:
         assert confirmation.subject == "Bitte bestätigen Sie Ihr Abonnement: Le Phare"
         assert second.subject == "Sie haben Le Phare schon abonniert"
         assert "Der Code gilt 30 Minuten, der Link 7 Tage." in confirmation.text
-        assert "nichts hat sich geändert" in second.text
+        assert "es hat sich nichts geändert" in second.text
         for mail in (confirmation, second):
             assert '<html lang="de" dir="ltr">' in mail.html
             assert '<cite lang="fr">Le Phare</cite>' in mail.html

@@ -8,20 +8,24 @@ narrowest screen, with large text, forced colours and a keyboard. ``make page-pi
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from broadsheet import i18n
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+from broadsheet.domain.errors import ExpiredToken, InvalidField, WrongCode
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
-from broadsheet.web import pages
+from broadsheet.web import pages, sentences
 from broadsheet.web.inboxes import Inbox
 from broadsheet.web.pages import Frame, ManageForm, SignUpForm, WaitingSignUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    type Shown = Callable[[Frame], str]
 
 FRAME = Frame("The Harbour Letter", choices={Language("de"): "?lang=de", ENGLISH: "?lang=en"})
 VOICE = Voice(
@@ -67,13 +71,6 @@ NEWEST = (
 WITH_A_VOICE = SignUpForm(
     "/subscriptions", "https://news.example.com/", VOICE, asks_for_name=True, newest=NEWEST
 )
-REFUSED = SignUpForm(
-    "/subscriptions",
-    asks_for_name=True,
-    typed={"name": "Ursula", "email": "ursula@localhost"},
-    errors={"email": "the part after the @ must be a full domain, such as example.com"},
-)
-
 ISSUE = ArchivePage(
     issue=NEWEST[1],
     headline=NEWEST[1].title,
@@ -100,7 +97,6 @@ WAITING = WaitingSignUp(
     Inbox("Gmail", "https://mail.google.com/mail/u/0/"),
     "a-signed-state",
 )
-WRONG_CODE = WAITING._replace(code="1234 5678", wrong="this is not the code: please compare them")
 WITHOUT_CODE = WaitingSignUp({"name": "", "email": "ursula@example.com"})
 
 
@@ -113,38 +109,78 @@ def _managing(*, is_fresh: bool) -> ManageForm:
     )
 
 
-NOT_MOVED = _managing(is_fresh=True)._replace(
-    typed={"email": "ursula@localhost"},
-    errors={"email": "the part after the @ must be a full domain, such as example.com"},
-)
+def _wrong(frame: Frame, **codes: str) -> dict[str, str]:
+    """Return what is wrong with fields, in the reader's language."""
+    fields = {name: InvalidField(code) for name, code in codes.items()}
+    return sentences.of_fields(fields, frame.language)
 
-PAGES: dict[str, Callable[[Frame], str]] = {
-    "sign-up": lambda frame: pages.sign_up(frame, WITH_A_VOICE),
-    "sign-up-plain": lambda frame: pages.sign_up(frame, SignUpForm("/subscriptions")),
-    "sign-up-refused": lambda frame: pages.sign_up(frame, REFUSED),
-    "form": lambda frame: pages.bare_form(frame, SignUpForm("/subscriptions")),
+
+def _refused(frame: Frame, typed: str, **codes: str) -> str:
+    form = SignUpForm(
+        "/subscriptions",
+        asks_for_name=True,
+        typed={"name": "Ursula", "email": typed},
+        errors=_wrong(frame, **codes),
+    )
+    return pages.sign_up(frame, form)
+
+
+def _wrong_code(frame: Frame) -> str:
+    wrong = sentences.on_page(WrongCode(), frame.language)
+    return pages.check_your_inbox(frame, WAITING._replace(code="1234 5678", wrong=wrong))
+
+
+def _not_moved(frame: Frame) -> str:
+    errors = _wrong(frame, email="address-without-domain")
+    form = _managing(is_fresh=True)._replace(typed={"email": "ursula@localhost"}, errors=errors)
+    return pages.manage(frame, form)
+
+
+def _link_refused(frame: Frame) -> str:
+    errors = _wrong(frame, email="address-without-domain")
+    typed = {"email": "ursula@localhost"}
+    return pages.manage_link(frame, "/subscription/link", typed=typed, errors=errors)
+
+
+def _error(frame: Frame) -> str:
+    error = ExpiredToken()
+    heading = sentences.heading(HTTPStatus.GONE, error.code, frame.language)
+    detail = sentences.on_page(error, frame.language)
+    return pages.error(frame, HTTPStatus.GONE, heading, detail, sign_up_url="/")
+
+
+# What a form's answer has as its address can't be opened in another language.
+ANSWERS: dict[str, Shown] = {
+    "sign-up-refused": lambda frame: _refused(
+        frame, "ursula@localhost", email="address-without-domain"
+    ),
+    "sign-up-outdated": lambda frame: _refused(frame, "ursula@example.com", form="outdated-form"),
     "check-your-inbox": lambda frame: pages.check_your_inbox(frame, WAITING),
-    "check-your-inbox-wrong-code": lambda frame: pages.check_your_inbox(frame, WRONG_CODE),
+    "check-your-inbox-wrong-code": _wrong_code,
     "check-your-inbox-without-code": lambda frame: pages.check_your_inbox(frame, WITHOUT_CODE),
-    "confirm": lambda frame: pages.confirm(frame, "/subscriptions/confirm?token=t"),
     "confirm-again": lambda frame: pages.confirm(
         frame, "/subscriptions/confirm?token=t&again=1", asks_again=True
     ),
     "confirmed": lambda frame: pages.confirmed(frame, sign_up_url="/"),
-    "unsubscribe": lambda frame: pages.unsubscribe(frame, "/subscriptions/unsubscribe?token=t"),
     "unsubscribed": lambda frame: pages.unsubscribed(frame, sign_up_url="/"),
-    "subscription": lambda frame: pages.manage(frame, _managing(is_fresh=True)),
-    "subscription-old-link": lambda frame: pages.manage(frame, _managing(is_fresh=False)),
-    "subscription-refused": lambda frame: pages.manage(frame, NOT_MOVED),
-    "subscription-link": lambda frame: pages.manage_link(frame, "/subscription/link"),
-    "subscription-link-mailed": lambda frame: pages.subscription_received(frame, "link"),
-    "subscription-erase": lambda frame: pages.ask_to_erase(
-        frame, "/subscription?token=t", back_url="/subscription?token=t"
+    "subscription-refused": _not_moved,
+    "subscription-renamed": lambda frame: pages.subscription_received(
+        frame, "name", back_url="/subscription?token=t"
     ),
     "subscription-changed": lambda frame: pages.subscription_received(
         frame, "address", back_url="/subscription?token=t"
     ),
-    "new-address": lambda frame: pages.new_address(frame, "/subscription/address?token=t"),
+    "subscription-exported": lambda frame: pages.subscription_received(
+        frame, "export", back_url="/subscription?token=t"
+    ),
+    "subscription-left": lambda frame: pages.subscription_received(frame, "leave"),
+    "subscription-erased": lambda frame: pages.subscription_received(frame, "erase"),
+    "subscription-link-refused": _link_refused,
+    "subscription-link-mailed": lambda frame: pages.subscription_received(frame, "link"),
+    "new-address-confirmed": lambda frame: pages.subscription_received(frame, "moved"),
+}
+# The same for everybody, in the newsletter's language.
+PUBLIC: dict[str, Shown] = {
     "archive": lambda frame: pages.archive(
         frame,
         "https://news.example.com/archive",
@@ -160,7 +196,31 @@ PAGES: dict[str, Callable[[Frame], str]] = {
             update={"html": f"<h1>{NEWEST[1].title}</h1>{ISSUE.html}"}
         ),
     ),
-    "error": lambda frame: pages.error(
-        frame, 410, "this link has expired", "links work for seven days.", sign_up_url="/"
+}
+OPENED: dict[str, Shown] = {
+    "sign-up": lambda frame: pages.sign_up(frame, WITH_A_VOICE),
+    "sign-up-plain": lambda frame: pages.sign_up(frame, SignUpForm("/subscriptions")),
+    "form": lambda frame: pages.bare_form(frame, SignUpForm("/subscriptions")),
+    "confirm": lambda frame: pages.confirm(frame, "/subscriptions/confirm?token=t"),
+    "confirm-itself": lambda frame: pages.confirm(
+        frame, "/subscriptions/confirm?token=t", submits_itself=True
     ),
+    "unsubscribe": lambda frame: pages.unsubscribe(frame, "/subscriptions/unsubscribe?token=t"),
+    "subscription": lambda frame: pages.manage(frame, _managing(is_fresh=True)),
+    "subscription-old-link": lambda frame: pages.manage(frame, _managing(is_fresh=False)),
+    "subscription-link": lambda frame: pages.manage_link(frame, "/subscription/link"),
+    "subscription-erase": lambda frame: pages.ask_to_erase(
+        frame, "/subscription?token=t", back_url="/subscription?token=t"
+    ),
+    "new-address": lambda frame: pages.new_address(frame, "/subscription/address?token=t"),
+    "error": _error,
+}
+
+
+def _without_choices(shown: Shown) -> Shown:
+    return lambda frame: shown(frame._replace(choices={}))
+
+
+PAGES: dict[str, Shown] = OPENED | {
+    name: _without_choices(shown) for name, shown in (ANSWERS | PUBLIC).items()
 }

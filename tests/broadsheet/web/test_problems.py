@@ -55,6 +55,8 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.JsonExpected(), 415, "json-expected", "send application/json"),
     (errors.IdempotencyKeyReused(), 422, "idempotency-key-reused", "for another request"),
     (errors.IssueStarted("finished"), 409, "issue-started", "finished: it can't be rescheduled"),
+    (errors.SpentTestMails(50, "2026-12-01T00:00:00Z", 60), 429, "test-mails-spent", "50"),
+    (errors.UnknownTestMail(2, 1), 502, "test-mail-unknown", "address 2"),
     (errors.IssueIsDraft(), 409, "issue-is-draft", "only be edited, published or deleted"),
     (errors.DependencyUnavailable("canary"), 503, "dependency-unavailable", "try again"),
     (errors.DatabaseUnavailable("canary"), 503, "database-unavailable", "try again"),

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.subscribers import SubscriberId
+    from broadsheet.domain.tags import OfferedTags
 
 type Record = dict[str, Any]
 
 _PROFILE = """
     SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
            confirmed_at, unsubscribed_at, bounced_at, complained_at, address_issued_at,
-           name_changed_at, language_changed_at, due_mail::text, due_mail_since, due_welcome
+           name_changed_at, language_changed_at, tags, tags_changed_at, due_mail::text,
+           due_mail_since, due_welcome
     FROM subscribers
     WHERE id = %(id)s
 """
@@ -131,8 +133,24 @@ _DELETIONS: tuple[LiteralString, ...] = (
 )
 
 
-def delete_before(connection: Connection, subscriber_id: SubscriberId, before: datetime) -> None:
-    """Delete what is older than a time about somebody who has come back since."""
+def delete_before(
+    connection: Connection, subscriber_id: SubscriberId, before: datetime, offered: OfferedTags
+) -> None:
+    """Delete what is older than a time about somebody who has come back since.
+
+    ``offered``: the tags that they may have chosen since; the others were given to them before.
+    """
+    connection.execute(
+        """
+        UPDATE subscribers
+        SET tags = ARRAY(
+            SELECT tag FROM unnest(tags) AS tag
+            WHERE tag = ANY (%(offered)s) AND tags_changed_at > %(before)s
+        )
+        WHERE id = %(id)s
+        """,
+        {"id": subscriber_id.root, "before": before, "offered": offered.names},
+    )
     for statement in (
         """
         DELETE FROM suspicious_sign_ups

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self
 
 from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row
+from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
 from broadsheet.domain.subscribers import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from broadsheet.domain.ses_events import BounceOrComplaint
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+    from broadsheet.domain.tags import OfferedTags, Tags
 
 COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
@@ -42,8 +44,8 @@ def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: dateti
     """Insert a pending subscriber; change nothing when the address is known."""
     connection.execute(
         """
-        INSERT INTO subscribers (id, email, name, language, signed_up_at)
-        VALUES (%(id)s, %(email)s, %(name)s, %(language)s, %(signed_up_at)s)
+        INSERT INTO subscribers (id, email, name, language, tags, signed_up_at)
+        VALUES (%(id)s, %(email)s, %(name)s, %(language)s, %(tags)s, %(signed_up_at)s)
         ON CONFLICT (email) DO NOTHING
         """,
         {
@@ -51,6 +53,7 @@ def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: dateti
             "email": str(sign_up.email),
             "name": _text(sign_up.name),
             "language": sign_up.language,
+            "tags": _texts(sign_up.tags),
             "signed_up_at": signed_up_at,
         },
     )
@@ -136,17 +139,20 @@ def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> d
     ordered = sorted(requests, key=lambda request: str(request.email))
     connection.execute(
         """
-        INSERT INTO subscribers (id, email, name, language, signed_up_at)
-        SELECT gen_random_uuid(), email, name, language, signed_up_at
+        INSERT INTO subscribers (id, email, name, language, tags, signed_up_at)
+        SELECT gen_random_uuid(), email, name, language,
+               ARRAY(SELECT jsonb_array_elements_text(tags)), signed_up_at
         FROM unnest(
-            %(emails)s::text[], %(names)s::text[], %(languages)s::text[], %(times)s::timestamptz[]
-        ) AS sign_up (email, name, language, signed_up_at)
+            %(emails)s::text[], %(names)s::text[], %(languages)s::text[], %(tags)s::jsonb[],
+            %(times)s::timestamptz[]
+        ) AS sign_up (email, name, language, tags, signed_up_at)
         ON CONFLICT (email) DO NOTHING
         """,
         {
             "emails": [str(request.email) for request in ordered],
             "names": [_text(request.name) for request in ordered],
             "languages": [request.language for request in ordered],
+            "tags": [Jsonb(_texts(request.tags)) for request in ordered],
             "times": [request.received_at for request in ordered],
         },
     )
@@ -285,11 +291,14 @@ def merge_confirmation(
 
 
 def update_profile(
-    connection: Connection, subscriber_id: SubscriberId, token: ConfirmationToken
+    connection: Connection,
+    subscriber_id: SubscriberId,
+    token: ConfirmationToken,
+    offered: OfferedTags,
 ) -> None:
     """Store what the subscriber confirmed of themselves, but for what they changed since.
 
-    Without a name, the former one stays.
+    Without a name, the former one stays; without a choice of tags, all of these.
     """
     connection.execute(
         """
@@ -309,6 +318,8 @@ def update_profile(
             "issued_at": token.issued_at,
         },
     )
+    if token.tags is not None:
+        choose_tags(connection, subscriber_id, token.tags, offered, token.issued_at)
 
 
 def change_name(
@@ -340,6 +351,38 @@ def change_language(
           )
         """,
         {"id": subscriber_id.root, "language": language, "at": at},
+    )
+
+
+def choose_tags(
+    connection: Connection,
+    subscriber_id: SubscriberId,
+    chosen: Tags,
+    offered: OfferedTags,
+    at: datetime,
+) -> None:
+    """Store which of the offered tags a reader has, unless their tags were changed later.
+
+    All tags that are not offered stay.
+    """
+    connection.execute(
+        """
+        UPDATE subscribers
+        SET tags = ARRAY(
+                SELECT former FROM unnest(tags) AS former WHERE former <> ALL (%(offered)s)
+                UNION
+                SELECT unnest(%(chosen)s::text[])
+                ORDER BY 1
+            ),
+            tags_changed_at = %(at)s
+        WHERE id = %(id)s AND (tags_changed_at IS NULL OR tags_changed_at < %(at)s)
+        """,
+        {
+            "id": subscriber_id.root,
+            "chosen": _texts(chosen),
+            "offered": offered.names,
+            "at": at,
+        },
     )
 
 
@@ -375,6 +418,10 @@ def move(
 
 def _text(name: SubscriberName | None) -> str | None:
     return None if name is None else str(name)
+
+
+def _texts(tags: Tags | None) -> list[str]:
+    return [str(tag) for tag in tags or ()]
 
 
 def merge_unsubscribe(

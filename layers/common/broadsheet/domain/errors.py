@@ -87,6 +87,22 @@ class InvalidLimit(InvalidRequest):
 
 
 @dataclass(eq=False)
+class InvalidQuery(InvalidRequest):
+    """What is looked for is longer than ``most`` characters, or can't be in any text."""
+
+    code = "invalid-query"
+    most: int
+
+
+@dataclass(eq=False)
+class InvalidStatus(InvalidRequest):
+    """No subscriber can have this status; ``known`` lists them."""
+
+    code = "invalid-status"
+    known: str
+
+
+@dataclass(eq=False)
 class InvalidCursor(InvalidRequest):
     """The query parameter that says where a page begins is not one of ours."""
 

@@ -26,6 +26,7 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberName,
 )
+from broadsheet.domain.tags import Tags
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import is_blank
 
@@ -57,6 +58,7 @@ def _none_if_blank(name: object) -> object:
 class SignUp(BaseModel):
     """What a reader gives of themselves: all that a new subscriber is made from.
 
+    ``tags``: those chosen of the tags that were offered; None if none were.
     A new field has a default: messages on the queue and links in mails may be older than it.
     """
 
@@ -65,6 +67,7 @@ class SignUp(BaseModel):
     email: EmailAddress
     name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)] = None
     language: Language = "en"
+    tags: Tags | None = None
 
 
 class ConfirmationToken(SignUp):
@@ -256,6 +259,14 @@ class ChangeLanguageRequest(_Request):
     language: Language
 
 
+class ChangeTagsRequest(_Request):
+    """A reader wants these of the tags that the newsletter offers, and none of the others."""
+
+    kind: Literal["change_tags"] = "change_tags"
+    token: ManageToken
+    tags: Tags
+
+
 class ChangeAddressRequest(_Request):
     """A reader wants their mail at another address, which has to confirm it."""
 
@@ -289,6 +300,7 @@ type ManagingRequest = (
     ManageLinkRequest
     | ChangeNameRequest
     | ChangeLanguageRequest
+    | ChangeTagsRequest
     | ChangeAddressRequest
     | ConfirmAddressRequest
     | ExportRequest

@@ -10,14 +10,19 @@ from broadsheet.domain import errors
 from broadsheet.domain.errors import InvalidField, InvalidFields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-_LARGEST_FORM = 20  # fields; ours has two
+_LARGEST_FORM = 20  # fields; ours has fewer, one for each chosen tag
+_CHOICES = "tags"  # the one name that a form may send several times
 _CODES = {  # by pydantic's type of an error
     "missing": "missing-field",
     "string_type": "not-text",
     "bool_type": "not-a-truth-value",
+    "list_type": "not-a-list",
+    "tuple_type": "not-a-list",
     "extra_forbidden": "unknown-field",
     "model_type": "not-an-object",
     "model_attributes_type": "not-an-object",
@@ -37,14 +42,24 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def form(body: bytes) -> dict[str, Any]:
-    """Return the fields of ``application/x-www-form-urlencoded``. Raises ``InvalidRequest``."""
+    """Return the fields of ``application/x-www-form-urlencoded``. Raises ``InvalidRequest``.
+
+    ``tags`` is a list, without the empty one by which a form says that it asks for tags.
+    """
     try:
         fields = parse_qsl(
             body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_LARGEST_FORM
         )
     except ValueError:
         raise errors.InvalidForm from None
-    return _checked(dict(fields))
+    chosen = [value for name, value in fields if name == _CHOICES and value]
+    return _checked({name: chosen if name == _CHOICES else value for name, value in fields})
+
+
+def chosen(fields: Mapping[str, Any]) -> list[str]:
+    """Return the tags that a form shows as chosen when it is shown again."""
+    tags = fields.get(_CHOICES)
+    return [str(tag) for tag in tags] if isinstance(tags, list) else []
 
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:

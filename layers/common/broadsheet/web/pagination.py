@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from broadsheet.domain.errors import InvalidCursor, InvalidLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import TypeAdapter
 
@@ -55,10 +55,12 @@ class Listing[Place]:
         except ValueError:  # what pydantic and base64 raise are both
             raise InvalidCursor(self.cursor) from None
 
-    def link(self, request: Request, path: str, last: Place) -> str:
-        """Return the link to the page after the row at ``last``."""
+    def link(
+        self, request: Request, path: str, last: Place, kept: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the link to the page after the row at ``last``; ``kept``: more of its query."""
         cursor = base64.urlsafe_b64encode(self.place.dump_json(last)).decode().rstrip("=")
-        query = urlencode({"limit": self.limit(request), self.cursor: cursor})
+        query = urlencode({**(kept or {}), "limit": self.limit(request), self.cursor: cursor})
         return request.link(f"{path}?{query}")
 
 

@@ -35,6 +35,7 @@ ROLES = {
     "POST /issues/{id}/correct": Role.PUBLISH,
     "GET /welcome": Role.WRITE,
     "PUT /welcome": Role.PUBLISH,  # readers get it
+    "GET /subscribers": Role.MANAGE,
 }
 
 

@@ -37,6 +37,8 @@ READERS = {
     "disposable-address": translatable(
         "This address works for a short time only: please give one that you keep."
     ),
+    "tag-not-offered": translatable("Please choose among these: {offered}."),
+    "no-tags-offered": translatable("There is nothing to choose any more: please leave it out."),
     "address-needed": translatable("An email address is needed."),
     "address-too-long": translatable("An email address has at most {most} characters."),
     "address-not-ascii": translatable(
@@ -131,6 +133,8 @@ AUTHORS = {
     "invalid-json": "the body is not valid JSON",
     "no-json-object": "the body must be a JSON object",
     "invalid-limit": "limit must be a number from 1 to {largest}",
+    "invalid-query": "query must be text of at most {most} characters",
+    "invalid-status": "status must be one of {known}",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
         "an Idempotency-Key header is needed, a new one for each issue: "
@@ -148,6 +152,7 @@ AUTHORS = {
     "missing-content": "give markdown, or content with html",
     "unknown-field": "there is no such field",
     "not-a-truth-value": "this must be true or false",
+    "not-a-list": "this must be a JSON list",
     "not-an-object": "this must be a JSON object",
     "not-a-time": "give a time with its zone, as in 2026-12-01T08:00:00Z",
     "not-a-language": "name a language by its tag, as in de or pt-BR",

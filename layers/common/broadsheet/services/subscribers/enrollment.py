@@ -140,7 +140,7 @@ def _merge(
         )
         is_newest = _is_newer(token.issued_at, before.confirmation_issued_at)
         if is_newest:
-            subscribers_table.update_profile(connection, before.id, token)
+            subscribers_table.update_profile(connection, before.id, token, settings.offered_tags())
             consents_table.append(connection, before.id, "confirmed", request)
         due = welcoming.owe(connection, before)
     return before, status, is_newest, due

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.services.subscribers import departing
 from broadsheet.telemetry import logger
@@ -28,7 +29,7 @@ def erase(connection: Connection, request: EraseRequest) -> None:
         departing.depart(connection, subscriber.email, at, "erased")
         came_back = subscriber.confirmation_issued_at
         if came_back is not None and came_back > at:
-            personal_data.delete_before(connection, subscriber_id, at)
+            personal_data.delete_before(connection, subscriber_id, at, settings.offered_tags())
         else:
             personal_data.delete(connection, subscriber_id)
     logger.info("subscriber erased", subscriber_id=str(subscriber_id))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from broadsheet import settings
 from broadsheet.database import subscribers_table
 from broadsheet.domain.requests import (
     ChangeAddressRequest,
     ChangeLanguageRequest,
     ChangeNameRequest,
+    ChangeTagsRequest,
     ConfirmAddressRequest,
     EraseRequest,
     ExportRequest,
@@ -31,6 +33,8 @@ def apply(connection: Connection, request: ManagingRequest) -> None:
             change_name(connection, request)
         case ChangeLanguageRequest():
             change_language(connection, request)
+        case ChangeTagsRequest():
+            change_tags(connection, request)
         case ChangeAddressRequest():
             address_change.ask(connection, request)
         case ConfirmAddressRequest():
@@ -57,3 +61,12 @@ def change_language(connection: Connection, request: ChangeLanguageRequest) -> N
         connection, subscriber_id, request.language, request.received_at
     )
     logger.info("language changed", subscriber_id=str(subscriber_id))
+
+
+def change_tags(connection: Connection, request: ChangeTagsRequest) -> None:
+    """Store which of the offered tags a reader has; the newest request counts."""
+    subscriber_id = request.token.subscriber_id
+    subscribers_table.choose_tags(
+        connection, subscriber_id, request.tags, settings.offered_tags(), request.received_at
+    )
+    logger.info("tags changed", subscriber_id=str(subscriber_id))

@@ -6,7 +6,7 @@ A page loads nothing else but its icon: the stylesheet is inside, no page needs 
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+    from broadsheet.domain.tags import OfferedTag, Tag
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -88,9 +89,9 @@ class SignUpForm(NamedTuple):
     """What the sign-up's page and its bare form show.
 
     ``action``: where the form posts to. ``address``: the page's own, in full. ``proof``: the
-    form's token. When a form was refused, ``typed`` is what was typed into each of ``FIELDS``, and
-    ``errors`` has a message for each wrong one. A message under any other key is shown above the
-    fields.
+    form's token. ``offered``: the tags to choose from. When a form was refused, ``typed`` is what
+    was typed into each of ``FIELDS``, ``chosen`` the tags, and ``errors`` has a message for each
+    wrong field. A message under any other key is shown above the fields.
     """
 
     action: str
@@ -99,6 +100,8 @@ class SignUpForm(NamedTuple):
     asks_for_name: bool = False
     proof: str = ""
     newest: "Sequence[ArchivedIssue]" = ()
+    offered: "Sequence[OfferedTag]" = ()
+    chosen: Collection[str] = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
 
@@ -171,7 +174,8 @@ class WaitingSignUp(NamedTuple):
 
     ``typed``: what was typed into the form, and its new token: it signs up again. ``state``: the
     signed state of the code's form; empty when there is no key to sign with, and so no form.
-    ``code`` and ``wrong``: what was typed there, and what is wrong with it.
+    ``code`` and ``wrong``: what was typed there, and what is wrong with it. ``tags``: those chosen
+    in the form; None if it offered none.
     """
 
     typed: Mapping[str, str]
@@ -179,6 +183,7 @@ class WaitingSignUp(NamedTuple):
     state: str = ""
     code: str = ""
     wrong: str = ""
+    tags: Sequence["Tag"] | None = None
 
 
 def check_your_inbox(frame: Frame, waiting: WaitingSignUp) -> str:
@@ -221,14 +226,17 @@ class ManageForm(NamedTuple):
     """What the page shows where a reader manages their subscription.
 
     ``action``: where its forms post to. ``is_fresh``: whether the link was mailed on request
-    lately, so that it may also move and erase. When a form was refused, ``typed`` is what was typed
-    into each field, and ``errors`` has a message for each wrong one.
+    lately, so that it may also move and erase. ``offered``: the tags to choose from. When a form
+    was refused, ``typed`` is what was typed into each field, ``chosen`` the tags, and ``errors``
+    has a message for each wrong one.
     """
 
     action: str
     erase_url: str
     is_fresh: bool
     languages: Sequence[Language]
+    offered: "Sequence[OfferedTag]" = ()
+    chosen: Collection[str] = ()
     typed: Mapping[str, str] = MappingProxyType({})
     errors: Mapping[str, str] = MappingProxyType({})
 
