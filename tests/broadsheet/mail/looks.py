@@ -71,7 +71,7 @@ def shown(browser: Browser, mail: str, look: Look, width: int) -> Iterator[Page]
     if look is Look.INVERTED:
         mail = HEAD_STYLES.sub("", mail)
     with page_of(browser, "", width=width, dark=look in {Look.DARK, Look.INVERTED}) as page:
-        page.route("**", lambda route: _answer(route, loads=look is not Look.NO_PICTURES))
+        page.route("**", lambda route: answer(route, loads=look is not Look.NO_PICTURES))
         if look is Look.INVERTED:
             session = page.context.new_cdp_session(page)
             session.send("Emulation.setAutoDarkModeOverride", {"enabled": True})
@@ -90,7 +90,8 @@ ENLARGE = """
 """
 
 
-def _answer(route: Route, *, loads: bool) -> None:
+def answer(route: Route, *, loads: bool = True) -> None:
+    """Answer what a mail asks for: with a drawing as large as a picture's name says."""
     picture = PICTURES.fullmatch(route.request.url)
     if picture and loads:
         width, height = map(int, picture.groups())
