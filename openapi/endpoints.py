@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain import errors
 from broadsheet.domain.issues import (
+    ArchiveRequest,
     CorrectionRequest,
-    IssueDraft,
+    EditRequest,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
@@ -369,11 +370,11 @@ AUTHORS: dict[str, Endpoint] = {
     "PUT /issues/{id}": Endpoint(
         "Replace the text of a draft, a scheduled or a paused issue",
         {OK: Answered("The issue, one version on.", answers.EditedIssue, headers=("ETag",))},
-        takes=IssueDraft,
+        takes=EditRequest,
         parameters=(IF_MATCH,),
         errors=(
             *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
-            *(errors.IssueNotEditable, errors.IssueSending),
+            *(errors.IssueNotEditable, errors.IssueSending, errors.CarefulStartFixed),
         ),
         example=_TEXT,
         role_note=" for a draft, else `publish`",
@@ -423,6 +424,12 @@ AUTHORS: dict[str, Endpoint] = {
         errors=(errors.IssueStarted, errors.IssueIsDraft),
         takes=RescheduleRequest,
         example=_LATER,
+    ),
+    "POST /issues/{id}/archive": _action(
+        "Put a finished issue into the public archive, or take it out",
+        errors.IssueNotFinished,
+        takes=ArchiveRequest,
+        example={"archive": False},
     ),
     "POST /issues/{id}/correct": Endpoint(
         "Correct an issue: mail exactly those who got an older version",

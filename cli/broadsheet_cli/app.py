@@ -41,7 +41,7 @@ for command in (
     *(session.login, writing.new, writing.preview, writing.check, sending.ask),
     *(sending.publish, sending.schedule, sending.edit, sending.correct),
     *(following.status, following.issues, following.pause, following.resume),
-    *(following.cancel, following.retry, writing.images, session.logout),
+    *(following.cancel, following.retry, following.archive, writing.images, session.logout),
 ):
     app.command()(command)
 app.command("test")(writing.send_test)

@@ -62,6 +62,8 @@ class IssueFile:
             **({"slug": self.slug} if self.slug else {}),
             **({"preheader": self.preheader} if self.preheader else {}),
             **({} if self.archive is None else {"archive": self.archive}),
+            # `careful: false` takes an earlier one back.
+            **({} if self.careful is None else {"careful": self.careful or None}),
         }
 
     def place(self, where: str | None) -> str:

@@ -74,8 +74,7 @@ def draft(newsletter: Newsletter, ready: Ready, accepted: Sequence[str] = ()) ->
     Raises ``Changed`` if the newsletter has an issue of this file that this folder doesn't know,
     or another text of it.
     """
-    careful = {} if ready.file.careful is None else {"careful": ready.file.careful}
-    issue = _make(newsletter, ready, {"draft": True, **careful})
+    issue = _make(newsletter, ready, {"draft": True})
     known = records.read(ready.file.path, newsletter.address)
     # Another version than the recorded one has a text that nobody was asked about here.
     is_known = issue.version == known.version

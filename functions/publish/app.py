@@ -21,7 +21,9 @@ from broadsheet.domain.errors import (
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
     MAX_IDEMPOTENCY_KEY_CHARACTERS,
+    ArchiveRequest,
     CorrectionRequest,
+    EditRequest,
     ExpectedVersion,
     IdempotencyKey,
     Issue,
@@ -142,7 +144,7 @@ def edit(request: Request) -> Response:
     if "if-match" not in request.headers:
         raise IfMatchNeeded
     expected = ExpectedVersion.parse(request.headers["if-match"])
-    draft = request.document(IssueDraft, LARGEST_BODY)
+    draft = request.document(EditRequest, LARGEST_BODY)
     editor = editing.Editor(AuthorName(request.author), request.role)
     issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
@@ -235,6 +237,17 @@ def retry(request: Request) -> Response:
     return _act(
         request,
         lambda connection, issue_id: lifecycle.retry(connection, issue_id, request.correlation_id),
+    )
+
+
+def set_archive(request: Request) -> Response:
+    """Put a finished issue into the public archive, or take it out."""
+    wanted = request.document(ArchiveRequest, LARGEST_BODY)
+    return _act(
+        request,
+        lambda connection, issue_id: lifecycle.set_archive(
+            connection, issue_id, request.correlation_id, archive=wanted.archive
+        ),
     )
 
 
@@ -360,6 +373,7 @@ handler = router(
         "POST /issues/{id}/cancel": cancel,
         "POST /issues/{id}/retry": retry,
         "POST /issues/{id}/schedule": reschedule,
+        "POST /issues/{id}/archive": set_archive,
         "POST /issues/{id}/correct": correct,
         "GET /welcome": show_welcome,
         "PUT /welcome": replace_welcome,

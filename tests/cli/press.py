@@ -261,12 +261,15 @@ class Press(Interruptible):
             "pause": ({"scheduled", "sending", "paused"}, "paused"),
             "resume": ({"paused", "scheduled", "sending"}, "sending"),
             "retry": ({"finished"}, "sending"),
+            "archive": ({"finished"}, "finished"),
         }[name]
         if issue.status not in needed:
             raise Problem(HTTPStatus.CONFLICT, "wrong-state", f"it is {issue.status}")
         issue.status = becomes
         if "publish_at" in document:
             issue.publish_at = datetime.fromisoformat(document["publish_at"])
+        if "archive" in document:
+            issue.request["archive"] = document["archive"]
 
     def _send_what_is_due(self) -> None:
         for issue in self.issues.values():

@@ -17,7 +17,8 @@ from tests.cli.press import Press
 
 COMMANDS = (
     *("login", "logout", "new", "preview", "check", "ask", "test", "publish", "schedule", "edit"),
-    *("status", "pause", "resume", "cancel", "retry", "correct", "issues", "images"),
+    *("status", "pause", "resume", "cancel", "retry", "archive", "correct", "issues"),
+    "images",
 )
 
 

@@ -241,6 +241,42 @@ def test_an_edit_brings_the_files_text_into_its_issue(press: Press, november: Pa
     assert "has changed" not in run("publish", "november.md", "--yes").stderr
 
 
+def test_an_edit_brings_a_careful_start_into_an_issue_and_takes_it_back(
+    press: Press, november: Path
+) -> None:
+    ran("edit", "november.md")
+    kept = []
+    for line in ("careful: {sample: 0.1, hold: PT1H}", "careful: false"):
+        november.write_text(ISSUE.replace("slug:", f"{line}\nslug:"))
+        ran("edit", "november.md")
+        kept.append((press.only.version, press.only.request["careful"]))
+
+    assert kept == [(2, {"sample": 0.1, "hold": "PT1H"}), (3, None)]
+
+
+def test_a_correction_has_no_careful_start(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    press.publish_everything()
+    corrected = november.with_name("corrected.md")
+    corrected.write_text(ISSUE.replace("slug: november", "careful: {sample: 0.1, hold: PT1H}"))
+
+    status, said = failed("correct", "november.md", "corrected.md", "--yes")
+
+    assert status == 1
+    assert "a correction has no careful start" in said
+    assert len(press.issues) == 1
+
+
+def test_a_finished_issue_leaves_the_archive_and_comes_back(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    assert failed("archive", "november.md", "--remove")[0] == 1
+    press.publish_everything()
+
+    assert documented("archive", "november.md", "--remove")["archive"] is False
+    assert documented("archive", "november.md")["archive"] is True
+    assert press.only.status == "finished"
+
+
 def test_an_edit_of_an_unchanged_file_makes_no_version(press: Press, november: Path) -> None:
     ran("edit", "november.md")
 

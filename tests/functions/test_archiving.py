@@ -18,7 +18,7 @@ from broadsheet.domain.archive import ArchivePage
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueId
 from broadsheet.storage import archive, bucket
-from tests.cloud import Cloud
+from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import act_on, clocks, edit, publish_issue, send, show, tick
 
 
@@ -44,10 +44,11 @@ def page(issue_id: str) -> ArchivePage | None:
     return archive.find_page(IssueId(UUID(issue_id)))
 
 
-def break_s3(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise DependencyUnavailable("S3 is away")
+def fail(*_: object) -> None:
+    raise DependencyUnavailable("it is away")
 
+
+def break_s3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket, "put", fail)
     monkeypatch.setattr(bucket, "delete", fail)
 
@@ -164,6 +165,53 @@ def test_an_issue_leaves_the_archive(cloud: Cloud, remove: Callable[[str], objec
 
     assert stored() == {"archive/index.json": {"issues": []}}
     assert clocks() == []
+
+
+def test_a_finished_issue_leaves_the_archive_and_comes_back(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue(title="November", markdown="Leaves.")
+    send(cloud, issue_id)
+    assert (listed(), clocks()) == (["november"], [])
+
+    gone = json_of(act_on(issue_id, "archive", archive=False))
+    assert clocks() == [issue_id]
+    tick(issue_id)
+    removed = stored(), clocks()
+    back = json_of(act_on(issue_id, "archive", archive=True))
+    tick(issue_id)
+
+    assert (gone["status"], gone["archive_url"]) == ("finished", None)
+    assert removed == ({"archive/index.json": {"issues": []}}, [])
+    assert back["archive_url"] == "https://news.page.example/archive/november"
+    assert (listed(), clocks()) == (["november"], [])
+    assert len(cloud.ses.mails()) == 1
+
+
+def test_the_archive_of_a_finished_issue_changes_once_and_only_with_its_clock(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(issue_clock, "start", fail)
+        assert act_on(issue_id, "archive", archive=False)["statusCode"] == 503
+    assert show(issue_id)["archive"] is True
+
+    for _ in range(2):
+        assert act_on(issue_id, "archive", archive=False)["statusCode"] == 202
+    tick(issue_id)
+    assert act_on(issue_id, "archive", archive=False)["statusCode"] == 202
+
+    assert (listed(), clocks()) == ([], [])
+
+
+@pytest.mark.parametrize("archive", [None, "no", 0])
+def test_what_is_no_answer_about_the_archive_is_refused(cloud: Cloud, archive: object) -> None:
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+
+    assert problem_in(act_on(issue_id, "archive", archive=archive))["code"] == "invalid-fields"
+    assert listed() == ["number-one"]
 
 
 def test_an_issue_that_is_canceled_before_it_begins_never_was_in_the_archive(cloud: Cloud) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from tests.cloud import Cloud, json_of, problem_in
-from tests.functions.issues import MARKDOWN, act_on, content, edit, publish_issue, send, show
+from tests.functions.issues import (
+    MARKDOWN,
+    act_on,
+    content,
+    edit,
+    publish_issue,
+    send,
+    show,
+    tick,
+)
 
 UNKNOWN = "0b9e1a5e-0000-4000-8000-000000000000"
 HTML = {"html": "<p>Coffee</p>"}
@@ -95,6 +104,38 @@ def test_an_edit_leaves_slug_and_archive_unless_it_names_them(cloud: Cloud, draf
 
     assert (kept["slug"], kept["archive"]) == ("tea", False)
     assert (changed["slug"], changed["archive"]) == ("coffee", True)
+
+
+CAREFUL = {"sample": 0.1, "hold": "PT2H"}
+
+
+@pytest.mark.parametrize("story", ["draft", "scheduled"])
+def test_an_edit_changes_how_an_issue_starts_until_it_has(
+    request: pytest.FixtureRequest, story: str
+) -> None:
+    issue_id = request.getfixturevalue(story)
+
+    begun = [json_of(edit(issue_id, careful=CAREFUL)), json_of(edit(issue_id, title="Number two"))]
+    ended = json_of(edit(issue_id, careful=None))
+
+    assert [(each["careful"]["sample"], each["careful"]["hold"]) for each in begun] == [
+        (0.1, "PT2H")
+    ] * 2
+    assert ended["careful"] is None
+
+
+def test_how_an_issue_has_started_can_t_be_changed(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue(careful=CAREFUL)
+    tick(issue_id)
+    act_on(issue_id, "pause")
+    before = show(issue_id)
+
+    refused = [edit(issue_id, careful=careful) for careful in (None, CAREFUL | {"sample": 0.5})]
+
+    assert [problem_in(each)["code"] for each in refused] == ["careful-start-fixed"] * 2
+    assert show(issue_id) == before
+    assert json_of(edit(issue_id, careful=CAREFUL))["version"] == before["version"] + 1
 
 
 @pytest.mark.parametrize("html", [HTML | {"text": "Coffee"}, HTML], ids=["text", "no text"])

@@ -1,8 +1,9 @@
 """Many sign-ups at once: applied as a set, mailed at SES's rate, each as if it came alone."""
 
+import re
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any
 
@@ -10,10 +11,13 @@ import psycopg
 import pytest
 
 from broadsheet import signed_tokens
+from broadsheet.database import sign_ups_table
+from broadsheet.database.connection import Connection
 from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest
 from broadsheet.domain.subscribers import EmailAddress, SourceAddress, SubscriberName
 from broadsheet.mail.ses import sending
 from functions.enroll.app import handler
+from ses_server import Mail
 from tests.cloud import ORIGIN, Cloud, at, context, sqs_event, token_in
 from tests.conftest import forget_what_was_read
 
@@ -247,3 +251,108 @@ def test_a_sign_up_after_leaving_in_the_same_set_asks_to_confirm_again(cloud: Cl
 
     (mail,) = cloud.mails_to("ursula@example.com")
     assert "confirm" in mail.subject
+
+
+def of_one_address(number: int) -> list[SubscribeRequest]:
+    """Return sign-ups of one address, a minute apart."""
+    (first, *others) = sign_ups(number)
+    return [
+        first.model_copy(update={"id": each.id, "received_at": at(minute)})
+        for minute, each in enumerate([first, *others])
+    ]
+
+
+def code_in(mail: Mail) -> str:
+    (code,) = re.findall(r"(?m)^\d{8}$", mail.text or "")
+    return str(code)
+
+
+def test_a_sign_up_that_comes_again_does_not_take_the_mail_of_another(cloud: Cloud) -> None:
+    first, second = of_one_address(2)
+    enroll(first)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
+    assert enroll(second) == ["m0"]
+
+    assert enroll(first) == []  # as SQS may deliver it twice
+
+    assert len(cloud.ses.mails()) == 1
+    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_at IS NOT NULL")
+    assert enroll(second) == []
+    codes = [code_in(mail) for mail in cloud.ses.mails()]
+    assert codes == [signed_tokens.confirmation_code(each) for each in (first, second)]
+    assert enroll(first, second) == []
+    assert len(cloud.ses.mails()) == 2
+
+
+def test_a_second_sign_up_does_not_take_the_mail_of_a_first_that_waits(cloud: Cloud) -> None:
+    first, second = of_one_address(2)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
+    assert enroll(first) == ["m0"]
+    assert enroll(second) == ["m0"]
+
+    cloud.rows("UPDATE sign_ups SET mail_at = now()")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+    assert enroll(first) == []
+    assert enroll(second) == []
+
+    codes = [code_in(mail) for mail in cloud.ses.mails()]
+    assert codes == [signed_tokens.confirmation_code(each) for each in (first, second)]
+    assert cloud.rows("SELECT 1 FROM sign_ups WHERE mail_owed") == []
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        "UPDATE subscribers SET confirmed_at = %(t)s, confirmation_issued_at = %(t)s",
+        "UPDATE subscribers SET unsubscribed_at = %(t)s",
+        "UPDATE subscribers SET complained_at = %(t)s",
+    ],
+    ids=["confirmed", "left", "complained"],
+)
+def test_a_mail_that_waits_is_needless_once_its_reader_has_decided(
+    cloud: Cloud, decision: str
+) -> None:
+    (waits,) = sign_ups(1)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
+    assert enroll(waits) == ["m0"]
+
+    cloud.rows(decision, t=at(5))
+    cloud.rows("UPDATE sign_ups SET mail_at = now()")
+    assert enroll(waits) == []
+
+    assert cloud.ses.mails() == []
+    assert cloud.row("SELECT mail_owed FROM sign_ups")["mail_owed"] is False
+
+
+def test_a_set_locks_all_its_budgets_at_once_and_in_one_order(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_ses_take(cloud, 1000)
+    locked: list[set[str]] = []
+    lock = sign_ups_table.lock_budgets
+
+    def noting(connection: Connection, names: Collection[str]) -> None:
+        locked.append(set(names))
+        lock(connection, names)
+
+    monkeypatch.setattr(sign_ups_table, "lock_budgets", noting)
+    one, again = of_one_address(2)
+    elsewhere = Origin(source_address=SourceAddress("198.51.100.9"))
+
+    enroll(one, again.model_copy(update={"origin": elsewhere}))
+
+    assert locked == [{"192.0.2.0", "198.51.100.9", "example.com"}]
+
+
+@pytest.mark.parametrize(("language", "subject"), [("fr", "bestätigen"), ("en", "confirm")])
+def test_who_reads_a_language_without_a_catalogue_is_answered_in_the_newsletter_s(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, language: str, subject: str
+) -> None:
+    monkeypatch.setenv("NEWSLETTER_LANGUAGE", "de")
+    forget_what_was_read()
+    (request,) = sign_ups(1)
+
+    enroll(request.model_copy(update={"language": language}))
+
+    (mail,) = cloud.ses.mails()
+    assert subject in mail.subject

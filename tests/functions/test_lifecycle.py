@@ -27,8 +27,12 @@ from tests.functions.issues import (
     tick,
 )
 
-ACTIONS = ("pause", "resume", "cancel", "retry", "schedule")
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+ACTIONS = ("pause", "resume", "cancel", "retry", "schedule", "archive")
+FIELDS: dict[str, dict[str, Any]] = {
+    "schedule": {"publish_at": LATER},
+    "archive": {"archive": False},
+}
 
 
 def scheduled(cloud: Cloud) -> str:
@@ -79,33 +83,31 @@ def canceled_before_it_began(cloud: Cloud) -> str:
 
 
 type Story = Callable[[Cloud], str]
+ENDED, NOT = ("issue-ended", "issue-ended"), "issue-not-finished"
 
 
 @pytest.mark.parametrize(
     ("story", "effects"),
     [
-        (scheduled, ("paused", "scheduled", "canceled", "issue-not-started", "scheduled")),
+        (scheduled, ("paused", "scheduled", "canceled", "issue-not-started", "scheduled", NOT)),
         (
             paused_before_it_began,
-            ("paused", "scheduled", "canceled", "issue-not-started", "paused"),
+            ("paused", "scheduled", "canceled", "issue-not-started", "paused", NOT),
         ),
-        (sending, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
-        (paused, ("paused", "sending", "canceled", "nobody-failed", "issue-started")),
+        (sending, ("paused", "sending", "canceled", "nobody-failed", "issue-started", NOT)),
+        (paused, ("paused", "sending", "canceled", "nobody-failed", "issue-started", NOT)),
         (
             finished,
-            ("issue-ended", "issue-ended", "issue-finished", "nobody-failed", "issue-started"),
+            (*ENDED, "issue-finished", "nobody-failed", "issue-started", "finished"),
         ),
         (
             finished_with_a_failure,
-            ("issue-ended", "issue-ended", "issue-finished", "sending", "issue-started"),
+            (*ENDED, "issue-finished", "sending", "issue-started", "finished"),
         ),
-        (
-            canceled,
-            ("issue-ended", "issue-ended", "canceled", "issue-canceled", "issue-started"),
-        ),
+        (canceled, (*ENDED, "canceled", "issue-canceled", "issue-started", NOT)),
         (
             canceled_before_it_began,
-            ("issue-ended", "issue-ended", "canceled", "issue-not-started", "issue-started"),
+            (*ENDED, "canceled", "issue-not-started", "issue-started", NOT),
         ),
     ],
 )
@@ -117,7 +119,7 @@ def test_each_action_in_each_state_does_the_same_twice_or_says_why_not(
     for action, effect in zip(ACTIONS, effects, strict=True):
         issue_id = story(cloud)
         before = show(issue_id)
-        fields = {"publish_at": LATER} if action == "schedule" else {}
+        fields = FIELDS.get(action, {})
 
         first, second = act_on(issue_id, action, **fields), act_on(issue_id, action, **fields)
 
@@ -145,7 +147,7 @@ def test_a_refusal_names_the_state_that_the_issue_is_in(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_issue_that_does_not_exist_is_not_found(cloud: Cloud, action: str) -> None:
-    answer = act_on(str(uuid4()), action, publish_at=LATER)
+    answer = act_on(str(uuid4()), action, **FIELDS.get(action, {}))
 
     assert problem_in(answer)["code"] == "issue-not-found"
     assert problem_in(answer)["status"] == 404

@@ -1,6 +1,8 @@
 """What readers ask for on the page of their subscription, applied: repeated, late, out of order."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from email import message_from_bytes
@@ -10,18 +12,21 @@ from typing import Any
 from uuid import UUID
 
 import boto3
+import psycopg
 import pytest
 
 from broadsheet import signed_tokens
 from broadsheet.database import subscribers_table
-from broadsheet.database.connection import Connection
+from broadsheet.database.connection import Connection, session
 from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import (
     AddressToken,
     ChangeAddressRequest,
     ChangeLanguageRequest,
     ChangeNameRequest,
     ConfirmAddressRequest,
+    ConfirmRequest,
     EraseRequest,
     ExportRequest,
     ManageLinkRequest,
@@ -29,11 +34,14 @@ from broadsheet.domain.requests import (
     Origin,
     SignUp,
     SubscriberRequest,
+    UnsubscribeRequest,
+    UnsubscribeToken,
     now,
 )
 from broadsheet.domain.subscribers import (
     EmailAddress,
     SourceAddress,
+    Subscriber,
     SubscriberId,
     SubscriberName,
 )
@@ -45,6 +53,7 @@ from tests.cloud import ORIGIN, SENDER, Cloud, at, context, sqs_event, token_in
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import books_of, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
+from tests.functions.test_feedback import waiting_for_a_lock
 
 URSULA = "ursula@example.com"
 NEW = "ursula@new.example"
@@ -176,7 +185,7 @@ def test_a_reader_who_gets_no_issues_gets_the_link_unless_mail_would_do_harm(clo
     assert enroll(*map(link_wanted, readers), *map(export, readers)) == []
 
     mailed = [len(cloud.mails_to(f"{status}@example.com")) for status in statuses]
-    assert mailed == [1, 2, 0, 0]  # who has not confirmed gets what a mailed link asks for
+    assert mailed == [1, 2, 2, 0]  # who has not confirmed gets what a mailed link asks for
 
 
 def test_an_unknown_address_is_mailed_nothing_and_stored_nowhere(
@@ -445,12 +454,165 @@ def test_a_link_that_was_mailed_to_an_earlier_address_moves_and_erases_nobody(
 ) -> None:
     enroll(moved(ursula, issued_at=at(21)))
 
-    enroll(move(ursula, "thief@example.org"), erase(ursula, at(30), mailed_at=at(10)))
+    stale: list[SubscriberRequest] = [
+        move(ursula, "thief@example.org"),
+        erase(ursula, at(30), mailed_at=at(10)),
+    ]
+    assert enroll(*stale) == []
+    assert enroll(*stale) == []
 
     assert row(cloud, ursula)["email"] == NEW
-    assert cloud.ses.mails() == []
+    links = cloud.mails_to(NEW)  # each wish is answered by what can do it, once
+    assert [mail.to for mail in cloud.ses.mails()] == [NEW, NEW]
+    for mail in links:
+        assert signed_tokens.is_fresh(signed_tokens.read_manage(token_in(mail)))
     enroll(erase(ursula, at(40), mailed_at=at(35)))
     assert cloud.rows("SELECT 1 FROM subscribers") == []
+
+
+def moved_onto(cloud: Cloud, ursula: UUID, status: str = "unsubscribed") -> UUID:
+    """Move a reader to an address that another row had, and return the id of that."""
+    (other,) = cloud.add_confirmed(NEW)
+    set_status(cloud, NEW, status)
+    assert enroll(moved(ursula)) == []
+    return other
+
+
+def test_links_in_mails_to_a_row_that_a_move_replaced_act_for_who_has_the_address_now(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+    other = moved_onto(cloud, ursula)
+    third = "ursula@third.example"
+    (last,) = cloud.add_confirmed(third)
+    set_status(cloud, third, "bounced")
+    assert enroll(moved(last, NEW)) == []  # taken
+    assert enroll(moved(ursula, third, issued_at=at(31), at_=at(35))) == []
+
+    for at_, id_ in ((40, other), (50, last)):
+        cloud.rows("UPDATE subscribers SET unsubscribed_at = NULL")
+        left = UnsubscribeToken(subscriber_id=SubscriberId(id_), issue_id=IssueId(UUID(issue_id)))
+        assert enroll(UnsubscribeRequest(token=left, received_at=at(at_), origin=ORIGIN)) == []
+        assert cloud.status_of(third) == "unsubscribed"
+    enroll(rename(other, "Ursula of Old", at(60)), link_wanted(other))
+
+    assert row(cloud, ursula)["name"] == "Ursula of Old"
+    assert len(cloud.mails_to(third)) == 1
+    assert [each["id"] for each in cloud.rows("SELECT id FROM subscribers")] == [ursula]
+    enroll(erase(ursula, at(70), mailed_at=at(65)))
+    assert cloud.rows("SELECT 1 FROM merged_subscribers") == []
+
+
+def test_a_complaint_about_a_mail_to_a_row_that_a_move_replaced_is_its_successors(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    other = moved_onto(cloud, ursula)
+    issue_id = publish_issue()
+
+    event = ses_event("Complaint", issue=issue_id, subscriber=other, message_id="m")
+    assert tell(event) == []
+
+    assert cloud.status_of(NEW) == "complained"
+
+
+def test_an_unsubscribe_that_waits_for_the_move_of_its_row_is_not_lost(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    (other,) = cloud.add_confirmed(NEW)
+    set_status(cloud, NEW, "unsubscribed")
+    with (
+        psycopg.connect(cloud.database_url) as first,
+        session() as second,
+        second.connected(5) as connection,
+    ):
+        first.execute("SELECT FROM subscribers WHERE id = %s FOR UPDATE", [other])
+        found: list[Subscriber | None] = []
+        waiting = threading.Thread(
+            target=lambda: found.append(
+                subscribers_table.lock_by_id(connection, SubscriberId(other))
+            )
+        )
+        waiting.start()
+        while not waiting_for_a_lock(cloud):
+            time.sleep(0.01)
+        first.execute("INSERT INTO merged_subscribers VALUES (%s, %s, now())", [other, ursula])
+        first.execute("DELETE FROM subscribers WHERE id = %s", [other])
+        first.commit()
+        waiting.join()
+
+    assert [each.id.root if each else None for each in found] == [ursula]
+
+
+def test_a_move_locks_both_rows_in_one_order_so_that_crosswise_moves_wait_for_nobody(
+    cloud: Cloud,
+) -> None:
+    first, last = sorted(cloud.add_confirmed("zoe@example.com", "max@example.com"))
+    address = row(cloud, first)["email"]
+    with psycopg.connect(cloud.database_url) as other:
+        other.execute("SELECT FROM subscribers WHERE id = %s FOR UPDATE", [first])
+        for wanted in (move(last, address), moved(last, address)):
+            mover = threading.Thread(target=enroll, args=(wanted,))
+            mover.start()
+            while not waiting_for_a_lock(cloud):
+                time.sleep(0.01)
+            # It waits for the first row and has not locked the other yet.
+            cloud.rows("SELECT FROM subscribers WHERE id = %(id)s FOR UPDATE NOWAIT", id=last)
+            other.commit()
+            mover.join()
+            other.execute("SELECT FROM subscribers WHERE id = %s FOR UPDATE", [first])
+
+
+def test_who_moves_before_they_have_confirmed_is_asked_to_at_the_new_address(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    set_status(cloud, URSULA, "pending")
+    cloud.rows("UPDATE subscribers SET language = 'de'")
+
+    assert enroll(moved(ursula)) == []
+    again = [each["body"] for each in cloud.messages("REQUESTS")]
+    assert handler(sqs_event(*again, *again), context())["batchItemFailures"] == []
+
+    assert cloud.status_of(NEW) == "pending"
+    (mail,) = cloud.mails_to(NEW)
+    assert "bestätigen" in mail.subject
+    token = signed_tokens.read_confirmation(token_in(mail))
+    enroll(ConfirmRequest(token=token, received_at=at(30), origin=ORIGIN))
+    assert cloud.status_of(NEW) == "confirmed"
+    assert row(cloud, ursula)["email"] == NEW
+
+
+def test_an_owner_who_complains_before_a_granted_mail_left_gets_none(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    cloud.add_confirmed(NEW)
+    set_status(cloud, NEW, "unsubscribed")
+    ses = boto3.client("sesv2", endpoint_url=cloud.ses.url)
+    ses.delete_email_identity(EmailIdentity=SENDER)
+    wanted = move(ursula)
+    assert len(enroll(wanted)) == 1
+    ses.create_email_identity(EmailIdentity=SENDER)
+
+    set_status(cloud, NEW, "complained")
+    assert enroll(wanted) == []
+
+    assert cloud.ses.mails() == []
+    assert cloud.row("SELECT mail_owed FROM sign_ups")["mail_owed"] is False
+
+
+def test_a_reader_whose_mailbox_is_back_gets_a_link_that_moves_and_erases(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    set_status(cloud, URSULA, "bounced")
+
+    enroll(link_wanted())
+    token = signed_tokens.read_manage(token_in(cloud.mails_to(URSULA)[0]))
+    enroll(move(ursula, token=token))
+
+    address = signed_tokens.read_address(token_in(cloud.mails_to(NEW)[0]))
+    cloud.rows("UPDATE subscribers SET bounced_at = %(t)s", t=at(15))
+    enroll(ConfirmAddressRequest(token=address, received_at=at(25), origin=ORIGIN))
+    assert cloud.status_of(NEW) == "confirmed"
 
 
 # --- The export -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ PLACES = {
     "suspicious_sign_ups": "suspicious_sign_ups",
     "wrong_codes": "wrong_codes",
     "new_address_mails": "new_address_mails",
+    "merged_subscribers": "merged",
     "deliveries": "issues",
     "duplicate_mails": "duplicates",
     "resends": "resends",
@@ -88,6 +89,7 @@ def ursula(cloud: Cloud) -> UUID:
         """,
         "INSERT INTO wrong_codes VALUES (%(id)s, %(request)s, now())",
         "INSERT INTO new_address_mails VALUES (%(request)s, %(id)s, 'x', now())",
+        "INSERT INTO merged_subscribers VALUES (%(request)s, %(id)s, now())",
         """
         INSERT INTO deliveries (issue_id, subscriber_id, round, outcome)
         VALUES (%(issue)s, %(id)s, 1, 'accepted')

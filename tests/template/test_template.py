@@ -109,6 +109,7 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/correct",
     "POST /issues/{id}/retry",
     "POST /issues/{id}/schedule",
+    "POST /issues/{id}/archive",
     "GET /welcome",
     "PUT /welcome",
     "GET /subscribers",

@@ -1,6 +1,7 @@
 """Follow an issue, and stop or continue it."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -114,9 +115,21 @@ def retry(issue: IssueName, *, as_json: Json = False) -> None:
     _act(issue, "retry", as_json=as_json)
 
 
-def _act(name: str, action: str, *, as_json: bool) -> None:
+def archive(
+    issue: IssueName,
+    *,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a finished issue into the public archive, or take it out; its feeds follow."""
+    _act(issue, "archive", {"archive": not remove}, as_json=as_json)
+
+
+def _act(
+    name: str, action: str, request: Mapping[str, object] | None = None, *, as_json: bool
+) -> None:
     newsletter = connect()
-    issue = newsletter.act(find_issue(newsletter, name).id, action)
+    issue = newsletter.act(find_issue(newsletter, name).id, action, request)
     if as_json:
         print_json(issue.document)
     else:

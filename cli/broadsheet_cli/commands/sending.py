@@ -197,6 +197,8 @@ def correct(  # noqa: PLR0913 - a command's arguments
     newsletter = connect()
     corrected = find_issue(newsletter, issue)
     ready = prepare(newsletter, file)
+    if ready.file.careful:
+        raise CommandFailed(f"{file}: a correction has no careful start: remove that line.")
     whom = f"{readers(_with_older_version(corrected))} with an older version than"
     which = f"{corrected.version} of “{corrected.title}”"
     question = f"Send it in {duration(countdown)} to the {whom} {which}?"
@@ -411,7 +413,7 @@ def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: b
         while (left := (due - newsletter.now()).total_seconds()) > 0:
             live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
             time.sleep(min(left, 1))
-        live.update(Text("It is being sent."), refresh=True)
+        live.update(Text("Its sending begins now."), refresh=True)
     return newsletter.issue(issue_id)
 
 

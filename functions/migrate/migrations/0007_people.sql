@@ -19,3 +19,14 @@ ALTER TABLE subscribers
 -- Links and circulation.
 
 -- Retention.
+
+-- Moves.
+
+-- Whose row gave way to the subscriber who moved to its address: links in its old mails act for
+-- that subscriber.
+CREATE TABLE merged_subscribers (
+    id uuid PRIMARY KEY,                      -- of the row that is deleted
+    subscriber_id uuid NOT NULL REFERENCES subscribers ON DELETE CASCADE,
+    merged_at timestamptz NOT NULL
+);
+CREATE INDEX merged_subscribers_of_subscriber ON merged_subscribers (subscriber_id);

@@ -16,7 +16,9 @@ import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.issues import (
+    ArchiveRequest,
     CorrectionRequest,
+    EditRequest,
     IssueDraft,
     PublishDraftRequest,
     PublishRequest,
@@ -105,6 +107,11 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         of_fields(CorrectionRequest),
         {"title": "One", "markdown": "Hi", "publish_at": AT},
     ),
+    "EditRequest": (
+        of_fields(EditRequest),
+        {"title": "One", "markdown": "Hi", "careful": {"sample": 0.01, "hold": "PT1H"}},
+    ),
+    "ArchiveRequest": (of_fields(ArchiveRequest), {"archive": False}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,

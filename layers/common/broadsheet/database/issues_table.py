@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.issues import (
         CorrectedVersion,
         FrozenAudience,
@@ -137,7 +138,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "text": issue.rendered.text,
             "status": issue.status.value,
             "publish_at": issue.publish_at,
-            "careful": Jsonb(issue.careful.model_dump(mode="json")) if issue.careful else None,
+            "careful": _written(issue.careful),
             "corrects": issue.corrected.issue_id.root if issue.corrected else None,
             "corrects_version": issue.corrected.version if issue.corrected else None,
         },
@@ -400,6 +401,26 @@ def edit(
         )
     except UniqueViolation:
         raise SlugTaken(str(draft.slug)) from None
+
+
+def set_careful(connection: Connection, issue_id: IssueId, careful: CarefulStart | None) -> None:
+    """Change how an issue starts; None: without a sample."""
+    connection.execute(
+        "UPDATE issues SET careful = %(careful)s WHERE id = %(id)s",
+        {"id": issue_id.root, "careful": _written(careful)},
+    )
+
+
+def _written(careful: CarefulStart | None) -> Jsonb | None:
+    return Jsonb(careful.model_dump(mode="json")) if careful else None
+
+
+def set_archive(connection: Connection, issue_id: IssueId, *, archive: bool) -> None:
+    """Change whether the archive owes a page to an issue."""
+    connection.execute(
+        "UPDATE issues SET archive = %(archive)s WHERE id = %(id)s",
+        {"id": issue_id.root, "archive": archive},
+    )
 
 
 def publish_draft(

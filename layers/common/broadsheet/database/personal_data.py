@@ -63,6 +63,12 @@ _LISTS: dict[str, LiteralString] = {
         WHERE subscriber_id = %(id)s
         ORDER BY received_at, request_id
     """,
+    "merged": """
+        SELECT id, merged_at
+        FROM merged_subscribers
+        WHERE subscriber_id = %(id)s
+        ORDER BY merged_at, id
+    """,
     "issues": """
         SELECT issues.id AS issue_id, issues.title AS issue_title, ledger.*
         FROM issues
@@ -128,6 +134,7 @@ _DELETIONS: tuple[LiteralString, ...] = (
     WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
     """,
     "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
+    "DELETE FROM merged_subscribers WHERE subscriber_id = %(id)s",
     "DELETE FROM consents WHERE subscriber_id = %(id)s",
     "DELETE FROM subscribers WHERE id = %(id)s",
 )
@@ -165,6 +172,7 @@ def delete_before(
         )
         """,
         "DELETE FROM sign_ups WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
+        "DELETE FROM merged_subscribers WHERE subscriber_id = %(id)s AND merged_at <= %(before)s",
         "DELETE FROM consents WHERE subscriber_id = %(id)s AND at <= %(before)s",
     ):
         connection.execute(statement, {"id": subscriber_id.root, "before": before})

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 class AppliedSignUp(NamedTuple):
-    """What is stored of an applied sign-up. ``mail_at``: the turn of a mail that waits."""
+    """What is stored of an applied sign-up.
+
+    ``mail_at``: the turn of a mail that waits. ``mail_owed``: its own mail is still to be sent.
+    """
 
     mail_granted: bool
     is_proven: bool
     mail_at: datetime | None
+    mail_owed: bool
 
 
 class Granted(NamedTuple):
@@ -49,7 +53,7 @@ def find(connection: Connection, request_ids: Sequence[UUID]) -> dict[UUID, Appl
         return dict(
             cursor.execute(
                 """
-                SELECT request_id, mail_granted, is_proven, mail_at FROM sign_ups
+                SELECT request_id, mail_granted, is_proven, mail_at, mail_owed FROM sign_ups
                 WHERE request_id = ANY (%(ids)s)
                 """,
                 {"ids": list(request_ids)},
@@ -62,8 +66,9 @@ def _applied(
     granted: bool,  # noqa: FBT001 - a row's column
     is_proven: bool,  # noqa: FBT001
     mail_at: datetime | None,
+    mail_owed: bool,  # noqa: FBT001
 ) -> tuple[UUID, AppliedSignUp]:
-    return request_id, AppliedSignUp(granted, is_proven, mail_at)
+    return request_id, AppliedSignUp(granted, is_proven, mail_at, mail_owed)
 
 
 def use_nonces(connection: Connection, requests: Mapping[UUID, UUID]) -> set[UUID]:
@@ -180,8 +185,9 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             ON CONFLICT (request_id, change) DO NOTHING
         )
         INSERT INTO sign_ups
-            (request_id, subscriber_id, source_network, received_at, mail_granted, is_proven)
-        SELECT request_id, subscriber_id, network, received_at, granted, proven
+            (request_id, subscriber_id, source_network, received_at, mail_granted, is_proven,
+             mail_owed)
+        SELECT request_id, subscriber_id, network, received_at, granted, proven, granted
         FROM sign_up
         """,
         {
@@ -207,4 +213,12 @@ def set_turns(connection: Connection, turns: Mapping[UUID, datetime]) -> None:
         WHERE sign_ups.request_id = turn.request_id
         """,
         {"ids": list(turns), "times": list(turns.values())},
+    )
+
+
+def clear_owed(connection: Connection, request_ids: Sequence[UUID]) -> None:
+    """Note that the mails of some sign-ups were sent, or are needless."""
+    connection.execute(
+        "UPDATE sign_ups SET mail_owed = false WHERE request_id = ANY (%(ids)s)",
+        {"ids": list(request_ids)},
     )

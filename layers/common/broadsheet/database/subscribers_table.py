@@ -37,7 +37,12 @@ COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
 _SELECT = sql.SQL("SELECT {columns} FROM subscribers ").format(columns=columns_of(Subscriber))
 _LOCK_BY_EMAIL = _SELECT + sql.SQL("WHERE email = %(email)s FOR UPDATE")
-_LOCK_BY_ID = _SELECT + sql.SQL("WHERE id = %(id)s FOR UPDATE")
+# Whom an id in an old link means now.
+_SURVIVOR = sql.SQL(
+    "coalesce((SELECT subscriber_id FROM merged_subscribers WHERE id = %(id)s), %(id)s)"
+)
+_LOCK_BY_ID = _SELECT + sql.SQL("WHERE id = {} FOR UPDATE").format(_SURVIVOR)
+_LOCK_BOTH = _SELECT + sql.SQL("WHERE id = %(id)s OR email = %(email)s ORDER BY id FOR UPDATE")
 
 
 def insert_pending(connection: Connection, sign_up: SignUp, signed_up_at: datetime) -> None:
@@ -83,12 +88,56 @@ def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
 
 
 def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscriber | None:
-    """Return this subscriber, locked until the transaction ends."""
+    """Return this subscriber, or whom they are merged into, locked until the transaction ends."""
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
-        return cursor.execute(
-            _LOCK_BY_ID,
-            {"id": subscriber_id.root},
-        ).fetchone()
+        for _ in range(2):  # they may have been merged while this waited for their row
+            found = cursor.execute(_LOCK_BY_ID, {"id": subscriber_id.root}).fetchone()
+            if found is not None:
+                return found
+    return None
+
+
+def lock_both(
+    connection: Connection, subscriber_id: SubscriberId, email: EmailAddress
+) -> tuple[Subscriber | None, Subscriber | None]:
+    """Return a subscriber and whoever has an address, both locked until the transaction ends.
+
+    They may be one. The rows are locked in the order of their ids, as everywhere: two transactions
+    never wait for each other.
+    """
+    with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
+        found = cursor.execute(
+            _LOCK_BOTH, {"id": subscriber_id.root, "email": str(email)}
+        ).fetchall()
+    return (
+        next((each for each in found if each.id == subscriber_id), None),
+        next((each for each in found if each.email == email), None),
+    )
+
+
+def merge(
+    connection: Connection,
+    subscriber_id: SubscriberId,
+    into: SubscriberId,
+    at: datetime,
+) -> None:
+    """Have an id, and those that were merged into it before, mean another subscriber from now on.
+
+    The row with that id is deleted next.
+    """
+    connection.execute(
+        """
+        UPDATE merged_subscribers SET subscriber_id = %(into)s WHERE subscriber_id = %(id)s
+        """,
+        {"id": subscriber_id.root, "into": into.root},
+    )
+    connection.execute(
+        """
+        INSERT INTO merged_subscribers (id, subscriber_id, merged_at)
+        VALUES (%(id)s, %(into)s, %(at)s)
+        """,
+        {"id": subscriber_id.root, "into": into.root, "at": at},
+    )
 
 
 def find_by_email(connection: Connection, email: EmailAddress) -> Subscriber | None:
@@ -103,6 +152,7 @@ class DueMark(NamedTuple):
     subscriber_id: UUID
     mail: DueMail
     since: datetime
+    request_id: UUID
 
 
 class SignedUp(NamedTuple):
@@ -120,13 +170,6 @@ class SignedUp(NamedTuple):
     def owed(self, mark: DueMark) -> Self:
         """Return the subscriber with a mark."""
         return self._replace(due_mail=mark.mail, due_mail_since=mark.since)
-
-    @property
-    def mark(self) -> DueMark | None:
-        """The mail that is due."""
-        if self.due_mail is None or self.due_mail_since is None:
-            return None
-        return DueMark(self.id, self.due_mail, self.due_mail_since)
 
 
 def sign_up(connection: Connection, requests: Collection[SubscribeRequest]) -> dict[str, SignedUp]:
@@ -327,13 +370,15 @@ def change_name(
 ) -> None:
     """Store a name, or that there is none, unless it was changed or confirmed later."""
     connection.execute(
-        """
-        UPDATE subscribers SET name = %(name)s, name_changed_at = %(at)s
-        WHERE id = %(id)s
-          AND %(at)s > coalesce(
-              greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
-          )
-        """,
+        sql.SQL(
+            """
+            UPDATE subscribers SET name = %(name)s, name_changed_at = %(at)s
+            WHERE id = {}
+              AND %(at)s > coalesce(
+                  greatest(name_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+              )
+            """
+        ).format(_SURVIVOR),
         {"id": subscriber_id.root, "name": _text(name), "at": at},
     )
 
@@ -343,13 +388,15 @@ def change_language(
 ) -> None:
     """Store a language, unless it was changed or confirmed later."""
     connection.execute(
-        """
-        UPDATE subscribers SET language = %(language)s, language_changed_at = %(at)s
-        WHERE id = %(id)s
-          AND %(at)s > coalesce(
-              greatest(language_changed_at, confirmation_issued_at), '-infinity'::timestamptz
-          )
-        """,
+        sql.SQL(
+            """
+            UPDATE subscribers SET language = %(language)s, language_changed_at = %(at)s
+            WHERE id = {}
+              AND %(at)s > coalesce(
+                  greatest(language_changed_at, confirmation_issued_at), '-infinity'::timestamptz
+              )
+            """
+        ).format(_SURVIVOR),
         {"id": subscriber_id.root, "language": language, "at": at},
     )
 
@@ -366,17 +413,19 @@ def choose_tags(
     All tags that are not offered stay.
     """
     connection.execute(
-        """
-        UPDATE subscribers
-        SET tags = ARRAY(
-                SELECT former FROM unnest(tags) AS former WHERE former <> ALL (%(offered)s)
-                UNION
-                SELECT unnest(%(chosen)s::text[])
-                ORDER BY 1
-            ),
-            tags_changed_at = %(at)s
-        WHERE id = %(id)s AND (tags_changed_at IS NULL OR tags_changed_at < %(at)s)
-        """,
+        sql.SQL(
+            """
+            UPDATE subscribers
+            SET tags = ARRAY(
+                    SELECT former FROM unnest(tags) AS former WHERE former <> ALL (%(offered)s)
+                    UNION
+                    SELECT unnest(%(chosen)s::text[])
+                    ORDER BY 1
+                ),
+                tags_changed_at = %(at)s
+            WHERE id = {} AND (tags_changed_at IS NULL OR tags_changed_at < %(at)s)
+            """
+        ).format(_SURVIVOR),
         {
             "id": subscriber_id.root,
             "chosen": _texts(chosen),
@@ -488,14 +537,15 @@ def merge_bounces_and_complaints(
         changed = cursor.execute(
             """
             WITH report AS (
-                SELECT subscriber_id, max(bounced_at) AS bounced_at,
-                       max(complained_at) AS complained_at,
+                SELECT coalesce(merged.subscriber_id, report.subscriber_id) AS subscriber_id,
+                       max(bounced_at) AS bounced_at, max(complained_at) AS complained_at,
                        min(message_id) AS message_id, min(issue_id::text)::uuid AS issue_id
                 FROM unnest(
                     %(subscriber_ids)s::uuid[], %(bounced)s::timestamptz[],
                     %(complained)s::timestamptz[], %(message_ids)s::text[], %(issue_ids)s::uuid[]
                 ) AS report (subscriber_id, bounced_at, complained_at, message_id, issue_id)
-                GROUP BY subscriber_id
+                LEFT JOIN merged_subscribers AS merged ON merged.id = report.subscriber_id
+                GROUP BY 1
             ), before AS (
                 SELECT id, status FROM subscribers
                 WHERE id IN (SELECT subscriber_id FROM report)

@@ -50,7 +50,8 @@ def withhold(connection: Connection, kept: Sequence[Suspicious]) -> None:
     insert(connection, kept)
     connection.execute(
         """
-        UPDATE sign_ups SET mail_granted = false, mail_at = NULL WHERE request_id = ANY (%(ids)s)
+        UPDATE sign_ups SET mail_granted = false, mail_at = NULL, mail_owed = false
+        WHERE request_id = ANY (%(ids)s)
         """,
         {"ids": [each.request_id for each in kept]},
     )
@@ -126,7 +127,8 @@ def release(connection: Connection, request: ReleaseRequest, at_most: int) -> li
             WHERE subscribers.id = locked.id AND locked.status NOT IN ('confirmed', 'complained')
             RETURNING chosen.request_id
         ), granted AS (
-            UPDATE sign_ups SET mail_granted = true, is_proven = true, mail_at = NULL
+            UPDATE sign_ups
+            SET mail_granted = true, is_proven = true, mail_at = NULL, mail_owed = true
             WHERE request_id IN (SELECT request_id FROM owed)
         )
         UPDATE suspicious_sign_ups SET release_id = %(id)s

@@ -465,6 +465,20 @@ class IssueNotEditable(WrongState):
     status: str
 
 
+class CarefulStartFixed(WrongState):
+    """The issue has begun, or is a correction: its careful start can't be changed."""
+
+    code = "careful-start-fixed"
+
+
+@dataclass(eq=False)
+class IssueNotFinished(WrongState):
+    """The issue isn't finished: an edit says whether it is archived, a canceled one never is."""
+
+    code = "issue-not-finished"
+    status: str
+
+
 @dataclass(eq=False)
 class IssueEnded(WrongState):
     """The issue is finished or canceled, and can't be paused or resumed."""

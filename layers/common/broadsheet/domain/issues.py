@@ -296,6 +296,28 @@ class PublishDraftRequest(BaseModel):
         return sha256(document.encode()).digest()
 
 
+class EditRequest(IssueDraft):
+    """A text that replaces an issue's.
+
+    ``careful``: how the issue starts from now on, or null for no careful start; left out, it stays.
+    """
+
+    careful: CarefulStart | None = None
+
+    @property
+    def changes_start(self) -> bool:
+        """Return whether it says how the issue starts."""
+        return "careful" in self.model_fields_set
+
+
+class ArchiveRequest(BaseModel):
+    """Whether a finished issue is in the public archive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    archive: StrictBool
+
+
 class RescheduleRequest(BaseModel):
     """When an author wants an issue published instead."""
 

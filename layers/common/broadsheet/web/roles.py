@@ -32,6 +32,7 @@ ROLES = {
     "POST /issues/{id}/cancel": Role.PUBLISH,
     "POST /issues/{id}/retry": Role.PUBLISH,
     "POST /issues/{id}/schedule": Role.PUBLISH,
+    "POST /issues/{id}/archive": Role.PUBLISH,
     "POST /issues/{id}/correct": Role.PUBLISH,
     "GET /welcome": Role.WRITE,
     "PUT /welcome": Role.PUBLISH,  # readers get it

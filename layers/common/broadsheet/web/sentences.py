@@ -211,6 +211,13 @@ AUTHORS = {
     "issue-sending": "the issue is being sent: pause it first",
     "issue-not-editable": "the issue is {status}: it can't be edited any more",
     "issue-is-draft": "the issue is a draft: it can only be edited, published or deleted",
+    "careful-start-fixed": (
+        "the issue has begun, or is a correction: its careful start can't be changed"
+    ),
+    "issue-not-finished": (
+        "the issue is {status}, not finished: until then, an edit with archive says whether it is "
+        "archived, and a canceled issue never is"
+    ),
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-finished": "the issue is finished: there is nothing left to cancel",
     "issue-canceled": "the issue was canceled: it can't be sent again",

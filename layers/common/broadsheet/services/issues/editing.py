@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
+        EditRequest,
         ExpectedVersion,
         IdempotencyKey,
         Issue,
@@ -66,15 +68,16 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     issue_id: IssueId,
     editor: Editor,
     expected: ExpectedVersion,
-    draft: IssueDraft,
+    draft: EditRequest,
     correlation_id: str,
 ) -> Sequence[Finding]:
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one, and so does the archive. Raises ``IssueNotFound``, ``RoleNeeded``, a
-    ``WrongState``, ``StaleVersion``, ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and,
-    once it has begun, ``DependencyUnavailable``.
+    others get this one, and so does the archive. How it starts can change until it has.
+
+    Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``, ``StaleVersion``, ``SlugTaken``,
+    unless it is a draft, ``UnsendableIssue``, and, once it has begun, ``DependencyUnavailable``.
     """
     archive = _found(issues_table.find(connection, issue_id)).archive
     checked = checking.check(_with_archive(draft, archive=archive))
@@ -84,6 +87,8 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
         _refuse_unless_editable(issue)
         if not expected.allows(issue.version):
             raise errors.StaleVersion(issue.version)
+        if draft.changes_start:
+            _change_start(connection, issue, draft.careful)
         if issue.archive is not archive:  # edited meanwhile
             checked = checking.check(_with_archive(draft, archive=issue.archive))
         is_draft = issue.status is IssueStatus.DRAFT
@@ -101,6 +106,14 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
         dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
     return [*checked.findings, *beside]
+
+
+def _change_start(connection: Connection, issue: Issue, careful: CarefulStart | None) -> None:
+    if careful == issue.careful:
+        return
+    if issue.frozen_at is not None or issue.corrected:
+        raise errors.CarefulStartFixed
+    issues_table.set_careful(connection, issue.id, careful)
 
 
 def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:

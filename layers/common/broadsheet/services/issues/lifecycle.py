@@ -1,4 +1,4 @@
-"""What an author does with a published issue: pause, resume, cancel, retry, reschedule.
+"""What an author does with a published issue: pause, resume, cancel, retry, reschedule, archive.
 
 Each action holds the issue's lock, as each step of dispatch does: it happens between two steps.
 Repeating an action changes nothing. A draft is refused with ``IssueIsDraft``, a ``WrongState``.
@@ -88,6 +88,26 @@ def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int
     dispatch_kick.kick(issue_id, correlation_id)
     logger.info("retried by the author", issue_id=str(issue_id), recipients=len(failed))
     return len(failed)
+
+
+def set_archive(
+    connection: Connection, issue_id: IssueId, correlation_id: str, *, archive: bool
+) -> None:
+    """Put a finished issue into the public archive, or take it out; dispatch does it at once.
+
+    Raises ``IssueNotFound`` and, for an issue that isn't finished, ``WrongState``: until then, an
+    edit changes the mails' links to the archive as well.
+    """
+    with connection.transaction():
+        issue = _lock(connection, issue_id)
+        if issue.status is not IssueStatus.FINISHED:
+            raise errors.IssueNotFinished(issue.status)
+        if issue.archive is archive:
+            return
+        issues_table.set_archive(connection, issue_id, archive=archive)
+        issue_clock.start(issue_id, issue.due_at, correlation_id)  # until the page is done
+    dispatch_kick.kick(issue_id, correlation_id)
+    logger.info("archive changed by the author", issue_id=str(issue_id), archive=archive)
 
 
 def reschedule(

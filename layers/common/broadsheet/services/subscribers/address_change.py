@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid5
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import (
@@ -16,10 +17,11 @@ from broadsheet.database import (
     personal_data,
     subscribers_table,
 )
-from broadsheet.domain.requests import AddressToken
+from broadsheet.domain.requests import AddressToken, SubscribeRequest
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
 from broadsheet.mail.ses import account, sending
-from broadsheet.services.subscribers import asked_mails, departing
+from broadsheet.queues import requests_queue
+from broadsheet.services.subscribers import asked_mails, departing, link_by_mail
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -31,16 +33,23 @@ if TYPE_CHECKING:
 def ask(connection: Connection, request: ChangeAddressRequest) -> None:
     """Mail the new address a link to confirm; or that it is subscribed, if it is.
 
-    No mail goes to an address whose owner complained, or to the one that the subscriber has.
+    No mail goes to an address whose owner complained, or to the one that the subscriber has. A link
+    that was mailed to an earlier address moves nobody: the present one gets a link of its own.
     """
+    token = request.token
     with connection.transaction():
-        subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
-        if subscriber is None or not request.token.was_mailed_since(subscriber.address_issued_at):
-            logger.info("no address to change", request_id=str(request.id))
-            return
-        owner = subscribers_table.find_by_email(connection, request.email)
-        if _may_be_mailed(subscriber, owner):
-            _grant(connection, request, subscriber)
+        subscriber, owner = subscribers_table.lock_both(
+            connection, token.subscriber_id, request.email
+        )
+        is_current = subscriber is not None and token.was_mailed_since(subscriber.address_issued_at)
+        if subscriber is not None and is_current:
+            if _may_be_mailed(subscriber, owner):
+                _grant(connection, request, subscriber)
+            else:  # perhaps only since it was granted
+                asked_mails_table.clear(connection, request.id)
+    if subscriber is None or not is_current:
+        link_by_mail.mail_link(connection, request, token.subscriber_id)
+        return
     asked_mails.send_owed(
         connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, subscriber, owner)
     )
@@ -72,12 +81,12 @@ def _send(request: ChangeAddressRequest, subscriber: Subscriber, owner: Subscrib
 
     newsletter = settings.newsletter()
     if owner is not None and owner.status is SubscriberStatus.CONFIRMED:
-        language = asked_mails.language_of(owner)
+        language = asked_mails.language_of(owner.language)
         content = confirmation_mail.render_already_subscribed(newsletter, language)
     else:
         token = AddressToken(subscriber_id=request.token.subscriber_id, email=request.email)
         link = settings.address_link(signed_tokens.sign_address(token))
-        language = asked_mails.language_of(subscriber)
+        language = asked_mails.language_of(subscriber.language)
         content = subscription_mail.render_new_address(newsletter, link, language)
     return sending.send_to_new_address(newsletter, request.email, content)
 
@@ -86,34 +95,61 @@ def confirm(connection: Connection, request: ConfirmAddressRequest) -> None:
     """Move the subscription, unless a newer link has moved it, or the address is taken.
 
     The row of somebody who had the address, and gets no mail there, gives it up and is erased: the
-    owner of the address wants this subscription. An address that bounced is taken off the account's
-    suppression list.
+    owner of the address wants this subscription, and links in mails to the erased row act for it.
+    An address that bounced is taken off the account's suppression list. Who never confirmed is
+    mailed to confirm at the new address.
     """
     token = request.token
     with connection.transaction():
-        subscriber = subscribers_table.lock_by_id(connection, token.subscriber_id)
+        subscriber, owner = subscribers_table.lock_both(
+            connection, token.subscriber_id, token.email
+        )
         if subscriber is None or _is_older(token, subscriber):
             logger.info("no address to confirm", request_id=str(request.id))
             return
         has_moved = _has_moved(token, subscriber)
-        status = subscriber.status if has_moved else _move(connection, request, subscriber)
+        status = subscriber.status if has_moved else _move(connection, request, subscriber, owner)
         if status is None:
             logger.info("new address is taken", subscriber_id=str(subscriber.id))
             return
     logger.info("address changed", subscriber_id=str(subscriber.id), status=status)
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
+    elif status is SubscriberStatus.PENDING:
+        requests_queue.send(_sign_up_at_new_address(request, subscriber), str(request.id))
+
+
+def _sign_up_at_new_address(
+    request: ConfirmAddressRequest, subscriber: Subscriber
+) -> SubscribeRequest:
+    """Return the sign-up whose mail replaces the one that went to the old address."""
+    sign_up_id = uuid5(request.id, "sign-up")
+    return SubscribeRequest(
+        id=sign_up_id,
+        received_at=request.received_at,
+        origin=request.origin,
+        email=request.token.email,
+        language=subscriber.language,
+        proof="form",  # a button behind a link that we mailed
+        nonce=sign_up_id,
+    )
 
 
 def _move(
-    connection: Connection, request: ConfirmAddressRequest, subscriber: Subscriber
+    connection: Connection,
+    request: ConfirmAddressRequest,
+    subscriber: Subscriber,
+    owner: Subscriber | None,
 ) -> SubscriberStatus | None:
-    """Move a subscriber who is locked, and return their status; None if the address is taken."""
+    """Move a subscriber, and return their status; None if the ``owner`` of the address keeps it.
+
+    Both are locked.
+    """
     token = request.token
-    owner = subscribers_table.find_by_email(connection, token.email)
     if owner is not None and owner.id != subscriber.id:
         if owner.status in {SubscriberStatus.CONFIRMED, SubscriberStatus.COMPLAINED}:
             return None
+        subscribers_table.merge(connection, owner.id, subscriber.id, request.received_at)
         personal_data.delete(connection, owner.id)
     if token.email != subscriber.email:
         departing.depart(connection, subscriber.email, request.received_at, "moved")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import i18n, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import (
     issues_table,
     sign_ups_table,
@@ -36,7 +36,7 @@ from broadsheet.mail.ses.results import (
 )
 from broadsheet.mail.ses.sending import Answer
 from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import strictness
+from broadsheet.services.subscribers import asked_mails, strictness
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def _send_now(
                 connection, asked=sum(mark.mail is DueMail.CONFIRMATION for mark in sent)
             )
             subscribers_table.clear_due_mails(connection, sent)
+            sign_ups_table.clear_owed(connection, [mark.request_id for mark in sent])
     return unfinished
 
 
@@ -214,7 +215,7 @@ def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Seque
     """Yield what goes into one call: mails with one text, in the order of their turns."""
     of_text: dict[_Text, list[OwedAnswer]] = defaultdict(list)
     for each in owed:
-        of_text[each.mark.mail, i18n.language(each.language)].append(each)
+        of_text[each.mark.mail, asked_mails.language_of(each.language)].append(each)
     calls = [
         (text, call)
         for text, answers in of_text.items()

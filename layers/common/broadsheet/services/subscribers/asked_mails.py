@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from broadsheet import i18n, settings
 from broadsheet.database import asked_mails_table, sign_ups_table
 from broadsheet.database.sign_ups_table import Window
-from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
+from broadsheet.domain.subscribers import AskedMail
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import log_failure, logger
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import Subscriber
     from broadsheet.i18n import Language
-
-# A mail to the others would harm the sender's reputation, and SES suppresses it.
-MAILABLE = (SubscriberStatus.PENDING, SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
 
 
 def grant(
@@ -70,9 +67,9 @@ def _is_within_budget(
     )
 
 
-def language_of(subscriber: Subscriber) -> Language:
-    """Return the language of a subscriber's mails: the nearest to theirs, or the newsletter's."""
-    return i18n.find(subscriber.language) or i18n.language(settings.newsletter().language)
+def language_of(tag: str) -> Language:
+    """Return the language of a reader's mails: the nearest to theirs, or the newsletter's."""
+    return i18n.find(tag) or i18n.language(settings.newsletter().language)
 
 
 def send_owed(

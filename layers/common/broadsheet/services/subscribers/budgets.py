@@ -29,8 +29,20 @@ def domain_hour(request: SubscribeRequest) -> DomainHour | None:
     return domain, request.received_at.replace(minute=0, second=0, microsecond=0)
 
 
+def lock(connection: Connection, new: Sequence[SubscribeRequest]) -> None:
+    """Lock the sources and domains of sign-ups until the commit.
+
+    It is done once for all that a transaction applies: taken one set after the other, two
+    transactions could wait for each other.
+    """
+    networks = {request.origin.source_address.network for request in new}
+    domains = {hour[0] for request in new if (hour := domain_hour(request))}
+    if networks:
+        sign_ups_table.lock_budgets(connection, networks | domains)
+
+
 class Budgets:
-    """What a set of sign-ups may cause. Sources and domains are locked until the commit."""
+    """What a set of sign-ups may cause. Their sources and domains are locked."""
 
     def __init__(
         self, connection: Connection, new: Sequence[tuple[SubscribeRequest, UUID]]
@@ -44,7 +56,6 @@ class Budgets:
         oldest = min(request.received_at for request, _ in new)
         networks = {request.origin.source_address.network for request, _ in new}
         hours = Counter(hour for request, _ in new if (hour := domain_hour(request)))
-        sign_ups_table.lock_budgets(connection, networks | {domain for domain, _ in hours})
         self._to_subscribers, self._to_sources = sign_ups_table.newest_granted(
             connection,
             {subscriber_id for _, subscriber_id in new},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
-from broadsheet.services.subscribers import departing
+from broadsheet.services.subscribers import departing, link_by_mail
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -19,17 +19,25 @@ if TYPE_CHECKING:
 
 
 def erase(connection: Connection, request: EraseRequest) -> None:
-    """Erase a subscriber; of one who has signed up and confirmed since, what is older."""
-    subscriber_id, at = request.token.subscriber_id, request.received_at
+    """Erase a subscriber; of one who has signed up and confirmed since, what is older.
+
+    A link that was mailed to an earlier address erases nobody: the present one gets a link of its
+    own.
+    """
+    at = request.received_at
     with connection.transaction():
-        subscriber = subscribers_table.lock_by_id(connection, subscriber_id)
-        if subscriber is None or not request.token.was_mailed_since(subscriber.address_issued_at):
-            logger.info("nobody to erase", request_id=str(request.id))
-            return
-        departing.depart(connection, subscriber.email, at, "erased")
-        came_back = subscriber.confirmation_issued_at
-        if came_back is not None and came_back > at:
-            personal_data.delete_before(connection, subscriber_id, at, settings.offered_tags())
-        else:
-            personal_data.delete(connection, subscriber_id)
-    logger.info("subscriber erased", subscriber_id=str(subscriber_id))
+        subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
+        is_erased = subscriber is not None and request.token.was_mailed_since(
+            subscriber.address_issued_at
+        )
+        if subscriber is not None and is_erased:
+            departing.depart(connection, subscriber.email, at, "erased")
+            came_back = subscriber.confirmation_issued_at
+            if came_back is not None and came_back > at:
+                personal_data.delete_before(connection, subscriber.id, at, settings.offered_tags())
+            else:
+                personal_data.delete(connection, subscriber.id)
+    if subscriber is not None and is_erased:
+        logger.info("subscriber erased", subscriber_id=str(subscriber.id))
+    else:
+        link_by_mail.mail_link(connection, request, request.token.subscriber_id)

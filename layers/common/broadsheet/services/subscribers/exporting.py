@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
-from broadsheet.domain.subscribers import AskedMail
+from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
 from broadsheet.mail.ses import sending
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
@@ -28,7 +28,7 @@ def export(connection: Connection, request: ExportRequest) -> None:
     """Mail the export, within the budgets of confirmation mails."""
     with connection.transaction():
         subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
-        if subscriber is None or subscriber.status not in asked_mails.MAILABLE:
+        if subscriber is None or subscriber.status is SubscriberStatus.COMPLAINED:
             logger.info("nobody to export", request_id=str(request.id))
             return
         asked_mails.grant(connection, request, subscriber, AskedMail.EXPORT)
@@ -46,6 +46,6 @@ def _send(connection: Connection, subscriber: Subscriber) -> str:
         personal_data.read(connection, subscriber.id) or {}
     )
     content = subscription_mail.render_export(
-        newsletter, to_json(document, indent=2), asked_mails.language_of(subscriber)
+        newsletter, to_json(document, indent=2), asked_mails.language_of(subscriber.language)
     )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

@@ -14,18 +14,22 @@ from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.requests import ManageLinkRequest
+    from broadsheet.domain.requests import ManagingRequest
     from broadsheet.domain.subscribers import Subscriber, SubscriberId
 
 # Whoever has not confirmed signs up again: a stranger's address may be pending without any mail.
-_MANAGING = (SubscriberStatus.CONFIRMED, SubscriberStatus.UNSUBSCRIBED)
+# SES sends nothing to who complained. A mailbox that bounced may be back, as of those who sign up
+# again.
+_NOT_MANAGING = (SubscriberStatus.PENDING, SubscriberStatus.COMPLAINED)
 
 
-def mail_link(connection: Connection, request: ManageLinkRequest) -> None:
+def mail_link(
+    connection: Connection, request: ManagingRequest, reader: EmailAddress | SubscriberId
+) -> None:
     """Mail a reader the link to their subscription, to the address that it has now."""
     with connection.transaction():
-        subscriber = _find(connection, request.reader)
-        if subscriber is None or subscriber.status not in _MANAGING:
+        subscriber = _find(connection, reader)
+        if subscriber is None or subscriber.status in _NOT_MANAGING:
             logger.info("nobody to mail a link to", request_id=str(request.id))
             return
         asked_mails.grant(connection, request, subscriber, AskedMail.MANAGE_LINK)
@@ -48,6 +52,6 @@ def _send_link(subscriber: Subscriber) -> str:
     link = settings.manage_link(signed_tokens.sign_manage(token))
     newsletter = settings.newsletter()
     content = subscription_mail.render_manage_link(
-        newsletter, link, asked_mails.language_of(subscriber)
+        newsletter, link, asked_mails.language_of(subscriber.language)
     )
     return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

@@ -28,7 +28,7 @@ def apply(connection: Connection, request: ManagingRequest) -> None:
     """Apply one request; harmless when repeated, late or out of order."""
     match request:
         case ManageLinkRequest():
-            link_by_mail.mail_link(connection, request)
+            link_by_mail.mail_link(connection, request, request.reader)
         case ChangeNameRequest():
             change_name(connection, request)
         case ChangeLanguageRequest():

@@ -16,7 +16,7 @@ from broadsheet.database.subscribers_table import DueMark
 from broadsheet.database.suspicious_sign_ups_table import Suspicious
 from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.services.subscribers import answering, departing, strictness
+from broadsheet.services.subscribers import answering, budgets, departing, strictness
 from broadsheet.services.subscribers.answering import OwedAnswer
 from broadsheet.services.subscribers.budgets import Budgets
 from broadsheet.telemetry import count, logger
@@ -73,36 +73,67 @@ def _apply(
 ) -> list[OwedAnswer]:
     """Apply sign-ups in one transaction; return the mails that are owed after it."""
     owed: list[OwedAnswer] = []
-    new = 0
+    rounds = list(_rounds(_not_left_since(connection, received)))
+    if not rounds:
+        return owed
     with connection.transaction():
-        for each_once in _rounds(_not_left_since(connection, received)):
-            subscribers = subscribers_table.sign_up(
-                connection, [each.request for each in each_once]
-            )
-            # Again under their locks, since somebody may have been erased until just now.
-            if len(_not_left_since(connection, each_once)) < len(each_once):
-                raise _LeftMeanwhile
-            known = sign_ups_table.find(connection, [each.request.id for each in each_once])
+        # Each address is in the first round, so that its locks serve all rounds.
+        subscribers = subscribers_table.sign_up(connection, [each.request for each in rounds[0]])
+        everything = [each for each_once in rounds for each in each_once]
+        # Again under their locks, since somebody may have been erased until just now.
+        if len(_not_left_since(connection, everything)) < len(everything):
+            raise _LeftMeanwhile
+        known = sign_ups_table.find(connection, [each.request.id for each in everything])
+        new = [each.request for each in everything if each.request.id not in known]
+        budgets.lock(connection, new)
+        for each_once in rounds:
             fresh = [each for each in each_once if each.request.id not in known]
             if fresh:
                 known |= _apply_new(connection, fresh, subscribers, is_strict=is_strict)
-                new += len(fresh)
-            owed += [
-                OwedAnswer(
-                    each.position,
-                    each.request,
-                    each.correlation_id,
-                    mark,
-                    _language(each.request, mark, subscribers[str(each.request.email)]),
-                    known[each.request.id],
-                )
-                for each in each_once
-                if (mark := subscribers[str(each.request.email)].mark)
-                and known[each.request.id].mail_granted
-            ]
+            owed += _owed(each_once, subscribers, known)
+        still_owed = {each.request.id for each in owed}
+        needless = [id_ for id_, each in known.items() if each.mail_owed and id_ not in still_owed]
+        if needless:  # they have confirmed, left or moved since
+            sign_ups_table.clear_owed(connection, needless)
     if new:
-        count("SignUps", new)
+        count("SignUps", len(new))
     return owed
+
+
+def _owed(
+    sign_ups: Sequence[ReceivedSignUp],
+    subscribers: dict[str, SignedUp],
+    known: dict[UUID, AppliedSignUp],
+) -> list[OwedAnswer]:
+    """Return the mails that some sign-ups are owed: each its own, not another's of its address."""
+    owed = []
+    for each in sign_ups:
+        subscriber, sign_up = subscribers[str(each.request.email)], known[each.request.id]
+        mark = _mark_of(each.request, subscriber, sign_up)
+        if mark is not None:
+            language = _language(each.request, mark, subscriber)
+            owed.append(
+                OwedAnswer(
+                    each.position, each.request, each.correlation_id, mark, language, sign_up
+                )
+            )
+    return owed
+
+
+def _mark_of(
+    request: SubscribeRequest, subscriber: SignedUp, sign_up: AppliedSignUp
+) -> DueMark | None:
+    """Return the mark of the mail that a sign-up is owed, if any.
+
+    A mark of the subscriber says that a mail is due, since the newest sign-up. An older release
+    marks no sign-up.
+    """
+    if subscriber.due_mail is None or _mail_for(request, subscriber) is None:
+        return None
+    is_newest = subscriber.due_mail_since == request.received_at
+    if not sign_up.mail_granted or not (sign_up.mail_owed or is_newest):
+        return None
+    return DueMark(subscriber.id, subscriber.due_mail, request.received_at, request.id)
 
 
 def _language(request: SubscribeRequest, mark: DueMark, subscriber: SignedUp) -> str:
@@ -144,7 +175,7 @@ def _apply_new(
     is_strict: bool,
 ) -> dict[UUID, AppliedSignUp]:
     """Apply sign-ups for the first time. Updates ``subscribers`` with the marks of their mails."""
-    budgets = Budgets(
+    room = Budgets(
         connection, [(each.request, subscribers[str(each.request.email)].id) for each in new]
     )
     proven = _proven(connection, new)
@@ -157,12 +188,12 @@ def _apply_new(
         withheld: Withheld | Literal["address"] | None = None
         if mail is not None:
             needs_proof = is_strict and not is_proven
-            withheld = Withheld.UNPROVEN if needs_proof else budgets.spend(request, subscriber.id)
+            withheld = Withheld.UNPROVEN if needs_proof else room.spend(request, subscriber.id)
         is_granted = mail is not None and withheld is None
         is_consent = mail is DueMail.CONFIRMATION
         sign_ups.append(NewSignUp(request, subscriber.id, is_granted, is_proven, is_consent))
         if mail is not None and is_granted:
-            marks.append(DueMark(subscriber.id, mail, request.received_at))
+            marks.append(DueMark(subscriber.id, mail, request.received_at, request.id))
             subscribers[subscriber.email] = subscriber.owed(marks[-1])
         if is_consent and isinstance(withheld, Withheld):
             kept.append(Suspicious(request.id, subscriber.id, withheld, request.received_at))
@@ -175,7 +206,7 @@ def _apply_new(
             withheld=withheld,
         )
     sign_ups_table.insert(connection, sign_ups)
-    budgets.store()
+    room.store()
     if marks:
         subscribers_table.owe_mails(connection, marks)
         suspicious_sign_ups_table.forget(connection, [mark.subscriber_id for mark in marks])
@@ -185,7 +216,10 @@ def _apply_new(
         strictness.count_confirmations(
             connection, asked=sum(each.reason is Withheld.UNPROVEN for each in kept)
         )
-    return {each.request.id: AppliedSignUp(each.granted, each.is_proven, None) for each in sign_ups}
+    return {
+        each.request.id: AppliedSignUp(each.granted, each.is_proven, None, mail_owed=each.granted)
+        for each in sign_ups
+    }
 
 
 def _proven(connection: Connection, new: Sequence[ReceivedSignUp]) -> set[UUID]:

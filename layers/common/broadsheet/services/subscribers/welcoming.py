@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet import i18n, settings, signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import (
     issue_versions_table,
     issues_table,
@@ -25,6 +25,7 @@ from broadsheet.mail.ses import sending
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.mail.substitutions import Reader, Tokens
 from broadsheet.services.sending import pacing
+from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _mail_to(
     slug: str | None = None,
 ) -> MailContent:
     newsletter, to = settings.newsletter(), subscriber.id
-    language = i18n.find(sign_up.language) or i18n.language(newsletter.language)
+    language = asked_mails.language_of(sign_up.language)
     tokens = Tokens(
         signed_tokens.sign_unsubscribe(UnsubscribeToken(subscriber_id=to, issue_id=issue_id)),
         signed_tokens.sign_manage(ManageToken(subscriber_id=to, issue_id=issue_id)),
