@@ -30,3 +30,38 @@ CREATE TABLE merged_subscribers (
     merged_at timestamptz NOT NULL
 );
 CREATE INDEX merged_subscribers_of_subscriber ON merged_subscribers (subscriber_id);
+
+-- Posts of a newsletter's past.
+
+-- What the archive shows beside the issues: nobody gets it by mail, and it has no ledger. ``page`` is
+-- what S3 has, so that the archive can be written again; ``is_stored`` once it is there; ``faults``:
+-- what the import left out of it.
+CREATE TABLE imported_posts (
+    id uuid PRIMARY KEY,
+    import_id uuid NOT NULL,
+    slug text NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
+    page jsonb NOT NULL,
+    faults jsonb NOT NULL,
+    is_stored boolean NOT NULL DEFAULT false
+);
+
+-- An issue can't have the slug of a post, as it can't have another issue's: an insertion that
+-- doesn't mind a conflict inserts nothing, any other statement fails.
+CREATE FUNCTION keep_slug_of_post() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.slug = OLD.slug THEN
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT FROM imported_posts WHERE slug = NEW.slug) THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        RETURN NULL;
+    END IF;
+    RAISE unique_violation USING MESSAGE = 'an imported post has this slug';
+END
+$$;
+
+CREATE TRIGGER keep_slug_of_post
+    BEFORE INSERT OR UPDATE OF slug ON issues
+    FOR EACH ROW EXECUTE FUNCTION keep_slug_of_post();

@@ -111,12 +111,15 @@ def count_owed(connection: Connection, begun_before: datetime) -> int:
 
 
 def find_archived(connection: Connection) -> Sequence[ArchivedIssue]:
-    """Return the entries of all issues whose pages are stored, in any order."""
+    """Return the entries of all issues and imported posts whose pages are stored, in any order."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         rows = cursor.execute(
             """
             SELECT archived FROM issues
             WHERE archived IS NOT NULL
+            UNION ALL
+            SELECT page -> 'issue' FROM imported_posts
+            WHERE is_stored
             """
         ).fetchall()
     return [ArchivedIssue.model_validate(row) for row in rows]

@@ -147,11 +147,12 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
 
 
 def free_slug(connection: Connection, like: Slug) -> Slug:
-    """Return a slug that no issue has: this one, or the first with a number behind it."""
+    """Return a slug that no issue or post has: this one, or the first with a number behind it."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         taken = cursor.execute(
             """
-            SELECT slug FROM issues
+            SELECT slug
+            FROM (SELECT slug FROM issues UNION ALL SELECT slug FROM imported_posts) AS taken
             WHERE slug = %(slug)s OR slug ~ ('^' || %(slug)s || '-[0-9]+$')
             """,
             {"slug": str(like)},

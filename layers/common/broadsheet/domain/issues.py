@@ -116,7 +116,12 @@ class Slug(RootModel[str]):
 
         It leaves room for a number after it.
         """
-        plain = unicodedata.normalize("NFKD", str(title).casefold())
+        return cls.of_text(str(title))
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return the slug of any text, as ``of_title`` does of a title."""
+        plain = unicodedata.normalize("NFKD", text.casefold())
         plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
         dashed = re.sub("[^a-z0-9]+", "-", plain)[: MAX_SLUG_CHARACTERS - 10].strip("-")
         return cls(dashed or "issue")

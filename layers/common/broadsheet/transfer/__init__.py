@@ -229,6 +229,6 @@ def _read_table(peer: Peer, text: TextIO, name: str) -> Iterator[tuple[int, Pers
 def _read_documents(
     read_document: ReadDocument, text: TextIO
 ) -> Iterator[tuple[int, Person | Unusable]]:
-    for number, found in documents.read(text):
+    for number, found in documents.read(text, "results"):
         what = found if isinstance(found, Unusable) else read_document(found)
         yield number, Unusable(number, *what) if isinstance(what, Fault) else what

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 MAX_DOCUMENT = 1 << 20  # characters
-_RESULTS = re.compile(r'"results"\s*:\s*\[')
+_LONGEST_KEY = 64  # characters, with what is around it
 _BETWEEN = re.compile(r"[\s,]*")
 _DECODER = json.JSONDecoder()
 
@@ -24,18 +24,19 @@ def is_json(head: str) -> bool:
     return head.lstrip()[:1] in {"[", "{"}
 
 
-def read(text: TextIO) -> Iterator[tuple[int, dict[str, Any] | Unusable]]:
+def read(
+    text: TextIO, key: str, most: int = MAX_DOCUMENT
+) -> Iterator[tuple[int, dict[str, Any] | Unusable]]:
     """Yield the objects of a list, each with its number from 1.
 
-    The list is the file, or what is under ``results``. A list that is cut off, or anything that is
-    no object, is reported.
+    The list is the file, or the first under ``key``. A list that is cut off, an object of more
+    characters than ``most``, and anything that is no object are reported.
     """
-    buffer = text.read(MAX_DOCUMENT)
-    begins = _RESULTS.search(buffer) or re.match(r"\s*\[", buffer)
-    if begins is None:
+    buffer = _beginning(text, key)
+    if buffer is None:
         yield 1, Unusable(1, "damaged-json")
         return
-    at, number = begins.end(), 0
+    at = number = 0
     while True:
         at = _BETWEEN.match(buffer, at).end()  # type: ignore[union-attr] # it matches anything
         number += 1
@@ -45,13 +46,28 @@ def read(text: TextIO) -> Iterator[tuple[int, dict[str, Any] | Unusable]]:
             found, end = _DECODER.raw_decode(buffer, at)
         except (ValueError, RecursionError):
             more = text.read(MAX_DOCUMENT)
-            if not more or len(buffer) - at > MAX_DOCUMENT:
+            if not more or len(buffer) - at > most:
                 yield number, Unusable(number, "damaged-json")
                 return
             buffer, at, number = buffer[at:] + more, 0, number - 1
             continue
         at = end
         yield number, found if isinstance(found, dict) else Unusable(number, "damaged-json")
+
+
+def _beginning(text: TextIO, key: str) -> str | None:
+    """Return the text after the bracket with which the list begins, as far as it is read."""
+    begins = re.compile(rf'(?<!\\)"{key}"\s*:\s*\[')
+    buffer = text.read(MAX_DOCUMENT)
+    if opening := re.match(r"\s*\[", buffer):
+        return buffer[opening.end() :]
+    while True:
+        if opening := begins.search(buffer):
+            return buffer[opening.end() :]
+        more = text.read(MAX_DOCUMENT)
+        if not more:
+            return None
+        buffer = buffer[-_LONGEST_KEY:] + more
 
 
 def write(start: str, found: Iterable[dict[str, Any]], end: str) -> Iterator[bytes]:

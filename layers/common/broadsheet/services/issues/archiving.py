@@ -17,6 +17,7 @@ from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from broadsheet.database.archive_table import OwedPage
@@ -92,9 +93,21 @@ def _remove(connection: Connection, issue_id: IssueId) -> None:
 
 
 def _store_index(connection: Connection, issue_id: IssueId, *changed: ArchivedIssue) -> None:
-    """Store the index of all issues with pages, of which one has changed or gone."""
-    others = (each for each in archive_table.find_archived(connection) if each.id != issue_id)
-    issues = sorted([*others, *changed], key=lambda each: (each.published_at, each.id.root))
+    """Store the index of all that has pages, of which one has changed or gone."""
+    others = [each for each in archive_table.find_archived(connection) if each.id != issue_id]
+    _store_sorted([*others, *changed])
+
+
+def store_index(connection: Connection) -> None:
+    """Store the index of all that has pages. Raises ``DependencyUnavailable``.
+
+    The caller holds the archive's lock.
+    """
+    _store_sorted(archive_table.find_archived(connection))
+
+
+def _store_sorted(entries: Sequence[ArchivedIssue]) -> None:
+    issues = sorted(entries, key=lambda each: (each.published_at, each.id.root))
     archive.store_index(ArchiveIndex(issues=tuple(reversed(issues))))
 
 

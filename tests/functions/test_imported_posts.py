@@ -1,0 +1,241 @@
+"""Posts of a newsletter's past stand in the archive beside its issues; old links lead there."""
+
+import io
+import json
+from uuid import UUID, uuid4
+
+import pytest
+
+from broadsheet.database.connection import connected
+from broadsheet.domain.archive import ArchivePage
+from broadsheet.domain.errors import DependencyUnavailable
+from broadsheet.domain.posts import PostsFormat
+from broadsheet.services.people import posts
+from broadsheet.services.people.posts import Report
+from broadsheet.storage import archive, bucket, images
+from functions.publish.app import handler as publish
+from local.lambda_events import api_event
+from tests.broadsheet.transfer import exports
+from tests.cloud import Cloud, context, problem_in
+from tests.functions.issues import publish_issue, tick
+from tests.images import png
+
+PICTURE = "https://substackcdn.example/image/fetch/https%3A%2F%2Fbucket%2Fa.png"
+IMPORT = UUID("0b9e1a5e-0000-4000-8000-000000000015")
+
+
+def refuse(address: str) -> bytes:
+    raise OSError("no-answer")
+
+
+def bring_in(
+    content: bytes,
+    file_format: PostsFormat = PostsFormat.SUBSTACK,
+    pictures: dict[str, bytes] | None = None,
+    import_id: UUID = IMPORT,
+) -> Report:
+    def download(address: str) -> bytes:
+        return (pictures or {}).get(address) or refuse(address)
+
+    with connected(5) as connection:
+        return posts.bring_in(
+            connection,
+            import_id,
+            file_format,
+            file=io.BytesIO(content),
+            file_name="export.zip",
+            download=download,
+        )
+
+
+def listed() -> list[str]:
+    return [each.slug for each in archive.read_index().issues]
+
+
+def shown(slug: str = "hello") -> ArchivePage:
+    entry = next(each for each in archive.read_index().issues if each.slug == slug)
+    page = archive.find_page(entry.id)
+    assert page is not None
+    return page
+
+
+def hello(text: str = "<p>Text</p>") -> bytes:
+    return exports.substack(exports.substack_row(), hello=text)
+
+
+def test_a_post_is_archived_under_its_old_date_and_found_by_its_old_path(cloud: Cloud) -> None:
+    report = bring_in(hello())
+
+    assert report == Report(posts=1, images=0, lines=[])
+    page = shown()
+    assert (page.headline, page.html) == ("Hello", "<p>Text</p>")
+    assert page.issue.published_at.isoformat() == "2019-07-26T20:48:19.814000+00:00"
+    assert page.issue.description == "A beginning."
+    redirect = archive.find_redirect("/p/hello/")
+    assert redirect is not None
+    assert redirect.slug == "hello"
+    assert cloud.row("SELECT count(*) AS issues FROM issues")["issues"] == 0
+
+
+def test_issues_and_posts_are_one_archive_whichever_is_written_last(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    bring_in(hello())
+    issue_id = publish_issue(title="November", markdown="Leaves.")
+    tick(issue_id)
+    assert listed() == ["november", "hello"]
+
+    bring_in(exports.substack(exports.substack_row("later"), later="<p>x</p>"), import_id=uuid4())
+
+    assert listed()[0] == "november"
+    assert sorted(listed()[1:]) == ["hello", "later"]
+
+
+def test_nothing_of_a_strangers_post_runs_or_loads_from_elsewhere(cloud: Cloud) -> None:
+    bring_in(
+        hello(
+            '<p onclick="x()" style="position:fixed" class="y">Hi<script>x()</script></p>'
+            '<iframe src="https://evil.example">frame</iframe><a href="javascript:x()">a</a>'
+            '<img src="https://track.example/1.gif" alt="a > b"><form><input value="x"></form>'
+            '<svg><image href="https://track.example/2.gif"/></svg>'
+        )
+    )
+
+    assert shown().html == "<p>Hi</p><a>a</a>"
+
+
+def test_pictures_are_copied_and_those_that_cannot_be_are_reported(cloud: Cloud) -> None:
+    text = (
+        f'<p><img src="{PICTURE}" srcset="{PICTURE} 2x" alt="A cup"><img src="https://x/gone.png">'
+        '<img src="https://x/text.png"></p>'
+    )
+
+    report = bring_in(hello(text), pictures={PICTURE: png(), "https://x/text.png": b"text"})
+
+    page = shown()
+    assert page.html.count("<img") == report.images == 1
+    assert 'alt="A cup"' in page.html
+    assert page.issue.image is not None
+    assert page.issue.image in page.html
+    assert images.find(page.issue.image.rpartition("/")[2]) is not None
+    assert [(each.line, each.code, each.detail) for each in report.lines] == [
+        (2, "image-left-out", "no-answer: https://x/gone.png"),
+        (2, "image-left-out", "not-an-image: https://x/text.png"),
+    ]
+
+
+def test_the_same_import_again_changes_nothing_and_says_the_same(cloud: Cloud) -> None:
+    content = hello('<p>Text<img src="https://x/gone.png"></p>')
+    first = bring_in(content)
+    before = archive.read_index()
+
+    assert bring_in(content) == first
+    assert archive.read_index() == before
+
+
+def test_another_import_of_a_post_replaces_it_in_its_place(cloud: Cloud) -> None:
+    bring_in(hello())
+
+    bring_in(hello("<p>Better</p>"), import_id=uuid4())
+
+    assert listed() == ["hello"]
+    assert shown().html == "<p>Better</p>"
+
+
+def test_an_import_can_be_taken_out_again(cloud: Cloud) -> None:
+    bring_in(hello())
+    kept = exports.substack(exports.substack_row("kept"), kept="<p>x</p>")
+    bring_in(kept, import_id=uuid4())
+    entry = shown().issue
+
+    with connected(5) as connection:
+        assert posts.take_out(connection, IMPORT) == 1
+        assert posts.take_out(connection, IMPORT) == 0
+
+    assert listed() == ["kept"]
+    assert archive.find_page(entry.id) is None
+
+
+def test_a_post_and_an_issue_never_have_the_same_address(cloud: Cloud) -> None:
+    publish_issue(title="Hello", markdown="An issue.")
+    bring_in(hello())
+    edited = publish_issue(title="Hello 2", markdown="Another issue.")
+
+    body = json.dumps({"title": "Third", "markdown": "x", "slug": "hello-2"})
+    headers = {"content-type": "application/json", "idempotency-key": "third", "if-match": '"1"'}
+    event = api_event("POST", "/issues", body=body, headers=headers, author="ada")
+    assert problem_in(publish(event, context()))["code"] == "slug-taken"
+    event = api_event(
+        "PUT",
+        "/issues/{id}",
+        path_parameters={"id": edited},
+        body=body,
+        headers=headers,
+        author="ada",
+    )
+    assert problem_in(publish(event, context()))["code"] == "slug-taken"
+
+    slugs = cloud.rows("SELECT slug FROM issues UNION ALL SELECT slug FROM imported_posts")
+    assert sorted(row["slug"] for row in slugs) == ["hello", "hello-2", "hello-2-2"]
+
+
+def test_an_import_that_s3_interrupts_goes_on_where_it_was(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (exports.substack_row("one"), exports.substack_row("two"))
+    content = exports.substack(*rows, one="<p>1</p>", two="<p>2</p>")
+    put = bucket.put
+    calls = 0
+
+    def fail_third(key: str, body: bytes, media_type: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise DependencyUnavailable("S3 is away")
+        put(key, body, media_type)
+
+    monkeypatch.setattr(bucket, "put", fail_third)
+    with pytest.raises(DependencyUnavailable):
+        bring_in(content)
+    assert listed() == []
+
+    assert bring_in(content).posts == 2
+    assert sorted(listed()) == ["one", "two"]
+
+
+def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:
+    report = bring_in(hello("<div>" * 600 + "x"))
+
+    assert [each.code for each in report.lines] == ["too-complex"]
+    assert listed() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "file_format", "html", "path"),
+    [
+        pytest.param(exports.ghost({}), PostsFormat.GHOST, "<p>Text</p>", "/hello", id="ghost"),
+        pytest.param(
+            exports.buttondown(
+                "a1,1,Hello,2023-01-02 16:55:00+00:00,app,public,Hello-1",
+                Hello_1="Some *text*\n\n<b>bold</b>",
+            ),
+            PostsFormat.BUTTONDOWN,
+            "<p>Some <em>text</em></p>\n<p><b>bold</b></p>\n",
+            "/archive/Hello-1",
+            id="buttondown",
+        ),
+        pytest.param(
+            exports.beehiiv('<table><tr id="content-blocks"><td>Text</td></tr></table>'),
+            PostsFormat.BEEHIIV,
+            "<table><tbody><tr><td>Text</td></tr></tbody></table>",
+            "/p/hello",
+            id="beehiiv",
+        ),
+    ],
+)
+def test_each_peers_posts_get_into_the_archive(
+    cloud: Cloud, content: bytes, file_format: PostsFormat, html: str, path: str
+) -> None:
+    assert bring_in(content, file_format).posts == 1
+
+    assert shown(listed()[0]).html == html
+    assert archive.find_redirect(path) is not None
