@@ -24,6 +24,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import (
     IssueTestRequest,
     PreviewRequest,
@@ -35,6 +36,7 @@ from broadsheet.domain.requests import (
     SignUpState,
     subscriber_request,
 )
+from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
@@ -76,7 +78,8 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "PublishRequest of a careful start": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}}
+        | {"segment": "jobs"},
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
@@ -112,6 +115,19 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "careful": {"sample": 0.01, "hold": "PT1H"}},
     ),
     "ArchiveRequest": (of_fields(ArchiveRequest), {"archive": False}),
+    "AddRequest": (
+        of_fields(AddRequest),
+        {
+            "email": "zoe@example.com",
+            "name": "Zoë",
+            "tags": ["tea"],
+            "language": "en",
+            "confirmed": {"at": AT, "source": "Paper"},
+        },
+    ),
+    "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
+    "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),
+    "TagsRequest": (of_fields(TagsRequest), {"tags": ["tea"]}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
@@ -162,6 +178,14 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     "ChangeLanguageRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
+    ),
+    "SegmentFilter": (
+        of_fields(SegmentFilter),
+        {
+            "tags": {"any": ["jobs"], "all": ["vip"], "none": ["staff"]},
+            "language": "de",
+            "confirmed_after": AT,
+        },
     ),
     "ChangeTagsRequest": (
         subscriber_request.validate_json,
@@ -232,7 +256,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    *("ManageToken", "Tag"),
+    *("ManageToken", "Tag", "StatedConsent", "TagFilter", "SegmentName", "AddressedDraft"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -255,6 +279,7 @@ OUR_OWN = {
             "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
+            "Segment",
         ),
         *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
     },

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row, tuple_row
 
 from broadsheet.database.ledger import older_versions
+from broadsheet.database.segment_condition import condition
 from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.deliveries import BatchResult
     from broadsheet.domain.issues import CorrectedVersion, IssueId
+    from broadsheet.domain.segments import SegmentFilter
+    from broadsheet.domain.subscribers import SubscriberId
 
 
 _INSERT_CORRECTED = sql.SQL(
@@ -38,6 +41,56 @@ _INSERT_CORRECTED = sql.SQL(
 ).format(audience=older_versions.AUDIENCE)
 
 
+_INSERT_SAMPLE = sql.SQL(
+    """
+    WITH confirmed AS (
+        SELECT id FROM subscribers WHERE {condition}
+    ), drawn AS (
+        SELECT id FROM confirmed
+        ORDER BY random()
+        LIMIT (
+            SELECT greatest(%(least)s, ceil(count(*) * %(share)s::float8)) FROM confirmed
+        )
+    ), sample AS (
+        -- Each batch in the order of the ledger's key, as those of the rest.
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
+        FROM drawn
+    ), batches AS (
+        INSERT INTO delivery_batches (issue_id, number, recipients)
+        SELECT %(issue_id)s, number, array_agg(id)
+        FROM sample
+        GROUP BY number
+        RETURNING number, cardinality(recipients) AS size
+    )
+    SELECT coalesce(sum(size), 0)::integer, coalesce(max(number), 0) FROM batches
+    """
+)
+_INSERT_AUDIENCE = sql.SQL(
+    """
+    WITH sample AS MATERIALIZED (
+        SELECT number, unnest(recipients) AS id
+        FROM delivery_batches
+        WHERE issue_id = %(issue_id)s
+    ), audience AS (
+        -- In the order of the ledger's key: the rows of a claim are neighbours there.
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
+                   + coalesce((SELECT max(number) FROM sample), 0) AS number
+        FROM subscribers
+        WHERE {condition}
+          AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
+    ), batches AS (
+        INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
+        SELECT %(issue_id)s, number, array_agg(id),
+               CASE WHEN EXISTS (SELECT FROM sample) THEN 'infinity'::timestamptz END
+        FROM audience
+        GROUP BY number
+        RETURNING cardinality(recipients) AS size
+    )
+    SELECT coalesce(sum(size), 0) FROM batches
+    """
+)
+
+
 class Sample(NamedTuple):
     """The part of an audience that gets an issue first: its recipients, and its last batch."""
 
@@ -45,84 +98,83 @@ class Sample(NamedTuple):
     last_batch: int
 
 
-def insert_sample(
-    connection: Connection, issue_id: IssueId, batch_size: int, share: float, least: int
+def insert_sample(  # noqa: PLR0913 - what a sample depends on
+    connection: Connection,
+    issue_id: IssueId,
+    batch_size: int,
+    segment: SegmentFilter | None,
+    *,
+    share: float,
+    least: int,
 ) -> Sample:
-    """Freeze confirmed subscribers who are drawn at random into the first batches.
+    """Freeze confirmed subscribers of a segment who are drawn at random into the first batches.
 
-    ``share``: of all who are confirmed, but no fewer than ``least``.
+    ``share``: of all of them, but no fewer than ``least``.
     """
     connection.execute("SET LOCAL statement_timeout = '4min'")  # as for the rest of the audience
+    chosen = condition(segment)
     with connection.cursor(row_factory=args_row(Sample)) as cursor:
         sample = cursor.execute(
-            """
-            WITH confirmed AS (
-                SELECT id FROM subscribers WHERE status = 'confirmed'
-            ), drawn AS (
-                SELECT id FROM confirmed
-                ORDER BY random()
-                LIMIT (
-                    SELECT greatest(%(least)s, ceil(count(*) * %(share)s::float8)) FROM confirmed
-                )
-            ), sample AS (
-                -- Each batch in the order of the ledger's key, as those of the rest.
-                SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
-                FROM drawn
-            ), batches AS (
-                INSERT INTO delivery_batches (issue_id, number, recipients)
-                SELECT %(issue_id)s, number, array_agg(id)
-                FROM sample
-                GROUP BY number
-                RETURNING number, cardinality(recipients) AS size
-            )
-            SELECT coalesce(sum(size), 0)::integer, coalesce(max(number), 0) FROM batches
-            """,
+            _INSERT_SAMPLE.format(condition=chosen.sql),
             {
                 "issue_id": issue_id.root,
                 "batch_size": batch_size,
                 "share": share,
                 "least": least,
-            },
+            }
+            | chosen.parameters,
         ).fetchone()
     return sample or Sample(0, 0)
 
 
-def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) -> int:
-    """Freeze the confirmed subscribers into batches, but for a sample; return their number.
+def insert_audience(
+    connection: Connection, issue_id: IssueId, batch_size: int, segment: SegmentFilter | None
+) -> int:
+    """Freeze the confirmed subscribers of a segment into batches, but for a sample.
 
-    Behind a sample they are held, until ``release_held``.
+    Return their number. Behind a sample they are held, until ``release_held``.
     """
+    chosen = condition(segment)
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
-                """
-                WITH sample AS MATERIALIZED (
-                    SELECT number, unnest(recipients) AS id
-                    FROM delivery_batches
-                    WHERE issue_id = %(issue_id)s
-                ), audience AS (
-                    -- In the order of the ledger's key: the rows of a claim are neighbours there.
-                    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
-                               + coalesce((SELECT max(number) FROM sample), 0) AS number
-                    FROM subscribers
-                    WHERE status = 'confirmed'
-                      AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
-                ), batches AS (
-                    INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
-                    SELECT %(issue_id)s, number, array_agg(id),
-                           CASE WHEN EXISTS (SELECT FROM sample) THEN 'infinity'::timestamptz END
-                    FROM audience
-                    GROUP BY number
-                    RETURNING cardinality(recipients) AS size
-                )
-                SELECT coalesce(sum(size), 0) FROM batches
-                """,
-                {"issue_id": issue_id.root, "batch_size": batch_size},
+                _INSERT_AUDIENCE.format(condition=chosen.sql),
+                {"issue_id": issue_id.root, "batch_size": batch_size} | chosen.parameters,
             ).fetchone()
             or 0
         )
+
+
+class Membership(NamedTuple):
+    """Somebody's newest batch of an issue. ``is_resting``: its ``not_before`` has not come."""
+
+    number: int
+    round: int
+    state: str
+    is_resting: bool
+
+    def is_held(self, held_after: int | None) -> bool:
+        """Return whether it waits for a careful start's sample."""
+        return self.is_resting or (held_after is not None and self.number > held_after)
+
+
+def find_member(
+    connection: Connection, issue_id: IssueId, subscriber_id: SubscriberId
+) -> Membership | None:
+    """Return the newest batch that a subscriber is in; it reads the issue's batches."""
+    with connection.cursor(row_factory=args_row(Membership)) as cursor:
+        return cursor.execute(
+            """
+            SELECT number, round, state::text, coalesce(not_before > now(), false)
+            FROM delivery_batches
+            WHERE issue_id = %(issue_id)s AND %(id)s = ANY (recipients)
+            ORDER BY round DESC
+            LIMIT 1
+            """,
+            {"issue_id": issue_id.root, "id": subscriber_id.root},
+        ).fetchone()
 
 
 def release_held(connection: Connection, issue_id: IssueId) -> None:

@@ -34,6 +34,7 @@ READERS = {
     "outdated-form": translatable(
         "This page was open for a long time: please press the button once more."
     ),
+    "early-form": translatable("That was very quick: please press the button once more."),
     "disposable-address": translatable(
         "This address works for a short time only: please give one that you keep."
     ),
@@ -135,6 +136,8 @@ AUTHORS = {
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-query": "query must be text of at most {most} characters",
     "invalid-status": "status must be one of {known}",
+    "invalid-address": "the path must have an email address, percent-encoded",
+    "invalid-tag": "tag must be a tag: text of 1 to 64 characters",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
         "an Idempotency-Key header is needed, a new one for each issue: "
@@ -196,8 +199,36 @@ AUTHORS = {
         "SES accepted {sent} of the mails, and what became of that to address {number} of the list "
         "is unknown: it may have been sent; look into the inboxes before you send the test again"
     ),
+    # People.
+    "subscriber-not-found": "there is no subscriber with this id",
+    "consent-in-future": "a consent can't be given in the future: see confirmed.at",
+    "wrong-standing": "this can't be done for this subscriber",
+    "already-subscribed": "they are subscribed already, and get every issue",
+    "has-unsubscribed": (
+        "they have unsubscribed: only their own confirmation brings them back; without confirmed, "
+        "they are mailed to confirm"
+    ),
+    "has-bounced": (
+        "a mail to them bounced: if they ask for mail, forgive that first; without confirmed, they "
+        "are mailed to confirm"
+    ),
+    "has-complained": "they called a mail spam: if they ask for mail, forgive that first",
+    "nothing-to-forgive": "they have neither bounced nor complained",
+    "address-left": "the address was left: whoever has it now can sign up themselves",
+    "has-been-erased": "they asked to be erased: they can sign up themselves, as somebody new",
+    "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Issues.
     "issue-not-found": "there is no issue with this id",
+    "segment-not-found": "there is no segment with this name",
+    "segment-in-use": (
+        "the issue “{title}” ({issue}) is for this segment and has not begun: cancel it, or give "
+        "it another segment"
+    ),
+    "unknown-segment": (
+        "there is no segment {segment}: PUT /segments/{segment} makes one, and GET /segments lists "
+        "them"
+    ),
+    "audience-fixed": "the issue's readers are chosen already: it can't go to another segment",
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
@@ -227,6 +258,9 @@ AUTHORS = {
     "nobody-to-send-to-at-once": (
         "this issue goes to 0 readers now: nobody has confirmed yet; "
         "publish again with a new Idempotency-Key when somebody has confirmed"
+    ),
+    "nobody-to-send-to-in-segment": (
+        "this issue would go to 0 readers now: nobody who has confirmed is in the segment {segment}"
     ),
     # What is wrong with an issue.
     "unknown-placeholder": (

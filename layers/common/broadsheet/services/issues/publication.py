@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issues_table, subscribers_table
+from broadsheet.database import issues_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.services.issues import careful_start, checking
+from broadsheet.services.issues import careful_start, checking, waiting
+from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -31,16 +32,8 @@ if TYPE_CHECKING:
         RenderedIssue,
     )
     from broadsheet.domain.ledger import LedgerRow
+    from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
-
-
-class Wait(BaseModel):
-    """Why an issue's waiting recipients don't get it now; ``until``: if that is known."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    until: datetime | None
 
 
 class IssueWithBooks(BaseModel):
@@ -89,17 +82,18 @@ def publish(
         known.id if known else None,
         is_draft=request.draft,
     )
-    if not request.draft and known is None:  # what was published once stays so
-        checking.refuse_errors(checked.findings, request.accept_warnings)
     new = new_issue(author, key, request, checked.rendered)
     with connection.transaction():
+        found = [*checked.findings, *checking.of_segment(connection, request.segment)]
+        if not request.draft and known is None:  # what was published once stays so
+            checking.refuse_errors(found, request.accept_warnings)
         issue, is_new = insert_once(connection, new, request.slug, correlation_id)
     if is_new and request.draft:
         logger.info("draft stored", issue_id=str(new.id))
     elif is_new:
         log_publication(issue)
     kick_if_due(issue, correlation_id)
-    return Published(issue, [*checked.findings, *beside])
+    return Published(issue, [*found, *beside])
 
 
 def new_issue(
@@ -120,6 +114,7 @@ def new_issue(
         status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
         publish_at=request.publish_at or at_once,
         careful=request.careful,
+        segment=request.segment,
     )
 
 
@@ -165,9 +160,12 @@ def kick_if_due(issue: Issue, correlation_id: str) -> None:
         dispatch_kick.kick(issue.id, correlation_id)
 
 
-def audience_now(connection: Connection) -> int:
-    """Return how many readers an issue would have now; above 10,000, about how many."""
-    return subscribers_table.count_confirmed(connection)
+def segment_of(connection: Connection, issue_id: IssueId) -> SegmentName | None:
+    """Return the segment that an issue is for; None for everybody. Raises ``IssueNotFound``."""
+    issue = issues_table.find(connection, issue_id)
+    if issue is None:
+        raise IssueNotFound
+    return issue.segment
 
 
 def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
@@ -193,7 +191,9 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
         issue=issue,
         books=shown,
         seconds_to_go=_seconds_to_go(issue, shown, at_most),
-        waits=_wait(issue, at_most, is_quota_spent=is_quota_spent) if shown.waiting else None,
+        waits=waiting.wait(issue, at_most, is_quota_spent=is_quota_spent)
+        if shown.waiting
+        else None,
     )
 
 
@@ -201,16 +201,6 @@ def _seconds_to_go(issue: Issue, shown: Books, at_most: Allowed | None) -> float
     if at_most is None or (at_most.left is not None and shown.waiting > at_most.left):
         return None
     return round(shown.waiting / at_most.rate + careful_start.seconds_held(issue), 1)
-
-
-def _wait(issue: Issue, at_most: Allowed | None, *, is_quota_spent: bool) -> Wait | None:
-    if issue.held_after is not None:
-        return Wait(code="careful-start", until=issue.held_until)
-    if is_quota_spent:
-        return Wait(code="quota-spent", until=None)
-    if at_most is not None and at_most.is_day_over:
-        return Wait(code="warm-up", until=at_most.day_ends)
-    return None
 
 
 def ledger(
