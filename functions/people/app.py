@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,7 +36,6 @@ from broadsheet.services.people import fates, on_behalf, segments, statistics, t
 from broadsheet.services.people.segments import CountedSegment
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
-from broadsheet.web.issues import issue_id_of
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -131,13 +131,12 @@ def _subscriber_id(request: Request) -> SubscriberId:
 
 def why(request: Request) -> Response:
     """Answer in one sentence why the owner of an address got an issue or did not."""
-    issue_id = issue_id_of(request)
     try:
-        email = EmailAddress(request.path_parameters["email"])
+        email = EmailAddress(unquote(request.path_parameters["email"]))
     except ValidationError:
         raise InvalidAddress from None
     with _database() as connection:
-        fate = fates.of_address(connection, issue_id, email)
+        fate = fates.of_address(connection, request.path_parameters["id"], email)
     return Response.json(HTTPStatus.OK, _fate(fate))
 
 
