@@ -76,6 +76,10 @@ def supervise(state: State, _: argparse.Namespace) -> None:
 
 def down(state: State, _: argparse.Namespace) -> None:
     """End the stack, and the processes that a killed stack left."""
+    if state.holder() is not None:
+        print(
+            "Waiting for running calls to end, and for the emulator to save its data.", flush=True
+        )
     print("The stack is down; its data is kept." if stack.down(state) else "No stack is running.")
 
 

@@ -11,9 +11,9 @@ from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.domain.requests import Language
 from broadsheet.domain.search import FoundSubscriber
-from broadsheet.domain.subscribers import EmailAddress, SubscriberName
+from broadsheet.domain.segments import Segment, SegmentFilter
+from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks, Wait
@@ -28,7 +28,7 @@ class Answer(BaseModel):
 class Problem(BaseModel):
     """An error (RFC 9457): ``detail`` is its sentence, ``code`` its name for programs.
 
-    API Gateway's own errors have no code.
+    Whatever stands before the API, such as a firewall, may answer without a code.
     """
 
     title: str
@@ -40,6 +40,7 @@ class Problem(BaseModel):
     error_codes: dict[str, str] | None = Field(None, description="The code for each wrong field.")
     role: str | None = Field(None, description="The role that is needed.")
     version: int | None = Field(None, description="The current version.")
+    issue: str | None = Field(None, description="The issue that is for the segment.")
     correction: str | None = Field(None, description="The correction that there is already.")
     resets_at: str | None = Field(None, description="When test mails can be sent again.")
     warnings: list[Finding] | None = Field(None, description="All that was found in the issue.")
@@ -247,6 +248,28 @@ class Subscribers(Answer):
 
     subscribers: list[FoundSubscriber]
     next: str | None
+
+
+StoredSegment = create_model(
+    "StoredSegment",
+    __base__=Answer,
+    __doc__="A segment: its filter, and who wrote it last, and when.",
+    **_fields(Segment, without={"filter"}),
+    **_fields(SegmentFilter, without=set()),
+    href=(str, ...),
+)
+CountedSegment = create_model(
+    "CountedSegment",
+    __base__=StoredSegment,
+    __doc__="A segment, and how many confirmed subscribers are in it now.",
+    audience_now=(int, ...),
+)
+
+
+class Segments(Answer):
+    """All segments, by name."""
+
+    segments: list[StoredSegment]
 
 
 class Preview(Answer):

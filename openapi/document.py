@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from broadsheet import __version__
-from broadsheet.domain import errors, issues, subscribers
+from broadsheet.domain import errors, issues, segments, subscribers, tags
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import WrittenMail
 from broadsheet.web.problems import STATUSES
@@ -19,7 +19,7 @@ from openapi.answers import Problem
 from openapi.endpoints import ENDPOINTS, Answered, Endpoint, Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
@@ -42,6 +42,11 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "IssueTitle": {"minLength": 1, "maxLength": issues.MAX_TITLE_CHARACTERS},
     "Preheader": {"minLength": 1, "maxLength": issues.MAX_PREHEADER_CHARACTERS},
     "Slug": {"pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": issues.MAX_SLUG_CHARACTERS},
+    "SegmentName": {
+        "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+        "maxLength": segments.MAX_NAME_CHARACTERS,
+    },
+    "Tag": {"minLength": 1, "maxLength": tags.MAX_TAG_CHARACTERS},
     "EmailAddress": {"minLength": 3, "maxLength": subscribers.MAX_EMAIL_CHARACTERS},
     "SubscriberName": {"minLength": 1, "maxLength": subscribers.MAX_NAME_CHARACTERS},
 }
@@ -51,17 +56,20 @@ _HEADERS = {
     "Location": "Where it is.",
     "Retry-After": "In how many seconds to try again.",
 }
-# API Gateway's own answers, as the template writes them.
+# API Gateway's own answers, as the template writes them: their codes, and what they mean.
 _OF_THE_GATEWAY = {
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests at the moment.",
-    HTTPStatus.GATEWAY_TIMEOUT: "It took too long; it does no harm to ask again.",
+    HTTPStatus.TOO_MANY_REQUESTS: {"too-many-requests": "too many requests at the moment"},
+    HTTPStatus.GATEWAY_TIMEOUT: {
+        "gateway-timeout": "it took too long; it does no harm to ask again"
+    },
 }
 _TO_AUTHORS = {
-    HTTPStatus.UNAUTHORIZED: "No author's token was sent.",
-    HTTPStatus.FORBIDDEN: "The token is not an author's, or its role is too small.",
+    HTTPStatus.UNAUTHORIZED: {"token-needed": "no author's token was sent"},
+    HTTPStatus.FORBIDDEN: {"token-unknown": "the token is not an author's"},
 }
+_OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_WITH_DATABASE = ("issues", "welcome", "subscribers")  # the first part of a route
+_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -155,7 +163,7 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
 
 def _in_path(path: str) -> Iterator[dict[str, Any]]:
     text = {"type": "string"}
-    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text}
+    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text, "name": text}
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}
 
@@ -229,10 +237,10 @@ def _problems(route: str, endpoint: Endpoint) -> Iterator[tuple[str, dict[str, A
         by_status.setdefault(status_of(error), []).append(error)
     others = _OF_THE_GATEWAY | (_TO_AUTHORS if route in ROLES else {})
     if endpoint.takes is not None:
-        others |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large."}
+        others |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _OF_LARGE_BODIES}
     for status in sorted({*by_status, *others}):
-        found = sorted(by_status.get(status, []), key=lambda error: error.code)
-        yield str(int(status)), _problem(status, found, others.get(status))
+        ours = {error.code: _sentence(error) for error in by_status.get(status, [])}
+        yield str(int(status)), _problem(status, others.get(status, {}) | ours)
 
 
 def _sentence(error: type[errors.BroadsheetError]) -> str:
@@ -244,16 +252,11 @@ def _sentence(error: type[errors.BroadsheetError]) -> str:
     return (about[:1].lower() + about[1:]).replace("``", "`")
 
 
-def _problem(
-    status: HTTPStatus, found: Sequence[type[errors.BroadsheetError]], otherwise: str | None
-) -> dict[str, Any]:
-    lines = [otherwise] if otherwise else []
-    lines += [f"`{error.code}`: {_sentence(error)}" for error in found]
-    codes = sorted({error.code for error in found})
-    schema: dict[str, Any] = {"$ref": "#/components/schemas/Problem"}
-    if codes:
-        known = {"properties": {"code": {"enum": codes}}}
-        schema = {"allOf": [schema, known]}
+def _problem(status: HTTPStatus, codes: Mapping[str, str]) -> dict[str, Any]:
+    """Return a response: the codes that it may have, and what each says."""
+    lines = [f"`{code}`: {codes[code]}" for code in sorted(codes)]
+    known = {"properties": {"code": {"enum": sorted(codes)}}}
+    schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, known]}
     response: dict[str, Any] = {
         "description": "  \n".join(lines),
         "content": {PROBLEM: {"schema": schema}},

@@ -21,6 +21,7 @@ from broadsheet.domain.issues import (
 )
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
+from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
@@ -375,6 +376,7 @@ AUTHORS: dict[str, Endpoint] = {
         errors=(
             *(errors.IfMatchNeeded, errors.StaleVersion, errors.UnsendableIssue, errors.SlugTaken),
             *(errors.IssueNotEditable, errors.IssueSending, errors.CarefulStartFixed),
+            errors.AudienceFixed,
         ),
         example=_TEXT,
         role_note=" for a draft, else `publish`",
@@ -522,6 +524,23 @@ PEOPLE: dict[str, Endpoint] = {
             *_pages("after", 500),
         ),
         errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+    ),
+    "GET /segments": Endpoint("List the segments", {OK: Answered("All.", answers.Segments)}),
+    "GET /segments/{name}": Endpoint(
+        "Show a segment",
+        {OK: Answered("The segment.", answers.CountedSegment)},
+        errors=(errors.SegmentNotFound,),
+    ),
+    "PUT /segments/{name}": Endpoint(
+        "Store a segment",
+        {OK: Answered("As it is now.", answers.CountedSegment)},
+        takes=SegmentFilter,
+        example={"tags": {"any": ["jobs", "events"], "none": ["staff"]}, "language": "de"},
+    ),
+    "DELETE /segments/{name}": Endpoint(
+        "Delete a segment",
+        {NO_CONTENT: Answered("Deleted.")},
+        errors=(errors.SegmentNotFound, errors.SegmentInUse),
     ),
 }
 ENDPOINTS = READERS | AUTHORS | PEOPLE

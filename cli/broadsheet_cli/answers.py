@@ -57,7 +57,7 @@ class Issue(Answer):
     """An issue and its progress. ``version``: of its text, from 1 on.
 
     ``archive_url``: its page, which is there once it has begun. ``warnings``: what was found in its
-    text, in the answer to an edit.
+    text, in the answer to an edit. ``segment``: whom it is for, if not for everybody.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Issue(Answer):
     books: Books | None = None
     seconds_to_go: float | None = None
     paused_because: str | None = None
+    segment: str | None = None
     warnings: list[Finding] = []
 
     @property
@@ -85,6 +86,26 @@ class Page(Answer):
 
     issues: list[Issue]
     next: str | None
+
+
+class Segment(Answer):
+    """Who of the readers an issue may be for. ``tags``: lists by ``any``, ``all`` and ``none``.
+
+    ``audience_now``: how many are in it, where it is counted.
+    """
+
+    name: str
+    tags: dict[str, list[str] | None] | None = None
+    language: str | None = None
+    confirmed_after: datetime | None = None
+    confirmed_before: datetime | None = None
+    audience_now: int | None = None
+
+
+class Segments(Answer):
+    """All segments."""
+
+    segments: list[Segment]
 
 
 class Content(Answer):

@@ -13,13 +13,24 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic import ValidationError
 
 from broadsheet_cli import __version__
-from broadsheet_cli.answers import Answer, Asked, Content, Created, Image, Issue, Page, Preview
+from broadsheet_cli.answers import (
+    Answer,
+    Asked,
+    Content,
+    Created,
+    Image,
+    Issue,
+    Page,
+    Preview,
+    Segment,
+    Segments,
+)
 from broadsheet_cli.errors import (
     CommandFailed,
     NoAccess,
@@ -196,6 +207,24 @@ class Newsletter:
             # Of the link only the query: the newsletter may know itself by another address.
             path = f"/issues?{urlsplit(page.next).query}" if page.next else None
 
+    # --- Segments ---------------------------------------------------------------------------------
+
+    def segments(self) -> list[Segment]:
+        """Return all segments, by name."""
+        return self._answer(Segments, "GET", "/segments").segments
+
+    def segment(self, name: str) -> Segment:
+        """Return a segment with its number of readers."""
+        return self._answer(Segment, "GET", f"/segments/{quote(name, safe='')}")
+
+    def put_segment(self, name: str, request: Mapping[str, Any]) -> Segment:
+        """Store a segment, and return it with its number of readers."""
+        return self._answer(Segment, "PUT", f"/segments/{quote(name, safe='')}", request)
+
+    def delete_segment(self, name: str) -> None:
+        """Delete a segment."""
+        self.send("DELETE", f"/segments/{quote(name, safe='')}")
+
     # --- One request ------------------------------------------------------------------------------
 
     def _answer[T: Answer](  # noqa: PLR0913 - what a request has
@@ -298,6 +327,7 @@ _PASSING = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     )
 )
+THROTTLED = "too-many-requests"  # API Gateway's code; a proxy before it gives none
 # Of these, the ones that ask for a pause.
 _PAUSING = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
 
@@ -305,8 +335,8 @@ _PAUSING = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILAB
 def _is_passing(response: httpx.Response) -> bool:
     """Return whether a failure may pass by itself."""
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # With a code it is the newsletter's own limit, such as a day's test mails.
-        return "code" not in _problem(response)
+        # With another code, it is the newsletter's own limit, such as a day's test mails.
+        return str(_problem(response).get("code", THROTTLED)) == THROTTLED
     return response.status_code in _PASSING
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 TITLES = ("title", "subject")
 PREHEADERS = ("preheader", "description", "excerpt")
 DATES = ("publish_date", "publish_at", "date")
-KNOWN = frozenset((*TITLES, *PREHEADERS, *DATES, *("slug", "published", "archive", "careful")))
+OTHERS = ("slug", "published", "archive", "careful", "segment")
+KNOWN = frozenset((*TITLES, *PREHEADERS, *DATES, *OTHERS))
 
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*\n(?P<yaml>.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL
@@ -45,6 +46,7 @@ class IssueFile:
     publish_at: datetime | None = None
     archive: Any = None  # as it stands there: the newsletter says what is wrong with it
     careful: Any = None
+    segment: Any = None
     is_held_back: bool = False
     unused: tuple[str, ...] = ()
 
@@ -62,8 +64,9 @@ class IssueFile:
             **({"slug": self.slug} if self.slug else {}),
             **({"preheader": self.preheader} if self.preheader else {}),
             **({} if self.archive is None else {"archive": self.archive}),
-            # `careful: false` takes an earlier one back.
+            # `careful: false` takes an earlier one back, and so does `segment: false`.
             **({} if self.careful is None else {"careful": self.careful or None}),
+            **({} if self.segment is None else {"segment": self.segment or None}),
         }
 
     def place(self, where: str | None) -> str:
@@ -101,6 +104,7 @@ def read(path: Path) -> IssueFile:
         publish_at=None if moment is None else _moment(path, moment),
         archive=fields.get("archive"),
         careful=fields.get("careful"),
+        segment=fields.get("segment"),
         is_held_back=fields.get("published") is False,
         unused=tuple(name for name in fields if name not in KNOWN),
     )

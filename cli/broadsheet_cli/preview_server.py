@@ -29,9 +29,11 @@ HOST = "127.0.0.1"
 LOOK_SECONDS = 0.3  # between two looks at the file
 HOLD_SECONDS = 20  # a page asks for the next change, and asks again after so long
 DARK = "(prefers-color-scheme: dark)"
-# The mail runs nothing and reaches nothing but its images.
+# The mail runs nothing and reaches nothing but its images. It has the page's origin, so that the
+# page can ask how far it is scrolled.
 MAIL_POLICY = (
-    "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; sandbox; "
+    "default-src 'none'; img-src https: http: data:; style-src 'unsafe-inline'; "
+    "sandbox allow-same-origin; "
     "frame-ancestors 'self'"
 )
 # The page runs its own script, and shows text of others.

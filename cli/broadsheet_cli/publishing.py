@@ -8,7 +8,7 @@ comes after is asked of the newsletter, not remembered.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -109,6 +109,13 @@ def correction(
     if issue.status == "scheduled" and publication.pending:
         issue = newsletter.act(issue.id, "schedule", {"publish_at": more["publish_at"]})
     return issue, created
+
+
+def addressed(ready: Ready, issue: Issue | None) -> Ready:
+    """Return a file whose request names the segment that its issue has, if the file names none."""
+    if issue is None or issue.segment is None or "segment" in ready.request:
+        return ready
+    return replace(ready, request={**ready.request, "segment": issue.segment})
 
 
 def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
@@ -382,7 +389,7 @@ def _accepting(accepted: Sequence[str]) -> dict[str, list[str]]:
 
 def _fingerprint(document: dict[str, Any], request: dict[str, Any]) -> str:
     """Return what two texts of an issue have in common; what a request leaves out stays."""
-    kept = [document.get(name) for name in ("slug", "archive") if name in request]
+    kept = [document.get(name) for name in ("slug", "archive", "segment") if name in request]
     preheader = document.get("preheader") or None
     return records.digest_of(document["title"], _text_of(document), preheader, kept)
 

@@ -1,15 +1,21 @@
 """The authors' API of people: who they are, and what becomes of them."""
 
 from http import HTTPStatus
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database import search
 from broadsheet.database.connection import connected
-from broadsheet.domain.errors import InvalidQuery, InvalidStatus
+from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.errors import InvalidFields, InvalidQuery, InvalidStatus, SegmentNotFound
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
+from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
 from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.services.people import segments
+from broadsheet.services.people.segments import CountedSegment
+from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -17,6 +23,7 @@ from broadsheet.web.router import router
 
 SUBSCRIBERS = Listing("after", TypeAdapter(Place), 50, 500)
 FILTERS = ("query", "status")
+LARGEST_BODY = 64 * 1024  # bytes; three hundred tags of the longest are half of that
 
 
 def list_subscribers(request: Request) -> Response:
@@ -47,4 +54,67 @@ def _place(wanted: Search, last: FoundSubscriber) -> Place:
     return Place(last.email.startswith(wanted.query.lower()), last.email)
 
 
-handler = router({"GET /subscribers": list_subscribers})
+def list_segments(request: Request) -> Response:
+    """List all segments; there are as many as authors have written."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        found = segments.find_all(connection)
+    documents = [_segment(request, each) for each in found]
+    return Response.json(HTTPStatus.OK, {"segments": documents})
+
+
+def show_segment(request: Request) -> Response:
+    """Show a segment, with how many are in it now."""
+    name = _named_segment(request)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        counted = segments.show(connection, name)
+    return _counted(request, counted)
+
+
+def put_segment(request: Request) -> Response:
+    """Store a segment, and show how many are in it now."""
+    try:
+        name = SegmentName(request.path_parameters["name"])
+    except ValidationError as error:
+        (fault,) = invalid_fields(error).fields.values()
+        raise InvalidFields({"name": fault}) from None
+    wanted = request.document(SegmentFilter, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        counted = segments.put(connection, name, wanted, AuthorName(request.author))
+    return _counted(request, counted)
+
+
+def delete_segment(request: Request) -> Response:
+    """Delete a segment that no issue waits for."""
+    name = _named_segment(request)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        segments.delete(connection, name)
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _named_segment(request: Request) -> SegmentName:
+    try:
+        return SegmentName(request.path_parameters["name"])
+    except ValidationError:
+        raise SegmentNotFound from None
+
+
+def _counted(request: Request, counted: CountedSegment) -> Response:
+    document = _segment(request, counted.segment) | {"audience_now": counted.audience}
+    return Response.json(HTTPStatus.OK, document)
+
+
+def _segment(request: Request, segment: Segment) -> dict[str, Any]:
+    document = segment.model_dump(mode="json", exclude={"filter"})
+    href = request.link(f"/segments/{segment.name}")
+    return document | segment.filter.model_dump(mode="json") | {"href": href}
+
+
+handler = router(
+    {
+        "GET /subscribers": list_subscribers,
+        "GET /segments": list_segments,
+        "GET /segments/{name}": show_segment,
+        "PUT /segments/{name}": put_segment,
+        "DELETE /segments/{name}": delete_segment,
+    }
+)

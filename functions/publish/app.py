@@ -37,9 +37,11 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import checking, correction, editing, lifecycle, publication
 from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.services.people import segments
 from broadsheet.services.subscribers import welcome_text
 from broadsheet.web import csv, sentences
 from broadsheet.web.issues import LARGEST_BODY, issue_id_of
@@ -65,13 +67,13 @@ def publish(request: Request) -> Response:
     require(Role.WRITE if wanted.draft else Role.PUBLISH, request.role)
     with connected(settings.timings().publish_connect_timeout) as connection:
         # First: a database that goes away between the two leaves nothing published and unanswered.
-        audience = publication.audience_now(connection)
+        audience = segments.audience_now(connection, wanted.segment)
         issue, findings = publication.publish(
             connection, AuthorName(request.author), key, wanted, request.correlation_id
         )
     starts_at = wanted.publish_at or issue.created_at
     at_once = starts_at <= issue.created_at and not wanted.draft
-    warnings = _warnings(findings, audience, at_once=at_once)
+    warnings = _warnings(findings, audience, wanted.segment, at_once=at_once)
     return _published(request, issue, wanted, audience_now=audience, warnings=warnings)
 
 
@@ -92,10 +94,9 @@ def _published(request: Request, issue: Issue, wanted: IssueDraft, **more: objec
 
 
 def _warnings(
-    findings: Sequence[Finding], audience: int, *, at_once: bool
+    findings: Sequence[Finding], audience: int, segment: SegmentName | None, *, at_once: bool
 ) -> list[dict[str, str | None]]:
-    # An issue that starts at once ends at once; one that is scheduled may have readers by then.
-    nobody = [] if audience else [checking.nobody_to_send_to(at_once=at_once)]
+    nobody = checking.of_audience(audience, segment, at_once=at_once, others=findings)
     return sentences.of_findings([*findings, *nobody])
 
 
@@ -171,7 +172,8 @@ def publish_draft(request: Request) -> Response:
     )
     issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
-        audience = publication.audience_now(connection)
+        segment = publication.segment_of(connection, issue_id)
+        audience = segments.audience_now(connection, segment)
         findings = editing.publish_draft(
             connection, issue_id, publisher, key, wanted, request.correlation_id
         )
@@ -181,7 +183,9 @@ def publish_draft(request: Request) -> Response:
         HTTPStatus.ACCEPTED,
         shown,
         audience_now=audience,
-        warnings=_warnings(findings, audience, at_once=shown.issue.due_at <= datetime.now(UTC)),
+        warnings=_warnings(
+            findings, audience, segment, at_once=shown.issue.due_at <= datetime.now(UTC)
+        ),
     )
 
 

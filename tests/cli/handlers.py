@@ -5,6 +5,7 @@ from typing import override
 
 from aiohttp import web
 
+from functions.people.app import handler as people
 from functions.preview.app import handler as preview
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
@@ -14,7 +15,7 @@ from tests.cloud import Cloud, context
 
 @dataclass(kw_only=True)
 class Handlers(Interruptible):
-    """A newsletter of the functions publish and preview, on a real database."""
+    """A newsletter of the functions publish, preview and people, on a real database."""
 
     cloud: Cloud
 
@@ -28,10 +29,11 @@ class Handlers(Interruptible):
 
     @override
     def _respond(self, request: web.BaseRequest, body: bytes) -> web.Response:
-        _, *parts = request.path.strip("/").split("/")
+        first, *parts = request.path.strip("/").split("/")
         is_preview = parts == ["preview"]
-        named = {} if is_preview or not parts else {"id": parts[0]}
-        resource = "/".join(["/issues", *(["{id}", *parts[1:]] if named else parts)])
+        name = "name" if first == "segments" else "id"
+        named = {} if is_preview or not parts else {name: parts[0]}
+        resource = "/".join([f"/{first}", *([f"{{{name}}}", *parts[1:]] if named else parts)])
         event = api_event(
             request.method,
             resource,
@@ -40,7 +42,8 @@ class Handlers(Interruptible):
             path_parameters=named,
             author="ada",
         )
-        answer = (preview if is_preview else publish)(event, context())
+        handler = people if first == "segments" else preview if is_preview else publish
+        answer = handler(event, context())
         headers = {
             name: value
             for name, value in answer["headers"].items()

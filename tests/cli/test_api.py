@@ -112,6 +112,7 @@ def test_a_test_mail_is_never_sent_twice_by_itself(
         ({"status": 500}, 1),
         ({"status": 503, "code": "database-unavailable"}, 2),
         ({"status": 429, "message": "Too Many Requests"}, 2),
+        ({"status": 429, "code": "too-many-requests"}, 2),
     ],
 )
 def test_a_test_mail_is_repeated_only_if_none_can_have_been_sent(

@@ -103,11 +103,16 @@ def test_the_page_follows_the_file_and_shows_it_in_several_ways(
     expect(mail).to_contain_text("it is November")
     expect(page.get_by_role("heading")).to_have_text("November")
 
-    november.write_text(ISSUE + "TK <script>document.body.textContent = 'run'</script>\n")
+    tall = "<div style='height: 3000px'></div>"
+    november.write_text(f"{ISSUE}TK <script>document.body.textContent = 'run'</script>\n\n{tall}")
 
     expect(page.get_by_role("listitem")).to_have_text("november.md:10: TK here")
     expect(mail).to_contain_text("TK")
     expect(mail).not_to_contain_text("run", use_inner_text=True)
+    mail.evaluate("scrollTo(0, 1000)")
+    november.write_text(f"{ISSUE}Milk.\n\n{tall}")
+    expect(mail).to_contain_text("Milk")
+    page.frames[-1].wait_for_function("scrollY === 1000")
     page.get_by_label("Phone").check()
     expect(page.locator("iframe")).to_have_css("width", "375px")
     page.get_by_label("Text").check()

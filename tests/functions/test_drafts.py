@@ -158,7 +158,7 @@ def test_no_two_issues_have_the_same_slug(cloud: Cloud) -> None:
         ("archive", 1, "not-a-truth-value"),
         ("draft", "true", "not-a-truth-value"),
         ("draft", None, "not-a-truth-value"),
-        ("segment", "members", "unknown-field"),
+        ("colour", "red", "unknown-field"),
         ("version", 2, "unknown-field"),
     ],
 )
@@ -383,7 +383,7 @@ def test_a_clock_that_can_t_be_made_leaves_the_draft_a_draft(
         ({"publish_at": "tomorrow"}, {"publish_at": "invalid-value"}),
         ({"publish_at": 20300101}, {"publish_at": "invalid-value"}),
         ({"title": "Two"}, {"title": "unknown-field"}),
-        ({"accept_warnings": "all"}, {"accept_warnings": "invalid-value"}),
+        ({"accept_warnings": "all"}, {"accept_warnings": "not-a-list"}),
     ],
 )
 def test_a_bad_publication_leaves_the_draft_a_draft(

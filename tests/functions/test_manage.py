@@ -189,6 +189,7 @@ def test_each_wish_is_queued_for_enroll(edge: Edge, what: str, accept: str) -> N
         words = Page(answer).words
         is_over = what in {"leave", "erase"}
         assert ("Back to your subscription" in words) is not is_over
+        assert "the address you gave" not in words  # none was given
     else:
         assert json_of(answer) == {"status": "received"}
 

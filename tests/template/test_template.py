@@ -113,6 +113,10 @@ AUTHORS_ROUTES = {
     "GET /welcome",
     "PUT /welcome",
     "GET /subscribers",
+    "GET /segments",
+    "GET /segments/{name}",
+    "PUT /segments/{name}",
+    "DELETE /segments/{name}",
 }
 
 # Each permission that is not for one named resource, with its reason.
@@ -541,6 +545,7 @@ def test_api_gateways_own_errors_are_problem_documents(name: str) -> None:
     assert problem["title"]
     assert problem["detail"]
     assert problem.get("status") == response.get("StatusCode")
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", problem["code"])
     assert next(iter(problem)) == "detail"  # what a reader sees first, whose browser shows it
 
 

@@ -176,6 +176,8 @@ def _picture(issue: Issue) -> Group:
             "Its sending begins within a minute" if is_due else f"It is sent at {_local(issue)}"
         )
         parts.append(Text(f"{begins}."))
+    if issue.segment:
+        parts.append(Text(f"For the segment {issue.segment}"))
     if issue.paused_because:
         parts.append(Text(f"Paused: {issue.paused_because}", "yellow"))
     if issue.books is not None and issue.audience is not None:

@@ -76,7 +76,7 @@ def publish(  # noqa: PLR0913 - a command's arguments
         return
     issue = publishing.known_issue(newsletter, file)
     if issue is None or issue.status == "draft":
-        ready = prepare(newsletter, file)
+        ready = publishing.addressed(prepare(newsletter, file), issue)
         _refuse_early(newsletter, ready, now=now)
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         launch = _Launch(newsletter, accept, made_here=issue is None)
@@ -112,7 +112,7 @@ def schedule(
     issue = publishing.known_issue(newsletter, file)
     moment = _moment(newsletter, file, when)
     if issue is None or issue.status == "draft":
-        ready = prepare(newsletter, file)
+        ready = publishing.addressed(prepare(newsletter, file), issue)
         question = f"Send it to {{readers}} at {_local(moment)}?"
         _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
         issue = publishing.draft(newsletter, ready, accept)
@@ -151,6 +151,8 @@ def edit(
         _link(newsletter, file, parse_id(issue))
     ready = prepare(newsletter, file)
     known = publishing.known_issue(newsletter, file)
+    if known and known.segment and ready.file.segment is None:
+        note(f"It stays for the segment {known.segment}: “segment: false” would take that back.")
     with _findings_at_their_lines(ready):
         if known is None:
             findings = newsletter.preview(ready.request).warnings
@@ -199,6 +201,8 @@ def correct(  # noqa: PLR0913 - a command's arguments
     ready = prepare(newsletter, file)
     if ready.file.careful:
         raise CommandFailed(f"{file}: a correction has no careful start: remove that line.")
+    if ready.file.segment:
+        raise CommandFailed(f"{file}: a correction has readers already: remove the line “segment”.")
     whom = f"{readers(_with_older_version(corrected))} with an older version than"
     which = f"{corrected.version} of “{corrected.title}”"
     question = f"Send it in {duration(countdown)} to the {whom} {which}?"
@@ -262,7 +266,7 @@ def _agree(  # noqa: PLR0913 - what is asked
     """
     if "{readers}" in question:
         preview, audience = newsletter.preview_with_audience(ready.request)
-        question = question.replace("{readers}", readers(audience))
+        question = question.replace("{readers}", readers(audience) + _of_segment(ready))
     else:
         preview = newsletter.preview(ready.request)
         preview = preview.model_copy(update={"audience": None, "seconds": None, "cost": None})
@@ -292,7 +296,10 @@ def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> Non
         ("Subject", preview.subject),
         ("Preheader", preview.preheader or ""),
         ("Newsletter", newsletter.address.url),
-        ("Readers", "" if preview.audience is None else f"{preview.audience:,}"),
+        (
+            "Readers",
+            "" if preview.audience is None else f"{preview.audience:,}{_of_segment(ready)}",
+        ),
         ("Takes", "" if preview.seconds is None else duration(preview.seconds)),
         ("Costs", "" if preview.cost is None else f"${preview.cost:,.2f}"),
         ("Size", f"{preview.bytes / 1000:.0f} kB"),
@@ -300,6 +307,11 @@ def _show_summary(newsletter: Newsletter, ready: Ready, preview: Preview) -> Non
     for name, value in rows:
         if value:
             say(f"{name:<11}{value}")
+
+
+def _of_segment(ready: Ready) -> str:
+    segment = ready.request.get("segment")
+    return f" of the segment {segment}" if segment else ""
 
 
 def _with_older_version(issue: Issue) -> int:
@@ -314,7 +326,8 @@ def _stored(newsletter: Newsletter, draft: Issue) -> tuple[Issue, Ready]:
     fields = ("title", "preheader", "markdown", "content")
     request = {name: content[name] for name in fields if content.get(name)}
     name = Path(draft.slug or draft.id)
-    return draft, Ready(IssueFile(path=name, title=draft.title, slug="", body=""), request)
+    ready = Ready(IssueFile(path=name, title=draft.title, slug="", body=""), request)
+    return draft, publishing.addressed(ready, draft)
 
 
 def _publish_stored(

@@ -10,6 +10,23 @@ ALTER TABLE subscribers
     ADD COLUMN tags text[] NOT NULL DEFAULT '{}',
     ADD COLUMN tags_changed_at timestamptz;
 
+CREATE TABLE segments (
+    name text PRIMARY KEY CHECK (name ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),
+    filter jsonb NOT NULL,
+    author text NOT NULL,                     -- who wrote it last
+    edited_at timestamptz NOT NULL DEFAULT now()
+);
+-- Whom an issue is for; no foreign key, as the issue outlives its segment. The filter is stored with
+-- the audience that it has chosen. Older code would freeze everybody, and writes no filter: its freeze
+-- fails, and the issue waits for this release.
+ALTER TABLE issues
+    ADD COLUMN segment text,
+    ADD COLUMN segment_filter jsonb,
+    ADD CHECK (segment IS NULL OR corrects IS NULL),
+    ADD CHECK (
+        (segment_filter IS NOT NULL) = (segment IS NOT NULL AND frozen_at IS NOT NULL)
+    );
+
 -- Knowing: what is done on somebody's behalf.
 
 -- Imports and exports.

@@ -35,6 +35,7 @@ from broadsheet.domain.requests import (
     SignUpState,
     subscriber_request,
 )
+from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
@@ -76,7 +77,8 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "PublishRequest of a careful start": (
         of_fields(PublishRequest),
-        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}},
+        {"title": "One", "markdown": "Hello", "careful": {"sample": 0.01, "hold": "PT1H"}}
+        | {"segment": "jobs"},
     ),
     "PublishRequest with HTML": (
         of_fields(PublishRequest),
@@ -163,6 +165,14 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         subscriber_request.validate_json,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
     ),
+    "SegmentFilter": (
+        of_fields(SegmentFilter),
+        {
+            "tags": {"any": ["jobs"], "all": ["vip"], "none": ["staff"]},
+            "language": "de",
+            "confirmed_after": AT,
+        },
+    ),
     "ChangeTagsRequest": (
         subscriber_request.validate_json,
         ASKED | {"kind": "change_tags", "token": MANAGE, "tags": ["jobs"]},
@@ -232,7 +242,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    *("ManageToken", "Tag"),
+    *("ManageToken", "Tag", "TagFilter", "SegmentName", "AddressedDraft"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -255,6 +265,7 @@ OUR_OWN = {
             "FoundSubscriber",
             "LedgerRow",
             "Subscriber",
+            "Segment",
         ),
         *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
     },

@@ -106,6 +106,22 @@ def test_a_long_cell_is_wide_enough_to_read(width: int, browser: Browser) -> Non
         assert min(page.locator(".markdown td").evaluate_all(widths)) > 120
 
 
+@pytest.mark.parametrize("width", PHONES)
+def test_a_long_link_in_a_table_is_read_without_scrolling(width: int, browser: Browser) -> None:
+    link = "https://example.com/ships/aurora/2026/report-of-the-harbour-master/" + "a1b2c3d4e5" * 8
+    markdown = f"| Ship | Read |\n|---|---|\n| Solveig | {link} |\n| Runa | [here]({link}) |"
+    issue = render_issue(LONG_TITLE, MarkdownContent(markdown=markdown), NEWSLETTER).issue
+    with page_of(browser, send(issue.html), width=width) as page:
+        assert page.evaluate(SCROLLED) == []
+        heights = page.locator("td").evaluate_all("cells => cells.map(cell => cell.clientHeight)")
+        assert heights[-1] < 60  # "here" stays whole
+
+
+SCROLLED = """
+[...document.querySelectorAll('.wide')]
+  .filter(({scrollWidth, clientWidth}) => scrollWidth > clientWidth)
+  .map(element => element.outerHTML.slice(0, 80))
+"""
 OUTSIDE = """
 [...document.querySelectorAll('body *')]
   .filter(element => element.getBoundingClientRect().right > innerWidth + 0.5)

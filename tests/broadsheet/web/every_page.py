@@ -83,7 +83,9 @@ ISSUE = ArchivePage(
 <div class="wide" tabindex="0"><table>
 <thead><tr><th scope="col">Rope</th><th scope="col">Breaks at</th></tr></thead>
 <tbody><tr><td class="long">Three-strand hemp, tarred, twenty millimetres</td><td>2,900 kg</td></tr>
-<tr><td>Nylon</td><td>8,500 kg</td></tr></tbody>
+<tr><td>Nylon</td><td>8,500 kg</td></tr>
+<tr><td class="long"><a href="https://example.com/a">https://example.com/ropes/manila-three-strand.html</a></td>
+<td>2,400 kg</td></tr></tbody>
 </table></div>
 <pre><code>bowline = over(under(around(standing_part(of_a_rope_that_is_very_long))))</code></pre>
 <hr>
@@ -177,6 +179,9 @@ ANSWERS: dict[str, Shown] = {
     "subscription-erased": lambda frame: pages.subscription_received(frame, "erase"),
     "subscription-link-refused": _link_refused,
     "subscription-link-mailed": lambda frame: pages.subscription_received(frame, "link"),
+    "subscription-link-renewed": lambda frame: pages.subscription_received(
+        frame, "link", back_url="/subscription?token=t"
+    ),
     "new-address-confirmed": lambda frame: pages.subscription_received(frame, "moved"),
 }
 # The same for everybody, in the newsletter's language.

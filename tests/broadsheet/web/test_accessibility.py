@@ -20,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from broadsheet import i18n
 from broadsheet.i18n import ENGLISH, PSEUDO, Language
-from tests.broadsheet.mail.test_phones import OUTSIDE
+from tests.broadsheet.mail.test_phones import OUTSIDE, SCROLLED
 from tests.broadsheet.web.every_page import FRAME, PAGES
 from tests.browser import page_of
 
@@ -114,6 +114,11 @@ def test_a_page_is_read_aloud_in_order(narrow: Page, name: str) -> None:
 
 def _roles(heard: str) -> list[str]:
     return re.findall(r"^\s*- (?!text:|/)'?([a-z]+)", heard, flags=re.MULTILINE)
+
+
+def test_a_long_link_in_an_issues_table_is_read_without_scrolling(narrow: Page) -> None:
+    show(narrow, "issue")
+    assert narrow.evaluate(SCROLLED) == []
 
 
 def test_no_page_is_read_aloud_that_is_not_there() -> None:

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row, tuple_row
 
 from broadsheet.database.ledger import older_versions
+from broadsheet.database.segment_condition import condition
 from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.deliveries import BatchResult
     from broadsheet.domain.issues import CorrectedVersion, IssueId
+    from broadsheet.domain.segments import SegmentFilter
 
 
 _INSERT_CORRECTED = sql.SQL(
@@ -38,6 +40,56 @@ _INSERT_CORRECTED = sql.SQL(
 ).format(audience=older_versions.AUDIENCE)
 
 
+_INSERT_SAMPLE = sql.SQL(
+    """
+    WITH confirmed AS (
+        SELECT id FROM subscribers WHERE {condition}
+    ), drawn AS (
+        SELECT id FROM confirmed
+        ORDER BY random()
+        LIMIT (
+            SELECT greatest(%(least)s, ceil(count(*) * %(share)s::float8)) FROM confirmed
+        )
+    ), sample AS (
+        -- Each batch in the order of the ledger's key, as those of the rest.
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
+        FROM drawn
+    ), batches AS (
+        INSERT INTO delivery_batches (issue_id, number, recipients)
+        SELECT %(issue_id)s, number, array_agg(id)
+        FROM sample
+        GROUP BY number
+        RETURNING number, cardinality(recipients) AS size
+    )
+    SELECT coalesce(sum(size), 0)::integer, coalesce(max(number), 0) FROM batches
+    """
+)
+_INSERT_AUDIENCE = sql.SQL(
+    """
+    WITH sample AS MATERIALIZED (
+        SELECT number, unnest(recipients) AS id
+        FROM delivery_batches
+        WHERE issue_id = %(issue_id)s
+    ), audience AS (
+        -- In the order of the ledger's key: the rows of a claim are neighbours there.
+        SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
+                   + coalesce((SELECT max(number) FROM sample), 0) AS number
+        FROM subscribers
+        WHERE {condition}
+          AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
+    ), batches AS (
+        INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
+        SELECT %(issue_id)s, number, array_agg(id),
+               CASE WHEN EXISTS (SELECT FROM sample) THEN 'infinity'::timestamptz END
+        FROM audience
+        GROUP BY number
+        RETURNING cardinality(recipients) AS size
+    )
+    SELECT coalesce(sum(size), 0) FROM batches
+    """
+)
+
+
 class Sample(NamedTuple):
     """The part of an audience that gets an issue first: its recipients, and its last batch."""
 
@@ -45,81 +97,50 @@ class Sample(NamedTuple):
     last_batch: int
 
 
-def insert_sample(
-    connection: Connection, issue_id: IssueId, batch_size: int, share: float, least: int
+def insert_sample(  # noqa: PLR0913 - what a sample depends on
+    connection: Connection,
+    issue_id: IssueId,
+    batch_size: int,
+    segment: SegmentFilter | None,
+    *,
+    share: float,
+    least: int,
 ) -> Sample:
-    """Freeze confirmed subscribers who are drawn at random into the first batches.
+    """Freeze confirmed subscribers of a segment who are drawn at random into the first batches.
 
-    ``share``: of all who are confirmed, but no fewer than ``least``.
+    ``share``: of all of them, but no fewer than ``least``.
     """
     connection.execute("SET LOCAL statement_timeout = '4min'")  # as for the rest of the audience
+    chosen = condition(segment)
     with connection.cursor(row_factory=args_row(Sample)) as cursor:
         sample = cursor.execute(
-            """
-            WITH confirmed AS (
-                SELECT id FROM subscribers WHERE status = 'confirmed'
-            ), drawn AS (
-                SELECT id FROM confirmed
-                ORDER BY random()
-                LIMIT (
-                    SELECT greatest(%(least)s, ceil(count(*) * %(share)s::float8)) FROM confirmed
-                )
-            ), sample AS (
-                -- Each batch in the order of the ledger's key, as those of the rest.
-                SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1 AS number
-                FROM drawn
-            ), batches AS (
-                INSERT INTO delivery_batches (issue_id, number, recipients)
-                SELECT %(issue_id)s, number, array_agg(id)
-                FROM sample
-                GROUP BY number
-                RETURNING number, cardinality(recipients) AS size
-            )
-            SELECT coalesce(sum(size), 0)::integer, coalesce(max(number), 0) FROM batches
-            """,
+            _INSERT_SAMPLE.format(condition=chosen.sql),
             {
                 "issue_id": issue_id.root,
                 "batch_size": batch_size,
                 "share": share,
                 "least": least,
-            },
+            }
+            | chosen.parameters,
         ).fetchone()
     return sample or Sample(0, 0)
 
 
-def insert_audience(connection: Connection, issue_id: IssueId, batch_size: int) -> int:
-    """Freeze the confirmed subscribers into batches, but for a sample; return their number.
+def insert_audience(
+    connection: Connection, issue_id: IssueId, batch_size: int, segment: SegmentFilter | None
+) -> int:
+    """Freeze the confirmed subscribers of a segment into batches, but for a sample.
 
-    Behind a sample they are held, until ``release_held``.
+    Return their number. Behind a sample they are held, until ``release_held``.
     """
+    chosen = condition(segment)
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
-                """
-                WITH sample AS MATERIALIZED (
-                    SELECT number, unnest(recipients) AS id
-                    FROM delivery_batches
-                    WHERE issue_id = %(issue_id)s
-                ), audience AS (
-                    -- In the order of the ledger's key: the rows of a claim are neighbours there.
-                    SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
-                               + coalesce((SELECT max(number) FROM sample), 0) AS number
-                    FROM subscribers
-                    WHERE status = 'confirmed'
-                      AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
-                ), batches AS (
-                    INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
-                    SELECT %(issue_id)s, number, array_agg(id),
-                           CASE WHEN EXISTS (SELECT FROM sample) THEN 'infinity'::timestamptz END
-                    FROM audience
-                    GROUP BY number
-                    RETURNING cardinality(recipients) AS size
-                )
-                SELECT coalesce(sum(size), 0) FROM batches
-                """,
-                {"issue_id": issue_id.root, "batch_size": batch_size},
+                _INSERT_AUDIENCE.format(condition=chosen.sql),
+                {"issue_id": issue_id.root, "batch_size": batch_size} | chosen.parameters,
             ).fetchone()
             or 0
         )

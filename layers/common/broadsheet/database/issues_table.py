@@ -11,6 +11,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
+from broadsheet.database.segments_table import document
 from broadsheet.domain.errors import SlugTaken
 from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         NewIssue,
         RenderedIssue,
     )
+    from broadsheet.domain.segments import SegmentName
     from broadsheet.domain.subscribers import SubscriberId
 
 
@@ -68,7 +70,7 @@ _FIND_NEWEST_FINISHED = sql.SQL(
     SELECT {columns}
     FROM (
         SELECT * FROM issues
-        WHERE status = 'finished' AND archive AND corrects IS NULL
+        WHERE status = 'finished' AND archive AND corrects IS NULL AND segment IS NULL
         ORDER BY frozen_at DESC
         LIMIT 1
     ) AS newest
@@ -116,11 +118,11 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
         INSERT INTO issues
             (id, author, idempotency_key, request_digest, title, content, preheader, slug,
              archive, subject, html, text, status, publish_at, careful, corrects,
-             corrects_version)
+             corrects_version, segment)
         VALUES
             (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
              %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s)
+             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s, %(segment)s)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -141,6 +143,7 @@ def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
             "careful": _written(issue.careful),
             "corrects": issue.corrected.issue_id.root if issue.corrected else None,
             "corrects_version": issue.corrected.version if issue.corrected else None,
+            "segment": str(issue.segment) if issue.segment else None,
         },
     )
     return inserted.rowcount == 1
@@ -257,7 +260,7 @@ def find_newest(
 
 
 def find_newest_finished(connection: Connection, but_for: SubscriberId) -> Issue | None:
-    """Return the finished public issue that began last, unless this subscriber has had it."""
+    """Return the newest finished public issue for everybody, unless this subscriber has had it."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
         return cursor.execute(_FIND_NEWEST_FINISHED, {"subscriber_id": but_for.root}).fetchone()
 
@@ -287,7 +290,8 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
             status = 'sending',
             audience = %(audience)s,
             sample_size = %(sample_size)s,
-            held_after = %(held_after)s
+            held_after = %(held_after)s,
+            segment_filter = %(segment_filter)s
         WHERE id = %(id)s AND frozen_at IS NULL
         """,
         {
@@ -295,6 +299,7 @@ def set_frozen(connection: Connection, issue_id: IssueId, audience: FrozenAudien
             "audience": audience.size,
             "sample_size": audience.sample_size,
             "held_after": audience.held_after,
+            "segment_filter": Jsonb(document(audience.segment)) if audience.segment else None,
         },
     )
 
@@ -402,6 +407,14 @@ def edit(
         )
     except UniqueViolation:
         raise SlugTaken(str(draft.slug)) from None
+
+
+def set_segment(connection: Connection, issue_id: IssueId, segment: SegmentName | None) -> None:
+    """Store whom an issue is for that has no audience yet."""
+    connection.execute(
+        "UPDATE issues SET segment = %(segment)s WHERE id = %(id)s AND frozen_at IS NULL",
+        {"id": issue_id.root, "segment": str(segment) if segment else None},
+    )
 
 
 def set_careful(connection: Connection, issue_id: IssueId, careful: CarefulStart | None) -> None:

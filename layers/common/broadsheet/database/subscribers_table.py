@@ -9,6 +9,7 @@ from psycopg.rows import args_row, class_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
+from broadsheet.database.segment_condition import condition
 from broadsheet.domain.subscribers import (
     DueMail,
     DueWelcome,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         SignUp,
         SubscribeRequest,
     )
+    from broadsheet.domain.segments import SegmentFilter
     from broadsheet.domain.ses_events import BounceOrComplaint
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
     from broadsheet.domain.tags import OfferedTags, Tags
@@ -521,6 +523,21 @@ def count_confirmed(connection: Connection) -> int:
             "EXPLAIN (FORMAT JSON) SELECT FROM subscribers WHERE status = 'confirmed'"
         ).fetchall()
     return max(round(int(plan["Plan"]["Plan Rows"]), -3), COUNTED_EXACTLY)
+
+
+def count_confirmed_of(connection: Connection, segment: SegmentFilter) -> int:
+    """Count the confirmed subscribers of a segment, however many; a million take half a second."""
+    chosen = condition(segment)
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                sql.SQL("SELECT count(*) FROM subscribers WHERE {condition}").format(
+                    condition=chosen.sql
+                ),
+                chosen.parameters,
+            ).fetchone()
+            or 0
+        )
 
 
 def merge_bounces_and_complaints(

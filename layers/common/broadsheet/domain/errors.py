@@ -392,6 +392,26 @@ class WelcomeNotFound(BroadsheetError):
     code = "welcome-not-found"
 
 
+class SegmentNotFound(BroadsheetError):
+    """No segment has this name."""
+
+    code = "segment-not-found"
+
+
+@dataclass(eq=False)
+class SegmentInUse(BroadsheetError):
+    """An issue that has not begun is for this segment."""
+
+    code = "segment-in-use"
+    issue: str
+    title: str
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return the issue's id, for a program."""
+        return {"issue": self.issue}
+
+
 class IssueNotFound(BroadsheetError):
     """No issue has this id."""
 
@@ -449,6 +469,12 @@ class IssuePublished(WrongState):
 
     code = "issue-published"
     status: str
+
+
+class AudienceFixed(WrongState):
+    """The issue has its audience, or corrects another: it can't go to another segment."""
+
+    code = "audience-fixed"
 
 
 class IssueSending(WrongState):

@@ -30,12 +30,16 @@ ERRORS = frozenset(
         *("unknown-placeholder", "relative-link", "relative-image", "no-address"),
         *("name-in-host", "placeholder-in-markup", "unfinished-markup", "unfinished-comment"),
         *("too-complex", "too-large", "front-matter-in-body", "footnote-unused"),
-        "no-archive-page",
+        *("no-archive-page", "unknown-segment"),
     )
 )
-# No mail can carry these, or it would harm its readers: accepting them has no effect.
+# No mail can carry these, or it would harm its readers, or would have none: accepting them has no
+# effect.
 NEVER_ACCEPTED = frozenset(
-    ("name-in-host", "placeholder-in-markup", "unfinished-markup", "too-complex", "too-large")
+    (
+        *("name-in-host", "placeholder-in-markup", "unfinished-markup", "too-complex"),
+        *("too-large", "unknown-segment"),
+    )
 )
 
 

@@ -25,6 +25,7 @@ from pydantic import (
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.confirming import Completion
+from broadsheet.domain.segments import SegmentFilter, SegmentName
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
 
@@ -245,7 +246,16 @@ class IssueDraft(WrittenMail):
     archive: StrictBool | None = None
 
 
-class PublishRequest(IssueDraft):
+class AddressedDraft(IssueDraft):
+    """An issue as its author writes it, and whom it is for.
+
+    ``segment``: of the confirmed subscribers, those of this segment get it; without one, all do.
+    """
+
+    segment: SegmentName | None = None
+
+
+class PublishRequest(AddressedDraft):
     """What an author asks for with an issue's text.
 
     Without ``publish_at`` it is published at once; so is one whose time has passed. A ``draft`` is
@@ -301,10 +311,11 @@ class PublishDraftRequest(BaseModel):
         return sha256(document.encode()).digest()
 
 
-class EditRequest(IssueDraft):
+class EditRequest(AddressedDraft):
     """A text that replaces an issue's.
 
     ``careful``: how the issue starts from now on, or null for no careful start; left out, it stays.
+    So does ``segment``, of which null is everybody.
     """
 
     careful: CarefulStart | None = None
@@ -313,6 +324,10 @@ class EditRequest(IssueDraft):
     def changes_start(self) -> bool:
         """Return whether it says how the issue starts."""
         return "careful" in self.model_fields_set
+
+    def segment_of(self, issue: "Issue") -> SegmentName | None:
+        """Return the segment that an issue is for from now on."""
+        return self.segment if "segment" in self.model_fields_set else issue.segment
 
 
 class ArchiveRequest(BaseModel):
@@ -420,7 +435,8 @@ class Issue(BaseModel):
     ``sample_size``: how many recipients a careful start sends to first. ``held_after``: while the
     rest is held, the number of the sample's last batch. ``held_until``: set once each mail of the
     sample has an outcome. ``corrects``, ``corrects_version``: this issue goes to those who have an
-    older version of that issue.
+    older version of that issue. ``segment``: the name of whom it is for, if not for everybody;
+    ``segment_filter``: as the segment was when the audience was frozen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -445,6 +461,8 @@ class Issue(BaseModel):
     held_until: datetime | None = None
     corrects: IssueId | None = None
     corrects_version: int | None = None
+    segment: SegmentName | None = None
+    segment_filter: SegmentFilter | None = None
 
     @property
     def corrected(self) -> CorrectedVersion | None:
@@ -510,11 +528,16 @@ class NewIssue(BaseModel):
     publish_at: datetime | None
     careful: CarefulStart | None
     corrected: CorrectedVersion | None = None
+    segment: SegmentName | None = None
 
 
 class FrozenAudience(NamedTuple):
-    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held."""
+    """The recipients of an issue. ``held_after``: the sample's last batch, if others are held.
+
+    ``segment``: the filter that chose them, if one did.
+    """
 
     size: int
     sample_size: int | None = None
     held_after: int | None = None
+    segment: SegmentFilter | None = None

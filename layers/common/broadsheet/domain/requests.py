@@ -14,7 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     TypeAdapter,
 )
 
@@ -22,6 +21,7 @@ from broadsheet.domain.issues import NO_ISSUE, IssueId
 from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import (
     EmailAddress,
+    Language,
     SourceAddress,
     SubscriberId,
     SubscriberName,
@@ -43,12 +43,6 @@ type Moment = Annotated[Timestamp, AfterValidator(_in_milliseconds)]
 def now() -> datetime:
     """Return the current time, in whole milliseconds."""
     return _in_milliseconds(datetime.now(UTC))
-
-
-# BCP 47, in the length that every program takes (RFC 5646 §4.4.1).
-Language = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
-]
 
 
 def _none_if_blank(name: object) -> object:

@@ -4,10 +4,10 @@ import ipaddress
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import LiteralString, Self
+from typing import Annotated, LiteralString, Self
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from broadsheet.domain.writing import count_graphemes, has_controls, is_blank
@@ -16,6 +16,10 @@ MAX_NAME_GRAPHEMES = 256  # the book's rule
 MAX_NAME_CHARACTERS = 2048  # one grapheme may be endless code points; the database bounds it too
 FORBIDDEN_NAME_CHARACTERS = frozenset('/()"<>\\{}')  # the book's rule
 MAX_EMAIL_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+# BCP 47, in the length that every program takes (RFC 5646 §4.4.1).
+Language = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+]
 _STORED_ADDRESS = re.compile(r"[!-?\[-~]{1,64}@[!-?\[-~]+\.[!-?\[-~]+")
 
 

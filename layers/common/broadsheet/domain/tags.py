@@ -22,6 +22,7 @@ class Tag(RootModel[str]):
     @staticmethod
     def normalized(text: str) -> str:
         """Return a tag's text as it is stored; for those who read a million. Raises ValueError."""
+        text = text.replace(";", ",")  # which divides the tags of a subscriber in files
         text = unicodedata.normalize("NFC", " ".join(text.lower().split()))
         if is_blank(text):
             raise ValueError("a tag has a letter or more")

@@ -20,6 +20,7 @@ def render_approval_request(
         "issue_id": str(issue.id),
         "issue_url": issue_url,
         "audience": audience,
+        "segment": None if issue.segment is None else str(issue.segment),
     }
     subject = frame.subject("approval", newsletter, **values)
     return MailContent(

@@ -24,6 +24,8 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
+    errors.SegmentInUse: HTTPStatus.CONFLICT,
     errors.WelcomeNotFound: HTTPStatus.NOT_FOUND,
     errors.VersionNotFound: HTTPStatus.NOT_FOUND,
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,

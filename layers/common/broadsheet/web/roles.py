@@ -37,6 +37,10 @@ ROLES = {
     "GET /welcome": Role.WRITE,
     "PUT /welcome": Role.PUBLISH,  # readers get it
     "GET /subscribers": Role.MANAGE,
+    "GET /segments": Role.MANAGE,
+    "GET /segments/{name}": Role.MANAGE,
+    "PUT /segments/{name}": Role.MANAGE,
+    "DELETE /segments/{name}": Role.MANAGE,
 }
 
 

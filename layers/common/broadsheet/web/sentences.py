@@ -198,6 +198,16 @@ AUTHORS = {
     ),
     # Issues.
     "issue-not-found": "there is no issue with this id",
+    "segment-not-found": "there is no segment with this name",
+    "segment-in-use": (
+        "the issue “{title}” ({issue}) is for this segment and has not begun: cancel it, or give "
+        "it another segment"
+    ),
+    "unknown-segment": (
+        "there is no segment {segment}: PUT /segments/{segment} makes one, and GET /segments lists "
+        "them"
+    ),
+    "audience-fixed": "the issue's readers are chosen already: it can't go to another segment",
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
@@ -227,6 +237,9 @@ AUTHORS = {
     "nobody-to-send-to-at-once": (
         "this issue goes to 0 readers now: nobody has confirmed yet; "
         "publish again with a new Idempotency-Key when somebody has confirmed"
+    ),
+    "nobody-to-send-to-in-segment": (
+        "this issue would go to 0 readers now: nobody who has confirmed is in the segment {segment}"
     ),
     # What is wrong with an issue.
     "unknown-placeholder": (

@@ -10,7 +10,6 @@ from broadsheet.database import (
     approval_requests_table,
     daily_budgets_table,
     issues_table,
-    subscribers_table,
 )
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
@@ -18,6 +17,7 @@ from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import approval_mail
 from broadsheet.mail.ses import sending
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused
+from broadsheet.services.people import segments
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import logger
 
@@ -49,7 +49,7 @@ def ask(connection: Connection, author: AuthorName, issue_id: IssueId, issue_url
             raise errors.NobodyToAsk
         if approval_requests_table.insert(connection, author, issue):
             _count(connection, author)
-    audience = subscribers_table.count_confirmed(connection)
+    audience = segments.audience_now(connection, issue.segment)
     mail = approval_mail.render_approval_request(
         settings.newsletter(), author, issue, issue_url, audience
     )

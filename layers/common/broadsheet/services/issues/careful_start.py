@@ -26,20 +26,26 @@ if TYPE_CHECKING:
     from broadsheet.domain.breaker import BreakerCounts
     from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.segments import SegmentFilter
 
 
 def freeze(
-    connection: Connection, issue_id: IssueId, batch_size: int, careful: CarefulStart
+    connection: Connection,
+    issue_id: IssueId,
+    batch_size: int,
+    segment: SegmentFilter | None,
+    careful: CarefulStart,
 ) -> FrozenAudience:
     """Freeze an audience with its sample first; nobody is held if the sample is all of it."""
     sample = delivery_batches_table.insert_sample(
-        connection, issue_id, batch_size, careful.sample, LEAST_SAMPLE
+        connection, issue_id, batch_size, segment, share=careful.sample, least=LEAST_SAMPLE
     )
-    rest = delivery_batches_table.insert_audience(connection, issue_id, batch_size)
+    rest = delivery_batches_table.insert_audience(connection, issue_id, batch_size, segment)
     return FrozenAudience(
         size=sample.size + rest,
         sample_size=sample.size or None,
         held_after=sample.last_batch if rest else None,
+        segment=segment,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
-from broadsheet.database import issues_table
+from broadsheet.database import issues_table, segments_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
 from broadsheet.domain.issues import IssueDraft, MarkdownContent
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue, WrittenMail
     from broadsheet.domain.newsletter import Newsletter
+    from broadsheet.domain.segments import SegmentName
     from broadsheet.mail.issue_mail import Rendering
 
 
@@ -106,15 +107,30 @@ def against_earlier(
     return [*findings]
 
 
+def of_segment(connection: Connection, name: SegmentName | None) -> Sequence[Finding]:
+    """Return the error that there is no such segment; one that there is stays until the commit."""
+    if name is None or segments_table.find_to_use(connection, name) is not None:
+        return []
+    return [Finding("unknown-segment", "the segment", {"segment": str(name)})]
+
+
 def refuse_errors(findings: Sequence[Finding], accepted: Iterable[str]) -> None:
     """Raise ``UnsendableIssue`` if there are errors that the author does not accept."""
     if errors := unaccepted(findings, accepted):
         raise UnsendableIssue(findings, errors)
 
 
-def nobody_to_send_to(*, at_once: bool) -> Finding:
+def of_audience(
+    audience: int, segment: SegmentName | None, *, at_once: bool, others: Sequence[Finding] = ()
+) -> Sequence[Finding]:
     """Return the warning for an issue that nobody would get.
 
-    ``at_once``: it ends at once; one that is scheduled may have readers by then.
+    ``at_once``: it ends at once; one that is scheduled may have readers by then. ``others``: what
+    is found already, as that its segment is none.
     """
-    return Finding("nobody-to-send-to", parameters={"variant": "at-once"} if at_once else {})
+    if audience or any(each.code == "unknown-segment" for each in others):
+        return []
+    parameters = {"variant": "at-once"} if at_once else {}
+    if segment is not None:
+        parameters = {"variant": "in-segment", "segment": str(segment)}
+    return [Finding("nobody-to-send-to", parameters=parameters)]

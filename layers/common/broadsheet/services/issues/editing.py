@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         IssueVersion,
         PublishDraftRequest,
     )
+    from broadsheet.domain.segments import SegmentName
 
 
 class Editor(NamedTuple):
@@ -74,7 +75,8 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     """Replace the text of an issue that nobody is sending, and return what its author is warned of.
 
     Recipients who were mailed, or whose batch is claimed, keep the version that they have; all
-    others get this one, and so does the archive. How it starts can change until it has.
+    others get this one, and so does the archive. How it starts, and with whom, can change until it
+    has.
 
     Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``, ``StaleVersion``, ``SlugTaken``,
     unless it is a draft, ``UnsendableIssue``, and, once it has begun, ``DependencyUnavailable``.
@@ -89,11 +91,17 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
             raise errors.StaleVersion(issue.version)
         if draft.changes_start:
             _change_start(connection, issue, draft.careful)
+        segment = draft.segment_of(issue)
+        if segment != issue.segment:
+            _change_segment(connection, issue, segment)
         if issue.archive is not archive:  # edited meanwhile
             checked = checking.check(_with_archive(draft, archive=issue.archive))
         is_draft = issue.status is IssueStatus.DRAFT
+        found = [*checked.findings]
+        if issue.frozen_at is None:  # later the audience is chosen, and needs no segment
+            found += checking.of_segment(connection, segment)
         if not is_draft:
-            checking.refuse_errors(checked.findings, draft.accept_warnings)
+            checking.refuse_errors(found, draft.accept_warnings)
         beside = checking.beside_content(
             connection, draft, issue.publish_at if is_draft else None, issue_id, is_draft=is_draft
         )
@@ -105,7 +113,7 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     if issue.frozen_at is not None:
         dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
-    return [*checked.findings, *beside]
+    return [*found, *beside]
 
 
 def _change_start(connection: Connection, issue: Issue, careful: CarefulStart | None) -> None:
@@ -114,6 +122,12 @@ def _change_start(connection: Connection, issue: Issue, careful: CarefulStart | 
     if issue.frozen_at is not None or issue.corrected:
         raise errors.CarefulStartFixed
     issues_table.set_careful(connection, issue.id, careful)
+
+
+def _change_segment(connection: Connection, issue: Issue, segment: SegmentName | None) -> None:
+    if issue.frozen_at is not None or issue.corrected:
+        raise errors.AudienceFixed
+    issues_table.set_segment(connection, issue.id, segment)
 
 
 def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
@@ -169,7 +183,8 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
             _refuse_another_publication(connection, issue, wanted)
         else:
             _refuse_unread(publisher, prepared)
-            checking.refuse_errors(prepared.checked.findings, request.accept_warnings)
+            found = [*prepared.checked.findings, *checking.of_segment(connection, issue.segment)]
+            checking.refuse_errors(found, request.accept_warnings)
             issues_table.publish_draft(
                 connection,
                 issue_id,

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import settings
-from broadsheet.database import subscribers_table
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.rates import DOLLARS_A_MAIL
 from broadsheet.mail import sample_mail
 from broadsheet.mail.checks import structure
 from broadsheet.mail.ses import account
 from broadsheet.services.issues import checking
+from broadsheet.services.people import segments
 from broadsheet.services.sending import pacing
 
 if TYPE_CHECKING:
@@ -74,13 +74,15 @@ def _shown(part: str) -> str:
 
 def prospect(connection: Connection, request: PreviewRequest) -> Prospect:
     """Return what publishing an issue now would mean."""
-    audience = subscribers_table.count_confirmed(connection)
+    audience = segments.audience_now(connection, request.segment)
     at_most, _ = pacing.present(connection)
-    findings = [*checking.against_earlier(connection, request, request.issue)]
-    if not audience:
-        starts_at = request.publish_at or datetime.now(UTC)
-        at_once = starts_at <= datetime.now(UTC) and not request.draft
-        findings.append(checking.nobody_to_send_to(at_once=at_once))
+    findings = [
+        *checking.of_segment(connection, request.segment),
+        *checking.against_earlier(connection, request, request.issue),
+    ]
+    starts_at = request.publish_at or datetime.now(UTC)
+    at_once = starts_at <= datetime.now(UTC) and not request.draft
+    findings += checking.of_audience(audience, request.segment, at_once=at_once, others=findings)
     return Prospect(
         audience=audience,
         seconds=_seconds(audience, at_most),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issues_table, subscribers_table
+from broadsheet.database import issues_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RenderedIssue,
     )
     from broadsheet.domain.ledger import LedgerRow
+    from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
 
 
@@ -89,17 +90,18 @@ def publish(
         known.id if known else None,
         is_draft=request.draft,
     )
-    if not request.draft and known is None:  # what was published once stays so
-        checking.refuse_errors(checked.findings, request.accept_warnings)
     new = new_issue(author, key, request, checked.rendered)
     with connection.transaction():
+        found = [*checked.findings, *checking.of_segment(connection, request.segment)]
+        if not request.draft and known is None:  # what was published once stays so
+            checking.refuse_errors(found, request.accept_warnings)
         issue, is_new = insert_once(connection, new, request.slug, correlation_id)
     if is_new and request.draft:
         logger.info("draft stored", issue_id=str(new.id))
     elif is_new:
         log_publication(issue)
     kick_if_due(issue, correlation_id)
-    return Published(issue, [*checked.findings, *beside])
+    return Published(issue, [*found, *beside])
 
 
 def new_issue(
@@ -120,6 +122,7 @@ def new_issue(
         status=IssueStatus.DRAFT if request.draft else IssueStatus.SCHEDULED,
         publish_at=request.publish_at or at_once,
         careful=request.careful,
+        segment=request.segment,
     )
 
 
@@ -165,9 +168,12 @@ def kick_if_due(issue: Issue, correlation_id: str) -> None:
         dispatch_kick.kick(issue.id, correlation_id)
 
 
-def audience_now(connection: Connection) -> int:
-    """Return how many readers an issue would have now; above 10,000, about how many."""
-    return subscribers_table.count_confirmed(connection)
+def segment_of(connection: Connection, issue_id: IssueId) -> SegmentName | None:
+    """Return the segment that an issue is for; None for everybody. Raises ``IssueNotFound``."""
+    issue = issues_table.find(connection, issue_id)
+    if issue is None:
+        raise IssueNotFound
+    return issue.segment
 
 
 def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:

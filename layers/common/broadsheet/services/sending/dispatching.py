@@ -18,6 +18,7 @@ from broadsheet.database import (
     delivery_batches_table,
     feedback_progress_table,
     issues_table,
+    segments_table,
     strict_mode_table,
     suspicious_sign_ups_table,
 )
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import Claim, Recipient
     from broadsheet.domain.issues import Issue, IssueId
     from broadsheet.domain.ledger import RoundMember
+    from broadsheet.domain.segments import SegmentFilter
     from broadsheet.services.sending.pacing import Allowed
 
 
@@ -124,13 +126,22 @@ def _locked(connection: Connection, issue_id: IssueId) -> Generator[Issue]:
 def _freeze(connection: Connection, issue_id: IssueId) -> None:
     """Freeze the audience, once: the subscribers who are confirmed now get the issue.
 
-    A correction's are those of them who have an older version of the issue that it corrects.
+    With a segment, those of them who are in it as it is now; a correction's are those who have an
+    older version of the issue that it corrects.
     """
     size = pacing.batch_size(pacing.usual_rate(connection))
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
             return
-        audience = _insert_audience(connection, issue, size)
+        segment = None
+        if issue.segment is not None:
+            stored = segments_table.find(connection, issue.segment)
+            if stored is None:  # a stored issue keeps its segment; never everybody instead
+                because = f"there is no segment {issue.segment} any more"
+                pausing.pause_because(connection, issue_id, because)
+                return
+            segment = stored.filter
+        audience = _insert_audience(connection, issue, size, segment)
         if audience is None:
             logger.info("the outcomes of older versions are awaited", issue_id=str(issue_id))
             return
@@ -143,7 +154,9 @@ def _freeze(connection: Connection, issue_id: IssueId) -> None:
     )
 
 
-def _insert_audience(connection: Connection, issue: Issue, size: int) -> FrozenAudience | None:
+def _insert_audience(
+    connection: Connection, issue: Issue, size: int, segment: SegmentFilter | None
+) -> FrozenAudience | None:
     """Put the recipients into batches; None while those of a correction aren't known yet."""
     if corrected := issue.corrected:
         if older_versions.count_unsettled(connection, corrected):
@@ -152,8 +165,9 @@ def _insert_audience(connection: Connection, issue: Issue, size: int) -> FrozenA
             delivery_batches_table.insert_corrected(connection, issue.id, size, corrected)
         )
     if issue.careful is None:
-        return FrozenAudience(delivery_batches_table.insert_audience(connection, issue.id, size))
-    return careful_start.freeze(connection, issue.id, size, issue.careful)
+        inserted = delivery_batches_table.insert_audience(connection, issue.id, size, segment)
+        return FrozenAudience(inserted, segment=segment)
+    return careful_start.freeze(connection, issue.id, size, segment, issue.careful)
 
 
 def _close_dead_claims(connection: Connection, issue_id: IssueId) -> None:

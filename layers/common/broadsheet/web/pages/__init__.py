@@ -274,7 +274,8 @@ def ask_to_erase(frame: Frame, action: str, *, back_url: str) -> str:
 def subscription_received(frame: Frame, act: str, *, back_url: str = "") -> str:
     """Return the page after a request: it is received, not yet applied.
 
-    ``act``: what was asked for. ``back_url``: of the reader's subscription, if it goes on.
+    ``act``: what was asked for. ``back_url``: of the reader's subscription, if it goes on, and was
+    not asked for by an address, which may be nobody's.
     """
     return _render(
         "subscription_received.html",
