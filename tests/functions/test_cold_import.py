@@ -31,6 +31,8 @@ ALLOWED = {
     "manage": SIGNATURES | TEMPLATES,
     "migrate": DATABASE,
     "feedback": DATABASE,
+    "notify": DATABASE | SIGNATURES,
+    "outbound": set[str](),
     "dispatch": DATABASE,
     "deliver": DATABASE | SIGNATURES,
     "enroll": DATABASE | SIGNATURES,

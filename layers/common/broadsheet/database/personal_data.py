@@ -57,6 +57,12 @@ _LISTS: dict[str, LiteralString] = {
         WHERE sign_ups.subscriber_id = %(id)s
         ORDER BY wrong_codes.received_at, wrong_codes.request_id
     """,
+    "webhook_messages": """
+        SELECT id, type, occurred_at, status, attempts, next_at
+        FROM webhook_messages
+        WHERE subscriber_id = %(id)s
+        ORDER BY occurred_at, id
+    """,
     "new_address_mails": """
         SELECT request_id, received_at
         FROM new_address_mails

@@ -34,6 +34,7 @@ READERS = {
     "outdated-form": translatable(
         "This page was open for a long time: please press the button once more."
     ),
+    "early-form": translatable("That was very quick: please press the button once more."),
     "disposable-address": translatable(
         "This address works for a short time only: please give one that you keep."
     ),
