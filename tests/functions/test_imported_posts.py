@@ -267,6 +267,7 @@ def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:
     assert listed() == []
 
 
+@pytest.mark.usefixtures("functions")
 @pytest.mark.parametrize(
     ("content", "file_format", "html", "path"),
     [
