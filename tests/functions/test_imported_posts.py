@@ -293,7 +293,6 @@ def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:
 )
 def test_each_peers_posts_get_into_the_archive(
     cloud: Cloud,
-    functions: Functions,
     content: bytes,
     file_format: PostsFormat,
     html: str,
