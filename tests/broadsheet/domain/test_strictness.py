@@ -277,6 +277,7 @@ OUR_OWN = {
             "RenderedVersion",
             "Books",
             "FoundSubscriber",
+            *("Day", "OptIn", "IssueStatistics", "Statistics"),
             "LedgerRow",
             "Subscriber",
             "Segment",

@@ -44,6 +44,7 @@ ROLES = {
     "POST /subscribers/{id}/forgive": Role.MANAGE,
     "PUT /subscribers/{id}/tags": Role.MANAGE,
     "GET /issues/{id}/recipients/{email}": Role.PUBLISH,  # it tells of a recipient, as the ledger
+    "GET /statistics": Role.MANAGE,
     "GET /segments": Role.MANAGE,
     "GET /segments/{name}": Role.MANAGE,
     "PUT /segments/{name}": Role.MANAGE,
