@@ -291,7 +291,7 @@ def new_address(frame: Frame, action: str) -> str:
     return _render("new_address.html", frame, action=action)
 
 
-def error(
+def error(  # noqa: PLR0913 - what the page shows
     frame: Frame,
     status: int,
     title: str,
