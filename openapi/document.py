@@ -69,7 +69,13 @@ _TO_AUTHORS = {
 }
 _OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
+_WITH_DATABASE = (
+    "issues",
+    "welcome",
+    "subscribers",
+    "segments",
+    "webhooks",
+)  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -220,7 +226,8 @@ def errors_of(route: str, endpoint: Endpoint) -> list[type[errors.BroadsheetErro
     if route.split("/")[1] in _WITH_DATABASE:
         found.append(errors.DatabaseUnavailable)
     if "{id}" in route:
-        found.append(errors.IssueNotFound)
+        of_webhooks = route.split("/")[1] == "webhooks"
+        found.append(errors.WebhookNotFound if of_webhooks else errors.IssueNotFound)
     return list(dict.fromkeys(found))
 
 

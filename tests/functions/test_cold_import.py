@@ -40,7 +40,7 @@ ALLOWED = {
     "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
-    "people": DATABASE | TEMPLATES,
+    "people": DATABASE | SIGNATURES | TEMPLATES,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.
