@@ -26,6 +26,7 @@ from bench import (
     previewing,
     profiling,
     publishing,
+    searching,
     signing_up,
     sink_alone,
     stage,
@@ -38,6 +39,7 @@ from bench.governor import Utilization
 from bench.previewing import PreviewResult
 from bench.profiling import Profile
 from bench.publishing import PublishResult
+from bench.searching import SearchResult
 from bench.signing_up import SignUpResult
 from bench.sink_alone import SinkCapacity
 from bench.starting import ColdImport, LayerSize
@@ -71,6 +73,7 @@ class Results(BaseModel):
     feedback: list[FeedbackResult] = []
     publishing: list[PublishResult] = []
     previewing: list[PreviewResult] = []
+    searching: list[SearchResult] = []
     signing_up: list[SignUpResult] = []
     abuse: Abuse | None = None
     burst: Burst | None = None
@@ -144,6 +147,10 @@ def _measure_previewing(here: Stage, results: Results, _sizes: Sequence[int]) ->
     results.previewing = previewing.run(here)
 
 
+def _measure_searching(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.searching = searching.run(here, max(sizes))
+
+
 def _measure_signing_up(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     results.signing_up = signing_up.run(here, 500 if _is_small(sizes) else 2_000)
 
@@ -191,6 +198,7 @@ PARTS = {
     "delivery": Part(_measure_delivery, _delivery_tables),
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
     "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
+    "searching": Part(_measure_searching, lambda results: searching.table(results.searching)),
     "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),
     "abuse": Part(
         _measure_abuse,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads it
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -17,7 +17,8 @@ from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.webhooks import SHOWN_OF_WEBHOOK, LoggedTry, Webhook
 from broadsheet.domain.welcome import WelcomeMail
-from broadsheet.services.issues.publication import IssueWithBooks, Wait
+from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.services.issues.waiting import Wait
 
 
 class Answer(BaseModel):
@@ -41,6 +42,7 @@ class Problem(BaseModel):
     error_codes: dict[str, str] | None = Field(None, description="The code for each wrong field.")
     role: str | None = Field(None, description="The role that is needed.")
     version: int | None = Field(None, description="The current version.")
+    subscriber_id: str | None = Field(None, description="Whom it is about.")
     issue: str | None = Field(None, description="The issue that is for the segment.")
     correction: str | None = Field(None, description="The correction that there is already.")
     resets_at: str | None = Field(None, description="When test mails can be sent again.")
@@ -249,6 +251,50 @@ class Subscribers(Answer):
 
     subscribers: list[FoundSubscriber]
     next: str | None
+
+
+class Fate(Answer):
+    """What is true of a reader, as one sentence; ``code`` is its name for programs.
+
+    ``at``: since when, or when it happens.
+    """
+
+    code: str
+    message: str
+    at: datetime | None
+
+
+class Happening(Answer):
+    """A line of the trace. ``details``: what is known of it beside its sentence."""
+
+    at: datetime
+    code: str
+    message: str
+    issue_id: str | None
+    issue_title: str | None
+    details: dict[str, Any]
+
+
+class ShownSubscriber(FoundSubscriber):
+    """A subscriber. ``href``: where the trace is."""
+
+    href: str
+
+
+class AddedSubscriber(ShownSubscriber):
+    """A subscriber who was added.
+
+    ``mail``: ``queued``, or ``withheld`` since a budget is spent; null if none is needed.
+    """
+
+    mail: Literal["queued", "withheld"] | None
+
+
+class TracedSubscriber(ShownSubscriber):
+    """A subscriber, whether they get issues now, and all that happened to them."""
+
+    standing: Fate
+    timeline: list[Happening]
 
 
 StoredSegment = create_model(

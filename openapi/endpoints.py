@@ -19,6 +19,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
 from broadsheet.domain.segments import SegmentFilter
@@ -522,9 +523,76 @@ PEOPLE: dict[str, Endpoint] = {
                 "Only those with this status.",
                 {"type": "string", "enum": list(SubscriberStatus)},
             ),
+            Parameter("tag", "query", "Only those with this tag.", {"type": "string"}),
             *_pages("after", 500),
         ),
-        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus, errors.InvalidTag),
+    ),
+}
+_SHOWN = {OK: Answered("The subscriber after it.", answers.ShownSubscriber)}
+PEOPLE |= {
+    "POST /subscribers": Endpoint(
+        "Add a subscriber, who is mailed to confirm",
+        {
+            ACCEPTED: Answered(
+                "They are to confirm.", answers.AddedSubscriber, headers=("Location",)
+            ),
+            CREATED: Answered(
+                "They are subscribed, by a consent that was given before.",
+                answers.AddedSubscriber,
+                headers=("Location",),
+            ),
+            OK: Answered(
+                "They were known, and are subscribed.",
+                answers.AddedSubscriber,
+                headers=("Location",),
+            ),
+        },
+        takes=AddRequest,
+        errors=(
+            *(errors.ConsentInFuture, errors.AlreadySubscribed, errors.HasUnsubscribed),
+            *(errors.HasBounced, errors.HasComplained, errors.HasBeenErased, errors.HasMoved),
+            errors.DependencyUnavailable,
+        ),
+        example={
+            "email": "ursula@example.com",
+            "name": "Ursula",
+            "tags": ["book fair"],
+            "confirmed": {"at": "2026-05-01T09:30:00Z", "source": "Paper list, book fair"},
+        },
+    ),
+    "GET /subscribers/{id}": Endpoint(
+        "Show a subscriber with the trace: all that happened to them",
+        {OK: Answered("The trace.", answers.TracedSubscriber)},
+    ),
+    "POST /subscribers/{id}/unsubscribe": Endpoint(
+        "Unsubscribe somebody who asked you for it",
+        _SHOWN,
+        takes=ActRequest,
+        is_body_optional=True,
+        example={"reason": "By telephone."},
+    ),
+    "POST /subscribers/{id}/erase": Endpoint(
+        "Erase all that is stored about somebody",
+        {NO_CONTENT: Answered("They are erased.")},
+    ),
+    "POST /subscribers/{id}/forgive": Endpoint(
+        "Make a bounce or a complaint count no more",
+        _SHOWN,
+        takes=ForgiveRequest,
+        errors=(errors.NothingToForgive, errors.DependencyUnavailable),
+        example={"reason": "She wrote that she had pressed the wrong button."},
+    ),
+    "PUT /subscribers/{id}/tags": Endpoint(
+        "Replace all tags of somebody",
+        _SHOWN,
+        takes=TagsRequest,
+        example={"tags": ["book fair", "tea"]},
+    ),
+    "GET /issues/{id}/recipients/{email}": Endpoint(
+        "Say why the owner of an address got an issue, or did not",
+        {OK: Answered("One sentence.", answers.Fate)},
+        errors=(errors.InvalidAddress,),
     ),
     "GET /segments": Endpoint("List the segments", {OK: Answered("All.", answers.Segments)}),
     "GET /segments/{name}": Endpoint(

@@ -1,5 +1,7 @@
-"""The authors' API of people: who they are, and what becomes of them."""
+"""The authors' API of people: who they are, what became of them, and acts on their behalf."""
 
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -8,18 +10,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database import search
-from broadsheet.database.connection import connected
+from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import (
+    InvalidAddress,
     InvalidFields,
     InvalidQuery,
     InvalidStatus,
+    InvalidTag,
     SegmentNotFound,
+    SubscriberNotFound,
     WebhookNotFound,
 )
+from broadsheet.domain.fates import Fate, Happening
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
 from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
-from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberStatus
+from broadsheet.domain.tags import Tag
 from broadsheet.domain.webhooks import (
     SHOWN_OF_WEBHOOK,
     ReplayRequest,
@@ -28,17 +36,19 @@ from broadsheet.domain.webhooks import (
     WebhookRequest,
     written_message_id,
 )
-from broadsheet.services.people import segments
+from broadsheet.services.people import fates, on_behalf, segments, tracing
 from broadsheet.services.people.segments import CountedSegment
 from broadsheet.services.webhooks import registering
+from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
+from broadsheet.web.issues import issue_id_of
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
 SUBSCRIBERS = Listing("after", TypeAdapter(Place), 50, 500)
-FILTERS = ("query", "status")
+FILTERS = ("query", "status", "tag")
 LARGEST_BODY = 64 * 1024  # bytes; three hundred tags of the longest are half of that
 
 
@@ -46,7 +56,7 @@ def list_subscribers(request: Request) -> Response:
     """List those whom ``query``, ``status`` and ``tag`` describe, a page at a time."""
     limit, after = SUBSCRIBERS.limit(request), SUBSCRIBERS.start(request)
     wanted = _wanted(request)
-    with connected(settings.timings().publish_connect_timeout) as connection:
+    with _database() as connection:
         found = search.find(connection, wanted, limit + 1, after)
     page = found[:limit]
     following = None
@@ -57,17 +67,147 @@ def list_subscribers(request: Request) -> Response:
     return Response.json(HTTPStatus.OK, {"subscribers": documents, "next": following})
 
 
+def _database() -> Any:  # noqa: ANN401 - a context manager of a connection
+    return connected(settings.timings().publish_connect_timeout)
+
+
 def _wanted(request: Request) -> Search:
     query, status = request.query.get("query", "").strip(), request.query.get("status")
     if len(query) > MAX_QUERY_CHARACTERS or "\0" in query:
         raise InvalidQuery(MAX_QUERY_CHARACTERS)
     if status is not None and status not in set(SubscriberStatus):
         raise InvalidStatus(", ".join(SubscriberStatus))
-    return Search(query, SubscriberStatus(status) if status else None)
+    return Search(query, SubscriberStatus(status) if status else None, _tag(request))
+
+
+def _tag(request: Request) -> str | None:
+    tag = request.query.get("tag")
+    try:
+        return None if tag is None else Tag.normalized(tag)
+    except ValueError:
+        raise InvalidTag from None
 
 
 def _place(wanted: Search, last: FoundSubscriber) -> Place:
     return Place(last.email.startswith(wanted.query.lower()), last.email)
+
+
+def show_subscriber(request: Request) -> Response:
+    """Show a subscriber with the trace: all that happened to them, in its order."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        trace = tracing.trace(connection, subscriber_id)
+    document = _shown(request, trace.subscriber) | {
+        "standing": _fate(trace.standing),
+        "timeline": [_happening(each) for each in trace.timeline],
+    }
+    return Response.json(HTTPStatus.OK, document)
+
+
+def _shown(request: Request, subscriber: FoundSubscriber) -> dict[str, Any]:
+    href = request.link(f"/subscribers/{subscriber.id}")
+    return subscriber.model_dump(mode="json") | {"href": href}
+
+
+def _fate(fate: Fate) -> dict[str, Any]:
+    at = None if fate.at is None else fate.at.isoformat()
+    return {"code": fate.code, "message": sentences.of_fate(fate), "at": at}
+
+
+def _happening(happening: Happening) -> dict[str, Any]:
+    return {
+        "at": happening.at.isoformat(),
+        "code": happening.code,
+        "message": sentences.of_happening(happening),
+        "issue_id": None if happening.issue_id is None else str(happening.issue_id),
+        "issue_title": happening.issue_title,
+        "details": _DETAILS.dump_python(happening.details, mode="json"),
+    }
+
+
+_DETAILS = TypeAdapter(dict[str, Any])
+
+
+def _subscriber_id(request: Request) -> SubscriberId:
+    try:
+        return SubscriberId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise SubscriberNotFound from None
+
+
+def why(request: Request) -> Response:
+    """Answer in one sentence why the owner of an address got an issue or did not."""
+    issue_id = issue_id_of(request)
+    try:
+        email = EmailAddress(request.path_parameters["email"])
+    except ValidationError:
+        raise InvalidAddress from None
+    with _database() as connection:
+        fate = fates.of_address(connection, issue_id, email)
+    return Response.json(HTTPStatus.OK, _fate(fate))
+
+
+def add(request: Request) -> Response:
+    """Add a subscriber, who is mailed to confirm; or with a consent that was given elsewhere."""
+    wanted = request.document(AddRequest, LARGEST_BODY)
+    with _database() as connection:
+        added = on_behalf.add(
+            connection, wanted, _author(request), request.origin, request.correlation_id
+        )
+        subscriber = search.find_by_id(connection, added.id)
+    if subscriber is None:  # erased at this very moment
+        raise SubscriberNotFound
+    document = _shown(request, subscriber) | {"mail": added.mail}
+    is_created = HTTPStatus.CREATED if added.is_new else HTTPStatus.OK
+    status = HTTPStatus.ACCEPTED if added.mail else is_created
+    return Response.json(status, document, {"Location": document["href"]})
+
+
+def unsubscribe(request: Request) -> Response:
+    """Unsubscribe somebody who asked an author for it."""
+    reason = _reason(request)
+    return _act(request, partial(on_behalf.unsubscribe, reason=reason))
+
+
+def forgive(request: Request) -> Response:
+    """Make a bounce or a complaint count no more."""
+    reason = request.document(ForgiveRequest, LARGEST_BODY).reason
+    return _act(request, partial(on_behalf.forgive, reason=reason))
+
+
+def change_tags(request: Request) -> Response:
+    """Replace all tags of somebody."""
+    tags = request.document(TagsRequest, LARGEST_BODY).tags
+    return _act(request, partial(on_behalf.change_tags, tags=tags))
+
+
+def erase(request: Request) -> Response:
+    """Erase all that is stored about somebody; nothing of them is left to be shown."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        on_behalf.erase(connection, subscriber_id, _author(request))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _reason(request: Request) -> str | None:
+    return request.document(ActRequest, LARGEST_BODY).reason if request.body else None
+
+
+def _author(request: Request) -> AuthorName:
+    return AuthorName(request.author)
+
+
+def _act(
+    request: Request, action: Callable[[Connection, SubscriberId, AuthorName], None]
+) -> Response:
+    """Act on the subscriber in the path, and show them as they are then."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        action(connection, subscriber_id, _author(request))
+        subscriber = search.find_by_id(connection, subscriber_id)
+    if subscriber is None:  # erased at this very moment
+        raise SubscriberNotFound
+    return Response.json(HTTPStatus.OK, _shown(request, subscriber))
 
 
 def list_segments(request: Request) -> Response:
@@ -211,6 +351,13 @@ handler = router(
         "POST /webhooks/{id}/enable": enable_webhook,
         "POST /webhooks/{id}/rotate": rotate_webhook,
         "GET /subscribers": list_subscribers,
+        "POST /subscribers": add,
+        "GET /subscribers/{id}": show_subscriber,
+        "POST /subscribers/{id}/unsubscribe": unsubscribe,
+        "POST /subscribers/{id}/erase": erase,
+        "POST /subscribers/{id}/forgive": forgive,
+        "PUT /subscribers/{id}/tags": change_tags,
+        "GET /issues/{id}/recipients/{email}": why,
         "GET /segments": list_segments,
         "GET /segments/{name}": show_segment,
         "PUT /segments/{name}": put_segment,

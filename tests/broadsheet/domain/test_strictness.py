@@ -24,6 +24,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import (
     IssueTestRequest,
     PreviewRequest,
@@ -114,6 +115,19 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "careful": {"sample": 0.01, "hold": "PT1H"}},
     ),
     "ArchiveRequest": (of_fields(ArchiveRequest), {"archive": False}),
+    "AddRequest": (
+        of_fields(AddRequest),
+        {
+            "email": "zoe@example.com",
+            "name": "Zoë",
+            "tags": ["tea"],
+            "language": "en",
+            "confirmed": {"at": AT, "source": "Paper"},
+        },
+    ),
+    "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
+    "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),
+    "TagsRequest": (of_fields(TagsRequest), {"tags": ["tea"]}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
@@ -242,7 +256,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    *("ManageToken", "Tag", "TagFilter", "SegmentName", "AddressedDraft"),
+    *("ManageToken", "Tag", "StatedConsent", "TagFilter", "SegmentName", "AddressedDraft"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {

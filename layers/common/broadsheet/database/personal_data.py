@@ -21,9 +21,9 @@ type Record = dict[str, Any]
 
 _PROFILE = """
     SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
-           confirmed_at, unsubscribed_at, bounced_at, complained_at, address_issued_at,
-           name_changed_at, language_changed_at, tags, tags_changed_at, due_mail::text,
-           due_mail_since, due_welcome
+           confirmed_at, unsubscribed_at, bounced_at, complained_at, forgiven_at,
+           address_issued_at, name_changed_at, language_changed_at, tags,
+           tags_changed_at, due_mail::text, due_mail_since, due_welcome
     FROM subscribers
     WHERE id = %(id)s
 """
@@ -33,6 +33,7 @@ _LISTS: dict[str, LiteralString] = {
     "consents": """
         SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
+               consents.recorded_by, consents.recorded_at, consents.evidence,
                consents.issue_id, issues.title AS issue_title
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
         WHERE consents.subscriber_id = %(id)s

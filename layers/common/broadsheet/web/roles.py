@@ -37,6 +37,13 @@ ROLES = {
     "GET /welcome": Role.WRITE,
     "PUT /welcome": Role.PUBLISH,  # readers get it
     "GET /subscribers": Role.MANAGE,
+    "POST /subscribers": Role.MANAGE,
+    "GET /subscribers/{id}": Role.MANAGE,
+    "POST /subscribers/{id}/unsubscribe": Role.MANAGE,
+    "POST /subscribers/{id}/erase": Role.MANAGE,
+    "POST /subscribers/{id}/forgive": Role.MANAGE,
+    "PUT /subscribers/{id}/tags": Role.MANAGE,
+    "GET /issues/{id}/recipients/{email}": Role.PUBLISH,  # it tells of a recipient, as the ledger
     "GET /webhooks": Role.MANAGE,
     "POST /webhooks": Role.MANAGE,
     "GET /webhooks/{id}": Role.MANAGE,

@@ -136,6 +136,8 @@ AUTHORS = {
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-query": "query must be text of at most {most} characters",
     "invalid-status": "status must be one of {known}",
+    "invalid-address": "the path must have an email address, percent-encoded",
+    "invalid-tag": "tag must be a tag: text of 1 to 64 characters",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
         "an Idempotency-Key header is needed, a new one for each issue: "
@@ -197,6 +199,24 @@ AUTHORS = {
         "SES accepted {sent} of the mails, and what became of that to address {number} of the list "
         "is unknown: it may have been sent; look into the inboxes before you send the test again"
     ),
+    # People.
+    "subscriber-not-found": "there is no subscriber with this id",
+    "consent-in-future": "a consent can't be given in the future: see confirmed.at",
+    "wrong-standing": "this can't be done for this subscriber",
+    "already-subscribed": "they are subscribed already, and get every issue",
+    "has-unsubscribed": (
+        "they have unsubscribed: only their own confirmation brings them back; without confirmed, "
+        "they are mailed to confirm"
+    ),
+    "has-bounced": (
+        "a mail to them bounced: if they ask for mail, forgive that first; without confirmed, they "
+        "are mailed to confirm"
+    ),
+    "has-complained": "they called a mail spam: if they ask for mail, forgive that first",
+    "nothing-to-forgive": "they have neither bounced nor complained",
+    "address-left": "the address was left: whoever has it now can sign up themselves",
+    "has-been-erased": "they asked to be erased: they can sign up themselves, as somebody new",
+    "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Issues.
     "issue-not-found": "there is no issue with this id",
     "webhook-not-found": "there is no webhook with this id",
