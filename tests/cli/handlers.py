@@ -42,7 +42,9 @@ class Handlers(Interruptible):
             path_parameters=named,
             author="ada",
         )
-        handler = people if first == "segments" else preview if is_preview else publish
+        handler = (
+            people if first in {"segments", "webhooks"} else preview if is_preview else publish
+        )
         answer = handler(event, context())
         headers = {
             name: value

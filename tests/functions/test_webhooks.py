@@ -27,7 +27,8 @@ from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.webhooks import Functions, Hook, verified
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving, serving
+from tests.template.transformation import ROOT
 
 URSULA = "ursula@example.com"
 
@@ -425,6 +426,30 @@ def test_what_was_told_a_month_ago_is_deleted_by_the_daily_look(cloud: Cloud, ho
     assert len(hook.statuses) == len(hook.tries) == 1
 
 
+def test_the_receiver_of_the_guide_takes_a_message_once_and_refuses_a_forged_one(
+    cloud: Cloud, functions: Functions, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    guide = (ROOT / "docs" / "people.md").read_text(encoding="utf-8")
+    program = guide.partition("```python\nimport os\nfrom http.server")[2].partition("```")[0]
+    shown: dict[str, Any] = {"__name__": "receiver"}
+    exec(f"import os\nfrom http.server{program}", shown)  # noqa: S102 - what readers copy
+    shown["Hook"].log_message = lambda *_: None
+    with serving(shown["Hook"]) as port:
+        hook = Hook.add(cloud, functions, Receiver(port=port))
+        monkeypatch.setenv("WEBHOOK_SECRET", hook.secret)
+        leave_each(cloud, 1)
+        functions.run()
+        cloud.rows("UPDATE webhook_messages SET status = 'open', next_at = now()")
+        tick(None)
+        functions.run()
+        monkeypatch.setenv("WEBHOOK_SECRET", written_secret(b"another"))
+        leave_each(cloud, 1)
+        functions.run()
+
+    assert [each["status"] for each in hook.tries] == [204, 204, 400]
+    assert output().count("subscriber.unsubscribed {'subscriber_id': ") == 1
+
+
 # The authors' API
 
 
@@ -438,6 +463,10 @@ def call(method: str, path: str = "", webhook: str = "", **fields: Any) -> dict[
         author="ada",
     )
     return people(event, context())
+
+
+def _type(body: dict[str, Any]) -> str:
+    return str(body["type"])
 
 
 def test_an_author_adds_a_webhook_tests_it_and_sees_what_it_got(
@@ -456,9 +485,9 @@ def test_an_author_adds_a_webhook_tests_it_and_sees_what_it_got(
     functions.run()
 
     assert tested["statusCode"] == 202
-    bodies = [verified(each, secret) for each in receiver.received]
-    assert [each["type"] for each in bodies] == ["webhook.test", "subscriber.unsubscribed"]
-    assert bodies[0]["data"] == {}
+    bodies = sorted((verified(each, secret) for each in receiver.received), key=_type)
+    assert [each["type"] for each in bodies] == ["subscriber.unsubscribed", "webhook.test"]
+    assert bodies[1]["data"] == {}
     shown = json_of(call("GET", webhook=webhook))
     assert shown["messages"] == {"open": 0, "delivered": 2, "failed": 0}
     assert [each["status"] for each in shown["tries"]] == [204, 204]
