@@ -64,8 +64,8 @@ NETWORK = {
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return transformed(tmp_path_factory.mktemp("transformed"))
+def template() -> Node:
+    return transformed()
 
 
 def needed(name: str, deployment: str) -> list[Request]:

@@ -89,8 +89,8 @@ wherever_the_database_is = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return transformed(tmp_path_factory.mktemp("transformed"))
+def template() -> Node:
+    return transformed()
 
 
 @pytest.fixture(scope="module")
