@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -13,6 +13,7 @@ from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.segments import Segment, SegmentFilter
+from broadsheet.domain.statistics import Statistics
 from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.webhooks import SHOWN_OF_WEBHOOK, LoggedTry, Webhook
@@ -251,6 +252,13 @@ class Subscribers(Answer):
 
     subscribers: list[FoundSubscriber]
     next: str | None
+
+
+class ShownStatistics(Statistics):
+    """The numbers of the days from ``from`` to ``to``, in UTC."""
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
 
 
 class Fate(Answer):

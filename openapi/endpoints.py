@@ -589,6 +589,18 @@ PEOPLE |= {
         takes=TagsRequest,
         example={"tags": ["book fair", "tea"]},
     ),
+    "GET /statistics": Endpoint(
+        "Show the newsletter's numbers",
+        {OK: Answered("The numbers of a period.", answers.ShownStatistics)},
+        parameters=tuple(
+            Parameter(name, "query", description, {"type": "string", "format": "date"})
+            for name, description in (
+                ("from", "The first day, in UTC; else 29 days before the last."),
+                ("to", "The last day, in UTC; else today. At most 366 days in all."),
+            )
+        ),
+        errors=(errors.InvalidPeriod,),
+    ),
     "GET /issues/{id}/recipients/{email}": Endpoint(
         "Say why the owner of an address got an issue, or did not",
         {OK: Answered("One sentence.", answers.Fate)},

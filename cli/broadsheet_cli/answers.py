@@ -200,3 +200,86 @@ class Image(Answer):
     url: str
     width: int
     height: int
+
+
+class Subscriber(Answer):
+    """A subscriber in a list."""
+
+    id: str
+    email: str
+    name: str | None = None
+    status: str
+    tags: list[str] = []
+
+
+class Subscribers(Answer):
+    """A page of subscribers. ``next``: the link to the page after it."""
+
+    subscribers: list[Subscriber]
+    next: str | None = None
+
+
+class Fate(Answer):
+    """What is true of a reader, as one sentence."""
+
+    code: str
+    message: str
+
+
+class Happening(Answer):
+    """A line of the trace."""
+
+    at: datetime
+    message: str
+    issue_title: str | None = None
+
+
+class Trace(Answer):
+    """A subscriber, whether they get issues now, and all that happened to them."""
+
+    email: str
+    name: str | None = None
+    status: str
+    standing: Fate
+    timeline: list[Happening]
+
+
+class Day(Answer):
+    """What happened on a day, in UTC."""
+
+    day: str
+    signed_up: int
+    confirmed: int
+    unsubscribed: int
+    bounced: int
+    complained: int
+    erased: int
+    growth: int
+
+
+class IssueStatistics(Answer):
+    """What became of an issue's mails; None is not counted yet."""
+
+    title: str
+    audience: int
+    accepted: int | None
+    delivered: int | None
+    bounced: int | None
+    complained: int | None
+    unsubscribed: int
+
+
+class OptIn(Answer):
+    """How many were mailed to confirm, and how many did."""
+
+    asked: int
+    confirmed: int
+
+
+class Statistics(Answer):
+    """A newsletter's numbers."""
+
+    readers: dict[str, int]
+    days: list[Day]
+    opt_in: OptIn
+    issues: list[IssueStatistics]

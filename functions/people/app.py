@@ -1,9 +1,12 @@
 """The authors' API of people: who they are, what became of them, and acts on their behalf."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +18,7 @@ from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import (
     InvalidAddress,
     InvalidFields,
+    InvalidPeriod,
     InvalidQuery,
     InvalidStatus,
     InvalidTag,
@@ -26,6 +30,7 @@ from broadsheet.domain.fates import Fate, Happening
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
 from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
+from broadsheet.domain.statistics import MOST_DAYS, USUAL_DAYS, Period
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberStatus
 from broadsheet.domain.tags import Tag
 from broadsheet.domain.webhooks import (
@@ -36,12 +41,11 @@ from broadsheet.domain.webhooks import (
     WebhookRequest,
     written_message_id,
 )
-from broadsheet.services.people import fates, on_behalf, segments, tracing
+from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
 from broadsheet.services.webhooks import registering
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
-from broadsheet.web.issues import issue_id_of
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -137,13 +141,12 @@ def _subscriber_id(request: Request) -> SubscriberId:
 
 def why(request: Request) -> Response:
     """Answer in one sentence why the owner of an address got an issue or did not."""
-    issue_id = issue_id_of(request)
     try:
-        email = EmailAddress(request.path_parameters["email"])
+        email = EmailAddress(unquote(request.path_parameters["email"]))
     except ValidationError:
         raise InvalidAddress from None
     with _database() as connection:
-        fate = fates.of_address(connection, issue_id, email)
+        fate = fates.of_address(connection, request.path_parameters["id"], email)
     return Response.json(HTTPStatus.OK, _fate(fate))
 
 
@@ -208,6 +211,36 @@ def _act(
     if subscriber is None:  # erased at this very moment
         raise SubscriberNotFound
     return Response.json(HTTPStatus.OK, _shown(request, subscriber))
+
+
+def show_statistics(request: Request) -> Response:
+    """Show the numbers of some days in UTC, ``from`` and ``to`` included; else of the last 30."""
+    period = _period(request)
+    with _database() as connection:
+        found = statistics.gather(connection, period)
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+    return Response.json(HTTPStatus.OK, days | found.model_dump(mode="json"))
+
+
+def _period(request: Request) -> Period:
+    try:
+        last = _date(request, "to") or datetime.now(UTC).date()
+        first = _date(request, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    except (ValueError, OverflowError):
+        raise InvalidPeriod(MOST_DAYS) from None
+    if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+        raise InvalidPeriod(MOST_DAYS)
+    return Period(first, last)
+
+
+def _date(request: Request, name: str) -> date | None:
+    text = request.query.get(name)
+    if text is not None and not _DATE.fullmatch(text):
+        raise InvalidPeriod(MOST_DAYS)
+    return date.fromisoformat(text) if text else None
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def list_segments(request: Request) -> Response:
@@ -358,6 +391,7 @@ handler = router(
         "POST /subscribers/{id}/forgive": forgive,
         "PUT /subscribers/{id}/tags": change_tags,
         "GET /issues/{id}/recipients/{email}": why,
+        "GET /statistics": show_statistics,
         "GET /segments": list_segments,
         "GET /segments/{name}": show_segment,
         "PUT /segments/{name}": put_segment,

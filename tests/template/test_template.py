@@ -120,6 +120,7 @@ AUTHORS_ROUTES = {
     "POST /subscribers/{id}/forgive",
     "PUT /subscribers/{id}/tags",
     "GET /issues/{id}/recipients/{email}",
+    "GET /statistics",
     "GET /webhooks",
     "POST /webhooks",
     "GET /webhooks/{id}",

@@ -284,6 +284,7 @@ OUR_OWN = {
             "RenderedVersion",
             "Books",
             "FoundSubscriber",
+            *("Day", "OptIn", "IssueStatistics", "Statistics"),
             "LedgerRow",
             "Subscriber",
             "Segment",

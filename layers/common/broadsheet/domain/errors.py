@@ -102,6 +102,14 @@ class InvalidStatus(InvalidRequest):
     known: str
 
 
+@dataclass(eq=False)
+class InvalidPeriod(InvalidRequest):
+    """The days of statistics are none, in the wrong order, or more than ``most``."""
+
+    code = "invalid-period"
+    most: int
+
+
 class InvalidAddress(InvalidRequest):
     """What stands for an address in a path is none."""
 

@@ -44,6 +44,7 @@ ROLES = {
     "POST /subscribers/{id}/forgive": Role.MANAGE,
     "PUT /subscribers/{id}/tags": Role.MANAGE,
     "GET /issues/{id}/recipients/{email}": Role.PUBLISH,  # it tells of a recipient, as the ledger
+    "GET /statistics": Role.MANAGE,
     "GET /webhooks": Role.MANAGE,
     "POST /webhooks": Role.MANAGE,
     "GET /webhooks/{id}": Role.MANAGE,

@@ -136,6 +136,9 @@ AUTHORS = {
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-query": "query must be text of at most {most} characters",
     "invalid-status": "status must be one of {known}",
+    "invalid-period": (
+        "from and to must be days as in 2026-12-01, from not after to, and at most {most} days"
+    ),
     "invalid-address": "the path must have an email address, percent-encoded",
     "invalid-tag": "tag must be a tag: text of 1 to 64 characters",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
