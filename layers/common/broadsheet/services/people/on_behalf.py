@@ -136,7 +136,8 @@ def _store_tags(
 
 def _locked(connection: Connection, subscriber_id: SubscriberId) -> Subscriber:
     subscriber = subscribers_table.lock_by_id(connection, subscriber_id)
-    if subscriber is None:
+    # An id that a move has replaced means its successor in readers' links alone.
+    if subscriber is None or subscriber.id != subscriber_id:
         raise errors.SubscriberNotFound
     return subscriber
 
