@@ -69,8 +69,15 @@ _TO_AUTHORS = {
 }
 _OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_NOT_FOUND = {"subscribers": errors.SubscriberNotFound}
-_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
+_NOT_FOUND = {"subscribers": errors.SubscriberNotFound, "webhooks": errors.WebhookNotFound}
+_WITH_DATABASE = (
+    "issues",
+    "welcome",
+    "subscribers",
+    "segments",
+    "statistics",
+    "webhooks",
+)  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -169,7 +176,7 @@ def _in_path(path: str) -> Iterator[dict[str, Any]]:
         "file": text,
         "slug": text,
         "name": text,
-        "email": text | {"format": "email"},
+        "email": text | _LIMITS["EmailAddress"],  # `format` would judge it as it is encoded
     }
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}

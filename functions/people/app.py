@@ -1,9 +1,12 @@
 """The authors' API of people: who they are, what became of them, and acts on their behalf."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,23 +18,34 @@ from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import (
     InvalidAddress,
     InvalidFields,
+    InvalidPeriod,
     InvalidQuery,
     InvalidStatus,
     InvalidTag,
     SegmentNotFound,
     SubscriberNotFound,
+    WebhookNotFound,
 )
 from broadsheet.domain.fates import Fate, Happening
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
 from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
+from broadsheet.domain.statistics import MOST_DAYS, USUAL_DAYS, Period
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberStatus
 from broadsheet.domain.tags import Tag
-from broadsheet.services.people import fates, on_behalf, segments, tracing
+from broadsheet.domain.webhooks import (
+    SHOWN_OF_WEBHOOK,
+    ReplayRequest,
+    Webhook,
+    WebhookId,
+    WebhookRequest,
+    written_message_id,
+)
+from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
+from broadsheet.services.webhooks import registering
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
-from broadsheet.web.issues import issue_id_of
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -127,13 +141,12 @@ def _subscriber_id(request: Request) -> SubscriberId:
 
 def why(request: Request) -> Response:
     """Answer in one sentence why the owner of an address got an issue or did not."""
-    issue_id = issue_id_of(request)
     try:
-        email = EmailAddress(request.path_parameters["email"])
+        email = EmailAddress(unquote(request.path_parameters["email"]))
     except ValidationError:
         raise InvalidAddress from None
     with _database() as connection:
-        fate = fates.of_address(connection, issue_id, email)
+        fate = fates.of_address(connection, request.path_parameters["id"], email)
     return Response.json(HTTPStatus.OK, _fate(fate))
 
 
@@ -200,6 +213,36 @@ def _act(
     return Response.json(HTTPStatus.OK, _shown(request, subscriber))
 
 
+def show_statistics(request: Request) -> Response:
+    """Show the numbers of some days in UTC, ``from`` and ``to`` included; else of the last 30."""
+    period = _period(request)
+    with _database() as connection:
+        found = statistics.gather(connection, period)
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+    return Response.json(HTTPStatus.OK, days | found.model_dump(mode="json"))
+
+
+def _period(request: Request) -> Period:
+    try:
+        last = _date(request, "to") or datetime.now(UTC).date()
+        first = _date(request, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    except (ValueError, OverflowError):
+        raise InvalidPeriod(MOST_DAYS) from None
+    if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+        raise InvalidPeriod(MOST_DAYS)
+    return Period(first, last)
+
+
+def _date(request: Request, name: str) -> date | None:
+    text = request.query.get(name)
+    if text is not None and not _DATE.fullmatch(text):
+        raise InvalidPeriod(MOST_DAYS)
+    return date.fromisoformat(text) if text else None
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def list_segments(request: Request) -> Response:
     """List all segments; there are as many as authors have written."""
     with connected(settings.timings().publish_connect_timeout) as connection:
@@ -255,8 +298,91 @@ def _segment(request: Request, segment: Segment) -> dict[str, Any]:
     return document | segment.filter.model_dump(mode="json") | {"href": href}
 
 
+def list_webhooks(request: Request) -> Response:
+    """List all webhooks, the oldest first."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        found = registering.find_all(connection)
+    documents = [_webhook(request, each) for each in found]
+    return Response.json(HTTPStatus.OK, {"webhooks": documents})
+
+
+def add_webhook(request: Request) -> Response:
+    """Add a webhook; this answer alone has its secret."""
+    wanted = request.document(WebhookRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.add(connection, AuthorName(request.author), wanted)
+    document = _webhook(request, webhook)
+    headers = {"Location": str(document["href"])}
+    return Response.json(HTTPStatus.CREATED, document | {"secret": secret}, headers)
+
+
+def show_webhook(request: Request) -> Response:
+    """Show a webhook, with how many messages it has and its newest tries."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        shown = registering.show(connection, _webhook_id(request))
+    tries = [each.model_dump(mode="json") for each in shown.tries]
+    document = _webhook(request, shown.webhook) | {"messages": shown.messages, "tries": tries}
+    return Response.json(HTTPStatus.OK, document)
+
+
+def delete_webhook(request: Request) -> Response:
+    """Delete a webhook with its log."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        registering.delete(connection, _webhook_id(request))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def test_webhook(request: Request) -> Response:
+    """Send a webhook a message that says nothing."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        message_id = registering.send_test(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.ACCEPTED, {"message": written_message_id(message_id)})
+
+
+def replay_webhook(request: Request) -> Response:
+    """Send messages again that have ended."""
+    wanted = request.document(ReplayRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        messages = registering.replay(connection, _webhook_id(request), wanted)
+    return Response.json(HTTPStatus.ACCEPTED, {"messages": messages})
+
+
+def enable_webhook(request: Request) -> Response:
+    """Enable a webhook that was disabled."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook = registering.enable(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook))
+
+
+def rotate_webhook(request: Request) -> Response:
+    """Make another secret for a webhook; this answer alone has it."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.rotate(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook) | {"secret": secret})
+
+
+def _webhook_id(request: Request) -> WebhookId:
+    try:
+        return WebhookId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise WebhookNotFound from None
+
+
+def _webhook(request: Request, webhook: Webhook) -> dict[str, Any]:
+    document = webhook.model_dump(mode="json", include=SHOWN_OF_WEBHOOK)
+    return document | {"href": request.link(f"/webhooks/{webhook.id}")}
+
+
 handler = router(
     {
+        "GET /webhooks": list_webhooks,
+        "POST /webhooks": add_webhook,
+        "GET /webhooks/{id}": show_webhook,
+        "DELETE /webhooks/{id}": delete_webhook,
+        "POST /webhooks/{id}/test": test_webhook,
+        "POST /webhooks/{id}/replay": replay_webhook,
+        "POST /webhooks/{id}/enable": enable_webhook,
+        "POST /webhooks/{id}/rotate": rotate_webhook,
         "GET /subscribers": list_subscribers,
         "POST /subscribers": add,
         "GET /subscribers/{id}": show_subscriber,
@@ -265,6 +391,7 @@ handler = router(
         "POST /subscribers/{id}/forgive": forgive,
         "PUT /subscribers/{id}/tags": change_tags,
         "GET /issues/{id}/recipients/{email}": why,
+        "GET /statistics": show_statistics,
         "GET /segments": list_segments,
         "GET /segments/{name}": show_segment,
         "PUT /segments/{name}": put_segment,

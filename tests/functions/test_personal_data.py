@@ -49,6 +49,7 @@ ABOUT_NOBODY = {
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
     "imported_posts": "of a newsletter's past",
+    "issue_counts": "of issues",
     "issue_versions": "of issues",
     "issues": "of issues",
     "schema_migrations": "of the schema",

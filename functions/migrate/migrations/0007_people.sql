@@ -51,7 +51,7 @@ ALTER TABLE subscribers ADD COLUMN forgiven_at timestamptz;
 
 -- All parts of three characters of an address and a name. Two spaces stand before each word of a
 -- name, and before the address: a part of one or two characters is found where a word begins. This
--- takes no extension, which not every database has (docs/decisions/0036).
+-- takes no extension, which not every database has (docs/decisions/0037).
 CREATE FUNCTION search_text(email text, name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '  ' || lower(email) || coalesce('  ' || replace(lower(name), ' ', '  '), '');
@@ -72,6 +72,16 @@ CREATE INDEX subscribers_search ON subscribers USING gin (search_parts(search_te
 CREATE INDEX subscribers_by_address ON subscribers (email COLLATE "C");
 CREATE INDEX subscribers_by_status ON subscribers (status, email COLLATE "C");
 CREATE INDEX subscribers_by_tag ON subscribers USING gin (tags) WHERE tags <> '{}';
+-- How many mails of an issue were accepted and delivered, as counted last: for statistics, which
+-- would else read the ledger each time. An issue's own books are always counted.
+CREATE TABLE issue_counts (
+    issue_id uuid PRIMARY KEY REFERENCES issues ON DELETE CASCADE,
+    accepted integer NOT NULL,
+    delivered integer NOT NULL,
+    bounced integer NOT NULL,
+    complained integer NOT NULL,
+    counted_at timestamptz NOT NULL DEFAULT now()
+);
 -- What happened on which day, and who left by which issue: a second for a million.
 CREATE INDEX consents_by_time ON consents (at, change);
 CREATE INDEX consents_of_issue ON consents (issue_id) WHERE issue_id IS NOT NULL;

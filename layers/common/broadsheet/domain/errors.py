@@ -102,6 +102,14 @@ class InvalidStatus(InvalidRequest):
     known: str
 
 
+@dataclass(eq=False)
+class InvalidPeriod(InvalidRequest):
+    """The days of statistics are none, in the wrong order, or more than ``most``."""
+
+    code = "invalid-period"
+    most: int
+
+
 class InvalidAddress(InvalidRequest):
     """What stands for an address in a path is none."""
 
@@ -483,6 +491,26 @@ class WelcomeNotFound(BroadsheetError):
     """No author has written a welcome mail."""
 
     code = "welcome-not-found"
+
+
+class WebhookNotFound(BroadsheetError):
+    """No webhook has this id."""
+
+    code = "webhook-not-found"
+
+
+class WebhookDisabled(BroadsheetError):
+    """The webhook is disabled: nothing is sent to it."""
+
+    code = "webhook-disabled"
+
+
+@dataclass(eq=False)
+class TooManyWebhooks(BroadsheetError):
+    """There are as many webhooks as there may be."""
+
+    code = "too-many-webhooks"
+    most: int
 
 
 class SegmentNotFound(BroadsheetError):

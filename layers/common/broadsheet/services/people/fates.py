@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 from broadsheet.database import (
     delivery_batches_table,
@@ -19,7 +20,7 @@ from broadsheet.domain.confirming import MOST_TRIES
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.errors import IssueNotFound
 from broadsheet.domain.fates import Fate
-from broadsheet.domain.issues import IssueStatus
+from broadsheet.domain.issues import IssueId, IssueStatus
 from broadsheet.domain.subscribers import SubscriberId, SubscriberStatus
 from broadsheet.services.issues import waiting
 from broadsheet.services.subscribers import departing
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.delivery_batches_table import Membership
     from broadsheet.database.personal_data import Record
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issues import Issue
     from broadsheet.domain.subscribers import EmailAddress
 
 type Row = dict[str, Any]
@@ -39,10 +40,13 @@ type Row = dict[str, Any]
 _SENDS = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.CANCELED)
 
 
-def of_address(connection: Connection, issue_id: IssueId, email: EmailAddress) -> Fate:
-    """Return why the owner of an address got an issue or did not. Raises ``IssueNotFound``."""
+def of_address(connection: Connection, named: str, email: EmailAddress) -> Fate:
+    """Return why the owner of an address got an issue or did not. Raises ``IssueNotFound``.
+
+    ``named``: the issue's id or its slug.
+    """
     with snapshot(connection):
-        issue = issues_table.find(connection, issue_id)
+        issue = _find(connection, named)
         if issue is None:
             raise IssueNotFound
         subscriber_id = subscribers_table.id_of(connection, email)
@@ -50,6 +54,13 @@ def of_address(connection: Connection, issue_id: IssueId, email: EmailAddress) -
         if record is None:
             return _of_nobody(connection, email)
         return of_record(connection, issue, record)
+
+
+def _find(connection: Connection, named: str) -> Issue | None:
+    try:
+        return issues_table.find(connection, IssueId(UUID(named)))
+    except ValueError:
+        return issues_table.find_by_slug(connection, named)
 
 
 def _of_nobody(connection: Connection, email: EmailAddress) -> Fate:
