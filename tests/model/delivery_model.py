@@ -39,8 +39,8 @@ Per recipient:
               | q in FeedbackQueue | d recorded | L lost
   probe       the event of a later mail, which shows that feedback is current: '-' p q R(ecorded)
   net         requests whose client is gone and that SES may still take
-Per batch: (state - none, W waiting, K claimed, B sending has begun, X closed, c closed by cancel; owner; age; tries;
-release; pointer in queue; round; members).
+Per batch: (state - none, W waiting, K claimed, B claimed and begun to send, X closed, c closed by
+cancel; owner; age; tries; release; pointer in queue; round; members).
 Per deliver: () idle or (pc, batch, a call per recipient), where pc is C claimed | R has read, and a
 call is - none | w to send | g deadline checked | s sent | A T F taken/throttled/refused, the answer
 under way | a t f u answer known (u: lost) | . written.
@@ -498,7 +498,7 @@ CONFIGS = {
         begin_fenced=False,
         deadline_checked=False,
         expect="safety",
-        about="a claim begins to send although its batches were returned",
+        about="a claim begins to send although its batches were returned, deadline unchecked",
     ),
     "mut-no-deadline": replace(
         OPEN,
