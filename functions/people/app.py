@@ -34,6 +34,7 @@ from broadsheet.domain.subscribers import EmailAddress, SubscriberId, Subscriber
 from broadsheet.domain.tags import Tag
 from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
+from broadsheet.services.webhooks import outbox
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
@@ -147,6 +148,7 @@ def add(request: Request) -> Response:
         added = on_behalf.add(
             connection, wanted, _author(request), request.origin, request.correlation_id
         )
+        outbox.kick(connection)
         subscriber = search.find_by_id(connection, added.id)
     if subscriber is None:  # erased at this very moment
         raise SubscriberNotFound
@@ -179,6 +181,7 @@ def erase(request: Request) -> Response:
     subscriber_id = _subscriber_id(request)
     with _database() as connection:
         on_behalf.erase(connection, subscriber_id, _author(request))
+        outbox.kick(connection)
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -197,6 +200,7 @@ def _act(
     subscriber_id = _subscriber_id(request)
     with _database() as connection:
         action(connection, subscriber_id, _author(request))
+        outbox.kick(connection)
         subscriber = search.find_by_id(connection, subscriber_id)
     if subscriber is None:  # erased at this very moment
         raise SubscriberNotFound
