@@ -33,7 +33,7 @@ _SUBSCRIBERS = """
            CASE WHEN number %% 50 = 0 THEN at END,
            CASE WHEN number %% 10000 = 1 THEN at END
     FROM (
-        SELECT number, now() - interval '1 second' * number AS at,
+        SELECT number, now() - interval '30 seconds' * number AS at,
                (ARRAY['Ursula', 'Genly', 'Estraven', 'Shevek', 'Tenar', 'Ged', 'Takver',
                       'Ai', 'Zoe', 'Odo', 'Laia', 'Therem', 'Arha', 'Kossil', 'Moss'])
                    [1 + number %% 15] AS first,
@@ -125,7 +125,7 @@ def run(stage: Stage, subscribers: int) -> list[SearchResult]:
 def _add_history(stage: Stage, subscribers: int) -> None:
     (newest,) = stage.rows("SELECT max(signed_up_at) AS at FROM subscribers")
     stage.rows(_ISSUE, audience=subscribers)
-    at_once = timedelta(seconds=AT_ONCE)
+    at_once = timedelta(seconds=30 * AT_ONCE)
     for number in range(subscribers // AT_ONCE + 1):
         before = newest["at"] + timedelta(seconds=1) - number * at_once
         for statement in _HISTORY:

@@ -43,7 +43,7 @@ from broadsheet.domain.webhooks import (
 )
 from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
-from broadsheet.services.webhooks import outbox, registering
+from broadsheet.services.webhooks import registering
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
@@ -157,7 +157,6 @@ def add(request: Request) -> Response:
         added = on_behalf.add(
             connection, wanted, _author(request), request.origin, request.correlation_id
         )
-        outbox.kick(connection)
         subscriber = search.find_by_id(connection, added.id)
     if subscriber is None:  # erased at this very moment
         raise SubscriberNotFound
@@ -190,7 +189,6 @@ def erase(request: Request) -> Response:
     subscriber_id = _subscriber_id(request)
     with _database() as connection:
         on_behalf.erase(connection, subscriber_id, _author(request))
-        outbox.kick(connection)
     return Response(HTTPStatus.NO_CONTENT)
 
 
@@ -209,7 +207,6 @@ def _act(
     subscriber_id = _subscriber_id(request)
     with _database() as connection:
         action(connection, subscriber_id, _author(request))
-        outbox.kick(connection)
         subscriber = search.find_by_id(connection, subscriber_id)
     if subscriber is None:  # erased at this very moment
         raise SubscriberNotFound
