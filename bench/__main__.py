@@ -22,6 +22,7 @@ from bench import (
     crowds,
     delivery,
     feedback,
+    freezing,
     governor,
     previewing,
     profiling,
@@ -34,6 +35,7 @@ from bench import (
 from bench.crowds import Abuse, Burst
 from bench.delivery import DeliveryResult
 from bench.feedback import FeedbackResult
+from bench.freezing import FreezeResult
 from bench.governor import Utilization
 from bench.previewing import PreviewResult
 from bench.profiling import Profile
@@ -69,6 +71,7 @@ class Results(BaseModel):
     delivery: list[DeliveryResult] = []
     traffic: Traffic | None = None
     feedback: list[FeedbackResult] = []
+    freezing: list[FreezeResult] = []
     publishing: list[PublishResult] = []
     previewing: list[PreviewResult] = []
     signing_up: list[SignUpResult] = []
@@ -136,6 +139,10 @@ def _delivery_tables(results: Results) -> str:
     return "\n\n".join([*tables, feedback.table(results.feedback)])
 
 
+def _measure_freezing(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.freezing = freezing.run(here, max(sizes))
+
+
 def _measure_publishing(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     results.publishing = publishing.run(here, sizes)
 
@@ -189,6 +196,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "delivery": Part(_measure_delivery, _delivery_tables),
+    "freezing": Part(_measure_freezing, lambda results: freezing.table(results.freezing)),
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
     "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
     "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),

@@ -23,6 +23,7 @@ LIMITS = {
     "dispatch": 300,
     "publish": 29,
     "preview": 29,
+    "people": 29,
     "feedback": 60,
     "enroll": 90,
     "subscribe": 29,
