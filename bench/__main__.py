@@ -27,6 +27,7 @@ from bench import (
     previewing,
     profiling,
     publishing,
+    searching,
     signing_up,
     sink_alone,
     stage,
@@ -40,6 +41,7 @@ from bench.governor import Utilization
 from bench.previewing import PreviewResult
 from bench.profiling import Profile
 from bench.publishing import PublishResult
+from bench.searching import SearchResult
 from bench.signing_up import SignUpResult
 from bench.sink_alone import SinkCapacity
 from bench.starting import ColdImport, LayerSize
@@ -74,6 +76,7 @@ class Results(BaseModel):
     freezing: list[FreezeResult] = []
     publishing: list[PublishResult] = []
     previewing: list[PreviewResult] = []
+    searching: list[SearchResult] = []
     signing_up: list[SignUpResult] = []
     abuse: Abuse | None = None
     burst: Burst | None = None
@@ -151,6 +154,10 @@ def _measure_previewing(here: Stage, results: Results, _sizes: Sequence[int]) ->
     results.previewing = previewing.run(here)
 
 
+def _measure_searching(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.searching = searching.run(here, max(sizes))
+
+
 def _measure_signing_up(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     results.signing_up = signing_up.run(here, 500 if _is_small(sizes) else 2_000)
 
@@ -199,6 +206,7 @@ PARTS = {
     "freezing": Part(_measure_freezing, lambda results: freezing.table(results.freezing)),
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
     "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
+    "searching": Part(_measure_searching, lambda results: searching.table(results.searching)),
     "signing-up": Part(_measure_signing_up, lambda results: signing_up.table(results.signing_up)),
     "abuse": Part(
         _measure_abuse,

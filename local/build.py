@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ TEMPLATE = REPOSITORY / "template.yaml"
 LAYER_REQUIREMENTS = REPOSITORY / "layers" / "common" / "requirements.txt"
 LAYER = "CommonLayer"
 PACKAGE = "broadsheet"
+PACKAGE_ALONE = "CommonPackage"  # the folder of a layer without the dependencies
 SERVICES = Path("botocore", "data")
 
 
@@ -42,18 +44,38 @@ def build(folder: Path, log: Path, *, template: Path = TEMPLATE) -> Path:
         installed = dependencies(LAYER_REQUIREMENTS, log)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(built, folder, copy_function=_link)
-        overlay(folder / LAYER / "python", installed)
+        layer = folder / LAYER / "python"
+        overlay(layer, installed)
+        alone = folder / PACKAGE_ALONE / "python" / PACKAGE
+        shutil.copytree(layer / PACKAGE, alone, copy_function=_link)
         built_template = folder / "template.yaml"
-        named = with_app_ids(built_template.read_text())
+        for_here = with_dependencies_of(layer, with_app_ids(built_template.read_text()))
         built_template.unlink()  # it is a hard link to the cache
-        built_template.write_text(named)
+        built_template.write_text(for_here)
     return built_template
 
 
 def with_app_ids(template: str) -> str:
     """Make each function of a template name itself in its calls of AWS, for ``local.iam.gate``."""
     app_id = rf"\g<0>\1{gate.APP_ID}: !Sub ${{AWS::StackName}}-\2\n"
-    return re.sub(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n", app_id, template)
+    return _SERVICE_NAME.sub(app_id, template)
+
+
+def with_dependencies_of(layer: Path, template: str) -> str:
+    """Make each function of a template import the dependencies from the built layer's folder.
+
+    The emulator unpacks what is deployed as the layer for each environment that it starts, which
+    takes more than a CPU second for the 2,000 files of the dependencies, and as long to compile
+    them: what is deployed is the package alone.
+    """
+    path = json.dumps(str(layer))
+    template = _SERVICE_NAME.sub(
+        lambda found: f"{found[0]}{found[1]}PYTHONPATH: {path}\n", template
+    )
+    return re.sub(rf"(ContentUri: ){LAYER}$", rf"\1{PACKAGE_ALONE}", template, flags=re.MULTILINE)
+
+
+_SERVICE_NAME = re.compile(r"( +)POWERTOOLS_SERVICE_NAME: (\w+)\n")
 
 
 def dependencies(requirements: Path, log: Path) -> Path:
@@ -63,13 +85,13 @@ def dependencies(requirements: Path, log: Path) -> Path:
     """
     machine = f"{sys.implementation.cache_tag}-{platform.system()}-{platform.machine()}".lower()
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
-    folder = CACHE / "layer" / f"{machine}-{digest}"
+    folder = CACHE / "layer" / f"{machine}-{digest}-compiled"
     if not folder.exists():
         shutil.rmtree(CACHE / "layer", ignore_errors=True)  # older requirements
         new = folder.with_suffix(".new")
         _run(
             [
-                *(UV, "pip", "install", "--require-hashes", "--no-deps"),
+                *(UV, "pip", "install", "--require-hashes", "--no-deps", "--compile-bytecode"),
                 *("--python", sys.executable),
                 *("--target", new),
                 *("--requirement", requirements),

@@ -26,7 +26,7 @@ from aiohttp import web
 from psycopg.conninfo import conninfo_to_dict
 
 from local import deployment, http_api, isolation
-from local.build import SAM
+from local.build import LAYER, SAM
 from local.postgres import SOCKET_NAME
 from local.processes import tail
 from local.stack import Stack
@@ -109,6 +109,7 @@ def fitted(template: dict[str, Any], variables: dict[str, dict[str, str]]) -> di
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource.setdefault("Metadata", {})["BuildArchitecture"] = ARCHITECTURE
             properties["CompatibleArchitectures"] = [ARCHITECTURE]
+            properties["ContentUri"] = LAYER  # with the dependencies
         if resource["Type"] == "AWS::Serverless::Api":
             # sam finds no authorizer that has a FunctionName, and then authorizes everybody.
             for authorizer in properties["Auth"]["Authorizers"].values():

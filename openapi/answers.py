@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads it
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -13,10 +13,13 @@ from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.segments import Segment, SegmentFilter
+from broadsheet.domain.statistics import Statistics
 from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
+from broadsheet.domain.webhooks import SHOWN_OF_WEBHOOK, LoggedTry, Webhook
 from broadsheet.domain.welcome import WelcomeMail
-from broadsheet.services.issues.publication import IssueWithBooks, Wait
+from broadsheet.services.issues.publication import IssueWithBooks
+from broadsheet.services.issues.waiting import Wait
 
 
 class Answer(BaseModel):
@@ -40,6 +43,7 @@ class Problem(BaseModel):
     error_codes: dict[str, str] | None = Field(None, description="The code for each wrong field.")
     role: str | None = Field(None, description="The role that is needed.")
     version: int | None = Field(None, description="The current version.")
+    subscriber_id: str | None = Field(None, description="Whom it is about.")
     issue: str | None = Field(None, description="The issue that is for the segment.")
     correction: str | None = Field(None, description="The correction that there is already.")
     resets_at: str | None = Field(None, description="When test mails can be sent again.")
@@ -250,6 +254,57 @@ class Subscribers(Answer):
     next: str | None
 
 
+class ShownStatistics(Statistics):
+    """The numbers of the days from ``from`` to ``to``, in UTC."""
+
+    first: date = Field(serialization_alias="from")
+    last: date = Field(serialization_alias="to")
+
+
+class Fate(Answer):
+    """What is true of a reader, as one sentence; ``code`` is its name for programs.
+
+    ``at``: since when, or when it happens.
+    """
+
+    code: str
+    message: str
+    at: datetime | None
+
+
+class Happening(Answer):
+    """A line of the trace. ``details``: what is known of it beside its sentence."""
+
+    at: datetime
+    code: str
+    message: str
+    issue_id: str | None
+    issue_title: str | None
+    details: dict[str, Any]
+
+
+class ShownSubscriber(FoundSubscriber):
+    """A subscriber. ``href``: where the trace is."""
+
+    href: str
+
+
+class AddedSubscriber(ShownSubscriber):
+    """A subscriber who was added.
+
+    ``mail``: ``queued``, or ``withheld`` since a budget is spent; null if none is needed.
+    """
+
+    mail: Literal["queued", "withheld"] | None
+
+
+class TracedSubscriber(ShownSubscriber):
+    """A subscriber, whether they get issues now, and all that happened to them."""
+
+    standing: Fate
+    timeline: list[Happening]
+
+
 StoredSegment = create_model(
     "StoredSegment",
     __base__=Answer,
@@ -264,6 +319,56 @@ CountedSegment = create_model(
     __doc__="A segment, and how many confirmed subscribers are in it now.",
     audience_now=(int, ...),
 )
+
+
+ShownWebhook = create_model(
+    "ShownWebhook",
+    __base__=Answer,
+    __doc__="A webhook. ``failing_since``: the first failure after the last success.",
+    **_fields(Webhook, without=set(Webhook.model_fields) - SHOWN_OF_WEBHOOK),
+    href=(str, ...),
+)
+SecretWebhook = create_model(
+    "SecretWebhook",
+    __base__=ShownWebhook,
+    __doc__="A webhook, and the secret by which its receiver verifies what it gets.",
+    secret=(str, ...),
+)
+
+
+class WebhookCounts(Answer):
+    """How many messages of a webhook wait, have reached it, and have failed for good."""
+
+    open: int
+    delivered: int
+    failed: int
+
+
+WebhookWithTries = create_model(
+    "WebhookWithTries",
+    __base__=ShownWebhook,
+    __doc__="A webhook, what became of its messages, and its newest tries.",
+    messages=(WebhookCounts, ...),
+    tries=(list[LoggedTry], ...),
+)
+
+
+class Webhooks(Answer):
+    """All webhooks, the oldest first."""
+
+    webhooks: list[ShownWebhook]
+
+
+class WebhookTest(Answer):
+    """The id of the message that is sent."""
+
+    message: str
+
+
+class Replayed(Answer):
+    """How many messages are sent again."""
+
+    messages: int
 
 
 class Segments(Answer):

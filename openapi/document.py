@@ -69,7 +69,15 @@ _TO_AUTHORS = {
 }
 _OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_WITH_DATABASE = ("issues", "welcome", "subscribers", "segments")  # the first part of a route
+_NOT_FOUND = {"subscribers": errors.SubscriberNotFound, "webhooks": errors.WebhookNotFound}
+_WITH_DATABASE = (
+    "issues",
+    "welcome",
+    "subscribers",
+    "segments",
+    "statistics",
+    "webhooks",
+)  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
@@ -163,7 +171,13 @@ def _operation(route: str, endpoint: Endpoint, keys: Keys) -> dict[str, Any]:
 
 def _in_path(path: str) -> Iterator[dict[str, Any]]:
     text = {"type": "string"}
-    of = {"id": text | {"format": "uuid"}, "file": text, "slug": text, "name": text}
+    of = {
+        "id": text | {"format": "uuid"},
+        "file": text,
+        "slug": text,
+        "name": text,
+        "email": text | {"format": "email"},
+    }
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}
 
@@ -217,11 +231,15 @@ def errors_of(route: str, endpoint: Endpoint) -> list[type[errors.BroadsheetErro
         found.append(errors.UnsupportedContentType if endpoint.takes_forms else errors.JsonExpected)
     if route in ROLES:
         found.append(errors.RoleNeeded)
-    if route.split("/")[1] in _WITH_DATABASE:
+    if _first_part(route) in _WITH_DATABASE:
         found.append(errors.DatabaseUnavailable)
     if "{id}" in route:
-        found.append(errors.IssueNotFound)
+        found.append(_NOT_FOUND.get(_first_part(route), errors.IssueNotFound))
     return list(dict.fromkeys(found))
+
+
+def _first_part(route: str) -> str:
+    return route.split("/")[1]
 
 
 def status_of(error: type[errors.BroadsheetError]) -> HTTPStatus:

@@ -19,10 +19,12 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
 from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
 
@@ -521,9 +523,88 @@ PEOPLE: dict[str, Endpoint] = {
                 "Only those with this status.",
                 {"type": "string", "enum": list(SubscriberStatus)},
             ),
+            Parameter("tag", "query", "Only those with this tag.", {"type": "string"}),
             *_pages("after", 500),
         ),
-        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus),
+        errors=(*_PAGED, errors.InvalidQuery, errors.InvalidStatus, errors.InvalidTag),
+    ),
+}
+_SHOWN = {OK: Answered("The subscriber after it.", answers.ShownSubscriber)}
+PEOPLE |= {
+    "POST /subscribers": Endpoint(
+        "Add a subscriber, who is mailed to confirm",
+        {
+            ACCEPTED: Answered(
+                "They are to confirm.", answers.AddedSubscriber, headers=("Location",)
+            ),
+            CREATED: Answered(
+                "They are subscribed, by a consent that was given before.",
+                answers.AddedSubscriber,
+                headers=("Location",),
+            ),
+            OK: Answered(
+                "They were known, and are subscribed.",
+                answers.AddedSubscriber,
+                headers=("Location",),
+            ),
+        },
+        takes=AddRequest,
+        errors=(
+            *(errors.ConsentInFuture, errors.AlreadySubscribed, errors.HasUnsubscribed),
+            *(errors.HasBounced, errors.HasComplained, errors.HasBeenErased, errors.HasMoved),
+            errors.DependencyUnavailable,
+        ),
+        example={
+            "email": "ursula@example.com",
+            "name": "Ursula",
+            "tags": ["book fair"],
+            "confirmed": {"at": "2026-05-01T09:30:00Z", "source": "Paper list, book fair"},
+        },
+    ),
+    "GET /subscribers/{id}": Endpoint(
+        "Show a subscriber with the trace: all that happened to them",
+        {OK: Answered("The trace.", answers.TracedSubscriber)},
+    ),
+    "POST /subscribers/{id}/unsubscribe": Endpoint(
+        "Unsubscribe somebody who asked you for it",
+        _SHOWN,
+        takes=ActRequest,
+        is_body_optional=True,
+        example={"reason": "By telephone."},
+    ),
+    "POST /subscribers/{id}/erase": Endpoint(
+        "Erase all that is stored about somebody",
+        {NO_CONTENT: Answered("They are erased.")},
+    ),
+    "POST /subscribers/{id}/forgive": Endpoint(
+        "Make a bounce or a complaint count no more",
+        _SHOWN,
+        takes=ForgiveRequest,
+        errors=(errors.NothingToForgive, errors.DependencyUnavailable),
+        example={"reason": "She wrote that she had pressed the wrong button."},
+    ),
+    "PUT /subscribers/{id}/tags": Endpoint(
+        "Replace all tags of somebody",
+        _SHOWN,
+        takes=TagsRequest,
+        example={"tags": ["book fair", "tea"]},
+    ),
+    "GET /statistics": Endpoint(
+        "Show the newsletter's numbers",
+        {OK: Answered("The numbers of a period.", answers.ShownStatistics)},
+        parameters=tuple(
+            Parameter(name, "query", description, {"type": "string", "format": "date"})
+            for name, description in (
+                ("from", "The first day, in UTC; else 29 days before the last."),
+                ("to", "The last day, in UTC; else today. At most 366 days in all."),
+            )
+        ),
+        errors=(errors.InvalidPeriod,),
+    ),
+    "GET /issues/{id}/recipients/{email}": Endpoint(
+        "Say why the owner of an address got an issue, or did not",
+        {OK: Answered("One sentence.", answers.Fate)},
+        errors=(errors.InvalidAddress,),
     ),
     "GET /segments": Endpoint("List the segments", {OK: Answered("All.", answers.Segments)}),
     "GET /segments/{name}": Endpoint(
@@ -541,6 +622,38 @@ PEOPLE: dict[str, Endpoint] = {
         "Delete a segment",
         {NO_CONTENT: Answered("Deleted.")},
         errors=(errors.SegmentNotFound, errors.SegmentInUse),
+    ),
+    "GET /webhooks": Endpoint("List the webhooks", {OK: Answered("All.", answers.Webhooks)}),
+    "POST /webhooks": Endpoint(
+        "Add a webhook",
+        {CREATED: Answered("It, with its secret.", answers.SecretWebhook, headers=("Location",))},
+        takes=WebhookRequest,
+        errors=(errors.TooManyWebhooks,),
+        example={"url": "https://crm.example/hook", "events": ["subscriber.unsubscribed"]},
+    ),
+    "GET /webhooks/{id}": Endpoint(
+        "Show a webhook and its newest tries",
+        {OK: Answered("The webhook.", answers.WebhookWithTries)},
+    ),
+    "DELETE /webhooks/{id}": Endpoint("Delete a webhook", {NO_CONTENT: Answered("Deleted.")}),
+    "POST /webhooks/{id}/test": Endpoint(
+        "Send a webhook a test",
+        {ACCEPTED: Answered("It will be sent.", answers.WebhookTest)},
+        errors=(errors.WebhookDisabled,),
+    ),
+    "POST /webhooks/{id}/replay": Endpoint(
+        "Send messages of a webhook again",
+        {ACCEPTED: Answered("They will be sent.", answers.Replayed)},
+        takes=ReplayRequest,
+        errors=(errors.WebhookDisabled,),
+        example={"since": "2026-12-01T00:00:00Z", "only_failed": True},
+    ),
+    "POST /webhooks/{id}/enable": Endpoint(
+        "Enable a webhook", {OK: Answered("As it is now.", answers.ShownWebhook)}
+    ),
+    "POST /webhooks/{id}/rotate": Endpoint(
+        "Make another secret for a webhook",
+        {OK: Answered("It, with its secret.", answers.SecretWebhook)},
     ),
 }
 ENDPOINTS = READERS | AUTHORS | PEOPLE

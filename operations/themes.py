@@ -43,6 +43,7 @@ def check(name: str) -> None:
 def _render(name: str) -> None:
     newsletter = Newsletter(name="A newsletter", sender=ANYBODY, sender_name="Jo", theme=name)
     render_confirmation(newsletter, "https://example.com/", "12345678")
+    render_confirmation(newsletter, "https://example.com/", code="")
     render_already_subscribed(newsletter)
     subscription_mail.render_manage_link(newsletter, "https://example.com/")
     subscription_mail.render_new_address(newsletter, "https://example.com/")

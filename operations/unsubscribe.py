@@ -105,16 +105,16 @@ def tokens_of(subscribers: Iterable[SubscriberId]) -> list[str]:
     ]
 
 
-def unsubscribe(url: str, tokens: Iterable[str]) -> tuple[int, int]:
+def unsubscribe(url: str, tokens: Iterable[str], **more: str) -> tuple[int, int]:
     """Unsubscribe each at ``url``; return how many, and how many tokens are not valid.
 
-    Raises ``UnsubscribeFailed``.
+    ``more``: of the query. Raises ``UnsubscribeFailed``.
     """
     done = invalid = 0
     for token in tokens:
         answer = urllib3.request(
             "POST",
-            f"{url}/subscriptions/unsubscribe?{urlencode({'token': token})}",
+            f"{url}/subscriptions/unsubscribe?{urlencode({'token': token, **more})}",
             body=ONE_CLICK,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             redirect=False,
@@ -142,7 +142,9 @@ def command(stack: Stack, mails: Mails = None, region: Region = None) -> None:
     if subscribers:
         os.environ["SIGNING_KEYS_SECRET_ARN"] = described.output("SigningKeysSecretArn")
         tokens = tokens_of(subscribers)
-    done, invalid = unsubscribe(described.output("SignUpUrl").rstrip("/"), tokens)
+    url = described.output("SignUpUrl").rstrip("/")
+    # The consent log says by which way somebody left.
+    done, invalid = unsubscribe(url, tokens, **({} if subscribers else {"by": "mail"}))
     say(f"Asked to unsubscribe: {done}.")
     if invalid:
         say(f"Not valid, so that nobody was unsubscribed: {invalid}.")

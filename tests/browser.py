@@ -79,6 +79,26 @@ def page_of(
         context.close()
 
 
+def violations(page: Page, **options: object) -> dict[str, list[str]]:
+    """Return the elements of a page that break axe's rules, by rule; ``options`` are axe's."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 - as playwright
+
+    # It outlives the content of a page, and takes longer to read than to run.
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found: dict[str, list[str]] = page.evaluate(VIOLATIONS, options)
+    return found
+
+
+VIOLATIONS = """
+async options => {
+  const {violations} = await axe.run({resultTypes: ['violations'], ...options});
+  return Object.fromEntries(
+    violations.map(({id, nodes}) => [id, nodes.map(({html}) => html.slice(0, 120))]));
+}
+"""
+
+
 def _installed() -> str | None:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     return found or (str(ON_A_MAC) if ON_A_MAC.exists() else None)

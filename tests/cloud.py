@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from unittest.mock import Mock
 from uuid import UUID, uuid4
 
@@ -85,6 +85,13 @@ class Cloud:
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """Take all messages off a queue, as an event source would hand them over."""
         return _messages(self.queues[queue])
+
+    def put_back(self, queue: str) -> int:
+        """Return how many messages a queue keeps until later, without hiding them."""
+        name: Literal["ApproximateNumberOfMessagesDelayed"] = "ApproximateNumberOfMessagesDelayed"
+        queue_url = self.queues[queue]
+        got = boto3.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+        return int(got["Attributes"][name])
 
     @contextmanager
     def database_down(self) -> Iterator[None]:

@@ -38,6 +38,10 @@ from translations import pseudo
 __all__ = ["browser"]  # a fixture
 
 JOURNEYS = "tests/journey/"
+# The journeys that deploy a second stack, or end theirs, have one of their own beside the others'.
+DEPLOYING = {
+    f"{JOURNEYS}test_{name}.py" for name in ("first_deployment", "second_stack", "stack_restarts")
+}
 # The journeys take longest and begin. The fault suite mostly waits, so it runs beside the later
 # journeys; the smallest files come last, so that the processes end at the same time.
 ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/local/test_")
@@ -49,7 +53,7 @@ PREFIX = "broadsheet-tests-of-"  # and the process, and what tempfile adds
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives each file to one process, and all journeys to the one that has the stack.
+    """Gives each file to one process, and the journeys to the two that have a stack.
 
     (``--dist loadgroup`` groups nothing with pytest 9.2: xdist 3.8 marks the groups in a field
     that pytest reads no more.)
@@ -61,6 +65,8 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file in DEPLOYING:
+            return "journeys that deploy"
         return JOURNEYS if file.startswith(JOURNEYS) else file
 
 
@@ -83,9 +89,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files in their order."""
 
-    def place(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, bool]:
         places = (place for place, start in enumerate(ORDER) if item.nodeid.startswith(start))
-        return next(places, len(ORDER))
+        return next(places, len(ORDER)), item.nodeid.partition("::")[0] not in DEPLOYING
 
     items.sort(key=place)
 
@@ -210,6 +216,10 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
             "ISSUE_CLOCK_DEAD_LETTER_QUEUE_ARN": "arn:aws:sqs:eu-central-1:123456789012:dead",
             "DISPATCH_FUNCTION_NAME": "dispatch",
+            "NOTIFY_FUNCTION_NAME": "notify",
+            "NOTIFY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:notify",
+            "OUTBOUND_FUNCTION_NAME": "outbound",
+            "ALARMS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alarms",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
             "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",

@@ -102,6 +102,50 @@ class Segment(Answer):
     audience_now: int | None = None
 
 
+class WebhookTry(Answer):
+    """A call of a webhook: its answer's status, or why there was none."""
+
+    message: str
+    type: str
+    at: datetime
+    status: int | None = None
+    error: str | None = None
+    milliseconds: int
+
+    @property
+    def answer(self) -> str:
+        """Return how it ended."""
+        return str(self.status or self.error)
+
+
+class Webhook(Answer):
+    """A program that is notified. ``secret``: only in the answer that makes one."""
+
+    id: str
+    url: str
+    events: list[str]
+    disabled_because: str | None = None
+    failing_since: datetime | None = None
+    messages: dict[str, int] | None = None
+    tries: list[WebhookTry] | None = None
+    secret: str | None = None
+
+    @property
+    def state(self) -> str:
+        """Return whether it works."""
+        if self.disabled_because:
+            return f"disabled: {self.disabled_because}"
+        if self.failing_since:
+            return f"failing since {self.failing_since.astimezone():%Y-%m-%d %H:%M}"
+        return "enabled"
+
+
+class Webhooks(Answer):
+    """All webhooks."""
+
+    webhooks: list[Webhook]
+
+
 class Segments(Answer):
     """All segments."""
 
@@ -156,3 +200,86 @@ class Image(Answer):
     url: str
     width: int
     height: int
+
+
+class Subscriber(Answer):
+    """A subscriber in a list."""
+
+    id: str
+    email: str
+    name: str | None = None
+    status: str
+    tags: list[str] = []
+
+
+class Subscribers(Answer):
+    """A page of subscribers. ``next``: the link to the page after it."""
+
+    subscribers: list[Subscriber]
+    next: str | None = None
+
+
+class Fate(Answer):
+    """What is true of a reader, as one sentence."""
+
+    code: str
+    message: str
+
+
+class Happening(Answer):
+    """A line of the trace."""
+
+    at: datetime
+    message: str
+    issue_title: str | None = None
+
+
+class Trace(Answer):
+    """A subscriber, whether they get issues now, and all that happened to them."""
+
+    email: str
+    name: str | None = None
+    status: str
+    standing: Fate
+    timeline: list[Happening]
+
+
+class Day(Answer):
+    """What happened on a day, in UTC."""
+
+    day: str
+    signed_up: int
+    confirmed: int
+    unsubscribed: int
+    bounced: int
+    complained: int
+    erased: int
+    growth: int
+
+
+class IssueStatistics(Answer):
+    """What became of an issue's mails; None is not counted yet."""
+
+    title: str
+    audience: int
+    accepted: int | None
+    delivered: int | None
+    bounced: int | None
+    complained: int | None
+    unsubscribed: int
+
+
+class OptIn(Answer):
+    """How many were mailed to confirm, and how many did."""
+
+    asked: int
+    confirmed: int
+
+
+class Statistics(Answer):
+    """A newsletter's numbers."""
+
+    readers: dict[str, int]
+    days: list[Day]
+    opt_in: OptIn
+    issues: list[IssueStatistics]

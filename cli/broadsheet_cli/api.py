@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic import ValidationError
@@ -24,12 +24,19 @@ from broadsheet_cli.answers import (
     Asked,
     Content,
     Created,
+    Fate,
     Image,
     Issue,
     Page,
     Preview,
     Segment,
     Segments,
+    Statistics,
+    Subscriber,
+    Subscribers,
+    Trace,
+    Webhook,
+    Webhooks,
 )
 from broadsheet_cli.errors import (
     CommandFailed,
@@ -224,6 +231,56 @@ class Newsletter:
     def delete_segment(self, name: str) -> None:
         """Delete a segment."""
         self.send("DELETE", f"/segments/{quote(name, safe='')}")
+
+    # --- People -----------------------------------------------------------------------------------
+
+    def subscribers(self, limit: int, filters: Mapping[str, str]) -> Iterator[Subscriber]:
+        """Return up to ``limit`` of the subscribers that fit."""
+        path: str | None = f"/subscribers?{urlencode({**filters, 'limit': min(limit, 500)})}"
+        while path and limit:
+            page = self._answer(Subscribers, "GET", path)
+            yield from page.subscribers[:limit]
+            limit -= len(page.subscribers[:limit])
+            path = f"/subscribers?{urlsplit(page.next).query}" if page.next else None
+
+    def trace(self, subscriber_id: str) -> Trace:
+        """Return all that happened to a subscriber."""
+        return self._answer(Trace, "GET", f"/subscribers/{subscriber_id}")
+
+    def why(self, issue: str, email: str) -> Fate:
+        """Return why the owner of an address got an issue, or did not. ``issue``: id or slug."""
+        path = f"/issues/{quote(issue, safe='')}/recipients/{quote(email, safe='@')}"
+        return self._answer(Fate, "GET", path)
+
+    def statistics(self, days: Mapping[str, str]) -> Statistics:
+        """Return the newsletter's numbers."""
+        return self._answer(Statistics, "GET", f"/statistics?{urlencode(days)}")
+
+    # --- Webhooks ---------------------------------------------------------------------------------
+
+    def webhooks(self) -> list[Webhook]:
+        """Return all webhooks."""
+        return self._answer(Webhooks, "GET", "/webhooks").webhooks
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """Return a webhook with its newest calls."""
+        return self._answer(Webhook, "GET", f"/webhooks/{quote(webhook_id, safe='')}")
+
+    def add_webhook(self, request: Mapping[str, Any]) -> Webhook:
+        """Add a webhook. Raises ``OutcomeUnknown`` when it may have been added."""
+        response = self.send("POST", "/webhooks", request, is_repeatable=False)
+        return Webhook.model_validate_json(response.content)
+
+    def act_on_webhook(
+        self, webhook_id: str, action: str, request: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Test, replay, enable or rotate a webhook, and return the answer."""
+        path = f"/webhooks/{quote(webhook_id, safe='')}/{action}"
+        return self._answer(Answer, "POST", path, request).document
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook."""
+        self.send("DELETE", f"/webhooks/{quote(webhook_id, safe='')}")
 
     # --- One request ------------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ def _wanted(
         return ManageLinkRequest(reader=token.subscriber_id, origin=origin)
     if what == "leave":
         left = UnsubscribeToken(subscriber_id=token.subscriber_id, issue_id=token.issue_id)
-        return UnsubscribeRequest(token=left, origin=origin)
+        return UnsubscribeRequest(token=left, origin=origin, way="page")
     parts: dict[str, object] = {"token": token, "origin": origin}
     if (field := FIELDS.get(what)) and field in fields:
         parts[field] = fields[field]

@@ -1,20 +1,50 @@
-"""The authors' API of people: who they are, and what becomes of them."""
+"""The authors' API of people: who they are, what became of them, and acts on their behalf."""
 
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database import search
-from broadsheet.database.connection import connected
+from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.errors import InvalidFields, InvalidQuery, InvalidStatus, SegmentNotFound
+from broadsheet.domain.errors import (
+    InvalidAddress,
+    InvalidFields,
+    InvalidPeriod,
+    InvalidQuery,
+    InvalidStatus,
+    InvalidTag,
+    SegmentNotFound,
+    SubscriberNotFound,
+    WebhookNotFound,
+)
+from broadsheet.domain.fates import Fate, Happening
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
 from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
-from broadsheet.domain.subscribers import SubscriberStatus
-from broadsheet.services.people import segments
+from broadsheet.domain.statistics import MOST_DAYS, USUAL_DAYS, Period
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberStatus
+from broadsheet.domain.tags import Tag
+from broadsheet.domain.webhooks import (
+    SHOWN_OF_WEBHOOK,
+    ReplayRequest,
+    Webhook,
+    WebhookId,
+    WebhookRequest,
+    written_message_id,
+)
+from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
+from broadsheet.services.webhooks import registering
+from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
@@ -22,7 +52,7 @@ from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
 SUBSCRIBERS = Listing("after", TypeAdapter(Place), 50, 500)
-FILTERS = ("query", "status")
+FILTERS = ("query", "status", "tag")
 LARGEST_BODY = 64 * 1024  # bytes; three hundred tags of the longest are half of that
 
 
@@ -30,7 +60,7 @@ def list_subscribers(request: Request) -> Response:
     """List those whom ``query``, ``status`` and ``tag`` describe, a page at a time."""
     limit, after = SUBSCRIBERS.limit(request), SUBSCRIBERS.start(request)
     wanted = _wanted(request)
-    with connected(settings.timings().publish_connect_timeout) as connection:
+    with _database() as connection:
         found = search.find(connection, wanted, limit + 1, after)
     page = found[:limit]
     following = None
@@ -41,17 +71,176 @@ def list_subscribers(request: Request) -> Response:
     return Response.json(HTTPStatus.OK, {"subscribers": documents, "next": following})
 
 
+def _database() -> Any:  # noqa: ANN401 - a context manager of a connection
+    return connected(settings.timings().publish_connect_timeout)
+
+
 def _wanted(request: Request) -> Search:
     query, status = request.query.get("query", "").strip(), request.query.get("status")
     if len(query) > MAX_QUERY_CHARACTERS or "\0" in query:
         raise InvalidQuery(MAX_QUERY_CHARACTERS)
     if status is not None and status not in set(SubscriberStatus):
         raise InvalidStatus(", ".join(SubscriberStatus))
-    return Search(query, SubscriberStatus(status) if status else None)
+    return Search(query, SubscriberStatus(status) if status else None, _tag(request))
+
+
+def _tag(request: Request) -> str | None:
+    tag = request.query.get("tag")
+    try:
+        return None if tag is None else Tag.normalized(tag)
+    except ValueError:
+        raise InvalidTag from None
 
 
 def _place(wanted: Search, last: FoundSubscriber) -> Place:
     return Place(last.email.startswith(wanted.query.lower()), last.email)
+
+
+def show_subscriber(request: Request) -> Response:
+    """Show a subscriber with the trace: all that happened to them, in its order."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        trace = tracing.trace(connection, subscriber_id)
+    document = _shown(request, trace.subscriber) | {
+        "standing": _fate(trace.standing),
+        "timeline": [_happening(each) for each in trace.timeline],
+    }
+    return Response.json(HTTPStatus.OK, document)
+
+
+def _shown(request: Request, subscriber: FoundSubscriber) -> dict[str, Any]:
+    href = request.link(f"/subscribers/{subscriber.id}")
+    return subscriber.model_dump(mode="json") | {"href": href}
+
+
+def _fate(fate: Fate) -> dict[str, Any]:
+    at = None if fate.at is None else fate.at.isoformat()
+    return {"code": fate.code, "message": sentences.of_fate(fate), "at": at}
+
+
+def _happening(happening: Happening) -> dict[str, Any]:
+    return {
+        "at": happening.at.isoformat(),
+        "code": happening.code,
+        "message": sentences.of_happening(happening),
+        "issue_id": None if happening.issue_id is None else str(happening.issue_id),
+        "issue_title": happening.issue_title,
+        "details": _DETAILS.dump_python(happening.details, mode="json"),
+    }
+
+
+_DETAILS = TypeAdapter(dict[str, Any])
+
+
+def _subscriber_id(request: Request) -> SubscriberId:
+    try:
+        return SubscriberId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise SubscriberNotFound from None
+
+
+def why(request: Request) -> Response:
+    """Answer in one sentence why the owner of an address got an issue or did not."""
+    try:
+        email = EmailAddress(unquote(request.path_parameters["email"]))
+    except ValidationError:
+        raise InvalidAddress from None
+    with _database() as connection:
+        fate = fates.of_address(connection, request.path_parameters["id"], email)
+    return Response.json(HTTPStatus.OK, _fate(fate))
+
+
+def add(request: Request) -> Response:
+    """Add a subscriber, who is mailed to confirm; or with a consent that was given elsewhere."""
+    wanted = request.document(AddRequest, LARGEST_BODY)
+    with _database() as connection:
+        added = on_behalf.add(
+            connection, wanted, _author(request), request.origin, request.correlation_id
+        )
+        subscriber = search.find_by_id(connection, added.id)
+    if subscriber is None:  # erased at this very moment
+        raise SubscriberNotFound
+    document = _shown(request, subscriber) | {"mail": added.mail}
+    is_created = HTTPStatus.CREATED if added.is_new else HTTPStatus.OK
+    status = HTTPStatus.ACCEPTED if added.mail else is_created
+    return Response.json(status, document, {"Location": document["href"]})
+
+
+def unsubscribe(request: Request) -> Response:
+    """Unsubscribe somebody who asked an author for it."""
+    reason = _reason(request)
+    return _act(request, partial(on_behalf.unsubscribe, reason=reason))
+
+
+def forgive(request: Request) -> Response:
+    """Make a bounce or a complaint count no more."""
+    reason = request.document(ForgiveRequest, LARGEST_BODY).reason
+    return _act(request, partial(on_behalf.forgive, reason=reason))
+
+
+def change_tags(request: Request) -> Response:
+    """Replace all tags of somebody."""
+    tags = request.document(TagsRequest, LARGEST_BODY).tags
+    return _act(request, partial(on_behalf.change_tags, tags=tags))
+
+
+def erase(request: Request) -> Response:
+    """Erase all that is stored about somebody; nothing of them is left to be shown."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        on_behalf.erase(connection, subscriber_id, _author(request))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def _reason(request: Request) -> str | None:
+    return request.document(ActRequest, LARGEST_BODY).reason if request.body else None
+
+
+def _author(request: Request) -> AuthorName:
+    return AuthorName(request.author)
+
+
+def _act(
+    request: Request, action: Callable[[Connection, SubscriberId, AuthorName], None]
+) -> Response:
+    """Act on the subscriber in the path, and show them as they are then."""
+    subscriber_id = _subscriber_id(request)
+    with _database() as connection:
+        action(connection, subscriber_id, _author(request))
+        subscriber = search.find_by_id(connection, subscriber_id)
+    if subscriber is None:  # erased at this very moment
+        raise SubscriberNotFound
+    return Response.json(HTTPStatus.OK, _shown(request, subscriber))
+
+
+def show_statistics(request: Request) -> Response:
+    """Show the numbers of some days in UTC, ``from`` and ``to`` included; else of the last 30."""
+    period = _period(request)
+    with _database() as connection:
+        found = statistics.gather(connection, period)
+    days = {"from": period.first.isoformat(), "to": period.last.isoformat()}
+    return Response.json(HTTPStatus.OK, days | found.model_dump(mode="json"))
+
+
+def _period(request: Request) -> Period:
+    try:
+        last = _date(request, "to") or datetime.now(UTC).date()
+        first = _date(request, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    except (ValueError, OverflowError):
+        raise InvalidPeriod(MOST_DAYS) from None
+    if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+        raise InvalidPeriod(MOST_DAYS)
+    return Period(first, last)
+
+
+def _date(request: Request, name: str) -> date | None:
+    text = request.query.get(name)
+    if text is not None and not _DATE.fullmatch(text):
+        raise InvalidPeriod(MOST_DAYS)
+    return date.fromisoformat(text) if text else None
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def list_segments(request: Request) -> Response:
@@ -109,9 +298,100 @@ def _segment(request: Request, segment: Segment) -> dict[str, Any]:
     return document | segment.filter.model_dump(mode="json") | {"href": href}
 
 
+def list_webhooks(request: Request) -> Response:
+    """List all webhooks, the oldest first."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        found = registering.find_all(connection)
+    documents = [_webhook(request, each) for each in found]
+    return Response.json(HTTPStatus.OK, {"webhooks": documents})
+
+
+def add_webhook(request: Request) -> Response:
+    """Add a webhook; this answer alone has its secret."""
+    wanted = request.document(WebhookRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.add(connection, AuthorName(request.author), wanted)
+    document = _webhook(request, webhook)
+    headers = {"Location": str(document["href"])}
+    return Response.json(HTTPStatus.CREATED, document | {"secret": secret}, headers)
+
+
+def show_webhook(request: Request) -> Response:
+    """Show a webhook, with how many messages it has and its newest tries."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        shown = registering.show(connection, _webhook_id(request))
+    tries = [each.model_dump(mode="json") for each in shown.tries]
+    document = _webhook(request, shown.webhook) | {"messages": shown.messages, "tries": tries}
+    return Response.json(HTTPStatus.OK, document)
+
+
+def delete_webhook(request: Request) -> Response:
+    """Delete a webhook with its log."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        registering.delete(connection, _webhook_id(request))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def test_webhook(request: Request) -> Response:
+    """Send a webhook a message that says nothing."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        message_id = registering.send_test(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.ACCEPTED, {"message": written_message_id(message_id)})
+
+
+def replay_webhook(request: Request) -> Response:
+    """Send messages again that have ended."""
+    wanted = request.document(ReplayRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        messages = registering.replay(connection, _webhook_id(request), wanted)
+    return Response.json(HTTPStatus.ACCEPTED, {"messages": messages})
+
+
+def enable_webhook(request: Request) -> Response:
+    """Enable a webhook that was disabled."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook = registering.enable(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook))
+
+
+def rotate_webhook(request: Request) -> Response:
+    """Make another secret for a webhook; this answer alone has it."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.rotate(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook) | {"secret": secret})
+
+
+def _webhook_id(request: Request) -> WebhookId:
+    try:
+        return WebhookId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise WebhookNotFound from None
+
+
+def _webhook(request: Request, webhook: Webhook) -> dict[str, Any]:
+    document = webhook.model_dump(mode="json", include=SHOWN_OF_WEBHOOK)
+    return document | {"href": request.link(f"/webhooks/{webhook.id}")}
+
+
 handler = router(
     {
+        "GET /webhooks": list_webhooks,
+        "POST /webhooks": add_webhook,
+        "GET /webhooks/{id}": show_webhook,
+        "DELETE /webhooks/{id}": delete_webhook,
+        "POST /webhooks/{id}/test": test_webhook,
+        "POST /webhooks/{id}/replay": replay_webhook,
+        "POST /webhooks/{id}/enable": enable_webhook,
+        "POST /webhooks/{id}/rotate": rotate_webhook,
         "GET /subscribers": list_subscribers,
+        "POST /subscribers": add,
+        "GET /subscribers/{id}": show_subscriber,
+        "POST /subscribers/{id}/unsubscribe": unsubscribe,
+        "POST /subscribers/{id}/erase": erase,
+        "POST /subscribers/{id}/forgive": forgive,
+        "PUT /subscribers/{id}/tags": change_tags,
+        "GET /issues/{id}/recipients/{email}": why,
+        "GET /statistics": show_statistics,
         "GET /segments": list_segments,
         "GET /segments/{name}": show_segment,
         "PUT /segments/{name}": put_segment,

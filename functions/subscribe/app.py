@@ -118,6 +118,9 @@ def _wanted(request: Request, fields: Mapping[str, object], proof: Proof) -> Sub
     settings.offered_tags().require(wanted.tags or ())
     if proof.is_outdated and request.wants_page:
         raise InvalidFields({"form": InvalidField("outdated-form")})
+    # Else a person would be kept without a mail in strict mode, which the edge doesn't know of.
+    if proof.too_young is not None and request.wants_page:
+        raise InvalidFields({"form": InvalidField("early-form")})
     return wanted
 
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import UnsubscribeRequest
+from broadsheet.domain.requests import LeavingWay, UnsubscribeRequest
 from broadsheet.queues import requests_queue
 from broadsheet.telemetry import logger
 from broadsheet.web import pages
@@ -27,12 +27,14 @@ def unsubscribe(request: Request) -> Response:
     The token says everything, so no body is wrong. A mail client's one click gets a 200 and never
     a redirect (RFC 8058 §3.1), a browser a page.
     """
+    is_one_click = b"List-Unsubscribe" in request.body
+    way: LeavingWay = "one-click" if is_one_click else "link"
     wanted = UnsubscribeRequest(
         token=signed_tokens.read_unsubscribe(request.query.get("token", "")),
         origin=request.origin,
+        way="mail" if request.query.get("by") == "mail" else way,
     )
     requests_queue.send(wanted, request.correlation_id)
-    is_one_click = b"List-Unsubscribe" in request.body
     logger.info("unsubscribe received", request_id=str(wanted.id), one_click=is_one_click)
     status = HTTPStatus.OK if is_one_click else HTTPStatus.ACCEPTED
     if request.wants_page:

@@ -78,6 +78,9 @@ class Call:
         body: Members = json.loads(http.body) if http.body[:1] == b"{" else {}
         if target := http.headers.get("x-amz-target"):
             return cls(signed["service"], target.rpartition(".")[2], signed["region"], body)
+        if http.body[:7] == b"Action=":  # AWS's query protocol
+            form = dict(parse_qsl(http.body.decode()))
+            return cls(signed["service"], form["Action"], signed["region"], form)
         parts = urlsplit(http.url)
         for (service, method, path), operation in _ROUTES.items():
             found = re.fullmatch(path, parts.path)
@@ -157,6 +160,10 @@ def _get_secret(members: Members, _place: _Place) -> list[Request]:
     return [Request("secretsmanager:GetSecretValue", members["SecretId"])]
 
 
+def _publish(members: Members, _place: _Place) -> list[Request]:
+    return [Request("sns:Publish", members["TopicArn"])]
+
+
 def _get_object(members: Members, _place: _Place) -> list[Request]:
     """Return the needs of reading: without ListBucket, a key that doesn't exist is a 403."""
     bucket = f"arn:aws:s3:::{members['Bucket']}"
@@ -223,6 +230,7 @@ _NEEDS: dict[str, _Needs] = {
     "scheduler:GetSchedule": _on_a_schedule("GetSchedule"),
     "scheduler:UpdateSchedule": _on_a_schedule("UpdateSchedule"),
     "secretsmanager:GetSecretValue": _get_secret,
+    "sns:Publish": _publish,
     "ses:DeleteSuppressedDestination": _on_the_account("ses:DeleteSuppressedDestination"),
     "ses:GetAccount": _on_the_account("ses:GetAccount"),
     "ses:GetSuppressedDestination": _on_the_account("ses:GetSuppressedDestination"),

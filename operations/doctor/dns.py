@@ -9,8 +9,6 @@ from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.ANY.TXT import TXT
 
 PATIENCE_SECONDS = 8.0  # for one question, all name servers together
-# Names that are in no public DNS, whatever a name server answers (RFC 6761, RFC 2606).
-RESERVED = ("example", "test", "invalid", "localhost", "local")
 
 
 class DnsError(Exception):
@@ -59,8 +57,3 @@ class Dns:
             return []
         except dns.exception.DNSException as error:
             raise DnsError(f"no name server answered about {name}") from error
-
-
-def is_reserved(domain: str) -> bool:
-    """Return whether a domain is reserved for examples or for one machine."""
-    return domain.rsplit(".", 1)[-1] in RESERVED

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from operations.doctor.dns import is_reserved
+from broadsheet.domain.dmarc import is_reserved, nearest
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.stack_under_test import Identity, StackUnderTest
 
@@ -207,21 +207,18 @@ def dmarc(target: StackUnderTest) -> Iterator[Finding]:
     if is_reserved(domain):
         yield _no_dns("dmarc", domain)
         return
-    labels = domain.split(".")
-    for level in range(len(labels) - 1):  # a domain without one is covered by those above it
-        name = f"_dmarc.{'.'.join(labels[level:])}"
-        records = [text for text in target.dns.texts(name) if text.startswith("v=DMARC1")]
-        if len(records) > 1:
-            yield Finding(
-                check="dmarc",
-                verdict=Verdict.BAD,
-                says=f"{name} has {len(records)} DMARC records, so that receivers ignore them all.",
-                fix=("Keep only one of:", *(f"  {name}.  TXT  {record!r}" for record in records)),
-            )
-            return
-        if records:
-            yield _judge_policy(name, records[0])
-            return
+    name, records = nearest(domain, target.dns.texts)
+    if len(records) > 1:
+        yield Finding(
+            check="dmarc",
+            verdict=Verdict.BAD,
+            says=f"{name} has {len(records)} DMARC records, so that receivers ignore them all.",
+            fix=("Keep only one of:", *(f"  {name}.  TXT  {record!r}" for record in records)),
+        )
+        return
+    if records:
+        yield _judge_policy(name, records[0])
+        return
     yield Finding(
         check="dmarc",
         verdict=Verdict.BAD,

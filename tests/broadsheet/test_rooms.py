@@ -17,11 +17,12 @@ STATEMENT = re.compile(
 EXECUTING = {"execute", "executemany", "copy", "pipeline"}
 # By AWS service: the one place that has its client.
 OWNERS = {
-    "lambda": "dispatch_kick.py",
+    "lambda": "lambdas.py",
     "s3": "storage/",
     "scheduler": "issue_clock.py",
     "secretsmanager": "secrets.py",
     "sesv2": "mail/ses/client.py",
+    "sns": "operator_notice.py",
     "sqs": "queues/sqs.py",
 }
 

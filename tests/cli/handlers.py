@@ -12,6 +12,8 @@ from local.lambda_events import api_event
 from tests.cli.press import Interruptible
 from tests.cloud import Cloud, context
 
+OF_PEOPLE = ("segments", "webhooks", "subscribers", "statistics")
+
 
 @dataclass(kw_only=True)
 class Handlers(Interruptible):
@@ -33,16 +35,21 @@ class Handlers(Interruptible):
         is_preview = parts == ["preview"]
         name = "name" if first == "segments" else "id"
         named = {} if is_preview or not parts else {name: parts[0]}
-        resource = "/".join([f"/{first}", *([f"{{{name}}}", *parts[1:]] if named else parts)])
+        rest = parts[1:]
+        if rest[:1] == ["recipients"]:
+            named["email"], rest = rest[1], ["recipients", "{email}"]
+        resource = "/".join([f"/{first}", *([f"{{{name}}}", *rest] if named else parts)])
         event = api_event(
             request.method,
             resource,
             body=body.decode() or None,
+            query=dict(request.query),
             headers={name.lower(): value for name, value in request.headers.items()},
             path_parameters=named,
             author="ada",
         )
-        handler = people if first == "segments" else preview if is_preview else publish
+        is_of_people = first in OF_PEOPLE or "email" in named
+        handler = people if is_of_people else preview if is_preview else publish
         answer = handler(event, context())
         headers = {
             name: value

@@ -790,6 +790,7 @@ def _watch_breaker(playing: Play, _: dict[str, Any]) -> None:
         stop.acted_at = time.time()
         playing.stage.ses.control.end_all_fates()
         playing.stage.ses.control.change_account(max_send_rate=FAST_RATE)
+        playing.over.wait(BUCKET_SECONDS)  # the governor counts on the bucket of the rate it reads
         if _post_action(playing, author_action):
             playing.struck[f"paused by the breaker, then {author_action}"] += 1
 

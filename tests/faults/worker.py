@@ -24,7 +24,7 @@ import boto3
 from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet import dispatch_kick, issue_clock, secrets
+from broadsheet import issue_clock, lambdas, secrets
 from broadsheet.mail import public_issue  # noqa: F401 - dispatch imports it when it archives
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import sqs
@@ -130,8 +130,8 @@ def _make_clients() -> None:
     ses_client.asking_client()
     sqs.client()
     secrets._client()
-    issue_clock._client()
-    dispatch_kick._client()
+    issue_clock.client()
+    lambdas.client()
     _poller()
 
 

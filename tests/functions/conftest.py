@@ -118,9 +118,9 @@ def _nearest(
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
+def deployed() -> Iterator[Roles]:
     """The roles of a stack with an existing database, as all handler tests have one."""
-    template = transformed(tmp_path_factory.mktemp("transformed"))
+    template = transformed()
     stored: Calls = json.loads(STORE.read_text()) if STORE.exists() else {}
     known = Roles(under(template, **roles.EXISTING), stored, {})
     yield known

@@ -14,6 +14,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from broadsheet import issue_clock
+from broadsheet.database import archive_table
 from broadsheet.domain.archive import ArchivePage
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueId
@@ -411,7 +412,7 @@ def test_an_issue_that_is_canceled_while_its_page_is_written_leaves_the_archive(
     assert clocks() == []
 
 
-def test_two_issues_that_are_archived_at_once_are_both_in_the_index(
+def test_two_issues_that_are_archived_at_once_are_both_in_the_index_and_none_waits_for_s3(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = publish_issue(title="First"), publish_issue(title="Second")
@@ -422,12 +423,78 @@ def test_two_issues_that_are_archived_at_once_are_both_in_the_index(
         if key.endswith("index.json") and not others:
             others.append(Thread(target=tick, args=(second,)))
             others[0].start()
-            others[0].join(timeout=0.5)  # what it could do without waiting for the first
+            others[0].join(timeout=20)
+            assert not others[0].is_alive()
         put(key, content, media_type)
 
     monkeypatch.setattr(bucket, "put", interrupted)
 
     tick(first)
-    others[0].join()
+    assert (listed(), clocks()) == (["first"], [second])
+    tick(second)
 
     assert sorted(listed()) == ["first", "second"]
+    assert clocks() == []
+
+
+def renamed(issue_id: str, *slugs: str) -> None:
+    for slug in slugs:
+        edit(issue_id, title="November", markdown="Old leaves.", slug=slug)
+
+
+def leads_to(slug: str) -> str | None:
+    redirect = archive.find_redirect(f"/archive/{slug}")
+    return redirect.slug if redirect else None
+
+
+def test_every_slug_that_an_issue_had_since_it_began_leads_to_its_page(cloud: Cloud) -> None:
+    issue_id = archived_pause(cloud)
+    renamed(issue_id, "autumn", "fall")  # without a page in between
+    tick(issue_id)
+    assert [leads_to(slug) for slug in ("november", "autumn", "fall")] == ["fall", "fall", None]
+
+    renamed(issue_id, "leaves")
+    tick(issue_id)
+    assert {leads_to(slug) for slug in ("november", "autumn", "fall")} == {"leaves"}
+
+    renamed(issue_id, "autumn")  # an earlier one again
+    tick(issue_id)
+    assert {leads_to(slug) for slug in ("november", "fall", "leaves")} == {"autumn"}
+    assert (listed(), leads_to("autumn")) == (["autumn"], None)
+
+    act_on(issue_id, "cancel")
+    tick(issue_id)
+    assert stored() == {"archive/index.json": {"issues": []}}
+
+
+def test_a_slug_that_two_issues_had_leads_to_the_one_that_had_it_last(cloud: Cloud) -> None:
+    first = archived_pause(cloud)
+    renamed(first, "first")
+    tick(first)
+    second = publish_issue(title="November", markdown="New leaves.")
+    tick(second)
+    act_on(second, "pause")
+    renamed(second, "second")
+    tick(second)
+
+    renamed(first, "again")
+    tick(first)
+
+    assert leads_to("november") == "second"
+    assert leads_to("first") == "again"
+
+
+def test_the_daily_look_does_not_stop_at_an_issue_that_another_dispatch_archives(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issues = [publish_issue(title="First"), publish_issue(title="Second")]
+    with monkeypatch.context() as broken:
+        break_s3(broken)
+        for issue_id in issues:
+            tick(issue_id)
+    free = iter((False, True))
+    monkeypatch.setattr(archive_table, "try_lock", lambda _: next(free))
+
+    tick(None)
+
+    assert len(listed()) == 1

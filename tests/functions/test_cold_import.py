@@ -31,6 +31,8 @@ ALLOWED = {
     "manage": SIGNATURES | TEMPLATES,
     "migrate": DATABASE,
     "feedback": DATABASE,
+    "notify": DATABASE | SIGNATURES,
+    "outbound": set[str](),
     "dispatch": DATABASE,
     "deliver": DATABASE | SIGNATURES,
     "enroll": DATABASE | SIGNATURES,
@@ -38,7 +40,7 @@ ALLOWED = {
     "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
-    "people": DATABASE | TEMPLATES,
+    "people": DATABASE | SIGNATURES | TEMPLATES,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.

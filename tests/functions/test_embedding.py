@@ -30,6 +30,7 @@ from functions.confirm import app as confirm
 from functions.subscribe import app as subscribe
 from local.lambda_events import api_event
 from tests.cloud import context
+from tests.conftest import forget_what_was_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,6 +139,8 @@ def on_a_blog(
     """Open a blog that embeds the form; return its page, and the newsletter's origin."""
     with served(Newsletter, "127.0.0.1") as news:
         monkeypatch.setenv("PUBLIC_URL", news)
+        monkeypatch.setenv("TIMINGS", '{"form_filled_in": 0}')
+        forget_what_was_read()
         with blog(browser, "localhost", news, embedded, runs=runs) as page:
             yield page, news
 

@@ -3,7 +3,9 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -13,9 +15,10 @@ import pytest
 from broadsheet import signed_tokens
 from broadsheet.database import sign_ups_table
 from broadsheet.database.connection import Connection
-from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest
+from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest, now
 from broadsheet.domain.subscribers import EmailAddress, SourceAddress, SubscriberName
 from broadsheet.mail.ses import sending
+from broadsheet.queues import redelivery, sqs
 from functions.enroll.app import handler
 from ses_server import Mail
 from tests.cloud import ORIGIN, Cloud, at, context, sqs_event, token_in
@@ -196,7 +199,8 @@ def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud
 
     left = enroll(*sign_ups(2, first=5), ConfirmRequest(token=token, origin=ORIGIN))
 
-    assert left == ["m0", "m1"]
+    assert left == []
+    assert cloud.put_back("REQUESTS") == 2
     assert cloud.status_of("reader0@example.com") == "confirmed"
 
 
@@ -205,7 +209,8 @@ def test_while_ses_s_quota_is_spent_mails_wait_and_nothing_fails(
 ) -> None:
     cloud.ses.control.change_account(max_24_hour_send=0)
 
-    assert enroll(*sign_ups(2)) == ["m0", "m1"]
+    assert enroll(*sign_ups(2)) == []
+    assert cloud.put_back("REQUESTS") == 2
 
     assert "failed" not in output()
     cloud.ses.control.change_account(max_24_hour_send=50_000)
@@ -254,10 +259,11 @@ def test_a_sign_up_after_leaving_in_the_same_set_asks_to_confirm_again(cloud: Cl
 
 
 def of_one_address(number: int) -> list[SubscribeRequest]:
-    """Return sign-ups of one address, a minute apart."""
+    """Return sign-ups of one address, a minute apart, whose codes still work."""
     (first, *others) = sign_ups(number)
+    begin = now() - timedelta(minutes=10)
     return [
-        first.model_copy(update={"id": each.id, "received_at": at(minute)})
+        first.model_copy(update={"id": each.id, "received_at": begin + timedelta(minutes=minute)})
         for minute, each in enumerate([first, *others])
     ]
 
@@ -271,7 +277,8 @@ def test_a_sign_up_that_comes_again_does_not_take_the_mail_of_another(cloud: Clo
     first, second = of_one_address(2)
     enroll(first)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
-    assert enroll(second) == ["m0"]
+    assert enroll(second) == []
+    assert cloud.put_back("REQUESTS") == 1
 
     assert enroll(first) == []  # as SQS may deliver it twice
 
@@ -287,8 +294,8 @@ def test_a_sign_up_that_comes_again_does_not_take_the_mail_of_another(cloud: Clo
 def test_a_second_sign_up_does_not_take_the_mail_of_a_first_that_waits(cloud: Cloud) -> None:
     first, second = of_one_address(2)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
-    assert enroll(first) == ["m0"]
-    assert enroll(second) == ["m0"]
+    assert enroll(first) == enroll(second) == []
+    assert cloud.put_back("REQUESTS") == 2
 
     cloud.rows("UPDATE sign_ups SET mail_at = now()")
     cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
@@ -314,7 +321,8 @@ def test_a_mail_that_waits_is_needless_once_its_reader_has_decided(
 ) -> None:
     (waits,) = sign_ups(1)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
-    assert enroll(waits) == ["m0"]
+    assert enroll(waits) == []
+    assert cloud.put_back("REQUESTS") == 1
 
     cloud.rows(decision, t=at(5))
     cloud.rows("UPDATE sign_ups SET mail_at = now()")
@@ -356,3 +364,97 @@ def test_who_reads_a_language_without_a_catalogue_is_answered_in_the_newsletter_
 
     (mail,) = cloud.ses.mails()
     assert subject in mail.subject
+
+
+@contextmanager
+def calls_of(operation: str) -> Iterator[list[dict[str, Any]]]:
+    """Note what is asked of SQS."""
+    asked: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        asked.append(params)
+
+    events, name = sqs.client().meta.events, f"before-parameter-build.sqs.{operation}"
+    events.register(name, note)
+    try:
+        yield asked
+    finally:
+        events.unregister(name, note)
+
+
+def test_messages_that_wait_for_long_are_not_in_flight_and_none_is_lost(
+    cloud: Cloud, output: Callable[[], str]
+) -> None:
+    """SQS delivers nothing, no unsubscribe either, while 120,000 messages are hidden."""
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
+    requests = sign_ups(12)
+
+    with calls_of("SendMessageBatch") as asked:
+        assert enroll(*requests) == []
+
+    entries = [entry for call in asked for entry in call["Entries"]]
+    bodies = [SubscribeRequest.model_validate_json(entry["MessageBody"]) for entry in entries]
+    assert bodies == requests
+    assert {entry["DelaySeconds"] for entry in entries} == {900}
+    assert cloud.put_back("REQUESTS") == 12
+    waits = re.search(r'"LineOfMails":\[([0-9.]+)\]', output())
+    assert waits
+    assert float(waits[1]) == pytest.approx(7200, abs=30)
+
+
+def test_a_message_that_sqs_does_not_take_back_stays_hidden(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '15 hours'")
+    requests = sign_ups(3)
+    send = sqs.client().send_message_batch
+
+    def refuse_one(**call: Any) -> Any:  # noqa: ANN401 - as boto3's
+        *taken, refused = call["Entries"]
+        send(**call | {"Entries": taken})
+        return {"Failed": [{"Id": refused["Id"]}]}
+
+    monkeypatch.setattr(sqs.client(), "send_message_batch", refuse_one)
+    with calls_of("ChangeMessageVisibilityBatch") as asked:
+        assert enroll(*requests) == ["m2"]
+
+    assert cloud.put_back("REQUESTS") == 2
+    assert [each["VisibilityTimeout"] for each in asked[-1]["Entries"]] == [11 * 3600]
+
+
+def test_killed_before_a_message_that_waits_is_finished_both_are_applied_as_one(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '2 hours'")
+    (request,) = sign_ups(1)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redelivery, "schedule", die)
+        patched.setattr(redelivery, "hold", lambda *_: None)
+        with pytest.raises(Killed):
+            enroll(request)
+
+    assert cloud.put_back("REQUESTS") == 1
+    cloud.rows("UPDATE sign_ups SET mail_at = now()")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+    assert enroll(request, request) == []
+    assert enroll(request) == []
+    assert mails_by_address(cloud) == {"reader0@example.com": 1}
+
+
+def test_a_mail_that_leaves_after_its_code_has_expired_has_none(cloud: Cloud) -> None:
+    let_ses_take(cloud, 1000)
+    late, in_time = sign_ups(2)
+    in_time = in_time.model_copy(update={"received_at": now()})
+
+    assert enroll(late.model_copy(update={"received_at": now() - timedelta(minutes=31)})) == []
+    assert enroll(in_time) == []
+
+    first, second = cloud.ses.mails()
+    assert not re.search(r"\d{8}|code|\{\{", f"{first.subject}{first.text}")
+    assert "code" not in re.sub(r"<style.*?</style>", "", first.html or "", flags=re.DOTALL)
+    assert signed_tokens.read_confirmation(token_in(first)).email == late.email
+    assert code_in(second) == signed_tokens.confirmation_code(in_time)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,25 +20,18 @@ from local.lambda_events import api_event
 from tests.broadsheet.transfer import exports
 from tests.cloud import Cloud, context, problem_in
 from tests.functions.issues import publish_issue, tick
+from tests.functions.webhooks import Functions
 from tests.images import png
+from tests.receiver import Answer, Receiver, receiving
 
-PICTURE = "https://substackcdn.example/image/fetch/https%3A%2F%2Fbucket%2Fa.png"
 IMPORT = UUID("0b9e1a5e-0000-4000-8000-000000000015")
-
-
-def refuse(address: str) -> bytes:
-    raise OSError("no-answer")
 
 
 def bring_in(
     content: bytes,
     file_format: PostsFormat = PostsFormat.SUBSTACK,
-    pictures: dict[str, bytes] | None = None,
     import_id: UUID = IMPORT,
 ) -> Report:
-    def download(address: str) -> bytes:
-        return (pictures or {}).get(address) or refuse(address)
-
     with connected(5) as connection:
         return posts.bring_in(
             connection,
@@ -44,8 +39,33 @@ def bring_in(
             file_format,
             file=io.BytesIO(content),
             file_name="export.zip",
-            download=download,
         )
+
+
+@pytest.fixture
+def functions(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Functions:
+    """Lambda, with the real outbound."""
+    assert cloud
+    return Functions()
+
+
+@pytest.fixture
+def site(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """The old newsletter's site, on this machine, where outbound may call it."""
+    assert functions
+    monkeypatch.setenv("CALLS_ANYWHERE", "true")
+    with receiving() as running:
+        yield running
+
+
+def showing(content: bytes) -> Answer:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
 
 
 def listed() -> list[str]:
@@ -95,7 +115,7 @@ def test_nothing_of_a_strangers_post_runs_or_loads_from_elsewhere(cloud: Cloud) 
         hello(
             '<p onclick="x()" style="position:fixed" class="y">Hi<script>x()</script></p>'
             '<iframe src="https://evil.example">frame</iframe><a href="javascript:x()">a</a>'
-            '<img src="https://track.example/1.gif" alt="a > b"><form><input value="x"></form>'
+            '<img src="data:image/gif;base64,R0lG" alt="a > b"><form><input value="x"></form>'
             '<svg><image href="https://track.example/2.gif"/></svg>'
         )
     )
@@ -103,13 +123,15 @@ def test_nothing_of_a_strangers_post_runs_or_loads_from_elsewhere(cloud: Cloud) 
     assert shown().html == "<p>Hi</p><a>a</a>"
 
 
-def test_pictures_are_copied_and_those_that_cannot_be_are_reported(cloud: Cloud) -> None:
-    text = (
-        f'<p><img src="{PICTURE}" srcset="{PICTURE} 2x" alt="A cup"><img src="https://x/gone.png">'
-        '<img src="https://x/text.png"></p>'
-    )
+def test_pictures_are_copied_and_those_that_cannot_be_are_reported(
+    cloud: Cloud, site: Receiver
+) -> None:
+    site.plan = [showing(png()), 404, showing(b"no picture"), 302]
+    address = site.url.replace("/hook", "/{}")
+    sources = [address.format(name) for name in ("cup", "gone", "text", "moved")]
+    text = "".join(f'<img src="{each}" srcset="{each} 2x" alt="A cup">' for each in sources)
 
-    report = bring_in(hello(text), pictures={PICTURE: png(), "https://x/text.png": b"text"})
+    report = bring_in(hello(f"<p>{text}</p>"))
 
     page = shown()
     assert page.html.count("<img") == report.images == 1
@@ -118,13 +140,49 @@ def test_pictures_are_copied_and_those_that_cannot_be_are_reported(cloud: Cloud)
     assert page.issue.image in page.html
     assert images.find(page.issue.image.rpartition("/")[2]) is not None
     assert [(each.line, each.code, each.detail) for each in report.lines] == [
-        (2, "image-left-out", "no-answer: https://x/gone.png"),
-        (2, "image-left-out", "not-an-image: https://x/text.png"),
+        (2, "image-left-out", f"status-404: {sources[1]}"),
+        (2, "image-left-out", f"not-an-image: {sources[2]}"),
+        (2, "image-left-out", f"status-302: {sources[3]}"),
     ]
+    assert [each.path for each in site.received] == ["/cup", "/gone", "/text", "/moved"]
 
 
-def test_the_same_import_again_changes_nothing_and_says_the_same(cloud: Cloud) -> None:
-    content = hello('<p>Text<img src="https://x/gone.png"></p>')
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        pytest.param("https://127.0.0.1/a.png", "address-not-public", id="this-machine"),
+        pytest.param("http://169.254.169.254/a.png", "address-not-public", id="metadata"),
+        pytest.param("https://[::ffff:10.0.0.1]/a.png", "address-not-public", id="mapped"),
+        pytest.param("https://10.0.0.1:22/a.png", "url-port", id="a-service"),
+        pytest.param("file:///etc/passwd", "url-insecure", id="a-file"),
+        pytest.param("__GHOST_URL__/content/images/a.png", "url-insecure", id="ghosts-own"),
+    ],
+)
+def test_a_picture_is_sought_on_the_public_internet_only(
+    cloud: Cloud, functions: Functions, address: str, reason: str
+) -> None:
+    report = bring_in(exports.ghost({"feature_image": address}), PostsFormat.GHOST)
+
+    assert [each.detail for each in report.lines] == [f"{reason}: {address}"]
+
+
+def test_while_nothing_can_be_fetched_nothing_is_archived_without_its_pictures(
+    cloud: Cloud, site: Receiver, functions: Functions
+) -> None:
+    site.plan = [showing(png())]
+    content = hello(f'<p>Text<img src="{site.url}"></p>')
+
+    with functions.down(), pytest.raises(DependencyUnavailable):
+        bring_in(content)
+    assert listed() == []
+
+    assert bring_in(content).images == 1
+
+
+def test_the_same_import_again_changes_nothing_and_says_the_same(
+    cloud: Cloud, functions: Functions
+) -> None:
+    content = hello('<p>Text<img src="file:///gone.png"></p>')
     first = bring_in(content)
     before = archive.read_index()
 
@@ -209,6 +267,7 @@ def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:
     assert listed() == []
 
 
+@pytest.mark.usefixtures("functions")
 @pytest.mark.parametrize(
     ("content", "file_format", "html", "path"),
     [
@@ -233,7 +292,11 @@ def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:
     ],
 )
 def test_each_peers_posts_get_into_the_archive(
-    cloud: Cloud, content: bytes, file_format: PostsFormat, html: str, path: str
+    cloud: Cloud,
+    content: bytes,
+    file_format: PostsFormat,
+    html: str,
+    path: str,
 ) -> None:
     assert bring_in(content, file_format).posts == 1
 

@@ -430,10 +430,10 @@ def test_an_issue_whose_clock_can_not_be_moved_keeps_its_time(
 ) -> None:
     issue_id = scheduled(cloud)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SCHEDULER", "http://127.0.0.1:9")
-    issue_clock._client.cache_clear()
+    issue_clock.client.cache_clear()
     answer = schedule(issue_id, datetime.now(UTC) + timedelta(hours=1))
     monkeypatch.delenv("AWS_ENDPOINT_URL_SCHEDULER")
-    issue_clock._client.cache_clear()
+    issue_clock.client.cache_clear()
 
     assert problem_in(answer)["status"] == 503
     assert datetime.fromisoformat(show(issue_id)["publish_at"]) == datetime.fromisoformat(LATER)

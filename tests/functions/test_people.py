@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from broadsheet.database import search
 from functions.people.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
@@ -46,8 +47,14 @@ def readers(cloud: Cloud) -> Cloud:
         ("éLISE", ["tenarx1@page.example"]),
         ("\\", []),
         ("nobody", []),
+        ("王伟", ["wang@page.example"]),
+        ("g", ["ged@page.example", "tenar_1@page.example"]),
+        ("er", []),
     ],
-    ids=["address", "inside", "name", "underscore", "percent", "accents", "backslash", "nobody"],
+    ids=[
+        *("address", "inside", "name", "underscore", "percent", "accents", "backslash", "nobody"),
+        *("short name", "one letter", "two letters within a word"),
+    ],
 )
 def test_a_part_of_an_address_or_a_name_finds_a_reader(
     readers: Cloud, query: str, emails: list[str]
@@ -65,6 +72,30 @@ def test_pages_neither_miss_nor_repeat_a_reader(readers: Cloud) -> None:
     assert found(query="a", limit="1") == found(query="a", limit="2") == found(query="a")
 
 
+def test_whoever_is_far_is_found_as_whoever_is_near(
+    readers: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers.rows("UPDATE subscribers SET tags = '{vip}' WHERE email LIKE '%%e@%%' OR name = '王伟'")
+    near = [found(**query) for query in SEARCHES]
+    assert all(near)
+
+    monkeypatch.setattr(search, "_NEAR", 1)
+
+    assert [found(**query) for query in SEARCHES] == near
+    assert [found(**query, limit="1") for query in SEARCHES] == near
+
+
+SEARCHES: tuple[dict[str, str], ...] = (
+    {"query": "ursula"},
+    {"query": "u"},
+    {"query": "page", "status": "confirmed"},
+    {"query": "page", "tag": "VIP"},
+    {"tag": "vip", "status": "confirmed"},
+    {"status": "confirmed"},
+    {},
+)
+
+
 def test_a_status_narrows_what_is_found(readers: Cloud) -> None:
     readers.rows("UPDATE subscribers SET complained_at = now() WHERE email LIKE 'tenar%%'")
 
@@ -79,10 +110,11 @@ def test_a_status_narrows_what_is_found(readers: Cloud) -> None:
         ({"query": "x" * 255}, "invalid-query"),
         ({"query": "\0"}, "invalid-query"),
         ({"status": "gone"}, "invalid-status"),
+        ({"tag": " "}, "invalid-tag"),
         ({"limit": "501"}, "invalid-limit"),
         ({"after": "x"}, "invalid-cursor"),
     ],
-    ids=["long", "zero", "status", "limit", "cursor"],
+    ids=["long", "zero", "status", "tag", "limit", "cursor"],
 )
 @pytest.mark.usefixtures("cloud")
 def test_what_can_not_be_looked_for_is_refused(query: dict[str, str], code: str) -> None:

@@ -23,6 +23,7 @@ PLACES = {
     "deliveries": "issues",
     "duplicate_mails": "duplicates",
     "resends": "resends",
+    "webhook_messages": "webhook_messages",
 }
 NOT_EXPORTED = {
     **{
@@ -34,6 +35,8 @@ NOT_EXPORTED = {
     ("deliveries", "claim_id"): "it names a run of deliver, in which many were mailed",
     ("deliveries", "claim_deadline"): "the same",
     ("resends", "claim_id"): "the same",
+    ("webhook_messages", "webhook_id"): "it names a program of the authors'",
+    ("webhook_messages", "issue"): "it is of messages about issues, which are about nobody",
     ("new_address_mails", "address_digest"): "it names an address that may be somebody else's",
 }
 ABOUT_NOBODY = {
@@ -42,9 +45,11 @@ ABOUT_NOBODY = {
     "daily_budgets": "of authors",
     "delivery_batches": "of issues; whoever is in a batch gets a row of the ledger, once sent",
     "domain_hours": "counts of all readers",
+    "earlier_slugs": "of issues",
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
     "imported_posts": "of a newsletter's past",
+    "issue_counts": "of issues",
     "issue_versions": "of issues",
     "issues": "of issues",
     "schema_migrations": "of the schema",
@@ -53,6 +58,8 @@ ABOUT_NOBODY = {
     "strict_mode": "of the stack",
     "tombstones": "keyed digests, which name nobody: no row leads to one, nor one to a row",
     "welcome_mail": "of authors",
+    "webhook_tries": "of messages; a message's id leads to its row, and says nothing of anybody",
+    "webhooks": "of authors",
 }
 
 
@@ -104,6 +111,14 @@ def ursula(cloud: Cloud) -> UUID:
         INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
         VALUES (%(issue)s, %(id)s, 1, %(request)s)
         """,
+        """
+        INSERT INTO webhooks (id, url, events, created_by, key_id)
+        VALUES (%(request)s, 'https://crm.example/', '{issue.paused}', 'ada', '1')
+        """,
+        """
+        INSERT INTO webhook_messages (webhook_id, id, type, subscriber_id)
+        VALUES (%(request)s, %(request)s, 'subscriber.confirmed', %(id)s)
+        """,
     ):
         cloud.rows(statement, id=subscriber, issue=issue, request=request)
     return subscriber
@@ -141,7 +156,9 @@ def test_every_field_of_the_export_is_described(cloud: Cloud, ursula: UUID) -> N
             assert f"`{name}`" in section, (place, name)
 
 
-def test_deleting_leaves_a_subscribers_id_in_the_ledger_alone(cloud: Cloud, ursula: UUID) -> None:
+def test_deleting_leaves_a_subscribers_id_in_the_ledger_and_what_was_notified_alone(
+    cloud: Cloud, ursula: UUID
+) -> None:
     with psycopg.connect(cloud.database_url) as connection:
         personal_data.delete(connection, SubscriberId(ursula))
 
@@ -150,6 +167,7 @@ def test_deleting_leaves_a_subscribers_id_in_the_ledger_alone(cloud: Cloud, ursu
         "deliveries": 1,
         "duplicate_mails": 1,
         "resends": 1,
+        "webhook_messages": 1,
     }
 
 

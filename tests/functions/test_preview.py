@@ -8,15 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
+import dns.resolver
 import pytest
 
+from broadsheet.domain import dmarc as domain_dmarc
 from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
+from broadsheet.mail import dmarc
 from broadsheet.mail.ses import account
 from functions.preview.app import handler
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from tests.cloud import SENDER, Cloud, context, json_of, problem_in
 from tests.functions.issues import publish_issue, send
+from tests.operations import name_server
 
 ISSUE = {
     "title": "Tides for [[name]]",
@@ -232,6 +236,27 @@ class TestAPreview:
             (pending, f"(SES has not verified {domain})"),
         ):
             assert [words in each["message"] for each in warnings].count(True) == 1
+
+    def test_warns_of_a_sender_without_a_dmarc_record(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert cloud
+        monkeypatch.setattr(domain_dmarc, "RESERVED", ())
+        asked = []
+        with name_server.running() as zone:
+            resolver = dns.resolver.Resolver(configure=False)
+            resolver.nameservers, resolver.port = ["127.0.0.1"], zone.port
+            monkeypatch.setattr(dns.resolver, "default_resolver", resolver)
+            for records, refuses in (((), False), (('"v=DMARC1; " "p=none"',), False), ((), True)):
+                zone.put("_dmarc.page.example", "TXT", *records)
+                zone.refuses = refuses
+                dmarc._ask_about.cache_clear()
+                asked.append(json_of(preview())["warnings"])
+
+        words = "(DNS has no DMARC record of page.example)"
+        assert [any(words in each["message"] for each in found) for found in asked] == [
+            *(True, False, False)
+        ]
 
     def test_answers_while_ses_is_down(self, cloud: Cloud) -> None:
         account._ask_about.cache_clear()

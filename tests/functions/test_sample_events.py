@@ -30,6 +30,8 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "images": lambda answer: answer["statusCode"] == 201,
     "manage": lambda answer: answer["statusCode"] == 401,
     "migrate": lambda answer: answer is None,
+    "notify": lambda answer: answer is None,
+    "outbound": lambda answer: answer[0]["error"] == "address-not-public",
     "people": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["subscribers"] == []
     ),

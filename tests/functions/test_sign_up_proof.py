@@ -64,8 +64,49 @@ def test_every_form_has_a_token_of_its_own_that_proves_it_was_filled_in(
     assert (request.proof, request.nonce) == ("form", signed_tokens.read_form(first)[0])
 
 
-def test_a_form_that_nobody_can_have_filled_in_yet_proves_nothing(edge: Edge) -> None:
-    assert post(form_at().fields["proof"])["statusCode"] == 202
+def test_whoever_is_too_quick_for_a_person_is_asked_once_more_and_not_lost(
+    edge: Edge, later: Callable[[float], None]
+) -> None:
+    form = form_at("/form").fields["proof"]
+    later(0.5)
+
+    answer = post(form)
+
+    assert answer["statusCode"] == 400
+    again = Page(answer)
+    assert again.fields["email"] == EMAIL
+    assert "please press the button once more" in again.words
+    assert edge.requests() == []
+    later(0.5)
+    once_more = Page(post(again.fields["proof"]))  # a program gains nothing
+    later(1.1)
+    assert post(once_more.fields["proof"])["statusCode"] == 202
+    assert queued(edge).proof == "form"
+
+
+def test_whoever_was_too_quick_and_mistyped_waits_no_longer_than_from_the_first_form(
+    edge: Edge, later: Callable[[float], None]
+) -> None:
+    form = form_at().fields["proof"]
+    later(1)
+    again = Page(post(form, email="ursula@"))
+    later(1.1)
+
+    assert post(again.fields["proof"])["statusCode"] == 202
+
+    assert queued(edge).proof == "form"
+
+
+def test_a_program_that_is_too_quick_is_taken_and_has_proved_nothing(edge: Edge) -> None:
+    fields = {"email": EMAIL, "proof": form_at().fields["proof"]}
+    event = api_event(
+        "POST",
+        "/subscriptions",
+        body=json.dumps(fields),
+        headers={"content-type": "application/json"},
+    )
+
+    assert handler(event, context())["statusCode"] == 202
 
     assert queued(edge).proof is None
 

@@ -162,7 +162,8 @@ def test_who_was_kept_is_mailed_when_they_sign_up_by_the_form(strict: Cloud) -> 
 def test_what_waits_for_its_turn_when_strict_mode_begins_is_kept(cloud: Cloud) -> None:
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '10 minutes'")
     waits = sign_up()
-    assert enroll(waits) == ["m0"]
+    assert enroll(waits) == []
+    assert cloud.put_back("REQUESTS") == 1
     be_attacked(cloud)
 
     assert enroll(waits) == []
@@ -176,8 +177,9 @@ def test_what_waits_for_its_turn_when_strict_mode_begins_is_kept(cloud: Cloud) -
 def test_a_reader_with_proof_does_not_wait_behind_those_without(cloud: Cloud) -> None:
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '10 minutes'")
 
-    assert enroll(sign_up("other@example.com", number=1), from_form()) == ["m0"]
+    assert enroll(sign_up("other@example.com", number=1), from_form()) == []
 
+    assert cloud.put_back("REQUESTS") == 1
     assert len(cloud.mails_to(URSULA)) == 1
 
 
@@ -343,13 +345,21 @@ def test_who_is_kept_without_a_mail_is_mailed_no_link_either(strict: Cloud) -> N
     assert strict.ses.mails() == []
 
 
+@pytest.mark.parametrize(
+    "decided",
+    [
+        "UPDATE subscribers SET complained_at = now() WHERE email = 'a@example.com'",
+        "UPDATE subscribers SET unsubscribed_at = now() WHERE email = 'a@example.com'",
+    ],
+    ids=["complained", "left"],
+)
 def test_a_release_goes_on_after_those_who_get_no_mail(
-    strict: Cloud, monkeypatch: pytest.MonkeyPatch
+    strict: Cloud, monkeypatch: pytest.MonkeyPatch, decided: str
 ) -> None:
     monkeypatch.setattr(releasing, "AT_ONCE", 1)
     first, second = sign_up("a@example.com", number=1), sign_up(number=2, minutes=1)
     enroll(first, second)
-    strict.rows("UPDATE subscribers SET complained_at = now() WHERE email = 'a@example.com'")
+    strict.rows(decided)
 
     enroll(ReleaseRequest(reasons=tuple(Withheld)))
     for _ in range(2):
@@ -359,3 +369,4 @@ def test_a_release_goes_on_after_those_who_get_no_mail(
     assert [mail.to for mail in strict.ses.mails()] == [URSULA]
     granted = strict.rows("SELECT request_id FROM sign_ups WHERE mail_granted")
     assert first.id not in {row["request_id"] for row in granted}
+    assert strict.rows("SELECT 1 FROM subscribers WHERE due_mail IS NOT NULL") == []

@@ -13,6 +13,7 @@ from tests.journey import permissions, readme
 from tests.journey import power_cut as power_cuts
 from tests.journey.bad_requests import BAD_REQUESTS, Refused
 from tests.journey.outage import Outage
+from tests.journey.output import leaks, printed, said_beside_bodies
 from tests.journey.people import BROWSER, Issue, Reader, Town
 from tests.journey.power_cut import PowerCut
 
@@ -45,11 +46,13 @@ def running_stack(printed_by_up: str, state_folder: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def town(running_stack: Stack) -> Town:
-    """Those who use it."""
+def town(running_stack: Stack) -> Iterator[Town]:
+    """Those who use it. In all that the stack said until the end there is nothing about them."""
     town = Town(running_stack)
     town.get_ready()
-    return town
+    yield town
+    lines = [*printed(running_stack), *said_beside_bodies(running_stack)]
+    assert leaks(lines, town.private) == []
 
 
 @pytest.fixture(scope="session", autouse=True)

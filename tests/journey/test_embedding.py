@@ -21,6 +21,8 @@ def test_a_reader_of_a_blog_gets_the_mail_that_confirms(town: Town, browser: Bro
     with blog(browser, "127.0.0.1", news, WITH_SCRIPT, runs=True) as page:
         form = page.frame_locator("iframe")
         form.get_by_label("email").fill(reader.email)
+        # Without its token, a form needs no two seconds to be filled in.
+        form.locator("[name=proof]").evaluate("field => field.remove()")
         form.get_by_role("button", name="Sign up").click()
         page.get_by_role("heading", name="Check your inbox").wait_for()
         page.goto(reader.confirmation_link())

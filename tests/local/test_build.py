@@ -74,3 +74,16 @@ def test_each_function_of_a_built_template_names_itself_to_the_local_stack() -> 
         "        AWS_SDK_UA_APP_ID: !Sub ${AWS::StackName}-deliver\n"
         "        X: y\n"
     )
+
+
+def test_only_the_package_is_deployed_and_dependencies_come_from_the_build() -> None:
+    built = (
+        "      Variables:\n        POWERTOOLS_SERVICE_NAME: deliver\n"
+        "  CommonLayer:\n      ContentUri: CommonLayer\n      Description: a layer\n"
+    )
+
+    assert build.with_dependencies_of(Path("/built/CommonLayer/python"), built) == (
+        "      Variables:\n        POWERTOOLS_SERVICE_NAME: deliver\n"
+        '        PYTHONPATH: "/built/CommonLayer/python"\n'
+        "  CommonLayer:\n      ContentUri: CommonPackage\n      Description: a layer\n"
+    )

@@ -70,7 +70,10 @@ def test_functions_get_this_machines_architecture_and_the_given_variables():
             "CommonLayer": {
                 "Type": "AWS::Serverless::LayerVersion",
                 "Metadata": {"BuildArchitecture": "riscv"},
-                "Properties": {"CompatibleArchitectures": ["riscv"]},
+                "Properties": {
+                    "CompatibleArchitectures": ["riscv"],
+                    "ContentUri": "CommonPackage",
+                },
             },
         },
     }
@@ -83,6 +86,7 @@ def test_functions_get_this_machines_architecture_and_the_given_variables():
     assert authorizers["AuthorToken"]["FunctionArn"].endswith(":function:Authorize")
     properties = fitted["Resources"]["ConfirmFunction"]["Properties"]
     assert properties == {"Environment": {"Variables": {"A": "1"}}, "CodeUri": "Confirm"}
+    assert fitted["Resources"]["CommonLayer"]["Properties"]["ContentUri"] == "CommonLayer"
 
 
 def test_a_database_on_a_unix_socket_is_reached_over_tcp(tmp_path: Path):

@@ -35,8 +35,8 @@ MANAGED = {  # CloudFront's guide, "Use managed cache policies", "… origin req
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return transformed(tmp_path_factory.mktemp("transformed"))
+def template() -> Node:
+    return transformed()
 
 
 def front(**parameters: str) -> dict[str, Node]:

@@ -371,9 +371,9 @@ def excluded(kind: str, action: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def resources(tmp_path_factory: pytest.TempPathFactory) -> list[Node]:
+def resources() -> list[Node]:
     """All that any parameters make; what sam makes for itself is of the same types."""
-    template = transformed(tmp_path_factory.mktemp("transformed"))
+    template = transformed()
     parents = (under(template, **more | EVERYTHING) for more in (OWN_DATABASE, EXISTING))
     nested = (
         roles.written(ROOT / node["Properties"]["TemplateURL"])

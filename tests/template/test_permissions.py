@@ -32,7 +32,8 @@ EVERYTHING = {
 DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
 QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
 WITH_DATABASE = (
-    *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "migrate"),
+    *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
+    "migrate",
 )
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
@@ -63,8 +64,8 @@ NETWORK = {
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return transformed(tmp_path_factory.mktemp("transformed"))
+def template() -> Node:
+    return transformed()
 
 
 def needed(name: str, deployment: str) -> list[Request]:

@@ -31,12 +31,13 @@ EVERYTHING = {
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction", "OutboundFunction"),
 }
 WITH_DATABASE = {
     f"{name}Function"
     for name in (
-        *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Migrate"),
+        *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Notify"),
+        "Migrate",
     )
 }
 NESTED = {
@@ -88,8 +89,8 @@ wherever_the_database_is = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Node:
-    return transformed(tmp_path_factory.mktemp("transformed"))
+def template() -> Node:
+    return transformed()
 
 
 @pytest.fixture(scope="module")
@@ -481,7 +482,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
     resources = deploy(EVERYTHING)
     alarms = of_type(MONITORING, "AWS::CloudWatch::Alarm")
 
-    assert len(alarms) == 16  # of which ten are free
+    assert len(alarms) == 17  # of which ten are free
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmsTopicArn"}]
         assert alarm["AlarmDescription"].endswith(".")
@@ -497,7 +498,7 @@ def test_every_alarm_reaches_the_operator_and_says_what_it_means(
 # Counted when it happens: that there are no data a period later says nothing.
 COUNTED_ONCE = {"IssuesPaused", "DuplicateMails", "DailyQuotaUsed", "5XXError", "Errors"}
 # Measured while it lasts, or as often as it happens: no data is good news.
-COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure"}
+COUNTED_AGAIN = {"UnresolvedPastGrace", "OldestFailure", "LineOfMails"}
 # Measured only while the queue is used, or mails are sent: it is as it was last.
 LASTING = {
     *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
@@ -535,7 +536,7 @@ def test_alarms_and_dashboard_look_at_metrics_that_the_code_counts() -> None:
 
     assert looked_at == {
         *("IssuesPaused", "DuplicateMails", "UnresolvedPastGrace", "DailyQuotaUsed"),
-        *("OldestFailure", "StrictMode"),
+        *("OldestFailure", "StrictMode", "LineOfMails"),
     }
     assert looked_at | shown <= counted
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,28 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 type Node = Any  # a piece of a template: mapping, list or scalar
 
 
-@cache
-def transformed(folder: Path) -> dict[str, Node]:
-    """Transform template.yaml, by way of a file in this folder."""
-    file = folder / "transformed.json"
-    subprocess.run(
-        [SAM_PYTHON, Path(__file__).with_name("transform.py"), ROOT / "template.yaml", file],
-        check=True,
-        capture_output=True,
-        env={"AWS_DEFAULT_REGION": "us-east-1"},
-    )
-    document: dict[str, Node] = json.loads(file.read_text())
+def transformed() -> dict[str, Node]:
+    """Transform template.yaml, once for all processes that test this version of it."""
+    program, template = Path(__file__).with_name("transform.py"), ROOT / "template.yaml"
+    digest = hashlib.sha256()
+    for read in (template, program, ROOT / "requirements" / "sam.txt"):
+        digest.update(read.read_bytes())
+    file = ROOT / "build" / "transformed" / f"{digest.hexdigest()[:16]}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with (file.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            new = file.with_suffix(".new")
+            subprocess.run(
+                [SAM_PYTHON, program, template, new],
+                check=True,
+                capture_output=True,
+                env={"AWS_DEFAULT_REGION": "us-east-1"},
+            )
+            for older in file.parent.glob("*.json"):
+                older.unlink()
+            new.rename(file)
+        document: dict[str, Node] = json.loads(file.read_text())
     return document
 
 

@@ -29,9 +29,172 @@ ALTER TABLE issues
 
 -- Knowing: what is done on somebody's behalf.
 
+-- Of a change that an author recorded: who did, and what they stated. And by which way somebody left.
+ALTER TYPE consent_change ADD VALUE 'forgiven';
+ALTER TYPE consent_change ADD VALUE 'tags_changed';
+ALTER TABLE consents
+    ADD COLUMN recorded_by text,
+    ADD COLUMN recorded_at timestamptz,
+    ADD COLUMN evidence text,
+    ADD CHECK (length(evidence) <= 1000) NOT VALID,
+    DROP CONSTRAINT consents_way_check,
+    DROP CONSTRAINT consents_check,
+    ADD CHECK (
+        way IN ('code', 'same-browser', 'button', 'api', 'link', 'one-click', 'page', 'mail')
+    ) NOT VALID;
+ALTER TABLE tombstones ADD COLUMN recorded_by text;
+
+-- When a bounce or a complaint was forgiven: those of before count no more, also if they come later.
+-- Forgiving clears their times, so that the status follows as it always did. Another expression of
+-- the status would rewrite the table, and older code would not know it.
+ALTER TABLE subscribers ADD COLUMN forgiven_at timestamptz;
+
+-- All parts of three characters of an address and a name. Two spaces stand before each word of a
+-- name, and before the address: a part of one or two characters is found where a word begins. This
+-- takes no extension, which not every database has (docs/decisions/0037).
+CREATE FUNCTION search_text(email text, name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN '  ' || lower(email) || coalesce('  ' || replace(lower(name), ' ', '  '), '');
+CREATE FUNCTION search_parts(searched text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    parts text[];
+BEGIN
+    FOR place IN 1 .. length(searched) - 2 LOOP
+        parts[place] := substr(searched, place, 3);
+    END LOOP;
+    RETURN parts;
+END
+$$;
+-- Subscribers can't be written meanwhile: for a million, some 40 s on two cores. Their requests wait
+-- in the queue, and issues are sent on.
+CREATE INDEX subscribers_search ON subscribers USING gin (search_parts(search_text(email, name)));
+CREATE INDEX subscribers_by_address ON subscribers (email COLLATE "C");
+CREATE INDEX subscribers_by_status ON subscribers (status, email COLLATE "C");
+CREATE INDEX subscribers_by_tag ON subscribers USING gin (tags) WHERE tags <> '{}';
+-- How many mails of an issue were accepted and delivered, as counted last: for statistics, which
+-- would else read the ledger each time. An issue's own books are always counted.
+CREATE TABLE issue_counts (
+    issue_id uuid PRIMARY KEY REFERENCES issues ON DELETE CASCADE,
+    accepted integer NOT NULL,
+    delivered integer NOT NULL,
+    bounced integer NOT NULL,
+    complained integer NOT NULL,
+    counted_at timestamptz NOT NULL DEFAULT now()
+);
+-- What happened on which day, and who left by which issue: a second for a million.
+CREATE INDEX consents_by_time ON consents (at, change);
+CREATE INDEX consents_of_issue ON consents (issue_id) WHERE issue_id IS NOT NULL;
+
 -- Imports and exports.
 
--- Webhooks.
+-- Webhooks. A trigger writes what they are notified of, so that it commits with the change, whatever
+-- code makes it. Without a webhook it inserts nothing; a row that keeps its status doesn't reach it.
+CREATE TABLE webhooks (
+    id uuid PRIMARY KEY,
+    url text NOT NULL CHECK (length(url) <= 2000),
+    events text[] NOT NULL CHECK (cardinality(events) > 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    key_id text NOT NULL,                     -- the secret is derived from this signing key,
+    generation integer NOT NULL DEFAULT 1,    -- the id, and this
+    rotated_at timestamptz,
+    disabled_at timestamptz,
+    disabled_because text,
+    failing_since timestamptz,                -- the first failure after the last success
+    failures integer NOT NULL DEFAULT 0,      -- in a row
+    retry_at timestamptz,                     -- until then, only what was never tried is sent
+    quiet_until timestamptz,                  -- until then, nothing is
+    claimed_until timestamptz,                -- an invocation sends, and has died by then
+    CHECK ((disabled_at IS NULL) = (disabled_because IS NULL)),
+    CHECK ((failing_since IS NULL) = (failures = 0))
+);
+-- No address is in here: a message gets it from the subscriber when it is sent.
+CREATE TABLE webhook_messages (
+    webhook_id uuid NOT NULL REFERENCES webhooks ON DELETE CASCADE,
+    id uuid NOT NULL,                         -- of the event: the same for each webhook
+    type text NOT NULL,
+    occurred_at timestamptz NOT NULL DEFAULT now(),
+    subscriber_id uuid,                       -- no foreign key: it outlives them
+    issue jsonb,                              -- as it was then
+    status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'delivered', 'failed')),
+    attempts integer NOT NULL DEFAULT 0,
+    next_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (webhook_id, id)
+);
+CREATE INDEX webhook_messages_open ON webhook_messages (webhook_id, next_at) WHERE status = 'open';
+CREATE INDEX webhook_messages_by_time ON webhook_messages (webhook_id, occurred_at);
+CREATE TABLE webhook_tries (
+    webhook_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    status integer,
+    error text,
+    milliseconds integer NOT NULL,
+    FOREIGN KEY (webhook_id, message_id) REFERENCES webhook_messages ON DELETE CASCADE,
+    CHECK (num_nonnulls(status, error) = 1)
+);
+CREATE INDEX webhook_tries_by_time ON webhook_tries (webhook_id, at);
+CREATE INDEX webhook_tries_of_message ON webhook_tries (webhook_id, message_id);
+
+-- With its owner's rights: it works before the functions' role is granted the new tables.
+CREATE FUNCTION notify_webhooks(event text, of_subscriber uuid, of_issue jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    event_id uuid := gen_random_uuid();
+BEGIN
+    INSERT INTO webhook_messages (webhook_id, id, type, subscriber_id, issue)
+    SELECT webhooks.id, event_id, event, of_subscriber, of_issue
+    FROM webhooks
+    WHERE disabled_at IS NULL AND event = ANY (events);
+END
+$$;
+CREATE FUNCTION notify_of_subscriber() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN -- whoever is erased has left
+        PERFORM notify_webhooks('subscriber.unsubscribed', OLD.id, NULL);
+    ELSE
+        PERFORM notify_webhooks('subscriber.' || NEW.status, NEW.id, NULL);
+    END IF;
+    RETURN NULL;
+END
+$$;
+-- Of somebody who never confirmed, nobody is notified.
+CREATE TRIGGER notify_of_subscriber AFTER UPDATE ON subscribers
+    FOR EACH ROW
+    WHEN (
+        OLD.status <> NEW.status AND NEW.status <> 'pending' AND NEW.confirmed_at IS NOT NULL
+    )
+    EXECUTE FUNCTION notify_of_subscriber();
+CREATE TRIGGER notify_of_erased_subscriber AFTER DELETE ON subscribers
+    FOR EACH ROW WHEN (OLD.status = 'confirmed')
+    EXECUTE FUNCTION notify_of_subscriber();
+CREATE FUNCTION notify_of_issue() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM notify_webhooks(
+        CASE NEW.status
+            WHEN 'sending' THEN 'issue.published'
+            WHEN 'finished' THEN 'issue.finished'
+            ELSE 'issue.paused'
+        END,
+        NULL,
+        jsonb_strip_nulls(jsonb_build_object(
+            'issue_id', NEW.id, 'title', NEW.title, 'slug', NEW.slug, 'because', NEW.paused_because
+        ))
+    );
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER notify_of_issue AFTER UPDATE OF status ON issues
+    FOR EACH ROW
+    WHEN (
+        OLD.status <> NEW.status
+        AND (
+            NEW.status IN ('finished', 'paused')
+            OR (OLD.status = 'scheduled' AND NEW.status = 'sending')
+        )
+    )
+    EXECUTE FUNCTION notify_of_issue();
 
 -- Links and circulation.
 
@@ -47,6 +210,24 @@ CREATE TABLE merged_subscribers (
     merged_at timestamptz NOT NULL
 );
 CREATE INDEX merged_subscribers_of_subscriber ON merged_subscribers (subscriber_id);
+
+-- The slugs that issues had since they began, by which their pages are linked. Whoever had one last
+-- gets its readers. Older code changes slugs as well, so that a trigger notes them.
+CREATE TABLE earlier_slugs (
+    slug text PRIMARY KEY,
+    issue_id uuid NOT NULL REFERENCES issues
+);
+CREATE INDEX earlier_slugs_of_issue ON earlier_slugs (issue_id);
+CREATE FUNCTION keep_earlier_slug() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO earlier_slugs (slug, issue_id) VALUES (OLD.slug, OLD.id)
+    ON CONFLICT (slug) DO UPDATE SET issue_id = excluded.issue_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_earlier_slug AFTER UPDATE OF slug ON issues
+    FOR EACH ROW WHEN (OLD.slug <> NEW.slug AND OLD.frozen_at IS NOT NULL)
+    EXECUTE FUNCTION keep_earlier_slug();
 
 -- Posts of a newsletter's past.
 

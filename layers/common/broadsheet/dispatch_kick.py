@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadsheet import aws, settings
+from broadsheet import lambdas, settings
 from broadsheet.issue_clock import Tick
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
-    from mypy_boto3_lambda import LambdaClient
-
     from broadsheet.domain.issues import IssueId
 
 
 def kick(issue_id: IssueId, correlation_id: str) -> None:
     """Invoke dispatch asynchronously; best effort, since the clock calls it anyway."""
     try:
-        _client().invoke(
+        lambdas.client().invoke(
             FunctionName=settings.dispatch_function_name(),
             InvocationType="Event",
             Payload=Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
         )
     except (BotoCoreError, ClientError):
         logger.warning("dispatch could not be called at once", issue_id=str(issue_id))
-
-
-@cache
-def _client() -> LambdaClient:
-    created: LambdaClient = aws.client("lambda")
-    return created

@@ -42,7 +42,7 @@ def start(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None
     Raises ``DependencyUnavailable`` when it could not be created.
     """
     try:
-        _client().create_schedule(**_clock(issue_id, starting_at, correlation_id))
+        client().create_schedule(**_clock(issue_id, starting_at, correlation_id))
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConflictException":
             raise DependencyUnavailable("the issue's clock could not be made") from error
@@ -77,10 +77,10 @@ def move(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
 
     Raises ``DependencyUnavailable`` when it could not be moved.
     """
-    client = _client()
+    scheduler = client()
     try:
-        client.update_schedule(**_clock(issue_id, starting_at, correlation_id))
-    except client.exceptions.ResourceNotFoundException:
+        scheduler.update_schedule(**_clock(issue_id, starting_at, correlation_id))
+    except scheduler.exceptions.ResourceNotFoundException:
         start(issue_id, starting_at, correlation_id)
     except (BotoCoreError, ClientError) as error:
         raise DependencyUnavailable("the issue's clock could not be moved") from error
@@ -88,24 +88,25 @@ def move(issue_id: IssueId, starting_at: datetime, correlation_id: str) -> None:
 
 def stop(issue_id: IssueId) -> None:
     """Delete the issue's clock, if it has one."""
-    client = _client()
+    scheduler = client()
     try:
-        client.delete_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
-    except client.exceptions.ResourceNotFoundException:
+        scheduler.delete_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
+    except scheduler.exceptions.ResourceNotFoundException:
         return
 
 
 def age(issue_id: IssueId) -> float | None:
     """Return the age of the issue's clock in seconds; None when it has none."""
-    client = _client()
+    scheduler = client()
     try:
-        clock = client.get_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
-    except client.exceptions.ResourceNotFoundException:
+        clock = scheduler.get_schedule(Name=str(issue_id), GroupName=settings.issue_clock().group)
+    except scheduler.exceptions.ResourceNotFoundException:
         return None
     return (datetime.now(UTC) - clock["CreationDate"]).total_seconds()
 
 
 @cache
-def _client() -> EventBridgeSchedulerClient:
+def client() -> EventBridgeSchedulerClient:
+    """Return the client of EventBridge Scheduler."""
     created: EventBridgeSchedulerClient = aws.client("scheduler")
     return created

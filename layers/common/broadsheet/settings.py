@@ -68,10 +68,11 @@ class Timings(BaseModel):
     message_retry_longest: float = 900
     message_hold_margin: float = 5  # from an invocation's timeout to the return of its messages
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
+    message_hidden: float = 60  # one that waits longer is put back, delayed
     # Answers to sign-ups: whose turn is later waits on the queue.
     answer_wait: float = 2
     answer_turn_kept: float = 60  # a turn missed by more is taken again, at the line's end
-    quota_wait: float = 300  # for SES's 24-hour quota; 288 receives a day, of SQS's 1,000
+    quota_wait: float = 300  # for SES's 24-hour quota
     enroll_margin: float = 15  # what enroll needs beside: a call of SES, and the marks
     # Edge and database.
     database_connect_timeout: float = 5
@@ -81,6 +82,11 @@ class Timings(BaseModel):
     test_mails: float = 6  # the last begins no later; with SES's timeout of 10 s, all end by 28 s
     worker_connect_timeout: float = 30  # after a day's pause, waking takes as long
     deliver_connect_timeout: float = 12  # longer, its queue waits, which costs nothing
+    # Webhooks: a call < outbound's own timeout (20 s) < its invocation < the claim.
+    webhook_call: float = 10  # with the name's resolution, the connection, and a slow answer
+    outbound_invocation: float = 25
+    webhook_claim: float = 30  # by then the invocation that made it has ended, or died
+    webhook_rest: float = 60  # after a failure: only then a new message may try its luck
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
     form_filled_in: float = 2  # nobody reads a form and types an address in less
@@ -278,6 +284,45 @@ def issue_clock() -> IssueClockSettings:
 def dispatch_function_name() -> str:
     """Return the name of the dispatch function."""
     return _required("DISPATCH_FUNCTION_NAME")
+
+
+def notify_function_name() -> str:
+    """Return the name of the function that sends webhooks their messages."""
+    return _required("NOTIFY_FUNCTION_NAME")
+
+
+class WebhookClockSettings(NamedTuple):
+    """What the clock of webhooks is made of."""
+
+    group: str
+    notify_arn: str
+    role_arn: str
+
+
+@cache
+def webhook_clock() -> WebhookClockSettings:
+    """Return what the clock of webhooks is made of."""
+    return WebhookClockSettings(
+        group=_required("ISSUE_CLOCK_GROUP"),
+        notify_arn=_required("NOTIFY_FUNCTION_ARN"),
+        role_arn=_required("ISSUE_CLOCK_ROLE_ARN"),
+    )
+
+
+def alarms_topic_arn() -> str:
+    """Return the topic whose messages the operator gets by mail."""
+    return _required("ALARMS_TOPIC_ARN")
+
+
+def outbound_function_name() -> str:
+    """Return the name of the function that calls addresses on the web."""
+    return _required("OUTBOUND_FUNCTION_NAME")
+
+
+@cache
+def may_call_anywhere() -> bool:
+    """Return whether http, and addresses that aren't public, may be called: in tests alone."""
+    return os.environ.get("CALLS_ANYWHERE") == "true"
 
 
 def signing_keys_secret_arn() -> str:

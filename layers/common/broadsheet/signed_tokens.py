@@ -254,6 +254,21 @@ def address_digests(email: EmailAddress) -> list[bytes]:
     return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
 
 
+def signing_key_id() -> str:
+    """Return the id of the key that signs now."""
+    return str(json.loads(_secret_value())["signing_key_id"])
+
+
+def webhook_secret(key_id: str, webhook_id: UUID, generation: int) -> bytes:
+    """Return a webhook's secret, by the key that it was made with: it is stored nowhere.
+
+    Raises ``KeyError`` once that key has been retired.
+    """
+    key = json.loads(_secret_value())[key_id].encode()
+    purpose = hmac.digest(key, b"broadsheet.webhook", "sha256")
+    return hmac.digest(purpose, webhook_id.bytes + generation.to_bytes(4), "sha256")
+
+
 def load_keys() -> None:
     """Read the keys, so that signing can't fail later. Raises ``DependencyUnavailable``."""
     _signer("unsubscribe")
@@ -281,7 +296,11 @@ def _invalid(purpose: str) -> InvalidToken | InvalidRequest:
 
 def _signer(purpose: str) -> Signer:
     """Return a signer for one purpose, so that no token serves another."""
-    return _signer_with(secret(signing_keys_secret_arn(), stale_is_good=True), purpose)
+    return _signer_with(_secret_value(), purpose)
+
+
+def _secret_value() -> str:
+    return secret(signing_keys_secret_arn(), stale_is_good=True)
 
 
 @lru_cache(maxsize=16)  # a few purposes, before and after a rotation

@@ -24,6 +24,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import (
     IssueTestRequest,
     PreviewRequest,
@@ -37,6 +38,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
@@ -114,6 +116,19 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         {"title": "One", "markdown": "Hi", "careful": {"sample": 0.01, "hold": "PT1H"}},
     ),
     "ArchiveRequest": (of_fields(ArchiveRequest), {"archive": False}),
+    "AddRequest": (
+        of_fields(AddRequest),
+        {
+            "email": "zoe@example.com",
+            "name": "Zoë",
+            "tags": ["tea"],
+            "language": "en",
+            "confirmed": {"at": AT, "source": "Paper"},
+        },
+    ),
+    "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
+    "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),
+    "TagsRequest": (of_fields(TagsRequest), {"tags": ["tea"]}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
         subscriber_request.validate_json,
@@ -201,6 +216,12 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         ConfirmationToken.model_validate_json,
         TOKEN | {"sign_up_id": ID, "tags": ["jobs"]},
     ),
+    "WebhookRequest": (
+        of_fields(WebhookRequest),
+        {"url": "https://crm.example/hook", "events": ["issue.paused"]},
+    ),
+    "ReplayRequest": (of_fields(ReplayRequest), {"since": AT, "only_failed": True}),
+    "ReplayRequest of one": (of_fields(ReplayRequest), {"message": f"msg_{ID}"}),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
     "SesEvent": (
@@ -242,7 +263,7 @@ PARTS = {
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
     "WrittenMail",
-    *("ManageToken", "Tag", "TagFilter", "SegmentName", "AddressedDraft"),
+    *("ManageToken", "Tag", "StatedConsent", "TagFilter", "SegmentName", "AddressedDraft"),
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -263,11 +284,14 @@ OUR_OWN = {
             "RenderedVersion",
             "Books",
             "FoundSubscriber",
+            *("Day", "OptIn", "IssueStatistics", "Statistics"),
             "LedgerRow",
             "Subscriber",
             "Segment",
         ),
         *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
+        *("Webhook", "WebhookId", "WebhookMessage", "LoggedTry"),
+        *("Call", "Called"),  # between two functions of one release
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

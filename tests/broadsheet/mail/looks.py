@@ -68,17 +68,29 @@ def mails(theme: str) -> dict[str, str]:
 @contextmanager
 def shown(browser: Browser, mail: str, look: Look, width: int) -> Iterator[Page]:
     """Open a mail on a screen of ``width`` CSS pixels."""
-    if look is Look.INVERTED:
-        mail = HEAD_STYLES.sub("", mail)
+    with opened(browser, look, width) as page:
+        show(page, mail, look)
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, look: Look, width: int) -> Iterator[Page]:
+    """Open a page for mails that are all seen in one way."""
     with page_of(browser, "", width=width, dark=look in {Look.DARK, Look.INVERTED}) as page:
-        page.route("**", lambda route: _answer(route, loads=look is not Look.NO_PICTURES))
+        page.route("**", lambda route: answer(route, loads=look is not Look.NO_PICTURES))
         if look is Look.INVERTED:
             session = page.context.new_cdp_session(page)
             session.send("Emulation.setAutoDarkModeOverride", {"enabled": True})
-        page.set_content(mail, wait_until="load")
-        if look is Look.LARGE_TEXT:
-            page.evaluate(ENLARGE)
         yield page
+
+
+def show(page: Page, mail: str, look: Look) -> None:
+    """Show a mail in an open page."""
+    if look is Look.INVERTED:
+        mail = HEAD_STYLES.sub("", mail)
+    page.set_content(mail, wait_until="load")
+    if look is Look.LARGE_TEXT:
+        page.evaluate(ENLARGE)
 
 
 # Enlarges only text, as a phone's setting does. Sizes are read before any is changed.
@@ -90,7 +102,8 @@ ENLARGE = """
 """
 
 
-def _answer(route: Route, *, loads: bool) -> None:
+def answer(route: Route, *, loads: bool = True) -> None:
+    """Answer what a mail asks for: with a drawing as large as a picture's name says."""
     picture = PICTURES.fullmatch(route.request.url)
     if picture and loads:
         width, height = map(int, picture.groups())

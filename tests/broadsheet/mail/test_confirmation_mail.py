@@ -64,17 +64,29 @@ class TestTheAnswersToASignUp:
             assert "Gesendet von" in mail.html
             assert "Sent by" not in mail.html + mail.text
 
-    def test_its_templates_become_the_same_mail(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("language", [ENGLISH, Language("de")], ids=lambda each: each.tag)
+    def test_without_a_code_it_names_none(self, language: Language) -> None:
+        mail = render_confirmation(NEWSLETTER, "https://example.com/", "", language)
+        texts = Read(mail.html).texts
+        del texts["style"]
+        said = " ".join([*texts.values(), mail.subject, mail.text])
+        assert not re.search(r"\bcode|30|@example\.com #", said, re.IGNORECASE)
+        assert "7 " in mail.text
+
+    @pytest.mark.parametrize("code", ["12345678", ""], ids=["with a code", "without"])
+    def test_its_templates_become_the_same_mail(
+        self, monkeypatch: pytest.MonkeyPatch, code: str
+    ) -> None:
         monkeypatch.setenv("PUBLIC_URL", "https://news.example.com/it&that")
         sharp = NEWSLETTER.model_copy(update={"name": "R&D {{weekly}} \\{{{"})
         url = settings.confirmation_link("a.b")
-        template = templates(sharp, DueMail.CONFIRMATION, ENGLISH)
-        values = BRACES | variables_of(url, "12345678")
+        template = templates(sharp, DueMail.CONFIRMATION, ENGLISH, has_code=bool(code))
+        values = BRACES | variables_of(url, code)
 
         def filled(text: str) -> str:
             return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
 
-        mail = render_confirmation(sharp, url, "12345678")
+        mail = render_confirmation(sharp, url, code)
         assert filled(template.subject) == mail.subject
         assert filled(template.text) == mail.text
         assert filled(template.html) == mail.html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from tests.broadsheet.mail.test_client_support import ACCEPTED, lacking
 from tests.broadsheet.mail.test_phones import OUTSIDE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
 KINDS = sorted(looks.mails(theme.DEFAULT))
 NARROWEST = looks.WIDTHS[0]
@@ -25,16 +28,24 @@ def mails(name: str) -> dict[str, str]:
     return looks.mails(name)
 
 
+@pytest.fixture(scope="module")
+def narrow(browser: Browser) -> Iterator[Callable[[Look], Page]]:
+    """One page for each look: opening one takes longer than looking at it."""
+    with ExitStack() as opened:
+        yield cache(lambda look: opened.enter_context(looks.opened(browser, look, NARROWEST)))
+
+
 @pytest.mark.parametrize("look", Look)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", theme.names())
 def test_no_mail_scrolls_sideways_on_the_narrowest_screen(
-    name: str, kind: str, look: Look, browser: Browser
+    name: str, kind: str, look: Look, narrow: Callable[[Look], Page]
 ) -> None:
-    with looks.shown(browser, mails(name)[kind], look, NARROWEST) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST
-        # What is wider scrolls by itself, so nothing is cut off.
-        assert page.evaluate(OUTSIDE) == []
+    page = narrow(look)
+    looks.show(page, mails(name)[kind], look)
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST
+    # What is wider scrolls by itself, so nothing is cut off.
+    assert page.evaluate(OUTSIDE) == []
 
 
 @pytest.mark.parametrize("width", looks.WIDTHS[1:])
@@ -45,15 +56,16 @@ def test_the_cruel_issue_fits_every_other_screen(name: str, width: int, browser:
         assert page.evaluate(OUTSIDE) == []
 
 
-def test_a_look_is_what_its_name_says(browser: Browser) -> None:
+def test_a_look_is_what_its_name_says(narrow: Callable[[Look], Page]) -> None:
     mail = mails(theme.DEFAULT)["harbour"]
     background = "getComputedStyle(document.body).backgroundColor"
     seen = {}
     for look in Look:
-        with looks.shown(browser, mail, look, NARROWEST) as page:
-            width = page.locator("img").evaluate("image => image.naturalWidth")
-            size = page.locator("li").first.evaluate("li => getComputedStyle(li).fontSize")
-            seen[look] = (page.evaluate(background), width > 0, size, page.screenshot())
+        page = narrow(look)
+        looks.show(page, mail, look)
+        width = page.locator("img").evaluate("image => image.naturalWidth")
+        size = page.locator("li").first.evaluate("li => getComputedStyle(li).fontSize")
+        seen[look] = (page.evaluate(background), width > 0, size, page.screenshot())
     light, dark = "rgb(251, 250, 247)", "rgb(23, 22, 20)"
     assert seen[Look.LIGHT][:3] == (light, True, "18px")
     assert seen[Look.DARK][:3] == (dark, True, "18px")

@@ -146,6 +146,15 @@ def test_who_has_no_date_of_consent_is_to_confirm() -> None:
     assert eve.status is Standing.TO_CONFIRM
 
 
+def test_who_is_only_reached_by_text_message_is_left_out() -> None:
+    row = EVE.replace("eve@example.com", "")
+
+    (unusable,) = people(SUBSCRIBED + row, "sms_only_email_audience_export_a1b2c3.csv")
+
+    assert isinstance(unusable, Unusable)
+    assert unusable.code == "no-address"
+
+
 def test_columns_that_are_not_used_are_named() -> None:
     unused = transfer.detect("subscribed_x.csv", (SUBSCRIBED + ZOE).encode()).unused_columns
 

@@ -97,6 +97,19 @@ def test_what_not_everybody_could_read_at_substack_stays_out(row: str, fault: st
     assert code(PostsFormat.SUBSTACK, exports.substack(row, hello="<p>Text</p>")) == fault
 
 
+def test_substacks_buttons_do_not_come_along() -> None:
+    html = (
+        '<p>Text</p><p class="button-wrapper" data-attrs="{&quot;url&quot;:&quot;x&quot;}" '
+        'data-component-name="ButtonCreateButton"><a class="button primary" '
+        'href="https://tea.substack.com/subscribe?"><span>Subscribe now</span></a></p>'
+        '<div class="preamble"><p class="cta-caption">Subscribe for free.</p></div><p>End</p>'
+    )
+
+    post = one(PostsFormat.SUBSTACK, exports.substack(exports.substack_row(), hello=html))
+
+    assert post.text == '<p>Text</p><div class="preamble"></div><p>End</p>'
+
+
 def test_ghosts_posts_are_found_in_its_long_export() -> None:
     others = '"posts": [1] ' * 200_000
     content = exports.ghost({"feature_image": "__GHOST_URL__/content/images/a.png"}, others=others)

@@ -42,7 +42,14 @@ _OWED = sql.SQL(
 ).format(wanted=_WANTED)
 _FIND = sql.SQL(
     """
-    SELECT id, slug, version, frozen_at, {wanted} AS is_wanted, archived
+    SELECT id, slug, version, frozen_at, {wanted} AS is_wanted, archived,
+           ARRAY(
+               SELECT earlier.slug FROM earlier_slugs AS earlier WHERE issue_id = issues.id
+               UNION
+               SELECT archived ->> 'slug' -- from before earlier ones were noted
+               WHERE archived ->> 'slug' <> issues.slug
+               ORDER BY 1
+           ) AS earlier_slugs
     FROM issues
     WHERE id = %(id)s AND {owed}
     """
@@ -74,7 +81,8 @@ _RECORD_REMOVAL = sql.SQL(
 class OwedPage(BaseModel):
     """An issue whose page is to be written, or removed unless it ``is_wanted``.
 
-    ``archived``: what is stored.
+    ``archived``: what is stored. ``earlier_slugs``: those that it had since it began, which may be
+    its own again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,11 +93,23 @@ class OwedPage(BaseModel):
     frozen_at: datetime | None
     is_wanted: bool
     archived: ArchivedIssue | None
+    earlier_slugs: tuple[str, ...]
 
 
 def lock(connection: Connection) -> None:
     """Wait until no other transaction changes the archive's index, until this one ends."""
     connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
+
+
+def try_lock(connection: Connection) -> bool:
+    """Keep others from changing the archive's index until this transaction ends.
+
+    Returns False at once if another one does so, which may wait for S3.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%(lock)s)", {"lock": _LOCK}).fetchone()
+        )
 
 
 def find_owed(connection: Connection, issue_id: IssueId) -> OwedPage | None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from psycopg.rows import tuple_row
 
 from broadsheet.domain.confirming import Completion
-from broadsheet.domain.requests import ConfirmRequest
+from broadsheet.domain.requests import ConfirmRequest, UnsubscribeRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.issues import IssueId
     from broadsheet.domain.requests import SubscriberRequest
     from broadsheet.domain.subscribers import SubscriberId
 
 type Change = Literal["signed_up", "confirmed", "unsubscribed", "address_changed"]
+type RecordedChange = Literal["confirmed", "unsubscribed", "forgiven", "tags_changed"]
 
 
 def append(
@@ -45,8 +48,51 @@ def append(
             "source_address": str(request.origin.source_address),
             "user_agent": request.origin.user_agent,
             "issue_id": issue_id.root if issue_id else None,
-            "way": request.way if isinstance(request, ConfirmRequest) else None,
+            "way": (
+                request.way if isinstance(request, ConfirmRequest | UnsubscribeRequest) else None
+            ),
         },
+    )
+
+
+class Recorded(NamedTuple):
+    """A change that an author records on somebody's behalf: when it was, and what they state."""
+
+    change: RecordedChange
+    at: datetime
+    author: AuthorName
+    evidence: str | None
+
+
+def record(connection: Connection, subscriber_id: SubscriberId, recorded: Recorded) -> None:
+    """Append a change that is recorded now."""
+    connection.execute(
+        """
+        INSERT INTO consents
+            (request_id, subscriber_id, change, at, recorded_by, recorded_at, evidence)
+        VALUES
+            (gen_random_uuid(), %(subscriber_id)s, %(change)s, %(at)s, %(author)s, now(),
+             %(evidence)s)
+        """,
+        {
+            "subscriber_id": subscriber_id.root,
+            "change": recorded.change,
+            "at": recorded.at,
+            "author": str(recorded.author),
+            "evidence": recorded.evidence,
+        },
+    )
+
+
+def note_author(connection: Connection, request_id: UUID, author: AuthorName) -> None:
+    """Note who signed somebody up; where the author was says nothing of the subscriber."""
+    connection.execute(
+        """
+        UPDATE consents
+        SET recorded_by = %(author)s, recorded_at = now(), source_address = NULL, user_agent = NULL
+        WHERE request_id = %(request_id)s
+        """,
+        {"request_id": request_id, "author": str(author)},
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.deliveries import BatchResult
     from broadsheet.domain.issues import CorrectedVersion, IssueId
     from broadsheet.domain.segments import SegmentFilter
+    from broadsheet.domain.subscribers import SubscriberId
 
 
 _INSERT_CORRECTED = sql.SQL(
@@ -143,6 +144,36 @@ def insert_audience(
             ).fetchone()
             or 0
         )
+
+
+class Membership(NamedTuple):
+    """Somebody's newest batch of an issue. ``is_resting``: its ``not_before`` has not come."""
+
+    number: int
+    round: int
+    state: str
+    is_resting: bool
+
+    def is_held(self, held_after: int | None) -> bool:
+        """Return whether it waits for a careful start's sample."""
+        return self.is_resting or (held_after is not None and self.number > held_after)
+
+
+def find_member(
+    connection: Connection, issue_id: IssueId, subscriber_id: SubscriberId
+) -> Membership | None:
+    """Return the newest batch that a subscriber is in; it reads the issue's batches."""
+    with connection.cursor(row_factory=args_row(Membership)) as cursor:
+        return cursor.execute(
+            """
+            SELECT number, round, state::text, coalesce(not_before > now(), false)
+            FROM delivery_batches
+            WHERE issue_id = %(issue_id)s AND %(id)s = ANY (recipients)
+            ORDER BY round DESC
+            LIMIT 1
+            """,
+            {"issue_id": issue_id.root, "id": subscriber_id.root},
+        ).fetchone()
 
 
 def release_held(connection: Connection, issue_id: IssueId) -> None:

@@ -55,6 +55,9 @@ _FIND_CORRECTION = sql.SQL(
       AND (status <> 'canceled' OR frozen_at IS NOT NULL)
     """
 ).format(columns=_COLUMNS)
+_FIND_BY_SLUG = sql.SQL("SELECT {columns} FROM issues WHERE slug = %(slug)s").format(
+    columns=_COLUMNS
+)
 _FIND_NEWEST = sql.SQL(
     """
     SELECT {columns}
@@ -64,6 +67,9 @@ _FIND_NEWEST = sql.SQL(
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
     """
+).format(columns=_COLUMNS)
+_FIND_FROZEN_SINCE = sql.SQL(
+    "SELECT {columns} FROM issues WHERE frozen_at >= %(since)s ORDER BY frozen_at"
 ).format(columns=_COLUMNS)
 _FIND_NEWEST_FINISHED = sql.SQL(
     """
@@ -257,6 +263,18 @@ def find_newest(
                 "limit": limit,
             },
         ).fetchall()
+
+
+def find_frozen_since(connection: Connection, since: datetime) -> Sequence[Issue]:
+    """Return the issues whose audience was chosen since a moment, oldest first."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(_FIND_FROZEN_SINCE, {"since": since}).fetchall()
+
+
+def find_by_slug(connection: Connection, slug: str) -> Issue | None:
+    """Return the issue with this slug."""
+    with connection.cursor(row_factory=class_row(Issue)) as cursor:
+        return cursor.execute(_FIND_BY_SLUG, {"slug": slug}).fetchone()
 
 
 def find_newest_finished(connection: Connection, but_for: SubscriberId) -> Issue | None:

@@ -21,9 +21,9 @@ type Record = dict[str, Any]
 
 _PROFILE = """
     SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
-           confirmed_at, unsubscribed_at, bounced_at, complained_at, address_issued_at,
-           name_changed_at, language_changed_at, tags, tags_changed_at, due_mail::text,
-           due_mail_since, due_welcome
+           confirmed_at, unsubscribed_at, bounced_at, complained_at, forgiven_at,
+           address_issued_at, name_changed_at, language_changed_at, tags,
+           tags_changed_at, due_mail::text, due_mail_since, due_welcome
     FROM subscribers
     WHERE id = %(id)s
 """
@@ -33,6 +33,7 @@ _LISTS: dict[str, LiteralString] = {
     "consents": """
         SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
+               consents.recorded_by, consents.recorded_at, consents.evidence,
                consents.issue_id, issues.title AS issue_title
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
         WHERE consents.subscriber_id = %(id)s
@@ -56,6 +57,12 @@ _LISTS: dict[str, LiteralString] = {
         FROM wrong_codes JOIN sign_ups ON sign_ups.request_id = wrong_codes.sign_up_id
         WHERE sign_ups.subscriber_id = %(id)s
         ORDER BY wrong_codes.received_at, wrong_codes.request_id
+    """,
+    "webhook_messages": """
+        SELECT id, type, occurred_at, status, attempts, next_at
+        FROM webhook_messages
+        WHERE subscriber_id = %(id)s
+        ORDER BY occurred_at, id
     """,
     "new_address_mails": """
         SELECT request_id, received_at

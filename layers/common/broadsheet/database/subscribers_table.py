@@ -17,6 +17,7 @@ from broadsheet.domain.subscribers import (
     SubscriberId,
     SubscriberStatus,
 )
+from broadsheet.domain.tags import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -146,6 +147,15 @@ def find_by_email(connection: Connection, email: EmailAddress) -> Subscriber | N
     """Return the subscriber with this address, locked until the transaction ends, if any."""
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         return cursor.execute(_LOCK_BY_EMAIL, {"email": str(email)}).fetchone()
+
+
+def id_of(connection: Connection, email: EmailAddress) -> SubscriberId | None:
+    """Return the id of the subscriber with this address, if any; nothing is locked."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(
+            "SELECT id FROM subscribers WHERE email = %(email)s", {"email": str(email)}
+        ).fetchone()
+    return None if found is None else SubscriberId(found)
 
 
 class DueMark(NamedTuple):
@@ -496,6 +506,56 @@ def merge_unsubscribe(
     )
 
 
+def state_consent(
+    connection: Connection, subscriber_id: SubscriberId, given_at: datetime
+) -> SubscriberStatus:
+    """Store a consent that was given elsewhere; no mail is due then."""
+    return _status_after(
+        connection,
+        """
+        UPDATE subscribers
+        SET confirmation_issued_at = greatest(confirmation_issued_at, %(at)s),
+            confirmed_at = greatest(confirmed_at, %(at)s),
+            due_mail = NULL,
+            due_mail_since = NULL
+        WHERE id = %(id)s
+        RETURNING status
+        """,
+        {"id": subscriber_id.root, "at": given_at},
+    )
+
+
+def forgive(connection: Connection, subscriber_id: SubscriberId, at: datetime) -> SubscriberStatus:
+    """Clear bounces and complaints, also those of before that come later."""
+    return _status_after(
+        connection,
+        """
+        UPDATE subscribers
+        SET bounced_at = NULL, complained_at = NULL, forgiven_at = greatest(forgiven_at, %(at)s)
+        WHERE id = %(id)s
+        RETURNING status
+        """,
+        {"id": subscriber_id.root, "at": at},
+    )
+
+
+def tags_of(connection: Connection, subscriber_id: SubscriberId) -> Tags:
+    """Return the tags that a subscriber has."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(
+            "SELECT tags FROM subscribers WHERE id = %(id)s", {"id": subscriber_id.root}
+        ).fetchone()
+    return tuple(map(Tag, found or ()))
+
+
+def set_tags(connection: Connection, subscriber_id: SubscriberId, tags: Tags, at: datetime) -> None:
+    """Store all tags that a subscriber has, whatever they were."""
+    connection.execute(
+        "UPDATE subscribers SET tags = %(tags)s, tags_changed_at = %(at)s WHERE id = %(id)s",
+        {"id": subscriber_id.root, "tags": _texts(tags), "at": at},
+    )
+
+
 def count_confirmed(connection: Connection) -> int:
     """Count the confirmed subscribers, in a time that doesn't grow with their number.
 
@@ -553,21 +613,29 @@ def merge_bounces_and_complaints(
     with connection.cursor(row_factory=args_row(_changed)) as cursor:
         changed = cursor.execute(
             """
-            WITH report AS (
+            WITH reported AS (
                 SELECT coalesce(merged.subscriber_id, report.subscriber_id) AS subscriber_id,
-                       max(bounced_at) AS bounced_at, max(complained_at) AS complained_at,
-                       min(message_id) AS message_id, min(issue_id::text)::uuid AS issue_id
+                       bounced_at, complained_at, message_id, report.issue_id
                 FROM unnest(
                     %(subscriber_ids)s::uuid[], %(bounced)s::timestamptz[],
                     %(complained)s::timestamptz[], %(message_ids)s::text[], %(issue_ids)s::uuid[]
                 ) AS report (subscriber_id, bounced_at, complained_at, message_id, issue_id)
                 LEFT JOIN merged_subscribers AS merged ON merged.id = report.subscriber_id
-                GROUP BY 1
             ), before AS (
-                SELECT id, status FROM subscribers
-                WHERE id IN (SELECT subscriber_id FROM report)
+                SELECT id, status, coalesce(forgiven_at, '-infinity') AS forgiven_at
+                FROM subscribers
+                WHERE id IN (SELECT subscriber_id FROM reported)
                 ORDER BY id
                 FOR UPDATE
+            ), report AS (
+                -- What was forgiven stays so, however late it is reported.
+                SELECT subscriber_id,
+                       max(bounced_at) FILTER (WHERE bounced_at > forgiven_at) AS bounced_at,
+                       max(complained_at) FILTER (WHERE complained_at > forgiven_at)
+                           AS complained_at,
+                       min(message_id) AS message_id, min(issue_id::text)::uuid AS issue_id
+                FROM reported JOIN before ON before.id = reported.subscriber_id
+                GROUP BY subscriber_id
             ), after AS (
                 UPDATE subscribers AS subscriber
                 SET bounced_at = greatest(subscriber.bounced_at, report.bounced_at),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from psycopg.rows import tuple_row
+from psycopg.rows import args_row, tuple_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -18,17 +18,22 @@ def raise_over(
     digest: bytes,
     departed_at: datetime,
     because: Literal["erased", "moved"],
+    author: str | None = None,
 ) -> None:
-    """Remember that an address was left; an older departure counts no more."""
+    """Remember that an address was left; an older departure counts no more.
+
+    ``author``: who recorded it, if the reader did not ask for it here.
+    """
     connection.execute(
         """
-        INSERT INTO tombstones AS known (address_digest, departed_at, because)
-        VALUES (%(digest)s, %(departed_at)s, %(because)s)
+        INSERT INTO tombstones AS known (address_digest, departed_at, because, recorded_by)
+        VALUES (%(digest)s, %(departed_at)s, %(because)s, %(author)s)
         ON CONFLICT (address_digest) DO UPDATE
-        SET departed_at = excluded.departed_at, because = excluded.because
+        SET departed_at = excluded.departed_at, because = excluded.because,
+            recorded_by = excluded.recorded_by
         WHERE excluded.departed_at > known.departed_at
         """,
-        {"digest": digest, "departed_at": departed_at, "because": because},
+        {"digest": digest, "departed_at": departed_at, "because": because, "author": author},
     )
 
 
@@ -44,3 +49,25 @@ def departures(
             """,
             {"digests": list(digests)},
         ).fetchall()
+
+
+class Departure(NamedTuple):
+    """When an address was left, why, and who recorded it."""
+
+    at: datetime
+    because: str
+    recorded_by: str | None
+
+
+def find(connection: Connection, digests: Collection[bytes]) -> Departure | None:
+    """Return the newest departure from an address, by its digests."""
+    with connection.cursor(row_factory=args_row(Departure)) as cursor:
+        return cursor.execute(
+            """
+            SELECT departed_at, because, recorded_by FROM tombstones
+            WHERE address_digest = ANY (%(digests)s)
+            ORDER BY departed_at DESC
+            LIMIT 1
+            """,
+            {"digests": list(digests)},
+        ).fetchone()

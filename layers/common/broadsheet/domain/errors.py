@@ -103,6 +103,26 @@ class InvalidStatus(InvalidRequest):
 
 
 @dataclass(eq=False)
+class InvalidPeriod(InvalidRequest):
+    """The days of statistics are none, in the wrong order, or more than ``most``."""
+
+    code = "invalid-period"
+    most: int
+
+
+class InvalidAddress(InvalidRequest):
+    """What stands for an address in a path is none."""
+
+    code = "invalid-address"
+
+
+class InvalidTag(InvalidRequest):
+    """No subscriber can have this tag."""
+
+    code = "invalid-tag"
+
+
+@dataclass(eq=False)
 class InvalidCursor(InvalidRequest):
     """The query parameter that says where a page begins is not one of ours."""
 
@@ -377,6 +397,87 @@ class ExpiredAddressToken(ExpiredToken):
     code = "expired-address-token"
 
 
+# --- People ---------------------------------------------------------------------------------------
+
+
+class SubscriberNotFound(BroadsheetError):
+    """No subscriber has this id: nobody ever had it, or they were erased."""
+
+    code = "subscriber-not-found"
+
+
+class ConsentInFuture(InvalidRequest):
+    """A consent is said to be given at a time that has not come."""
+
+    code = "consent-in-future"
+
+
+@dataclass(eq=False)
+class WrongStanding(BroadsheetError):
+    """What is asked for must not be done for this subscriber."""
+
+    code = "wrong-standing"
+    subscriber_id: str
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Return nothing: the sentence is the same for everybody."""
+        return {}
+
+    @property
+    def members(self) -> Mapping[str, object]:
+        """Return whom it is about, for a program."""
+        return {"subscriber_id": self.subscriber_id}
+
+
+class AlreadySubscribed(WrongStanding):
+    """They are subscribed, and need no mail to confirm."""
+
+    code = "already-subscribed"
+
+
+class HasUnsubscribed(WrongStanding):
+    """They have unsubscribed: only their own confirmation brings them back."""
+
+    code = "has-unsubscribed"
+
+
+class HasBounced(WrongStanding):
+    """Their address has bounced."""
+
+    code = "has-bounced"
+
+
+class HasComplained(WrongStanding):
+    """They have called a mail spam."""
+
+    code = "has-complained"
+
+
+class NothingToForgive(WrongStanding):
+    """They have neither bounced nor complained."""
+
+    code = "nothing-to-forgive"
+
+
+class HasLeft(BroadsheetError):
+    """The address was left, and nobody has it now."""
+
+    code = "address-left"
+
+
+class HasBeenErased(HasLeft):
+    """The address's owner asked to be erased."""
+
+    code = "has-been-erased"
+
+
+class HasMoved(HasLeft):
+    """The address's owner has moved to another one."""
+
+    code = "has-moved"
+
+
 # --- Issues ---------------------------------------------------------------------------------------
 
 
@@ -390,6 +491,26 @@ class WelcomeNotFound(BroadsheetError):
     """No author has written a welcome mail."""
 
     code = "welcome-not-found"
+
+
+class WebhookNotFound(BroadsheetError):
+    """No webhook has this id."""
+
+    code = "webhook-not-found"
+
+
+class WebhookDisabled(BroadsheetError):
+    """The webhook is disabled: nothing is sent to it."""
+
+    code = "webhook-disabled"
+
+
+@dataclass(eq=False)
+class TooManyWebhooks(BroadsheetError):
+    """There are as many webhooks as there may be."""
+
+    code = "too-many-webhooks"
+    most: int
 
 
 class SegmentNotFound(BroadsheetError):

@@ -45,7 +45,8 @@ def now() -> datetime:
     return _in_milliseconds(datetime.now(UTC))
 
 
-def _none_if_blank(name: object) -> object:
+def none_if_blank(name: object) -> object:
+    """Return a name, or that there is none."""
     return None if isinstance(name, str) and is_blank(name) else name
 
 
@@ -59,7 +60,7 @@ class SignUp(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     email: EmailAddress
-    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)] = None
+    name: Annotated[SubscriberName | None, BeforeValidator(none_if_blank)] = None
     language: Language = "en"
     tags: Tags | None = None
 
@@ -220,11 +221,19 @@ class WrongCodeRequest(_Request):
     sign_up_id: UUID
 
 
+type LeavingWay = Literal["link", "one-click", "page", "mail"]
+
+
 class UnsubscribeRequest(_Request):
-    """A reader, or their mail client, asks for no more mail."""
+    """A reader, or their mail client, asks for no more mail.
+
+    ``way``: by the button behind the link in a mail; by a mail client's one click; on the page
+    that manages a subscription; or by a mail, which the operator passes on. None in older requests.
+    """
 
     kind: Literal["unsubscribe"] = "unsubscribe"
     token: UnsubscribeToken
+    way: LeavingWay | None = None
 
 
 class ManageLinkRequest(_Request):
@@ -242,7 +251,7 @@ class ChangeNameRequest(_Request):
 
     kind: Literal["change_name"] = "change_name"
     token: ManageToken
-    name: Annotated[SubscriberName | None, BeforeValidator(_none_if_blank)]
+    name: Annotated[SubscriberName | None, BeforeValidator(none_if_blank)]
 
 
 class ChangeLanguageRequest(_Request):

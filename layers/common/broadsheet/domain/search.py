@@ -19,6 +19,7 @@ class Search(NamedTuple):
 
     query: str = ""
     status: SubscriberStatus | None = None
+    tag: str | None = None
 
 
 class Place(NamedTuple):
@@ -38,6 +39,7 @@ class FoundSubscriber(BaseModel):
     name: str | None
     language: str
     status: SubscriberStatus
+    tags: list[str]
     signed_up_at: datetime
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None

@@ -23,7 +23,7 @@ _CODE = "\ue001" * 4 + "\ue002" * 4  # likewise; no text has these characters of
 def render_confirmation(
     newsletter: Newsletter, confirm_url: str, code: str, language: Language = ENGLISH
 ) -> MailContent:
-    """Render the mail that asks a new subscriber to confirm.
+    """Render the mail that asks a new subscriber to confirm; an empty ``code`` is left out.
 
     Its text ends with the code and our host in the form by which Apple's programs fill it in, on
     that host's pages only (https://wicg.github.io/sms-one-time-codes/).
@@ -40,13 +40,15 @@ def render_already_subscribed(newsletter: Newsletter, language: Language = ENGLI
 
 
 @cache
-def templates(newsletter: Newsletter, mail: DueMail, language: Language) -> MailContent:
+def templates(
+    newsletter: Newsletter, mail: DueMail, language: Language, *, has_code: bool
+) -> MailContent:
     """Return an answer as SES's templates, whose variables ``variables_of`` gives."""
     link = settings.confirmation_link(_PLACEHOLDER)
     if mail is DueMail.ALREADY_SUBSCRIBED:
         content = render_already_subscribed(newsletter, language)
     else:
-        content = render_confirmation(newsletter, link, _CODE, language)
+        content = render_confirmation(newsletter, link, _CODE if has_code else "", language)
     variables = {_CODE: "code", _CODE[:4]: "code_start", _CODE[4:]: "code_end"}
     code = {mark: placed(variable) for mark, variable in variables.items()}
     return MailContent(

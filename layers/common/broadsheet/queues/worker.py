@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from broadsheet import settings
 from broadsheet.domain.errors import CanNeverSucceed, DatabaseUnavailable
 from broadsheet.queues import dead_letters, redelivery
-from broadsheet.queues.redelivery import Retry
+from broadsheet.queues.redelivery import Retry, Waiting
 from broadsheet.telemetry import correlated, count_seconds, flush_metrics, log_failure, logger
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class _Remainder:
     def __init__(self, queue: QueueName) -> None:
         self._queue: QueueName = queue
         self._retries: list[Retry] = []
+        self._waiting: list[Waiting] = []
         self._oldest_failure = 0.0  # seconds since it was sent; SQS's metric leaves such ones out
 
     def add_failed(
@@ -82,11 +83,17 @@ class _Remainder:
 
     def add_left(self, received: Received[Any], after: float) -> None:
         """Deliver a message again after so many seconds; it has not failed."""
-        self._retries.append(_retry(received.record, after))
+        self._waiting.append(Waiting(received.record, received.correlation_id, after))
 
     def report(self) -> dict[str, Any]:
         """Schedule the retries, write the metrics, and return what SQS delivers again."""
-        redelivery.schedule(settings.queue_url(self._queue), self._retries)
+        queue_url = settings.queue_url(self._queue)
+        longest = settings.timings().message_hidden
+        long = [each for each in self._waiting if each.after > longest]
+        hidden = [each for each in self._waiting if each.after <= longest]
+        hidden += redelivery.put_back(queue_url, long)
+        self._retries += [_retry(each.record, each.after) for each in hidden]
+        redelivery.schedule(queue_url, self._retries)
         if self._oldest_failure:
             count_seconds("OldestFailure", self._oldest_failure)
         flush_metrics()

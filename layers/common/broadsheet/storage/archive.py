@@ -82,6 +82,11 @@ def store_redirect(path: str, slug: str) -> None:
     bucket.put(_redirect(path), redirect.model_dump_json().encode(), _JSON)
 
 
+def remove_redirect(path: str) -> None:
+    """Have an old path lead nowhere. Raises ``DependencyUnavailable``."""
+    bucket.delete(_redirect(_plain(path)))
+
+
 def find_redirect(path: str) -> Redirect | None:
     """Return where an old path leads. Raises ``DependencyUnavailable``."""
     content = bucket.get(_redirect(_plain(path)))

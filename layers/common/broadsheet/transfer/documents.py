@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 MAX_DOCUMENT = 1 << 20  # characters
+_BLOCK = 1 << 16  # characters that are read at once
 _LONGEST_KEY = 64  # characters, with what is around it
 _BETWEEN = re.compile(r"[\s,]*")
 _DECODER = json.JSONDecoder()
@@ -45,7 +46,7 @@ def read(
         try:
             found, end = _DECODER.raw_decode(buffer, at)
         except (ValueError, RecursionError):
-            more = text.read(MAX_DOCUMENT)
+            more = text.read(_BLOCK)
             if not more or len(buffer) - at > most:
                 yield number, Unusable(number, "damaged-json")
                 return
@@ -58,13 +59,13 @@ def read(
 def _beginning(text: TextIO, key: str) -> str | None:
     """Return the text after the bracket with which the list begins, as far as it is read."""
     begins = re.compile(rf'(?<!\\)"{key}"\s*:\s*\[')
-    buffer = text.read(MAX_DOCUMENT)
+    buffer = text.read(_BLOCK)
     if opening := re.match(r"\s*\[", buffer):
         return buffer[opening.end() :]
     while True:
         if opening := begins.search(buffer):
             return buffer[opening.end() :]
-        more = text.read(MAX_DOCUMENT)
+        more = text.read(_BLOCK)
         if not more:
             return None
         buffer = buffer[-_LONGEST_KEY:] + more

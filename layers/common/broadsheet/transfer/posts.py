@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 2 << 20  # bytes of a post: twenty times what Gmail shows of a mail
 _GHOST_SITE = "__GHOST_URL__"  # stands for the site's address in Ghost's exports
+# Substack's buttons to subscribe and to share, which lead there, and what it says before a form.
+_WIDGET = re.compile(
+    r"""<p\ class="(?:button-wrapper|cta-caption)"(?:\ [\w-]+="[^"]*")*> .{0,2000}? </p>""",
+    re.VERBOSE | re.DOTALL,
+)
 _EDITOR = re.compile(r"\s*<!--\s*buttondown-editor-mode:\s*\w+\s*-->\s*")
 
 
@@ -158,13 +163,13 @@ def _of_substack(row: Mapping[str, str], files: Files) -> Post | Fault:
     slug = post_id.partition(".")[2] or post_id
     part = files.one("posts.csv")
     folder = part.member.removesuffix("posts.csv") if part else ""
-    html = files.content(f"{folder}posts/{post_id}.html", MAX_TEXT)
+    html = _decoded(files.content(f"{folder}posts/{post_id}.html", MAX_TEXT))
     return _made(
         post_id,
         title,
         slug,
         row.get("post date", ""),
-        _decoded(html),
+        _WIDGET.sub("", html) if html else None,
         path=f"/p/{slug}",
         subtitle=row.get("subtitle", ""),
     )

@@ -24,6 +24,9 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookDisabled: HTTPStatus.CONFLICT,
+    errors.TooManyWebhooks: HTTPStatus.CONFLICT,
     errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
     errors.SegmentInUse: HTTPStatus.CONFLICT,
     errors.WelcomeNotFound: HTTPStatus.NOT_FOUND,
@@ -32,6 +35,9 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.SlugTaken: HTTPStatus.CONFLICT,
     errors.WrongState: HTTPStatus.CONFLICT,
+    errors.SubscriberNotFound: HTTPStatus.NOT_FOUND,
+    errors.WrongStanding: HTTPStatus.CONFLICT,
+    errors.HasLeft: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.FreshLinkNeeded: HTTPStatus.FORBIDDEN,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,
@@ -46,7 +52,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-# The pages of these link to the sign-up page.
+# The pages of these link to the sign-up page, or to that which mails the link to a subscription.
 _DEAD_ENDS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.NOT_FOUND,
@@ -87,6 +93,7 @@ def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -
         sentences.heading(status, error.code, request.language),
         sentences.on_page(error, request.language),
         sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
+        link_url=request.link("/subscription") if is_dead_end and is_leaving else "",
     )
 
 

@@ -34,6 +34,7 @@ READERS = {
     "outdated-form": translatable(
         "This page was open for a long time: please press the button once more."
     ),
+    "early-form": translatable("That was very quick: please press the button once more."),
     "disposable-address": translatable(
         "This address works for a short time only: please give one that you keep."
     ),
@@ -135,6 +136,11 @@ AUTHORS = {
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-query": "query must be text of at most {most} characters",
     "invalid-status": "status must be one of {known}",
+    "invalid-period": (
+        "from and to must be days as in 2026-12-01, from not after to, and at most {most} days"
+    ),
+    "invalid-address": "the path must have an email address, percent-encoded",
+    "invalid-tag": "tag must be a tag: text of 1 to 64 characters",
     "invalid-cursor": "{parameter} must be taken from the next link of a page",
     "invalid-idempotency-key": (
         "an Idempotency-Key header is needed, a new one for each issue: "
@@ -196,8 +202,38 @@ AUTHORS = {
         "SES accepted {sent} of the mails, and what became of that to address {number} of the list "
         "is unknown: it may have been sent; look into the inboxes before you send the test again"
     ),
+    # People.
+    "subscriber-not-found": "there is no subscriber with this id",
+    "consent-in-future": "a consent can't be given in the future: see confirmed.at",
+    "wrong-standing": "this can't be done for this subscriber",
+    "already-subscribed": "they are subscribed already, and get every issue",
+    "has-unsubscribed": (
+        "they have unsubscribed: only their own confirmation brings them back; without confirmed, "
+        "they are mailed to confirm"
+    ),
+    "has-bounced": (
+        "a mail to them bounced: if they ask for mail, forgive that first; without confirmed, they "
+        "are mailed to confirm"
+    ),
+    "has-complained": "they called a mail spam: if they ask for mail, forgive that first",
+    "nothing-to-forgive": "they have neither bounced nor complained",
+    "address-left": "the address was left: whoever has it now can sign up themselves",
+    "has-been-erased": "they asked to be erased: they can sign up themselves, as somebody new",
+    "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Issues.
     "issue-not-found": "there is no issue with this id",
+    "webhook-not-found": "there is no webhook with this id",
+    "webhook-disabled": "the webhook is disabled: POST …/enable first",
+    "too-many-webhooks": "there are {most} webhooks, and no more are possible: delete one first",
+    "url-invalid": (
+        "this is no whole address in ASCII, such as https://example.com/hook (an international "
+        "host as xn--…)"
+    ),
+    "url-insecure": "the address must begin with https://",
+    "url-with-user": "the address can't hold a user or a password",
+    "url-port": "the port must be 443, or 1024 or higher",
+    "either-since-or-message": "give since, a time, or message, an id: one of them",
+    "not-a-message": "this is no id of a message, such as the header webhook-id has",
     "segment-not-found": "there is no segment with this name",
     "segment-in-use": (
         "the issue “{title}” ({issue}) is for this segment and has not begun: cancel it, or give "

@@ -27,24 +27,29 @@ FIELD = "proof"  # of the form, hidden
 class Proof(NamedTuple):
     """What a request proves, as fields of a ``SubscribeRequest``.
 
-    ``is_outdated``: it has a form's token, but from too long ago.
+    ``is_outdated``: it has a form's token, but from too long ago. ``too_young``: the age of one
+    that nobody can have filled in yet.
     """
 
     proof: str | None = None
     nonce: UUID | None = None
     is_outdated: bool = False
+    too_young: timedelta | None = None
 
 
 def of_new_form(after: Proof | None = None) -> str:
     """Return a form's token; empty when there is no key to sign with.
 
     ``after``: what the form proved before that is shown again now. Whoever filled that in need not
-    wait with this one, in which what they typed stands already.
+    wait with this one, in which what they typed stands already. Whoever was too quick waits from
+    the first one on.
     """
     is_filled_in = after is not None and (after.nonce is not None or after.is_outdated)
-    wait = timedelta(seconds=settings.timings().form_filled_in if is_filled_in else 0)
+    age = timedelta(seconds=settings.timings().form_filled_in if is_filled_in else 0)
+    if after is not None and after.too_young is not None:
+        age = after.too_young
     try:
-        return signed_tokens.sign_form(uuid4(), now() - wait)
+        return signed_tokens.sign_form(uuid4(), now() - age)
     except DependencyUnavailable as error:
         log_failure("a form has no token", error)
         return ""
@@ -71,5 +76,5 @@ def _of_form(text: str) -> Proof:
     if age > timedelta(seconds=timings.form_valid):
         return Proof(is_outdated=True)
     if age < timedelta(seconds=timings.form_filled_in):
-        return Proof()
+        return Proof(too_young=age)
     return Proof("form", nonce)

@@ -15,6 +15,8 @@ from broadsheet.mail.ses.results import result_of, would_be_refused_again
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from broadsheet.domain.subscribers import EmailAddress, MailAddress
 
 
@@ -92,10 +94,19 @@ def lift_bounce_suppression(email: EmailAddress) -> None:
     A complaint's entry stays. A permanent refusal by SES is logged and ends it, since a stranger
     chooses the address. Raises ``DependencyUnavailable`` for any other.
     """
+    _lift_suppression(email, ("BOUNCE",))
+
+
+def lift_suppression(email: EmailAddress) -> None:
+    """Take an address off the account's suppression list, whatever put it there; as above."""
+    _lift_suppression(email, ("BOUNCE", "COMPLAINT"))
+
+
+def _lift_suppression(email: EmailAddress, reasons: Sequence[str]) -> None:
     client = asking_client()
     try:
         entry = client.get_suppressed_destination(EmailAddress=str(email))
-        if entry["SuppressedDestination"]["Reason"] == "BOUNCE":
+        if entry["SuppressedDestination"]["Reason"] in reasons:
             client.delete_suppressed_destination(EmailAddress=str(email))
     except client.exceptions.NotFoundException:
         return

@@ -15,6 +15,7 @@ from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
 from broadsheet.domain.ses_events import BounceOrComplaint, EventKind
 from broadsheet.services.issues import careful_start, pausing
+from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
     )
     for issue_id in _issues_with_bounces_and_complaints(events):
         _look_at_breaker(connection, issue_id)
+    outbox.kick(connection)
 
 
 def report_duplicates(duplicates: int) -> None:

@@ -25,34 +25,37 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import IssueId, IssueVersion
 
 
-def settle(connection: Connection, issue_id: IssueId) -> bool:
-    """Do what the archive owes to an issue; return False while S3 doesn't answer."""
-    owed = archive_table.find_owed(connection, issue_id)
-    if owed is None:
-        return True
+def settle(connection: Connection, issue_id: IssueId) -> None:
+    """Do what the archive owes to an issue, unless S3 doesn't answer, or the archive is busy."""
     try:
-        archive_table.begin(connection, issue_id)
-        if owed.is_wanted:
-            _write(connection, owed)
-        else:
-            _remove(connection, issue_id)
+        _settle(connection, issue_id)
     except DependencyUnavailable as error:  # it stays owed, and sending goes on
         log_failure("the archive could not be written", error, issue_id=str(issue_id))
-        return False
-    return True
+
+
+def _settle(connection: Connection, issue_id: IssueId) -> None:
+    owed = archive_table.find_owed(connection, issue_id)
+    if owed is None:
+        return
+    archive_table.begin(connection, issue_id)
+    if owed.is_wanted:
+        _write(connection, owed)
+    else:
+        _remove(connection, issue_id)
 
 
 def settle_all(connection: Connection) -> None:
     """Do all that the archive owes, as after an update from a release without an archive."""
     for issue_id in archive_table.find_all_owed(connection):
         try:
-            if not settle(connection, issue_id):
-                return
+            _settle(connection, issue_id)
         except Exception as error:
             if connection.closed:
                 raise
             # The other issues get their pages all the same.
             log_failure("an issue could not be archived", error, issue_id=str(issue_id))
+            if isinstance(error, DependencyUnavailable):
+                return
 
 
 def is_settled(connection: Connection, issue_id: IssueId) -> bool:
@@ -68,13 +71,18 @@ def count_owed_since(connection: Connection, begun_before: datetime) -> int:
 def _write(connection: Connection, owed: OwedPage) -> None:
     page = _page(owed, issue_versions_table.find(connection, owed.id, owed.version))
     with connection.transaction():
-        archive_table.lock(connection)
+        if not archive_table.try_lock(connection):
+            _leave(owed.id)
+            return
         # Another dispatch may have been faster: an older page must not replace its page.
         if archive_table.find_owed(connection, owed.id) != owed:
             return
         archive.store_page(page)
-        if owed.archived is not None and owed.archived.slug != owed.slug:
-            archive.store_redirect(f"/archive/{owed.archived.slug}", owed.slug)
+        for earlier in owed.earlier_slugs:
+            if earlier == owed.slug:
+                archive.remove_redirect(_path(earlier))
+            else:
+                archive.store_redirect(_path(earlier), owed.slug)
         _store_index(connection, owed.id, page.issue)
         archive_table.record(connection, page.issue)
     logger.info("archived", issue_id=str(owed.id), version=owed.version)
@@ -82,14 +90,27 @@ def _write(connection: Connection, owed: OwedPage) -> None:
 
 def _remove(connection: Connection, issue_id: IssueId) -> None:
     with connection.transaction():
-        archive_table.lock(connection)
+        if not archive_table.try_lock(connection):
+            _leave(issue_id)
+            return
         owed = archive_table.find_owed(connection, issue_id)
         if owed is None or owed.is_wanted:
             return
         _store_index(connection, issue_id)
         archive.remove_page(issue_id)
+        for earlier in owed.earlier_slugs:
+            archive.remove_redirect(_path(earlier))
         archive_table.record_removal(connection, issue_id)
     logger.info("removed from the archive", issue_id=str(issue_id))
+
+
+def _leave(issue_id: IssueId) -> None:
+    """Leave an issue's page owed, so that its clock or the daily look comes back to it."""
+    logger.info("another dispatch changes the archive", issue_id=str(issue_id))
+
+
+def _path(slug: str) -> str:
+    return f"/archive/{slug}"
 
 
 def _store_index(connection: Connection, issue_id: IssueId, *changed: ArchivedIssue) -> None:

@@ -17,6 +17,7 @@ from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail.ses.sending import BULK_LIMIT
 from broadsheet.services.issues import pausing
 from broadsheet.services.sending import pacing
+from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue)
         issues_table.pause(connection, issue_id, pausing.BY_AUTHOR)
+    outbox.kick(connection)  # a paused issue's clock may have been stopped
     logger.info("paused by the author", issue_id=str(issue_id))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from broadsheet import settings
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.rates import DOLLARS_A_MAIL
-from broadsheet.mail import sample_mail
+from broadsheet.mail import dmarc, sample_mail
 from broadsheet.mail.checks import structure
 from broadsheet.mail.ses import account
 from broadsheet.services.issues import checking
@@ -98,8 +98,12 @@ def _seconds(audience: int, at_most: Allowed | None) -> float | None:
 
 
 def sender_findings() -> Sequence[Finding]:
-    """Return a warning if SES doesn't sign as the sender, which mail providers ask for."""
-    lacks = account.lacks_of_sender(settings.newsletter().sender)
+    """Return a warning if SES doesn't sign as the sender, or DNS has no DMARC record.
+
+    Mail providers ask bulk senders for both.
+    """
+    sender = settings.newsletter().sender
+    lacks = account.lacks_of_sender(sender) or dmarc.lacks_of_sender(sender)
     return [Finding("sender-unauthenticated", parameters={"lacks": lacks})] if lacks else []
 
 

@@ -14,7 +14,8 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.services.issues import careful_start, checking
+from broadsheet.services.issues import careful_start, checking, waiting
+from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
     from broadsheet.domain.ledger import LedgerRow
     from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
-
-
-class Wait(BaseModel):
-    """Why an issue's waiting recipients don't get it now; ``until``: if that is known."""
-
-    model_config = ConfigDict(frozen=True)
-
-    code: str
-    until: datetime | None
 
 
 class IssueWithBooks(BaseModel):
@@ -199,7 +191,9 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
         issue=issue,
         books=shown,
         seconds_to_go=_seconds_to_go(issue, shown, at_most),
-        waits=_wait(issue, at_most, is_quota_spent=is_quota_spent) if shown.waiting else None,
+        waits=waiting.wait(issue, at_most, is_quota_spent=is_quota_spent)
+        if shown.waiting
+        else None,
     )
 
 
@@ -207,16 +201,6 @@ def _seconds_to_go(issue: Issue, shown: Books, at_most: Allowed | None) -> float
     if at_most is None or (at_most.left is not None and shown.waiting > at_most.left):
         return None
     return round(shown.waiting / at_most.rate + careful_start.seconds_held(issue), 1)
-
-
-def _wait(issue: Issue, at_most: Allowed | None, *, is_quota_spent: bool) -> Wait | None:
-    if issue.held_after is not None:
-        return Wait(code="careful-start", until=issue.held_until)
-    if is_quota_spent:
-        return Wait(code="quota-spent", until=None)
-    if at_most is not None and at_most.is_day_over:
-        return Wait(code="warm-up", until=at_most.day_ends)
-    return None
 
 
 def ledger(

@@ -6,15 +6,17 @@ peer calls it. Its page is stored before the index names it, as an issue's is.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from broadsheet import images, settings
+from broadsheet import images, outbound_calls, settings
 from broadsheet.database import archive_table, imported_posts_table, issues_table
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.errors import InvalidRequest, UnsupportedContentType
 from broadsheet.domain.issues import IssueId, Slug
 from broadsheet.domain.people import Unusable
+from broadsheet.outbound_calls import NotFetchedError
 from broadsheet.services.issues import archiving
 from broadsheet.storage import archive
 from broadsheet.storage import images as stored_images
@@ -24,18 +26,15 @@ from broadsheet.transfer.cells import MAX_DETAIL
 from broadsheet.transfer.parts import UnreadableFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.posts import Post, PostsFormat
     from broadsheet.transfer.posts import Files
 
-MAX_IMAGE = 4_500_000  # bytes, as of an author's upload
+MAX_IMAGE = outbound_calls.MOST_BYTES  # as of an author's upload
 MAX_IMAGES = 200  # of a post
 MAX_TITLE = 300  # characters
-
-# Raises ``OSError`` with a code of the reason, or ``DependencyUnavailable`` if it can't try.
-type Download = Callable[[str], bytes]
 
 
 class Report(NamedTuple):
@@ -46,21 +45,20 @@ class Report(NamedTuple):
     lines: Sequence[Unusable]
 
 
-def bring_in(  # noqa: PLR0913 - an import's parts
+def bring_in(
     connection: Connection,
     import_id: UUID,
     file_format: PostsFormat,
     *,
     file: BinaryIO,
     file_name: str,
-    download: Download,
 ) -> Report:
     """Archive a file's posts under their old dates, and redirect from their old paths.
 
     What this import has archived before is not archived again. ``connection``: outside of a
-    transaction. ``download``: gets a picture from its address. Raises ``DependencyUnavailable``.
+    transaction. Raises ``DependencyUnavailable``.
     """
-    work = _Work(connection, import_id, file_format, download)
+    work = _Work(connection, import_id, file_format)
     try:
         with posts.opened(file, file_name) as files:
             for line, what in posts.read(file_format, files):
@@ -101,17 +99,10 @@ class _Outcome(NamedTuple):
 class _Work:
     """One import, as far as it is done."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        import_id: UUID,
-        file_format: PostsFormat,
-        download: Download,
-    ) -> None:
+    def __init__(self, connection: Connection, import_id: UUID, file_format: PostsFormat) -> None:
         self._connection = connection
         self._import_id = import_id
         self._format = file_format
-        self._download = download
         self._copies: dict[str, str] = {}  # the new addresses of pictures, by their old ones
         self._failures: dict[str, str] = {}  # why a picture can't be copied
         self.posts = 0
@@ -174,10 +165,10 @@ class _Work:
         """Copy a picture, unless it is; return why it is left out."""
         if address not in self._copies and address not in self._failures:
             try:
-                image = images.read(files.image(address, MAX_IMAGE) or self._download(address))
+                image = images.read(files.image(address, MAX_IMAGE) or _downloaded(address))
             except (InvalidRequest, UnsupportedContentType) as error:
                 self._failures[address] = error.code
-            except OSError as error:
+            except NotFetchedError as error:
                 self._failures[address] = str(error)
             else:
                 stored_images.store(image)
@@ -185,3 +176,13 @@ class _Work:
         if address in self._copies:
             return None
         return Unusable(line, "image-left-out", f"{self._failures[address]}: {address}"[:300])
+
+
+def _downloaded(address: str) -> bytes:
+    """Return what is at an address. Raises ``NotFetchedError`` and ``DependencyUnavailable``.
+
+    Old newsletters have pictures under http, which their hosts serve by TLS, too.
+    """
+    if not settings.may_call_anywhere():
+        address = re.sub("^http://", "https://", address)
+    return outbound_calls.fetch(address, MAX_IMAGE)

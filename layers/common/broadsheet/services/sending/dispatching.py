@@ -32,6 +32,7 @@ from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
 from broadsheet.services.issues import archiving, careful_start, pausing
 from broadsheet.services.sending import pacing
+from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, log_failure, logger
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _finish(connection, issue_id)
         archiving.settle(connection, issue_id)  # after sending, which never waits for it
         _adjust_clock(connection, issue_id, correlation_id, day_over_until)
+        outbox.kick(connection)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
 
@@ -86,6 +88,7 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
             log_failure("a clock could not be made", error, issue_id=str(issue.id))
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
     archiving.settle_all(connection)
+    outbox.look(connection)
 
 
 def report_problems(connection: Connection) -> OpenProblems:

@@ -37,7 +37,7 @@ from broadsheet.mail.ses.results import (
 from broadsheet.mail.ses.sending import Answer
 from broadsheet.services.sending import pacing
 from broadsheet.services.subscribers import asked_mails, strictness
-from broadsheet.telemetry import count, logger
+from broadsheet.telemetry import count, count_seconds, logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from broadsheet.queues.worker import Unfinished
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-LONGEST_WAIT = 11 * 3600.0  # seconds; SQS hides a message for 12 h at most
 
 
 class OwedAnswer(NamedTuple):
@@ -95,10 +94,12 @@ def send(
     soon = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
     now = [each for each in in_line if each.turn <= soon]
     unfinished: dict[int, Unfinished] = {
-        each.position: min((each.turn - datetime.now(UTC)).total_seconds() + 1, LONGEST_WAIT)
+        each.position: (each.turn - datetime.now(UTC)).total_seconds() + 1
         for each in in_line
         if each.turn > soon
     }
+    if in_line[-1].turn > soon:
+        count_seconds("LineOfMails", (in_line[-1].turn - soon).total_seconds())
     others = [each for each in now if not each.sign_up.is_proven]
     if others and not _may_pass(connection, len(others), rate):
         left = settings.timings().left_message_retry
@@ -179,7 +180,7 @@ def _send_now(
 
     newsletter = settings.newsletter()
     unfinished: dict[int, Unfinished] = {}
-    for (mail, language), answers in _calls(owed, call_size):
+    for text, answers in _calls(owed, call_size):
         _wait_until(answers[0].turn, deadline)
         if datetime.now(UTC) >= deadline:
             left = settings.timings().left_message_retry
@@ -187,7 +188,9 @@ def _send_now(
             continue
         results = sending.send_answers(
             newsletter,
-            confirmation_mail.templates(newsletter, mail, language),
+            confirmation_mail.templates(
+                newsletter, text.mail, text.language, has_code=text.has_code
+            ),
             [_answer(each) for each in answers],
             deadline,
         )
@@ -208,20 +211,32 @@ def _send_now(
     return unfinished
 
 
-type _Text = tuple[DueMail, Language]
+class _Text(NamedTuple):
+    """What mails have in common that go into one call."""
+
+    mail: DueMail
+    language: Language
+    has_code: bool
 
 
 def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Sequence[OwedAnswer]]]:
     """Yield what goes into one call: mails with one text, in the order of their turns."""
     of_text: dict[_Text, list[OwedAnswer]] = defaultdict(list)
     for each in owed:
-        of_text[each.mark.mail, asked_mails.language_of(each.language)].append(each)
+        language = asked_mails.language_of(each.language)
+        of_text[_Text(each.mark.mail, language, _has_code(each))].append(each)
     calls = [
         (text, call)
         for text, answers in of_text.items()
         for call in batched(answers, size, strict=False)
     ]
     yield from sorted(calls, key=lambda call: call[1][0].turn)
+
+
+def _has_code(owed: OwedAnswer) -> bool:
+    """Return whether the code still works when the mail leaves; its link works longer."""
+    works_until = owed.request.received_at + timedelta(seconds=settings.timings().code_valid)
+    return max(owed.turn, datetime.now(UTC)) < works_until
 
 
 def _answer(owed: OwedAnswer) -> Answer:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadsheet.database.connection import Connection
+    from broadsheet.database.tombstones_table import Departure
+    from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.subscribers import EmailAddress
 
 
@@ -20,10 +22,17 @@ def depart(
     email: EmailAddress,
     at: datetime,
     because: Literal["erased", "moved"],
+    author: AuthorName | None = None,
 ) -> None:
-    """Remember that an address was left."""
+    """Remember that an address was left; ``author``: who recorded it on somebody's behalf."""
     (digest, *_) = signed_tokens.address_digests(email)
-    tombstones_table.raise_over(connection, digest, at, because)
+    recorded_by = None if author is None else str(author)
+    tombstones_table.raise_over(connection, digest, at, because, recorded_by)
+
+
+def departure(connection: Connection, email: EmailAddress) -> Departure | None:
+    """Return when and why an address was left last."""
+    return tombstones_table.find(connection, signed_tokens.address_digests(email))
 
 
 def departures(

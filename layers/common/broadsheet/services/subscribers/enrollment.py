@@ -28,6 +28,7 @@ from broadsheet.services.subscribers import (
     welcoming,
 )
 from broadsheet.services.subscribers.signing_up import ReceivedSignUp
+from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import correlated, count, logger
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def apply(
                 if connection.closed:  # then it is nothing about this request
                     raise
                 unfinished[position] = error
-    return unfinished | signing_up.sign_up(connection, sign_ups, deadline)
+    unfinished |= signing_up.sign_up(connection, sign_ups, deadline)
+    outbox.kick(connection)
+    return unfinished
 
 
 def _is_no_wrong_code(numbered: tuple[int, Received[QueuedRequest]]) -> bool:

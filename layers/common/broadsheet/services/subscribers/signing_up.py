@@ -68,6 +68,18 @@ def sign_up(
     return answering.send(connection, owed, deadline, is_strict=is_strict)
 
 
+def apply(connection: Connection, request: SubscribeRequest, correlation_id: str) -> bool:
+    """Apply one sign-up that is on the queue as well, whose message sends its mail.
+
+    Returns whether a mail is granted.
+    """
+    is_strict = strictness.is_on(connection)
+    received = ReceivedSignUp(0, request, correlation_id)
+    _apply(connection, [received], is_strict=is_strict)
+    known = sign_ups_table.find(connection, [request.id])
+    return request.id in known and known[request.id].mail_granted
+
+
 def _apply(
     connection: Connection, received: Sequence[ReceivedSignUp], *, is_strict: bool
 ) -> list[OwedAnswer]:

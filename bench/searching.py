@@ -1,0 +1,99 @@
+"""Measures what an author waits for who looks for one of many subscribers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.draining import percentiles
+from bench.tables import table as table_of
+from local.lambda_events import api_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.stage import Stage
+
+TIMES = 20
+AT_ONCE = 50_000  # subscribers, which are inserted within a statement's time
+# Addresses of persons are spread over the alphabet, and over domains of all sizes.
+_SUBSCRIBERS = """
+    INSERT INTO subscribers
+        (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at, tags,
+         unsubscribed_at, complained_at)
+    SELECT gen_random_uuid(),
+           lower(first) || '.' || substr(md5(number::text), 1, 1 + number %% 4) || number || '@'
+               || (ARRAY['gmail.com', 'example.com', 'mail' || number / 45 %% 5000 || '.example'])
+                  [1 + number / 15 %% 3],
+           first || ' ' || last, 'en', at, at, at,
+           CASE WHEN number %% 20 = 0 THEN ARRAY['tag ' || number %% 1000] ELSE '{}' END,
+           CASE WHEN number %% 50 = 0 THEN at END,
+           CASE WHEN number %% 10000 = 1 THEN at END
+    FROM (
+        SELECT number, now() - interval '1 second' * number AS at,
+               (ARRAY['Ursula', 'Genly', 'Estraven', 'Shevek', 'Tenar', 'Ged', 'Takver',
+                      'Ai', 'Zoe', 'Odo', 'Laia', 'Therem', 'Arha', 'Kossil', 'Moss'])
+                   [1 + number %% 15] AS first,
+               (ARRAY['Le Guin', 'Odo', 'Harth', 'Keng', 'Ogion', 'Vetch', 'Yarrow'])
+                   [1 + number %% 7] || substr(md5((number / 7)::text), 1, 3) AS last
+        FROM generate_series(%(first)s::int, %(last)s::int) AS number
+    ) AS person
+"""
+SEARCHES: Mapping[str, Mapping[str, str]] = {
+    "everybody": {},
+    "an address that nobody has": {"query": "zoe.6c454321@mail2229.example"},
+    "the beginning of addresses": {"query": "shevek.c"},
+    "one letter": {"query": "z"},
+    "two letters": {"query": "qu"},
+    "a first name": {"query": "therem"},
+    "part of an address, of few": {"query": "77777"},
+    "part of a name, of few": {"query": "yarrowf0"},
+    "a domain of many": {"query": "gmail"},
+    "a domain of few": {"query": "@mail4321.ex"},
+    "nobody": {"query": "nobody-has-this"},
+    "who complained": {"status": "complained"},
+    "a name among those who complained": {"status": "complained", "query": "tenar"},
+    "a tag": {"tag": "tag 40"},
+    "a name with a tag": {"tag": "tag 40", "query": "moss"},
+}
+
+
+class SearchResult(BaseModel):
+    """The seconds that a search took, and how many subscribers its first page has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sought: str
+    found: int
+    p50: float
+    p99: float
+
+
+def run(stage: Stage, subscribers: int) -> list[SearchResult]:
+    """Search among many subscribers, in each of several ways."""
+    stage.seed(0)
+    for first in range(1, subscribers + 1, AT_ONCE):
+        stage.rows(_SUBSCRIBERS, first=first, last=min(first + AT_ONCE - 1, subscribers))
+    stage.rows("VACUUM (ANALYZE) subscribers")
+    (worker,) = stage.start_workers("people", 1)
+    results = []
+    for sought, query in SEARCHES.items():
+        event = api_event("GET", "/subscribers", query=query, author="ada")
+        answer = worker.invoke(event).answer
+        first = len(worker.invocations)
+        for _ in range(TIMES):
+            worker.invoke(event)
+        p50, p99 = percentiles(worker.invocations[first:])
+        found = answer["body"].count('"id"')
+        results.append(SearchResult(sought=sought, found=found, p50=p50, p99=p99))
+    worker.close()
+    return results
+
+
+def table(results: Sequence[SearchResult]) -> str:
+    """Return a table, one search a line."""
+    return table_of(
+        ("sought", "on the page", "GET /subscribers p50 ms", "p99 ms"),
+        [(one.sought, one.found, one.p50 * 1000, one.p99 * 1000) for one in results],
+    )

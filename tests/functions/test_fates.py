@@ -1,0 +1,604 @@
+"""Why somebody got an issue or did not: one true sentence for each fate that a reader can have."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import pytest
+
+from broadsheet import signed_tokens
+from broadsheet.domain.requests import SubscriberRequest, WrongCodeRequest
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+from broadsheet.web import fates as sentences
+from functions.enroll.app import handler as enroll_handler
+from functions.people.app import handler
+from local.lambda_events import api_event
+from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
+from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
+from tests.functions.test_enroll import confirmation, leaving, sign_up
+
+URSULA = "ursula@example.com"
+
+
+def ask(path: str, **parts: str) -> dict[str, Any]:
+    return handler(api_event("GET", path, path_parameters=parts, author="ada"), context())
+
+
+def why(issue: str, email: str = URSULA) -> dict[str, Any]:
+    return json_of(ask("/issues/{id}/recipients/{email}", id=issue, email=email))
+
+
+def timeline_of(cloud: Cloud, email: str = URSULA) -> list[dict[str, Any]]:
+    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=email)["id"]
+    timeline: list[dict[str, Any]] = json_of(ask("/subscribers/{id}", id=str(subscriber)))[
+        "timeline"
+    ]
+    return timeline
+
+
+def enroll(*requests: SubscriberRequest) -> None:
+    bodies = [request.model_dump_json() for request in requests]
+    assert enroll_handler(sqs_event(*bodies), context())["batchItemFailures"] == []
+
+
+def act(cloud: Cloud, action: str, **body: object) -> None:
+    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=URSULA)["id"]
+    event = api_event(
+        "POST",
+        f"/subscribers/{{id}}/{action}",
+        path_parameters={"id": str(subscriber)},
+        body=json.dumps(body),
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    assert handler(event, context())["statusCode"] in {200, 204}
+
+
+def ago(hours: float) -> datetime:
+    return datetime.now(UTC) - timedelta(hours=hours)
+
+
+def confirm(cloud: Cloud) -> UUID:
+    """Sign Ursula up and confirm her, long ago."""
+    enroll(sign_up(ago(30)))
+    enroll(confirmation(ago(29.9), ago(29.8)))
+    subscriber: UUID = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=URSULA)["id"]
+    return subscriber
+
+
+def published(cloud: Cloud, **fields: object) -> str:
+    """Publish an issue and choose its audience; nothing is sent yet."""
+    issue = publish_issue(**fields)
+    tick(issue)
+    return issue
+
+
+def sent(cloud: Cloud) -> str:
+    issue = publish_issue()
+    send(cloud, issue)
+    return issue
+
+
+def ledger(cloud: Cloud, issue: str, **columns: object) -> None:
+    """Write what the ledger has of Ursula's mail."""
+    changes = ", ".join(f"{name} = %({name})s" for name in columns)
+    query = f"UPDATE deliveries SET {changes} WHERE issue_id = %(issue)s"  # noqa: S608 - ours
+    cloud.rows(query, issue=issue, **columns)
+
+
+# --- Those who have not confirmed -----------------------------------------------------------------
+
+
+def never_confirmed(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    return published(cloud)
+
+
+def kept_by_strict_mode(cloud: Cloud) -> str:
+    cloud.rows("UPDATE strict_mode SET since = now(), checked_at = now()")
+    enroll(sign_up(ago(1)))
+    return published(cloud)
+
+
+def kept_for_its_network(cloud: Cloud) -> str:
+    enroll(*(sign_up(ago(0.5), f"{number}@example.com") for number in range(30)))
+    enroll(sign_up(ago(0.4)))
+    return published(cloud)
+
+
+def kept_for_its_domain(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    _withhold(cloud)
+    cloud.rows(
+        "INSERT INTO suspicious_sign_ups (request_id, subscriber_id, reason, received_at)"
+        " SELECT request_id, subscriber_id, 'domain', received_at FROM sign_ups"
+    )
+    return published(cloud)
+
+
+def budget_of_the_address_spent(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    _withhold(cloud)
+    return published(cloud)
+
+
+def _withhold(cloud: Cloud) -> None:
+    cloud.rows("UPDATE sign_ups SET mail_granted = false")
+
+
+def mail_is_owed(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    cloud.rows("UPDATE subscribers SET due_mail = 'confirmation', due_mail_since = now()")
+    return published(cloud)
+
+
+def mail_waits_for_its_turn(cloud: Cloud) -> str:
+    issue = mail_is_owed(cloud)
+    cloud.rows("UPDATE sign_ups SET mail_at = now() + interval '1 hour'")
+    return issue
+
+
+def typed_wrong_codes(cloud: Cloud, number: int = 2) -> str:
+    request = sign_up(ago(1))
+    enroll(request)
+    wrong = [
+        WrongCodeRequest(sign_up_id=request.id, received_at=ago(0.9), origin=ORIGIN)
+        for _ in range(number)
+    ]
+    enroll(*wrong)
+    return published(cloud)
+
+
+def typed_too_many(cloud: Cloud) -> str:
+    return typed_wrong_codes(cloud, 5)
+
+
+def imported_to_confirm(cloud: Cloud) -> str:
+    _import(cloud, "imported")
+    return published(cloud)
+
+
+def never_asked(cloud: Cloud) -> str:
+    _import(cloud, "tags_changed")
+    return published(cloud)
+
+
+def _import(cloud: Cloud, change: str) -> None:
+    cloud.rows(
+        "INSERT INTO subscribers (id, email, name, language, signed_up_at)"
+        " VALUES (%(id)s, %(email)s, 'Ursula', 'en', now() - interval '1 day')",
+        id=uuid4(),
+        email=URSULA,
+    )
+    if change == "imported":
+        _allow_imported(cloud)
+        cloud.rows(
+            "INSERT INTO consents (request_id, subscriber_id, change, at)"
+            " SELECT gen_random_uuid(), id, 'imported', now() FROM subscribers"
+        )
+
+
+def _allow_imported(cloud: Cloud) -> None:
+    cloud.rows("ALTER TYPE consent_change ADD VALUE IF NOT EXISTS 'imported'")
+
+
+# --- Those who were not in the audience -----------------------------------------------------------
+
+
+def unsubscribed_by_link(cloud: Cloud, way: str | None = "link") -> str:
+    confirm(cloud)
+    enroll(leaving(cloud, ago(1)).model_copy(update={"way": way}))
+    return published(cloud)
+
+
+def unsubscribed_by_one_click(cloud: Cloud) -> str:
+    return unsubscribed_by_link(cloud, "one-click")
+
+
+def unsubscribed_by_mail(cloud: Cloud) -> str:
+    return unsubscribed_by_link(cloud, "mail")
+
+
+def unsubscribed_in_an_older_release(cloud: Cloud) -> str:
+    return unsubscribed_by_link(cloud, None)
+
+
+def unsubscribed_by_an_author(cloud: Cloud) -> str:
+    confirm(cloud)
+    act(cloud, "unsubscribe")
+    return published(cloud)
+
+
+def bounced_before(cloud: Cloud) -> str:
+    tell(ses_event("Bounce", subscriber=confirm(cloud), issue=str(uuid4())))
+    return published(cloud)
+
+
+def complained_before(cloud: Cloud) -> str:
+    tell(ses_event("Complaint", subscriber=confirm(cloud), issue=str(uuid4())))
+    return published(cloud)
+
+
+def signed_up_later(cloud: Cloud) -> str:
+    issue = sent(cloud)
+    enroll(sign_up(datetime.now(UTC)))
+    return issue
+
+
+def confirmed_later(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    issue = published(cloud)
+    enroll(confirmation(ago(0.9), datetime.now(UTC)))
+    return issue
+
+
+def applied_later(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    issue = published(cloud)
+    enroll(confirmation(ago(0.9), ago(0.8)))
+    return issue
+
+
+def no_older_version(cloud: Cloud) -> str:
+    first = sent(cloud)
+    confirm(cloud)
+    issue = published(cloud)
+    cloud.rows(
+        "UPDATE issues SET corrects = %(first)s, corrects_version = 2 WHERE id = %(issue)s",
+        first=first,
+        issue=issue,
+    )
+    cloud.rows("DELETE FROM delivery_batches WHERE issue_id = %(issue)s", issue=issue)
+    return issue
+
+
+def not_in_the_segment(cloud: Cloud) -> str:
+    confirm(cloud)
+    event = api_event(
+        "PUT",
+        "/segments/{name}",
+        path_parameters={"name": "vip"},
+        body=json.dumps({"tags": {"any": ["vip"]}}),
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    assert handler(event, context())["statusCode"] == 200
+    return published(cloud, segment="vip")
+
+
+# --- Those who wait -------------------------------------------------------------------------------
+
+
+def draft(cloud: Cloud) -> str:
+    confirm(cloud)
+    return publish_issue(draft=True)
+
+
+def scheduled(cloud: Cloud) -> str:
+    confirm(cloud)
+    return publish_issue(publish_at="2099-01-01T08:00:00Z")
+
+
+def canceled_before(cloud: Cloud) -> str:
+    issue = scheduled(cloud)
+    act_on(issue, "cancel")
+    return issue
+
+
+def paused_before(cloud: Cloud) -> str:
+    issue = scheduled(cloud)
+    act_on(issue, "pause")
+    return issue
+
+
+def waiting(cloud: Cloud) -> str:
+    confirm(cloud)
+    return published(cloud)
+
+
+def paused(cloud: Cloud) -> str:
+    issue = waiting(cloud)
+    act_on(issue, "pause")
+    return issue
+
+
+def canceled(cloud: Cloud) -> str:
+    issue = waiting(cloud)
+    act_on(issue, "cancel")
+    return issue
+
+
+def claimed(cloud: Cloud) -> str:
+    issue = waiting(cloud)
+    cloud.rows(
+        "UPDATE delivery_batches"
+        " SET state = 'claimed', claim_id = gen_random_uuid(), claim_deadline = now()"
+    )
+    return issue
+
+
+def held_by_a_careful_start(cloud: Cloud) -> str:
+    confirm(cloud)
+    issue = published(cloud, careful={"sample": 0.5, "hold": "PT1H"})
+    cloud.rows("UPDATE delivery_batches SET number = 9, not_before = 'infinity'")
+    cloud.rows("UPDATE issues SET held_after = 1 WHERE id = %(issue)s", issue=issue)
+    return issue
+
+
+def quota_spent(cloud: Cloud) -> str:
+    issue = waiting(cloud)
+    cloud.rows("UPDATE send_governor SET is_quota_spent = true, refreshed_at = now()")
+    return issue
+
+
+# --- Those whose mail has an outcome --------------------------------------------------------------
+
+
+def accepted(cloud: Cloud) -> str:
+    confirm(cloud)
+    return sent(cloud)
+
+
+def delivered(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, delivered_at=datetime.now(UTC))
+    return issue
+
+
+def delivered_twice(cloud: Cloud) -> str:
+    issue = delivered(cloud)
+    cloud.rows(
+        "INSERT INTO duplicate_mails (issue_id, subscriber_id, round, message_id)"
+        " SELECT issue_id, subscriber_id, round, 'second' FROM deliveries"
+    )
+    return issue
+
+
+def accepted_twice(cloud: Cloud) -> str:
+    issue = delivered_twice(cloud)
+    ledger(cloud, issue, delivered_at=None)
+    return issue
+
+
+def bounced(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, bounced_at=datetime.now(UTC))
+    return issue
+
+
+def complained(cloud: Cloud) -> str:
+    issue = delivered(cloud)
+    ledger(cloud, issue, complained_at=datetime.now(UTC))
+    return issue
+
+
+def suppressed(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(
+        cloud,
+        issue,
+        bounced_at=datetime.now(UTC),
+        suppressed_as="OnAccountSuppressionList",
+    )
+    return issue
+
+
+def refused(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, outcome="failed", reason="MAIL_FROM_DOMAIN_NOT_VERIFIED", message_id=None)
+    return issue
+
+
+def tried_again(cloud: Cloud) -> str:
+    issue = refused(cloud)
+    cloud.rows("UPDATE issues SET status = 'sending', finished_at = NULL")
+    cloud.rows("UPDATE delivery_batches SET round = 2, state = 'waiting'")
+    return issue
+
+
+def rendering_failed(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, outcome="rendering_failed", reason="RENDERING_FAILURE")
+    return issue
+
+
+def rejected(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, outcome="rejected", reason="REJECT")
+    return issue
+
+
+def unresolved(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, outcome="unresolved", message_id=None)
+    return issue
+
+
+def unsubscribed_between(cloud: Cloud) -> str:
+    confirm(cloud)
+    issue = published(cloud)
+    enroll(leaving(cloud, datetime.now(UTC)).model_copy(update={"way": "one-click"}))
+    send(cloud, issue)
+    return issue
+
+
+def skipped_after_a_bounce(cloud: Cloud) -> str:
+    subscriber = confirm(cloud)
+    issue = published(cloud)
+    tell(ses_event("Bounce", subscriber=subscriber, issue=str(uuid4())))
+    send(cloud, issue)
+    return issue
+
+
+def skipped_after_a_complaint(cloud: Cloud) -> str:
+    subscriber = confirm(cloud)
+    issue = published(cloud)
+    tell(ses_event("Complaint", subscriber=subscriber, issue=str(uuid4())))
+    send(cloud, issue)
+    return issue
+
+
+# --- Nobody ---------------------------------------------------------------------------------------
+
+
+def unknown(cloud: Cloud) -> str:
+    return published(cloud)
+
+
+def erased(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    act(cloud, "erase")
+    return issue
+
+
+def moved(cloud: Cloud) -> str:
+    digest = signed_tokens.address_digests(EmailAddress(URSULA))[0]
+    cloud.rows(
+        "INSERT INTO tombstones (address_digest, departed_at, because)"
+        " VALUES (%(digest)s, now(), 'moved')",
+        digest=digest,
+    )
+    return published(cloud)
+
+
+FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
+    never_confirmed: ("never-confirmed", "They never confirmed: the mail that asked them was sent"),
+    kept_by_strict_mode: ("kept-unproven", "strict mode was on"),
+    kept_for_its_network: ("kept-source", "the budget of mails of their network was spent"),
+    kept_for_its_domain: ("kept-domain", "the budget of mails of their mail domain was spent"),
+    budget_of_the_address_spent: ("budget-spent", "budget of mails to their address was spent"),
+    mail_is_owed: ("mail-owed", "the mail that asks them is owed"),
+    mail_waits_for_its_turn: ("mail-waits", "waits for its turn at"),
+    typed_wrong_codes: ("wrong-codes", "2 wrong code(s) were typed"),
+    typed_too_many: ("codes-spent", "5 wrong codes were typed"),
+    imported_to_confirm: ("imported-to-confirm", "an import brought them"),
+    never_asked: ("never-asked", "never asked to confirm"),
+    unsubscribed_by_link: ("had-unsubscribed", "(by the link in a mail)"),
+    unsubscribed_by_one_click: ("had-unsubscribed", "(by one click in their mail program)"),
+    unsubscribed_by_mail: ("had-unsubscribed", "(by a mail)"),
+    unsubscribed_in_an_older_release: ("had-unsubscribed", "UTC, before the issue's audience"),
+    unsubscribed_by_an_author: ("had-unsubscribed", "(recorded by ada)"),
+    bounced_before: ("had-bounced", "An earlier mail to them had bounced for good"),
+    complained_before: ("had-complained", "They had called a mail spam"),
+    signed_up_later: ("signed-up-later", "after the issue's audience had been chosen"),
+    confirmed_later: ("confirmed-later", "They confirmed at"),
+    applied_later: ("applied-later", "still on its way"),
+    no_older_version: ("no-older-version", "a correction"),
+    not_in_the_segment: ("not-in-segment", "The issue is for the segment “vip”"),
+    draft: ("draft", "They would be in its audience now."),
+    scheduled: ("not-begun", "The issue begins at 2099-01-01 08:00 UTC"),
+    canceled_before: ("canceled-before", "canceled before it began"),
+    paused_before: ("paused-before", "has not begun"),
+    waiting: ("waits", "waits for its turn"),
+    paused: ("paused", "until it is resumed"),
+    canceled: ("canceled", "canceled before their turn"),
+    claimed: ("being-sent", "at this moment"),
+    held_by_a_careful_start: ("waits-careful-start", "goes to a sample first"),
+    quota_spent: ("waits-quota-spent", "quota"),
+    accepted: ("accepted", "has not reported yet that the mail server of example.com took it"),
+    delivered: ("delivered", "They got it: the mail server of example.com took the mail"),
+    delivered_twice: ("delivered-twice", "They got it twice"),
+    accepted_twice: ("accepted-twice", "and another one"),
+    bounced: ("bounced", "refused the mail for good"),
+    complained: ("complained-of", "called it spam"),
+    suppressed: ("suppressed", "(OnAccountSuppressionList)"),
+    refused: ("refused", "SES refused the mail at"),
+    tried_again: ("waits", "waits for its turn"),
+    rendering_failed: ("rendering-failed", "RENDERING_FAILURE"),
+    rejected: ("rejected", "REJECT"),
+    unresolved: ("unresolved", "It is unknown whether the mail was sent"),
+    unsubscribed_between: (
+        "skipped-unsubscribed",
+        "they had unsubscribed (by one click in their mail program) after the audience was chosen",
+    ),
+    skipped_after_a_bounce: ("skipped-bounced", "bounced for good after the audience was chosen"),
+    skipped_after_a_complaint: ("skipped-complained", "after the audience was chosen"),
+    unknown: ("unknown-address", "Nobody with this address has signed up."),
+    erased: ("erased", "They asked to be erased (recorded by ada)"),
+    moved: ("moved", "They moved to another address"),
+}
+OF_NOBODY = {unknown, erased, moved}
+
+
+@pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.__name__)
+def test_each_fate_has_one_true_sentence_and_its_line_in_the_trace(
+    cloud: Cloud, fate: Callable[[Cloud], str]
+) -> None:
+    code, words = FATES[fate]
+    issue = fate(cloud)
+
+    answer = why(issue)
+
+    assert (answer["code"], words in answer["message"]) == (code, True), answer["message"]
+    assert answer["message"].endswith(".")
+    if fate in OF_NOBODY:
+        return
+    timeline = timeline_of(cloud)
+    assert timeline == sorted(timeline, key=lambda line: line["at"])
+    assert all(line["message"].endswith(".") for line in timeline)
+    frozen = cloud.row("SELECT frozen_at FROM issues WHERE id = %(id)s", id=issue)["frozen_at"]
+    signed_up = cloud.row("SELECT signed_up_at FROM subscribers WHERE email = %(e)s", e=URSULA)
+    if frozen is not None and signed_up["signed_up_at"] < frozen:
+        assert issue in {line["issue_id"] for line in timeline}
+
+
+def test_every_sentence_can_be_written() -> None:
+    names = {"domain", "reason", "suppressed_as", "why", "segment", "frozen", "number"}
+    for sentence in (*sentences.FATES.values(), *sentences._TIMELINE.values()):
+        written = sentences._written(sentence, None, dict.fromkeys(names, "x"))
+        assert "{" not in written
+        assert written.endswith(".")
+
+
+def test_a_trace_tells_a_life_in_its_order(cloud: Cloud) -> None:
+    subscriber = confirm(cloud)
+    issue = sent(cloud)
+    tell(
+        ses_event("Delivery", issue=issue, subscriber=subscriber, message_id=_message_id(cloud)),
+        ses_event("Complaint", issue=issue, subscriber=subscriber, message_id=_message_id(cloud)),
+    )
+    act(cloud, "forgive", reason="She pressed the wrong button.")
+    enroll(leaving(cloud, datetime.now(UTC)).model_copy(update={"way": "link"}))
+    second = published(cloud)
+
+    timeline = timeline_of(cloud)
+
+    assert [line["code"] for line in timeline] == [
+        "signed-up-mailed",
+        "confirmed",
+        "mail-accepted",
+        "mail-delivered",
+        "mail-complained",
+        "complained",
+        "forgiven",
+        "unsubscribed",
+        "issue-had-unsubscribed",
+    ]
+    assert timeline[1]["message"] == "Confirmed (by the link of the mail)."
+    assert timeline[1]["details"]["source_address"] == "192.0.2.7"
+    assert timeline[2]["issue_title"] == "Number one"
+    assert timeline[6]["message"] == (
+        "A bounce or a complaint was forgiven (recorded by ada): She pressed the wrong button."
+    )
+    assert timeline[6]["details"]["recorded_by"] == "ada"
+    assert timeline[-1]["issue_id"] == second
+    standing = json_of(ask("/subscribers/{id}", id=str(subscriber)))["standing"]
+    assert standing["code"] == "has-unsubscribed"
+
+
+def _message_id(cloud: Cloud) -> str:
+    return str(cloud.row("SELECT message_id FROM deliveries")["message_id"])
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_is_not_there_is_a_404_and_what_is_no_address_a_400() -> None:
+    nobody = str(SubscriberId.new())
+    missing = ask("/subscribers/{id}", id=nobody)
+    assert (missing["statusCode"], problem_in(missing)["code"]) == (404, "subscriber-not-found")
+    of_no_issue = ask("/issues/{id}/recipients/{email}", id=nobody, email=URSULA)
+    assert problem_in(of_no_issue)["code"] == "issue-not-found"
+    no_address = ask("/issues/{id}/recipients/{email}", id=nobody, email=quote("ursula"))
+    assert (no_address["statusCode"], problem_in(no_address)["code"]) == (400, "invalid-address")
