@@ -222,6 +222,8 @@ AUTHORS = {
     "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Issues.
     "issue-not-found": "there is no issue with this id",
+    "import-not-found": "there is no import with this id",
+    "import-not-ready": "the import is not at this step yet: it is {status}",
     "segment-not-found": "there is no segment with this name",
     "segment-in-use": (
         "the issue “{title}” ({issue}) is for this segment and has not begun: cancel it, or give "
