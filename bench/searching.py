@@ -42,7 +42,7 @@ _SUBSCRIBERS = """
 """
 SEARCHES: Mapping[str, Mapping[str, str]] = {
     "everybody": {},
-    "an address": {"query": "zoe.6c454321@mail2229.example"},
+    "an address that nobody has": {"query": "zoe.6c454321@mail2229.example"},
     "the beginning of addresses": {"query": "shevek.c"},
     "one letter": {"query": "z"},
     "two letters": {"query": "qu"},

@@ -16,6 +16,7 @@ from broadsheet.domain.segments import Segment, SegmentFilter
 from broadsheet.domain.statistics import Statistics
 from broadsheet.domain.subscribers import EmailAddress, Language, SubscriberName
 from broadsheet.domain.tags import Tags
+from broadsheet.domain.webhooks import SHOWN_OF_WEBHOOK, LoggedTry, Webhook
 from broadsheet.domain.welcome import WelcomeMail
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.services.issues.waiting import Wait
@@ -318,6 +319,56 @@ CountedSegment = create_model(
     __doc__="A segment, and how many confirmed subscribers are in it now.",
     audience_now=(int, ...),
 )
+
+
+ShownWebhook = create_model(
+    "ShownWebhook",
+    __base__=Answer,
+    __doc__="A webhook. ``failing_since``: the first failure after the last success.",
+    **_fields(Webhook, without=set(Webhook.model_fields) - SHOWN_OF_WEBHOOK),
+    href=(str, ...),
+)
+SecretWebhook = create_model(
+    "SecretWebhook",
+    __base__=ShownWebhook,
+    __doc__="A webhook, and the secret by which its receiver verifies what it gets.",
+    secret=(str, ...),
+)
+
+
+class WebhookCounts(Answer):
+    """How many messages of a webhook wait, have reached it, and have failed for good."""
+
+    open: int
+    delivered: int
+    failed: int
+
+
+WebhookWithTries = create_model(
+    "WebhookWithTries",
+    __base__=ShownWebhook,
+    __doc__="A webhook, what became of its messages, and its newest tries.",
+    messages=(WebhookCounts, ...),
+    tries=(list[LoggedTry], ...),
+)
+
+
+class Webhooks(Answer):
+    """All webhooks, the oldest first."""
+
+    webhooks: list[ShownWebhook]
+
+
+class WebhookTest(Answer):
+    """The id of the message that is sent."""
+
+    message: str
+
+
+class Replayed(Answer):
+    """How many messages are sent again."""
+
+    messages: int
 
 
 class Segments(Answer):

@@ -69,13 +69,14 @@ _TO_AUTHORS = {
 }
 _OF_LARGE_BODIES = {"request-too-large": "the body is too large"}
 _TAGS = {None: "Readers", Role.MANAGE: "People"}
-_NOT_FOUND = {"subscribers": errors.SubscriberNotFound}
+_NOT_FOUND = {"subscribers": errors.SubscriberNotFound, "webhooks": errors.WebhookNotFound}
 _WITH_DATABASE = (
     "issues",
     "welcome",
     "subscribers",
     "segments",
     "statistics",
+    "webhooks",
 )  # the first part of a route
 _OF_BODIES = (errors.InvalidJson, errors.NoJsonObject, errors.InvalidFields)
 _RETRIED = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)

@@ -24,6 +24,7 @@ from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredI
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
 from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.subscribers import SubscriberStatus
+from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
 from openapi import answers
 
@@ -621,6 +622,38 @@ PEOPLE |= {
         "Delete a segment",
         {NO_CONTENT: Answered("Deleted.")},
         errors=(errors.SegmentNotFound, errors.SegmentInUse),
+    ),
+    "GET /webhooks": Endpoint("List the webhooks", {OK: Answered("All.", answers.Webhooks)}),
+    "POST /webhooks": Endpoint(
+        "Add a webhook",
+        {CREATED: Answered("It, with its secret.", answers.SecretWebhook, headers=("Location",))},
+        takes=WebhookRequest,
+        errors=(errors.TooManyWebhooks,),
+        example={"url": "https://crm.example/hook", "events": ["subscriber.unsubscribed"]},
+    ),
+    "GET /webhooks/{id}": Endpoint(
+        "Show a webhook and its newest tries",
+        {OK: Answered("The webhook.", answers.WebhookWithTries)},
+    ),
+    "DELETE /webhooks/{id}": Endpoint("Delete a webhook", {NO_CONTENT: Answered("Deleted.")}),
+    "POST /webhooks/{id}/test": Endpoint(
+        "Send a webhook a test",
+        {ACCEPTED: Answered("It will be sent.", answers.WebhookTest)},
+        errors=(errors.WebhookDisabled,),
+    ),
+    "POST /webhooks/{id}/replay": Endpoint(
+        "Send messages of a webhook again",
+        {ACCEPTED: Answered("They will be sent.", answers.Replayed)},
+        takes=ReplayRequest,
+        errors=(errors.WebhookDisabled,),
+        example={"since": "2026-12-01T00:00:00Z", "only_failed": True},
+    ),
+    "POST /webhooks/{id}/enable": Endpoint(
+        "Enable a webhook", {OK: Answered("As it is now.", answers.ShownWebhook)}
+    ),
+    "POST /webhooks/{id}/rotate": Endpoint(
+        "Make another secret for a webhook",
+        {OK: Answered("It, with its secret.", answers.SecretWebhook)},
     ),
 }
 ENDPOINTS = READERS | AUTHORS | PEOPLE

@@ -102,6 +102,50 @@ class Segment(Answer):
     audience_now: int | None = None
 
 
+class WebhookTry(Answer):
+    """A call of a webhook: its answer's status, or why there was none."""
+
+    message: str
+    type: str
+    at: datetime
+    status: int | None = None
+    error: str | None = None
+    milliseconds: int
+
+    @property
+    def answer(self) -> str:
+        """Return how it ended."""
+        return str(self.status or self.error)
+
+
+class Webhook(Answer):
+    """A program that is notified. ``secret``: only in the answer that makes one."""
+
+    id: str
+    url: str
+    events: list[str]
+    disabled_because: str | None = None
+    failing_since: datetime | None = None
+    messages: dict[str, int] | None = None
+    tries: list[WebhookTry] | None = None
+    secret: str | None = None
+
+    @property
+    def state(self) -> str:
+        """Return whether it works."""
+        if self.disabled_because:
+            return f"disabled: {self.disabled_because}"
+        if self.failing_since:
+            return f"failing since {self.failing_since.astimezone():%Y-%m-%d %H:%M}"
+        return "enabled"
+
+
+class Webhooks(Answer):
+    """All webhooks."""
+
+    webhooks: list[Webhook]
+
+
 class Segments(Answer):
     """All segments."""
 

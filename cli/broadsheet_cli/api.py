@@ -35,6 +35,8 @@ from broadsheet_cli.answers import (
     Subscriber,
     Subscribers,
     Trace,
+    Webhook,
+    Webhooks,
 )
 from broadsheet_cli.errors import (
     CommandFailed,
@@ -253,6 +255,32 @@ class Newsletter:
     def statistics(self, days: Mapping[str, str]) -> Statistics:
         """Return the newsletter's numbers."""
         return self._answer(Statistics, "GET", f"/statistics?{urlencode(days)}")
+
+    # --- Webhooks ---------------------------------------------------------------------------------
+
+    def webhooks(self) -> list[Webhook]:
+        """Return all webhooks."""
+        return self._answer(Webhooks, "GET", "/webhooks").webhooks
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """Return a webhook with its newest calls."""
+        return self._answer(Webhook, "GET", f"/webhooks/{quote(webhook_id, safe='')}")
+
+    def add_webhook(self, request: Mapping[str, Any]) -> Webhook:
+        """Add a webhook. Raises ``OutcomeUnknown`` when it may have been added."""
+        response = self.send("POST", "/webhooks", request, is_repeatable=False)
+        return Webhook.model_validate_json(response.content)
+
+    def act_on_webhook(
+        self, webhook_id: str, action: str, request: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Test, replay, enable or rotate a webhook, and return the answer."""
+        path = f"/webhooks/{quote(webhook_id, safe='')}/{action}"
+        return self._answer(Answer, "POST", path, request).document
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook."""
+        self.send("DELETE", f"/webhooks/{quote(webhook_id, safe='')}")
 
     # --- One request ------------------------------------------------------------------------------
 

@@ -6,7 +6,15 @@ import typer
 from typer.core import TyperGroup
 
 from broadsheet_cli import __version__
-from broadsheet_cli.commands import following, people, segments, sending, session, writing
+from broadsheet_cli.commands import (
+    following,
+    people,
+    segments,
+    sending,
+    session,
+    webhooks,
+    writing,
+)
 from broadsheet_cli.console import complain
 from broadsheet_cli.errors import INTERRUPTED, CommandFailed
 from broadsheet_cli.sessions import NAMED, URL_VARIABLE
@@ -47,6 +55,7 @@ for command in (
     app.command()(command)
 app.command("test")(writing.send_test)
 app.add_typer(segments.app, name="segments")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it so

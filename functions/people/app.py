@@ -24,6 +24,7 @@ from broadsheet.domain.errors import (
     InvalidTag,
     SegmentNotFound,
     SubscriberNotFound,
+    WebhookNotFound,
 )
 from broadsheet.domain.fates import Fate, Happening
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
@@ -32,8 +33,17 @@ from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
 from broadsheet.domain.statistics import MOST_DAYS, USUAL_DAYS, Period
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberStatus
 from broadsheet.domain.tags import Tag
+from broadsheet.domain.webhooks import (
+    SHOWN_OF_WEBHOOK,
+    ReplayRequest,
+    Webhook,
+    WebhookId,
+    WebhookRequest,
+    written_message_id,
+)
 from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
 from broadsheet.services.people.segments import CountedSegment
+from broadsheet.services.webhooks import registering
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
@@ -288,8 +298,91 @@ def _segment(request: Request, segment: Segment) -> dict[str, Any]:
     return document | segment.filter.model_dump(mode="json") | {"href": href}
 
 
+def list_webhooks(request: Request) -> Response:
+    """List all webhooks, the oldest first."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        found = registering.find_all(connection)
+    documents = [_webhook(request, each) for each in found]
+    return Response.json(HTTPStatus.OK, {"webhooks": documents})
+
+
+def add_webhook(request: Request) -> Response:
+    """Add a webhook; this answer alone has its secret."""
+    wanted = request.document(WebhookRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.add(connection, AuthorName(request.author), wanted)
+    document = _webhook(request, webhook)
+    headers = {"Location": str(document["href"])}
+    return Response.json(HTTPStatus.CREATED, document | {"secret": secret}, headers)
+
+
+def show_webhook(request: Request) -> Response:
+    """Show a webhook, with how many messages it has and its newest tries."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        shown = registering.show(connection, _webhook_id(request))
+    tries = [each.model_dump(mode="json") for each in shown.tries]
+    document = _webhook(request, shown.webhook) | {"messages": shown.messages, "tries": tries}
+    return Response.json(HTTPStatus.OK, document)
+
+
+def delete_webhook(request: Request) -> Response:
+    """Delete a webhook with its log."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        registering.delete(connection, _webhook_id(request))
+    return Response(HTTPStatus.NO_CONTENT)
+
+
+def test_webhook(request: Request) -> Response:
+    """Send a webhook a message that says nothing."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        message_id = registering.send_test(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.ACCEPTED, {"message": written_message_id(message_id)})
+
+
+def replay_webhook(request: Request) -> Response:
+    """Send messages again that have ended."""
+    wanted = request.document(ReplayRequest, LARGEST_BODY)
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        messages = registering.replay(connection, _webhook_id(request), wanted)
+    return Response.json(HTTPStatus.ACCEPTED, {"messages": messages})
+
+
+def enable_webhook(request: Request) -> Response:
+    """Enable a webhook that was disabled."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook = registering.enable(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook))
+
+
+def rotate_webhook(request: Request) -> Response:
+    """Make another secret for a webhook; this answer alone has it."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        webhook, secret = registering.rotate(connection, _webhook_id(request))
+    return Response.json(HTTPStatus.OK, _webhook(request, webhook) | {"secret": secret})
+
+
+def _webhook_id(request: Request) -> WebhookId:
+    try:
+        return WebhookId(UUID(request.path_parameters["id"]))
+    except ValueError:
+        raise WebhookNotFound from None
+
+
+def _webhook(request: Request, webhook: Webhook) -> dict[str, Any]:
+    document = webhook.model_dump(mode="json", include=SHOWN_OF_WEBHOOK)
+    return document | {"href": request.link(f"/webhooks/{webhook.id}")}
+
+
 handler = router(
     {
+        "GET /webhooks": list_webhooks,
+        "POST /webhooks": add_webhook,
+        "GET /webhooks/{id}": show_webhook,
+        "DELETE /webhooks/{id}": delete_webhook,
+        "POST /webhooks/{id}/test": test_webhook,
+        "POST /webhooks/{id}/replay": replay_webhook,
+        "POST /webhooks/{id}/enable": enable_webhook,
+        "POST /webhooks/{id}/rotate": rotate_webhook,
         "GET /subscribers": list_subscribers,
         "POST /subscribers": add,
         "GET /subscribers/{id}": show_subscriber,

@@ -339,7 +339,7 @@ def test_a_bad_token_is_refused_with_a_page_that_helps(edge: Edge, spoiled: str)
             assert answer["statusCode"] == 401
             assert "is not valid" in Page(answer).words
             assert "sign-up page" not in Page(answer).words
-            assert "/prod/subscription" in answer["body"]
+            assert '<p><a href="/prod/subscription">Ask for a new link</a></p>' in answer["body"]
             assert "<script>" not in answer["body"]
     assert edge.requests() == []
 

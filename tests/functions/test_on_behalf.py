@@ -247,3 +247,18 @@ def test_nothing_is_forgiven_while_ses_does_not_answer(
 @pytest.mark.usefixtures("cloud")
 def test_nobody_is_a_404(action: str) -> None:
     assert status_and_code(act(uuid4(), action, reason="Asked.")) == (404, "subscriber-not-found")
+
+
+@pytest.mark.parametrize("action", ["unsubscribe", "erase", "forgive"])
+def test_an_id_that_a_move_has_replaced_is_nobodys(cloud: Cloud, ursula: UUID, action: str) -> None:
+    replaced = uuid4()
+    cloud.rows(
+        "INSERT INTO merged_subscribers VALUES (%(replaced)s, %(id)s, now())",
+        replaced=replaced,
+        id=ursula,
+    )
+
+    refused = act(replaced, action, reason="She wrote")
+
+    assert status_and_code(refused) == (404, "subscriber-not-found")
+    assert cloud.status_of("ursula@example.com") == "confirmed"

@@ -345,13 +345,21 @@ def test_who_is_kept_without_a_mail_is_mailed_no_link_either(strict: Cloud) -> N
     assert strict.ses.mails() == []
 
 
+@pytest.mark.parametrize(
+    "decided",
+    [
+        "UPDATE subscribers SET complained_at = now() WHERE email = 'a@example.com'",
+        "UPDATE subscribers SET unsubscribed_at = now() WHERE email = 'a@example.com'",
+    ],
+    ids=["complained", "left"],
+)
 def test_a_release_goes_on_after_those_who_get_no_mail(
-    strict: Cloud, monkeypatch: pytest.MonkeyPatch
+    strict: Cloud, monkeypatch: pytest.MonkeyPatch, decided: str
 ) -> None:
     monkeypatch.setattr(releasing, "AT_ONCE", 1)
     first, second = sign_up("a@example.com", number=1), sign_up(number=2, minutes=1)
     enroll(first, second)
-    strict.rows("UPDATE subscribers SET complained_at = now() WHERE email = 'a@example.com'")
+    strict.rows(decided)
 
     enroll(ReleaseRequest(reasons=tuple(Withheld)))
     for _ in range(2):
@@ -361,3 +369,4 @@ def test_a_release_goes_on_after_those_who_get_no_mail(
     assert [mail.to for mail in strict.ses.mails()] == [URSULA]
     granted = strict.rows("SELECT request_id FROM sign_ups WHERE mail_granted")
     assert first.id not in {row["request_id"] for row in granted}
+    assert strict.rows("SELECT 1 FROM subscribers WHERE due_mail IS NOT NULL") == []

@@ -21,11 +21,14 @@ from broadsheet.telemetry import InvocationFailed
 from functions.dispatch.app import handler as dispatch
 from functions.enroll.app import handler as enroll
 from functions.notify.app import handler as notify
-from tests.cloud import ORIGIN, Cloud, context, sqs_event
+from functions.people.app import handler as people
+from local.lambda_events import api_event
+from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.webhooks import Functions, Hook, verified
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving, serving
+from tests.template.transformation import ROOT
 
 URSULA = "ursula@example.com"
 
@@ -243,6 +246,20 @@ def test_while_a_receiver_fails_one_message_is_tried_and_all_follow_when_it_work
     assert (hook.clock, len(hook.tries)) == (None, 28)
 
 
+def test_what_one_invocation_has_no_time_for_is_sent_when_the_clock_calls(
+    cloud: Cloud, hook: Hook
+) -> None:
+    leave_each(cloud, 12)
+
+    notify({}, context(seconds_left=30))
+    assert hook.statuses.count("delivered") == 10
+
+    assert hook.clock is not None
+    assert hook.clock <= datetime.now(UTC) + timedelta(seconds=12)
+    hook.tick()
+    assert hook.statuses.count("delivered") == 12
+
+
 def test_a_message_that_is_refused_holds_back_no_other(cloud: Cloud, hook: Hook) -> None:
     leave_each(cloud, 3)
     hook.receiver.plan = [400]
@@ -359,7 +376,7 @@ def test_a_notify_that_is_killed_after_sending_sends_the_same_message_once_more(
 def test_a_slow_receiver_holds_back_no_other(
     cloud: Cloud, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TIMINGS", '{"webhook_call": 0.3}')
+    monkeypatch.setenv("TIMINGS", '{"webhook_call": 1}')
     forget_what_was_read()
     with receiving() as slow:
         slow.usually = lambda handler: handler.connection.recv(1) and None
@@ -421,3 +438,153 @@ def test_what_was_told_a_month_ago_is_deleted_by_the_daily_look(cloud: Cloud, ho
     dispatch({}, context())
 
     assert len(hook.statuses) == len(hook.tries) == 1
+
+
+def test_the_receiver_of_the_guide_takes_a_message_once_and_refuses_a_forged_one(
+    cloud: Cloud, functions: Functions, monkeypatch: pytest.MonkeyPatch, output: Callable[[], str]
+) -> None:
+    guide = (ROOT / "docs" / "people.md").read_text(encoding="utf-8")
+    program = guide.partition("```python\nimport os\nfrom http.server")[2].partition("```")[0]
+    shown: dict[str, Any] = {"__name__": "receiver"}
+    exec(f"import os\nfrom http.server{program}", shown)  # noqa: S102 - what readers copy
+    shown["Hook"].log_message = lambda *_: None
+    with serving(shown["Hook"]) as port:
+        hook = Hook.add(cloud, functions, Receiver(port=port))
+        monkeypatch.setenv("WEBHOOK_SECRET", hook.secret)
+        leave_each(cloud, 1)
+        functions.run()
+        cloud.rows("UPDATE webhook_messages SET status = 'open', next_at = now()")
+        tick(None)
+        functions.run()
+        monkeypatch.setenv("WEBHOOK_SECRET", written_secret(b"another"))
+        leave_each(cloud, 1)
+        functions.run()
+
+    assert [each["status"] for each in hook.tries] == [204, 204, 400]
+    assert output().count("subscriber.unsubscribed {'subscriber_id': ") == 1
+
+
+# The authors' API
+
+
+def call(method: str, path: str = "", webhook: str = "", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    event = api_event(
+        method,
+        f"/webhooks{'/{id}' if webhook else ''}{path}",
+        path_parameters={"id": webhook} if webhook else {},
+        body=json.dumps(fields) if fields else None,
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    return people(event, context())
+
+
+def _type(body: dict[str, Any]) -> str:
+    return str(body["type"])
+
+
+def test_an_author_adds_a_webhook_tests_it_and_sees_what_it_got(
+    cloud: Cloud, functions: Functions, receiver: Receiver
+) -> None:
+    added = call("POST", url=receiver.url, events=["subscriber.unsubscribed"])
+    assert added["statusCode"] == 201
+    document = json_of(added)
+    webhook, secret = document["id"], document.pop("secret")
+    assert document["events"] == ["subscriber.unsubscribed"]
+    assert json_of(call("GET"))["webhooks"] == [document]
+    assert secret not in json.dumps(cloud.rows("SELECT * FROM webhooks"), default=str)
+
+    tested = call("POST", "/test", webhook)
+    leave_each(cloud, 1)
+    functions.run()
+
+    assert tested["statusCode"] == 202
+    bodies = sorted((verified(each, secret) for each in receiver.received), key=_type)
+    assert [each["type"] for each in bodies] == ["subscriber.unsubscribed", "webhook.test"]
+    assert bodies[1]["data"] == {}
+    shown = json_of(call("GET", webhook=webhook))
+    assert shown["messages"] == {"open": 0, "delivered": 2, "failed": 0}
+    assert [each["status"] for each in shown["tries"]] == [204, 204]
+    assert json_of(tested)["message"] in {each["message"] for each in shown["tries"]}
+
+    assert call("DELETE", webhook=webhook)["statusCode"] == 204
+    assert call("DELETE", webhook=webhook)["statusCode"] == 404
+    assert cloud.rows("SELECT * FROM webhook_messages") == []
+
+
+def test_an_author_enables_a_webhook_and_replays_what_it_missed(
+    cloud: Cloud, hook: Hook, notices: Callable[[], list[str]]
+) -> None:
+    leave_each(cloud, 2)
+    hook.functions.run()
+    hook.receiver.plan = [410, 410]
+    leave_each(cloud, 2)
+    hook.functions.run()
+    assert len(notices()) == 1
+    webhook, since = str(hook.id), "2026-01-01T00:00:00Z"
+    assert problem_in(call("POST", "/replay", webhook, since=since))["code"] == "webhook-disabled"
+    assert problem_in(call("POST", "/test", webhook))["code"] == "webhook-disabled"
+
+    enabled = json_of(call("POST", "/enable", webhook))
+    assert (enabled["disabled_at"], enabled["failing_since"]) == (None, None)
+    replayed = call("POST", "/replay", webhook, since=since, only_failed=True)
+    assert (replayed["statusCode"], json_of(replayed)) == (202, {"messages": 2})
+    hook.functions.run()
+    assert hook.statuses == ["delivered"] * 4
+
+    first = hook.receiver.received[0].headers["webhook-id"]
+    assert json_of(call("POST", "/replay", webhook, message=first)) == {"messages": 1}
+    assert json_of(call("POST", "/replay", webhook, since=since)) == {"messages": 3}
+    hook.functions.run()
+    ids = [each.headers["webhook-id"] for each in hook.receiver.received]
+    assert ids.count(first) == 2
+
+
+def test_a_rotated_secret_is_shown_once_and_the_old_one_still_verifies(
+    cloud: Cloud, hook: Hook
+) -> None:
+    secret = json_of(call("POST", "/rotate", str(hook.id)))["secret"]
+    leave_each(cloud, 1)
+    hook.functions.run()
+
+    (received,) = hook.receiver.received
+    assert secret != hook.secret
+    assert verified(received, secret) == verified(received, hook.secret)
+    cloud.rows("UPDATE webhooks SET key_id = 'retired'")
+    assert json_of(call("POST", "/rotate", str(hook.id)))["secret"] != secret
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"url": "http://crm.example/"}, "url-insecure"),
+        ({"url": "https://ada:secret@crm.example/"}, "url-with-user"),
+        ({"url": "https://crm.example:25/"}, "url-port"),
+        ({"url": "nonsense"}, "url-insecure"),
+        ({"url": 7}, "not-text"),
+        ({"url": "https://crm.example/", "events": []}, "invalid-value"),
+        ({"url": "https://crm.example/", "events": ["issue.eaten"]}, "invalid-value"),
+        ({"url": "https://crm.example/", "secret": "mine"}, "unknown-field"),
+    ],
+    ids=["http", "user", "port", "no-url", "number", "no-events", "unknown-event", "own-secret"],
+)
+def test_a_webhook_that_could_not_be_called_is_refused(
+    cloud: Cloud, fields: dict[str, Any], code: str
+) -> None:
+    assert code in problem_in(call("POST", **fields))["error_codes"].values()
+
+
+def test_what_is_no_webhook_and_one_too_many_are_refused(cloud: Cloud) -> None:
+    for unknown in (str(uuid4()), "nonsense"):
+        assert problem_in(call("GET", webhook=unknown))["code"] == "webhook-not-found"
+    for number in range(20):
+        assert call("POST", url=f"https://crm.example/{number}")["statusCode"] == 201
+    most = problem_in(call("POST", url="https://crm.example/"))
+    assert (most["status"], most["code"]) == (409, "too-many-webhooks")
+    webhook = json_of(call("GET"))["webhooks"][0]["id"]
+    both = {"since": "2026-01-01T00:00:00Z", "message": str(uuid4())}
+    for wanted in (dict[str, str](), both):
+        refused = problem_in(call("POST", "/replay", webhook, only_failed=True, **wanted))
+        assert refused["error_codes"] == {"request": "either-since-or-message"}
+    refused = problem_in(call("POST", "/replay", webhook, message="nonsense"))
+    assert refused["error_codes"] == {"message": "not-a-message"}

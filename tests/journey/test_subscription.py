@@ -46,7 +46,7 @@ def test_a_reader_moves_takes_their_data_and_is_erased(town: Town):
     assert moved.status == 202
     town.await_readers_wishes()
 
-    assert post(town, link, do="erase").status == 202  # of the address that was left: in vain
+    assert post(town, link, do="erase").status == 202  # of the address that was left
     assert post(town, link, do="export").status == 202
     raw = town.ask("GET", f"{town.stack.inbox_url}mails/{mail_about(new, 'Your data').id}/raw")
     message = message_from_bytes(raw.data, _class=EmailMessage, policy=default_policy)
@@ -56,7 +56,7 @@ def test_a_reader_moves_takes_their_data_and_is_erased(town: Town):
     assert document["profile"]["name"] == "Countess Lovelace"
     assert [each["change"] for each in document["consents"]][-1] == "address_changed"
 
-    fresh = link_for(new)
+    fresh = mail_about(new, "Your subscription to").link("/subscription?token=")
     question = town.ask("GET", f"{fresh}&show=erase", headers=BROWSER)
     assert (question.status, b"Erase everything" in question.data) == (200, True)
     assert post(town, fresh, do="erase").status == 202

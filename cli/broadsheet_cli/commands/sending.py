@@ -426,7 +426,7 @@ def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: b
         while (left := (due - newsletter.now()).total_seconds()) > 0:
             live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
             time.sleep(min(left, 1))
-        live.update(Text("Its sending begins now."), refresh=True)
+        live.update(Text("Its time has come."), refresh=True)
     return newsletter.issue(issue_id)
 
 

@@ -51,7 +51,7 @@ ALTER TABLE subscribers ADD COLUMN forgiven_at timestamptz;
 
 -- All parts of three characters of an address and a name. Two spaces stand before each word of a
 -- name, and before the address: a part of one or two characters is found where a word begins. This
--- takes no extension, which not every database has (docs/decisions/0036).
+-- takes no extension, which not every database has (docs/decisions/0037).
 CREATE FUNCTION search_text(email text, name text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN '  ' || lower(email) || coalesce('  ' || replace(lower(name), ' ', '  '), '');

@@ -38,6 +38,7 @@ from broadsheet.domain.requests import (
 )
 from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
@@ -215,6 +216,12 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         ConfirmationToken.model_validate_json,
         TOKEN | {"sign_up_id": ID, "tags": ["jobs"]},
     ),
+    "WebhookRequest": (
+        of_fields(WebhookRequest),
+        {"url": "https://crm.example/hook", "events": ["issue.paused"]},
+    ),
+    "ReplayRequest": (of_fields(ReplayRequest), {"since": AT, "only_failed": True}),
+    "ReplayRequest of one": (of_fields(ReplayRequest), {"message": f"msg_{ID}"}),
     "BatchPointer": (BatchPointer.model_validate_json, {"issue_id": ID, "numbers": [1, 2]}),
     "Tick": (of_fields(Tick), {"issue_id": ID, "correlation_id": "a-request"}),
     "SesEvent": (
@@ -283,6 +290,8 @@ OUR_OWN = {
             "Segment",
         ),
         *("OpenProblems", "PausedIssue", "Completion", "WelcomeMail", "RenderedWelcome"),
+        *("Webhook", "WebhookId", "WebhookMessage", "LoggedTry"),
+        *("Call", "Called"),  # between two functions of one release
     },
 }
 # What they read is a row of ours, or an answer that botocore has parsed.

@@ -99,7 +99,7 @@ class Released(NamedTuple):
 def release(connection: Connection, request: ReleaseRequest, at_most: int) -> list[Released]:
     """Owe mails to sign-ups that were kept; return those that the request released, now or before.
 
-    Those of readers who have confirmed meanwhile, or complained, are not mailed.
+    Those of readers who have confirmed or left meanwhile, or complained, are not mailed.
     """
     connection.execute(
         """
@@ -125,6 +125,11 @@ def release(connection: Connection, request: ReleaseRequest, at_most: int) -> li
             SET due_mail = 'confirmation', due_mail_since = chosen.received_at
             FROM chosen JOIN locked ON locked.id = chosen.subscriber_id
             WHERE subscribers.id = locked.id AND locked.status NOT IN ('confirmed', 'complained')
+              AND coalesce(
+                  greatest(subscribers.confirmed_at, subscribers.unsubscribed_at)
+                      < chosen.received_at,
+                  true
+              )
             RETURNING chosen.request_id
         ), granted AS (
             UPDATE sign_ups

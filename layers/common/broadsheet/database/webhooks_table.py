@@ -5,34 +5,39 @@ The rows of messages are written by triggers (``0007_people.sql``), with the cha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from psycopg import sql
-from psycopg.rows import args_row, class_row, dict_row, scalar_row
+from psycopg.rows import args_row, class_row, scalar_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.webhooks import TEST_EVENT, Try, Webhook, WebhookId, WebhookMessage
+from broadsheet.domain.webhooks import (
+    TEST_EVENT,
+    LoggedTry,
+    Try,
+    Webhook,
+    WebhookId,
+    WebhookMessage,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.webhooks import EventType, ReplayRequest
+    from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 
 _SELECT = sql.SQL("SELECT {columns} FROM webhooks ").format(columns=columns_of(Webhook))
 _LIST = _SELECT + sql.SQL("ORDER BY created_at, id")
-_FIND = _SELECT + sql.SQL("WHERE id = %(id)s")
-_LOCK = _FIND + sql.SQL(" FOR UPDATE")
+_LOCK = _SELECT + sql.SQL("WHERE id = %(id)s FOR UPDATE")
 
 
-def insert(  # noqa: PLR0913, PLR0917 - a row's columns
+def insert(
     connection: Connection,
     webhook_id: WebhookId,
-    url: str,
-    events: Collection[EventType],
+    wanted: WebhookRequest,
     author: AuthorName,
     key_id: str,
 ) -> None:
@@ -44,8 +49,8 @@ def insert(  # noqa: PLR0913, PLR0917 - a row's columns
         """,
         {
             "id": webhook_id.root,
-            "url": url,
-            "events": sorted(events),
+            "url": wanted.url,
+            "events": sorted(wanted.events),
             "author": str(author),
             "key_id": key_id,
         },
@@ -67,12 +72,6 @@ def find_all(connection: Connection) -> Sequence[Webhook]:
     """Return all webhooks, the oldest first."""
     with connection.cursor(row_factory=class_row(Webhook)) as cursor:
         return cursor.execute(_LIST).fetchall()
-
-
-def find(connection: Connection, webhook_id: WebhookId) -> Webhook | None:
-    """Return a webhook."""
-    with connection.cursor(row_factory=class_row(Webhook)) as cursor:
-        return cursor.execute(_FIND, {"id": webhook_id.root}).fetchone()
 
 
 def lock(connection: Connection, webhook_id: WebhookId) -> Webhook | None:
@@ -293,13 +292,15 @@ def enable(connection: Connection, webhook_id: WebhookId) -> None:
     )
 
 
-def rotate(connection: Connection, webhook_id: WebhookId) -> None:
+def rotate(connection: Connection, webhook_id: WebhookId, key_id: str) -> None:
     """Begin the next generation of a webhook's secret."""
     connection.execute(
         """
-        UPDATE webhooks SET generation = generation + 1, rotated_at = now() WHERE id = %(id)s
+        UPDATE webhooks
+        SET generation = generation + 1, rotated_at = now(), key_id = %(key_id)s
+        WHERE id = %(id)s
         """,
-        {"id": webhook_id.root},
+        {"id": webhook_id.root, "key_id": key_id},
     )
 
 
@@ -334,14 +335,13 @@ def reopen(connection: Connection, webhook_id: WebhookId, wanted: ReplayRequest)
     ).rowcount
 
 
-def newest_tries(
-    connection: Connection, webhook_id: WebhookId, limit: int
-) -> Sequence[dict[str, Any]]:
-    """Return the newest tries with what their messages were, the newest first."""
-    with connection.cursor(row_factory=dict_row) as cursor:
+def newest_tries(connection: Connection, webhook_id: WebhookId, limit: int) -> Sequence[LoggedTry]:
+    """Return the newest tries, the newest first."""
+    with connection.cursor(row_factory=class_row(LoggedTry)) as cursor:
         return cursor.execute(
             """
-            SELECT try.message_id, message.type, try.at, try.status, try.error, try.milliseconds
+            SELECT 'msg_' || try.message_id AS message, message.type, try.at, try.status,
+                   try.error, try.milliseconds
             FROM webhook_tries AS try
             JOIN webhook_messages AS message
               ON message.webhook_id = try.webhook_id AND message.id = try.message_id

@@ -493,6 +493,26 @@ class WelcomeNotFound(BroadsheetError):
     code = "welcome-not-found"
 
 
+class WebhookNotFound(BroadsheetError):
+    """No webhook has this id."""
+
+    code = "webhook-not-found"
+
+
+class WebhookDisabled(BroadsheetError):
+    """The webhook is disabled: nothing is sent to it."""
+
+    code = "webhook-disabled"
+
+
+@dataclass(eq=False)
+class TooManyWebhooks(BroadsheetError):
+    """There are as many webhooks as there may be."""
+
+    code = "too-many-webhooks"
+    most: int
+
+
 class SegmentNotFound(BroadsheetError):
     """No segment has this name."""
 

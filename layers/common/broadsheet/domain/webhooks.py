@@ -9,8 +9,16 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictBool
-from pydantic_core import to_json
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    StrictBool,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, to_json
 
 from broadsheet.domain.targets import MOST_URL_CHARACTERS
 from broadsheet.domain.times import Timestamp
@@ -22,6 +30,7 @@ _JITTER = 0.1  # of a delay: what failed together doesn't come back together
 DISABLED_AFTER = timedelta(days=5)  # without any success
 OLD_SECRET_VALID = timedelta(days=1)  # after a rotation: both sign
 _GONE = 410
+_MESSAGE_PREFIX = "msg_"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - what Standard Webhooks marks a secret with
 
 
@@ -52,6 +61,11 @@ class EventType(StrEnum):
 
 
 TEST_EVENT = "webhook.test"
+# What an author sees of a webhook.
+SHOWN_OF_WEBHOOK = {
+    *("id", "url", "events", "created_at", "created_by", "rotated_at", "disabled_at"),
+    *("disabled_because", "failing_since"),
+}
 
 
 class WebhookRequest(BaseModel):
@@ -63,14 +77,32 @@ class WebhookRequest(BaseModel):
     events: Annotated[frozenset[EventType], Field(min_length=1)] = frozenset(EventType)
 
 
+def written_message_id(message_id: UUID) -> str:
+    """Return a message's id as its receiver knows it."""
+    return f"{_MESSAGE_PREFIX}{message_id}"
+
+
+def _message_id(text: object) -> UUID:
+    try:
+        return UUID(str(text).removeprefix(_MESSAGE_PREFIX))
+    except ValueError:
+        raise PydanticCustomError("not-a-message", "not-a-message") from None
+
+
 class ReplayRequest(BaseModel):
     """What to send again: one message, or all since a time, or those of them that failed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     since: Timestamp | None = None
-    message: UUID | None = None
+    message: Annotated[UUID, BeforeValidator(_message_id)] | None = None
     only_failed: StrictBool = False
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.since is None) == (self.message is None):
+            raise PydanticCustomError("either-since-or-message", "either-since-or-message")
+        return self
 
 
 class Webhook(BaseModel):
@@ -130,6 +162,19 @@ class WebhookMessage(BaseModel):
         return to_json({"type": self.type, "timestamp": at, "data": data})
 
 
+class LoggedTry(BaseModel):
+    """A try as its author sees it: how the call of a message ended, and how long it took."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message: str
+    type: str
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
 class Try(NamedTuple):
     """How a call ended: with a status, or with the code of what kept it from one."""
 
@@ -167,7 +212,7 @@ def signed_headers(
     message_id: UUID, at: datetime, body: bytes, secrets: Sequence[bytes]
 ) -> dict[str, str]:
     """Return the headers that identify a message and prove where it comes from."""
-    name, timestamp = f"msg_{message_id}", str(int(at.timestamp()))
+    name, timestamp = written_message_id(message_id), str(int(at.timestamp()))
     content = b".".join((name.encode(), timestamp.encode(), body))
     signatures = (
         base64.b64encode(hmac.digest(secret, content, "sha256")).decode() for secret in secrets

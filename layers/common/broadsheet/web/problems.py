@@ -24,6 +24,9 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookDisabled: HTTPStatus.CONFLICT,
+    errors.TooManyWebhooks: HTTPStatus.CONFLICT,
     errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
     errors.SegmentInUse: HTTPStatus.CONFLICT,
     errors.WelcomeNotFound: HTTPStatus.NOT_FOUND,
@@ -50,7 +53,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.DependencyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-# The pages of these link to the sign-up page.
+# The pages of these link to the sign-up page, or to that which mails the link to a subscription.
 _DEAD_ENDS = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.NOT_FOUND,
@@ -91,6 +94,7 @@ def _page(request: Request, status: HTTPStatus, error: errors.BroadsheetError) -
         sentences.heading(status, error.code, request.language),
         sentences.on_page(error, request.language),
         sign_up_url=request.link("/") if is_dead_end and not is_leaving else "",
+        link_url=request.link("/subscription") if is_dead_end and is_leaving else "",
     )
 
 

@@ -224,6 +224,18 @@ AUTHORS = {
     "issue-not-found": "there is no issue with this id",
     "import-not-found": "there is no import with this id",
     "import-not-ready": "the import is not at this step yet: it is {status}",
+    "webhook-not-found": "there is no webhook with this id",
+    "webhook-disabled": "the webhook is disabled: POST …/enable first",
+    "too-many-webhooks": "there are {most} webhooks, and no more are possible: delete one first",
+    "url-invalid": (
+        "this is no whole address in ASCII, such as https://example.com/hook (an international "
+        "host as xn--…)"
+    ),
+    "url-insecure": "the address must begin with https://",
+    "url-with-user": "the address can't hold a user or a password",
+    "url-port": "the port must be 443, or 1024 or higher",
+    "either-since-or-message": "give since, a time, or message, an id: one of them",
+    "not-a-message": "this is no id of a message, such as the header webhook-id has",
     "segment-not-found": "there is no segment with this name",
     "segment-in-use": (
         "the issue “{title}” ({issue}) is for this segment and has not begun: cancel it, or give "

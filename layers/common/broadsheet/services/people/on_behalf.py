@@ -18,6 +18,7 @@ from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
 from broadsheet.queues import requests_queue
 from broadsheet.services.subscribers import departing, signing_up
+from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _add_confirmed(
         consents_table.record(connection, subscriber.id, recorded)
         _add_tags(connection, subscriber.id, request.tags, author)
     count("Confirmations")
+    outbox.kick(connection)
     logger.info("consent stated", subscriber_id=str(subscriber.id))
     return Added(subscriber.id, known is None, mail=None)
 
@@ -134,7 +136,8 @@ def _store_tags(
 
 def _locked(connection: Connection, subscriber_id: SubscriberId) -> Subscriber:
     subscriber = subscribers_table.lock_by_id(connection, subscriber_id)
-    if subscriber is None:
+    # An id that a move has replaced means its successor in readers' links alone.
+    if subscriber is None or subscriber.id != subscriber_id:
         raise errors.SubscriberNotFound
     return subscriber
 
@@ -153,6 +156,7 @@ def unsubscribe(
         recorded = Recorded("unsubscribed", at, author, reason)
         consents_table.record(connection, subscriber_id, recorded)
     count("Unsubscribes")
+    outbox.kick(connection)
     logger.info("unsubscribed on behalf", subscriber_id=str(subscriber_id), status=status)
 
 
@@ -162,6 +166,7 @@ def erase(connection: Connection, subscriber_id: SubscriberId, author: AuthorNam
         subscriber = _locked(connection, subscriber_id)
         departing.depart(connection, subscriber.email, now(), "erased", author)
         personal_data.delete(connection, subscriber_id)
+    outbox.kick(connection)
     logger.info("erased on behalf", subscriber_id=str(subscriber_id))
 
 
@@ -187,6 +192,7 @@ def forgive(
         recorded = Recorded("forgiven", at, author, reason)
         consents_table.record(connection, subscriber_id, recorded)
     count("Forgiven")
+    outbox.kick(connection)
     logger.info("forgiven", subscriber_id=str(subscriber_id), status=status)
 
 

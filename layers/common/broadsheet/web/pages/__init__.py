@@ -291,17 +291,19 @@ def new_address(frame: Frame, action: str) -> str:
     return _render("new_address.html", frame, action=action)
 
 
-def error(
+def error(  # noqa: PLR0913 - what the page shows
     frame: Frame,
     status: int,
     title: str,
     detail: str,
     *,
     sign_up_url: str = "",
+    link_url: str = "",
 ) -> str:
     """Return the page for an error: what is wrong, and what a person can do about it.
 
-    ``title`` is a short heading, ``detail`` a sentence or more.
+    ``title`` is a short heading, ``detail`` a sentence or more. ``link_url``: of the page that
+    mails the link to a subscription.
     """
     return _render(
         "error.html",
@@ -310,6 +312,7 @@ def error(
         title=title,
         detail=detail,
         sign_up_url=sign_up_url,
+        link_url=link_url,
     )
 
 
