@@ -32,6 +32,7 @@ SENDER = "newsletter@broadsheet.example"
 PARAMETERS = {
     "NewsletterName": "The Local Broadsheet",
     "SenderName": "The Local Broadsheet",
+    "CallsAnywhere": "true",  # a webhook's receiver is on this machine, too
     "SenderAddress": SENDER,
     "Description": "A newsletter on this machine. All of its mails come to the local inbox.",
     "Frequency": "Whenever you publish",

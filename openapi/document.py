@@ -176,7 +176,7 @@ def _in_path(path: str) -> Iterator[dict[str, Any]]:
         "file": text,
         "slug": text,
         "name": text,
-        "email": text | {"format": "email"},
+        "email": text | _LIMITS["EmailAddress"],  # `format` would judge it as it is encoded
     }
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, "schema": of[name]}

@@ -280,6 +280,7 @@ def test_a_sign_up_that_comes_again_does_not_take_the_mail_of_another(cloud: Clo
     assert enroll(second) == []
     assert cloud.put_back("REQUESTS") == 1
 
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
     assert enroll(first) == []  # as SQS may deliver it twice
 
     assert len(cloud.ses.mails()) == 1

@@ -246,6 +246,20 @@ def test_while_a_receiver_fails_one_message_is_tried_and_all_follow_when_it_work
     assert (hook.clock, len(hook.tries)) == (None, 28)
 
 
+def test_what_one_invocation_has_no_time_for_is_sent_when_the_clock_calls(
+    cloud: Cloud, hook: Hook
+) -> None:
+    leave_each(cloud, 12)
+
+    notify({}, context(seconds_left=30))
+    assert hook.statuses.count("delivered") == 10
+
+    assert hook.clock is not None
+    assert hook.clock <= datetime.now(UTC) + timedelta(seconds=12)
+    hook.tick()
+    assert hook.statuses.count("delivered") == 12
+
+
 def test_a_message_that_is_refused_holds_back_no_other(cloud: Cloud, hook: Hook) -> None:
     leave_each(cloud, 3)
     hook.receiver.plan = [400]

@@ -43,7 +43,8 @@ def _put_off(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_uuid(text: object) -> bool:
+    """Return whether a text is an id as it is written: other forms of one stay wrong."""
     try:
-        return bool(UUID(str(text)))
+        return str(UUID(str(text))) == str(text).lower()
     except ValueError:
         return False

@@ -85,6 +85,7 @@ class Timings(BaseModel):
     # Webhooks: a call < outbound's own timeout (20 s) < its invocation < the claim.
     webhook_call: float = 10  # with the name's resolution, the connection, and a slow answer
     outbound_invocation: float = 25
+    notify_margin: float = 35  # what notify needs beside: outbound, the records, and the clock
     webhook_claim: float = 30  # by then the invocation that made it has ended, or died
     webhook_rest: float = 60  # after a failure: only then a new message may try its luck
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits

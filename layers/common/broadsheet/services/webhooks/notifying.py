@@ -17,7 +17,6 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from broadsheet import (
-    notify_kick,
     operator_notice,
     outbound_calls,
     settings,
@@ -57,25 +56,31 @@ class _Round:
     secrets: Sequence[bytes]
 
 
-def notify(connection: Connection) -> None:
-    """Send webhooks what is due, and see to it that the rest is sent when it is.
+def notify(connection: Connection, deadline: datetime) -> None:
+    """Send webhooks what is due, and have the clock call for the rest.
 
-    Raises ``DependencyUnavailable`` when outbound can't be called, or the clock not be set.
+    ``deadline``: no calls begin later. Raises ``DependencyUnavailable`` when outbound can't be
+    called, or the clock can't be set.
     """
-    due = webhooks_table.find_due(connection)[:_WEBHOOKS_AT_ONCE]
-    rounds = [begun for webhook_id in due if (begun := _begin(connection, webhook_id))]
-    if rounds:
-        for each, tries in zip(rounds, _call(rounds), strict=True):
-            _record(connection, each, tries)
+    while _send_some(connection) and datetime.now(UTC) < deadline:
+        pass
     with connection.transaction():
         webhooks_table.lock_clock(connection)
         next_due = webhooks_table.next_due(connection)
-        if next_due is None:
-            return
-        if next_due <= datetime.now(UTC):
-            notify_kick.kick()
-        else:
+        if next_due is not None:
+            # Also if it is due already: Lambda ends a function that calls itself again and again.
             webhook_clock.set_to(next_due)
+
+
+def _send_some(connection: Connection) -> bool:
+    """Send each webhook some of what is due; return whether there was anything."""
+    due = webhooks_table.find_due(connection)[:_WEBHOOKS_AT_ONCE]
+    rounds = [begun for webhook_id in due if (begun := _begin(connection, webhook_id))]
+    if not rounds:
+        return False
+    for each, tries in zip(rounds, _call(rounds), strict=True):
+        _record(connection, each, tries)
+    return True
 
 
 def _begin(connection: Connection, webhook_id: WebhookId) -> _Round | None:
