@@ -22,6 +22,7 @@ from bench import (
     crowds,
     delivery,
     feedback,
+    freezing,
     governor,
     previewing,
     profiling,
@@ -35,6 +36,7 @@ from bench import (
 from bench.crowds import Abuse, Burst
 from bench.delivery import DeliveryResult
 from bench.feedback import FeedbackResult
+from bench.freezing import FreezeResult
 from bench.governor import Utilization
 from bench.previewing import PreviewResult
 from bench.profiling import Profile
@@ -71,6 +73,7 @@ class Results(BaseModel):
     delivery: list[DeliveryResult] = []
     traffic: Traffic | None = None
     feedback: list[FeedbackResult] = []
+    freezing: list[FreezeResult] = []
     publishing: list[PublishResult] = []
     previewing: list[PreviewResult] = []
     searching: list[SearchResult] = []
@@ -139,6 +142,10 @@ def _delivery_tables(results: Results) -> str:
     return "\n\n".join([*tables, feedback.table(results.feedback)])
 
 
+def _measure_freezing(here: Stage, results: Results, sizes: Sequence[int]) -> None:
+    results.freezing = freezing.run(here, max(sizes))
+
+
 def _measure_publishing(here: Stage, results: Results, sizes: Sequence[int]) -> None:
     results.publishing = publishing.run(here, sizes)
 
@@ -196,6 +203,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "delivery": Part(_measure_delivery, _delivery_tables),
+    "freezing": Part(_measure_freezing, lambda results: freezing.table(results.freezing)),
     "publishing": Part(_measure_publishing, lambda results: publishing.table(results.publishing)),
     "previewing": Part(_measure_previewing, lambda results: previewing.table(results.previewing)),
     "searching": Part(_measure_searching, lambda results: searching.table(results.searching)),

@@ -1,8 +1,9 @@
-"""Measures what an author waits for who looks for one of many subscribers."""
+"""Measures what an author waits for who looks for one of many subscribers, and asks about them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +14,7 @@ from local.lambda_events import api_event
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bench.lambdas import Worker
     from bench.stage import Stage
 
 TIMES = 20
@@ -31,7 +33,7 @@ _SUBSCRIBERS = """
            CASE WHEN number %% 50 = 0 THEN at END,
            CASE WHEN number %% 10000 = 1 THEN at END
     FROM (
-        SELECT number, now() - interval '1 second' * number AS at,
+        SELECT number, now() - interval '30 seconds' * number AS at,
                (ARRAY['Ursula', 'Genly', 'Estraven', 'Shevek', 'Tenar', 'Ged', 'Takver',
                       'Ai', 'Zoe', 'Odo', 'Laia', 'Therem', 'Arha', 'Kossil', 'Moss'])
                    [1 + number %% 15] AS first,
@@ -59,6 +61,37 @@ SEARCHES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+# Everybody has signed up and confirmed, and got one issue.
+_HISTORY = (
+    """
+    INSERT INTO consents (request_id, subscriber_id, change, at)
+    SELECT gen_random_uuid(), id, change::consent_change, at
+    FROM (
+        SELECT id, signed_up_at AS at FROM subscribers
+        WHERE signed_up_at < %(before)s AND signed_up_at >= %(since)s
+    ) AS person, unnest(ARRAY['signed_up', 'confirmed']) AS change
+    """,
+    """
+    INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
+    SELECT request_id, subscriber_id, '192.0.2.7', at, true FROM consents
+    WHERE change = 'signed_up' AND at < %(before)s AND at >= %(since)s
+    """,
+    """
+    INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, message_id, delivered_at)
+    SELECT issues.id, subscribers.id, 1, 'accepted', 'x', now() FROM issues, subscribers
+    WHERE signed_up_at < %(before)s AND signed_up_at >= %(since)s
+    """,
+)
+_ISSUE = """
+    INSERT INTO issues
+        (id, author, idempotency_key, request_digest, title, content, subject, html, text, slug,
+         status, publish_at, frozen_at, frozen_under, audience, finished_at)
+    VALUES
+        (gen_random_uuid(), 'ada', 'k', '', 'One', '{}', 'One', '<p>', 'x', 'one',
+         'finished', now(), now(), 7, %(audience)s, now())
+"""
+
+
 class SearchResult(BaseModel):
     """The seconds that a search took, and how many subscribers its first page has."""
 
@@ -80,15 +113,49 @@ def run(stage: Stage, subscribers: int) -> list[SearchResult]:
     results = []
     for sought, query in SEARCHES.items():
         event = api_event("GET", "/subscribers", query=query, author="ada")
-        answer = worker.invoke(event).answer
-        first = len(worker.invocations)
-        for _ in range(TIMES):
-            worker.invoke(event)
-        p50, p99 = percentiles(worker.invocations[first:])
-        found = answer["body"].count('"id"')
-        results.append(SearchResult(sought=sought, found=found, p50=p50, p99=p99))
+        results.append(_ask(worker, sought, event))
+    _add_history(stage, subscribers)
+    reader = stage.rows("SELECT id, email FROM subscribers ORDER BY id LIMIT 1 OFFSET 999")[0]
+    for sought, event in _questions(str(reader["id"]), str(reader["email"])).items():
+        results.append(_ask(worker, sought, event))
     worker.close()
     return results
+
+
+def _add_history(stage: Stage, subscribers: int) -> None:
+    (newest,) = stage.rows("SELECT max(signed_up_at) AS at FROM subscribers")
+    stage.rows(_ISSUE, audience=subscribers)
+    at_once = timedelta(seconds=30 * AT_ONCE)
+    for number in range(subscribers // AT_ONCE + 1):
+        before = newest["at"] + timedelta(seconds=1) - number * at_once
+        for statement in _HISTORY:
+            stage.rows(statement, before=before, since=before - at_once)
+    for table_name in ("consents", "sign_ups", "deliveries", "subscribers"):
+        stage.rows(f"VACUUM (ANALYZE) {table_name}")
+
+
+def _questions(subscriber: str, email: str) -> dict[str, dict[str, Any]]:
+    recipient = {"id": "one", "email": email}
+    return {
+        "(a trace)": api_event(
+            "GET", "/subscribers/{id}", path_parameters={"id": subscriber}, author="ada"
+        ),
+        "(why not?)": api_event(
+            "GET", "/issues/{id}/recipients/{email}", path_parameters=recipient, author="ada"
+        ),
+        "(the numbers of 30 days)": api_event("GET", "/statistics", author="ada"),
+    }
+
+
+def _ask(worker: Worker, sought: str, event: dict[str, Any]) -> SearchResult:
+    answer = worker.invoke(event).answer
+    if answer["statusCode"] != 200:  # noqa: PLR2004 - HTTP's own
+        raise RuntimeError(f"people answered {answer['statusCode']}")
+    first = len(worker.invocations)
+    for _ in range(TIMES):
+        worker.invoke(event)
+    p50, p99 = percentiles(worker.invocations[first:])
+    return SearchResult(sought=sought, found=answer["body"].count('"id"'), p50=p50, p99=p99)
 
 
 def table(results: Sequence[SearchResult]) -> str:

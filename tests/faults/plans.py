@@ -74,6 +74,7 @@ class RoundPlan:
     bounce_share: float = 0.0  # of the mails, until the author acts on the paused issue
     author_action: AuthorAction | None = None  # after the breaker has paused the issue
     overlapping_ticks: bool = False
+    for_segment: bool = False  # some who are confirmed are not in it, and get nothing
     thaws_after_sending: bool = False  # frozen processes thaw only after everybody has their mail
     signatures_expire: bool = True
     sabotage: str | None = None
@@ -227,6 +228,10 @@ def _overlap(round_plan: RoundPlan, _: random.Random) -> None:
     round_plan.overlapping_ticks = True
 
 
+def _address_segment(round_plan: RoundPlan, _: random.Random) -> None:
+    round_plan.for_segment = True
+
+
 FAULTS: Mapping[str, Fault] = {
     **{f"killed: {point}": _kill(point) for point in KILL_POINTS},
     "killed at random": _repeated(_timed("kill"), 3),
@@ -269,6 +274,7 @@ FAULTS: Mapping[str, Fault] = {
     "unsubscribed during the sending": _unsubscribe,
     "bounced during the sending": _bounce,
     "mails bounce": _bouncing_mails,
+    "for a segment": _address_segment,
 }
 EDITS = ("edited while paused", "corrected", "corrected after it has finished")
 EVENTS_LOST = "events lost"
@@ -334,6 +340,7 @@ def _lose_events(round_plan: RoundPlan, chance: random.Random) -> None:
 SHORT = (
     (
         "killed: clock created, issue uncommitted",
+        "for a segment",
         "killed: audience frozen, uncommitted",
         "killed: batches released, uncommitted",
         "killed: slots reserved",

@@ -39,6 +39,7 @@ STEP_SECONDS = 0.04
 PROBE_SECONDS = 0.005
 CALLS_TO_MEASURE = 3
 BOOKS_EVERY = 0.2
+BYSTANDERS = 20  # confirmed, and not in the segment of a round for one
 PUBLISH_TRIES = 20
 NAME = "Ursula"
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
@@ -170,22 +171,30 @@ def _add_subscribers(stage: Stage, plan: RoundPlan, evidence: Evidence) -> list[
     rows = stage.rows(
         """
         INSERT INTO subscribers
-            (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at,
+            (id, email, name, language, tags, signed_up_at, confirmation_issued_at, confirmed_at,
              unsubscribed_at)
         SELECT gen_random_uuid(), 'reader' || number || '@example.com', %(name)s, 'en',
+               CASE WHEN number <= %(meant)s THEN ARRAY['meant'] ELSE '{}' END,
                now() - interval '1 day',
                CASE WHEN number > 3 THEN now() - interval '1 day' END,
                CASE WHEN number > 3 THEN now() - interval '1 day' END,
                CASE WHEN number BETWEEN 4 AND 6 THEN now() - interval '1 hour' END
         FROM generate_series(1, %(number)s) AS number
-        RETURNING id, status::text AS status
+        RETURNING id, status = 'confirmed' AND tags = '{meant}' AS is_meant
         """,
         name=NAME,
-        number=plan.audience + 6,
+        meant=plan.audience + 6,
+        number=plan.audience + 6 + (BYSTANDERS if plan.for_segment else 0),
     )
-    evidence.confirmed = {str(row["id"]) for row in rows if row["status"] == "confirmed"}
+    if plan.for_segment:
+        stage.rows(
+            "INSERT INTO segments (name, filter, author)"
+            """ VALUES ('meant', '{"tags": {"any": ["meant"]}}', 'ada')"""
+        )
+    meant = [row["id"] for row in rows if row["is_meant"]]
+    evidence.confirmed = set(map(str, meant))
     evidence.others = {str(row["id"]) for row in rows} - evidence.confirmed
-    return [row["id"] for row in rows if row["status"] == "confirmed"]
+    return meant
 
 
 def _prepare(playing: Play) -> None:
@@ -342,6 +351,7 @@ class _Publisher(threading.Thread):
                     "markdown": "Dear [[name]]",
                     # On a busy machine, a page takes much of the time that dispatch has here.
                     "archive": playing.plan.seed % ARCHIVED_ROUNDS == 0,
+                    "segment": "meant" if playing.plan.for_segment else None,
                 }
             ),
             headers={"content-type": "application/json", "idempotency-key": str(uuid4())},

@@ -17,6 +17,7 @@ from functions.enroll.app import handler as enroll_handler
 from functions.people.app import handler
 from local.lambda_events import api_event
 from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
+from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
 
@@ -62,10 +63,18 @@ def ago(hours: float) -> datetime:
 
 
 def confirm(cloud: Cloud) -> UUID:
-    """Sign Ursula up and confirm her, long ago."""
-    enroll(sign_up(ago(30)))
-    enroll(confirmation(ago(29.9), ago(29.8)))
-    subscriber: UUID = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=URSULA)["id"]
+    """Have had Ursula signed up and confirmed, long ago."""
+    (subscriber,) = cloud.add_confirmed(URSULA)
+    cloud.rows(
+        "UPDATE subscribers SET signed_up_at = %(before)s, confirmation_issued_at = %(before)s,"
+        " confirmed_at = %(at)s",
+        before=ago(30),
+        at=ago(29.8),
+    )
+    cloud.rows(
+        "INSERT INTO consents (request_id, subscriber_id, change, at, way)"
+        " SELECT gen_random_uuid(), id, 'confirmed', confirmed_at, 'button' FROM subscribers"
+    )
     return subscriber
 
 
@@ -103,18 +112,27 @@ def kept_by_strict_mode(cloud: Cloud) -> str:
     return published(cloud)
 
 
+def released(cloud: Cloud) -> str:
+    issue = kept_by_strict_mode(cloud)
+    cloud.rows("UPDATE suspicious_sign_ups SET release_id = gen_random_uuid()")
+    return issue
+
+
 def kept_for_its_network(cloud: Cloud) -> str:
-    enroll(*(sign_up(ago(0.5), f"{number}@example.com") for number in range(30)))
-    enroll(sign_up(ago(0.4)))
-    return published(cloud)
+    return _kept(cloud, "source")
 
 
 def kept_for_its_domain(cloud: Cloud) -> str:
+    return _kept(cloud, "domain")
+
+
+def _kept(cloud: Cloud, reason: str) -> str:
     enroll(sign_up(ago(1)))
     _withhold(cloud)
     cloud.rows(
         "INSERT INTO suspicious_sign_ups (request_id, subscriber_id, reason, received_at)"
-        " SELECT request_id, subscriber_id, 'domain', received_at FROM sign_ups"
+        " SELECT request_id, subscriber_id, %(reason)s, received_at FROM sign_ups",
+        reason=reason,
     )
     return published(cloud)
 
@@ -334,6 +352,17 @@ def quota_spent(cloud: Cloud) -> str:
     return issue
 
 
+def warming_up(cloud: Cloud) -> str:
+    issue = waiting(cloud)
+    day = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
+    cloud.rows(
+        "UPDATE send_governor SET first_day = %(day)s, newest_day = %(day)s, mails_that_day = 200,"
+        " refreshed_at = now(), account_rate = 14",
+        day=day,
+    )
+    return issue
+
+
 # --- Those whose mail has an outcome --------------------------------------------------------------
 
 
@@ -467,6 +496,7 @@ def moved(cloud: Cloud) -> str:
 FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     never_confirmed: ("never-confirmed", "They never confirmed: the mail that asked them was sent"),
     kept_by_strict_mode: ("kept-unproven", "strict mode was on"),
+    released: ("released", "was released"),
     kept_for_its_network: ("kept-source", "the budget of mails of their network was spent"),
     kept_for_its_domain: ("kept-domain", "the budget of mails of their mail domain was spent"),
     budget_of_the_address_spent: ("budget-spent", "budget of mails to their address was spent"),
@@ -497,6 +527,7 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     canceled: ("canceled", "canceled before their turn"),
     claimed: ("being-sent", "at this moment"),
     held_by_a_careful_start: ("waits-careful-start", "goes to a sample first"),
+    warming_up: ("waits-warm-up", "the warm-up allows no more mails today, at "),
     quota_spent: ("waits-quota-spent", "quota"),
     accepted: ("accepted", "has not reported yet that the mail server of example.com took it"),
     delivered: ("delivered", "They got it: the mail server of example.com took the mail"),
@@ -525,9 +556,11 @@ OF_NOBODY = {unknown, erased, moved}
 
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.__name__)
 def test_each_fate_has_one_true_sentence_and_its_line_in_the_trace(
-    cloud: Cloud, fate: Callable[[Cloud], str]
+    cloud: Cloud, fate: Callable[[Cloud], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, words = FATES[fate]
+    monkeypatch.setenv("WARM_UP", "true" if fate is warming_up else "false")
+    forget_what_was_read()
     issue = fate(cloud)
 
     answer = why(issue)
@@ -554,7 +587,9 @@ def test_every_sentence_can_be_written() -> None:
 
 
 def test_a_trace_tells_a_life_in_its_order(cloud: Cloud) -> None:
-    subscriber = confirm(cloud)
+    enroll(sign_up(ago(30)))
+    enroll(confirmation(ago(29.9), ago(29.8)))
+    subscriber: UUID = cloud.row("SELECT id FROM subscribers")["id"]
     issue = sent(cloud)
     tell(
         ses_event("Delivery", issue=issue, subscriber=subscriber, message_id=_message_id(cloud)),

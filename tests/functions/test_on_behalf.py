@@ -16,6 +16,7 @@ from functions.people.app import handler
 from local.lambda_events import api_event
 from tests.cloud import ORIGIN, Cloud, at, context, json_of, problem_in, sqs_event
 from tests.functions.issues import ses_event, tell
+from tests.functions.webhooks import Functions
 
 URSULA = "ursula@example.com"
 AT = "2024-05-01T09:30:00Z"
@@ -216,6 +217,23 @@ def test_forgiving_brings_back_a_reader_and_lifts_sess_suppression(
 
     tell(ses_event(kind, subscriber=ursula, issue=str(uuid4()), message_id="0100-later"))
     assert cloud.status_of(URSULA) in {"bounced", "complained"}
+
+
+def test_webhooks_are_notified_at_once(cloud: Cloud, ursula: UUID) -> None:
+    functions = Functions()
+    cloud.rows(
+        "INSERT INTO webhooks (id, url, events, created_by, key_id) VALUES (%(id)s,"
+        " 'https://shop.example', ARRAY['subscriber.unsubscribed'], 'ada', '1')",
+        id=uuid4(),
+    )
+
+    act(ursula, "unsubscribe")
+
+    assert functions.kicks == 1
+    assert cloud.row("SELECT subscriber_id, type FROM webhook_messages") == {
+        "subscriber_id": ursula,
+        "type": "subscriber.unsubscribed",
+    }
 
 
 def test_forgiving_does_not_subscribe_who_unsubscribed(cloud: Cloud, ursula: UUID) -> None:

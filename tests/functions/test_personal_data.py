@@ -24,6 +24,7 @@ PLACES = {
     "duplicate_mails": "duplicates",
     "resends": "resends",
     "webhook_messages": "webhook_messages",
+    "import_rows": "imports",
 }
 NOT_EXPORTED = {
     **{
@@ -35,6 +36,8 @@ NOT_EXPORTED = {
     ("deliveries", "claim_id"): "it names a run of deliver, in which many were mailed",
     ("deliveries", "claim_deadline"): "the same",
     ("resends", "claim_id"): "the same",
+    ("import_rows", "number"): "it numbers the rows of a file",
+    ("import_rows", "after"): "it is a digest of what the profile has",
     ("webhook_messages", "webhook_id"): "it names a program of the authors'",
     ("webhook_messages", "issue"): "it is of messages about issues, which are about nobody",
     ("new_address_mails", "address_digest"): "it names an address that may be somebody else's",
@@ -48,6 +51,7 @@ ABOUT_NOBODY = {
     "earlier_slugs": "of issues",
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
+    "imports": "of authors",
     "imported_posts": "of a newsletter's past",
     "issue_counts": "of issues",
     "issue_versions": "of issues",
@@ -98,6 +102,13 @@ def ursula(cloud: Cloud) -> UUID:
         """,
         "INSERT INTO wrong_codes VALUES (%(id)s, %(request)s, now())",
         "INSERT INTO new_address_mails VALUES (%(request)s, %(id)s, 'x', now())",
+        """
+        INSERT INTO imports (id, author, file_name) VALUES (%(request)s, 'ada', 'people.csv')
+        """,
+        """
+        INSERT INTO import_rows (import_id, number, line, email, standing, subscriber_id)
+        VALUES (%(request)s, 1, 2, 'ursula@example.com', 'subscribed', %(id)s)
+        """,
         "INSERT INTO merged_subscribers VALUES (%(request)s, %(id)s, now())",
         """
         INSERT INTO deliveries (issue_id, subscriber_id, round, outcome)

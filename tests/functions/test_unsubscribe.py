@@ -6,6 +6,7 @@
 import base64
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,6 +55,25 @@ def test_a_mail_clients_one_click_gets_a_200_and_never_a_redirect(
     assert answer["statusCode"] == 200
     assert "location" not in {name.lower() for name in answer["headers"]}
     assert taken(edge).token == UNSUBSCRIBE_TOKEN
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "way"),
+    [
+        ("", None, "link"),
+        ("", "List-Unsubscribe=One-Click", "one-click"),
+        ("&by=mail", "List-Unsubscribe=One-Click", "mail"),
+        ("&by=pigeon", None, "link"),
+    ],
+    ids=["link", "one click", "mail", "unknown"],
+)
+def test_the_way_of_leaving_is_kept(edge: Edge, query: str, body: str | None, way: str) -> None:
+    event = UNSUBSCRIBE.event("POST", unsubscribe_link(), body=body)
+    event["queryStringParameters"] |= dict(parse_qsl(query))
+
+    UNSUBSCRIBE.handler(event, context())
+
+    assert taken(edge).way == way
 
 
 def test_a_mail_client_may_send_no_headers(edge: Edge) -> None:

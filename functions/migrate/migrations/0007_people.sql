@@ -88,6 +88,49 @@ CREATE INDEX consents_of_issue ON consents (issue_id) WHERE issue_id IS NOT NULL
 
 -- Imports and exports.
 
+-- What an import changed, and what its file says of a consent, is in the log.
+ALTER TYPE consent_change ADD VALUE 'imported';
+ALTER TABLE consents ADD COLUMN import_id uuid; -- no foreign key, as in 0001
+
+CREATE TABLE imports (
+    id uuid PRIMARY KEY,
+    author text NOT NULL,
+    file_name text NOT NULL CHECK (file_name <> ''),
+    format text,                              -- NULL until it is known
+    status text NOT NULL DEFAULT 'waiting' CHECK (
+        status IN (
+            'waiting', 'reading', 'judging', 'ready', 'applying', 'applied', 'undoing', 'undone'
+        )
+    ),
+    rows_read integer NOT NULL DEFAULT 0 CHECK (rows_read >= 0),
+    done_to integer NOT NULL DEFAULT 0 CHECK (done_to >= 0), -- of the step that the status names
+    counts jsonb NOT NULL DEFAULT '{}',       -- rows by verdict and reason, of that step
+    created_at timestamptz NOT NULL DEFAULT now(),
+    applied_at timestamptz                    -- since when its rows are applied
+);
+CREATE TABLE import_rows (
+    import_id uuid NOT NULL REFERENCES imports ON DELETE CASCADE,
+    number integer NOT NULL CHECK (number > 0), -- in the order of the file
+    line integer NOT NULL,
+    email text,                               -- NULL for a row that can't be used
+    name text,
+    standing text,
+    consented_at timestamptz,
+    signed_up_at timestamptz,
+    left_at timestamptz,
+    tags text[] NOT NULL DEFAULT '{}',
+    language text,
+    source text NOT NULL DEFAULT '',
+    verdict text,                             -- what would become of the row, or did
+    reason text,                              -- why a row can't be used, or wasn't undone
+    subscriber_id uuid,                       -- whom the row has added or changed
+    before jsonb,                             -- of one who was changed, for an undo
+    after text,                               -- digest of what the row made of them
+    PRIMARY KEY (import_id, number),
+    CHECK ((email IS NULL) = (standing IS NULL))
+) WITH (fillfactor = 60); -- a row is written up to three times, in its own page
+CREATE INDEX import_rows_of_address ON import_rows (email, import_id) WHERE email IS NOT NULL;
+
 -- Webhooks. A trigger writes what they are notified of, so that it commits with the change, whatever
 -- code makes it. Without a webhook it inserts nothing; a row that keeps its status doesn't reach it.
 CREATE TABLE webhooks (

@@ -8,7 +8,7 @@ until every function has seen it (``Timings.secrets_cached``), then name it.
 import base64
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import batched
@@ -267,6 +267,12 @@ def webhook_secret(key_id: str, webhook_id: UUID, generation: int) -> bytes:
     key = json.loads(_secret_value())[key_id].encode()
     purpose = hmac.digest(key, b"broadsheet.webhook", "sha256")
     return hmac.digest(purpose, webhook_id.bytes + generation.to_bytes(4), "sha256")
+
+
+def digests_of(emails: Collection[str]) -> dict[bytes, str]:
+    """Return many addresses, in the form we store, by each of their digests."""
+    keys = _signer("address digest").secret_keys
+    return {hmac.digest(key, email.encode(), "sha256"): email for key in keys for email in emails}
 
 
 def load_keys() -> None:

@@ -16,6 +16,7 @@ from broadsheet import i18n
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.errors import ExpiredToken, InvalidField, WrongCode
 from broadsheet.domain.issues import IssueId
+from broadsheet.domain.tags import OfferedTags
 from broadsheet.domain.voice import Voice
 from broadsheet.i18n import ENGLISH, Language
 from broadsheet.web import pages, sentences
@@ -68,8 +69,14 @@ NEWEST = (
     ),
     _listed(13, "letters-from-the-lighthouse", "Letters from the lighthouse"),
 )
+OFFERED = OfferedTags.parse("boats=Boats for sale; events=Events at the pier, a week before")
 WITH_A_VOICE = SignUpForm(
-    "/subscriptions", "https://news.example.com/", VOICE, asks_for_name=True, newest=NEWEST
+    "/subscriptions",
+    "https://news.example.com/",
+    VOICE,
+    asks_for_name=True,
+    newest=NEWEST,
+    offered=OFFERED,
 )
 ISSUE = ArchivePage(
     issue=NEWEST[1],
@@ -108,6 +115,7 @@ def _managing(*, is_fresh: bool) -> ManageForm:
         erase_url="/subscription?token=t&show=erase",
         is_fresh=is_fresh,
         languages=i18n.languages(),
+        offered=OFFERED,
     )
 
 
@@ -121,6 +129,8 @@ def _refused(frame: Frame, typed: str, **codes: str) -> str:
     form = SignUpForm(
         "/subscriptions",
         asks_for_name=True,
+        offered=OFFERED,
+        chosen=["boats"],
         typed={"name": "Ursula", "email": typed},
         errors=_wrong(frame, **codes),
     )

@@ -161,8 +161,9 @@ def test_forced_colours_leave_every_control_its_edge(narrow: Page, name: str) ->
     assert narrow.evaluate(WITHOUT_EDGE) == []
 
 
+# The browser draws a checkbox itself, in the system's colours.
 WITHOUT_EDGE = """
-[...document.querySelectorAll('button, input:not([type=hidden]), select')]
+[...document.querySelectorAll('button, input:not([type=hidden], [type=checkbox]), select')]
   .filter(element => {
     const {borderTopWidth, borderTopColor, backgroundColor} = getComputedStyle(element);
     return parseFloat(borderTopWidth) < 1 || borderTopColor === backgroundColor;

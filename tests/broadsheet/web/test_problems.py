@@ -49,6 +49,8 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.RoleNeeded("publish"), 403, "role-needed", "with the role publish"),
     (errors.PageNotFound(), 404, "page-not-found", "there is nothing here"),
     (errors.IssueNotFound(), 404, "issue-not-found", "no issue with this id"),
+    (errors.ImportNotFound(), 404, "import-not-found", "no import with this id"),
+    (errors.ImportNotReady("reading"), 409, "import-not-ready", "it is reading"),
     (errors.IssueEnded("canceled"), 409, "issue-ended", "the issue is canceled"),
     (errors.ExpiredToken(), 410, "expired-confirmation-token", "sign up again"),
     (errors.RequestTooLarge(16_384), 413, "request-too-large", "16,384 bytes"),

@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row, tuple_row
 
 from broadsheet.database.ledger import older_versions
-from broadsheet.database.segment_condition import condition
+from broadsheet.database.segment_condition import audience
 from broadsheet.domain.deliveries import Claim, ClaimedBatch, ReleasedBatches
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _INSERT_CORRECTED = sql.SQL(
 _INSERT_SAMPLE = sql.SQL(
     """
     WITH confirmed AS (
-        SELECT id FROM subscribers WHERE {condition}
+        {audience}
     ), drawn AS (
         SELECT id FROM confirmed
         ORDER BY random()
@@ -75,9 +75,8 @@ _INSERT_AUDIENCE = sql.SQL(
         -- In the order of the ledger's key: the rows of a claim are neighbours there.
         SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(batch_size)s + 1
                    + coalesce((SELECT max(number) FROM sample), 0) AS number
-        FROM subscribers
-        WHERE {condition}
-          AND NOT EXISTS (SELECT FROM sample WHERE sample.id = subscribers.id)
+        FROM ({audience}) AS chosen
+        WHERE NOT EXISTS (SELECT FROM sample WHERE sample.id = chosen.id)
     ), batches AS (
         INSERT INTO delivery_batches (issue_id, number, recipients, not_before)
         SELECT %(issue_id)s, number, array_agg(id),
@@ -112,10 +111,10 @@ def insert_sample(  # noqa: PLR0913 - what a sample depends on
     ``share``: of all of them, but no fewer than ``least``.
     """
     connection.execute("SET LOCAL statement_timeout = '4min'")  # as for the rest of the audience
-    chosen = condition(segment)
+    chosen = audience(segment)
     with connection.cursor(row_factory=args_row(Sample)) as cursor:
         sample = cursor.execute(
-            _INSERT_SAMPLE.format(condition=chosen.sql),
+            _INSERT_SAMPLE.format(audience=chosen.sql),
             {
                 "issue_id": issue_id.root,
                 "batch_size": batch_size,
@@ -134,13 +133,13 @@ def insert_audience(
 
     Return their number. Behind a sample they are held, until ``release_held``.
     """
-    chosen = condition(segment)
+    chosen = audience(segment)
     # A million took 5 s on two cores; a database that has just woken has fewer.
     connection.execute("SET LOCAL statement_timeout = '4min'")
     with connection.cursor(row_factory=scalar_row) as cursor:
         return int(
             cursor.execute(
-                _INSERT_AUDIENCE.format(condition=chosen.sql),
+                _INSERT_AUDIENCE.format(audience=chosen.sql),
                 {"issue_id": issue_id.root, "batch_size": batch_size} | chosen.parameters,
             ).fetchone()
             or 0

@@ -34,6 +34,7 @@ _LISTS: dict[str, LiteralString] = {
         SELECT consents.request_id, consents.change::text, consents.at, consents.way,
                host(consents.source_address) AS source_address, consents.user_agent,
                consents.recorded_by, consents.recorded_at, consents.evidence,
+               consents.import_id,
                consents.issue_id, issues.title AS issue_title
         FROM consents LEFT JOIN issues ON issues.id = consents.issue_id
         WHERE consents.subscriber_id = %(id)s
@@ -75,6 +76,16 @@ _LISTS: dict[str, LiteralString] = {
         FROM merged_subscribers
         WHERE subscriber_id = %(id)s
         ORDER BY merged_at, id
+    """,
+    "imports": """
+        SELECT import_rows.import_id, line, import_rows.email, import_rows.name, standing,
+               consented_at, import_rows.signed_up_at, left_at, import_rows.tags,
+               import_rows.language, source, verdict, reason, before
+        FROM import_rows
+        JOIN subscribers ON subscribers.email = import_rows.email
+        JOIN imports ON imports.id = import_rows.import_id
+        WHERE subscribers.id = %(id)s
+        ORDER BY imports.created_at, import_rows.import_id, number
     """,
     "issues": """
         SELECT issues.id AS issue_id, issues.title AS issue_title, ledger.*
@@ -143,6 +154,7 @@ _DELETIONS: tuple[LiteralString, ...] = (
     "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
     "DELETE FROM merged_subscribers WHERE subscriber_id = %(id)s",
     "DELETE FROM consents WHERE subscriber_id = %(id)s",
+    "DELETE FROM import_rows WHERE email = (SELECT email FROM subscribers WHERE id = %(id)s)",
     "DELETE FROM subscribers WHERE id = %(id)s",
 )
 
@@ -181,5 +193,11 @@ def delete_before(
         "DELETE FROM sign_ups WHERE subscriber_id = %(id)s AND received_at <= %(before)s",
         "DELETE FROM merged_subscribers WHERE subscriber_id = %(id)s AND merged_at <= %(before)s",
         "DELETE FROM consents WHERE subscriber_id = %(id)s AND at <= %(before)s",
+        """
+        DELETE FROM import_rows
+        USING imports, subscribers
+        WHERE imports.id = import_rows.import_id AND imports.created_at <= %(before)s
+          AND subscribers.id = %(id)s AND import_rows.email = subscribers.email
+        """,
     ):
         connection.execute(statement, {"id": subscriber_id.root, "before": before})

@@ -19,17 +19,29 @@ _OF_LANGUAGE = sql.SQL(
 )
 
 
-class Condition(NamedTuple):
-    """What stands after ``WHERE`` in a query of ``subscribers``, and its parameters."""
+class Part(NamedTuple):
+    """A part of a query, and its parameters."""
 
     sql: sql.Composable
     parameters: dict[str, object]
 
 
-def condition(segment: SegmentFilter | None) -> Condition:
-    """Return the condition for who gets an issue: the confirmed subscribers of the segment."""
+def audience(segment: SegmentFilter | None) -> Part:
+    """Return the query for the ids of who gets an issue.
+
+    That of everybody needs an index alone, which has them in their order. That of a segment reads
+    the table: in the order of the index it would take five times as long, which OFFSET 0 keeps
+    PostgreSQL from.
+    """
+    chosen = condition(segment)
+    ids = sql.SQL("SELECT id FROM subscribers WHERE ") + chosen.sql
+    return Part(ids if segment is None else ids + sql.SQL(" OFFSET 0"), chosen.parameters)
+
+
+def condition(segment: SegmentFilter | None) -> Part:
+    """Return what stands after ``WHERE`` for the confirmed subscribers of a segment."""
     if segment is None:
-        return Condition(_IS_CONFIRMED, {})
+        return Part(_IS_CONFIRMED, {})
     tags = segment.tags or TagFilter()
     conditions: dict[str, tuple[sql.SQL, object]] = {
         "tags_any": (sql.SQL("tags && %(segment_tags_any)s::text[]"), _texts(tags.any)),
@@ -43,7 +55,7 @@ def condition(segment: SegmentFilter | None) -> Condition:
         "before": (sql.SQL("confirmed_at < %(segment_before)s"), segment.confirmed_before),
     }
     given = {name: each for name, each in conditions.items() if each[1] is not None}
-    return Condition(
+    return Part(
         sql.SQL(" AND ").join([_IS_CONFIRMED, *(written for written, _ in given.values())]),
         {f"segment_{name}": value for name, (_, value) in given.items()},
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.statistics import Period
 
 MOST_ISSUES = 100
+OPT_INS = 10_000  # sign-ups, from which the share of those who confirm is known well enough
 
 
 def count_by_status(connection: Connection) -> dict[str, int]:
@@ -57,24 +58,29 @@ def count_changes(connection: Connection, period: Period) -> Sequence[tuple[date
 
 
 def count_opt_in(connection: Connection, period: Period) -> OptIn:
-    """Count who was mailed to confirm, and who of them confirmed since."""
+    """Count who was mailed to confirm, of the newest sign-ups, and who of them confirmed since."""
     with connection.cursor(row_factory=class_row(OptIn)) as cursor:
         counted = cursor.execute(
             """
-            WITH asked AS (
-                SELECT consents.subscriber_id AS id, min(consents.at) AS at
+            WITH newest AS MATERIALIZED (
+                SELECT request_id, subscriber_id, at
                 FROM consents
-                JOIN sign_ups ON sign_ups.request_id = consents.request_id AND mail_granted
-                WHERE consents.at >= %(first)s::date::timestamp AT TIME ZONE 'UTC'
-                  AND consents.at < (%(last)s::date + 1)::timestamp AT TIME ZONE 'UTC'
+                WHERE at >= %(first)s::date::timestamp AT TIME ZONE 'UTC'
+                  AND at < (%(last)s::date + 1)::timestamp AT TIME ZONE 'UTC'
                   AND change = 'signed_up'
+                ORDER BY at DESC
+                LIMIT %(limit)s
+            ), asked AS (
+                SELECT newest.subscriber_id AS id, min(newest.at) AS at
+                FROM newest
+                JOIN sign_ups ON sign_ups.request_id = newest.request_id AND mail_granted
                 GROUP BY 1
             )
             SELECT count(*) AS asked,
                    count(*) FILTER (WHERE subscribers.confirmed_at >= asked.at) AS confirmed
             FROM asked JOIN subscribers USING (id)
             """,
-            period._asdict(),
+            period._asdict() | {"limit": OPT_INS},
         ).fetchone()
     return counted or OptIn(asked=0, confirmed=0)
 

@@ -559,6 +559,20 @@ class WrongState(BroadsheetError):
     code = "wrong-state"
 
 
+class ImportNotFound(BroadsheetError):
+    """There is no such import."""
+
+    code = "import-not-found"
+
+
+@dataclass(eq=False)
+class ImportNotReady(WrongState):
+    """The import is at a step before the one that this needs."""
+
+    code = "import-not-ready"
+    status: str
+
+
 class VersionNotFound(BroadsheetError):
     """The issue has no such version."""
 

@@ -44,7 +44,10 @@ class Day(BaseModel):
 
 
 class OptIn(BaseModel):
-    """How many were mailed to confirm in the period, and how many of them have confirmed since."""
+    """How many were mailed to confirm in the period, and how many of them have confirmed since.
+
+    Of more than 10,000 sign-ups, the newest count.
+    """
 
     model_config = ConfigDict(frozen=True)
 

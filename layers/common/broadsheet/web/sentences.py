@@ -220,6 +220,9 @@ AUTHORS = {
     "address-left": "the address was left: whoever has it now can sign up themselves",
     "has-been-erased": "they asked to be erased: they can sign up themselves, as somebody new",
     "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
+    # Imports.
+    "import-not-found": "there is no import with this id",
+    "import-not-ready": "the import is not at this step yet: it is {status}",
     # Issues.
     "issue-not-found": "there is no issue with this id",
     "webhook-not-found": "there is no webhook with this id",

@@ -47,3 +47,9 @@ def departures(
         email = by_digest[digest]
         found[email] = max(at, found.get(email, at))
     return found
+
+
+def departed(connection: Connection, emails: Collection[str]) -> set[str]:
+    """Return those of many addresses, in the form we store, that were left at any time."""
+    digests = signed_tokens.digests_of(emails)
+    return {digests[digest] for digest, _ in tombstones_table.departures(connection, digests)}

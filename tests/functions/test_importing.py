@@ -1,0 +1,359 @@
+"""An import: staged, judged, applied and undone, whatever is killed on the way."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from broadsheet.database import imports_table
+from broadsheet.database.connection import connected
+from broadsheet.database.imports_table import Range
+from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.errors import ImportNotFound, ImportNotReady
+from broadsheet.domain.imports import Import, ImportStatus
+from broadsheet.domain.people import PeopleFormat, Person, Standing
+from broadsheet.domain.requests import EraseRequest, ManageToken
+from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+from broadsheet.services.people import imports
+from broadsheet.services.subscribers import departing, erasing
+from broadsheet.transfer import write
+from tests.cloud import ORIGIN, Cloud, at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONG_AGO = datetime(2021, 5, 3, 10, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in ranges of a tenth of the usual size, so that a few hundred rows are several."""
+    monkeypatch.setattr(imports, "ROWS_AT_ONCE", 200)
+
+
+def person(email: str, status: Standing = Standing.SUBSCRIBED, **more: Any) -> Person:  # noqa: ANN401
+    dated = {"consented_at": LONG_AGO} if status is Standing.SUBSCRIBED else {}
+    if status.has_left:
+        dated = {"left_at": LONG_AGO}
+    return Person(email, status=status, source="the fair", **(dated | more))
+
+
+class Importer:
+    """An author who imports a file of people."""
+
+    def __init__(self, *people: Person) -> None:
+        self.content = b"".join(write(PeopleFormat.CSV, people))
+        with connected(5) as connection:
+            self.id = imports.create(
+                connection, AuthorName("ada"), "people.csv", PeopleFormat.CSV
+            ).id
+            imports.begin_reading(connection, self.id, PeopleFormat.CSV)
+
+    def advance(self, seconds: float = 60) -> Import:
+        deadline = datetime.now(UTC) + timedelta(seconds=seconds)
+        with connected(5) as connection:
+            return imports.advance(connection, self.id, lambda: io.BytesIO(self.content), deadline)
+
+    def judge(self) -> dict[str, int]:
+        known = self.advance()
+        assert known.status is ImportStatus.READY
+        return known.counts
+
+    def apply(self) -> dict[str, int]:
+        self.advance()
+        with connected(5) as connection:
+            imports.begin_applying(connection, self.id)
+        known = self.advance()
+        assert known.status is ImportStatus.APPLIED
+        return known.counts
+
+    def undo(self) -> dict[str, int]:
+        with connected(5) as connection:
+            imports.begin_undoing(connection, self.id)
+        known = self.advance()
+        assert known.status is ImportStatus.UNDONE
+        return known.counts
+
+
+def statuses(cloud: Cloud) -> dict[str, str]:
+    rows = cloud.rows("SELECT email, status::text FROM subscribers ORDER BY email")
+    return {row["email"]: row["status"] for row in rows}
+
+
+def test_a_file_is_judged_before_anything_is_changed(cloud: Cloud) -> None:
+    cloud.add_confirmed("known@example.com")
+    importer = Importer(
+        person("New@Example.com"),
+        person("known@example.com"),
+        person("undated@example.com", Standing.TO_CONFIRM),
+        person("gone@example.com", Standing.UNSUBSCRIBED),
+        person("new@example.com"),
+        person("no address"),
+    )
+
+    counts = importer.judge()
+
+    assert counts == {
+        "added": 1,
+        "unchanged": 1,
+        "added_to_confirm": 1,
+        "added_as_left": 1,
+        "duplicate": 1,
+        "unusable:address-invalid": 1,
+    }
+    assert statuses(cloud) == {"known@example.com": "confirmed"}
+    with connected(5) as connection:
+        (bad,) = imports.lines(connection, Range(importer.id, 0, 99), ["unusable"])  # type: ignore[list-item]
+    assert (bad.line, bad.reason, bad.email) == (7, "address-invalid", None)
+
+
+def test_an_applied_file_keeps_what_it_says_of_the_consent(cloud: Cloud) -> None:
+    importer = Importer(person("new@example.com", name="Ursula", tags=("fair", "Jobs")))
+
+    assert importer.apply() == {"added": 1}
+
+    row = cloud.row("SELECT * FROM subscribers")
+    assert (row["status"], row["confirmed_at"], row["name"]) == ("confirmed", LONG_AGO, "Ursula")
+    assert row["tags"] == ["fair", "jobs"]
+    assert row["due_welcome"] is None
+    consent = cloud.row("SELECT * FROM consents")
+    assert (consent["change"], consent["import_id"]) == ("imported", importer.id)
+    assert consent["recorded_by"] == "ada"
+    assert consent["evidence"].startswith("2021-05-03T10:00:00Z, subscribed")
+    assert "the fair" in consent["evidence"]
+
+
+def test_without_a_date_of_consent_nobody_is_confirmed(cloud: Cloud) -> None:
+    Importer(person("undated@example.com", Standing.TO_CONFIRM)).apply()
+
+    assert statuses(cloud) == {"undated@example.com": "pending"}
+    assert cloud.row("SELECT due_mail FROM subscribers")["due_mail"] is None
+
+
+@pytest.mark.parametrize("column", ["unsubscribed_at", "bounced_at", "complained_at"])
+def test_whoever_left_here_is_not_revived(cloud: Cloud, column: str) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    cloud.rows(f"UPDATE subscribers SET {column} = confirmed_at")  # noqa: S608 - a test's own
+    before = statuses(cloud)
+
+    counts = Importer(person("ursula@example.com", consented_at=at(60), tags=("jobs",))).apply()
+
+    assert counts == {"kept_as_left": 1}
+    assert statuses(cloud) == before
+    assert cloud.row("SELECT tags FROM subscribers")["tags"] == []
+
+
+@pytest.mark.parametrize(
+    ("standing", "status"),
+    [
+        (Standing.UNSUBSCRIBED, "unsubscribed"),
+        (Standing.BOUNCED, "bounced"),
+        (Standing.COMPLAINED, "complained"),
+    ],
+)
+def test_whoever_left_there_gets_no_more_mail(
+    cloud: Cloud, standing: Standing, status: str
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+
+    counts = Importer(
+        person("ursula@example.com"),  # which comes first in the file, and counts less
+        person("ursula@example.com", standing, left_at=at(60)),
+    ).apply()
+
+    assert counts == {"left": 1, "duplicate": 1}
+    assert statuses(cloud) == {"ursula@example.com": status}
+
+
+def test_whoever_confirmed_here_after_they_left_there_stays(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+
+    counts = Importer(person("ursula@example.com", Standing.UNSUBSCRIBED)).apply()
+
+    assert counts == {"newer_here": 1}
+    assert statuses(cloud) == {"ursula@example.com": "confirmed"}
+
+
+def erase(cloud: Cloud, email: str) -> None:
+    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=email)["id"]
+    token = ManageToken(subscriber_id=SubscriberId(subscriber), issued_at=datetime.now(UTC))
+    with connected(5) as connection:
+        erasing.erase(connection, EraseRequest(token=token, origin=ORIGIN))
+
+
+def test_whoever_was_erased_is_not_brought_back(cloud: Cloud) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    importer = Importer(
+        person("ursula@example.com", consented_at=at(60)),
+        person("new@example.com"),
+    )
+    assert importer.judge() == {"unchanged": 1, "added": 1}
+
+    erase(cloud, "ursula@example.com")  # after the file was judged
+
+    assert importer.apply() == {"added": 1}
+    assert statuses(cloud) == {"new@example.com": "confirmed"}
+    assert Importer(person("ursula@example.com")).judge() == {"erased": 1}
+    assert "ursula" not in str(cloud.rows("SELECT * FROM import_rows"))
+
+
+def test_whoever_is_erased_during_a_transaction_is_not_brought_back(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer = Importer(person("ursula@example.com"), person("new@example.com"))
+    importer.judge()
+    apply = imports_table.apply
+
+    def apply_late(*given: Any, **more: Any) -> None:  # noqa: ANN401
+        apply(*given, **more)
+        monkeypatch.setattr(imports_table, "apply", apply)
+        with connected(5) as other, other.transaction():
+            departing.depart(other, EmailAddress("ursula@example.com"), at(1), "erased")
+
+    monkeypatch.setattr(imports_table, "apply", apply_late)
+
+    importer.apply()
+
+    assert statuses(cloud) == {"new@example.com": "confirmed"}
+
+
+def test_an_undo_puts_everybody_back(cloud: Cloud) -> None:
+    cloud.add_confirmed("known@example.com")
+    cloud.rows("UPDATE subscribers SET name = NULL, tags = '{jobs}'")
+    before = cloud.rows("SELECT * FROM subscribers")
+    importer = Importer(
+        person("new@example.com"),
+        person("undated@example.com", Standing.TO_CONFIRM),
+        person("known@example.com", name="Ursula", tags=("fair",)),
+    )
+    assert importer.apply() == {"added": 1, "added_to_confirm": 1, "completed": 1}
+    assert cloud.row("SELECT tags FROM subscribers WHERE email LIKE 'known%%'")["tags"] == [
+        "fair",
+        "jobs",
+    ]
+
+    assert importer.undo() == {"undone": 3}
+
+    assert cloud.rows("SELECT * FROM subscribers") == before
+    assert cloud.rows("SELECT * FROM consents") == []
+
+
+def test_an_undo_leaves_and_reports_what_is_newer(cloud: Cloud) -> None:
+    importer = Importer(person("same@example.com"), person("left@example.com"))
+    importer.apply()
+    cloud.rows("UPDATE subscribers SET unsubscribed_at = now() WHERE email LIKE 'left%%'")
+
+    assert importer.undo() == {"undone": 1, "not_undone:changed_since": 1}
+
+    assert statuses(cloud) == {"left@example.com": "unsubscribed"}
+
+
+def test_a_step_waits_for_the_one_before(cloud: Cloud) -> None:
+    del cloud
+    importer = Importer(person("new@example.com"))
+    with connected(5) as connection:
+        with pytest.raises(ImportNotReady):
+            imports.begin_applying(connection, importer.id)
+        with pytest.raises(ImportNotFound):
+            imports.begin_undoing(connection, UUID(int=0))
+
+
+def test_an_hour_of_work_is_cut_at_the_deadline(cloud: Cloud) -> None:
+    importer = Importer(*(person(f"r{number}@example.com") for number in range(450)))
+
+    steps = [importer.advance(seconds=0.001).rows_read for _ in range(3)]
+
+    assert steps == sorted(steps)
+    assert importer.apply() == {"added": 450}
+    assert len(statuses(cloud)) == 450
+
+
+def _kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_at(place: str, importer: Importer, *, after: bool) -> None:
+    """Advance in a process of its own, which is killed (-9) in a range's transaction."""
+    pid = os.fork()
+    if pid == 0:
+        work: Callable[..., None] = getattr(imports_table, place)
+        calls: Iterator[int] = iter(range(99))
+
+        def kill(*given: Any, **more: Any) -> None:  # noqa: ANN401
+            if after:
+                work(*given, **more)
+            if next(calls) == 1:  # the second range's
+                _kill_self()
+            if not after:
+                work(*given, **more)
+
+        setattr(imports_table, place, kill)
+        try:
+            importer.advance()
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def _fingerprint(cloud: Cloud) -> list[dict[str, Any]]:
+    return cloud.rows(
+        "SELECT email, status::text, confirmed_at, tags, count(consents.id) AS consents"
+        " FROM subscribers LEFT JOIN consents ON consents.subscriber_id = subscribers.id"
+        " GROUP BY subscribers.id ORDER BY email"
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_whatever_is_killed_nothing_is_lost_or_doubled(cloud: Cloud) -> None:
+    importer = Importer(*(person(f"r{number}@example.com") for number in range(420)))
+    for after in (False, True):
+        killed_at("stage", importer, after=after)
+    killed_at("store_progress", importer, after=True)  # while it judges
+    assert importer.judge() == {"added": 420}
+    with connected(5) as connection:
+        imports.begin_applying(connection, importer.id)
+    for place in ("apply", "store_progress"):
+        killed_at(place, importer, after=True)
+
+    assert importer.apply() == {"added": 420}
+
+    assert [each["consents"] for each in _fingerprint(cloud)] == [1] * 420
+    with connected(5) as connection:
+        imports.begin_undoing(connection, importer.id)
+    killed_at("undo", importer, after=True)
+    assert importer.undo() == {"undone": 420}
+    assert _fingerprint(cloud) == []
+
+
+def test_a_database_that_is_lost_loses_and_doubles_nothing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importer = Importer(*(person(f"r{number}@example.com") for number in range(420)))
+    importer.judge()
+    with connected(5) as connection:
+        imports.begin_applying(connection, importer.id)
+    apply = imports_table.apply
+
+    def lose(*given: Any, **more: Any) -> None:  # noqa: ANN401
+        apply(*given, **more)
+        with psycopg.connect(cloud.database_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND usename = 'broadsheet'"
+            )
+
+    monkeypatch.setattr(imports_table, "apply", lose)
+    with pytest.raises(Exception, match="database"):
+        importer.advance()
+    monkeypatch.setattr(imports_table, "apply", apply)
+
+    assert importer.apply() == {"added": 420}
+
+    assert len(_fingerprint(cloud)) == 420
