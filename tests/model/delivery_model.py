@@ -39,8 +39,8 @@ Per recipient:
               | q in FeedbackQueue | d recorded | L lost
   probe       the event of a later mail, which shows that feedback is current: '-' p q R(ecorded)
   net         requests whose client is gone and that SES may still take
-Per batch: (state - none, W waiting, K claimed, X closed, c closed by cancel; owner; age; tries;
-release; pointer in queue; round; members).
+Per batch: (state - none, W waiting, K claimed, B claimed and begun to send, X closed, c closed by
+cancel; owner; age; tries; release; pointer in queue; round; members).
 Per deliver: () idle or (pc, batch, a call per recipient), where pc is C claimed | R has read, and a
 call is - none | w to send | g deadline checked | s sent | A T F taken/throttled/refused, the answer
 under way | a t f u answer known (u: lost) | . written.
@@ -56,6 +56,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 
 NOBODY = 9  # owner of a claim whose process has died
+HELD = ("K", "B")  # a claim holds the batch
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Config:
     atomic_deadline: bool = True  # checking the deadline and sending are one step
     clock_under_lock: bool = True  # the clock is deleted under the issue's lock
     edit_needs_pause: bool = True
+    begin: str = "mark"  # of the batches, before a call; "none": any dead claim may have sent
     # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
     dispatch_outlives: bool = False  # a dispatch invocation may outlast the grace time
@@ -108,6 +110,7 @@ class Config:
     returns_throttled: bool = True
     reads_confirmed: bool = True
     counts_in_flight: bool = True  # an empty queue has no messages in flight either
+    begin_fenced: bool = True  # else a claim begins to send what may be another's by then
     reads_version_late: bool = False  # as the mail is sent, in place of in the claim's transaction
     content_cached: bool = False  # by the issue's id alone, from an earlier claim
     version_in_event: bool = True  # else an event counts for the version that is current by then
@@ -481,6 +484,22 @@ CONFIGS = {
         expect="safety",
         about="batch changes without the claim's id",
     ),
+    "mut-begin-unmarked": replace(
+        OPEN,
+        recipients=1,
+        begin="after",
+        expect="safety",
+        about="a dead claim that sent without a mark is taken for one that never began",
+    ),
+    "mut-begin-unfenced": replace(
+        OPEN,
+        recipients=1,
+        zombie=True,
+        begin_fenced=False,
+        deadline_checked=False,
+        expect="safety",
+        about="a claim begins to send although its batches were returned, deadline unchecked",
+    ),
     "mut-no-deadline": replace(
         OPEN,
         recipients=1,
@@ -675,7 +694,7 @@ class Model:
                 earlier = (
                     {"J": "F"}.get(people[r][1][0][:1], people[r][1][0][:1]) if round_number else ""
                 )
-                return {"W": "W", "K": "W", "c": "K"}.get(state, earlier or "LOST")
+                return {"W": "W", "K": "W", "B": "W", "c": "K"}.get(state, earlier or "LOST")
         return "-"  # outside the audience
 
     def needs(self, batches, people, b, r):
@@ -773,7 +792,7 @@ class Model:
         c = self.c
         pc, b, calls, version = deliver
         st, owner, age, tries, rel, ptr, number, members, claimed = batches[b]
-        mine = st == "K" and owner == p
+        mine = st in HELD and owner == p
 
         def gone():
             """End this process: nobody owns its claim, and SES may still take what it sent."""
@@ -790,7 +809,7 @@ class Model:
         if pc == "C":  # step 2, one transaction: read, and skip the unsubscribed
             if up:
                 new, want, bad = people, calls, None
-                for r in members if mine or c.zombie_writes_all else ():
+                for r in members if mine or c.zombie_writes_all or not c.begin_fenced else ():
                     sub, rows, *rest = people[r]
                     unresolved = c.sends_unresolved and self.row(rows, number)[:1] == "U"
                     if self.needs(batches, people, b, r) or (
@@ -805,10 +824,12 @@ class Model:
                             )
                         else:
                             new = put(new, r, (sub, self.upsert(rows, number, "K"), *rest))
+                begun = ("B", *batches[b][1:]) if mine and c.begin == "mark" else batches[b]
                 go(
                     f"deliver {p} reads its recipients",
                     bad,
                     people=new,
+                    batches=put(batches, b, begun),
                     delivers=put(delivers, p, ("R", b, want, version)),
                 )
             return
@@ -913,7 +934,7 @@ class Model:
         if len(mails) >= 2 * self.rounds:  # only after a violation that a configuration tolerates
             return
         late = rows[number] in ("U1", "U2", "U3") or any(
-            bt[0] == "K" and bt[2] and r in bt[7] and bt[6] == number for bt in batches
+            bt[0] in HELD and bt[2] and r in bt[7] and bt[6] == number for bt in batches
         )
         # A mail sent a grace time after the deadline may follow this one by less than that.
         event = "P" if probe != "-" else "l" if late and self.c.probe_after == "grace" else "p"
@@ -987,7 +1008,7 @@ class Model:
                 late = self.over in rows
                 if c.probe_after == "deadline":
                     late = row in ("U1", "U2", "U3") or any(
-                        st == "K" and age and r in members and self.needs(batches, people, b, r)
+                        st in HELD and age and r in members and self.needs(batches, people, b, r)
                         for b, (st, _, age, *_, members, _) in enumerate(batches)
                     )
                 if late and c.needs_current:
@@ -1004,13 +1025,13 @@ class Model:
         quiet = [c.taken_late or (not who[4] and r not in on_wire) for r, who in enumerate(people)]
         for b, batch in enumerate(batches):
             st, owner, age, tries, rel, ptr, number, members, _ = batch
-            if st == "K" and age == 0:
+            if st in HELD and age == 0:
                 go(
                     f"time: deadline of the claim on batch {b}",
                     batches=put(batches, b, batch[:2] + (1,) + batch[3:]),
                 )
             if (
-                st == "K"
+                st in HELD
                 and age == 1
                 and all(quiet[r] for r in members)
                 and (owner == NOBODY or c.zombie)
@@ -1030,7 +1051,7 @@ class Model:
                 held = [
                     bt
                     for bt in batches
-                    if r in bt[7] and bt[6] == round_number and bt[0] == "K" and not bt[2]
+                    if r in bt[7] and bt[6] == round_number and bt[0] in HELD and not bt[2]
                 ]
                 if row == "U0" and not held:
                     go(
@@ -1040,7 +1061,7 @@ class Model:
                 aged = [
                     bt
                     for bt in batches
-                    if r in bt[7] and bt[6] == round_number and bt[0] == "K" and bt[2]
+                    if r in bt[7] and bt[6] == round_number and bt[0] in HELD and bt[2]
                 ]
                 if (
                     row == "U1" and quiet[r] and not aged
@@ -1088,8 +1109,13 @@ class Model:
             return
         open_ = False
         for b, (st, owner, age, tries, rel, ptr, number, members, claimed) in enumerate(batches):
-            open_ |= st in ("W", "K")
-            if st == "K" and age == 2:  # close a dead claim's batch
+            open_ |= st == "W" or st in HELD
+            if st == "K" and age == 2 and c.begin != "none":  # none of its calls began
+                go(
+                    f"dispatch returns batch {b} of a dead claim that never began",
+                    batches=put(batches, b, ("W", NOBODY, 0, tries, 0, ptr, number, members, 0)),
+                )
+            elif st in HELD and age == 2:  # close a dead claim's batch
                 new = people
                 for r in members:  # even if another round was accepted meanwhile
                     sub, rows, *rest, versions = people[r]
@@ -1143,7 +1169,7 @@ class Model:
 
                 round_number = self.round_of(batches, r)
                 b = next(i for i, bt in enumerate(batches) if r in bt[7] and bt[6] == round_number)
-                held = batches[b][0] == "K"
+                held = batches[b][0] in HELD
                 if self.over not in rows or (probe != "R" and c.needs_current):
                     continue
                 if issue == "C":  # given up, whoever holds the batch; an event may still settle it
@@ -1173,7 +1199,7 @@ class Model:
                 issue="F" if issue == "S" else "Z",
                 dispatch=(ptrs, seen, wipe_now),
             )
-        idle = not any(bt[0] == "K" for bt in batches) and not unresolved
+        idle = not any(bt[0] in HELD for bt in batches) and not unresolved
         if issue == "C" and idle and not c.clock_waits:
             go("dispatch deletes the clock of the canceled issue", issue="Z", clock=0)
         if c.clock and (issue in "FZ" or (issue == "P" and idle)):
@@ -1189,7 +1215,7 @@ class Model:
         if not target or frozen:
             return
 
-        if c.correction_awaits_claims and any(bt[0] == "K" and bt[8] < target for bt in batches):
+        if c.correction_awaits_claims and any(bt[0] in HELD and bt[8] < target for bt in batches):
             return
         if c.correction_awaits_unresolved and any(
             row[:1] == "U" and version < target
@@ -1384,7 +1410,7 @@ class Model:
                 dispatch[2],
             )  # a row must wait for grace again, which ends this dispatch
         dispatch = (
-            tuple(b for b in dispatch[0] if batches[b][0] in "WK"),
+            tuple(b for b in dispatch[0] if batches[b][0] in "WKB"),
             dispatch[1],
             dispatch[2],
         )
@@ -1393,10 +1419,10 @@ class Model:
             if st in "Xc":  # its pointer matters only if the batch can be reopened
                 again = st == "X" and any(new[r][1][number][:1] == "U" for r in members)
                 tries, rel, ptr = (tries, 0, ptr) if again else (0, 0, 0)
-            elif st == "K":
+            elif st in HELD:
                 rel = 0  # the end of a claim clears the release mark
             kept.append(
-                (st, owner, age, tries, rel, ptr, number, members, claimed if st == "K" else 0)
+                (st, owner, age, tries, rel, ptr, number, members, claimed if st in HELD else 0)
             )
         batches = tuple(kept)
         base = (issue, batches, tuple(new), delivers, dispatch, clock, up, edition)

@@ -242,7 +242,6 @@ NOT_CALLED = {
         "lambda:*FunctionScalingConfig",
         "lambda:PassCapacityProvider",
         "lambda:PublishVersion",
-        "lambda:PutFunctionRecursionConfig",
         "lambda:PutRuntimeManagementConfig",
     ),
     "a log group has a retention and nothing else": (

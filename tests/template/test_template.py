@@ -617,6 +617,11 @@ def test_a_message_stays_hidden_long_enough_for_the_function_that_works_on_it(na
     assert queue["VisibilityTimeout"] == AWS_ADVICE_FOR_VISIBILITY * longest
 
 
+def test_a_function_that_sends_to_its_own_queue_is_allowed_to() -> None:
+    """Else Lambda stops a chain after about 16 copies: a sign-up that waits for four hours."""
+    assert FUNCTIONS["EnrollFunction"]["Properties"]["RecursiveLoop"] == "Allow"
+
+
 @each_source
 def test_one_bad_message_fails_alone_and_the_edge_keeps_room(name: str) -> None:
     source = SOURCES[name]["Properties"]

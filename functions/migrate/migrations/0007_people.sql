@@ -325,3 +325,9 @@ $$;
 CREATE TRIGGER keep_slug_of_post
     BEFORE INSERT OR UPDATE OF slug ON issues
     FOR EACH ROW EXECUTE FUNCTION keep_slug_of_post();
+
+-- What a killed deliver had not begun.
+
+-- Of a claimed batch: the claim that has not begun to send, until it does. A claim of older code is
+-- not here, so it is always one that may have begun.
+ALTER TABLE delivery_batches ADD COLUMN unbegun_claim_id uuid;

@@ -287,6 +287,7 @@ def claim(
             UPDATE delivery_batches AS batch
             SET state = 'claimed',
                 claim_id = %(claim_id)s,
+                unbegun_claim_id = %(claim_id)s,
                 claim_deadline = now() + %(valid_for)s,
                 version = issue.version
             FROM issue
@@ -320,6 +321,27 @@ def claim(
     return (_claim_of(issue_id, rows), sum(row.open_members for row in rows)) if rows else None
 
 
+def begin(connection: Connection, claim: Claim) -> None:
+    """Mark the batches that the claim still holds as those whose mails may be sent from now on.
+
+    Those of a claim that was taken for dead meanwhile stay as they are: they are another's.
+    """
+    connection.execute(
+        """
+        UPDATE delivery_batches
+        SET unbegun_claim_id = NULL
+        WHERE issue_id = %(issue_id)s
+          AND number = ANY(%(numbers)s)
+          AND claim_id = %(claim_id)s
+        """,
+        {
+            "issue_id": claim.issue_id.root,
+            "claim_id": claim.id,
+            "numbers": [batch.number for batch in claim.batches],
+        },
+    )
+
+
 class _ClaimedRow(NamedTuple):
     claim_id: UUID
     claim_deadline: datetime
@@ -328,6 +350,7 @@ class _ClaimedRow(NamedTuple):
     round: int
     tries: int
     open_members: int = 0
+    may_have_sent: bool = False
 
 
 def _claim_of(issue_id: IssueId, rows: Sequence[_ClaimedRow]) -> Claim:
@@ -416,23 +439,31 @@ def release_claim(
 
 def lock_dead_claims(
     connection: Connection, issue_id: IssueId, dead_after_deadline: timedelta
-) -> Sequence[Claim]:
-    """Return and lock the claims whose deliver must have ended: no call of theirs is under way."""
+) -> Sequence[tuple[Claim, bool]]:
+    """Return and lock the claims whose deliver must have ended: no call of theirs is under way.
+
+    With each: whether it may have sent anything. A claim whose mark is being set just now is
+    returned twice, with the batches of either kind.
+    """
     with connection.cursor(row_factory=class_row(_ClaimedRow)) as cursor:
         rows = cursor.execute(
             """
-            SELECT claim_id, claim_deadline, version, number, round, tries
+            SELECT claim_id, claim_deadline, version, number, round, tries,
+                   unbegun_claim_id IS DISTINCT FROM claim_id AS may_have_sent
             FROM delivery_batches
             WHERE issue_id = %(issue_id)s
               AND state = 'claimed'
               AND claim_deadline < now() - %(dead_after_deadline)s
-            ORDER BY claim_id, number
+            ORDER BY claim_id, may_have_sent, number
             FOR UPDATE SKIP LOCKED
             """,
             {"issue_id": issue_id.root, "dead_after_deadline": dead_after_deadline},
         ).fetchall()
-    by_claim = groupby(rows, key=lambda row: row.claim_id)
-    return [_claim_of(issue_id, list(of_claim)) for _, of_claim in by_claim]
+    by_claim = groupby(rows, key=lambda row: (row.claim_id, row.may_have_sent))
+    return [
+        (_claim_of(issue_id, list(of_claim)), may_have_sent)
+        for (_, may_have_sent), of_claim in by_claim
+    ]
 
 
 def reopen_for_resend(

@@ -158,10 +158,7 @@ def _deliver_claim(
     pace = calls.Pace(at_most.rate, first_slot=time.monotonic() + starts_in.total_seconds())
     time.sleep(max(0.0, starts_in.total_seconds()))
     recipients, not_mailed, mail = invocation.in_database(
-        lambda connection: (
-            *open_recipients.read_recipients(connection, claim),
-            _bulk_mail(connection, claim),
-        )
+        lambda connection: _begin(connection, claim)
     )
     answers = _Answers()
     sent = calls.send(mail, recipients, _tokens_of(issue_id), pace, claim.deadline)
@@ -172,6 +169,18 @@ def _deliver_claim(
             if answers.number < len(recipients):  # the last ones are written as the claim ends
                 _record_meanwhile(invocation, claim, answers.accepted)
     return _finish(invocation, claim, answers, not_mailed)
+
+
+def _begin(
+    connection: Connection, claim: Claim
+) -> tuple[list[Recipient], list[Delivery], BulkMail]:
+    """Mark the claim as one that may send, and only then read whom to mail, and what.
+
+    Until the mark is there, a death leaves nobody's mail in doubt. After it, the batches are read
+    that the claim still holds.
+    """
+    delivery_batches_table.begin(connection, claim)
+    return *open_recipients.read_recipients(connection, claim), _bulk_mail(connection, claim)
 
 
 # Of the issue that this environment sends, in the version that it sent last.

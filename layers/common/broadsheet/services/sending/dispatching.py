@@ -178,19 +178,36 @@ def _insert_audience(
 def _close_dead_claims(connection: Connection, issue_id: IssueId) -> None:
     """Close the batches whose deliver died, and write their open recipients as unresolved.
 
-    SES may have accepted their mails: they are not sent to again before that is known.
+    SES may have accepted their mails: they are not sent to again before that is known. Batches
+    whose claim had not begun to send wait again at once.
     """
     with _locked(connection, issue_id):
-        for claim in delivery_batches_table.lock_dead_claims(
+        for claim, may_have_sent in delivery_batches_table.lock_dead_claims(
             connection, issue_id, _dead_after_deadline()
         ):
-            _close_as_unresolved(connection, claim)
+            if may_have_sent:
+                _close_as_unresolved(connection, claim)
+            else:
+                _return_to_waiting(connection, claim)
 
 
 def _dead_after_deadline() -> timedelta:
     """Return how long after its deadline a claim counts as dead."""
     timings = settings.timings()
     return timedelta(seconds=timings.claim_taken_for_dead - timings.claim_deadline)
+
+
+def _return_to_waiting(connection: Connection, claim: Claim) -> None:
+    results = [
+        BatchResult(batch.number, is_closed=False, tries=batch.tries, pause=timedelta())
+        for batch in claim.batches
+    ]
+    delivery_batches_table.release_claim(connection, claim, results)
+    logger.warning(
+        "a claim died before it sent",
+        issue_id=str(claim.issue_id),
+        batches=[batch.number for batch in claim.batches],
+    )
 
 
 def _close_as_unresolved(connection: Connection, claim: Claim) -> None:
