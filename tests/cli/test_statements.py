@@ -1,7 +1,6 @@
 """Statements of circulation from a terminal: shown to the author, verified by anybody."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from tests.functions.issues import publish_issue, send
 
 
 @pytest.fixture
-def files(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def files(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the statement of an issue that one reader got, and the keys."""
     cloud.add_confirmed("ursula@example.com")
     issue_id = publish_issue(slug="november")
@@ -26,10 +25,11 @@ def files(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setenv("BROADSHEET_TOKEN", "a token")
         document = documented("statement", issue_id)
         (nobody / "circulation.json").write_text(json.dumps(document))
+        assert documented("statement") == document  # of the newest issue
         assert "Accepted for delivery" in ran("statement", issue_id)
     monkeypatch.delenv("BROADSHEET_TOKEN")
     monkeypatch.chdir(nobody)
-    yield nobody
+    return nobody
 
 
 def verify() -> tuple[str, ...]:

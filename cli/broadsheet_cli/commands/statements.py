@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 from broadsheet_cli import verifying
 from broadsheet_cli.answers import Statement
 from broadsheet_cli.console import console, print_json, say, table
-from broadsheet_cli.options import IssueName, Json, connect, find_issue
+from broadsheet_cli.options import IssueOrNewest, Json, connect, find_issue
 
 _COUNTS = {
     "audience": "Recipients",
@@ -22,25 +22,28 @@ _COUNTS = {
 
 
 class _ShownByDefault(TyperGroup):
-    """``statement ISSUE`` is ``statement show ISSUE``."""
+    """``statement ISSUE`` is ``statement show ISSUE``, with its options on either side."""
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        names = [each for each in args if not each.startswith("-")]
+        if names and args[0] not in self.commands:
             args = ["show", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_ShownByDefault, no_args_is_help=True)
+app = typer.Typer(cls=_ShownByDefault, invoke_without_command=True)
 
 
 @app.callback()
-def statement() -> None:
+def statement(context: typer.Context, *, as_json: Json = False) -> None:
     """Show what is certified of an issue's circulation (`statement ISSUE`), or verify it."""
+    if not context.invoked_subcommand:
+        show(as_json=as_json)
 
 
 @app.command()
-def show(name: IssueName, *, as_json: Json = False) -> None:
+def show(name: IssueOrNewest = None, *, as_json: Json = False) -> None:
     """Show the signed statement of a finished issue; --json prints it as it can be verified."""
     newsletter = connect()
     signed = newsletter.statement(find_issue(newsletter, name).id)
