@@ -59,6 +59,8 @@ ABOUT_NOBODY = {
     "issues": "of issues",
     "schema_migrations": "of the schema",
     "segments": "of authors: filters, which name nobody",
+    "statement_keys": "of the newsletter: public keys",
+    "statements": "of issues: numbers",
     "send_governor": "of the stack",
     "strict_mode": "of the stack",
     "tombstones": "keyed digests, which name nobody: no row leads to one, nor one to a row",
