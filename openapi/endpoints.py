@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain import errors
+from broadsheet.domain.circulation import SignedStatement
 from broadsheet.domain.imports import ImportRequest, ReadRequest, Verdict
 from broadsheet.domain.issues import (
     ArchiveRequest,
@@ -147,6 +148,12 @@ def _public(summary: str, media_type: str, *refusals: type[errors.BroadsheetErro
     )
 
 
+def _circulation(summary: str, media_type: str) -> Endpoint:
+    shown = _public(summary, media_type, errors.PageNotFound, errors.DependencyUnavailable)
+    moved = Answered("The issue has another slug by now.", headers=("Location",))
+    return replace(shown, answers={**shown.answers, MOVED: moved})
+
+
 _TESTED = {ACCEPTED: Answered("They were sent.", answers.SentTest)}
 _OF_TESTS = (
     *(errors.NotATestAddress, errors.SuppressedTestAddress, errors.SpentTestMails),
@@ -193,6 +200,15 @@ READERS: dict[str, Endpoint] = {
             **_public("", PAGE).answers,
             MOVED: Answered("The issue has another slug by now.", headers=("Location",)),
         },
+    ),
+    "GET /archive/{slug}/circulation": _circulation("Show how many readers an issue had", PAGE),
+    "GET /archive/{slug}/circulation.json": _circulation(
+        "Get the signed statement of a finished issue's circulation", "application/json"
+    ),
+    "GET /archive/keys.json": _public(
+        "Get the public keys of statements, also those of the past, as a JSON Web Key Set",
+        "application/json",
+        errors.DependencyUnavailable,
     ),
     "GET /feed.xml": _public(
         "Show the newest 20 issues as an Atom feed",
@@ -403,6 +419,11 @@ AUTHORS: dict[str, Endpoint] = {
             *(errors.IdempotencyKeyReused, errors.DependencyUnavailable),
         ),
         example=_LATER,
+    ),
+    "GET /issues/{id}/statement": Endpoint(
+        "Show the signed statement of a finished issue's circulation",
+        {OK: Answered("It may be counted again for two weeks.", SignedStatement)},
+        errors=(errors.StatementNotFound,),
     ),
     "GET /issues/{id}/deliveries": Endpoint(
         "Show an issue's ledger, recipient by recipient",

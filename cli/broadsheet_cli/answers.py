@@ -102,6 +102,30 @@ class Segment(Answer):
     audience_now: int | None = None
 
 
+class Statement(Answer):
+    """What is certified of an issue's circulation."""
+
+    newsletter: str
+    slug: str
+    as_of: datetime
+    is_final: bool
+    audience: int
+    accepted: int
+    failed: int
+    skipped: int
+    delivered: int
+    bounced: int
+    complained: int
+    keys: str
+
+
+class SignedStatement(Answer):
+    """A statement, and its signature."""
+
+    statement: Statement
+    signature: str
+
+
 class WebhookTry(Answer):
     """A call of a webhook: its answer's status, or why there was none."""
 

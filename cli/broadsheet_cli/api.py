@@ -31,6 +31,7 @@ from broadsheet_cli.answers import (
     Preview,
     Segment,
     Segments,
+    SignedStatement,
     Statistics,
     Subscriber,
     Subscribers,
@@ -215,6 +216,10 @@ class Newsletter:
             path = f"/issues?{urlsplit(page.next).query}" if page.next else None
 
     # --- Segments ---------------------------------------------------------------------------------
+
+    def statement(self, issue_id: str) -> SignedStatement:
+        """Return the signed statement of a finished issue's circulation."""
+        return self._answer(SignedStatement, "GET", f"/issues/{issue_id}/statement")
 
     def segments(self) -> list[Segment]:
         """Return all segments, by name."""

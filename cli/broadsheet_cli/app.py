@@ -12,6 +12,7 @@ from broadsheet_cli.commands import (
     segments,
     sending,
     session,
+    statements,
     webhooks,
     writing,
 )
@@ -55,6 +56,7 @@ for command in (
     app.command()(command)
 app.command("test")(writing.send_test)
 app.add_typer(segments.app, name="segments")
+app.add_typer(statements.app, name="statement")
 app.add_typer(webhooks.app, name="webhooks")
 
 

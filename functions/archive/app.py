@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from broadsheet import i18n, settings
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+from broadsheet.domain.circulation import SignedStatement
 from broadsheet.domain.errors import PageNotFound
 from broadsheet.domain.voice import Voice
 from broadsheet.storage import archive, images
@@ -19,6 +20,7 @@ from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
 FIVE_MINUTES = "public, max-age=300"
+JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 READERS_AT_ONCE = 10  # of the pages that a feed is made of: as many as boto3 has connections
 
@@ -49,8 +51,50 @@ def show_issue(request: Request) -> Response:
     if place is None or page is None:
         return _moved(request, f"/archive/{slug}")
     address = f"{request.site}/archive/{page.issue.slug}"
+    # Of the two, only the index knows of a circulation.
+    certified = {"has_circulation": place.issue.has_circulation}
+    page = page.model_copy(update={"issue": page.issue.model_copy(update=certified)})
     html = pages.issue(_frame(request), address, page, older=place.older, newer=place.newer)
     return _public(request, html, HTML, policy=pages.OF_AN_ISSUE)
+
+
+def show_circulation(request: Request) -> Response:
+    """Show how many readers an issue had, as a page."""
+    found = _circulation(request)
+    if isinstance(found, Response):
+        return found
+    issue, signed = found
+    page = pages.circulation(_frame(request), issue, signed.statement)
+    return _public(request, page, HTML, policy=pages.policy())
+
+
+def show_statement(request: Request) -> Response:
+    """Show what is certified of an issue's circulation, with its signature."""
+    found = _circulation(request, ".json")
+    if isinstance(found, Response):
+        return found
+    _, signed = found
+    return _public(request, signed.model_dump_json(indent=2) + "\n", JSON)
+
+
+def show_keys(request: Request) -> Response:
+    """Show the keys that verify statements, also those of the past."""
+    keys = archive.find_keys().model_dump_json(indent=2, exclude_none=True)
+    return _public(request, keys + "\n", JSON)
+
+
+def _circulation(
+    request: Request, ending: str = ""
+) -> tuple[ArchivedIssue, SignedStatement] | Response:
+    """Return an issue with its statement, or what leads to where they have moved."""
+    slug = request.path_parameters["slug"]
+    place = _place_of(slug)
+    if place is None:
+        return _moved(request, f"/archive/{slug}", f"/circulation{ending}")
+    statement = archive.find_statement(place.issue.id)
+    if statement is None:
+        raise PageNotFound
+    return place.issue, statement
 
 
 class _Place(NamedTuple):
@@ -79,14 +123,14 @@ def show_moved(request: Request) -> Response:
     return _moved(request, f"/{request.path_parameters.get('proxy', '')}")
 
 
-def _moved(request: Request, path: str) -> Response:
+def _moved(request: Request, path: str, below: str = "") -> Response:
     redirect = archive.find_redirect(path)
     # The issue may have left the archive since, or have its old slug again.
     if redirect is None or _place_of(redirect.slug) is None:
         raise PageNotFound
     # An issue may get its old slug again: a browser must not keep the redirect for good.
     headers = {
-        "Location": request.link(f"/archive/{redirect.slug}"),
+        "Location": request.link(f"/archive/{redirect.slug}{below}"),
         "Cache-Control": FIVE_MINUTES,
     }
     return Response(HTTPStatus.MOVED_PERMANENTLY, headers=headers)
@@ -139,7 +183,7 @@ def show_icon(request: Request) -> Response:
 
 def show_description(request: Request) -> Response:
     """Show the description of the API, which ``make openapi`` writes."""
-    return _public(request, _description(), "application/json")
+    return _public(request, _description(), JSON)
 
 
 @cache
@@ -172,6 +216,9 @@ handler = router(
     {
         "GET /archive": show_archive,
         "GET /archive/{slug}": show_issue,
+        "GET /archive/keys.json": show_keys,
+        "GET /archive/{slug}/circulation": show_circulation,
+        "GET /archive/{slug}/circulation.json": show_statement,
         "GET /feed.xml": show_atom,
         "GET /feed.json": show_json_feed,
         "GET /sitemap.xml": show_sitemap,

@@ -39,7 +39,14 @@ from broadsheet.domain.issues import (
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
-from broadsheet.services.issues import checking, correction, editing, lifecycle, publication
+from broadsheet.services.issues import (
+    certifying,
+    checking,
+    correction,
+    editing,
+    lifecycle,
+    publication,
+)
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.services.people import segments
 from broadsheet.services.subscribers import welcome_text
@@ -194,6 +201,13 @@ def delete_draft(request: Request) -> Response:
     with connected(settings.timings().publish_connect_timeout) as connection:
         editing.delete_draft(connection, issue_id_of(request))
     return Response(HTTPStatus.NO_CONTENT)
+
+
+def show_statement(request: Request) -> Response:
+    """Show what is certified of a finished issue's circulation."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        signed = certifying.show(connection, issue_id_of(request))
+    return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
 
 
 def show_deliveries(request: Request) -> Response:
@@ -371,6 +385,7 @@ handler = router(
         "PUT /issues/{id}": edit,
         "DELETE /issues/{id}": delete_draft,
         "POST /issues/{id}/publish": publish_draft,
+        "GET /issues/{id}/statement": show_statement,
         "GET /issues/{id}/deliveries": show_deliveries,
         "POST /issues/{id}/pause": pause,
         "POST /issues/{id}/resume": resume,

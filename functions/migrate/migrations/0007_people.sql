@@ -244,7 +244,33 @@ CREATE TRIGGER notify_of_issue AFTER UPDATE OF status ON issues
 
 -- Links and circulation.
 
+-- What is certified of a finished issue's circulation, as counted last; ``is_public``: whether S3 has
+-- it. Older code writes none: this release does, when it looks at all issues.
+CREATE TABLE statements (
+    issue_id uuid PRIMARY KEY REFERENCES issues ON DELETE CASCADE,
+    as_of timestamptz NOT NULL,
+    is_final boolean NOT NULL,
+    is_public boolean NOT NULL,
+    key_id text NOT NULL,
+    statement jsonb NOT NULL,
+    signature text NOT NULL
+);
+-- The public keys that have signed or may sign, for good; ``key``: as a JSON Web Key.
+CREATE TABLE statement_keys (
+    id text PRIMARY KEY,
+    key jsonb NOT NULL,
+    added_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz                    -- since when its signatures count no more
+);
+
 -- Retention.
+
+-- What the daily look clears; a second each for a million rows. Deleting a subscriber would else read
+-- all sign-ups, as the index in 0001 has only those that were granted a mail.
+CREATE INDEX sign_ups_with_source ON sign_ups (received_at) WHERE source_network <> '';
+CREATE INDEX sign_ups_by_subscriber ON sign_ups (subscriber_id);
+CREATE INDEX consents_with_source ON consents (at)
+    WHERE source_address IS NOT NULL OR user_agent IS NOT NULL;
 
 -- Moves.
 

@@ -254,6 +254,14 @@ def address_digests(email: EmailAddress) -> list[bytes]:
     return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
 
 
+def statement_seeds() -> Sequence[bytes]:
+    """Return what the Ed25519 keys of statements are made of, one by each key.
+
+    The last is by the key that signs.
+    """
+    return _signer("circulation statement").secret_keys
+
+
 def signing_key_id() -> str:
     """Return the id of the key that signs now."""
     return str(json.loads(_secret_value())["signing_key_id"])

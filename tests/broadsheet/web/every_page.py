@@ -14,6 +14,7 @@ from uuid import UUID
 
 from broadsheet import i18n
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+from broadsheet.domain.circulation import Statement
 from broadsheet.domain.errors import ExpiredToken, InvalidField, WrongCode
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.tags import OfferedTags
@@ -99,6 +100,27 @@ ISSUE = ArchivePage(
 <p>Until Friday.</p>
 """,
     is_authors_html=False,
+)
+STATEMENT = Statement(
+    newsletter="The Daily Page",
+    issue=NEWEST[1].id,
+    slug=NEWEST[1].slug,
+    segment=None,
+    published_at=NEWEST[1].published_at,
+    finished_at=NEWEST[1].published_at,
+    as_of=NEWEST[1].published_at,
+    is_final=False,
+    audience=12345,
+    accepted=12340,
+    failed=2,
+    skipped=3,
+    unresolved=0,
+    delivered=12301,
+    bounced=31,
+    complained=1,
+    possibly_twice=0,
+    versions={"1": 12340},
+    keys="https://news.example.com/archive/keys.json",
 )
 ADDRESS = "https://news.example.com/archive/a-short-history-of-rope"
 WAITING = WaitingSignUp(
@@ -204,6 +226,17 @@ PUBLIC: dict[str, Shown] = {
     ),
     "archive-empty": lambda frame: pages.archive(frame, "https://news.example.com/archive", ()),
     "issue": lambda frame: pages.issue(frame, ADDRESS, ISSUE, older=NEWEST[2], newer=NEWEST[0]),
+    "issue-certified": lambda frame: pages.issue(
+        frame,
+        ADDRESS,
+        ISSUE.model_copy(update={"issue": NEWEST[1].model_copy(update={"has_circulation": True})}),
+    ),
+    "circulation": lambda frame: pages.circulation(frame, NEWEST[1], STATEMENT),
+    "circulation-of-a-segment": lambda frame: pages.circulation(
+        frame,
+        NEWEST[1],
+        STATEMENT.model_copy(update={"segment": "jobs", "is_final": True}),
+    ),
     "issue-html": lambda frame: pages.issue(
         frame,
         ADDRESS,

@@ -19,7 +19,7 @@ from tests.broadsheet.web.every_page import FRAME
 HOSTILE = "\"><script>alert('1')</script>"
 PAGES = {name: shown(FRAME) for name, shown in every_page.PAGES.items()}
 OWN = ("sign-up", "sign-up-plain", "sign-up-refused", "sign-up-outdated")  # of the sign-up page
-ARCHIVED = ("archive", "archive-empty", "issue", "issue-html")
+ARCHIVED = ("archive", "archive-empty", "issue", "issue-certified", "issue-html")
 on_every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 
 

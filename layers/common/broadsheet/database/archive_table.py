@@ -166,6 +166,17 @@ def record(connection: Connection, entry: ArchivedIssue) -> None:
     )
 
 
+def set_has_circulation(connection: Connection, issue_id: IssueId) -> None:
+    """Note in the entry of an issue, if it has one, that its circulation is certified."""
+    connection.execute(
+        """
+        UPDATE issues SET archived = archived || '{"has_circulation": true}'
+        WHERE id = %(id)s AND archived IS NOT NULL
+        """,
+        {"id": issue_id.root},
+    )
+
+
 def record_removal(connection: Connection, issue_id: IssueId) -> None:
     """Note that an issue has no page, unless one is wanted by now."""
     connection.execute(_RECORD_REMOVAL, {"id": issue_id.root})

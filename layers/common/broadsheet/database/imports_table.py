@@ -51,8 +51,8 @@ def insert(
 
 _FIND = sql.SQL(
     """
-    SELECT id, author, file_name, format, status, rows_read, done_to, counts, created_at, applied_at,
-           found, touched_at
+    SELECT id, author, file_name, format, status, rows_read, done_to, counts, created_at,
+           applied_at, found, touched_at
     FROM imports
     WHERE id = %(id)s
     """

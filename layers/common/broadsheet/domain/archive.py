@@ -11,7 +11,8 @@ class ArchivedIssue(BaseModel):
     """An issue as the archive lists it.
 
     ``published_at``: when sending began. ``updated_at``: when this version was written, if that was
-    later. ``image``: the address of its first image.
+    later. ``image``: the address of its first image. ``has_circulation``: whether its circulation
+    is certified.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +25,7 @@ class ArchivedIssue(BaseModel):
     published_at: datetime
     updated_at: datetime
     image: str | None = None
+    has_circulation: bool = False
 
 
 class ArchivePage(BaseModel):

@@ -495,6 +495,12 @@ class PageNotFound(BroadsheetError):
     code = "page-not-found"
 
 
+class StatementNotFound(BroadsheetError):
+    """The issue's circulation isn't certified: it hasn't finished, or it has this moment."""
+
+    code = "statement-not-found"
+
+
 class WelcomeNotFound(BroadsheetError):
     """No author has written a welcome mail."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from broadsheet.domain.archive import ArchiveIndex, ArchivePage, Redirect
+from broadsheet.domain.circulation import KeySet, SignedStatement
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.storage import bucket
 from broadsheet.telemetry import log_failure
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _JSON = "application/json"
 _INDEX = "archive/index.json"
+_KEYS = "archive/keys.json"
 _SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 _KEPT_SECONDS = 30  # an index that was read
 
@@ -91,6 +93,37 @@ def find_redirect(path: str) -> Redirect | None:
     """Return where an old path leads. Raises ``DependencyUnavailable``."""
     content = bucket.get(_redirect(_plain(path)))
     return Redirect.model_validate_json(content) if content is not None else None
+
+
+def store_statement(issue_id: IssueId, statement: SignedStatement) -> None:
+    """Store or replace an issue's statement. Raises ``DependencyUnavailable``."""
+    bucket.put(_statement(issue_id), statement.model_dump_json().encode(), _JSON)
+
+
+def remove_statement(issue_id: IssueId) -> None:
+    """Remove an issue's statement, if there is one. Raises ``DependencyUnavailable``."""
+    bucket.delete(_statement(issue_id))
+
+
+def find_statement(issue_id: IssueId) -> SignedStatement | None:
+    """Return an issue's statement. Raises ``DependencyUnavailable``."""
+    content = bucket.get(_statement(issue_id))
+    return SignedStatement.model_validate_json(content) if content is not None else None
+
+
+def store_keys(keys: KeySet) -> None:
+    """Replace the keys that verify statements. Raises ``DependencyUnavailable``."""
+    bucket.put(_KEYS, keys.model_dump_json(exclude_none=True).encode(), _JSON)
+
+
+def find_keys() -> KeySet:
+    """Return the keys that verify statements. Raises ``DependencyUnavailable``."""
+    content = bucket.get(_KEYS)
+    return KeySet.model_validate_json(content) if content is not None else KeySet()
+
+
+def _statement(issue_id: IssueId) -> str:
+    return f"archive/statements/{issue_id}.json"
 
 
 def _page(issue_id: IssueId) -> str:

@@ -19,7 +19,7 @@ def address(import_id: UUID) -> str:
 
 
 def size(import_id: UUID) -> int | None:
-    """Return how many bytes were uploaded, None if nothing was. Raises ``DependencyUnavailable``."""
+    """Return how many bytes were uploaded, or None. Raises ``DependencyUnavailable``."""
     return bucket.size(_key(import_id))
 
 

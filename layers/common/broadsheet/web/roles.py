@@ -25,6 +25,7 @@ ROLES = {
     "POST /issues/test": Role.WRITE,  # with WRITE alone, to the author's own test addresses
     "POST /issues/{id}/test": Role.WRITE,
     "POST /issues/{id}/ask": Role.WRITE,
+    "GET /issues/{id}/statement": Role.WRITE,
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
     "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,

@@ -251,6 +251,7 @@ AUTHORS = {
     ),
     "audience-fixed": "the issue's readers are chosen already: it can't go to another segment",
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
+    "statement-not-found": "the issue has no statement yet: it gets one when it has finished",
     "idempotency-key-reused": "this Idempotency-Key was used for another request: choose a new one",
     "slug-taken": "another issue has the slug {slug}: choose a new one",
     "wrong-state": "the issue is in a state in which this can't be done",

@@ -132,7 +132,7 @@ def work(connection: Connection, import_id: UUID, deadline: datetime) -> None:
 
 def _again(file: BinaryIO) -> BinaryIO:
     """Return another handle of a file, at its beginning, which the caller closes."""
-    again = open(file.fileno(), "rb", closefd=False)
+    again = open(file.fileno(), "rb", closefd=False)  # noqa: SIM115 - as described
     again.seek(0)
     return again
 

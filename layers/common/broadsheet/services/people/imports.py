@@ -138,7 +138,7 @@ def _read(
 ) -> None:
     """Stage the rows of the file that are not there yet."""
     if not isinstance(known.format, PeopleFormat):
-        raise LookupError("no format of people is known for this import")
+        raise LookupError("no format of people is known for this import")  # noqa: TRY004
     read = known.rows_read
     with open_file() as file:
         found = islice(transfer.read(known.format, file, known.file_name), read, None)

@@ -30,9 +30,10 @@ from broadsheet.domain.issues import FrozenAudience, IssueStatus, OpenProblems, 
 from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
-from broadsheet.services.issues import archiving, careful_start, pausing
+from broadsheet.services.issues import archiving, careful_start, certifying, pausing
 from broadsheet.services.people import stalled_imports
 from broadsheet.services.sending import pacing
+from broadsheet.services.subscribers import retention
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, log_failure, logger
 
@@ -74,6 +75,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         day_over_until = _release(connection, issue_id, correlation_id)
         _finish(connection, issue_id)
         archiving.settle(connection, issue_id)  # after sending, which never waits for it
+        certifying.settle(connection, issue_id)
         _adjust_clock(connection, issue_id, correlation_id, day_over_until)
         outbox.kick(connection)
     except _LockedByAnother:
@@ -91,6 +93,8 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
     archiving.settle_all(connection)
     outbox.look(connection)
     stalled_imports.look_at_all(connection)
+    retention.look(connection)
+    certifying.settle_all(connection)  # last: it may count many issues
 
 
 def report_problems(connection: Connection) -> OpenProblems:
@@ -394,6 +398,8 @@ def _adjust_clock(
     """
     with _locked(connection, issue_id) as issue:
         if not archiving.is_settled(connection, issue_id):
+            return
+        if not certifying.is_settled(connection, issue_id):
             return
         if issue.status in {IssueStatus.SCHEDULED, IssueStatus.SENDING}:
             until = careful_start.held_until(issue)

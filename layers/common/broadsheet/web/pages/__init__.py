@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from broadsheet.domain.archive import ArchivedIssue, ArchivePage
+    from broadsheet.domain.circulation import Statement
     from broadsheet.domain.tags import OfferedTag, Tag
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -162,6 +163,11 @@ def issue(
         newer=newer,
         direction=direction(frame.newsletter_language),
     )
+
+
+def circulation(frame: Frame, issue: "ArchivedIssue", statement: "Statement") -> str:
+    """Return the page of an issue's circulation."""
+    return _render("circulation.html", frame, issue=issue, statement=statement)
 
 
 def filled(template: str, frame: Frame, **values: object) -> str:
