@@ -33,7 +33,7 @@ DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
 QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
 WITH_DATABASE = (
     *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
-    "migrate",
+    *("migrate", "transfer"),
 )
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
