@@ -226,6 +226,10 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "500",
             "CONFIRMATIONS_PER_HOUR": "0",
             "SEND_RATE_SHARE": "1",
+            "KEEP_SOURCES": "true",
+            "KEEP_UNCONFIRMED_DAYS": "30",
+            "KEEP_REQUESTS_DAYS": "30",
+            "KEEP_UNSUBSCRIBED_DAYS": "0",
             "CONTENT_BUCKET": "content",
         }
         for name, value in environment.items():

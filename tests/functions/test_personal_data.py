@@ -1,5 +1,6 @@
 """Every column that says something of a subscriber is exported, or is listed with its reason."""
 
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from broadsheet.database import personal_data
 from broadsheet.domain.subscribers import SubscriberId
 from tests.cloud import Cloud
-from tests.template.transformation import ROOT
+from tests.template.transformation import ROOT, transformed
 
 # Where the export has each table that says something of a subscriber.
 PLACES = {
@@ -167,6 +168,30 @@ def test_every_field_of_the_export_is_described(cloud: Cloud, ursula: UUID) -> N
         assert f"`{place}`" in section
         for name in rows if place == "profile" else rows[0]:
             assert f"`{name}`" in section, (place, name)
+
+
+def test_the_guide_to_privacy_names_each_table_in_its_place(cloud: Cloud) -> None:
+    guide = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## In the database\n")[2].partition("\n## ")[0]
+    named = [
+        set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.+?) \|", part, re.MULTILINE))))
+        for part in section.split("\nThese have nothing of a reader:\n")
+    ]
+
+    assert named[0] | named[1] == set(columns(cloud))
+    assert named[0] == {*PLACES, "delivery_batches", "imports", "tombstones"}
+
+
+def test_the_guide_to_privacy_names_the_parameters_with_their_defaults() -> None:
+    guide = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?(\w+)`?[:| ]", guide, re.MULTILINE))
+    parameters = transformed()["Parameters"]
+    keep = {name for name in parameters if name.startswith("Keep") and name != "KeepLineBreaks"}
+
+    assert keep == {name for name in rows if name.startswith("Keep")}
+    assert {name: str(parameters[name]["Default"]) for name in rows if name in parameters} == {
+        name: value for name, value in rows.items() if name in parameters
+    }
 
 
 def test_deleting_leaves_a_subscribers_id_in_the_ledger_and_what_was_notified_alone(

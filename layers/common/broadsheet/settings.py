@@ -111,6 +111,16 @@ class Budgets(BaseModel):
     per_hour: int = Field(ge=0)  # 0: as many as SES takes
 
 
+class Retention(BaseModel):
+    """For how many days something is kept; 0: for ever."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unconfirmed_days: int = Field(ge=0)
+    requests_days: int = Field(ge=0)
+    unsubscribed_days: int = Field(ge=0)
+
+
 class DatabaseSettings(NamedTuple):
     """Where the database is.
 
@@ -221,6 +231,24 @@ def budgets() -> Budgets:
             "per_hour": _required("CONFIRMATIONS_PER_HOUR"),
         }
     )
+
+
+@cache
+def retention() -> Retention:
+    """Return how long the database keeps what it needs no longer."""
+    return Retention.model_validate(
+        {
+            "unconfirmed_days": _required("KEEP_UNCONFIRMED_DAYS"),
+            "requests_days": _required("KEEP_REQUESTS_DAYS"),
+            "unsubscribed_days": _required("KEEP_UNSUBSCRIBED_DAYS"),
+        }
+    )
+
+
+@cache
+def keeps_sources() -> bool:
+    """Return whether the consent log says from which address and browser a request came."""
+    return os.environ.get("KEEP_SOURCES") == "true"
 
 
 @cache

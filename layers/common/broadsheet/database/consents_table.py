@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from psycopg.rows import tuple_row
 
+from broadsheet import settings
 from broadsheet.domain.confirming import Completion
 from broadsheet.domain.requests import ConfirmRequest, UnsubscribeRequest
 
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 
 type Change = Literal["signed_up", "confirmed", "unsubscribed", "address_changed"]
 type RecordedChange = Literal["confirmed", "unsubscribed", "forgiven", "tags_changed"]
+
+
+class KeptOrigin(NamedTuple):
+    """Where a request came from; None unless the operator keeps that."""
+
+    source_address: str | None
+    user_agent: str | None
+
+
+def kept_origin(request: SubscriberRequest) -> KeptOrigin:
+    """Return what the log keeps of a request's origin."""
+    if not settings.keeps_sources():
+        return KeptOrigin(None, None)
+    return KeptOrigin(str(request.origin.source_address), request.origin.user_agent)
 
 
 def append(
@@ -45,8 +60,7 @@ def append(
             "subscriber_id": subscriber_id.root,
             "change": change,
             "at": request.received_at,
-            "source_address": str(request.origin.source_address),
-            "user_agent": request.origin.user_agent,
+            **kept_origin(request)._asdict(),
             "issue_id": issue_id.root if issue_id else None,
             "way": (
                 request.way if isinstance(request, ConfirmRequest | UnsubscribeRequest) else None

@@ -138,24 +138,27 @@ def read(connection: Connection, subscriber_id: SubscriberId) -> Record | None:
     return {"profile": profile, **lists}
 
 
-def delete(connection: Connection, subscriber_id: SubscriberId) -> None:
-    """Delete a subscriber; the ledger keeps its rows, with an id that names nobody any more."""
+def delete(connection: Connection, *subscriber_ids: SubscriberId) -> None:
+    """Delete subscribers; the ledger keeps its rows, with ids that name nobody any more."""
     for statement in _DELETIONS:
-        connection.execute(statement, {"id": subscriber_id.root})
+        connection.execute(statement, {"ids": [each.root for each in subscriber_ids]})
 
 
 _DELETIONS: tuple[LiteralString, ...] = (
-    "DELETE FROM suspicious_sign_ups WHERE subscriber_id = %(id)s",
-    "DELETE FROM new_address_mails WHERE subscriber_id = %(id)s",
+    "DELETE FROM suspicious_sign_ups WHERE subscriber_id = ANY (%(ids)s)",
+    "DELETE FROM new_address_mails WHERE subscriber_id = ANY (%(ids)s)",
     """
     DELETE FROM wrong_codes
-    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = %(id)s)
+    WHERE sign_up_id IN (SELECT request_id FROM sign_ups WHERE subscriber_id = ANY (%(ids)s))
     """,
-    "DELETE FROM sign_ups WHERE subscriber_id = %(id)s",
-    "DELETE FROM merged_subscribers WHERE subscriber_id = %(id)s",
-    "DELETE FROM consents WHERE subscriber_id = %(id)s",
-    "DELETE FROM import_rows WHERE email = (SELECT email FROM subscribers WHERE id = %(id)s)",
-    "DELETE FROM subscribers WHERE id = %(id)s",
+    "DELETE FROM sign_ups WHERE subscriber_id = ANY (%(ids)s)",
+    "DELETE FROM merged_subscribers WHERE subscriber_id = ANY (%(ids)s)",
+    "DELETE FROM consents WHERE subscriber_id = ANY (%(ids)s)",
+    """
+    DELETE FROM import_rows
+    WHERE email IN (SELECT email FROM subscribers WHERE id = ANY (%(ids)s))
+    """,
+    "DELETE FROM subscribers WHERE id = ANY (%(ids)s)",
 )
 
 

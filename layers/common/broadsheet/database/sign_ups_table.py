@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import args_row, scalar_row
 
+from broadsheet.database import consents_table
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
@@ -164,6 +166,7 @@ def _grants(
 
 def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
     """Insert applied sign-ups, and log the consents among them."""
+    origins = [consents_table.kept_origin(each.request) for each in sign_ups]
     connection.execute(
         """
         WITH sign_up AS (
@@ -198,8 +201,8 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             "granted": [each.granted for each in sign_ups],
             "proven": [each.is_proven for each in sign_ups],
             "logged": [each.logs_consent for each in sign_ups],
-            "addresses": [str(each.request.origin.source_address) for each in sign_ups],
-            "agents": [each.request.origin.user_agent for each in sign_ups],
+            "addresses": [each.source_address for each in origins],
+            "agents": [each.user_agent for each in origins],
         },
     )
 

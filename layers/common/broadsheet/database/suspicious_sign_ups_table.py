@@ -85,7 +85,7 @@ def _count(reason: str, number: int) -> tuple[str, int]:
 
 
 class Released(NamedTuple):
-    """A sign-up whose mail is owed from now on, as it came."""
+    """A sign-up whose mail is owed from now on, as it came; 0.0.0.0 is a source that isn't kept."""
 
     id: UUID
     email: str
@@ -151,7 +151,7 @@ def release(connection: Connection, request: ReleaseRequest, at_most: int) -> li
         return cursor.execute(
             """
             SELECT kept.request_id, email, name, language, kept.received_at,
-                   host(source_address), coalesce(user_agent, '')
+                   coalesce(host(source_address), '0.0.0.0'), coalesce(user_agent, '')
             FROM suspicious_sign_ups AS kept
             JOIN sign_ups USING (request_id)
             JOIN subscribers ON subscribers.id = kept.subscriber_id

@@ -1,0 +1,195 @@
+"""What the daily look deletes, and what it leaves."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from broadsheet.database import retention as retention_rows
+from broadsheet.database.connection import Connection
+from broadsheet.database.retention import Silent
+from broadsheet.domain.requests import Origin
+from broadsheet.services.subscribers import departing, retention
+from tests.cloud import Cloud
+from tests.conftest import forget_what_was_read
+from tests.functions.issues import tick
+from tests.functions.test_enroll import confirmation, enroll, sign_up
+
+NOW = datetime.now(UTC)
+OLD = NOW - timedelta(days=31)
+NEW = NOW - timedelta(days=29)
+PEOPLE = "SELECT split_part(email, '@', 1) AS name FROM subscribers ORDER BY email"
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    forget_what_was_read()
+
+
+def names(cloud: Cloud) -> list[str]:
+    return [row["name"] for row in cloud.rows(PEOPLE)]
+
+
+def number_of(cloud: Cloud, table: str) -> int:
+    return int(cloud.row(f"SELECT count(*) AS rows FROM {table}")["rows"])  # noqa: S608 - as below
+
+
+def test_who_never_confirmed_is_deleted_after_thirty_days_unless_they_asked_again(
+    cloud: Cloud,
+) -> None:
+    enroll(
+        sign_up(OLD, "old@example.com"),
+        sign_up(NEW, "new@example.com"),
+        sign_up(OLD, "again@example.com"),
+        sign_up(NEW, "again@example.com"),
+        sign_up(OLD, "reader@example.com"),
+        confirmation(OLD, OLD, "reader@example.com"),
+    )
+
+    tick(None)
+
+    assert names(cloud) == ["again", "new", "reader"]
+    assert number_of(cloud, "sign_ups") == 4
+    assert number_of(cloud, "tombstones") == 0  # they may be imported
+
+
+def test_many_are_deleted_in_bounded_transactions(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PEOPLE_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 2)
+    enroll(*(sign_up(OLD, f"robot{number}@example.com") for number in range(7)))
+
+    tick(None)
+
+    assert names(cloud) == []
+
+
+def test_a_parameter_of_zero_keeps_for_ever(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(monkeypatch, KEEP_UNCONFIRMED_DAYS="0")
+    enroll(sign_up(OLD - timedelta(days=900), "old@example.com"))
+
+    tick(None)
+
+    assert names(cloud) == ["old"]
+
+
+def test_who_signed_up_again_just_before_they_were_locked_stays(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enroll(sign_up(OLD, "late@example.com"), sign_up(NOW, "late@example.com"))
+    find = retention_rows._find_silent
+    too_old = NOW + timedelta(days=1)
+
+    def early(connection: Connection, status: str, before: datetime, *more: Any) -> list[Silent]:  # noqa: ANN401
+        return find(connection, status, too_old if more[-1] is None else before, *more)
+
+    monkeypatch.setattr(retention_rows, "_find_silent", early)
+
+    tick(None)
+
+    assert names(cloud) == ["late"]
+
+
+def test_who_left_stays_by_default_or_leaves_a_digest_that_no_import_gets_past(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.add_confirmed("left@example.com", "lately@example.com", "reader@example.com")
+    for email, at in (("left@example.com", OLD), ("lately@example.com", NEW)):
+        cloud.rows(
+            """
+            UPDATE subscribers
+            SET signed_up_at = %(then)s, confirmed_at = %(then)s, confirmation_issued_at = %(then)s,
+                unsubscribed_at = %(at)s
+            WHERE email = %(email)s
+            """,
+            then=OLD,
+            at=at,
+            email=email,
+        )
+    tick(None)
+    assert names(cloud) == ["lately", "left", "reader"]
+
+    keep(monkeypatch, KEEP_UNSUBSCRIBED_DAYS="30")
+    tick(None)
+
+    assert names(cloud) == ["lately", "reader"]
+    with psycopg.connect(cloud.database_url) as connection:
+        known = departing.departed(connection, {"left@example.com", "lately@example.com"})
+    assert known == {"left@example.com"}
+    enroll(sign_up(NOW, "left@example.com"))
+    assert "left" in names(cloud)  # who comes back of their own accord does
+
+
+def test_the_source_of_a_request_is_kept_no_longer_than_its_budget(cloud: Cloud) -> None:
+    enroll(
+        sign_up(NOW - timedelta(minutes=61), "before@example.com"),
+        sign_up(NOW - timedelta(minutes=50), "lately@example.com"),
+    )
+
+    tick(None)
+
+    rows = cloud.rows("SELECT source_network FROM sign_ups ORDER BY received_at")
+    assert [row["source_network"] for row in rows] == ["", "192.0.2.7"]
+    assert number_of(cloud, "consents WHERE source_address IS NOT NULL") == 2
+
+
+def test_sources_are_not_logged_unless_a_parameter_says_so_and_earlier_ones_are_cleared(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sourced = "consents WHERE source_address IS NOT NULL OR user_agent IS NOT NULL"
+    enroll(sign_up(NEW, "before@example.com"))
+    assert number_of(cloud, sourced) == 1
+    keep(monkeypatch, KEEP_SOURCES="false")
+
+    enroll(
+        sign_up(NOW, "after@example.com", origin=Origin.model_validate(ORIGIN_OF_A_READER)),
+        confirmation(NOW, NOW, "after@example.com"),
+    )
+    assert number_of(cloud, sourced) == 1
+    tick(None)
+
+    assert number_of(cloud, sourced) == 0
+    assert number_of(cloud, "consents") == 2
+
+
+ORIGIN_OF_A_READER = {"source_address": "2001:db8::7", "user_agent": "Firefox"}
+
+
+def test_what_explains_a_request_is_kept_for_thirty_days(cloud: Cloud) -> None:
+    reader, idle = cloud.add_confirmed("reader@example.com", "idle@example.com")
+    for number, at in enumerate((OLD, NEW)):
+        fill(cloud, (reader, idle)[number], at)
+
+    tick(None)
+
+    tables = ("wrong_codes", "new_address_mails", "suspicious_sign_ups", "import_rows", "imports")
+    assert {table: number_of(cloud, table) for table in tables} == dict.fromkeys(tables, 1)
+    assert names(cloud) == ["idle", "reader"]
+
+
+def fill(cloud: Cloud, subscriber: UUID, at: datetime) -> None:
+    for statement in (
+        """
+        INSERT INTO sign_ups (request_id, subscriber_id, source_network, received_at, mail_granted)
+        VALUES (%(request)s, %(id)s, '192.0.2.7', %(at)s, false)
+        """,
+        """
+        INSERT INTO suspicious_sign_ups (request_id, subscriber_id, reason, received_at)
+        VALUES (%(request)s, %(id)s, 'source', %(at)s)
+        """,
+        "INSERT INTO wrong_codes VALUES (%(id)s, %(request)s, %(at)s)",
+        "INSERT INTO new_address_mails VALUES (%(request)s, %(id)s, 'x', %(at)s)",
+        """
+        INSERT INTO imports (id, author, file_name, created_at)
+        VALUES (%(request)s, 'ada', 'people.csv', %(at)s)
+        """,
+        """
+        INSERT INTO import_rows (import_id, number, line, email, standing)
+        VALUES (%(request)s, 1, 2, 'somebody@example.com', 'subscribed')
+        """,
+    ):
+        cloud.rows(statement, request=subscriber, id=subscriber, at=at)
