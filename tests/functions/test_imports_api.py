@@ -272,16 +272,3 @@ def test_an_import_whose_worker_died_goes_on(
     importing.work()
 
     assert importing.shown()["status"] == "applied"
-
-
-def test_rows_of_an_old_import_are_deleted(functions: Functions, cloud: Cloud) -> None:
-    importing = Importing(functions, "people.csv")
-    importing.upload(people_file(CONSENTED))
-    importing.act("read")
-    tick(None)
-    assert importing.lines()
-
-    cloud.rows("UPDATE imports SET touched_at = now() - interval '31 days'")
-    tick(None)
-
-    assert not importing.lines()

@@ -37,7 +37,7 @@ WITH_DATABASE = {
     f"{name}Function"
     for name in (
         *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Notify"),
-        "Migrate",
+        *("Migrate", "Transfer"),
     )
 }
 NESTED = {

@@ -129,24 +129,6 @@ def find_stalled(connection: Connection, before: datetime) -> list[UUID]:
         ).fetchall()
 
 
-def delete_rows(connection: Connection, before: datetime, most: int) -> int:
-    """Delete some rows of imports on which nobody has worked since a time; return how many."""
-    return connection.execute(
-        """
-        DELETE FROM import_rows
-        WHERE ctid = ANY (
-            ARRAY(
-                SELECT import_rows.ctid FROM imports
-                JOIN import_rows ON import_rows.import_id = imports.id
-                WHERE touched_at < %(before)s AND NOT status = ANY (%(under_way)s)
-                LIMIT %(most)s
-            )
-        )
-        """,
-        {"before": before, "most": most, "under_way": list(UNDER_WAY)},
-    ).rowcount
-
-
 class ToConfirm(NamedTuple):
     """Somebody whom an import added to confirm."""
 

@@ -1,4 +1,4 @@
-"""Has imports go on whose worker died, and forgets the rows of old ones.
+"""Has imports go on whose worker died.
 
 Whoever looks at an import kicks it when nobody has worked on it for minutes, and so does the daily
 look.
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from broadsheet.domain.imports import Import
 
 _STALLED = timedelta(minutes=5)  # no step is silent for as long
-_ROWS_KEPT = timedelta(days=30)  # an import can be undone as long as its rows are there
-_DELETED_AT_ONCE = 100_000  # rows: some seconds
 
 
 def kick(known: Import) -> None:
@@ -29,8 +27,6 @@ def kick(known: Import) -> None:
 
 
 def look_at_all(connection: Connection) -> None:
-    """Have the work on stalled imports go on, and delete the rows of old ones."""
-    now = datetime.now(UTC)
-    for import_id in imports_table.find_stalled(connection, now - _STALLED):
+    """Have the work on stalled imports go on."""
+    for import_id in imports_table.find_stalled(connection, datetime.now(UTC) - _STALLED):
         transfer_kick.kick(import_id)
-    imports_table.delete_rows(connection, now - _ROWS_KEPT, _DELETED_AT_ONCE)
