@@ -10,6 +10,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from broadsheet import secrets, settings
+from broadsheet.database.ledger import books
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.ledger import Books
 from broadsheet.storage import archive, bucket
 from functions.archive.app import handler
 from functions.publish.app import handler as publish
@@ -181,6 +184,29 @@ def test_an_issue_outside_the_archive_has_one_for_its_authors_only(cloud: Cloud)
     tick(issue_id)
     assert get("/archive/november/circulation.json")["statusCode"] == 404
     assert bucket.get(f"archive/statements/{issue_id}.json") is None
+
+
+def test_the_daily_look_certifies_the_past_and_stops_at_no_issue(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update, from a release without statements."""
+    first = finished(cloud)
+    second = publish_issue(title="December")
+    send(cloud, second)
+    cloud.rows("DELETE FROM statements")
+    read_books = books.read_books
+
+    def fail_for_the_newest(connection: Any, issue_id: IssueId, *rest: Any, **more: Any) -> Books:  # noqa: ANN401
+        if str(issue_id) == second:
+            raise LookupError
+        return read_books(connection, issue_id, *rest, **more)
+
+    monkeypatch.setattr(books, "read_books", fail_for_the_newest)
+
+    tick(None)
+
+    certified = cloud.rows("SELECT issue_id FROM statements")
+    assert [str(each["issue_id"]) for each in certified] == [first]
 
 
 def test_an_issue_that_has_not_finished_has_none(cloud: Cloud) -> None:

@@ -44,7 +44,13 @@ def settle_all(connection: Connection) -> None:
         log_failure("the keys of statements could not be published", error)
         return
     for issue_id in statements_table.find_owed(connection):
-        settle(connection, issue_id)
+        try:
+            settle(connection, issue_id)
+        except Exception as error:
+            if connection.closed:
+                raise
+            # The other issues get their statements all the same.
+            log_failure("an issue could not be certified", error, issue_id=str(issue_id))
 
 
 def is_settled(connection: Connection, issue_id: IssueId) -> bool:
