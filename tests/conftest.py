@@ -230,6 +230,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "KEEP_UNCONFIRMED_DAYS": "30",
             "KEEP_REQUESTS_DAYS": "30",
             "KEEP_UNSUBSCRIBED_DAYS": "0",
+            "KEEP_LEDGER_DAYS": "0",
             "CONTENT_BUCKET": "content",
         }
         for name, value in environment.items():

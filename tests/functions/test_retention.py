@@ -14,7 +14,7 @@ from broadsheet.domain.requests import Origin
 from broadsheet.services.subscribers import departing, retention
 from tests.cloud import Cloud
 from tests.conftest import forget_what_was_read
-from tests.functions.issues import tick
+from tests.functions.issues import books_of, publish_issue, send, tick
 from tests.functions.test_enroll import confirmation, enroll, sign_up
 
 NOW = datetime.now(UTC)
@@ -193,3 +193,55 @@ def fill(cloud: Cloud, subscriber: UUID, at: datetime) -> None:
         """,
     ):
         cloud.rows(statement, request=subscriber, id=subscriber, at=at)
+
+
+def test_an_old_ledger_forgets_to_whom_it_went_and_its_books_stay_true(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCHES_AT_ONCE", 1)
+    readers = cloud.add_confirmed(*(f"reader{number}@example.com" for number in range(5)))
+    old, new = (publish_issue(title=title) for title in ("Old", "New"))
+    for issue in (old, new):
+        send(cloud, issue)
+    cloud.rows(FAIL_THEN_RETRY, issue=old, reader=readers[0])
+    cloud.rows("UPDATE issues SET finished_at = %(at)s WHERE id = %(id)s", at=OLD, id=old)
+    books = books_of(old)
+    assert books["accepted"] == 5
+
+    keep(monkeypatch, KEEP_LEDGER_DAYS="7")  # 30 at least
+    tick(None)
+
+    assert books_of(old) == books
+    assert recipients(cloud, new) == set(readers)
+    assert len(recipients(cloud, old)) == 5
+    assert not recipients(cloud, old) & set(readers)
+    row = cloud.row("SELECT forgetting, forgotten_at FROM issues WHERE id = %(id)s", id=old)
+    assert row["forgetting"] is None  # nothing leads back
+    assert row["forgotten_at"] is not None
+
+
+# The first mail failed, and a second batch has the reader in the next round.
+FAIL_THEN_RETRY = """
+    WITH failed AS (
+        INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, reason)
+        VALUES (%(issue)s, %(reader)s, 2, 'failed', 'FAILED')
+    ), resent AS (
+        INSERT INTO resends (issue_id, subscriber_id, round, claim_id)
+        VALUES (%(issue)s, %(reader)s, 2, gen_random_uuid())
+    )
+    INSERT INTO delivery_batches (issue_id, number, round, recipients, state)
+    VALUES (%(issue)s, 99, 2, ARRAY[%(reader)s::uuid], 'closed')
+"""
+
+
+def recipients(cloud: Cloud, issue: str) -> set[UUID]:
+    """Return whom the ledger and the batches of an issue name."""
+    rows = cloud.rows(
+        """
+        SELECT subscriber_id AS id FROM deliveries WHERE issue_id = %(id)s
+        UNION SELECT subscriber_id FROM resends WHERE issue_id = %(id)s
+        UNION SELECT unnest(recipients) FROM delivery_batches WHERE issue_id = %(id)s
+        """,
+        id=issue,
+    )
+    return {row["id"] for row in rows}

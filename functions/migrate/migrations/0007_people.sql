@@ -268,6 +268,10 @@ CREATE INDEX sign_ups_with_source ON sign_ups (received_at) WHERE source_network
 CREATE INDEX sign_ups_by_subscriber ON sign_ups (subscriber_id);
 CREATE INDEX consents_with_source ON consents (at)
     WHERE source_address IS NOT NULL OR user_agent IS NOT NULL;
+-- An old ledger keeps its counts under other ids, which follow from the subscribers' by ``forgetting``,
+-- a random number that is deleted in the end.
+ALTER TABLE issues ADD COLUMN forgetting uuid, ADD COLUMN forgotten_at timestamptz;
+ALTER TABLE delivery_batches ADD COLUMN is_forgotten boolean NOT NULL DEFAULT false;
 
 -- Moves.
 

@@ -119,6 +119,7 @@ class Retention(BaseModel):
     unconfirmed_days: int = Field(ge=0)
     requests_days: int = Field(ge=0)
     unsubscribed_days: int = Field(ge=0)
+    ledger_days: int = Field(ge=0)
 
 
 class DatabaseSettings(NamedTuple):
@@ -241,6 +242,7 @@ def retention() -> Retention:
             "unconfirmed_days": _required("KEEP_UNCONFIRMED_DAYS"),
             "requests_days": _required("KEEP_REQUESTS_DAYS"),
             "unsubscribed_days": _required("KEEP_UNSUBSCRIBED_DAYS"),
+            "ledger_days": _required("KEEP_LEDGER_DAYS"),
         }
     )
 

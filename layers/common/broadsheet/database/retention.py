@@ -149,3 +149,72 @@ def _find_silent(
             """,
             {"status": status, "before": before, "at_most": at_most, "among": among},
         ).fetchall()
+
+
+def forget_recipients(connection: Connection, before: datetime, at_most: int) -> int:
+    """Replace the recipients' ids in the ledger of an issue that ended before a time.
+
+    Returns how many batches of it were done; fewer than ``at_most`` are its last ones. The caller's
+    transaction holds the issue's lock.
+    """
+    chosen = connection.execute(
+        """
+        UPDATE issues SET forgetting = coalesce(forgetting, gen_random_uuid())
+        WHERE id = (
+            SELECT id FROM issues
+            WHERE status IN ('finished', 'canceled') AND forgotten_at IS NULL
+              AND coalesce(finished_at, frozen_at) < %(before)s
+            ORDER BY forgetting, id
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED
+        )
+        RETURNING id, forgetting
+        """,
+        {"before": before},
+    ).fetchone()
+    if chosen is None:
+        return 0
+    parameters = {"issue_id": chosen[0], "salt": str(chosen[1]), "at_most": at_most}
+    done = connection.execute(_FORGET_RECIPIENTS, parameters).rowcount
+    if done < at_most:
+        connection.execute(
+            "UPDATE issues SET forgetting = NULL, forgotten_at = now() WHERE id = %(issue_id)s",
+            parameters,
+        )
+    return max(done, 1)
+
+
+# An id becomes the same other id in all rounds, so that the books count as before.
+_FORGET_RECIPIENTS: LiteralString = """
+    WITH chosen AS MATERIALIZED (
+        SELECT number, round, recipients FROM delivery_batches
+        WHERE issue_id = %(issue_id)s AND NOT is_forgotten
+        ORDER BY number
+        LIMIT %(at_most)s
+        FOR UPDATE
+    ), member AS MATERIALIZED (
+        SELECT DISTINCT id, round, md5(%(salt)s || id::text)::uuid AS other
+        FROM chosen, unnest(recipients) AS id
+    ), in_ledger AS (
+        UPDATE deliveries SET subscriber_id = other
+        FROM member
+        WHERE issue_id = %(issue_id)s AND subscriber_id = id AND deliveries.round = member.round
+    ), among_duplicates AS (
+        UPDATE duplicate_mails AS twice SET subscriber_id = other
+        FROM member
+        WHERE issue_id = %(issue_id)s AND subscriber_id = id AND twice.round = member.round
+    ), among_resends AS (
+        UPDATE resends SET subscriber_id = other
+        FROM member
+        WHERE issue_id = %(issue_id)s AND subscriber_id = id AND resends.round = member.round
+    )
+    UPDATE delivery_batches AS batch
+    SET is_forgotten = true,
+        recipients = ARRAY(
+            SELECT md5(%(salt)s || id::text)::uuid
+            FROM unnest(batch.recipients) WITH ORDINALITY AS recipient (id, place)
+            ORDER BY place
+        )
+    FROM chosen
+    WHERE batch.issue_id = %(issue_id)s AND batch.number = chosen.number
+"""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 5000
 PEOPLE_AT_ONCE = 200  # each has rows in eight tables
+BATCHES_AT_ONCE = 20  # of up to some thousand recipients
+_EVENTS_COME = 30  # days after an issue has ended; SES's events find its mails by their ids
 _LONGEST = 120.0  # seconds, of the 300 that dispatch has
 
 
@@ -44,6 +46,19 @@ def look(connection: Connection) -> None:
         _delete(connection, "pending", at - timedelta(days=kept.unconfirmed_days), until)
     if kept.unsubscribed_days:
         _delete(connection, "unsubscribed", at - timedelta(days=kept.unsubscribed_days), until)
+    if kept.ledger_days:
+        days = max(kept.ledger_days, _EVENTS_COME)
+        _forget_recipients(connection, at - timedelta(days=days), until)
+
+
+def _forget_recipients(connection: Connection, before: datetime, until: float) -> None:
+    """Forget to whom old issues went, one after the other."""
+
+    def step() -> int:
+        with connection.transaction():
+            return retention.forget_recipients(connection, before, BATCHES_AT_ONCE)
+
+    _repeat("recipients", step, 1, until)
 
 
 _REQUESTS: tuple[Old, ...] = (
