@@ -275,6 +275,7 @@ OUR_OWN = {
     },
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
+        *("Statement", "SignedStatement", "PublicKey", "KeySet"),
     },
     "the database's": {
         *(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 from broadsheet import settings
 from broadsheet.database import personal_data, retention, strict_mode_table
-from broadsheet.services.subscribers import departing
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ def _delete(
     until: float,
 ) -> None:
     """Delete people; whoever had left is remembered by a digest, so that no import revives them."""
+    # A cold start of dispatch needs no tokens.
+    from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
 
     def step() -> int:
         with connection.transaction():
