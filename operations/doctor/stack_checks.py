@@ -116,6 +116,7 @@ def issues(target: StackUnderTest) -> Iterator[Finding]:
         *_uncertain(target, problems),
         *_sign_ups(target, problems),
         *_archive(target, problems.get("owed_pages", 0)),  # an older stack has no archive
+        *_webhooks(problems.get("disabled_webhooks", {})),  # nor webhooks
     ]
     yield from found or [
         Finding(check="issues", verdict=Verdict.GOOD, says="No issue has stopped itself.")
@@ -134,6 +135,19 @@ def _archive(target: StackUnderTest, owed: int) -> Iterator[Finding]:
                 "After an update from a release without an archive, the daily look writes them;",
                 "this does it now. If they still wait, the function's log says why.",
                 f"  aws lambda invoke --function-name {function} --payload e30= /dev/null",
+            ),
+        )
+
+
+def _webhooks(disabled: dict[str, str]) -> Iterator[Finding]:
+    for webhook_id, because in disabled.items():
+        yield Finding(
+            check="issues",
+            verdict=Verdict.ADVICE,
+            says=f"The webhook {webhook_id} is disabled: {because}.",
+            fix=(
+                "Once its receiver answers, or delete it:",
+                f"  broadsheet webhooks enable {webhook_id}",
             ),
         )
 

@@ -361,5 +361,9 @@ def _application_environment(database_url: str) -> dict[str, str]:
         "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
         "CONFIRMATIONS_PER_DOMAIN_PER_HOUR": "500",
         "CONFIRMATIONS_PER_HOUR": "0",
+        "KEEP_UNCONFIRMED_DAYS": "30",
+        "KEEP_REQUESTS_DAYS": "30",
+        "KEEP_UNSUBSCRIBED_DAYS": "0",
+        "KEEP_LEDGER_DAYS": "0",
         "SEND_RATE_SHARE": "1",
     }

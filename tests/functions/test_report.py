@@ -1,6 +1,7 @@
 """What dispatch reports to the operator's doctor: what is unsolved, whatever the alarms say."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +20,7 @@ NOTHING = {
     "strict_since": None,
     "suspicious_sign_ups": {},
     "owed_pages": 0,
+    "disabled_webhooks": {},
     "completion": {"days_30": NOBODY, "always": NOBODY},
 }
 
@@ -124,3 +126,16 @@ def test_without_a_database_the_report_fails(cloud: Cloud, monkeypatch: pytest.M
 
     with cloud.database_down(), pytest.raises(InvocationFailed):
         report()
+
+
+def test_a_webhook_that_was_disabled_is_reported(cloud: Cloud) -> None:
+    cloud.rows(
+        """
+        INSERT INTO webhooks (id, url, events, created_by, key_id, disabled_at, disabled_because)
+        VALUES (%(id)s, 'https://a.example/', '{issue.paused}', 'ada', '1', now(), 'gone'),
+               (gen_random_uuid(), 'https://b.example/', '{issue.paused}', 'ada', '1', NULL, NULL)
+        """,
+        id=UUID(int=7),
+    )
+
+    assert report() == NOTHING | {"disabled_webhooks": {str(UUID(int=7)): "gone"}}

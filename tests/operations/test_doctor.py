@@ -689,6 +689,18 @@ def test_owed_pages_are_reported_as_advice_with_what_writes_them(practice: Pract
     assert "aws lambda invoke" in "".join(found.fix)
 
 
+def test_a_disabled_webhook_is_reported_as_advice_with_what_enables_it(practice: Practice) -> None:
+    practice.dispatch_reports(disabled_webhooks={"0a1b": "it answers 410"})
+
+    found = practice.finding("issues")
+
+    assert (found.verdict, "0a1b is disabled: it answers 410." in found.says) == (
+        Verdict.ADVICE,
+        True,
+    )
+    assert "broadsheet webhooks enable 0a1b" in "".join(found.fix)
+
+
 @pytest.mark.parametrize(
     ("since", "kept", "says"),
     [

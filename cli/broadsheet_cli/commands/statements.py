@@ -76,7 +76,7 @@ def verify(
 
 def _print(found: Statement) -> None:
     say(f"{found.newsletter}: {found.slug}")
-    rows = table("", "", numbers=("",))
+    rows = table("", "Readers", numbers=("Readers",))
     for name, title in _COUNTS.items():
         rows.add_row(title, str(getattr(found, name)))
     console().print(rows)

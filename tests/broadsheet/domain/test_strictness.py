@@ -270,9 +270,12 @@ OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "a form, whose one field is an EmailAddress": {"_Typed"},
     "a form's field, which is text": {"ConfirmationCode"},
-    "the environment, which is text": {"Newsletter", "MailAddress", "Budgets", "TrustedProxy"},
+    "the environment, which is text": {
+        *("Newsletter", "MailAddress", "Budgets", "Retention", "TrustedProxy"),
+    },
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
+        *("Statement", "SignedStatement", "PublicKey", "KeySet"),
     },
     "the database's": {
         *(

@@ -415,6 +415,7 @@ class OpenProblems(BaseModel):
     round, detected in the last 14 days. ``strict_since``: set while sign-ups need proof.
     ``suspicious_sign_ups``: kept without a mail, by their reasons. ``owed_pages``: issues that
     began over an hour ago, and whose page in the archive is not what it should be.
+    ``disabled_webhooks``: why each was disabled, by its id.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -426,6 +427,7 @@ class OpenProblems(BaseModel):
     strict_since: datetime | None = None
     suspicious_sign_ups: dict[str, int] = {}
     owed_pages: int = 0
+    disabled_webhooks: dict[str, str] = {}
 
 
 class Issue(BaseModel):

@@ -21,6 +21,7 @@ from broadsheet.database import (
     segments_table,
     strict_mode_table,
     suspicious_sign_ups_table,
+    webhooks_table,
 )
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
@@ -113,6 +114,11 @@ def report_problems(connection: Connection) -> OpenProblems:
         duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
         strict_since=strict_mode_table.read(connection).since,
         suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
+        disabled_webhooks={
+            str(webhook.id): because
+            for webhook in webhooks_table.find_all(connection)
+            if (because := webhook.disabled_because)
+        },
         owed_pages=archiving.count_owed_since(connection, now - _ARCHIVED_BY_THEN),
         completion={
             "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),

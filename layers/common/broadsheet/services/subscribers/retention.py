@@ -81,6 +81,8 @@ def _delete(
     until: float,
 ) -> None:
     """Delete people; whoever had left is remembered by a digest, so that no import revives them."""
+    # A cold start of dispatch needs no tokens.
+    from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
 
     # Signatures cost dispatch a tenth of its start, and this alone needs them.
     from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
