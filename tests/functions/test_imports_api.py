@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-import requests  # type: ignore[import-untyped] # moto stands behind it
+import requests  # moto stands behind it
 
 from broadsheet.domain.people import PeopleFormat, Person, Standing
 from broadsheet.transfer import write

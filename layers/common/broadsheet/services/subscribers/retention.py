@@ -85,7 +85,6 @@ def _delete(
     from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
 
     # Signatures cost dispatch a tenth of its start, and this alone needs them.
-    from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
 
     def step() -> int:
         with connection.transaction():
