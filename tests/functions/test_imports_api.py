@@ -311,9 +311,10 @@ def test_an_undo_that_breaks_off_counts_the_posts_that_it_takes_out_when_it_is_r
     importing.act("apply")
     call("POST", f"{importing.path}/undo")
     event = functions.transfers.pop()
-    with monkeypatch.context() as killed, pytest.raises(InvocationFailed):
+    with monkeypatch.context() as killed:
         killed.setattr(imports_table, "store_progress", Mock(side_effect=OSError))
-        transfer(event, context())
+        with pytest.raises(InvocationFailed):
+            transfer(event, context())
 
     transfer(event, context())
 
