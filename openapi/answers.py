@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.findings import Severity
+from broadsheet.domain.imports import FileFormat, ImportLine, ImportStatus
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.search import FoundSubscriber
@@ -369,6 +371,59 @@ class Replayed(Answer):
     """How many messages are sent again."""
 
     messages: int
+
+
+class Import(Answer):
+    """An import.
+
+    ``done``: how far its step is, of its rows. ``outcomes``: how many rows have which outcome, with
+    the reason after a colon. ``is_looked_at``: whether its file was; without a format then, it has
+    one of ``candidates``, which reading it again may name, or ``problem`` says what is wrong.
+    """
+
+    id: UUID
+    author: str
+    file_name: str
+    format: FileFormat | None
+    status: ImportStatus
+    rows: int
+    done: int
+    outcomes: dict[str, int]
+    is_looked_at: bool
+    candidates: list[str]
+    unused_columns: list[str]
+    notes: list[str]
+    problem: str | None
+    created_at: datetime
+    applied_at: datetime | None
+    href: str
+
+
+class Upload(Answer):
+    """Where the file is sent to, within an hour."""
+
+    method: Literal["PUT"]
+    url: str
+
+
+class NewImport(Import):
+    """An import that waits for its file."""
+
+    upload: Upload
+
+
+class ImportLines(Answer):
+    """Rows of an import."""
+
+    lines: list[ImportLine]
+    next: str | None
+
+
+class AskedToConfirm(Answer):
+    """How many are mailed now, and how many are left."""
+
+    asked: int
+    left: int
 
 
 class Segments(Answer):

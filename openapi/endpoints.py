@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain import errors
 from broadsheet.domain.circulation import SignedStatement
+from broadsheet.domain.imports import ImportRequest, ReadRequest, Verdict
 from broadsheet.domain.issues import (
     ArchiveRequest,
     CorrectionRequest,
@@ -643,6 +644,54 @@ PEOPLE |= {
         "Delete a segment",
         {NO_CONTENT: Answered("Deleted.")},
         errors=(errors.SegmentNotFound, errors.SegmentInUse),
+    ),
+    "POST /imports": Endpoint(
+        "Begin an import of people or posts",
+        {CREATED: Answered("It, and where to.", answers.NewImport, headers=("Location",))},
+        takes=ImportRequest,
+        example={"file_name": "subscribed_email_audience_export_1a2b.csv"},
+    ),
+    "GET /imports/{id}": Endpoint(
+        "Show how far an import is, and what becomes of its rows",
+        {OK: Answered("The import.", answers.Import)},
+        errors=(errors.ImportNotFound,),
+    ),
+    "GET /imports/{id}/lines": Endpoint(
+        "List what becomes of the rows of an import",
+        {OK: Answered("A page of them, as JSON or CSV.", answers.ImportLines, media_types=(CSV,))},
+        parameters=(
+            Parameter(
+                "outcome",
+                "query",
+                "Only rows that have this outcome.",
+                {"type": "string", "enum": list(Verdict)},
+            ),
+            *_pages("after", 10_000),
+        ),
+        errors=(*_PAGED, errors.ImportNotFound, errors.InvalidOutcome),
+    ),
+    "POST /imports/{id}/read": Endpoint(
+        "Read the uploaded file",
+        {ACCEPTED: Answered("It will be read.", answers.Import)},
+        takes=ReadRequest,
+        is_body_optional=True,
+        errors=(errors.ImportNotFound, errors.ImportFileMissing, errors.ImportFileTooLarge),
+        example={},
+    ),
+    "POST /imports/{id}/apply": Endpoint(
+        "Apply an import",
+        {ACCEPTED: Answered("It will be applied.", answers.Import)},
+        errors=(errors.ImportNotFound, errors.ImportNotReady),
+    ),
+    "POST /imports/{id}/confirm": Endpoint(
+        "Mail the next of those whom an import added to confirm",
+        {ACCEPTED: Answered("How many are mailed, and left.", answers.AskedToConfirm)},
+        errors=(errors.ImportNotFound, errors.ImportNotReady),
+    ),
+    "POST /imports/{id}/undo": Endpoint(
+        "Undo an import",
+        {ACCEPTED: Answered("It will be undone.", answers.Import)},
+        errors=(errors.ImportNotFound, errors.ImportNotReady),
     ),
     "GET /webhooks": Endpoint("List the webhooks", {OK: Answered("All.", answers.Webhooks)}),
     "POST /webhooks": Endpoint(

@@ -219,6 +219,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "NOTIFY_FUNCTION_NAME": "notify",
             "NOTIFY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:notify",
             "OUTBOUND_FUNCTION_NAME": "outbound",
+            "TRANSFER_FUNCTION_NAME": "transfer",
             "ALARMS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alarms",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",

@@ -16,8 +16,10 @@ from broadsheet.database import search
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import (
+    ImportNotFound,
     InvalidAddress,
     InvalidFields,
+    InvalidOutcome,
     InvalidPeriod,
     InvalidQuery,
     InvalidStatus,
@@ -27,6 +29,7 @@ from broadsheet.domain.errors import (
     WebhookNotFound,
 )
 from broadsheet.domain.fates import Fate, Happening
+from broadsheet.domain.imports import Import, ImportLine, ImportRequest, ReadRequest, Verdict
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS, FoundSubscriber, Place, Search
 from broadsheet.domain.segments import Segment, SegmentFilter, SegmentName
@@ -41,9 +44,20 @@ from broadsheet.domain.webhooks import (
     WebhookRequest,
     written_message_id,
 )
-from broadsheet.services.people import fates, on_behalf, segments, statistics, tracing
+from broadsheet.services.people import (
+    fates,
+    importing,
+    imports,
+    on_behalf,
+    segments,
+    stalled_imports,
+    statistics,
+    tracing,
+)
 from broadsheet.services.people.segments import CountedSegment
 from broadsheet.services.webhooks import registering
+from broadsheet.storage import uploads
+from broadsheet.web import csv
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
 from broadsheet.web.pagination import Listing
@@ -51,6 +65,7 @@ from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
+IMPORT_LINES = Listing("after", TypeAdapter(int), 100, 10_000)
 SUBSCRIBERS = Listing("after", TypeAdapter(Place), 50, 500)
 FILTERS = ("query", "status", "tag")
 LARGEST_BODY = 64 * 1024  # bytes; three hundred tags of the longest are half of that
@@ -373,8 +388,122 @@ def _webhook(request: Request, webhook: Webhook) -> dict[str, Any]:
     return document | {"href": request.link(f"/webhooks/{webhook.id}")}
 
 
+def add_import(request: Request) -> Response:
+    """Begin an import; its file is sent to the URL that this answers."""
+    wanted = request.document(ImportRequest, LARGEST_BODY)
+    with _database() as connection:
+        known = imports.create(connection, _author(request), wanted.file_name, wanted.format)
+    document = _import(request, known)
+    upload = {"method": "PUT", "url": uploads.address(known.id)}
+    headers = {"Location": str(document["href"])}
+    return Response.json(HTTPStatus.CREATED, document | {"upload": upload}, headers)
+
+
+def show_import(request: Request) -> Response:
+    """Show how far an import is, and what becomes of its rows."""
+    with _database() as connection:
+        known = imports.find(connection, _import_id(request))
+        stalled_imports.kick(known)
+    return Response.json(HTTPStatus.OK, _import(request, known))
+
+
+def list_import_lines(request: Request) -> Response:
+    """List what becomes of the rows of an import, a page at a time, as JSON or CSV."""
+    import_id, verdicts = _import_id(request), _verdicts(request)
+    limit, after = IMPORT_LINES.limit(request), IMPORT_LINES.start(request) or 0
+    with _database() as connection:
+        imports.find(connection, import_id)
+        found = imports.lines(connection, import_id, after, limit + 1, verdicts)
+    page = [ImportLine.model_validate(each, from_attributes=True) for each in found[:limit]]
+    following = None
+    if len(found) > limit:
+        kept = {name: value for name, value in request.query.items() if name == "outcome"}
+        path = f"/imports/{import_id}/lines"
+        following = IMPORT_LINES.link(request, path, found[limit - 1].number, kept)
+    documents = [each.model_dump(mode="json") for each in page]
+    if csv.is_accepted(request):
+        return csv.respond(ImportLine, documents, following)
+    return Response.json(HTTPStatus.OK, {"lines": documents, "next": following})
+
+
+def _verdicts(request: Request) -> list[Verdict]:
+    text = request.query.get("outcome")
+    if text is None:
+        return []
+    if text not in set(Verdict):
+        raise InvalidOutcome(", ".join(Verdict))
+    return [Verdict(text)]
+
+
+def read_import(request: Request) -> Response:
+    """Read an uploaded file, and find out what would become of its rows."""
+    wanted = request.document(ReadRequest, LARGEST_BODY) if request.body else ReadRequest()
+    with _database() as connection:
+        known = importing.read(connection, _import_id(request), wanted.format)
+    return Response.json(HTTPStatus.ACCEPTED, _import(request, known))
+
+
+def apply_import(request: Request) -> Response:
+    """Apply an import that has been looked at."""
+    with _database() as connection:
+        known = importing.apply(connection, _import_id(request))
+    return Response.json(HTTPStatus.ACCEPTED, _import(request, known))
+
+
+def undo_import(request: Request) -> Response:
+    """Undo an import, as far as nothing newer depends on it."""
+    with _database() as connection:
+        known = importing.undo(connection, _import_id(request))
+    return Response.json(HTTPStatus.ACCEPTED, _import(request, known))
+
+
+def confirm_import(request: Request) -> Response:
+    """Mail the next of those whom an import added to confirm."""
+    with _database() as connection:
+        asked, left = importing.ask_to_confirm(
+            connection, _import_id(request), request.origin, request.correlation_id
+        )
+    return Response.json(HTTPStatus.ACCEPTED, {"asked": asked, "left": left})
+
+
+def _import_id(request: Request) -> UUID:
+    try:
+        return UUID(request.path_parameters["id"])
+    except ValueError:
+        raise ImportNotFound from None
+
+
+def _import(request: Request, known: Import) -> dict[str, Any]:
+    found = known.found
+    return {
+        "id": str(known.id),
+        "author": known.author,
+        "file_name": known.file_name,
+        "format": known.format,
+        "status": known.status,
+        "rows": known.rows_read,
+        "done": known.done_to,
+        "outcomes": known.counts,
+        "is_looked_at": found.get("is_looked_at", False),
+        "candidates": found.get("candidates", []),
+        "unused_columns": found.get("unused_columns", []),
+        "notes": found.get("notes", []),
+        "problem": found.get("problem") or None,
+        "created_at": known.created_at.isoformat(),
+        "applied_at": None if known.applied_at is None else known.applied_at.isoformat(),
+        "href": request.link(f"/imports/{known.id}"),
+    }
+
+
 handler = router(
     {
+        "POST /imports": add_import,
+        "GET /imports/{id}": show_import,
+        "GET /imports/{id}/lines": list_import_lines,
+        "POST /imports/{id}/read": read_import,
+        "POST /imports/{id}/apply": apply_import,
+        "POST /imports/{id}/confirm": confirm_import,
+        "POST /imports/{id}/undo": undo_import,
         "GET /webhooks": list_webhooks,
         "POST /webhooks": add_webhook,
         "GET /webhooks/{id}": show_webhook,

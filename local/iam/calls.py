@@ -35,7 +35,12 @@ _ROUTES = {
 
 
 # By method; S3 names a bucket in host or path.
-_OBJECT = {"GET": "GetObject", "PUT": "PutObject", "DELETE": "DeleteObject"}
+_OBJECT = {
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "PUT": "PutObject",
+    "DELETE": "DeleteObject",
+}
 _BUCKET_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-]")
 
 
@@ -224,6 +229,7 @@ _NEEDS: dict[str, _Needs] = {
     "lambda:Invoke": _invoke,
     "s3:DeleteObject": _delete_object,
     "s3:GetObject": _get_object,
+    "s3:HeadObject": _get_object,
     "s3:PutObject": _put_object,
     "scheduler:CreateSchedule": _on_a_schedule("CreateSchedule"),
     "scheduler:DeleteSchedule": _on_a_schedule("DeleteSchedule"),

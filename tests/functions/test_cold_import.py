@@ -41,6 +41,7 @@ ALLOWED = {
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
     "people": DATABASE | SIGNATURES | TEMPLATES,
+    "transfer": DATABASE | SIGNATURES,
 }
 EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
 # What only some mails, pages or endpoints use is imported by them.

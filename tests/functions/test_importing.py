@@ -14,7 +14,6 @@ import pytest
 
 from broadsheet.database import imports_table
 from broadsheet.database.connection import connected
-from broadsheet.database.imports_table import Range
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import ImportNotFound, ImportNotReady
 from broadsheet.domain.imports import Import, ImportStatus
@@ -110,7 +109,7 @@ def test_a_file_is_judged_before_anything_is_changed(cloud: Cloud) -> None:
     }
     assert statuses(cloud) == {"known@example.com": "confirmed"}
     with connected(5) as connection:
-        (bad,) = imports.lines(connection, Range(importer.id, 0, 99), ["unusable"])  # type: ignore[list-item]
+        (bad,) = imports.lines(connection, importer.id, 0, 99, ["unusable"])  # type: ignore[list-item]
     assert (bad.line, bad.reason, bad.email) == (7, "address-invalid", None)
 
 

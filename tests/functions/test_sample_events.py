@@ -41,6 +41,7 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "publish": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["issues"] == []
     ),
+    "transfer": lambda answer: answer is None,
     "subscribe": lambda answer: answer["statusCode"] == 202,
     "unsubscribe": lambda answer: answer["statusCode"] == 401,
 }

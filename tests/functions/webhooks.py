@@ -36,6 +36,7 @@ class Functions:
 
     def __init__(self) -> None:
         self.kicks = 0
+        self.transfers: list[dict[str, str]] = []  # the kicks of transfer
         self._is_down = False
         self.calls: list[int] = []  # of outbound, by invocation
         for client in (lambdas.client(), lambdas.waiting_client()):
@@ -59,6 +60,8 @@ class Functions:
         payload = b""
         if name == "notify":
             self.kicks += 1
+        elif name == "transfer":
+            self.transfers.append(json.loads(request.body))  # type: ignore[arg-type] # bytes, too
         elif self._is_down:
             return AWSResponse(request.url or "", 429, HTTPHeaders(), _Raw(b"{}"))
         elif name == "outbound":

@@ -33,7 +33,7 @@ DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
 QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
 WITH_DATABASE = (
     *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
-    "migrate",
+    *("migrate", "transfer"),
 )
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
@@ -46,6 +46,8 @@ BY_AWS = {
         for name, queue in QUEUES.items()
     },
     "dispatch": [Request("sqs:SendMessage", "<DispatchDeadLetterQueue.Arn>")],
+    # By whoever has the URL that the function signed: S3 asks for its role.
+    "people": [Request("s3:PutObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/imports/ID")],
 }
 # What AWS's own policy for functions in a network allows Lambda, and what the code may not do.
 NETWORK = {

@@ -133,6 +133,13 @@ AUTHORS_ROUTES = {
     "POST /webhooks/{id}/replay",
     "POST /webhooks/{id}/enable",
     "POST /webhooks/{id}/rotate",
+    "POST /imports",
+    "GET /imports/{id}",
+    "GET /imports/{id}/lines",
+    "POST /imports/{id}/read",
+    "POST /imports/{id}/apply",
+    "POST /imports/{id}/confirm",
+    "POST /imports/{id}/undo",
     "GET /segments",
     "GET /segments/{name}",
     "PUT /segments/{name}",
@@ -151,6 +158,7 @@ ON_RESOURCES_LIKE = {
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
     "/archive/*": "a page has its issue's id as its name",
+    "/imports/*": "a file has its import's id as its name",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60

@@ -37,7 +37,7 @@ WITH_DATABASE = {
     f"{name}Function"
     for name in (
         *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Notify"),
-        "Migrate",
+        *("Migrate", "Transfer"),
     )
 }
 NESTED = {
@@ -67,6 +67,7 @@ ON_RESOURCES_LIKE = {
     ":template/*": "a bulk mail's template, also one that has no name",
     "/images/*": "an image has its digest as its name",
     "/archive/*": "a page has its issue's id as its name",
+    "/imports/*": "a file has its import's id as its name",
 }
 HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::SecretsManager::Secret",

@@ -106,7 +106,9 @@ CREATE TABLE imports (
     done_to integer NOT NULL DEFAULT 0 CHECK (done_to >= 0), -- of the step that the status names
     counts jsonb NOT NULL DEFAULT '{}',       -- rows by verdict and reason, of that step
     created_at timestamptz NOT NULL DEFAULT now(),
-    applied_at timestamptz                    -- since when its rows are applied
+    applied_at timestamptz,                   -- since when its rows are applied
+    found jsonb NOT NULL DEFAULT '{}',        -- what its file seemed to be
+    touched_at timestamptz NOT NULL DEFAULT now() -- when a worker last worked on it
 );
 CREATE TABLE import_rows (
     import_id uuid NOT NULL REFERENCES imports ON DELETE CASCADE,
@@ -126,6 +128,7 @@ CREATE TABLE import_rows (
     subscriber_id uuid,                       -- whom the row has added or changed
     before jsonb,                             -- of one who was changed, for an undo
     after text,                               -- digest of what the row made of them
+    is_asked boolean NOT NULL DEFAULT false,  -- whether a mail asked them to confirm
     PRIMARY KEY (import_id, number),
     CHECK ((email IS NULL) = (standing IS NULL))
 ) WITH (fillfactor = 60); -- a row is written up to three times, in its own page

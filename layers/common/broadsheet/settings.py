@@ -322,6 +322,11 @@ def notify_function_name() -> str:
     return _required("NOTIFY_FUNCTION_NAME")
 
 
+def transfer_function_name() -> str:
+    """Return the name of the function that imports files."""
+    return _required("TRANSFER_FUNCTION_NAME")
+
+
 class WebhookClockSettings(NamedTuple):
     """What the clock of webhooks is made of."""
 

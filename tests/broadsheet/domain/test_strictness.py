@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
+from broadsheet.domain.imports import ImportRequest, ReadRequest
 from broadsheet.domain.issues import (
     ArchiveRequest,
     CorrectionRequest,
@@ -126,6 +127,8 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "confirmed": {"at": AT, "source": "Paper"},
         },
     ),
+    "ImportRequest": (of_fields(ImportRequest), {"file_name": "people.csv", "format": "csv"}),
+    "ReadRequest": (of_fields(ReadRequest), {"format": "ghost-posts"}),
     "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
     "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),
     "TagsRequest": (of_fields(TagsRequest), {"tags": ["tea"]}),
@@ -277,6 +280,7 @@ OUR_OWN = {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
         *("Statement", "SignedStatement", "PublicKey", "KeySet"),
     },
+    "a call of our own, which transfer_kick makes": {"TransferEvent"},
     "the database's": {
         *(
             "Issue",
@@ -286,7 +290,7 @@ OUR_OWN = {
             "RenderedIssue",
             "RenderedVersion",
             "Books",
-            "FoundSubscriber",
+            *("FoundSubscriber", "ImportLine"),
             *("Day", "OptIn", "IssueStatistics", "Statistics"),
             "LedgerRow",
             "Subscriber",

@@ -6,14 +6,14 @@ import, so that a range is done once, however many do it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import args_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
 
-from broadsheet.domain.imports import Import, ImportStatus, StagedRow
-from broadsheet.domain.people import PeopleFormat
+from broadsheet.domain.imports import UNDER_WAY, FileFormat, Import, ImportStatus, StagedRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ def insert(
     import_id: UUID,
     author: AuthorName,
     file_name: str,
-    file_format: PeopleFormat | None,
+    file_format: FileFormat | None,
 ) -> None:
     """Insert an import that waits for its file."""
     connection.execute(
@@ -51,7 +51,8 @@ def insert(
 
 _FIND = sql.SQL(
     """
-    SELECT id, author, file_name, format, status, rows_read, done_to, counts, created_at, applied_at
+    SELECT id, author, file_name, format, status, rows_read, done_to, counts, created_at,
+           applied_at, found, touched_at
     FROM imports
     WHERE id = %(id)s
     """
@@ -85,20 +86,105 @@ def _import(  # noqa: PLR0913, PLR0917 - a row's columns
     counts: dict[str, int],
     created_at: datetime,
     applied_at: datetime | None,
+    found: dict[str, Any],
+    touched_at: datetime,
 ) -> Import:
-    known = PeopleFormat(file_format) if file_format else None
+    known = _FORMAT.validate_python(file_format)
     state = ImportStatus(status)
     return Import(
         import_id, author, file_name, known, state, rows_read, done_to, counts, created_at,
-        applied_at,
+        applied_at, found, touched_at,
     )  # fmt: skip
+
+
+_FORMAT: TypeAdapter[FileFormat | None] = TypeAdapter(FileFormat | None)
+
+
+def store_found(
+    connection: Connection,
+    import_id: UUID,
+    found: Mapping[str, Any],
+    file_format: FileFormat | None,
+) -> None:
+    """Store what a file seems to be, and its format if it is known."""
+    connection.execute(
+        """
+        UPDATE imports
+        SET found = found || %(found)s, format = coalesce(%(format)s, format), touched_at = now()
+        WHERE id = %(id)s
+        """,
+        {"id": import_id, "found": Jsonb(dict(found)), "format": file_format},
+    )
+
+
+def find_stalled(connection: Connection, before: datetime) -> list[UUID]:
+    """Return the imports that are under way, and on which nobody has worked since a time."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(
+            """
+            SELECT id FROM imports
+            WHERE status = ANY (%(under_way)s) AND touched_at < %(before)s
+            """,
+            {"under_way": list(UNDER_WAY), "before": before},
+        ).fetchall()
+
+
+class ToConfirm(NamedTuple):
+    """Somebody whom an import added to confirm."""
+
+    number: int
+    email: str
+    name: str | None
+    language: str
+
+
+def lock_to_confirm(connection: Connection, import_id: UUID, most: int) -> list[ToConfirm]:
+    """Return some who have not been asked to confirm, locked until the transaction ends."""
+    with connection.cursor(row_factory=args_row(ToConfirm)) as cursor:
+        return cursor.execute(
+            """
+            SELECT number, subscribers.email, subscribers.name, subscribers.language
+            FROM import_rows JOIN subscribers ON subscribers.id = import_rows.subscriber_id
+            WHERE import_id = %(id)s AND verdict = 'added_to_confirm' AND NOT is_asked
+              AND subscribers.status = 'pending'
+            ORDER BY number
+            LIMIT %(most)s
+            FOR UPDATE OF import_rows
+            """,
+            {"id": import_id, "most": most},
+        ).fetchall()
+
+
+def note_asked(connection: Connection, import_id: UUID, numbers: Sequence[int]) -> None:
+    """Store who has been asked to confirm."""
+    connection.execute(
+        "UPDATE import_rows SET is_asked = true WHERE import_id = %(id)s AND number = ANY (%(of)s)",
+        {"id": import_id, "of": list(numbers)},
+    )
+
+
+def count_to_confirm(connection: Connection, import_id: UUID) -> int:
+    """Count those who have not been asked to confirm."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return int(
+            cursor.execute(
+                """
+                SELECT count(*)
+                FROM import_rows JOIN subscribers ON subscribers.id = import_rows.subscriber_id
+                WHERE import_id = %(id)s AND verdict = 'added_to_confirm' AND NOT is_asked
+                  AND subscribers.status = 'pending'
+                """,
+                {"id": import_id},
+            ).fetchone()
+            or 0
+        )
 
 
 def begin(
     connection: Connection,
     import_id: UUID,
     status: ImportStatus,
-    file_format: PeopleFormat | None = None,
+    file_format: FileFormat | None = None,
 ) -> None:
     """Begin a step of a locked import, or store that the last one is over."""
     connection.execute(
@@ -110,7 +196,8 @@ def begin(
             counts = CASE
                 WHEN %(status)s IN ('judging', 'applying', 'undoing') THEN '{}'::jsonb ELSE counts
             END,
-            applied_at = CASE WHEN %(status)s = 'applying' THEN now() ELSE applied_at END
+            applied_at = CASE WHEN %(status)s = 'applying' THEN now() ELSE applied_at END,
+            touched_at = now()
         WHERE id = %(id)s
         """,
         {"id": import_id, "status": status, "format": file_format},
@@ -122,7 +209,11 @@ def store_progress(
 ) -> None:
     """Store how far a step of a locked import is."""
     connection.execute(
-        "UPDATE imports SET done_to = %(done_to)s, counts = %(counts)s WHERE id = %(id)s",
+        """
+        UPDATE imports
+        SET done_to = %(done_to)s, counts = %(counts)s, touched_at = now()
+        WHERE id = %(id)s
+        """,
         {"id": import_id, "done_to": done_to, "counts": Jsonb(dict(counts))},
     )
 
@@ -143,7 +234,7 @@ def stage(connection: Connection, import_id: UUID, rows: Iterable[StagedRow], re
         for row in rows:
             copy.write_row((import_id, *row))
     connection.execute(
-        "UPDATE imports SET rows_read = %(read)s WHERE id = %(id)s",
+        "UPDATE imports SET rows_read = %(read)s, touched_at = now() WHERE id = %(id)s",
         {"id": import_id, "read": read},
     )
 
@@ -463,7 +554,9 @@ def undo(connection: Connection, rows: Range) -> None:
     connection.execute(_UNDO, rows._asdict())
 
 
-def lines(connection: Connection, rows: Range, verdicts: Sequence[str]) -> list[StagedRow]:
+def lines(
+    connection: Connection, import_id: UUID, after: int, most: int, verdicts: Sequence[str]
+) -> list[StagedRow]:
     """Return rows, in the order of the file; with verdicts, only those that have one of them."""
     with connection.cursor(row_factory=args_row(StagedRow)) as cursor:
         return cursor.execute(
@@ -471,9 +564,10 @@ def lines(connection: Connection, rows: Range, verdicts: Sequence[str]) -> list[
             SELECT number, line, email, name, standing, consented_at, signed_up_at, left_at, tags,
                    language, source, verdict, reason
             FROM import_rows
-            WHERE import_id = %(import_id)s AND number > %(after)s AND number <= %(upto)s
+            WHERE import_id = %(import_id)s AND number > %(after)s
               AND (verdict = ANY (%(verdicts)s) OR cardinality(%(verdicts)s::text[]) = 0)
             ORDER BY number
+            LIMIT %(most)s
             """,
-            {**rows._asdict(), "verdicts": list(verdicts)},
+            {"import_id": import_id, "after": after, "most": most, "verdicts": list(verdicts)},
         ).fetchall()

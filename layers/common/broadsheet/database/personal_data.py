@@ -80,7 +80,7 @@ _LISTS: dict[str, LiteralString] = {
     "imports": """
         SELECT import_rows.import_id, line, import_rows.email, import_rows.name, standing,
                consented_at, import_rows.signed_up_at, left_at, import_rows.tags,
-               import_rows.language, source, verdict, reason, before
+               import_rows.language, source, verdict, reason, before, is_asked
         FROM import_rows
         JOIN subscribers ON subscribers.email = import_rows.email
         JOIN imports ON imports.id = import_rows.import_id

@@ -103,6 +103,14 @@ class InvalidStatus(InvalidRequest):
 
 
 @dataclass(eq=False)
+class InvalidOutcome(InvalidRequest):
+    """No row of an import can have this outcome; ``known`` lists them."""
+
+    code = "invalid-outcome"
+    known: str
+
+
+@dataclass(eq=False)
 class InvalidPeriod(InvalidRequest):
     """The days of statistics are none, in the wrong order, or more than ``most``."""
 
@@ -569,6 +577,20 @@ class ImportNotFound(BroadsheetError):
     """There is no such import."""
 
     code = "import-not-found"
+
+
+class ImportFileMissing(WrongState):
+    """The file of an import has not been uploaded, or was deleted since."""
+
+    code = "import-file-missing"
+
+
+@dataclass(eq=False)
+class ImportFileTooLarge(WrongState):
+    """The file of an import is larger than the worker takes."""
+
+    code = "import-file-too-large"
+    most: int
 
 
 @dataclass(eq=False)

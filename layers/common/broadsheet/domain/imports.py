@@ -2,10 +2,43 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
 from broadsheet.domain.people import PeopleFormat
+from broadsheet.domain.posts import PostsFormat
+
+MAX_FILE_NAME_CHARACTERS = 255
+type FileFormat = PeopleFormat | PostsFormat
+
+
+class ImportRequest(BaseModel):
+    """An author wants to import a file, which they upload next. ``format``: if they know it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_name: Annotated[
+        str, StringConstraints(max_length=MAX_FILE_NAME_CHARACTERS, pattern=r"^[^\x00-\x1f]+$")
+    ]
+    format: FileFormat | None = None
+
+
+class ReadRequest(BaseModel):
+    """An author has uploaded the file. ``format``: which of the candidates it has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: FileFormat | None = None
+
+
+class TransferEvent(BaseModel):
+    """What the worker is called with: the import to go on with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    import_id: UUID
 
 
 class ImportStatus(StrEnum):
@@ -19,6 +52,14 @@ class ImportStatus(StrEnum):
     APPLIED = "applied"
     UNDOING = "undoing"
     UNDONE = "undone"
+
+
+UNDER_WAY = {
+    ImportStatus.READING,
+    ImportStatus.JUDGING,
+    ImportStatus.APPLYING,
+    ImportStatus.UNDOING,
+}
 
 
 class Verdict(StrEnum):
@@ -37,6 +78,7 @@ class Verdict(StrEnum):
     NEWER_HERE = "newer_here"  # left there, and confirmed or forgiven here since
     ERASED = "erased"  # or moved away: no import brings the address back
     DUPLICATE = "duplicate"  # another row of the file counts
+    LEFT_OUT = "left_out"  # of a post: what is not in the archive
     UNUSABLE = "unusable"
     UNDONE = "undone"
     NOT_UNDONE = "not_undone"  # something newer depends on it
@@ -45,19 +87,34 @@ class Verdict(StrEnum):
 class Import(NamedTuple):
     """An import, and how far its step is.
 
-    ``counts``: rows by verdict, with the reason after a colon where there is one.
+    ``counts``: rows by verdict, with the reason after a colon where there is one. ``found``: what
+    the file seemed to be, as ``transfer.Detected``. ``touched_at``: when a worker worked on it.
     """
 
     id: UUID
     author: str
     file_name: str
-    format: PeopleFormat | None
+    format: FileFormat | None
     status: ImportStatus
     rows_read: int
     done_to: int
     counts: dict[str, int]
     created_at: datetime
     applied_at: datetime | None
+    found: dict[str, Any]
+    touched_at: datetime
+
+
+class ImportLine(BaseModel):
+    """What becomes of a row of a file. ``line``: where it stands in the file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    line: int
+    email: str | None
+    outcome: str | None
+    reason: str | None
 
 
 class StagedRow(NamedTuple):
@@ -76,3 +133,8 @@ class StagedRow(NamedTuple):
     source: str
     verdict: str | None
     reason: str | None
+
+    @property
+    def outcome(self) -> str | None:
+        """The verdict, as authors call it."""
+        return self.verdict

@@ -175,12 +175,13 @@ class SubscribeRequest(_Request, SignUp):
     """Somebody submitted the sign-up form.
 
     ``proof``: what shows that it was no stranger's program; that of a form counts once, by its
-    ``nonce``.
+    ``nonce``. ``import_id``: of the import whose author has the person asked to confirm.
     """
 
     kind: Literal["subscribe"] = "subscribe"
     proof: Literal["form", "author"] | None = None
     nonce: UUID | None = None
+    import_id: UUID | None = None
 
 
 class ReleaseRequest(BaseModel):

@@ -12,7 +12,11 @@ from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.settings import content_bucket
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from mypy_boto3_s3 import S3Client
+
+_CHUNK = 1024 * 1024
 
 
 def put_once(key: str, content: bytes, media_type: str) -> None:
@@ -69,6 +73,33 @@ def get(key: str) -> bytes | None:
     except (BotoCoreError, ClientError) as error:
         if _code(error) == "NoSuchKey":
             return None
+        raise DependencyUnavailable("the content could not be read") from error
+
+
+def upload_url(key: str, seconds: int) -> str:
+    """Return a URL that takes a key's content by ``PUT``, for some seconds."""
+    url: str = _client().generate_presigned_url(
+        "put_object", Params={"Bucket": content_bucket(), "Key": key}, ExpiresIn=seconds
+    )
+    return url
+
+
+def size(key: str) -> int | None:
+    """Return how many bytes a key holds, None without it. Raises ``DependencyUnavailable``."""
+    try:
+        return _client().head_object(Bucket=content_bucket(), Key=key)["ContentLength"]
+    except (BotoCoreError, ClientError) as error:
+        if _code(error) in {"NoSuchKey", "404"}:  # an answer to HEAD has no body that names it
+            return None
+        raise DependencyUnavailable("the content could not be read") from error
+
+
+def copy_to(key: str, file: BinaryIO) -> None:
+    """Write what a key holds into a file. Raises ``DependencyUnavailable``."""
+    try:
+        body = _client().get_object(Bucket=content_bucket(), Key=key)["Body"]
+        file.writelines(body.iter_chunks(_CHUNK))
+    except (BotoCoreError, ClientError) as error:
         raise DependencyUnavailable("the content could not be read") from error
 
 

@@ -135,6 +135,7 @@ AUTHORS = {
     "no-json-object": "the body must be a JSON object",
     "invalid-limit": "limit must be a number from 1 to {largest}",
     "invalid-query": "query must be text of at most {most} characters",
+    "invalid-outcome": "outcome must be one of {known}",
     "invalid-status": "status must be one of {known}",
     "invalid-period": (
         "from and to must be days as in 2026-12-01, from not after to, and at most {most} days"
@@ -222,6 +223,8 @@ AUTHORS = {
     "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Imports.
     "import-not-found": "there is no import with this id",
+    "import-file-missing": "the import has no file: PUT it to the URL that POST /imports answered",
+    "import-file-too-large": "the file has more than {most} bytes: import it in parts",
     "import-not-ready": "the import is not at this step yet: it is {status}",
     # Issues.
     "issue-not-found": "there is no issue with this id",

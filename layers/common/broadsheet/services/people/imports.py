@@ -22,7 +22,7 @@ from broadsheet.database import imports_table
 from broadsheet.database.imports_table import Range
 from broadsheet.domain.errors import ImportNotFound, ImportNotReady
 from broadsheet.domain.imports import Import, ImportStatus, StagedRow, Verdict
-from broadsheet.domain.people import Person
+from broadsheet.domain.people import PeopleFormat, Person
 from broadsheet.domain.subscribers import MAX_EMAIL_CHARACTERS, EmailAddress
 from broadsheet.domain.tags import MAX_TAGS, Tag
 from broadsheet.services.subscribers import departing
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.people import PeopleFormat, Unusable
+    from broadsheet.domain.imports import FileFormat
+    from broadsheet.domain.people import Unusable
 
 ROWS_AT_ONCE = 2_000  # rows of a transaction, whose locks last for well under a second
 # Addresses that nearly all are: parsing each in full would take as long as all the rest.
@@ -52,7 +53,7 @@ class _LeftMeanwhile(Exception):
 
 
 def create(
-    connection: Connection, author: AuthorName, file_name: str, file_format: PeopleFormat | None
+    connection: Connection, author: AuthorName, file_name: str, file_format: FileFormat | None
 ) -> Import:
     """Return a new import, which waits for its file."""
     import_id = uuid4()
@@ -68,7 +69,7 @@ def find(connection: Connection, import_id: UUID) -> Import:
     return found
 
 
-def begin_reading(connection: Connection, import_id: UUID, file_format: PeopleFormat) -> None:
+def begin_reading(connection: Connection, import_id: UUID, file_format: FileFormat) -> None:
     """Begin to read the file, once it is there; nothing happens when it has begun."""
     _begin(connection, import_id, ImportStatus.WAITING, ImportStatus.READING, file_format)
 
@@ -91,7 +92,7 @@ def _begin(
     import_id: UUID,
     after: ImportStatus,
     step: ImportStatus,
-    file_format: PeopleFormat | None = None,
+    file_format: FileFormat | None = None,
 ) -> None:
     with connection.transaction():
         locked = imports_table.lock(connection, import_id)
@@ -136,8 +137,8 @@ def _read(
     deadline: datetime,
 ) -> None:
     """Stage the rows of the file that are not there yet."""
-    if known.format is None:
-        raise LookupError("an import is read whose format is not known")
+    if not isinstance(known.format, PeopleFormat):
+        raise LookupError("no format of people is known for this import")  # noqa: TRY004
     read = known.rows_read
     with open_file() as file:
         found = islice(transfer.read(known.format, file, known.file_name), read, None)
@@ -316,6 +317,8 @@ def _departed(connection: Connection, rows: Range) -> set[str]:
     return departing.departed(connection, imports_table.addresses(connection, rows))
 
 
-def lines(connection: Connection, rows: Range, verdicts: Iterable[Verdict] = ()) -> list[StagedRow]:
-    """Return rows of an import, with what becomes of them."""
-    return imports_table.lines(connection, rows, list(verdicts))
+def lines(
+    connection: Connection, import_id: UUID, after: int, most: int, verdicts: Iterable[Verdict] = ()
+) -> list[StagedRow]:
+    """Return rows of an import after one, with what becomes of them."""
+    return imports_table.lines(connection, import_id, after, most, list(verdicts))

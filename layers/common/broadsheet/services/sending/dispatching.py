@@ -32,6 +32,7 @@ from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
 from broadsheet.services.issues import archiving, careful_start, certifying, pausing
+from broadsheet.services.people import stalled_imports
 from broadsheet.services.sending import pacing
 from broadsheet.services.subscribers import retention
 from broadsheet.services.webhooks import outbox
@@ -92,6 +93,7 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
         logger.info("open issue", issue_id=str(issue.id), status=issue.status)
     archiving.settle_all(connection)
     outbox.look(connection)
+    stalled_imports.look_at_all(connection)
     retention.look(connection)
     certifying.settle_all(connection)  # last: it may count many issues
 

@@ -94,6 +94,8 @@ class Budgets:
         to_address = sum(at > day for at in self._to_subscribers[subscriber_id])
         if to_address >= self._limits.per_address_per_day:
             return "address"
+        if request.import_id is not None:
+            return None  # sources and domains have budgets against strangers
         if sum(at > hour for at in to_source) >= self._limits.per_source_per_hour:
             return Withheld.SOURCE
         if of_domain := domain_hour(request):

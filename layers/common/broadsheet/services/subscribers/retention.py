@@ -84,6 +84,8 @@ def _delete(
     # A cold start of dispatch needs no tokens.
     from broadsheet.services.subscribers import departing  # noqa: PLC0415 - see above
 
+    # Signatures cost dispatch a tenth of its start, and this alone needs them.
+
     def step() -> int:
         with connection.transaction():
             silent = retention.lock_silent(connection, status, before, PEOPLE_AT_ONCE)

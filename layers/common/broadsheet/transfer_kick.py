@@ -1,0 +1,26 @@
+"""Calls the function that imports files, which goes on where an import is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadsheet import lambdas, settings
+from broadsheet.telemetry import logger
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+def kick(import_id: UUID) -> None:
+    """Invoke transfer asynchronously; best effort, since looking at the import does it again."""
+    try:
+        lambdas.client().invoke(
+            FunctionName=settings.transfer_function_name(),
+            InvocationType="Event",
+            Payload=json.dumps({"import_id": str(import_id)}),
+        )
+    except (BotoCoreError, ClientError):
+        logger.warning("transfer could not be called", import_id=str(import_id))
