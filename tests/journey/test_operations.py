@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -104,3 +106,31 @@ def test_an_issue_for_the_simulator_never_reaches_a_reader(
     issue = town.ask_as_author("GET", "/issues?limit=1").json()["issues"][0]
     assert (issue["title"], issue["status"]) == ("Smoke test test", "canceled")
     assert [mail for mail in reader.mails() if mail.subject == issue["title"]] == []
+
+
+def test_an_author_imports_readers_by_a_file(town: Town) -> None:
+    email = town.reader().email
+    answer = town.ask_as_author("POST", "/imports", json={"file_name": "people.csv"})
+    assert answer.status == 201, answer.data
+    created = answer.json()
+    content = f"email,consented_at\n{email},2024-05-06T12:00:00+00:00\n"
+    assert town.http.request("PUT", created["upload"]["url"], body=content).status == 200
+
+    act(town, created["href"], "read", "ready")
+    imported = act(town, created["href"], "apply", "applied")
+
+    assert imported["outcomes"] == {"added": 1}
+    found = town.ask_as_author("GET", f"/subscribers?query={email}").json()["subscribers"]
+    assert [each["status"] for each in found] == ["confirmed"]
+
+
+def act(town: Town, path: str, action: str, status: str) -> dict[str, Any]:
+    """Have an import worked on, and wait for its status."""
+    assert town.ask_as_author("POST", f"{path}/{action}").status == 202
+    until = time.monotonic() + 30
+    shown: dict[str, Any] = {}
+    while shown.get("status") != status and time.monotonic() < until:
+        time.sleep(0.1)
+        shown = town.ask_as_author("GET", path).json()
+    assert shown["status"] == status, shown
+    return shown
