@@ -681,7 +681,7 @@ PEOPLE |= {
     "POST /imports/{id}/apply": Endpoint(
         "Apply an import",
         {ACCEPTED: Answered("It will be applied.", answers.Import)},
-        errors=(errors.ImportNotFound, errors.ImportNotReady),
+        errors=(errors.ImportNotFound, errors.ImportNotReady, errors.ImportFileMissing),
     ),
     "POST /imports/{id}/confirm": Endpoint(
         "Mail the next of those whom an import added to confirm",

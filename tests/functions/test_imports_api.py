@@ -4,12 +4,18 @@ import csv
 import io
 import json
 from typing import Any
+from unittest.mock import Mock
+from uuid import uuid4
 
 import boto3
 import pytest
 import requests  # moto stands behind it
 
+from broadsheet import aws
+from broadsheet.database import imports_table
 from broadsheet.domain.people import PeopleFormat, Person, Standing
+from broadsheet.storage import bucket, uploads
+from broadsheet.telemetry import InvocationFailed
 from broadsheet.transfer import write
 from functions.people.app import handler as people
 from functions.transfer.app import handler as transfer
@@ -126,6 +132,16 @@ def test_a_file_is_uploaded_looked_at_applied_and_undone(
     importing.act("undo")
     assert importing.shown()["status"] == "undone"
     assert not cloud.rows("SELECT id FROM subscribers")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_upload_is_signed_as_new_buckets_need_it_also_in_the_oldest_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aws, "_session", lambda: boto3.Session(region_name="us-east-1"))
+    monkeypatch.setattr(bucket, "_client", bucket._client.__wrapped__)
+
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in uploads.address(uuid4())
 
 
 def test_the_upload_needs_nothing_but_the_url_that_was_answered(functions: Functions) -> None:
@@ -272,3 +288,34 @@ def test_an_import_whose_worker_died_goes_on(
     importing.work()
 
     assert importing.shown()["status"] == "applied"
+
+
+def test_posts_whose_file_is_deleted_are_refused_and_not_tried_for_ever(
+    functions: Functions,
+) -> None:
+    importing = Importing(functions, "export.zip")
+    importing.upload(exports.substack(exports.substack_row(), hello="<p>Hello.</p>"))
+    importing.act("read")
+    boto3.client("s3").delete_object(Bucket="content", Key=f"imports{importing.path}")
+
+    assert problem_in(importing.act("apply"))["code"] == "import-file-missing"
+    assert importing.shown()["status"] == "ready"
+
+
+def test_an_undo_that_breaks_off_counts_the_posts_that_it_takes_out_when_it_is_repeated(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importing = Importing(functions, "export.zip")
+    importing.upload(exports.substack(exports.substack_row(), hello="<p>Hello.</p>"))
+    importing.act("read")
+    importing.act("apply")
+    call("POST", f"{importing.path}/undo")
+    event = functions.transfers.pop()
+    with monkeypatch.context() as killed:
+        killed.setattr(imports_table, "store_progress", Mock(side_effect=OSError))
+        with pytest.raises(InvocationFailed):
+            transfer(event, context())
+
+    transfer(event, context())
+
+    assert importing.shown()["outcomes"] == {"undone": 1}

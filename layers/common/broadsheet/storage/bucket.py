@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from broadsheet import aws
@@ -109,5 +110,7 @@ def _code(error: BotoCoreError | ClientError) -> str | None:
 
 @cache
 def _client() -> S3Client:
-    created: S3Client = aws.client("s3")
+    # In the oldest regions, presigned URLs have version 2 otherwise, which new buckets refuse.
+    config = aws.call_config().merge(Config(signature_version="s3v4"))
+    created: S3Client = aws.client("s3", config)
     return created

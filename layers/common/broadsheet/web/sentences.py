@@ -223,7 +223,10 @@ AUTHORS = {
     "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Imports.
     "import-not-found": "there is no import with this id",
-    "import-file-missing": "the import has no file: PUT it to the URL that POST /imports answered",
+    "import-file-missing": (
+        "the import has no file: PUT it to the URL that POST /imports answered; after a week, it "
+        "is deleted, and needs a new import"
+    ),
     "import-file-too-large": "the file has more than {most} bytes: import it in parts",
     "import-not-ready": "the import is not at this step yet: it is {status}",
     # Issues.

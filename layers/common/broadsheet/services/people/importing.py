@@ -58,7 +58,15 @@ def read(connection: Connection, import_id: UUID, file_format: FileFormat | None
 
 
 def apply(connection: Connection, import_id: UUID) -> Import:
-    """Have a judged import applied. Raises ``ImportNotFound`` and ``ImportNotReady``."""
+    """Have a judged import applied.
+
+    Raises ``ImportNotFound``, ``ImportNotReady``, ``ImportFileMissing`` and
+    ``DependencyUnavailable``.
+    """
+    known = imports.find(connection, import_id)
+    is_of_posts = isinstance(known.format, PostsFormat)
+    if known.status is ImportStatus.READY and is_of_posts and uploads.size(import_id) is None:
+        raise ImportFileMissing  # its posts were not stored as rows; the worker would never end
     imports.begin_applying(connection, import_id)
     transfer_kick.kick(import_id)
     return imports.find(connection, import_id)
@@ -169,10 +177,13 @@ def _move_posts(connection: Connection, known: Import, file: BinaryIO) -> Import
         counts = {"posts": report.posts, "images": report.images}
         _store_report(connection, known, counts, report.lines)
     elif known.status is ImportStatus.UNDOING:
-        removed = posts.take_out(connection, known.id)
         with connection.transaction():
-            imports_table.store_progress(connection, known.id, 0, {"undone": removed})
-            imports_table.begin(connection, known.id, ImportStatus.UNDONE)
+            # In one transaction: whoever does it again finds no posts, and would count none.
+            locked = imports_table.lock(connection, known.id)
+            if locked is not None and locked.status is ImportStatus.UNDOING:
+                removed = posts.take_out(connection, known.id)
+                imports_table.store_progress(connection, known.id, 0, {"undone": removed})
+                imports_table.begin(connection, known.id, ImportStatus.UNDONE)
     return imports.find(connection, known.id)
 
 
