@@ -170,6 +170,44 @@ class Webhooks(Answer):
     webhooks: list[Webhook]
 
 
+class Upload(Answer):
+    """Where a file is sent to."""
+
+    url: str
+
+
+class Import(Answer):
+    """An import. ``outcomes``: how many rows have which, with the reason after a colon."""
+
+    id: str
+    file_name: str
+    format: str | None
+    status: str
+    rows: int
+    done: int
+    outcomes: dict[str, int]
+    is_looked_at: bool
+    candidates: list[str]
+    unused_columns: list[str]
+    notes: list[str]
+    problem: str | None
+    upload: Upload | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether the newsletter is at work on it."""
+        if self.status == "waiting":
+            return not self.is_looked_at
+        return self.status in {"reading", "judging", "applying", "undoing"}
+
+
+class AskedToConfirm(Answer):
+    """How many are mailed now, and how many are left."""
+
+    asked: int
+    left: int
+
+
 class Segments(Answer):
     """All segments."""
 

@@ -22,10 +22,12 @@ from broadsheet_cli import __version__
 from broadsheet_cli.answers import (
     Answer,
     Asked,
+    AskedToConfirm,
     Content,
     Created,
     Fate,
     Image,
+    Import,
     Issue,
     Page,
     Preview,
@@ -50,6 +52,7 @@ from broadsheet_cli.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 35  # API Gateway gives up after 29 s
@@ -260,6 +263,53 @@ class Newsletter:
     def statistics(self, days: Mapping[str, str]) -> Statistics:
         """Return the newsletter's numbers."""
         return self._answer(Statistics, "GET", f"/statistics?{urlencode(days)}")
+
+    # --- Imports ----------------------------------------------------------------------------------
+
+    def add_import(self, request: Mapping[str, Any]) -> Import:
+        """Begin an import, and return it with where its file is sent to."""
+        return self._answer(Import, "POST", "/imports", request)
+
+    def upload(self, url: str, path: Path) -> None:
+        """Send a file to where an import takes it. Raises ``NotReached``."""
+        try:
+            with path.open("rb") as file:
+                # Without the token, which is the newsletter's alone.
+                size = {"Content-Length": str(path.stat().st_size)}
+                response = httpx.put(url, content=file, headers=size, timeout=ANSWER_SECONDS)
+        except httpx.TransportError as error:
+            raise NotReached("The file could not be sent: run the command again.") from error
+        if response.is_error:
+            raise NotReached(f"The file was not taken ({response.status_code}): run it again.")
+
+    def show_import(self, import_id: str) -> Import:
+        """Return an import as it is now."""
+        return self._answer(Import, "GET", f"/imports/{quote(import_id, safe='')}")
+
+    def act_on_import(
+        self, import_id: str, action: str, request: Mapping[str, Any] | None = None
+    ) -> Import:
+        """Read, apply or undo an import, and return it."""
+        path = f"/imports/{quote(import_id, safe='')}/{action}"
+        return self._answer(Import, "POST", path, request)
+
+    def confirm_import(self, import_id: str) -> AskedToConfirm:
+        """Have the next of those mailed who are to confirm."""
+        path = f"/imports/{quote(import_id, safe='')}/confirm"
+        return self._answer(AskedToConfirm, "POST", path)
+
+    def import_lines(self, import_id: str) -> Iterator[str]:
+        """Return what becomes of the rows of an import, as CSV in pieces of many lines."""
+        path: str | None = f"/imports/{quote(import_id, safe='')}/lines?limit=10000"
+        while path:
+            response = self.send("GET", path, headers={"Accept": "text/csv"})
+            yield response.text
+            following = response.links.get("next", {}).get("url")
+            path = (
+                f"/imports/{quote(import_id, safe='')}/lines?{urlsplit(following).query}"
+                if following
+                else None
+            )
 
     # --- Webhooks ---------------------------------------------------------------------------------
 

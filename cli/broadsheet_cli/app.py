@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from broadsheet_cli import __version__
 from broadsheet_cli.commands import (
     following,
+    importing,
     people,
     segments,
     sending,
@@ -55,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.command("test")(writing.send_test)
+app.command("import")(importing.import_file)
 app.add_typer(segments.app, name="segments")
 app.add_typer(statements.app, name="statement")
 app.add_typer(webhooks.app, name="webhooks")

@@ -1,0 +1,82 @@
+"""An import from a terminal, against the real functions: looked at, applied, confirmed, undone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from broadsheet.storage import uploads
+from functions.transfer.app import handler as transfer
+from local.http_api import serving
+from tests.cli.commands import documented, failed, ran
+from tests.cli.handlers import Handlers
+from tests.cloud import Cloud, context
+from tests.functions.webhooks import Functions
+
+FILE = """\
+email,name,status,consented_at,Shoe size
+ann@example.com,Ann,subscribed,2024-05-01T10:00:00Z,38
+ben@example.com,Ben,subscribed,,44
+nobody,,subscribed,,
+"""
+
+
+@pytest.fixture
+def file(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An author's file; the bucket takes it, and the worker does what it is kicked for."""
+    assert cloud
+    functions = Functions()
+
+    def upload(_: object, url: str, path: Path) -> None:
+        boto3.client("s3").put_object(Bucket="content", Key=url, Body=path.read_bytes())
+
+    def work(_: float) -> None:
+        while functions.transfers:
+            transfer(functions.transfers.pop(), context())
+
+    monkeypatch.setattr(uploads, "address", lambda import_id: f"imports/{import_id}")
+    monkeypatch.setattr("broadsheet_cli.api.Newsletter.upload", upload)
+    monkeypatch.setattr("broadsheet_cli.commands.importing.time.sleep", work)
+    path = nobody / "people.csv"
+    path.write_text(FILE)
+    with serving(Handlers(cloud=cloud).handle) as port:
+        monkeypatch.setenv("BROADSHEET_URL", f"http://localhost:{port}")
+        monkeypatch.setenv("BROADSHEET_TOKEN", "a token")
+        yield path
+
+
+def test_a_file_is_shown_first_then_applied_confirmed_and_undone(file: Path, cloud: Cloud) -> None:
+    shown = ran("import", str(file), "--report", "report.csv")
+    assert "to confirm: the file has no date of consent" in shown
+    assert "address-invalid" in shown
+    assert "Not used: Shoe size." in shown
+    assert "Nothing is applied yet" in shown
+    assert not cloud.rows("SELECT id FROM subscribers")
+    assert "ben@example.com,added_to_confirm" in Path("report.csv").read_text()
+    import_id = shown.split()[1].rstrip(":")
+
+    assert "--yes applies it" in failed("import", "--id", import_id, "--apply")[1]
+    assert "takes it back" in ran("import", "--id", import_id, "--apply", "--yes")
+    assert cloud.status_of("ann@example.com") == "confirmed"
+    assert "1 are mailed to confirm; 0 are left" in ran("import", "--id", import_id, "--confirm")
+    undone = documented("import", "--id", import_id, "--undo")
+    assert undone["status"] == "undone"
+    assert [row["email"] for row in cloud.rows("SELECT email FROM subscribers")] == []
+
+
+def test_a_file_of_which_nobody_knows_what_it_is_says_what_to_do(file: Path) -> None:
+    file.write_text("first_name,email,created_at,status\nAnn,ann@example.com,2024-01-02,active\n")
+
+    _, complaint = failed("import", str(file))
+
+    assert "--format" in complaint
+    import_id = complaint.split("--id ")[1].split()[0]
+    assert "ready" in ran("import", "--id", import_id, "--format", "csv")
+
+
+def test_what_is_no_file_or_no_list_is_refused(file: Path) -> None:
+    assert "no file" in failed("import", "nothing.csv")[1]
+    assert "Name a file" in failed("import")[1]
+    file.write_text("title\nMonday\n")
+    assert "can't be read: no-address-column" in failed("import", str(file))[1]
