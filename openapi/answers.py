@@ -13,6 +13,7 @@ from broadsheet.domain.findings import Severity
 from broadsheet.domain.imports import FileFormat, ImportLine, ImportStatus
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.people import PeopleFormat
 from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.segments import Segment, SegmentFilter
 from broadsheet.domain.statistics import Statistics
@@ -371,6 +372,19 @@ class Replayed(Answer):
     """How many messages are sent again."""
 
     messages: int
+
+
+class Export(Answer):
+    """An export. ``download``: the URL of its file, for ten minutes, once it is ``ready``."""
+
+    id: UUID
+    author: str
+    format: PeopleFormat
+    status: Literal["writing", "ready"]
+    people: int | None
+    created_at: datetime
+    download: str | None
+    href: str
 
 
 class Import(Answer):

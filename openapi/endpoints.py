@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet.domain import errors
 from broadsheet.domain.circulation import SignedStatement
+from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest, Verdict
 from broadsheet.domain.issues import (
     ArchiveRequest,
@@ -644,6 +645,18 @@ PEOPLE |= {
         "Delete a segment",
         {NO_CONTENT: Answered("Deleted.")},
         errors=(errors.SegmentNotFound, errors.SegmentInUse),
+    ),
+    "POST /exports": Endpoint(
+        "Have everybody written into a file",
+        {ACCEPTED: Answered("It will be written.", answers.Export, headers=("Location",))},
+        takes=PeopleExportRequest,
+        is_body_optional=True,
+        example={"format": "mailchimp"},
+    ),
+    "GET /exports/{id}": Endpoint(
+        "Show an export, with where its file is downloaded",
+        {OK: Answered("The export.", answers.Export)},
+        errors=(errors.ExportNotFound,),
     ),
     "POST /imports": Endpoint(
         "Begin an import of people or posts",

@@ -201,6 +201,16 @@ class Import(Answer):
         return self.status in {"reading", "judging", "applying", "undoing"}
 
 
+class Export(Answer):
+    """A file of everybody, once it is written. ``download``: where it is, for some minutes."""
+
+    id: str
+    format: str
+    status: str
+    people: int | None = None
+    download: str | None = None
+
+
 class AskedToConfirm(Answer):
     """How many are mailed now, and how many are left."""
 

@@ -25,6 +25,7 @@ from broadsheet_cli.answers import (
     AskedToConfirm,
     Content,
     Created,
+    Export,
     Fate,
     Image,
     Import,
@@ -297,6 +298,25 @@ class Newsletter:
         """Have the next of those mailed who are to confirm."""
         path = f"/imports/{quote(import_id, safe='')}/confirm"
         return self._answer(AskedToConfirm, "POST", path)
+
+    def add_export(self, file_format: str) -> Export:
+        """Have everybody written into a file."""
+        return self._answer(Export, "POST", "/exports", {"format": file_format})
+
+    def show_export(self, export_id: str) -> Export:
+        """Return an export as it is now."""
+        return self._answer(Export, "GET", f"/exports/{quote(export_id, safe='')}")
+
+    def download(self, url: str, path: Path) -> None:
+        """Write what an export holds into a file. Raises ``NotReached``."""
+        try:
+            with httpx.stream("GET", url, timeout=ANSWER_SECONDS) as response:
+                if response.is_error:
+                    raise NotReached(f"The file could not be had ({response.status_code}).")
+                with path.open("wb") as file:
+                    file.writelines(response.iter_bytes())
+        except httpx.TransportError as error:
+            raise NotReached("The file could not be had: run the command again.") from error
 
     def import_lines(self, import_id: str) -> Iterator[str]:
         """Return what becomes of the rows of an import, as CSV in pieces of many lines."""

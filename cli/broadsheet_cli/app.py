@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from broadsheet_cli import __version__
 from broadsheet_cli.commands import (
+    exporting,
     following,
     importing,
     people,
@@ -52,6 +53,7 @@ for command in (
     *(sending.publish, sending.schedule, sending.edit, sending.correct),
     *(following.status, following.issues, following.pause, following.resume),
     *(following.cancel, following.retry, following.archive, writing.images, session.logout),
+    exporting.export,
     *(people.subscribers, people.trace, people.statistics),
 ):
     app.command()(command)

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from broadsheet import settings
+from broadsheet import settings, transfer
 from broadsheet.database import search
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import (
+    ExportNotFound,
     ImportNotFound,
     InvalidAddress,
     InvalidFields,
@@ -28,6 +29,7 @@ from broadsheet.domain.errors import (
     SubscriberNotFound,
     WebhookNotFound,
 )
+from broadsheet.domain.exports import Export, PeopleExportRequest
 from broadsheet.domain.fates import Fate, Happening
 from broadsheet.domain.imports import Import, ImportLine, ImportRequest, ReadRequest, Verdict
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
@@ -45,6 +47,7 @@ from broadsheet.domain.webhooks import (
     written_message_id,
 )
 from broadsheet.services.people import (
+    exports,
     fates,
     importing,
     imports,
@@ -56,7 +59,7 @@ from broadsheet.services.people import (
 )
 from broadsheet.services.people.segments import CountedSegment
 from broadsheet.services.webhooks import registering
-from broadsheet.storage import uploads
+from broadsheet.storage import downloads, uploads
 from broadsheet.web import csv
 from broadsheet.web import fates as sentences
 from broadsheet.web.body import invalid_fields
@@ -495,8 +498,49 @@ def _import(request: Request, known: Import) -> dict[str, Any]:
     }
 
 
+def add_export(request: Request) -> Response:
+    """Have everybody written into a file."""
+    wanted = PeopleExportRequest()
+    if request.body:
+        wanted = request.document(PeopleExportRequest, LARGEST_BODY)
+    with _database() as connection:
+        known = exports.begin(connection, _author(request), wanted.format)
+    document = _export(request, known)
+    return Response.json(HTTPStatus.ACCEPTED, document, {"Location": str(document["href"])})
+
+
+def show_export(request: Request) -> Response:
+    """Show an export, with where its file is downloaded once it is written."""
+    try:
+        export_id = UUID(request.path_parameters["id"])
+    except ValueError:
+        raise ExportNotFound from None
+    with _database() as connection:
+        known = exports.find(connection, export_id)
+    return Response.json(HTTPStatus.OK, _export(request, known))
+
+
+def _export(request: Request, known: Export) -> dict[str, Any]:
+    download = None
+    if known.ready_at is not None:
+        name = f"people-{known.created_at:%Y-%m-%d}-{known.format}"
+        download = downloads.address(known.id, f"{name}{transfer.ending_of(known.format)}")
+    return {
+        "id": str(known.id),
+        "author": known.author,
+        "format": known.format,
+        "status": "writing" if known.ready_at is None else "ready",
+        "people": known.people,
+        "created_at": known.created_at.isoformat(),
+        "download": download,
+        "href": request.link(f"/exports/{known.id}"),
+    }
+
+
 handler = router(
     {
+        "POST /exports": add_export,
+        "GET /exports/{id}": show_export,
         "POST /imports": add_import,
         "GET /imports/{id}": show_import,
         "GET /imports/{id}/lines": list_import_lines,

@@ -12,7 +12,7 @@ from local.lambda_events import api_event
 from tests.cli.press import Interruptible
 from tests.cloud import Cloud, context
 
-OF_PEOPLE = ("segments", "webhooks", "subscribers", "statistics", "imports")
+OF_PEOPLE = ("segments", "webhooks", "subscribers", "statistics", "imports", "exports")
 
 
 @dataclass(kw_only=True)

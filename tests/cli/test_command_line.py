@@ -18,7 +18,7 @@ from tests.cli.press import Press
 COMMANDS = (
     *("login", "logout", "new", "preview", "check", "ask", "test", "publish", "schedule", "edit"),
     *("status", "pause", "resume", "cancel", "retry", "archive", "correct", "issues"),
-    *("images", "segments", "subscribers", "trace", "statement", "statistics", "import"),
+    *("images", "segments", "subscribers", "trace", "statement", "statistics", "import", "export"),
     "webhooks",
 )
 

@@ -1,4 +1,4 @@
-"""An import from a terminal, against the real functions: looked at, applied, confirmed, undone."""
+"""Imports and exports from a terminal, against the real functions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +37,13 @@ def file(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     monkeypatch.setattr(uploads, "address", lambda import_id: f"imports/{import_id}")
     monkeypatch.setattr("broadsheet_cli.api.Newsletter.upload", upload)
+
+    def download(_: object, url: str, path: Path) -> None:
+        key = url.partition("?")[0].rpartition("/exports/")[2]
+        stored = boto3.client("s3").get_object(Bucket="content", Key=f"exports/{key}")
+        path.write_bytes(stored["Body"].read())
+
+    monkeypatch.setattr("broadsheet_cli.api.Newsletter.download", download)
     monkeypatch.setattr("broadsheet_cli.commands.importing.time.sleep", work)
     path = nobody / "people.csv"
     path.write_text(FILE)
@@ -80,3 +87,13 @@ def test_what_is_no_file_or_no_list_is_refused(file: Path) -> None:
     assert "Name a file" in failed("import")[1]
     file.write_text("title\nMonday\n")
     assert "can't be read: no-address-column" in failed("import", str(file))[1]
+
+
+def test_everybody_is_exported_and_no_file_replaced(file: Path, cloud: Cloud) -> None:
+    cloud.add_confirmed("ann@example.com")
+
+    assert "people-csv.csv: 1 people." in ran("export")
+    assert "ann@example.com" in (file.parent / "people-csv.csv").read_text()
+    assert "already" in failed("export")[1]
+    assert documented("export", "--format", "ghost", "--output", "ghost.csv")["people"] == 1
+    assert "none of" in failed("export", "--format", "odd")[1]

@@ -53,6 +53,7 @@ ABOUT_NOBODY = {
     "feedback_progress": "of the stack",
     "form_nonces": "of forms; a request's id leads nowhere once the request is deleted",
     "imports": "of authors",
+    "exports": "of authors",
     "imported_posts": "of a newsletter's past",
     "issue_counts": "of issues",
     "issue_versions": "of issues",

@@ -47,7 +47,10 @@ BY_AWS = {
     },
     "dispatch": [Request("sqs:SendMessage", "<DispatchDeadLetterQueue.Arn>")],
     # By whoever has the URL that the function signed: S3 asks for its role.
-    "people": [Request("s3:PutObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/imports/ID")],
+    "people": [
+        Request("s3:PutObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/imports/ID"),
+        Request("s3:GetObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/exports/ID"),
+    ],
 }
 # What AWS's own policy for functions in a network allows Lambda, and what the code may not do.
 NETWORK = {

@@ -133,6 +133,8 @@ AUTHORS_ROUTES = {
     "POST /webhooks/{id}/replay",
     "POST /webhooks/{id}/enable",
     "POST /webhooks/{id}/rotate",
+    "POST /exports",
+    "GET /exports/{id}",
     "POST /imports",
     "GET /imports/{id}",
     "GET /imports/{id}/lines",
@@ -159,6 +161,7 @@ ON_RESOURCES_LIKE = {
     "/images/*": "an image has its digest as its name",
     "/archive/*": "a page has its issue's id as its name",
     "/imports/*": "a file has its import's id as its name",
+    "/exports/*": "the same of an export",
 }
 
 FOURTEEN_DAYS = 14 * 24 * 60 * 60

@@ -68,6 +68,7 @@ ON_RESOURCES_LIKE = {
     "/images/*": "an image has its digest as its name",
     "/archive/*": "a page has its issue's id as its name",
     "/imports/*": "a file has its import's id as its name",
+    "/exports/*": "the same of an export",
 }
 HOLDS_WHAT_CANT_BE_MADE_AGAIN = {
     "AWS::SecretsManager::Secret",

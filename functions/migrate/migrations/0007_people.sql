@@ -132,6 +132,15 @@ CREATE TABLE import_rows (
     PRIMARY KEY (import_id, number),
     CHECK ((email IS NULL) = (standing IS NULL))
 ) WITH (fillfactor = 60); -- a row is written up to three times, in its own page
+CREATE TABLE exports (
+    id uuid PRIMARY KEY,
+    author text NOT NULL,
+    format text NOT NULL,
+    people integer,                           -- once its file is written
+    created_at timestamptz NOT NULL DEFAULT now(),
+    ready_at timestamptz,
+    CHECK ((people IS NULL) = (ready_at IS NULL))
+);
 CREATE INDEX import_rows_of_address ON import_rows (email, import_id) WHERE email IS NOT NULL;
 
 -- Webhooks. A trigger writes what they are notified of, so that it commits with the change, whatever

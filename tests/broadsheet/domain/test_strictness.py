@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
+from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest
 from broadsheet.domain.issues import (
     ArchiveRequest,
@@ -128,6 +129,7 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         },
     ),
     "ImportRequest": (of_fields(ImportRequest), {"file_name": "people.csv", "format": "csv"}),
+    "PeopleExportRequest": (of_fields(PeopleExportRequest), {"format": "kit"}),
     "ReadRequest": (of_fields(ReadRequest), {"format": "ghost-posts"}),
     "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
     "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),

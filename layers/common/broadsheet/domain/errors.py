@@ -579,6 +579,12 @@ class ImportNotFound(BroadsheetError):
     code = "import-not-found"
 
 
+class ExportNotFound(BroadsheetError):
+    """There is no such export, or it is older than a day."""
+
+    code = "export-not-found"
+
+
 class ImportFileMissing(WrongState):
     """The file of an import has not been uploaded, or was deleted since."""
 

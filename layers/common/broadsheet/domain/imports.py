@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from broadsheet.domain.people import PeopleFormat
 from broadsheet.domain.posts import PostsFormat
@@ -34,11 +34,18 @@ class ReadRequest(BaseModel):
 
 
 class TransferEvent(BaseModel):
-    """What the worker is called with: the import to go on with."""
+    """What the worker is called with: the import to go on with, or the export to write."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    import_id: UUID
+    import_id: UUID | None = None
+    export_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.import_id is None) == (self.export_id is None):
+            raise ValueError("it is one of the two")
+        return self
 
 
 class ImportStatus(StrEnum):

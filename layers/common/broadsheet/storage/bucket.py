@@ -85,6 +85,28 @@ def upload_url(key: str, seconds: int) -> str:
     return url
 
 
+def download_url(key: str, file_name: str, seconds: int) -> str:
+    """Return a URL that gives a key's content as a file, for some seconds."""
+    url: str = _client().generate_presigned_url(
+        "get_object",
+        Params={
+            "Bucket": content_bucket(),
+            "Key": key,
+            "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+        },
+        ExpiresIn=seconds,
+    )
+    return url
+
+
+def put_file(key: str, file: BinaryIO) -> None:
+    """Store a file of up to 5 GB. Raises ``DependencyUnavailable``."""
+    try:
+        _client().put_object(Bucket=content_bucket(), Key=key, Body=file)
+    except (BotoCoreError, ClientError) as error:
+        raise DependencyUnavailable("the content could not be stored") from error
+
+
 def size(key: str) -> int | None:
     """Return how many bytes a key holds, None without it. Raises ``DependencyUnavailable``."""
     try:

@@ -120,6 +120,12 @@ def write(file_format: PeopleFormat, people: Iterable[Person]) -> Iterator[bytes
     return _PEERS[file_format].write(people)
 
 
+def ending_of(file_format: PeopleFormat) -> str:
+    """Return the ending of the name of a file that is written in a format."""
+    return _OTHER_ENDINGS.get(file_format, ".csv")
+
+
+_OTHER_ENDINGS = {PeopleFormat.MAILCHIMP: ".zip", PeopleFormat.LISTMONK_API: ".json"}
 _LISTMONK_API = Detected(PeopleFormat.LISTMONK_API, (PeopleFormat.LISTMONK_API,))
 
 

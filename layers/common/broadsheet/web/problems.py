@@ -31,6 +31,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.SegmentInUse: HTTPStatus.CONFLICT,
     errors.WelcomeNotFound: HTTPStatus.NOT_FOUND,
     errors.StatementNotFound: HTTPStatus.NOT_FOUND,
+    errors.ExportNotFound: HTTPStatus.NOT_FOUND,
     errors.ImportNotFound: HTTPStatus.NOT_FOUND,
     errors.VersionNotFound: HTTPStatus.NOT_FOUND,
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,

@@ -54,6 +54,8 @@ ROLES = {
     "POST /webhooks/{id}/replay": Role.MANAGE,
     "POST /webhooks/{id}/enable": Role.MANAGE,
     "POST /webhooks/{id}/rotate": Role.MANAGE,
+    "POST /exports": Role.MANAGE,
+    "GET /exports/{id}": Role.MANAGE,
     "POST /imports": Role.MANAGE,
     "GET /imports/{id}": Role.MANAGE,
     "GET /imports/{id}/lines": Role.MANAGE,

@@ -222,6 +222,7 @@ AUTHORS = {
     "has-been-erased": "they asked to be erased: they can sign up themselves, as somebody new",
     "has-moved": "they have moved to another address: whoever has this one can sign up themselves",
     # Imports.
+    "export-not-found": "there is no export with this id: it is kept for a day",
     "import-not-found": "there is no import with this id",
     "import-file-missing": (
         "the import has no file: PUT it to the URL that POST /imports answered; after a week, it "

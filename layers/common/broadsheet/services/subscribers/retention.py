@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from broadsheet import settings
-from broadsheet.database import personal_data, retention, strict_mode_table
+from broadsheet.database import exports_table, personal_data, retention, strict_mode_table
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 5000
 PEOPLE_AT_ONCE = 200  # each has rows in eight tables
 BATCHES_AT_ONCE = 20  # of up to some thousand recipients
+_EXPORTED = timedelta(days=1)  # as the bucket keeps their files
 _EVENTS_COME = 30  # days after an issue has ended; SES's events find its mails by their ids
 _LONGEST = 120.0  # seconds, of the 300 that dispatch has
 
@@ -36,6 +37,7 @@ def look(connection: Connection) -> None:
     _clear(connection, "networks", at - hour, until)
     if not settings.keeps_sources():
         _clear(connection, "sources", at, until)
+    exports_table.delete_older(connection, at - _EXPORTED)
     if kept.requests_days:
         before = at - timedelta(days=kept.requests_days)
         for old in _REQUESTS:
