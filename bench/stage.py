@@ -52,6 +52,7 @@ TEMPLATE_VARIABLES = {
     "ISSUE_CONFIGURATION_SET": "issues",
     "ISSUE_CLOCK_GROUP": "clocks",
     "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
+    "CONTENT_BUCKET": "content",
     "DISPATCH_FUNCTION_NAME": "dispatch",
     "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
     "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",

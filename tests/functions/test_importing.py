@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from broadsheet.database import imports_table
+from broadsheet.database import imports_table, personal_data
 from broadsheet.database.connection import connected
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import ImportNotFound, ImportNotReady
@@ -356,3 +356,32 @@ def test_a_database_that_is_lost_loses_and_doubles_nothing(
     assert importer.apply() == {"added": 420}
 
     assert len(_fingerprint(cloud)) == 420
+
+
+def test_nothing_of_an_import_stays_of_who_has_moved_and_is_erased(cloud: Cloud) -> None:
+    importer = Importer(person("ann@example.com", name="Ann"))
+    importer.judge()
+    importer.apply()
+    cloud.rows("UPDATE subscribers SET email = 'ann@elsewhere.example'")
+    (ann,) = cloud.rows("SELECT id FROM subscribers")
+
+    with connected(5) as connection:
+        personal_data.delete(connection, SubscriberId(ann["id"]))
+
+    assert cloud.rows("SELECT email FROM import_rows") == []
+
+
+def test_who_was_erased_and_came_back_is_left_by_what_the_file_says(cloud: Cloud) -> None:
+    cloud.add_confirmed("ann@example.com")
+    cloud.rows("UPDATE subscribers SET confirmation_issued_at = %(at)s", at=LONG_AGO)
+    with connected(5) as connection:
+        departing.depart(
+            connection, EmailAddress("ann@example.com"), LONG_AGO - timedelta(days=1), "erased"
+        )
+
+    left = person("ann@example.com", Standing.UNSUBSCRIBED, left_at=LONG_AGO + timedelta(days=9))
+    importer = Importer(left)
+
+    assert importer.judge() == {"left": 1}
+    importer.apply()
+    assert cloud.status_of("ann@example.com") == "unsubscribed"

@@ -19,7 +19,7 @@ from broadsheet import signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.database.connection import Connection, session
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.domain.issues import IssueId
+from broadsheet.domain.issues import NO_ISSUE, IssueId
 from broadsheet.domain.requests import (
     AddressToken,
     ChangeAddressRequest,
@@ -449,14 +449,15 @@ def test_a_new_address_gets_no_more_mails_than_any_whoever_asks(cloud: Cloud) ->
     assert len(cloud.mails_to("victim@example.org")) == 3
 
 
+@pytest.mark.parametrize("minute", [10, 23], ids=["before the wish", "before it was confirmed"])
 def test_a_link_that_was_mailed_to_an_earlier_address_moves_and_erases_nobody(
-    cloud: Cloud, ursula: UUID
+    cloud: Cloud, ursula: UUID, minute: int
 ) -> None:
-    enroll(moved(ursula, issued_at=at(21)))
+    enroll(moved(ursula, issued_at=at(21), at_=at(25)))
 
     stale: list[SubscriberRequest] = [
         move(ursula, "thief@example.org"),
-        erase(ursula, at(30), mailed_at=at(10)),
+        erase(ursula, at(30), mailed_at=at(minute)),
     ]
     assert enroll(*stale) == []
     assert enroll(*stale) == []
@@ -502,6 +503,19 @@ def test_links_in_mails_to_a_row_that_a_move_replaced_act_for_who_has_the_addres
     assert [each["id"] for each in cloud.rows("SELECT id FROM subscribers")] == [ursula]
     enroll(erase(ursula, at(70), mailed_at=at(65)))
     assert cloud.rows("SELECT 1 FROM merged_subscribers") == []
+
+
+def test_what_the_owner_of_a_replaced_row_asked_for_before_is_not_their_successors(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    other = moved_onto(cloud, ursula)  # at 25
+
+    left = UnsubscribeToken(subscriber_id=SubscriberId(other), issue_id=NO_ISSUE)
+    enroll(UnsubscribeRequest(token=left, received_at=at(20), origin=ORIGIN))
+    enroll(rename(other, "Somebody Else", at(20)))
+
+    assert cloud.status_of(NEW) == "confirmed"
+    assert row(cloud, ursula)["name"] != "Somebody Else"
 
 
 def test_a_complaint_about_a_mail_to_a_row_that_a_move_replaced_is_its_successors(

@@ -1,6 +1,7 @@
 """The local stack refuses what AWS would: a function may do what its role allows, and no more."""
 
 import json
+from http import HTTPStatus
 
 from tests.journey import permissions
 from tests.journey.people import FORM, ONE_CLICK, Town, until
@@ -27,11 +28,19 @@ def test_what_a_role_does_not_allow_is_refused_as_on_aws(town: Town) -> None:
 def test_every_function_s_calls_are_known_and_looked_at(town: Town) -> None:
     reader = town.subscriber()
     issue = town.publish().sent()
+    hook = {"url": "https://hook.example/news", "events": ["subscriber.unsubscribed"]}
+    webhook = town.ask_as_author("POST", "/webhooks", json=hook).json()  # notify calls for it
+    export = town.ask_as_author("POST", "/exports", json={}).json()  # transfer writes it
     town.ask("POST", reader.the_copy(issue).one_click, body=ONE_CLICK, headers=FORM)
     town.await_readers_wishes()
 
     # The events of SES come last.
     until(lambda: not _never_seen(town), what="a call of every function that calls AWS")
+    until(
+        lambda: town.ask_as_author("GET", export["href"]).json()["download"],
+        what="an export of everybody",
+    )
+    assert town.ask_as_author("DELETE", webhook["href"]).status == HTTPStatus.NO_CONTENT
 
 
 def _never_seen(town: Town) -> set[str]:

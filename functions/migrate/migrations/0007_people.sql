@@ -141,6 +141,8 @@ CREATE TABLE exports (
     ready_at timestamptz,
     CHECK ((people IS NULL) = (ready_at IS NULL))
 );
+CREATE INDEX import_rows_of_subscriber ON import_rows (subscriber_id)
+    WHERE subscriber_id IS NOT NULL;
 CREATE INDEX import_rows_of_address ON import_rows (email, import_id) WHERE email IS NOT NULL;
 
 -- Webhooks. A trigger writes what they are notified of, so that it commits with the change, whatever
@@ -286,6 +288,10 @@ ALTER TABLE issues ADD COLUMN forgetting uuid, ADD COLUMN forgotten_at timestamp
 ALTER TABLE delivery_batches ADD COLUMN is_forgotten boolean NOT NULL DEFAULT false;
 
 -- Moves.
+
+-- When the newest move to another address was confirmed: a link that was mailed before went to the
+-- earlier one.
+ALTER TABLE subscribers ADD COLUMN moved_at timestamptz;
 
 -- Whose row gave way to the subscriber who moved to its address: links in its old mails act for
 -- that subscriber.

@@ -285,7 +285,7 @@ _JUDGE: LiteralString = f"""
     UPDATE import_rows AS item
     SET verdict = (
         SELECT CASE
-            WHEN item.email = ANY (%(departed)s) THEN 'erased'
+            WHEN person.id IS NULL AND item.email = ANY (%(departed)s) THEN 'erased'
             WHEN EXISTS (
                 SELECT FROM import_rows AS other
                 WHERE other.email = item.email AND other.import_id = item.import_id

@@ -22,7 +22,7 @@ type Record = dict[str, Any]
 _PROFILE = """
     SELECT id, email, name, language, status::text, signed_up_at, confirmation_issued_at,
            confirmed_at, unsubscribed_at, bounced_at, complained_at, forgiven_at,
-           address_issued_at, name_changed_at, language_changed_at, tags,
+           address_issued_at, moved_at, name_changed_at, language_changed_at, tags,
            tags_changed_at, due_mail::text, due_mail_since, due_welcome
     FROM subscribers
     WHERE id = %(id)s
@@ -82,9 +82,9 @@ _LISTS: dict[str, LiteralString] = {
                consented_at, import_rows.signed_up_at, left_at, import_rows.tags,
                import_rows.language, source, verdict, reason, before, is_asked
         FROM import_rows
-        JOIN subscribers ON subscribers.email = import_rows.email
         JOIN imports ON imports.id = import_rows.import_id
-        WHERE subscribers.id = %(id)s
+        WHERE import_rows.subscriber_id = %(id)s
+           OR import_rows.email = (SELECT email FROM subscribers WHERE id = %(id)s)
         ORDER BY imports.created_at, import_rows.import_id, number
     """,
     "issues": """
@@ -156,7 +156,8 @@ _DELETIONS: tuple[LiteralString, ...] = (
     "DELETE FROM consents WHERE subscriber_id = ANY (%(ids)s)",
     """
     DELETE FROM import_rows
-    WHERE email IN (SELECT email FROM subscribers WHERE id = ANY (%(ids)s))
+    WHERE subscriber_id = ANY (%(ids)s)
+       OR email IN (SELECT email FROM subscribers WHERE id = ANY (%(ids)s))
     """,
     "DELETE FROM subscribers WHERE id = ANY (%(ids)s)",
 )
@@ -200,7 +201,8 @@ def delete_before(
         DELETE FROM import_rows
         USING imports, subscribers
         WHERE imports.id = import_rows.import_id AND imports.created_at <= %(before)s
-          AND subscribers.id = %(id)s AND import_rows.email = subscribers.email
+          AND subscribers.id = %(id)s
+          AND (import_rows.subscriber_id = %(id)s OR import_rows.email = subscribers.email)
         """,
     ):
         connection.execute(statement, {"id": subscriber_id.root, "before": before})

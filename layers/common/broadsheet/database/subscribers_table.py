@@ -40,9 +40,17 @@ COUNTED_EXACTLY = 10_000  # readers; a few milliseconds of an index
 
 _SELECT = sql.SQL("SELECT {columns} FROM subscribers ").format(columns=columns_of(Subscriber))
 _LOCK_BY_EMAIL = _SELECT + sql.SQL("WHERE email = %(email)s FOR UPDATE")
-# Whom an id in an old link means now.
+# Whom an id in an old link means now. What was asked for before the merge was of somebody else.
 _SURVIVOR = sql.SQL(
-    "coalesce((SELECT subscriber_id FROM merged_subscribers WHERE id = %(id)s), %(id)s)"
+    """
+    coalesce(
+        (
+            SELECT subscriber_id FROM merged_subscribers
+            WHERE id = %(id)s AND merged_at <= coalesce(%(at)s::timestamptz, 'infinity')
+        ),
+        %(id)s
+    )
+    """
 )
 _LOCK_BY_ID = _SELECT + sql.SQL("WHERE id = {} FOR UPDATE").format(_SURVIVOR)
 _LOCK_BOTH = _SELECT + sql.SQL("WHERE id = %(id)s OR email = %(email)s ORDER BY id FOR UPDATE")
@@ -90,11 +98,16 @@ def lock_by_email(connection: Connection, email: EmailAddress) -> Subscriber:
     return subscriber
 
 
-def lock_by_id(connection: Connection, subscriber_id: SubscriberId) -> Subscriber | None:
-    """Return this subscriber, or whom they are merged into, locked until the transaction ends."""
+def lock_by_id(
+    connection: Connection, subscriber_id: SubscriberId, at: datetime | None = None
+) -> Subscriber | None:
+    """Return this subscriber, or whom they are merged into, locked until the transaction ends.
+
+    ``at``: when something was asked for; None for now.
+    """
     with connection.cursor(row_factory=class_row(Subscriber)) as cursor:
         for _ in range(2):  # they may have been merged while this waited for their row
-            found = cursor.execute(_LOCK_BY_ID, {"id": subscriber_id.root}).fetchone()
+            found = cursor.execute(_LOCK_BY_ID, {"id": subscriber_id.root, "at": at}).fetchone()
             if found is not None:
                 return found
     return None
@@ -460,6 +473,7 @@ def move(
         UPDATE subscribers
         SET email = %(email)s,
             address_issued_at = %(issued_at)s,
+            moved_at = greatest(moved_at, %(confirmed_at)s),
             confirmed_at = CASE
                 WHEN confirmed_at IS NOT NULL THEN greatest(confirmed_at, %(confirmed_at)s)
             END,

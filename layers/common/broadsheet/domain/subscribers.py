@@ -203,6 +203,7 @@ class Subscriber(BaseModel):
     due_mail_since: datetime | None
     due_welcome: DueWelcome | None
     address_issued_at: datetime | None
+    moved_at: datetime | None = None
     forgiven_at: datetime | None = None
 
 

@@ -74,7 +74,10 @@ class WebhookRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Annotated[str, Field(strict=True, max_length=MOST_URL_CHARACTERS)]
-    events: Annotated[frozenset[EventType], Field(min_length=1)] = frozenset(EventType)
+    # One that is named twice does no harm.
+    events: Annotated[
+        frozenset[EventType], Field(min_length=1, json_schema_extra={"uniqueItems": False})
+    ] = frozenset(EventType)
 
 
 def written_message_id(message_id: UUID) -> str:

@@ -41,7 +41,7 @@ def ask(connection: Connection, request: ChangeAddressRequest) -> None:
         subscriber, owner = subscribers_table.lock_both(
             connection, token.subscriber_id, request.email
         )
-        is_current = subscriber is not None and token.was_mailed_since(subscriber.address_issued_at)
+        is_current = subscriber is not None and token.was_mailed_since(subscriber.moved_at)
         if subscriber is not None and is_current:
             if _may_be_mailed(subscriber, owner):
                 _grant(connection, request, subscriber)

@@ -152,7 +152,9 @@ def _merge(
 def unsubscribe(connection: Connection, request: UnsubscribeRequest) -> None:
     """Unsubscribe, unless the subscriber has confirmed again since."""
     with connection.transaction():
-        before = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
+        before = subscribers_table.lock_by_id(
+            connection, request.token.subscriber_id, request.received_at
+        )
         if before is None:
             logger.warning("nobody to unsubscribe", subscriber_id=str(request.token.subscriber_id))
             return

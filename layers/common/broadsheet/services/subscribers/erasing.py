@@ -26,10 +26,8 @@ def erase(connection: Connection, request: EraseRequest) -> None:
     """
     at = request.received_at
     with connection.transaction():
-        subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id)
-        is_erased = subscriber is not None and request.token.was_mailed_since(
-            subscriber.address_issued_at
-        )
+        subscriber = subscribers_table.lock_by_id(connection, request.token.subscriber_id, at)
+        is_erased = subscriber is not None and request.token.was_mailed_since(subscriber.moved_at)
         if subscriber is not None and is_erased:
             departing.depart(connection, subscriber.email, at, "erased")
             came_back = subscriber.confirmation_issued_at
