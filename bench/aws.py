@@ -195,11 +195,12 @@ def serving(aws: Aws) -> Iterator[Aws]:
 
     async def answer(request: web.BaseRequest) -> web.Response:
         operation = request.headers.get("X-Amz-Target")
+        body = await request.read()  # all of it, before the connection's next request
         if operation is None and request.method in {"PUT", "DELETE"}:
             return web.Response(headers={"ETag": '"0"'})  # S3, which takes all and keeps nothing
         if operation is None:
             return web.Response(status=404)
-        document = aws.answer(operation, json.loads(await request.read()))
+        document = aws.answer(operation, json.loads(body))
         await asyncio.sleep(aws.latency)
         return web.json_response(document, content_type="application/x-amz-json-1.0")
 
