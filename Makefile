@@ -152,10 +152,10 @@ test: ## Run every check and test
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
 # The domain, web and mail without a browser, and the functions that a sign-up and a mail pass.
-# What waits for timeouts, and what feeds much text, is left to `make test`.
+# What waits for timeouts, what feeds much text, and files of other newsletters are left to `make test`.
 quick := tests/broadsheet $(patsubst %,tests/functions/test_%.py,sample_events every_event \
 	subscribe confirm unsubscribe authorize enroll sending)
-slow := tests/broadsheet/database \
+slow := tests/broadsheet/database tests/broadsheet/transfer tests/broadsheet/test_outbound.py \
 	$(patsubst %,tests/broadsheet/mail/test_%.py,phones accessibility looks bounded_work) \
 	tests/broadsheet/web/test_accessibility.py
 
