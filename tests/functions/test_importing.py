@@ -385,3 +385,20 @@ def test_who_was_erased_and_came_back_is_left_by_what_the_file_says(cloud: Cloud
     assert importer.judge() == {"left": 1}
     importer.apply()
     assert cloud.status_of("ann@example.com") == "unsubscribed"
+
+
+def test_who_was_erased_and_is_signed_up_again_by_anybody_is_not_confirmed_by_a_file(
+    cloud: Cloud,
+) -> None:
+    cloud.rows(
+        "INSERT INTO subscribers (id, email, language, signed_up_at)"
+        " VALUES (gen_random_uuid(), 'ann@example.com', 'en', now())"
+    )
+    with connected(5) as connection:
+        departing.depart(connection, EmailAddress("ann@example.com"), at(0), "erased")
+
+    importer = Importer(person("ann@example.com"))
+
+    assert importer.judge() == {"erased": 1}
+    importer.apply()
+    assert cloud.status_of("ann@example.com") == "pending"

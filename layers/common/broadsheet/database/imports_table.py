@@ -285,7 +285,11 @@ _JUDGE: LiteralString = f"""
     UPDATE import_rows AS item
     SET verdict = (
         SELECT CASE
-            WHEN person.id IS NULL AND item.email = ANY (%(departed)s) THEN 'erased'
+            -- Whoever came back by themselves may leave by a file, and is not confirmed by it.
+            WHEN item.email = ANY (%(departed)s) AND (
+                person.id IS NULL
+                OR (person.status = 'pending' AND item.standing IN ('subscribed', 'to_confirm'))
+            ) THEN 'erased'
             WHEN EXISTS (
                 SELECT FROM import_rows AS other
                 WHERE other.email = item.email AND other.import_id = item.import_id

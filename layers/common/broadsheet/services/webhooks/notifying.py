@@ -152,7 +152,7 @@ def _asked_pause(retry_after: str | None) -> timedelta:
             if retry_after.isdecimal()
             else parsedate_to_datetime(retry_after) - datetime.now(UTC)
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return timedelta()
     return min(max(asked, timedelta()), _LONGEST_PAUSE)
 
