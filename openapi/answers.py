@@ -381,6 +381,7 @@ class Export(Answer):
     author: str
     format: PeopleFormat
     status: Literal["writing", "ready"]
+    file_name: str
     people: int | None
     created_at: datetime
     download: str | None

@@ -206,7 +206,7 @@ class Export(Answer):
 
     id: str
     format: str
-    status: str
+    file_name: str
     people: int | None = None
     download: str | None = None
 

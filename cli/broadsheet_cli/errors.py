@@ -47,5 +47,7 @@ class Refused(CommandFailed):
         sentences = [str(problem.get("detail") or problem.get("title") or f"status {status}")]
         fields = problem.get("errors")
         if isinstance(fields, dict):
-            sentences += [f"{name}: {sentence}" for name, sentence in fields.items()]
+            # The detail has the first of them.
+            each = (f"{name}: {sentence}" for name, sentence in fields.items())
+            sentences += [one for one in each if one not in sentences]
         super().__init__("\n".join(sentences))

@@ -521,18 +521,18 @@ def show_export(request: Request) -> Response:
 
 
 def _export(request: Request, known: Export) -> dict[str, Any]:
-    download = None
-    if known.ready_at is not None:
-        name = f"people-{known.created_at:%Y-%m-%d}-{known.format}"
-        download = downloads.address(known.id, f"{name}{transfer.ending_of(known.format)}")
+    ending = transfer.ending_of(known.format)
+    file_name = f"people-{known.created_at:%Y-%m-%d}-{known.format}{ending}"
+    is_ready = known.ready_at is not None
     return {
         "id": str(known.id),
         "author": known.author,
         "format": known.format,
-        "status": "writing" if known.ready_at is None else "ready",
+        "status": "ready" if is_ready else "writing",
+        "file_name": file_name,
         "people": known.people,
         "created_at": known.created_at.isoformat(),
-        "download": download,
+        "download": downloads.address(known.id, file_name) if is_ready else None,
         "href": request.link(f"/exports/{known.id}"),
     }
 

@@ -319,3 +319,23 @@ def test_an_undo_that_breaks_off_counts_the_posts_that_it_takes_out_when_it_is_r
     transfer(event, context())
 
     assert importing.shown()["outcomes"] == {"undone": 1}
+
+
+def test_webhooks_are_notified_of_whom_an_import_unsubscribes(
+    functions: Functions, cloud: Cloud
+) -> None:
+    cloud.add_confirmed("cleo@example.com")
+    cloud.rows(
+        "INSERT INTO webhooks (id, url, events, created_by, key_id)"
+        " VALUES (gen_random_uuid(), 'https://hook.example', '{subscriber.unsubscribed}', 'ada',"
+        " '1')"
+    )
+    importing = Importing(functions, "people.csv")
+    importing.upload(people_file(LEFT._replace(left_at=at(1))))
+    importing.act("read")
+    assert functions.kicks == 0
+
+    importing.act("apply")
+
+    assert cloud.status_of("cleo@example.com") == "unsubscribed"
+    assert functions.kicks >= 1

@@ -156,6 +156,22 @@ def test_nobody_who_was_erased_comes_back_but_by_themselves(
     assert status_and_code(act(ursula, "erase")) == (404, "subscriber-not-found")
 
 
+def test_a_consent_from_before_an_erasure_confirms_nobody_whom_anybody_signed_up_since(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    assert act(ursula, "erase")["statusCode"] == 204
+    cloud.rows(
+        "INSERT INTO subscribers (id, email, language, signed_up_at)"
+        " VALUES (gen_random_uuid(), %(email)s, 'en', now())",
+        email=URSULA,
+    )
+
+    answer = add(confirmed={"at": AT, "source": "Paper"})
+
+    assert status_and_code(answer) == (409, "has-been-erased")
+    assert cloud.status_of(URSULA) == "pending"
+
+
 def test_who_is_subscribed_is_not_mailed_and_who_complained_neither(
     cloud: Cloud, ursula: UUID
 ) -> None:

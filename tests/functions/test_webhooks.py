@@ -303,14 +303,16 @@ def test_a_receiver_that_fails_for_five_days_is_disabled(
     assert len(notices()) == 1
 
 
-@pytest.mark.parametrize("form", ["seconds", "date", "nonsense"])
+@pytest.mark.parametrize("form", ["seconds", "date", "nonsense", "beyond all dates"])
 def test_a_receiver_that_asks_for_a_pause_gets_it(cloud: Cloud, hook: Hook, form: str) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     asked = {
         "seconds": "3600",
         "date": until.strftime("%a, %d %b %Y %H:%M:%S GMT"),
         "nonsense": "soon",
+        "beyond all dates": "Mon, 01 Jan 99999999999 00:00:00 GMT",
     }[form]
+    is_heeded = form in {"seconds", "date"}
 
     def too_many(handler: Any) -> None:  # noqa: ANN401 - a handler of http.server
         handler.send_response(429)
@@ -323,11 +325,11 @@ def test_a_receiver_that_asks_for_a_pause_gets_it(cloud: Cloud, hook: Hook, form
 
     assert hook.clock is not None
     rests = hook.clock - datetime.now(UTC)
-    minutes = (1, 1.2) if form == "nonsense" else (59.5, 60.5)
+    minutes = (59.5, 60.5) if is_heeded else (1, 1.2)
     assert timedelta(minutes=minutes[0] * 0.9) < rests < timedelta(minutes=minutes[1])
     hook.pass_time(timedelta(minutes=2))
     tick(None)
-    assert hook.functions.kicks == (form == "nonsense")  # no probe either
+    assert hook.functions.kicks == (not is_heeded)  # no probe either
 
 
 class Killed(BaseException):

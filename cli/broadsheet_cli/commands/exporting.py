@@ -10,17 +10,12 @@ from broadsheet_cli.console import note, print_json, say
 from broadsheet_cli.errors import CommandFailed
 from broadsheet_cli.options import Json, connect
 
-FORMATS = (
-    *("csv", "mailchimp", "substack", "ghost", "buttondown", "listmonk", "listmonk-api"),
-    *("beehiiv", "keila", "kit", "brevo", "curated"),
-)
-ENDINGS = {"mailchimp": ".zip", "listmonk-api": ".json"}
 _PAUSE = 1.0  # seconds between two looks
 
 
 def export(
     file_format: Annotated[
-        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
+        str, typer.Option("--format", help="csv, or another newsletter's, such as mailchimp.")
     ] = "csv",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else people-….")
@@ -32,13 +27,11 @@ def export(
 
     csv holds all that `broadsheet import` brings back; the other formats hold what theirs does.
     """
-    if file_format not in FORMATS:
-        raise CommandFailed(f"“{file_format}” is none of {', '.join(FORMATS)}.")
-    path = output or Path(f"people-{file_format}{ENDINGS.get(file_format, '.csv')}")
-    if path.exists():
-        raise CommandFailed(f"There is a file {path} already: name another by --output.")
     newsletter = connect()
     known = newsletter.add_export(file_format)
+    path = output or Path(known.file_name)
+    if path.exists():
+        raise CommandFailed(f"There is a file {path} already: name another by --output.")
     while known.download is None:
         time.sleep(_PAUSE)
         known = newsletter.show_export(known.id)

@@ -32,6 +32,7 @@ OUTCOMES = {
     "left_out": "left out",
 }
 _PAUSE = 1.0  # seconds between two looks
+_CODES = "docs/people.md (“Moving in”) says what each reason and note means."
 _HINT = "Go on with `broadsheet import --id {id}`."
 
 
@@ -94,8 +95,9 @@ def _read(
 ) -> Import:
     """Return an import whose file is read: a new one of a file, or a known one."""
     known = _sent(newsletter, file, file_format) if file else newsletter.show_import(import_id)
-    if file_format and known.status == "waiting" and known.is_looked_at:
-        known = newsletter.act_on_import(known.id, "read", {"format": file_format})
+    if known.status == "waiting" and (file_format or not known.is_looked_at):
+        wanted = {"format": file_format} if file_format else None
+        known = newsletter.act_on_import(known.id, "read", wanted)
     known = _waited(newsletter, known)
     if known.status == "waiting":
         raise CommandFailed(_unsure(known))
@@ -110,7 +112,7 @@ def _sent(newsletter: Newsletter, file: Path, file_format: str | None) -> Import
     if begun.upload is None:
         raise CommandFailed("The newsletter doesn't say where the file goes.")
     newsletter.upload(begun.upload.url, file)
-    return newsletter.act_on_import(begun.id, "read")
+    return begun
 
 
 def _waited(newsletter: Newsletter, known: Import) -> Import:
@@ -129,7 +131,7 @@ def _waited(newsletter: Newsletter, known: Import) -> Import:
 
 def _unsure(known: Import) -> str:
     if known.problem:
-        return f"{known.file_name} can't be read: {known.problem}."
+        return f"{known.file_name} can't be read: {known.problem}. {_CODES}"
     choices = ", ".join(known.candidates)
     return (
         f"{known.file_name} may be one of {choices}: run "
@@ -159,7 +161,9 @@ def _show(known: Import) -> None:
     if known.unused_columns:
         say(f"Not used: {', '.join(known.unused_columns)}.")
     if known.notes:
-        say(f"To know: {', '.join(known.notes)} (docs/people.md).")
+        say(f"To know: {', '.join(known.notes)}.")
+    if known.notes or any(":" in name for name in known.outcomes):
+        say(_CODES)
     if known.status == "ready":
         say(f"Nothing is applied yet: `broadsheet import --id {known.id} --apply` does it.")
     if known.status == "applied":

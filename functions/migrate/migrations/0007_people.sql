@@ -1,6 +1,7 @@
 -- People: brought in, known, tagged, and what is done with their data.
 -- Expand only: the code of 0.1.0 still runs while this release is deployed, or after a rollback. The
--- large tables are not read under a lock, as in 0005.
+-- large tables are not read under a lock, as in 0005: their indexes are migrations of their own, since
+-- a table that is altered is closed to everybody until the commit.
 
 -- Tags and segments.
 
@@ -66,12 +67,6 @@ BEGIN
     RETURN parts;
 END
 $$;
--- Subscribers can't be written meanwhile: for a million, some 40 s on two cores. Their requests wait
--- in the queue, and issues are sent on.
-CREATE INDEX subscribers_search ON subscribers USING gin (search_parts(search_text(email, name)));
-CREATE INDEX subscribers_by_address ON subscribers (email COLLATE "C");
-CREATE INDEX subscribers_by_status ON subscribers (status, email COLLATE "C");
-CREATE INDEX subscribers_by_tag ON subscribers USING gin (tags) WHERE tags <> '{}';
 -- How many mails of an issue were accepted and delivered, as counted last: for statistics, which
 -- would else read the ledger each time. An issue's own books are always counted.
 CREATE TABLE issue_counts (
@@ -82,9 +77,6 @@ CREATE TABLE issue_counts (
     complained integer NOT NULL,
     counted_at timestamptz NOT NULL DEFAULT now()
 );
--- What happened on which day, and who left by which issue: a second for a million.
-CREATE INDEX consents_by_time ON consents (at, change);
-CREATE INDEX consents_of_issue ON consents (issue_id) WHERE issue_id IS NOT NULL;
 
 -- Imports and exports.
 
@@ -276,12 +268,6 @@ CREATE TABLE statement_keys (
 
 -- Retention.
 
--- What the daily look clears; a second each for a million rows. Deleting a subscriber would else read
--- all sign-ups, as the index in 0001 has only those that were granted a mail.
-CREATE INDEX sign_ups_with_source ON sign_ups (received_at) WHERE source_network <> '';
-CREATE INDEX sign_ups_by_subscriber ON sign_ups (subscriber_id);
-CREATE INDEX consents_with_source ON consents (at)
-    WHERE source_address IS NOT NULL OR user_agent IS NOT NULL;
 -- An old ledger keeps its counts under other ids, which follow from the subscribers' by ``forgetting``,
 -- a random number that is deleted in the end.
 ALTER TABLE issues ADD COLUMN forgetting uuid, ADD COLUMN forgotten_at timestamptz;

@@ -32,15 +32,23 @@ class Elements(HTMLParser):
         self.text = ""
         self.style = ""
         self._in_style = False
+        self._in_label = False
+        self.labelled: list[int] = []  # the fields inside of each label
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.all.append((tag, dict(attrs)))
         self._in_style = tag == "style"
+        if tag == "label":
+            self._in_label = True
+            self.labelled.append(0)
+        elif tag == "input" and self._in_label:
+            self.labelled[-1] += 1
 
     def handle_endtag(self, tag: str) -> None:
         self._in_style = self._in_style and tag != "style"
+        self._in_label = self._in_label and tag != "label"
 
     def handle_data(self, data: str) -> None:
         if self._in_style:
@@ -127,9 +135,11 @@ def test_confirming_and_unsubscribing_have_one_button_that_posts(name: str) -> N
 
 def test_each_field_has_a_label_and_can_be_filled_in_by_the_browser() -> None:
     elements = Elements(PAGES["sign-up"])
+    labels = elements.named("label")
+    assert [label["for"] for label in labels if "for" in label] == ["name", "email"]
     # The label of a tag is around its box.
-    labels = [label["for"] for label in elements.named("label") if "for" in label]
-    assert labels == ["name", "email"]
+    assert len(labels) > 2
+    assert elements.labelled == ["for" not in label for label in labels]
     for name in ("name", "email"):
         field = elements.input(name)
         assert (field["id"], field["autocomplete"]) == (name, name)

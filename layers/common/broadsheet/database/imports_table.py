@@ -378,7 +378,7 @@ _ADD: LiteralString = f"""
            item.tags
     FROM import_rows AS item, imports
     WHERE {_OF_PASS} AND {_IS_NEW} AND item.email <> ALL (%(departed)s)
-    ORDER BY item.email
+    ORDER BY item.email COLLATE "C"  -- as sign-ups, so that they wait for each other in one order
     ON CONFLICT (email) DO NOTHING
 """  # noqa: S608 - made of the parts above
 _NOTE_ADDED: LiteralString = f"""

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _SELECT = sql.SQL("SELECT {columns} FROM webhooks ").format(columns=columns_of(Webhook))
 _LIST = _SELECT + sql.SQL("ORDER BY created_at, id")
-_LOCK = _SELECT + sql.SQL("WHERE id = %(id)s FOR UPDATE")
+# Weaker than FOR UPDATE, for which the outbox would wait: its rows refer to the webhook.
+_LOCK = _SELECT + sql.SQL("WHERE id = %(id)s FOR NO KEY UPDATE")
 
 
 def insert(

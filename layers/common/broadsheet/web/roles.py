@@ -44,7 +44,7 @@ ROLES = {
     "POST /subscribers/{id}/erase": Role.MANAGE,
     "POST /subscribers/{id}/forgive": Role.MANAGE,
     "PUT /subscribers/{id}/tags": Role.MANAGE,
-    "GET /issues/{id}/recipients/{email}": Role.PUBLISH,  # it tells of a recipient, as the ledger
+    "GET /issues/{id}/recipients/{email}": Role.MANAGE,  # also of who is in no ledger
     "GET /statistics": Role.MANAGE,
     "GET /webhooks": Role.MANAGE,
     "POST /webhooks": Role.MANAGE,

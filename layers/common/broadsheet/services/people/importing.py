@@ -20,6 +20,7 @@ from broadsheet.domain.requests import SubscribeRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.queues import requests_queue
 from broadsheet.services.people import imports
+from broadsheet.services.webhooks import outbox
 from broadsheet.storage import uploads
 from broadsheet.telemetry import logger
 from broadsheet.transfer import posts as posts_files
@@ -132,6 +133,7 @@ def work(connection: Connection, import_id: UUID, deadline: datetime) -> None:
             known = _move_posts(connection, known, file)
         else:
             known = imports.advance(connection, import_id, lambda: _again(file), deadline)
+    outbox.kick(connection)
     if known.status is ImportStatus.APPLIED:
         uploads.remove(import_id)
     if known.status in UNDER_WAY:

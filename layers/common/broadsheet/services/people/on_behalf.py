@@ -22,6 +22,8 @@ from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.on_behalf import AddRequest, StatedConsent
@@ -90,9 +92,9 @@ def _add_confirmed(
         known = subscribers_table.find_by_email(connection, request.email)
         if known is not None and known.status in _GONE:
             raise _GONE[known.status](str(known.id))
-        _refuse_departed(connection, request.email, known)
         if known is not None and known.status is SubscriberStatus.CONFIRMED:
             return Added(known.id, is_new=False, mail=None)
+        _refuse_departed(connection, request.email, known, consent.at)
         sign_up = SignUp(
             email=request.email,
             name=request.name,
@@ -110,9 +112,21 @@ def _add_confirmed(
     return Added(subscriber.id, known is None, mail=None)
 
 
-def _refuse_departed(connection: Connection, email: EmailAddress, known: Subscriber | None) -> None:
-    """Refuse an address that was left, unless its owner has come back since."""
-    if known is None and (left := departing.departure(connection, email)) is not None:
+def _refuse_departed(
+    connection: Connection,
+    email: EmailAddress,
+    known: Subscriber | None,
+    consented_at: datetime | None = None,
+) -> None:
+    """Refuse an address that was left, unless its owner has come back since.
+
+    ``consented_at``: of a consent that is stated. Anybody may have typed the address since, so that
+    a consent from before somebody left counts no more.
+    """
+    left = departing.departure(connection, email)
+    if left is not None and (
+        known is None or (consented_at is not None and consented_at <= left.at)
+    ):
         raise errors.HasBeenErased if left.because == "erased" else errors.HasMoved
 
 
