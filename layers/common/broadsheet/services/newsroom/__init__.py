@@ -1,0 +1,1 @@
+"""Workflows at GitHub that write and publish issues."""
