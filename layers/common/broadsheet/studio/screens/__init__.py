@@ -1,0 +1,1 @@
+"""The studio's screens: each module has the ``ROUTES`` of one subject."""
