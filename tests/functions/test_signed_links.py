@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import ConfirmRequest, now, subscriber_request
+from broadsheet.domain.requests import ConfirmRequest, now, read_queued
 from tests.cloud import Edge, Page, context, json_of, problem_in
 from tests.conftest import forget_what_was_read
 from tests.functions.signed_links import (
@@ -51,7 +51,7 @@ def test_pressing_the_button_is_queued_for_enroll_and_gets_a_page(edge: Edge, li
     assert answer["statusCode"] == 202
     assert "We have your" in Page(answer).words
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = read_queued(record["body"])
     assert isinstance(request, link.request)
     if isinstance(request, ConfirmRequest):
         assert request.token == signed_tokens.read_confirmation(text)
