@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import delivery, governor, stage
+from bench import delivery, governor, links, stage
 from bench.delivery import Fleet, WrongDelivery
 from bench.sink import Conditions
 from bench.stage import Stage
@@ -41,6 +41,19 @@ def test_a_run_reports_its_speed_and_cost(here: Stage) -> None:
     assert result.cpu_workers > 0
     assert result.bytes_to_ses > 500, "a link, headers and tags for each"
     assert NOT_MEASURED in delivery.steps_table([result]), "nobody requests the books meanwhile"
+
+
+def test_counted_links_are_measured_beside_links_as_they_are_written(
+    here: Stage, fleet: Fleet
+) -> None:
+    with Fleet(here, workers=1, counts_links=True) as counting:
+        result = links.compare(here, fleet, counting, MAILS)
+
+    # Links that are counted are looked for; nobody waits for the stand-in of S3.
+    assert max(result.written.publish, result.counted.publish) < 0.9
+    assert [line.split("|")[1].strip() for line in links.table(result).splitlines()[2:]] == [
+        *("as written", "counted"),
+    ]
 
 
 def test_statements_are_counted_on_the_wire(here: Stage) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.faults.breaker import Stop
 from tests.faults.plans import RoundPlan
+from tests.faults.starts import Start
 from tests.faults.versions import Versions
 
 # On a machine busy with three rounds a call may leave later than the governor allows for. On a
@@ -48,6 +49,7 @@ class Evidence:
     is_drained: bool = False
     stop: Stop | None = None
     versions: Versions = field(default_factory=Versions)
+    start: Start = field(default_factory=Start)
     throttles: int = 0
     open_batches: int = 0
     archived: set[tuple[str, int]] = field(default_factory=set)
@@ -119,6 +121,7 @@ def judge(plan: RoundPlan, evidence: Evidence, folder: str) -> Verdict:
             gone=absent | evidence.bounced,
             possibly_twice=evidence.possibly_twice if plan.loses_events else set(),
         ),
+        *evidence.start.judge(),
         *(_disagreements(plan, evidence) if evidence.has_ended else []),
         *_archived_wrongly(evidence),
         *(

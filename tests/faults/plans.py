@@ -23,8 +23,11 @@ VERSION_READ_LATE = "version read while sending"
 CONTENT_CACHED = "contents cached by issue"
 EVENTS_WITHOUT_VERSION = "events without their mail's version"
 CORRECTED_EARLY = "correction not waiting"
+HOLD_IGNORED = "hold ends with the freeze"
+DAYS_IGNORED = "days not counted"
 VERSIONS_BROKEN = "versions"
 BREAKER = "breaker"
+STARTS = "starts"
 ANSWER_LOST = "lost answers ignored"
 SABOTAGED = "sabotaged"
 BIG = "big"
@@ -52,7 +55,9 @@ AFFECTING_RATE = (
 type AuthorAction = Literal["resume", "cancel"]
 AUTHOR_ACTIONS: tuple[AuthorAction, ...] = ("resume", "cancel")
 
-OF_DISPATCH = {CORRECTED_EARLY}  # all other rules are deliver's
+# All other rules are deliver's.
+OF_DISPATCH = {CORRECTED_EARLY, HOLD_IGNORED, DAYS_IGNORED}
+OF_DISPATCH_ALONE = {CORRECTED_EARLY, HOLD_IGNORED}
 
 type Timed = tuple[float, str, dict[str, Any]]  # seconds after publishing, what, and how
 
@@ -74,6 +79,8 @@ class RoundPlan:
     bounce_share: float = 0.0  # of the mails, until the author acts on the paused issue
     author_action: AuthorAction | None = None  # after the breaker has paused the issue
     overlapping_ticks: bool = False
+    is_careful: bool = False  # a sample goes first
+    warms_up: bool = False  # few mails a day
     for_segment: bool = False  # some who are confirmed are not in it, and get nothing
     thaws_after_sending: bool = False  # frozen processes thaw only after everybody has their mail
     signatures_expire: bool = True
@@ -120,6 +127,8 @@ def _cause(point: str, round_plan: RoundPlan) -> None:
     """Plan the kill without which a round never passes some points."""
     if point in {"dead claim closed, uncommitted", "re-send allowed, uncommitted"}:
         round_plan.plan_action("call signed", 1, "kill")
+    if point == "dead claim returned, uncommitted":
+        round_plan.plan_action("claim committed", 1, "kill")
 
 
 def _freeze(round_plan: RoundPlan, chance: random.Random) -> None:
@@ -228,6 +237,16 @@ def _overlap(round_plan: RoundPlan, _: random.Random) -> None:
     round_plan.overlapping_ticks = True
 
 
+def _start_carefully(round_plan: RoundPlan, _: random.Random) -> None:
+    round_plan.is_careful = True
+    round_plan.timed.append((0.0, "watch the hold", {"seconds": timing.HOLD}))
+
+
+def _warm_up(round_plan: RoundPlan, chance: random.Random) -> None:
+    round_plan.warms_up = True
+    round_plan.rate, round_plan.audience = chance.choice(RATES[1:]), chance.randint(250, 320)
+
+
 def _address_segment(round_plan: RoundPlan, _: random.Random) -> None:
     round_plan.for_segment = True
 
@@ -275,6 +294,8 @@ FAULTS: Mapping[str, Fault] = {
     "bounced during the sending": _bounce,
     "mails bounce": _bouncing_mails,
     "for a segment": _address_segment,
+    "careful start": _start_carefully,
+    "warm-up": _warm_up,
 }
 EDITS = ("edited while paused", "corrected", "corrected after it has finished")
 EVENTS_LOST = "events lost"
@@ -292,6 +313,12 @@ def edited(seed: int, rounds: int) -> list[RoundPlan]:
     return [draw(each, (EDITS[each % len(EDITS)],)) for each in range(seed, seed + rounds)]
 
 
+def starts(seed: int, rounds: int) -> list[RoundPlan]:
+    """Draw the same rounds, each with a careful start, or a warm-up, or both."""
+    chosen = (("careful start",), ("warm-up",), ("careful start", "warm-up"))
+    return [draw(each, chosen[each % len(chosen)]) for each in range(seed, seed + rounds)]
+
+
 def draw(seed: int, always: Sequence[str] = ()) -> RoundPlan:
     """Draw a round: one fault in turn, so that each is planned, and up to five others."""
     chance = random.Random(seed)  # noqa: S311 - for play
@@ -299,7 +326,8 @@ def draw(seed: int, always: Sequence[str] = ()) -> RoundPlan:
     chosen = [names[seed % len(names)]]
     chosen += chance.sample(names, chance.choice((0, 1, 1, 2, 3, 5)))
     if always:
-        chosen = [*always, *(name for name in chosen if name not in EDITS)]
+        others = EDITS if always[0] in EDITS else ()
+        chosen = [*always, *(name for name in chosen if name not in others)]
     round_plan = combine(seed, list(dict.fromkeys(chosen)), chance)
     if seed % LOST_EVERY == LOST_EVERY - 1:
         _lose_events(round_plan, chance)
@@ -355,6 +383,7 @@ SHORT = (
         "killed: between two pointers",
         "killed: claim committed",
         "killed: dead claim closed, uncommitted",
+        "killed: dead claim returned, uncommitted",
         "killed: ledger updated, subscriber not",
         "message delivered twice",
     ),
@@ -383,7 +412,10 @@ SHORT = (
         "clock lost",
         "pointer lost",
     ),
-    ("killed: acceptances committed, batch claimed",),
+    (
+        "killed: acceptances committed, batch claimed",
+        "killed: claim begun, recipients unread",
+    ),
 )
 
 
@@ -464,9 +496,19 @@ def _with_versions_broken(seed: int, *broken: str) -> list[RoundPlan]:
     return planned
 
 
-def sabotaged_function(round_plan: RoundPlan) -> str:
-    """Return the function whose rule the round breaks, if it breaks one."""
-    return "dispatch" if round_plan.sabotage in OF_DISPATCH else "deliver"
+def with_starts_broken(seed: int, _rounds: int) -> list[RoundPlan]:
+    """Plan a round for each rule about how an issue starts."""
+    careful, warming = combine(seed, ["careful start"]), combine(seed, ["warm-up"])
+    careful.sabotage, warming.sabotage = HOLD_IGNORED, DAYS_IGNORED
+    warming.rate, warming.audience = RATES[-1], 600  # within a day, which may end meanwhile
+    return [careful, warming]
+
+
+def sabotage_of(round_plan: RoundPlan, function: str) -> str | None:
+    """Return the rule that the round breaks in a function, if it breaks one there."""
+    rule = round_plan.sabotage
+    breaks = {"dispatch": rule in OF_DISPATCH, "deliver": rule not in OF_DISPATCH_ALONE}
+    return rule if breaks.get(function) else None
 
 
 def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
@@ -484,6 +526,7 @@ def sabotaged(seed: int, rounds: int) -> list[RoundPlan]:
         *_with_versions_broken(
             seed, VERSION_READ_LATE, CONTENT_CACHED, EVENTS_WITHOUT_VERSION, CORRECTED_EARLY
         ),
+        *with_starts_broken(seed, rounds),
         *with_claims_ignored(seed, rounds),
         *with_the_sdk_retrying(seed, rounds),
     ]
@@ -531,6 +574,7 @@ FORMS: Mapping[str, Callable[[int, int], list[RoundPlan]]] = {
     SDK_RETRIES: with_the_sdk_retrying,
     SABOTAGED: sabotaged,
     VERSIONS_BROKEN: with_versions_broken,
+    STARTS: starts,
     ANSWER_LOST: with_an_answer_lost,
     BREAKER: with_the_breaker,
 }

@@ -46,6 +46,7 @@ POINTS = {
     "deliver": (
         "slots reserved",
         "claim committed",
+        "claim begun, recipients unread",
         "recipients read",
         "call signed",
         "request sent, answer unread",
@@ -59,6 +60,7 @@ POINTS = {
         "batches released, uncommitted",
         "between two pointers",
         "dead claim closed, uncommitted",
+        "dead claim returned, uncommitted",
         "re-send allowed, uncommitted",
         "issue finished, uncommitted",
         "issue finished, clock running",
@@ -177,6 +179,7 @@ def wrap(function: str, points: Points) -> None:
 def _wrap_deliver(points: Points) -> None:
     _after(points, pacing, "reserve", "slots reserved", lambda starts_in: starts_in is not None)
     _after(points, delivery, "_claim", "claim committed", lambda made: made[0] is not None)
+    _after(points, delivery_batches_table, "begin", "claim begun, recipients unread")
     _note_reads(points)
     _after(points, open_recipients, "read_recipients", "recipients read")
     _after(points, sending, "send_issue", "answer read, ledger uncommitted")
@@ -191,6 +194,7 @@ def _wrap_dispatch(points: Points) -> None:
     _after(points, dispatching, "_freeze", "audience frozen, committed")
     _after(points, delivery_batches_table, "mark_released", "batches released, uncommitted", bool)
     _after(points, dispatching, "_close_as_unresolved", "dead claim closed, uncommitted")
+    _after(points, dispatching, "_return_to_waiting", "dead claim returned, uncommitted")
     _after(points, unresolved, "delete_for_resend", "re-send allowed, uncommitted")
     _after(points, issues_table, "set_finished", "issue finished, uncommitted", bool)
     _before(points, issue_clock, "stop", "issue finished, clock running")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from statistics import median
@@ -25,10 +25,10 @@ from functions.publish.app import handler as publish
 from local.lambda_events import api_event
 from ses_server import database as ses_database
 from tests.cloud import context, json_of
-from tests.faults import breaker, judgement, points, timing, versions
+from tests.faults import breaker, judgement, points, starts, timing, versions
 from tests.faults.breaker import Mail, Stop
 from tests.faults.judgement import Evidence, Verdict
-from tests.faults.plans import RoundPlan, sabotaged_function
+from tests.faults.plans import RoundPlan, sabotage_of
 from tests.faults.stage import Stage
 from tests.faults.timing import Pace
 from tests.faults.versions import Edit, Sent
@@ -42,6 +42,7 @@ BOOKS_EVERY = 0.2
 BYSTANDERS = 20  # confirmed, and not in the segment of a round for one
 PUBLISH_TRIES = 20
 NAME = "Ursula"
+CAREFUL = {"sample": 0.2, "hold": "PT1M"}  # the shortest; the round's driver shortens it
 OUTAGE_SECONDS = (0.0, 1.0, 3.0)
 QUOTA = 1000  # mails a day, while the quota is nearly spent
 QUOTA_LEFT = 20
@@ -95,7 +96,7 @@ class Play:
                 environment=self.variables,
                 folder=self.folder,
                 plan=self.plan.actions,
-                sabotage=self.plan.sabotage if function == sabotaged_function(self.plan) else None,
+                sabotage=sabotage_of(self.plan, function),
                 event=event,
                 until=time.time() + self.pace.of(self.plan.longest + self.plan.drain) + 30,
                 scale=self.pace.scale,
@@ -125,6 +126,7 @@ def play(stage: Stage, plan: RoundPlan, *, keep: bool = False) -> Verdict:
         ended.callback(control.end_all)
         ended.callback(control.end_all_fates)
         ended.callback(control.let_events_travel)
+        variables |= {"WARM_UP": "true" if plan.warms_up else "false"}
         os.environ.update(variables)
         evidence = Evidence(stop=Stop() if plan.author_action else None)
         playing = Play(
@@ -352,6 +354,7 @@ class _Publisher(threading.Thread):
                     # On a busy machine, a page takes much of the time that dispatch has here.
                     "archive": playing.plan.seed % ARCHIVED_ROUNDS == 0,
                     "segment": "meant" if playing.plan.for_segment else None,
+                    "careful": CAREFUL if playing.plan.is_careful else None,
                 }
             ),
             headers={"content-type": "application/json", "idempotency-key": str(uuid4())},
@@ -494,6 +497,7 @@ def _gather(playing: Play) -> None:
         """
     )
     _gather_versions(playing)
+    _gather_start(playing)
     evidence.ledger = [row for row in evidence.ledger if row["issue_id"] == playing.issue_id]
     evidence.possibly_twice = {
         row["id"] for row in stage.rows("SELECT subscriber_id::text AS id FROM resends")
@@ -556,6 +560,40 @@ def _mails(playing: Play) -> list[Mail]:
             (playing.issue_id,),
         ).fetchall()
     return [Mail(received_at / 1000, subscriber_id) for received_at, subscriber_id in rows]
+
+
+def _gather_start(playing: Play) -> None:
+    start, rows = playing.evidence.start, playing.stage.rows
+    start.is_careful, start.warms_up = playing.plan.is_careful, playing.plan.warms_up
+    start.mails = [starts.Mail(*mail) for mail in _mails(playing)]
+    if not playing.issue_id:
+        return
+    (held,) = rows(
+        "SELECT extract(epoch FROM held_until)::float8 AS held_until FROM issues WHERE id = %(id)s",
+        id=playing.issue_id,
+    )
+    start.held_until = held["held_until"]
+    start.rest = {
+        row["id"]
+        for row in rows(
+            """
+            SELECT member.id::text AS id
+            FROM (
+                SELECT recipients, sum(cardinality(recipients)) OVER (ORDER BY number) AS up_to
+                FROM delivery_batches WHERE issue_id = %(id)s AND round = 1
+            ) AS batch, unnest(recipients) AS member (id), issues
+            WHERE issues.id = %(id)s AND up_to > sample_size
+            """,
+            id=playing.issue_id,
+        )
+    }
+    (governor,) = rows("SELECT first_day FROM send_governor")
+    start.day_seconds = playing.pace.of(timing.TIMINGS["warm_up_day"])
+    first_mail = min((mail.at for mail in start.mails), default=0.0)
+    start.first_day = governor["first_day"] or int(first_mail // start.day_seconds)
+    start.slack = playing.pace.of(timing.TIMINGS["slot_horizon"] + timing.TIMINGS["claim_deadline"])
+    if start.warms_up:
+        playing.struck["days of a warm-up"] = len(start.by_day)
 
 
 def _travel_counts(playing: Play) -> dict[str, int]:
@@ -822,10 +860,38 @@ def _post_action(playing: Play, author_action: str) -> bool:
                 path_parameters={"id": playing.issue_id},
                 author="ada",
             )
+            if author_action == "resume":
+                playing.evidence.start.resumed_at.append(time.time())
             status = publish(event, context())["statusCode"]
             if status in {HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT}:
                 return bool(status == HTTPStatus.ACCEPTED)
     return False
+
+
+def _watch_hold(playing: Play, options: dict[str, Any]) -> None:
+    """Shorten the hold once it has begun; resume the issue if its sample has stopped it."""
+
+    def run() -> None:
+        while not playing.over.wait(BOOKS_EVERY):
+            with suppress(psycopg.Error):
+                if playing.stage.rows(
+                    "UPDATE issues SET held_until = now() + %(hold)s WHERE id::text = %(id)s"
+                    " AND held_after IS NOT NULL AND held_until > now() + interval '20 seconds'"
+                    " RETURNING id",
+                    id=playing.issue_id,
+                    hold=timedelta(seconds=options["seconds"]),
+                ):
+                    playing.struck["held behind a sample"] += 1
+                stopped = playing.stage.rows(
+                    "SELECT FROM issues WHERE id::text = %(id)s AND status = 'paused'"
+                    " AND sample_size IS NOT NULL"
+                    " AND paused_because ~ '^(of the first|SES has reported)'",
+                    id=playing.issue_id,
+                )
+                if stopped and _post_action(playing, "resume"):
+                    playing.struck["stopped by its sample, then resumed"] += 1
+
+    _in_background(playing, run)
 
 
 def _lose_kicks(playing: Play, _: dict[str, Any]) -> None:
@@ -854,6 +920,7 @@ _TIMED: dict[str, Callable[[Play, dict[str, Any]], None]] = {
     "freeze": _freeze_one,
     "kill postgres": _kill_postgres,
     "watch the breaker": _watch_breaker,
+    "watch the hold": _watch_hold,
     "lose kicks": _lose_kicks,
     "lose clock": _lose_clock,
     "pause": _pause,

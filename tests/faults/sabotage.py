@@ -11,14 +11,16 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from broadsheet.database import delivery_batches_table, issues_table
 from broadsheet.database.connection import Connection
 from broadsheet.database.ledger import older_versions
+from broadsheet.domain import warm_up
 from broadsheet.domain.deliveries import BatchResult, Claim, Delivery, Recipient, ReleasedBatches
-from broadsheet.domain.issues import CorrectedVersion, IssueId, RenderedIssue
+from broadsheet.domain.issues import CorrectedVersion, Issue, IssueId, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.mail.ses import results, sending
 from broadsheet.mail.ses.results import OutcomeUnknown, Refusal, Refused
 from broadsheet.mail.ses.sending import BulkMail
 from broadsheet.mail.substitutions import Links
+from broadsheet.services.issues import careful_start
 from broadsheet.services.sending import delivery, settling
 from broadsheet.settings import timings
 from tests.faults import plans
@@ -192,6 +194,27 @@ def _correct_at_once() -> None:
     vars(older_versions)["count_unsettled"] = none
 
 
+def _end_the_hold_at_once() -> None:
+    """Send the rest of a careful start as soon as its sample."""
+
+    def end(connection: Connection, issue: Issue) -> None:
+        connection.execute(
+            "UPDATE issues SET held_after = NULL WHERE id = %(id)s", {"id": issue.id.root}
+        )
+        delivery_batches_table.release_held(connection, issue.id)
+
+    vars(careful_start)["advance"] = end
+
+
+def _count_no_days() -> None:
+    """Let as many mails leave in a day of a warm-up as there are."""
+
+    def unlimited(_day: int) -> None:
+        return None
+
+    vars(warm_up)["allowance"] = unlimited
+
+
 _SABOTAGES: Mapping[str, Callable[[], None]] = {
     plans.CLAIMS_IGNORED: _ignore_claims,
     plans.SDK_RETRIES: _let_the_sdk_retry,
@@ -205,6 +228,8 @@ _SABOTAGES: Mapping[str, Callable[[], None]] = {
     plans.CONTENT_CACHED: _cache_by_issue,
     plans.EVENTS_WITHOUT_VERSION: _send_without_version,
     plans.CORRECTED_EARLY: _correct_at_once,
+    plans.HOLD_IGNORED: _end_the_hold_at_once,
+    plans.DAYS_IGNORED: _count_no_days,
 }
 
 

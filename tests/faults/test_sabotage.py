@@ -19,8 +19,9 @@ URSULA = "ursula@example.com"
 def send_too_late() -> SendResult:
     """Make a call a second after its claim's deadline."""
     rendered = RenderedIssue(subject="Number one", html="<p>Dear reader</p>", text="Dear reader")
+    issue = IssueId.new()
     reader = Recipient(uuid4(), 1, 1, URSULA, "Ursula", "en")
-    mail = bulk_mail(settings.newsletter(), IssueId.new(), 1, rendered, links_to("one"))
+    mail = bulk_mail(settings.newsletter(), issue, 1, rendered, links_to("one", issue))
     deadline = datetime.now(UTC) - timedelta(seconds=1)
     (result,) = send_issue(mail, [reader], lambda _: Tokens("leave", "manage"), deadline)
     return result

@@ -29,6 +29,7 @@ TIMINGS = {
     "release_window": 3.0,
     "released_long_ago": 4.0,
     "orphaned_clock": 3.0,
+    "warm_up_day": 6.0,
     "batch_tries": 10,
     "batch_retry_first": 0.1,
     "batch_retry_longest": 1.0,
@@ -50,6 +51,7 @@ LATE_MESSAGE = 4.0
 CLOCK = 0.5  # between two ticks; a minute in production
 DAILY_CHECK = 3.0  # after a clock was lost; a day in production
 ROUND = 60.0  # before a round counts as stuck
+HOLD = 1.5  # of a careful start; at least a minute in production
 DRAIN = 12.0  # for the events still under way at its end
 
 LATEST_EVENT = 3.2  # below the grace time, beyond which no event is overtaken
