@@ -55,8 +55,8 @@ inbox: .venv/.installed ## Open the local stack's inbox in a browser
 	@exec $(python) -m local inbox
 
 .PHONY: demo
-demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as a reader and an author do
-	@exec $(python) -m local.demo
+demo: $(environments) ## Sign up, confirm, publish and unsubscribe, as readers and an author do; PICTURES=1 shows the studio, too
+	@exec $(python) -m local.demo $(if $(PICTURES),--pictures)
 
 .PHONY: sam-local
 sam-local: $(environments) ## Run every function and the API in `sam local`; needs a Docker engine
@@ -75,14 +75,15 @@ export SET
 operations = exec $(python) -m $(if $(STACK),operations,local)
 of_stack = $(if $(STACK),--stack "$$STACK" $(in_region))
 in_region = $(if $(REGION),--region "$$REGION")
-export NAME STACK REGION ROLE EMAIL
+export NAME STACK REGION ROLE EMAIL GITHUB GITHUB_ID
 rights = $(if $(ROLE),--role "$$ROLE") $(if $(EMAIL),--email "$$EMAIL") \
 	$(foreach address,$(TEST),--test-address '$(address)')
+of_github = $(if $(GITHUB),--github "$$GITHUB") $(if $(GITHUB_ID),--repository-id "$$GITHUB_ID")
 
 .PHONY: author
-author: .venv/.installed ## Add the author NAME= and print their token; ROLE=write EMAIL= TEST="addresses"
+author: .venv/.installed ## Add the author NAME= and print their token; ROLE=write EMAIL= TEST="addresses"; or the workflows of GITHUB=jo/letters@main GITHUB_ID=
 	@[[ -n "$${NAME:-}" ]] || { echo "Say who: make author NAME=jo" >&2; exit 1; }
-	@$(operations) authors add "$$NAME" $(rights) $(of_stack)
+	@$(operations) authors add "$$NAME" $(rights) $(of_github) $(of_stack)
 
 .PHONY: change-author
 change-author: .venv/.installed ## Change the ROLE= (write, publish, manage), EMAIL= or TEST= of the author NAME=
@@ -147,7 +148,7 @@ unsubscribe: .venv/.installed ## Unsubscribe by mails to UnsubscribeMailbox, MAI
 
 # In parallel: the tests spend half of their time waiting.
 .PHONY: test
-test: ## Run every check and test
+test: ## Run every check, and every test but the long ones
 	@$(MAKE) --jobs=2 check tests || { \
 		echo "Not passed: see above, or run \`make check\` and \`make tests\` one by one." >&2; exit 1; }
 
@@ -166,7 +167,13 @@ quick: .venv/.installed ## Run the tests of the inner loop, in under a minute; P
 .PHONY: tests
 tests: $(environments) .venv-checks/.installed
 	@echo "pytest"
-	@env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses $(PROCESSES) $(PYTEST) # tests call make, too
+	@$(pytest) -m "not long" $(PYTEST)
+
+.PHONY: test-long
+test-long: $(environments) .venv-checks/.installed ## Run the long tests: more stacks, every request that the API's description allows, texts made to take long
+	@$(pytest) -m long $(PYTEST)
+
+pytest = env -u MAKEFLAGS -u MAKELEVEL $(python) -m pytest --numprocesses $(PROCESSES) # tests call make, too
 # One more than two cores have: the journeys and the fault suite mostly wait.
 PROCESSES ?= 3
 
@@ -257,6 +264,7 @@ requirements: .venv/.installed ## Compile the pinned requirements; UPGRADE=1 tak
 	compile layers/common/requirements.in layers/common/requirements.txt; \
 	compile requirements/dev.in requirements/dev.txt cli/pyproject.toml; \
 	compile cli/pyproject.toml requirements/cli.txt --constraint requirements/dev.txt; \
+	compile cli/pyproject.toml requirements/newsroom.txt --extra pictures --constraint requirements/dev.txt; \
 	compile requirements/uv.in requirements/uv.txt --constraint requirements/dev.txt; \
 	compile requirements/sam.in requirements/sam.txt; \
 	compile requirements/emulator.in requirements/emulator.txt; \

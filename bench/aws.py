@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from uuid import uuid4
 
@@ -125,10 +127,15 @@ class Queue:
 
 @dataclass
 class Aws:
-    """The queues by name and the secrets by ARN; ``latency``: seconds that each call takes."""
+    """The queues by name and the secrets by ARN; ``latency``: seconds that each call takes.
+
+    ``uploads``: files in the bucket, by their keys; what is sent in parts goes into ``folder``.
+    """
 
     queues: Mapping[str, Queue]
     secrets: Mapping[str, str]
+    uploads: dict[str, Path] = field(default_factory=dict)
+    folder: Path = field(default_factory=lambda: Path(mkdtemp()))
     latency: float = 0.0
     url: str = ""
 
@@ -193,13 +200,20 @@ class Aws:
 def serving(aws: Aws) -> Iterator[Aws]:
     """Serve the API on a free port."""
 
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         operation = request.headers.get("X-Amz-Target")
-        body = await request.read()  # all of it, before the connection's next request
+        if request.headers.get("Expect") and request.transport:  # else boto3 waits for a second
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # All of it, before the connection's next request; a part of an upload has 8 MB.
+        body = await request.content.read()
+        if operation is None and request.method in {"POST", "PUT"} and request.query:
+            return _multipart(aws, request, body)
+        if operation is None and "list-type" in request.query:
+            return web.Response(text="<ListBucketResult/>", content_type="application/xml")
         if operation is None and request.method in {"PUT", "DELETE"}:
             return web.Response(headers={"ETag": '"0"'})  # S3, which takes all and keeps nothing
         if operation is None:
-            return web.Response(status=404)
+            return await _upload(aws, request)
         document = aws.answer(operation, json.loads(body))
         await asyncio.sleep(aws.latency)
         return web.json_response(document, content_type="application/x-amz-json-1.0")
@@ -207,3 +221,41 @@ def serving(aws: Aws) -> Iterator[Aws]:
     with http_api.serving(answer) as port:
         aws.url = f"http://127.0.0.1:{port}"
         yield aws
+
+
+def _multipart(aws: Aws, request: web.BaseRequest, body: bytes) -> web.StreamResponse:
+    """Begin, go on with, or end what is sent in parts, one after the other."""
+    _, _, key = request.path.removeprefix("/").partition("/")
+    if "uploads" in request.query:
+        aws.uploads[key] = aws.folder / key.replace("/", "-")
+        aws.uploads[key].write_bytes(b"")
+        text = "<InitiateMultipartUploadResult><UploadId>1</UploadId>"
+        text += "</InitiateMultipartUploadResult>"
+    elif request.method == "PUT":
+        with aws.uploads[key].open("ab") as file:
+            file.write(body)
+        text = ""
+    else:
+        text = "<CompleteMultipartUploadResult/>"
+    return web.Response(text=text, content_type="application/xml", headers={"ETag": '"0"'})
+
+
+async def _upload(aws: Aws, request: web.BaseRequest) -> web.StreamResponse:
+    """Answer as S3 does for an upload, or for a key that it doesn't have."""
+    _, _, key = request.path.removeprefix("/").partition("/")
+    file = aws.uploads.get(key)
+    if file is None:
+        return web.Response(status=404)
+    wanted = request.http_range
+    begin, end = wanted.start or 0, wanted.stop or file.stat().st_size
+    status = 200 if wanted.start is None else 206
+    answer = web.StreamResponse(status=status, headers={"ETag": '"0"'})
+    answer.content_length = end - begin
+    await answer.prepare(request)
+    if request.method == "GET":
+        with file.open("rb") as content:
+            content.seek(begin)
+            while block := content.read(min(1 << 20, end - content.tell())):
+                await answer.write(block)
+    await answer.write_eof()
+    return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import datetime
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -117,11 +118,14 @@ class Sending(NamedTuple):
 class Fleet:
     """The warm Lambda environments that one issue needs."""
 
-    def __init__(self, stage: Stage, workers: int, *, traced: bool = False) -> None:
+    def __init__(
+        self, stage: Stage, workers: int, *, traced: bool = False, counts_links: bool = False
+    ) -> None:
         self._stage = stage
-        self.publish = stage.start_workers("publish", 1)[0]
-        self.dispatch = stage.start_workers("dispatch", 1, traced=traced)[0]
-        self.deliver: Sequence[Worker] = stage.start_workers("deliver", workers, traced=traced)
+        start = partial(stage.start_workers, counts_links=counts_links)
+        self.publish = start("publish", 1)[0]
+        self.dispatch = start("dispatch", 1, traced=traced)[0]
+        self.deliver: Sequence[Worker] = start("deliver", workers, traced=traced)
 
     def __enter__(self) -> Self:
         """Send a small issue, so that every client and connection exists."""
@@ -144,6 +148,7 @@ class Fleet:
         """
         stage = self._stage
         list(stage.clocks.taken_kicks())  # of an issue that is finished
+        audience = self.confirmed()
         source = EventSource(stage.aws.queues["DELIVERY"], self.deliver, BATCH_SIZE)
         calls = AsynchronousCalls(stage.clocks, self.dispatch)
         before = self._cpu()
@@ -164,7 +169,7 @@ class Fleet:
             source.close()
             calls.close()
         after = self._cpu()
-        self.check(issue_id, mails)
+        self.check(issue_id, mails, audience)
         return Sending(
             issue_id,
             published_at,
@@ -223,15 +228,22 @@ class Fleet:
             self.books(issue_id)
         return median(one.seconds for one in self.publish.invocations[-3:])
 
-    def check(self, issue_id: str, mails: int) -> None:
-        """Check that the whole audience got the issue exactly once. Raises ``WrongDelivery``."""
+    def confirmed(self) -> set[str]:
+        """Return the addresses of all who are confirmed."""
+        rows = self._stage.rows("SELECT email FROM subscribers WHERE status = 'confirmed'")
+        return {row["email"] for row in rows}
+
+    def check(self, issue_id: str, mails: int, audience: set[str] | None = None) -> None:
+        """Check that the whole audience got the issue exactly once. Raises ``WrongDelivery``.
+
+        ``audience``: who was confirmed when it was published; by default, who is now.
+        """
         shown = self.books(issue_id)
         if shown["status"] != "finished":
             raise WrongDelivery(f"the issue is not finished: {shown}")
         if (shown["audience"], shown["books"]["accepted"]) != (mails, mails):
             raise WrongDelivery(f"not all of {mails} were accepted: {shown}")
-        rows = self._stage.rows("SELECT email FROM subscribers WHERE status = 'confirmed'")
-        expected = {row["email"] for row in rows}
+        expected = self.confirmed() if audience is None else audience
         received = self._stage.sink.received()
         missing = expected - received.keys()
         others = received.keys() - expected
@@ -249,11 +261,16 @@ def run(stage: Stage, mails: int, latency: float, workers: int, times: int = 1) 
     With several ``times``, return the run of median cost.
     """
     with Fleet(stage, workers) as fleet:
-        results = [_run(stage, fleet, mails, latency) for _ in range(times)]
-    return sorted(results, key=lambda one: one.cpu)[times // 2]
+        return middle([run_with(stage, fleet, mails, latency) for _ in range(times)])
 
 
-def _run(stage: Stage, fleet: Fleet, mails: int, latency: float) -> DeliveryResult:
+def middle(results: Sequence[DeliveryResult]) -> DeliveryResult:
+    """Return the result of median cost."""
+    return sorted(results, key=lambda one: one.cpu)[len(results) // 2]
+
+
+def run_with(stage: Stage, fleet: Fleet, mails: int, latency: float) -> DeliveryResult:
+    """Deliver an issue by a warm fleet, and return what it took."""
     stage.seed(mails)
     stage.sink.set(Conditions(latency=latency, max_send_rate=UNBOUND))
     stage.aws.latency = latency * QUEUE_LATENCY

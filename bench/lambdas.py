@@ -24,9 +24,11 @@ LIMITS = {
     "publish": 29,
     "preview": 29,
     "people": 29,
+    "studio": 29,
     "feedback": 60,
     "enroll": 90,
     "subscribe": 29,
+    "transfer": 900,
 }
 CLOCK_SECONDS = 60.0
 POLL_SECONDS = 0.2  # within which a poller notices that it should stop
@@ -97,6 +99,10 @@ class Worker:
         """Kill the process; ``invoke`` then raises for whoever waits for its answer."""
         self._process.kill()
         self._process.wait()
+        with suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+                self._process.stdin = None  # `close` may follow
 
 
 class EventSource:
@@ -152,7 +158,9 @@ class AsynchronousCalls:
         try:
             while not self._ends.is_set():
                 with suppress(queue.Empty):
-                    self._worker.invoke(self._clocks.kicks.get(timeout=POLL_SECONDS))
+                    kick = self._clocks.kicks.get(timeout=POLL_SECONDS)
+                    if "issue_id" in kick:  # others are of imports, and of webhooks
+                        self._worker.invoke(kick)
                 if time.monotonic() >= next_minute:
                     next_minute += CLOCK_SECONDS
                     for tick in self._clocks.running():

@@ -87,7 +87,8 @@ _ISSUE = """
         (id, author, idempotency_key, request_digest, title, content, subject, html, text, slug,
          status, publish_at, frozen_at, frozen_under, audience, finished_at)
     VALUES
-        (gen_random_uuid(), 'ada', 'k', '', 'One', '{}', 'One', '<p>', 'x', 'one',
+        (gen_random_uuid(), 'ada', 'k', '', 'One', '{"markdown": "x"}', 'One', '<p>',
+         'x', 'one',
          'finished', now(), now(), 7, %(audience)s, now())
 """
 
@@ -105,16 +106,13 @@ class SearchResult(BaseModel):
 
 def run(stage: Stage, subscribers: int) -> list[SearchResult]:
     """Search among many subscribers, in each of several ways."""
-    stage.seed(0)
-    for first in range(1, subscribers + 1, AT_ONCE):
-        stage.rows(_SUBSCRIBERS, first=first, last=min(first + AT_ONCE - 1, subscribers))
-    stage.rows("VACUUM (ANALYZE) subscribers")
+    add_people(stage, subscribers)
     (worker,) = stage.start_workers("people", 1)
     results = []
     for sought, query in SEARCHES.items():
         event = api_event("GET", "/subscribers", query=query, author="ada")
         results.append(_ask(worker, sought, event))
-    _add_history(stage, subscribers)
+    add_history(stage, subscribers)
     reader = stage.rows("SELECT id, email FROM subscribers ORDER BY id LIMIT 1 OFFSET 999")[0]
     for sought, event in _questions(str(reader["id"]), str(reader["email"])).items():
         results.append(_ask(worker, sought, event))
@@ -122,7 +120,16 @@ def run(stage: Stage, subscribers: int) -> list[SearchResult]:
     return results
 
 
-def _add_history(stage: Stage, subscribers: int) -> None:
+def add_people(stage: Stage, subscribers: int) -> None:
+    """Make a fresh database of many subscribers."""
+    stage.seed(0)
+    for first in range(1, subscribers + 1, AT_ONCE):
+        stage.rows(_SUBSCRIBERS, first=first, last=min(first + AT_ONCE - 1, subscribers))
+    stage.rows("VACUUM (ANALYZE) subscribers")
+
+
+def add_history(stage: Stage, subscribers: int) -> None:
+    """Add how everybody signed up and confirmed, and an issue that all of them got."""
     (newest,) = stage.rows("SELECT max(signed_up_at) AS at FROM subscribers")
     stage.rows(_ISSUE, audience=subscribers)
     at_once = timedelta(seconds=30 * AT_ONCE)

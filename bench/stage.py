@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ TEMPLATE_VARIABLES = {
     "ISSUE_CLOCK_ROLE_ARN": "arn:aws:iam::123456789012:role/clock",
     "CONTENT_BUCKET": "content",
     "DISPATCH_FUNCTION_NAME": "dispatch",
+    "TRANSFER_FUNCTION_NAME": "transfer",
+    "NOTIFY_FUNCTION_NAME": "notify",
     "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:dispatch",
     "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
     "CONFIRMATIONS_PER_SOURCE_PER_HOUR": "30",
@@ -64,6 +67,14 @@ TEMPLATE_VARIABLES = {
     "KEEP_UNSUBSCRIBED_DAYS": "0",
     "KEEP_LEDGER_DAYS": "0",
     "SEND_RATE_SHARE": "1",
+}
+
+TOKEN = "bench"  # noqa: S105 - of the only author, who is nobody
+_AUTHOR = {
+    "name": "ada",
+    "token_sha256": sha256(TOKEN.encode()).hexdigest(),
+    "created_at": "2026-11-22T12:00:00Z",
+    "role": "manage",
 }
 
 
@@ -143,10 +154,13 @@ class Stage:
         child = self.postgres.child
         return usage.of_tree(child.process.pid) if child else 0.0
 
-    def start_workers(self, function: str, number: int, *, traced: bool = False) -> list[Worker]:
+    def start_workers(
+        self, function: str, number: int, *, traced: bool = False, counts_links: bool = False
+    ) -> list[Worker]:
         """Start Lambda environments of a function."""
         tracing = {"BENCH_TRACES": str(self.traces)} if traced else {}
         environment = self.environment | tracing | {"POWERTOOLS_SERVICE_NAME": function}
+        environment["COUNT_LINKS"] = "true" if counts_links else "false"
         log = self.folder / "logs" / f"{function}.log"
         started = [Worker(function, environment, log) for _ in range(number)]
         self.workers += started
@@ -174,7 +188,7 @@ class Stage:
             if found is None:
                 connection.execute(f'CREATE DATABASE "{template}" TEMPLATE migrated'.encode())
                 with psycopg.connect(in_database(self.postgres, template), autocommit=True) as new:
-                    _add_subscribers(new, subscribers)
+                    add_subscribers(new, subscribers)
             connection.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)'.encode())
             connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE "{template}"'.encode())
             with psycopg.connect(in_database(self.postgres, DATABASE), autocommit=True) as new:
@@ -187,7 +201,8 @@ class Stage:
             os.truncate(trace, 0)
 
 
-def _add_subscribers(connection: psycopg.Connection[Any], number: int) -> None:
+def add_subscribers(connection: psycopg.Connection[Any], number: int) -> None:
+    """Add confirmed subscribers, plus 1 % who unsubscribed."""
     connection.execute(
         """
         INSERT INTO subscribers
@@ -244,6 +259,7 @@ def _cloud(postgres: Postgres) -> Aws:
         secrets={
             "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "k" * 64}),
             "DATABASE_URL_SECRET_ARN": in_database(postgres, DATABASE),
+            "AUTHORS_SECRET_ARN": json.dumps({"authors": [_AUTHOR]}),
         },
     )
 

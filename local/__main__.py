@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from broadsheet_cli.api import Address, Newsletter
+from broadsheet_cli.errors import CommandFailed
 from local import deployment, isolation, logs, sam_local, stack
 from local.build import BuildError
 from local.deployment import DeploymentError
@@ -30,6 +32,8 @@ OPERATED: dict[str, list[str]] = {
     "smoke": [],
     "unsubscribe": [],
 }
+# A function's first call takes a second, on a machine with much else to do half a minute.
+LINK_PATIENCE_SECONDS = 60
 FAILURES = (
     *(BotoCoreError, BuildError, ChildError, ClientError, DeploymentError),
     *(PortTakenError, SamLocalError, UnusableTheme),
@@ -168,6 +172,7 @@ Up and ready.
 
   Sign-up page     {url}/
   Inbox            {inbox_url}
+  Studio           {_studio_link(url, token)}
   Author's token   {token}
 
 Try next:
@@ -186,6 +191,20 @@ Try next:
 """,
         flush=True,
     )
+
+
+def _studio_link(url: str, token: str | None) -> str:
+    """Return a link that signs in to the studio once, or how to get one."""
+    try:
+        newsletter = Newsletter(
+            Address.parse(url),
+            token or "",
+            on_wait=lambda _: None,
+            patience=LINK_PATIENCE_SECONDS,
+        )
+        return newsletter.studio_link().url
+    except CommandFailed as error:
+        return f"{url}/studio (no link that signs in yet: {error} `make status` makes one.)"
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ ends with an error at the first thing that is wrong.
 
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from broadsheet_cli.api import Newsletter as AuthorsNewsletter
 from broadsheet_cli.errors import CommandFailed
 from local import stack
 from local.processes import ChildError
-from local.state import AlreadyRunningError, State
+from local.state import REPOSITORY, AlreadyRunningError, State
 
 TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.25
@@ -107,6 +108,8 @@ def main() -> int:
             running, is_ours = stack.start(state), True
         try:
             demonstrate(Newsletter(running.public_url, running.inbox_url, running.author_token))
+            if "--pictures" in sys.argv[1:]:
+                _take_pictures(state)
             print("\nEverything is as it should be.", flush=True)
         finally:
             if is_ours:
@@ -124,6 +127,15 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _take_pictures(state: State) -> None:
+    """Have a browser write and send an issue in the studio. Raises ``DemoFailed``."""
+    print("\n7. The author writes and sends another in the studio, which takes two minutes.")
+    folder = state.folder / "pictures"
+    command = [sys.executable, "-m", "tests.pictures", "--studio", "--into", str(folder)]
+    if subprocess.run(command, check=False, cwd=REPOSITORY).returncode != 0:
+        raise DemoFailed("the studio was not shown: see above")
 
 
 def demonstrate(newsletter: Newsletter) -> None:

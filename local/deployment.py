@@ -62,7 +62,10 @@ def deploy(
     _make_application_role(database_url)
     parameters = PARAMETERS | database_parameters(aws, database_url)
     parameters |= {"PublicUrl": state.public_url, "Theme": theme()}
+    if issuer := os.environ.get("WORKFLOW_ISSUER"):  # a stand-in for GitHub's
+        parameters["WorkflowIssuer"] = issuer
     parameters |= {"PseudoLanguage": os.environ.get("PSEUDO_LANGUAGE") or "false"}
+    parameters |= {"CountLinks": os.environ.get("COUNT_LINKS") or "false"}
     state.roles.unlink(
         missing_ok=True
     )  # the functions may need calls that the last deployment didn't

@@ -35,7 +35,9 @@ START_SECONDS = 30
 STOP_SECONDS = 180  # the emulator waits for every running call
 DATABASE_SECONDS = 30
 MAX_LOG_BYTES = 20_000_000
-TAKEN_EVERY_SECONDS = 5.0
+IDLE_LOOK_SECONDS, BUSY_LOOK_SECONDS = 5.0, 1.0  # between two looks at FeedbackQueue
+# Messages in it: the emulator looks at each one for each call, so that more make all calls slow.
+LONGEST_QUEUE, SHORT_QUEUE = 3_000, 1_000
 TAKEN_MARGIN = timedelta(seconds=5)  # from SES's call of the topic to its message in the queue
 
 LOST = """\
@@ -118,6 +120,8 @@ class Supervisor:
                 ending=ending,
                 port=self._state.ports().ses,
             )
+            # Else it would empty itself into a queue that nothing takes from yet.
+            Control(self._state.ses_url).hold_events()
         if emulator.has_lost_its_state(self._state):
             show(LOST)
         with self._step("AWS emulator"):
@@ -167,18 +171,20 @@ class Supervisor:
                         f"with it; `make up` starts it again.\n{child.last_words()}"
                     )
             self._take_logs()
-            self._notice_taken_events()
+            self._tend_events()
             time.sleep(WATCH_SECONDS)
 
-    def _notice_taken_events(self) -> None:
+    def _tend_events(self) -> None:
         deployed = self._state.deployment
         if deployed is None or time.monotonic() < self._looks_again_at:
             return
-        self._looks_again_at = time.monotonic() + TAKEN_EVERY_SECONDS
+        self._looks_again_at = time.monotonic() + IDLE_LOOK_SECONDS
         with suppress(BotoCoreError, ClientError, HTTPError):
-            note_taken_events(
+            waiting = tend_events(
                 self._aws, deployed.outputs["FeedbackQueueUrl"], Control(self._state.ses_url)
             )
+            if waiting:
+                self._looks_again_at = time.monotonic() + BUSY_LOOK_SECONDS
 
     def _supply_database(self) -> None:
         server = self._postgres
@@ -400,12 +406,13 @@ def reload(state: State) -> None:
     state.publish_deployment(deployed)
 
 
-def note_taken_events(
+def tend_events(
     aws: Aws, feedback_queue_url: str, control: Control, margin: timedelta = TAKEN_MARGIN
-) -> None:
-    """Say to SES which of its events are taken in, once their queue is empty.
+) -> int:
+    """Return how many of SES's events wait in their queue; let SES hold others while they are many.
 
-    They need not be published again when the queue is lost later.
+    Once the queue is empty, SES is told so: those events need not be published again when the queue
+    is lost later.
     """
     before = datetime.now(UTC) - margin
     counts = aws.sqs.get_queue_attributes(
@@ -416,8 +423,14 @@ def note_taken_events(
             "ApproximateNumberOfMessagesDelayed",
         ],
     )["Attributes"]
-    if not any(map(int, counts.values())):
+    waiting = sum(map(int, counts.values()))
+    if not waiting:
         control.events_are_taken(before)
+    if waiting > LONGEST_QUEUE:
+        control.hold_events()
+    elif waiting < SHORT_QUEUE:
+        control.hold_events(is_held=False)
+    return waiting
 
 
 def answers(state: State) -> bool:

@@ -9,11 +9,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from broadsheet.domain.careful_start import CarefulStart
+from broadsheet.domain.exports import ExportFormat
 from broadsheet.domain.findings import Severity
-from broadsheet.domain.imports import FileFormat, ImportLine, ImportStatus
+from broadsheet.domain.imports import (
+    FileFormat,
+    FileStanding,
+    ImportFailure,
+    ImportLine,
+    ImportStatus,
+)
 from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
 from broadsheet.domain.ledger import LedgerRow
-from broadsheet.domain.people import PeopleFormat
+from broadsheet.domain.links import IssueLink
 from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.segments import Segment, SegmentFilter
 from broadsheet.domain.statistics import Statistics
@@ -119,6 +126,13 @@ class Received(Answer):
     """The request is on its way; the answer is the same for every address."""
 
     status: Literal["received"]
+
+
+class StudioLink(Answer):
+    """A link that signs its author in to the studio, once."""
+
+    url: str
+    expires_at: datetime
 
 
 class Health(Answer):
@@ -241,6 +255,13 @@ class Issues(Answer):
 
     issues: list[IssueSummary]
     next: str | None
+
+
+class Links(Answer):
+    """An issue's links. ``counting``: whether clicks are counted now."""
+
+    counting: bool
+    links: list[IssueLink]
 
 
 class Deliveries(Answer):
@@ -379,7 +400,7 @@ class Export(Answer):
 
     id: UUID
     author: str
-    format: PeopleFormat
+    format: ExportFormat
     status: Literal["writing", "ready"]
     file_name: str
     people: int | None
@@ -388,24 +409,39 @@ class Export(Answer):
     href: str
 
 
+class FailedImport(Answer):
+    """Why nobody works on an import any more, as a code and a sentence, and at which step."""
+
+    step: ImportStatus
+    code: ImportFailure
+    detail: str
+
+
 class Import(Answer):
     """An import.
 
     ``done``: how far its step is, of its rows. ``outcomes``: how many rows have which outcome, with
-    the reason after a colon. ``is_looked_at``: whether its file was; without a format then, it has
-    one of ``candidates``, which reading it again may name, or ``problem`` says what is wrong.
+    the reason after a colon; ``first_lines``: the first five lines of each. ``is_looked_at``:
+    whether its file was; without a format then, it has one of ``candidates``, which reading it
+    again may name, or ``problem`` says what is wrong. ``standings``: if it seems to list those who
+    left, and doesn't say so of each; reading it again names the ``standing`` of all of them.
+    ``failure``: of one that failed.
     """
 
     id: UUID
     author: str
     file_name: str
     format: FileFormat | None
+    standing: FileStanding | None
     status: ImportStatus
     rows: int
     done: int
     outcomes: dict[str, int]
+    first_lines: dict[str, list[int]]
+    failure: FailedImport | None
     is_looked_at: bool
     candidates: list[str]
+    standings: list[FileStanding]
     unused_columns: list[str]
     notes: list[str]
     problem: str | None
@@ -425,6 +461,13 @@ class NewImport(Import):
     """An import that waits for its file."""
 
     upload: Upload
+
+
+class Imports(Answer):
+    """A page of imports, newest first. ``next``: the link to the page after it."""
+
+    imports: list[Import]
+    next: str | None
 
 
 class ImportLines(Answer):

@@ -175,6 +175,8 @@ def _in_path(path: str) -> Iterator[dict[str, Any]]:
         "id": text | {"format": "uuid"},
         "file": text,
         "slug": text,
+        "issue": text | {"format": "uuid"},
+        "number": {"type": "integer", "minimum": 1, "maximum": 999_999},
         "name": text,
         "email": text | _LIMITS["EmailAddress"],  # `format` would judge it as it is encoded
     }

@@ -22,6 +22,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.links import IssueLink, LinkRequest
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
 from broadsheet.domain.search import MAX_QUERY_CHARACTERS
@@ -29,6 +30,7 @@ from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
+from broadsheet.domain.workflow_sessions import SignedIn, SignInRequest
 from openapi import answers
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ OK, CREATED, ACCEPTED = HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED
 NO_CONTENT, SEE_OTHER = HTTPStatus.NO_CONTENT, HTTPStatus.SEE_OTHER
 FORBIDDEN = HTTPStatus.FORBIDDEN
 NOT_MODIFIED, MOVED = HTTPStatus.NOT_MODIFIED, HTTPStatus.MOVED_PERMANENTLY
+FOUND = HTTPStatus.FOUND
 
 PAGE = "text/html"
 CSV = "text/csv"
@@ -211,6 +214,11 @@ READERS: dict[str, Endpoint] = {
         "application/json",
         errors.DependencyUnavailable,
     ),
+    "GET /go/{issue}/{number}": Endpoint(
+        "Lead to where a link of an issue leads now, and count a person's click",
+        {FOUND: Answered("Where it leads.", headers=("Location",))},
+        errors=(errors.PageNotFound, errors.DependencyUnavailable),
+    ),
     "GET /feed.xml": _public(
         "Show the newest 20 issues as an Atom feed",
         "application/atom+xml",
@@ -226,6 +234,13 @@ READERS: dict[str, Endpoint] = {
     ),
     "GET /robots.txt": _public("Show what robots may read", "text/plain"),
     "GET /favicon.svg": _public("Show the newsletter's icon", "image/svg+xml"),
+    "POST /newsroom/session": Endpoint(
+        "Sign in a workflow at GitHub",
+        {CREATED: Answered("A token of an author, for 15 minutes.", SignedIn)},
+        takes=SignInRequest,
+        errors=(errors.WorkflowRefused, errors.DependencyUnavailable),
+        example={"token": "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJpc3MiOiIifQ.c2lnbmVk"},
+    ),
     "GET /images/{file}": Endpoint(
         "Show an image",
         {
@@ -426,6 +441,17 @@ AUTHORS: dict[str, Endpoint] = {
         {OK: Answered("It may be counted again for two weeks.", SignedStatement)},
         errors=(errors.StatementNotFound,),
     ),
+    "GET /issues/{id}/links": Endpoint(
+        "Show where an issue's links lead, and how often each was clicked",
+        {OK: Answered("Its links, if clicks on them are counted.", answers.Links)},
+    ),
+    "PUT /issues/{id}/links/{number}": Endpoint(
+        "Correct where a link leads, also in the mails that readers have",
+        {OK: Answered("The link as it is now; readers get there within half a minute.", IssueLink)},
+        takes=LinkRequest,
+        errors=(errors.LinkNotFound, errors.DependencyUnavailable),
+        example={"target": "https://example.com/page"},
+    ),
     "GET /issues/{id}/deliveries": Endpoint(
         "Show an issue's ledger, recipient by recipient",
         {
@@ -518,6 +544,11 @@ AUTHORS: dict[str, Endpoint] = {
         errors=(errors.UnsendableIssue,),
         example={"title": "Welcome", "markdown": "Dear [[name]], good to have you."},
     ),
+    "POST /studio/links": Endpoint(
+        "Make a link that signs in to the studio once",
+        {CREATED: Answered("The link, for this token's author.", answers.StudioLink)},
+        errors=(errors.DependencyUnavailable,),
+    ),
     "POST /images": Endpoint(
         "Upload an image",
         {CREATED: Answered("Where it is.", answers.StoredImage, headers=("Location",))},
@@ -574,7 +605,8 @@ PEOPLE |= {
         takes=AddRequest,
         errors=(
             *(errors.ConsentInFuture, errors.AlreadySubscribed, errors.HasUnsubscribed),
-            *(errors.HasBounced, errors.HasComplained, errors.HasBeenErased, errors.HasMoved),
+            *(errors.HasBounced, errors.HasComplained, errors.HasBeenErased, errors.HasExpired),
+            errors.HasMoved,
             errors.DependencyUnavailable,
         ),
         example={
@@ -647,7 +679,7 @@ PEOPLE |= {
         errors=(errors.SegmentNotFound, errors.SegmentInUse),
     ),
     "POST /exports": Endpoint(
-        "Have everybody written into a file",
+        "Have everybody, or everything, written into a file",
         {ACCEPTED: Answered("It will be written.", answers.Export, headers=("Location",))},
         takes=PeopleExportRequest,
         is_body_optional=True,
@@ -658,8 +690,14 @@ PEOPLE |= {
         {OK: Answered("The export.", answers.Export)},
         errors=(errors.ExportNotFound,),
     ),
+    "GET /imports": Endpoint(
+        "List imports, newest first",
+        {OK: Answered("A page of imports.", answers.Imports)},
+        parameters=_pages("before", 100),
+        errors=_PAGED,
+    ),
     "POST /imports": Endpoint(
-        "Begin an import of people or posts",
+        "Begin an import of people, posts, or everything",
         {CREATED: Answered("It, and where to.", answers.NewImport, headers=("Location",))},
         takes=ImportRequest,
         example={"file_name": "subscribed_email_audience_export_1a2b.csv"},
@@ -694,7 +732,12 @@ PEOPLE |= {
     "POST /imports/{id}/apply": Endpoint(
         "Apply an import",
         {ACCEPTED: Answered("It will be applied.", answers.Import)},
-        errors=(errors.ImportNotFound, errors.ImportNotReady, errors.ImportFileMissing),
+        errors=(
+            errors.ImportNotFound,
+            errors.ImportNotReady,
+            errors.ImportFileMissing,
+            errors.NewsletterNotEmpty,
+        ),
     ),
     "POST /imports/{id}/confirm": Endpoint(
         "Mail the next of those whom an import added to confirm",
@@ -704,7 +747,7 @@ PEOPLE |= {
     "POST /imports/{id}/undo": Endpoint(
         "Undo an import",
         {ACCEPTED: Answered("It will be undone.", answers.Import)},
-        errors=(errors.ImportNotFound, errors.ImportNotReady),
+        errors=(errors.ImportNotFound, errors.ImportNotReady, errors.ImportStays),
     ),
     "GET /webhooks": Endpoint("List the webhooks", {OK: Answered("All.", answers.Webhooks)}),
     "POST /webhooks": Endpoint(

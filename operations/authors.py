@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from broadsheet.domain.authors import Author, AuthorName, Role
 from broadsheet.domain.subscribers import EmailAddress, StoredAddress
+from broadsheet.domain.workflows import GITHUB, WorkflowBinding
 from broadsheet.web import sentences
 from broadsheet.web.body import invalid_fields
 from operations import options, secret_value
@@ -72,7 +73,11 @@ def add(
     Raises ``AuthorError`` when the name is taken or is none.
     """
     author, token = _with_token(_parse_name(name), rights or Rights(role=Role.MANAGE))
+    _add(client, secret_arn, author)
+    return token
 
+
+def _add(client: "SecretsManagerClient", secret_arn: str, author: Author) -> None:
     def with_author(before: Secret) -> Secret:
         if _of(before, author.name):
             raise AuthorError(
@@ -81,7 +86,25 @@ def add(
         return Secret(authors=(*before.authors, author))
 
     _change(client, secret_arn, with_author)
-    return token
+
+
+def add_workflows(
+    client: "SecretsManagerClient",
+    secret_arn: str,
+    name: str,
+    rights: Rights,
+    binding: WorkflowBinding,
+) -> None:
+    """Add a repository's workflows as an author, who has no token.
+
+    Raises ``AuthorError`` when the name is taken or is none, or the role is ``manage``.
+    """
+    if rights.role is Role.MANAGE:
+        raise AuthorError("A workflow never manages readers: give it the role publish, or write.")
+    author = Author(
+        name=_parse_name(name), created_at=datetime.now(UTC), oidc=binding, **dict(rights)
+    )
+    _add(client, secret_arn, author)
 
 
 def change(
@@ -117,6 +140,8 @@ def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
     def with_another(before: Secret) -> Secret:
         if not (theirs := _of(before, parsed)):
             raise AuthorError(f"There is no author {parsed}.")
+        if _newest(theirs).oidc:
+            raise AuthorError(f"{parsed} signs in by GitHub, and has no token.")
         unchanged = fresh.model_dump(include={"token_sha256", "created_at"})
         return Secret(authors=(*before.authors, _newest(theirs).model_copy(update=unchanged)))
 
@@ -204,6 +229,17 @@ def parse_address(text: str) -> StoredAddress:
         raise _refusal(error) from error
 
 
+def parse_binding(text: str, repository_id: str | None, issuer: str) -> WorkflowBinding:
+    """Return the binding that ``jo/letters@main`` names. Raises ``AuthorError``."""
+    try:
+        return WorkflowBinding.parse(text, repository_id, issuer.rstrip("/"))
+    except ValidationError as error:
+        raise AuthorError(
+            f"{text} names no branch of a repository: write it as in jo/letters@main, and "
+            "--repository-id as the number that `gh api repos/jo/letters --jq .id` prints."
+        ) from error
+
+
 def _refusal(error: ValidationError) -> AuthorError:
     (message,) = sentences.of_fields(invalid_fields(error).fields).values()
     return AuthorError(sentences.printed(message))
@@ -237,13 +273,14 @@ def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) 
     if as_json:
         print_json([author.model_dump(mode="json", exclude={"token_sha256"}) for author in found])
     elif found:
-        rows = table("Author", "Role", "Email", "Test addresses", "Token since (UTC)")
+        rows = table("Author", "Role", "Email", "Test addresses", "GitHub", "Since (UTC)")
         for author in found:
             rows.add_row(
                 str(author.name),
                 author.role.value,
                 str(author.email or ""),
                 ", ".join(map(str, author.test_addresses)),
+                str(author.oidc or ""),
                 f"{author.created_at:%Y-%m-%d %H:%M}",
             )
         console().print(rows)
@@ -259,23 +296,45 @@ def add_command(  # noqa: PLR0913 - the command's options
     stack: Stack,
     region: Region = None,
     *,
-    role: Annotated[Role, typer.Option(help="What the token allows.")] = Role.MANAGE,
+    role: Annotated[
+        Role | None,
+        typer.Option(help="What the token allows; else manage, or publish with --github."),
+    ] = None,
     email: Email = None,
     test_addresses: TestAddresses = None,
+    github: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/REPOSITORY@BRANCH",
+            help="The branch whose workflows sign in as this author, without a token.",
+        ),
+    ] = None,
+    repository_id: Annotated[
+        str | None,
+        typer.Option(help="The repository's number, so that nobody else gets in by its name."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Add an author and print their token, which is shown once.
+    """Add an author and print their token, which is shown once; or a repository's workflows.
 
     write: drafts, previews, test mails. publish: also what sends, stops or corrects an issue.
-    manage: also people and settings.
+    manage: also people and settings. Workflows of pull requests may write, whatever the role.
     """
     described = options.chosen(stack, region)
     client, arn = boto3.client("secretsmanager"), described.output("AuthorsSecretArn")
+    role = role or (Role.PUBLISH if github else Role.MANAGE)
     rights = Rights(
         role=role,
         email=parse_address(email) if email else None,
         test_addresses=tuple(map(parse_address, test_addresses or ())),
     )
+    if github:
+        # A stack of an earlier release has no such parameter, and lets no workflow in yet.
+        issuer = described.parameters.get("WorkflowIssuer", GITHUB)
+        binding = parse_binding(github, repository_id, issuer)
+        add_workflows(client, arn, name, rights, binding)
+        _print_bound(name, rights.role, binding, as_json=as_json)
+        return
     token = add(client, arn, name, rights)
     _print_token(name, token, _ALLOWS[role], as_json=as_json)
     if not as_json:
@@ -343,6 +402,20 @@ def revoke_command(
     else:
         revoke(client, arn, name)
         say(f"{name}'s tokens stop working within a minute.")
+
+
+def _print_bound(name: str, role: Role, binding: WorkflowBinding, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "role": role.value, "oidc": binding.model_dump(mode="json")})
+        return
+    say(f"Workflows of {binding.repository} sign in as {name} within a minute:")
+    say(f"a push to {binding.branch} may {role.value}, a pull request for it may only write.")
+    if binding.repository_id is None:
+        say(
+            f"\nWhoever gets the name {binding.repository} after you would be let in, too. "
+            "GITHUB_ID= rules that out:\n"
+            f"gh api repos/{binding.repository} --jq .id prints it."
+        )
 
 
 def _print_token(name: str, token: str, says: str, *, as_json: bool) -> None:

@@ -189,6 +189,10 @@ class Control:
         """Publish the withheld events, and return their number."""
         return int(self._call("POST", "/control/events/release")["released"])
 
+    def hold_events(self, *, is_held: bool = True) -> None:
+        """Let events wait in the server although they are due, or no longer."""
+        self._call("PUT", "/control/events/held", {"is_held": is_held})
+
     def republish_events(self, hours: float) -> int:
         """Publish the events of the last ``hours`` again, and return their number."""
         answer = self._call("POST", "/control/events/republish", {"hours": hours})

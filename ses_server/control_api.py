@@ -90,6 +90,14 @@ class Taken(BaseModel):
     before: AwareDatetime
 
 
+class Holding(BaseModel):
+    """Whether events wait in the server although they are due."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    is_held: bool
+
+
 _NUMBER = r"{number:\d{1,9}}"
 _FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 
@@ -111,6 +119,7 @@ def routes(caller: Caller, publisher: Publisher, directory: Path) -> list[web.Ro
         web.post("/control/events", _answering(api.publish_event)),
         web.put("/control/travel", _answering(api.change_travel)),
         web.post("/control/events/release", api.release),
+        web.put("/control/events/held", _answering(api.hold)),
         web.post("/control/events/republish", _answering(api.republish)),
         web.post("/control/events/taken", _answering(api.take_in)),
         web.put("/control/destinations/{configuration_set}", _answering(api.set_destination)),
@@ -164,6 +173,7 @@ class ControlApi:
                     for name, destination in publishing.destinations(self._connection).items()
                 },
                 "events": events.counts(self._connection),
+                "is_held": self._publisher.is_held,
             }
         )
 
@@ -239,6 +249,10 @@ class ControlApi:
         released = events.release(self._connection)
         self._publisher.wake()
         return web.json_response({"released": released})
+
+    async def hold(self, request: web.Request) -> web.Response:
+        self._publisher.hold(is_held=Holding.model_validate_json(await request.read()).is_held)
+        return web.json_response({})
 
     async def republish(self, request: web.Request) -> web.Response:
         hours = Republishing.model_validate_json(await request.read()).hours

@@ -125,6 +125,7 @@ class Publisher:
         self._directory = directory
         self._has_news = threading.Event()
         self._ends = threading.Event()
+        self._is_held = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._clients: dict[AnyDestination, Any] = {}
 
@@ -134,6 +135,16 @@ class Publisher:
     def wake(self) -> None:
         """Look for due events, because there are new ones or another destination."""
         self._has_news.set()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether events wait here although they are due."""
+        return self._is_held
+
+    def hold(self, *, is_held: bool) -> None:
+        """Let due events wait here, or no longer."""
+        self._is_held = is_held
+        self.wake()
 
     def stop(self) -> None:
         self._ends.set()
@@ -149,7 +160,7 @@ class Publisher:
             pause = FIRST_PAUSE_SECONDS
             while not self._ends.is_set():
                 self._has_news.clear()
-                where = destinations(connection)
+                where = {} if self._is_held else destinations(connection)
                 due = self._due(connection) if where else []
                 is_validated = self._validate(connection, where)
                 if not due and is_validated:
@@ -173,7 +184,7 @@ class Publisher:
     def _validate(self, connection: sqlite3.Connection, where: dict[str, AnyDestination]) -> bool:
         """Send ``VALIDATED`` to new destinations; return False if one refused it."""
         is_validated = True
-        for configuration_set in _unvalidated(connection):
+        for configuration_set in _unvalidated(connection) if where else ():
             destination = where[configuration_set]
             client = self._client(destination)
             try:

@@ -52,11 +52,11 @@ def chromium() -> Iterator[Browser]:
     """Start the system's Chromium; raise ``FileNotFoundError`` if there is none to start."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - few tests need it
 
-    program = _installed() or _install()
-    if not program:
+    found = program()
+    if not found:
         raise FileNotFoundError(MISSING)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield started
         started.close()
 
@@ -97,6 +97,11 @@ async options => {
     violations.map(({id, nodes}) => [id, nodes.map(({html}) => html.slice(0, 120))]));
 }
 """
+
+
+def program() -> str | None:
+    """Return the system's Chromium, installed first if need be; None if there is none."""
+    return _installed() or _install()
 
 
 def _installed() -> str | None:

@@ -110,6 +110,7 @@ class Edge:
     """All that a function at the edge may reach: RequestsQueue, the signing keys, the authors."""
 
     requests_queue_url: str
+    clicks_queue_url: str
     signing_keys_arn: str
     authors_arn: str
     bucket: str
@@ -124,6 +125,7 @@ class Edge:
         return cls(
             bucket=bucket,
             requests_queue_url=_sqs().create_queue(QueueName="requests")["QueueUrl"],
+            clicks_queue_url=_sqs().create_queue(QueueName="clicks")["QueueUrl"],
             signing_keys_arn=_secrets().create_secret(
                 Name="signing-keys", SecretString=json.dumps(keys)
             )["ARN"],
@@ -135,6 +137,10 @@ class Edge:
     def requests(self) -> list[dict[str, Any]]:
         """Take all messages off RequestsQueue, as its event source would hand them over."""
         return _messages(self.requests_queue_url)
+
+    def clicks(self) -> list[dict[str, Any]]:
+        """Take all clicks off ClicksQueue."""
+        return [json.loads(record["body"]) for record in _messages(self.clicks_queue_url)]
 
     def put_signing_keys(self, signing_key_id: str, **keys: str) -> None:
         """Rotate: `put_signing_keys("k2", k1="…", k2="…")` signs with k2 and verifies both."""

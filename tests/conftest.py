@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from types import ModuleType
 
 import boto3
 import botocore.session
+import hypothesis
 import psutil
 import psycopg
 import pytest
@@ -26,7 +28,7 @@ import ses_server
 from broadsheet import i18n, secrets, settings
 from broadsheet.database import application_role
 from broadsheet.database.migrations import migrate
-from broadsheet.storage import archive
+from broadsheet.storage import archive, links
 from broadsheet.telemetry import logger
 from compile_catalogues import compile_all
 from local import processes
@@ -45,6 +47,15 @@ DEPLOYING = {
 # The journeys take longest and begin. The fault suite mostly waits, so it runs beside the later
 # journeys; the smallest files come last, so that the processes end at the same time.
 ORDER = (JOURNEYS, "tests/functions/", "tests/faults/", "tests/bench/", "tests/local/test_")
+# What takes minutes and changes seldom: `make test-long` runs it, and CI does both.
+LONG = (
+    *(f"{JOURNEYS}test_{name}.py" for name in ("api_description", "first_deployment")),
+    f"{JOURNEYS}test_second_stack.py",
+    *(f"tests/faults/test_faults.py::test_{name}" for name in ("the_suite_notices", "after_the")),
+    "tests/broadsheet/mail/test_bounded_work.py",
+    "tests/broadsheet/web/test_axe_everywhere.py",
+    "tests/bench/test_delivery.py",
+)
 MIGRATIONS = Path(__file__).parent.parent / "functions" / "migrate" / "migrations"
 LOCALES = Path(i18n.__file__).parent / "locales"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
@@ -78,6 +89,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 def pytest_configure() -> None:
     """Compile the catalogues, as the layer's build does, and the pseudo-language for tests."""
+    # A shell's background job ignores Ctrl-C, and so would the commands that the tests start.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A machine that is busy with others is no fault.
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("ours")
     made, source = (
         LOCALES / language / "LC_MESSAGES" / "broadsheet.po" for language in ("ar-XB", "de")
     )
@@ -86,8 +104,12 @@ def pytest_configure() -> None:
     compile_all(LOCALES)
 
 
+@pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files in their order."""
+    """Put the files in their order, and mark what takes long."""
+    for item in items:
+        if item.nodeid.startswith(LONG):
+            item.add_marker("long")
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         places = (place for place, start in enumerate(ORDER) if item.nodeid.startswith(start))
@@ -164,24 +186,41 @@ def _make_template(server: Postgres) -> None:
 @pytest.fixture
 def database_url(postgres: Postgres) -> Iterator[str]:
     """A fresh database with the newsletter's schema."""
+    with fresh_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres: Postgres) -> Iterator[str]:
+    """Make a database with the newsletter's schema, one at a time."""
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE newsletter TEMPLATE migrated")
         with psycopg.connect(in_database(postgres.url, "newsletter"), autocommit=True) as fresh:
             application_role.set_timeouts(fresh, "broadsheet")
-        yield in_database(postgres.url, "newsletter")
+    yield in_database(postgres.url, "newsletter")
+    with psycopg.connect(postgres.url, autocommit=True) as connection:  # a test may end the server
         connection.execute("DROP DATABASE newsletter WITH (FORCE)")
 
 
 @pytest.fixture
 def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """Everything a function of ours talks to, and the environment the template would give it."""
+    with small_cloud(database_url, tmp_path, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def small_cloud(
+    database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cloud]:
+    """Make what the fixture `cloud` has, for as long as many tests look at it."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "eu-central-1",
     }.items():
         monkeypatch.setenv(name, value)
-    with mock_aws(), ses_server.running(tmp_path / "mails", verified=[SENDER]) as ses:
+    with mock_aws(), ses_server.running(folder / "mails", verified=[SENDER]) as ses:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SESV2", ses.url)
         sqs, secrets = boto3.client("sqs"), boto3.client("secretsmanager")
         queues = {
@@ -189,6 +228,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             for source in ("REQUESTS", "DELIVERY", "FEEDBACK")
             for name in (source, f"{source}_DEAD_LETTER")
         }
+        queues["CLICKS"] = sqs.create_queue(QueueName="clicks")["QueueUrl"]
         values = {
             "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "a key"}),
             "AUTHORS_SECRET_ARN": json.dumps({"authors": []}),
@@ -220,6 +260,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "NOTIFY_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:notify",
             "OUTBOUND_FUNCTION_NAME": "outbound",
             "TRANSFER_FUNCTION_NAME": "transfer",
+            "STUDIO_FUNCTION_NAME": "studio",
             "ALARMS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alarms",
             "DISPATCH_FUNCTION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:dispatch",
             "CONFIRMATIONS_PER_ADDRESS_PER_DAY": "3",
@@ -233,6 +274,7 @@ def cloud(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "KEEP_UNSUBSCRIBED_DAYS": "0",
             "KEEP_LEDGER_DAYS": "0",
             "CONTENT_BUCKET": "content",
+            "WORKFLOW_ISSUER": "https://token.actions.githubusercontent.com",
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -260,6 +302,7 @@ def edge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
         monkeypatch.setenv("SIGNING_KEYS_SECRET_ARN", edge.signing_keys_arn)
         monkeypatch.setenv("AUTHORS_SECRET_ARN", edge.authors_arn)
         monkeypatch.setenv("CONTENT_BUCKET", edge.bucket)
+        monkeypatch.setenv("CLICKS_QUEUE_URL", edge.clicks_queue_url)
         forget_what_was_read()
         yield edge
         forget_what_was_read()
@@ -286,7 +329,11 @@ def forget_everything() -> None:
 
 def forget_what_was_read() -> None:
     """Clear settings, secrets and the archive's index; keep what takes time to make: clients."""
-    for cached in (*_cached_functions(settings), *_cached_functions(archive)):
+    for cached in (
+        *_cached_functions(settings),
+        *_cached_functions(archive),
+        *_cached_functions(links),
+    ):
         cached.cache_clear()
     secrets._cache.clear()
 

@@ -26,7 +26,9 @@ REPOSITORY = Path(__file__).parents[1]
 TAKEN = REPOSITORY / "build" / "mail-pictures"
 DOCS = REPOSITORY / "docs" / "pictures" / "mail"
 SAMPLE = "tide"
-PHONE, SCREEN, GAP = 375, 1280, 12
+ISSUE = "harbour"
+PHONE, WINDOW, SCREEN = WIDTHS[1:]
+GAP = 12
 MAX_BYTES = 350_000
 
 type Shot = tuple[str, str, Look, int]  # theme, mail, look, width
@@ -71,9 +73,14 @@ def _take_all(browser: Browser, name: str) -> list[str]:
 
 
 def _take_for_docs(browser: Browser) -> None:
+    others = sorted(looks.issues().keys() - {ISSUE, CRUEL})
+    schemes = ((theme.DEFAULT, Look.LIGHT), (SAMPLE, Look.DARK))
     for name in (theme.DEFAULT, SAMPLE):
-        phones: list[Shot] = [(name, "harbour", look, PHONE) for look in Look]
-        _sheet(browser, name, phones, shown_width=210, height=470)
+        phones: list[Shot] = [(name, ISSUE, look, PHONE) for look in Look]
+        _sheet(browser, name, phones, shown_width=210)
+    for sheet, width, shown_width in (("issues", PHONE, 190), ("windows", WINDOW, 240)):
+        shots = [(name, mail, look, width) for name, look in schemes for mail in others]
+        _sheet(browser, sheet, shots, shown_width=shown_width)
     _sheet(
         browser,
         CRUEL,
@@ -83,33 +90,28 @@ def _take_for_docs(browser: Browser) -> None:
             (SAMPLE, CRUEL, Look.DARK, WIDTHS[0]),
             (SAMPLE, CRUEL, Look.LARGE_TEXT, WIDTHS[0]),
         ],
-        shown_width=260,
-        height=640,
+        shown_width=240,
     )
     _sheet(
         browser,
         "screens",
         [(name, "engineering", Look.LIGHT, SCREEN) for name in (theme.DEFAULT, SAMPLE)],
         shown_width=540,
-        height=460,
     )
 
 
-def _sheet(
-    browser: Browser, name: str, shots: list[Shot], *, shown_width: int, height: int
-) -> None:
-    """Write one picture with several mails beside each other, each from its beginning."""
+def _sheet(browser: Browser, name: str, shots: list[Shot], *, shown_width: int) -> None:
+    """Write one picture with several mails beside each other, each in full length."""
     columns = "".join(
-        f"<figure><figcaption>{look.replace('-', ' ')}</figcaption>"
-        f'<div><img src="{_taken(browser, (of, mail, look, width))}"></div></figure>'
+        f"<figure><figcaption>{mail}, {look.replace('-', ' ')}</figcaption>"
+        f'<img src="{_taken(browser, (of, mail, look, width))}"></figure>'
         for of, mail, look, width in shots
     )
     style = (
         f"body {{ display: flex; gap: {GAP}px; margin: {GAP}px; font: 13px sans-serif;"
         " background: #8d9499 }"
         f"figure {{ margin: 0 }} figcaption {{ padding: 0 0 4px }}"
-        f"div {{ width: {shown_width}px; max-height: {height}px; overflow: hidden }}"
-        "img { width: 100%; display: block }"
+        f"img {{ width: {shown_width}px; display: block }}"
     )
     across = len(shots) * (shown_width + GAP) + GAP
     file = DOCS / f"{name}.png"

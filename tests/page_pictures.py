@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 TAKEN = REPOSITORY / "docs" / "pictures" / "pages"
 SHOTS = ((390, 234), (1280, 512))  # CSS pixels: how wide a page is, and how wide it is shown
-HEIGHT, GAP = 560, 12
+HEIGHT, GAP = 1400, 12  # CSS pixels as shown: the end of a long issue is cut
 COLOURS = 48  # of a picture: paper, ink and what is between them
-MAX_BYTES = 100_000
+MAX_BYTES = 150_000
 
 
 def main() -> int:

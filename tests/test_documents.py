@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from operations.bill.model import Counted, Month, Prices, Standing, bill, used
+from tests.broadsheet.web.every_page import PAGES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -83,8 +84,17 @@ def test_the_costs_in_the_readme_are_those_of_the_bill() -> None:
 def test_every_picture_is_small_enough_for_a_first_look() -> None:
     pictures = list((ROOT / "docs" / "pictures").glob("*.png"))
 
-    assert len(pictures) == 3
+    studio = {f"studio-{screen}" for screen in ("write", "send", "countdown", "sent")}
+    assert {picture.stem for picture in pictures} == {"sign-up", "inbox", "issue", *studio}
     assert all(picture.stat().st_size < 150_000 for picture in pictures)
+
+
+def test_every_page_of_readers_has_its_picture_in_the_docs() -> None:
+    folder = ROOT / "docs" / "pictures" / "pages"
+    shown = re.findall(r"\(pictures/pages/([\w-]+)\.png\)", (ROOT / "docs/readers.md").read_text())
+
+    assert {picture.stem for picture in folder.iterdir()} == PAGES.keys()
+    assert set(shown) == PAGES.keys()
 
 
 def test_the_pictures_of_mails_are_a_clones_small_part() -> None:

@@ -21,6 +21,31 @@ def commands(job: Any) -> list[str]:  # noqa: ANN401 - as YAML has it
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
+NEWSROOM = Path(__file__).parents[1] / "newsroom"
+
+
+def test_the_action_is_pinned_and_no_input_is_read_as_code() -> None:
+    action = NEWSROOM / "action.yml"
+    steps = yaml.safe_load(action.read_text())["runs"]["steps"]
+
+    for used in re.findall(r"uses: (.+)", action.read_text()):
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used), used
+    assert not [step for step in steps if "${{" in step.get("run", "")]
+
+
+def test_the_workflow_to_copy_asks_for_an_identity_and_for_nothing_else() -> None:
+    workflow = yaml.safe_load((NEWSROOM / "workflow.yml").read_text())
+    job = workflow["jobs"]["newsroom"]
+    action = yaml.safe_load((NEWSROOM / "action.yml").read_text())
+
+    assert workflow[True].keys() == {"pull_request", "push"}  # YAML 1.1 reads `on` as true
+    assert workflow["permissions"] == {}
+    assert job["permissions"] == {"contents": "read", "id-token": "write"}
+    assert "secrets" not in (NEWSROOM / "workflow.yml").read_text()
+    (step,) = job["steps"]
+    assert step["with"].keys() <= action["inputs"].keys()
+
+
 def test_there_is_one_to_check_and_one_to_deploy() -> None:
     assert [path.stem for path in WORKFLOWS] == ["ci", "deploy"]
 

@@ -19,6 +19,14 @@ class Answer(BaseModel):
         return self.model_dump(mode="json")
 
 
+class SignedIn(Answer):
+    """A workflow's token, which works for some minutes, and what it allows."""
+
+    token: str
+    author: str
+    role: str
+
+
 class Finding(Answer):
     """What is wrong with a text. ``where``: its place, as in ``line 3``."""
 
@@ -31,6 +39,13 @@ class Finding(Answer):
     def is_error(self) -> bool:
         """Return whether it stops a publication."""
         return self.severity == "error"
+
+
+class StudioLink(Answer):
+    """A link that signs in to the studio once."""
+
+    url: str
+    expires_at: datetime
 
 
 class Books(Answer):
@@ -63,6 +78,7 @@ class Issue(Answer):
     id: str
     title: str
     status: str
+    author: str = ""
     version: int = 1
     slug: str | None = None
     archive_url: str | None = None
@@ -126,6 +142,30 @@ class SignedStatement(Answer):
     signature: str
 
 
+class Link(Answer):
+    """A link of an issue: where it leads now, and how often it was clicked."""
+
+    number: int
+    written: str
+    target: str
+    clicks: int
+
+
+class Links(Answer):
+    """The counted links of an issue. ``counting``: whether clicks are counted now."""
+
+    counting: bool
+    links: list[Link]
+
+
+class LinkClicks(Answer):
+    """How often a link was clicked."""
+
+    number: int
+    target: str
+    clicks: int
+
+
 class WebhookTry(Answer):
     """A call of a webhook: its answer's status, or why there was none."""
 
@@ -176,8 +216,19 @@ class Upload(Answer):
     url: str
 
 
+class FailedImport(Answer):
+    """Why nobody works on an import any more, and at which step."""
+
+    step: str
+    code: str
+    detail: str
+
+
 class Import(Answer):
-    """An import. ``outcomes``: how many rows have which, with the reason after a colon."""
+    """An import. ``outcomes``: how many rows have which, with the reason after a colon.
+
+    ``first_lines``: where the first of each are in the file.
+    """
 
     id: str
     file_name: str
@@ -186,11 +237,15 @@ class Import(Answer):
     rows: int
     done: int
     outcomes: dict[str, int]
+    first_lines: dict[str, list[int]] = {}
+    failure: FailedImport | None = None
     is_looked_at: bool
     candidates: list[str]
+    standings: list[str] = []
     unused_columns: list[str]
     notes: list[str]
     problem: str | None
+    created_at: datetime | None = None
     upload: Upload | None = None
 
     @property
@@ -199,6 +254,13 @@ class Import(Answer):
         if self.status == "waiting":
             return not self.is_looked_at
         return self.status in {"reading", "judging", "applying", "undoing"}
+
+
+class Imports(Answer):
+    """A page of imports, and the link to the next."""
+
+    imports: list[Import]
+    next: str | None
 
 
 class Export(Answer):
@@ -339,6 +401,7 @@ class IssueStatistics(Answer):
     bounced: int | None
     complained: int | None
     unsubscribed: int
+    links: list[LinkClicks] = []
 
 
 class OptIn(Answer):

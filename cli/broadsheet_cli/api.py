@@ -29,13 +29,18 @@ from broadsheet_cli.answers import (
     Fate,
     Image,
     Import,
+    Imports,
     Issue,
+    Link,
+    Links,
     Page,
     Preview,
     Segment,
     Segments,
+    SignedIn,
     SignedStatement,
     Statistics,
+    StudioLink,
     Subscriber,
     Subscribers,
     Trace,
@@ -104,7 +109,7 @@ class Newsletter:
     def __init__(
         self,
         address: Address,
-        token: str,
+        token: str | None,
         *,
         on_wait: Callable[[str], None],
         patience: float = PATIENCE_SECONDS,
@@ -115,12 +120,12 @@ class Newsletter:
         self._on_wait = on_wait
         self._ahead = timedelta()  # the newsletter's clock before this machine's
         self._http = httpx.Client(
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(min(ANSWER_SECONDS, patience), connect=CONNECT_SECONDS),
             # The certificates that this machine trusts: a company's proxy may have its own.
             verify=ssl.create_default_context(),
             trust_env=not address.is_local,  # no proxy leads to this machine
             headers={
-                "Authorization": f"Bearer {token}",
+                **({"Authorization": f"Bearer {token}"} if token else {}),
                 "Accept": "application/json",
                 "User-Agent": f"broadsheet-cli/{__version__}",
             },
@@ -129,6 +134,14 @@ class Newsletter:
     def now(self) -> datetime:
         """Return the time by the newsletter's clock, as of its last answer."""
         return datetime.now(UTC) + self._ahead
+
+    def sign_in(self, stated: str) -> SignedIn:
+        """Return the token of a workflow for what GitHub states of it, which counts once.
+
+        Raises ``NoAccess``, and ``OutcomeUnknown`` when another may be tried.
+        """
+        response = self.send("POST", "/newsroom/session", {"token": stated}, is_repeatable=False)
+        return SignedIn.model_validate_json(response.content)
 
     # --- Writing ----------------------------------------------------------------------------------
 
@@ -225,6 +238,19 @@ class Newsletter:
         """Return the signed statement of a finished issue's circulation."""
         return self._answer(SignedStatement, "GET", f"/issues/{issue_id}/statement")
 
+    def links(self, issue_id: str) -> Links:
+        """Return the counted links of an issue."""
+        return self._answer(Links, "GET", f"/issues/{issue_id}/links")
+
+    def correct_link(self, issue_id: str, number: int, target: str) -> Link:
+        """Have a link lead elsewhere, and return it."""
+        path = f"/issues/{issue_id}/links/{number}"
+        return self._answer(Link, "PUT", path, {"target": target})
+
+    def studio_link(self) -> StudioLink:
+        """Make a link that signs in to the studio once."""
+        return self._answer(StudioLink, "POST", "/studio/links")
+
     def segments(self) -> list[Segment]:
         """Return all segments, by name."""
         return self._answer(Segments, "GET", "/segments").segments
@@ -282,6 +308,15 @@ class Newsletter:
             raise NotReached("The file could not be sent: run the command again.") from error
         if response.is_error:
             raise NotReached(f"The file was not taken ({response.status_code}): run it again.")
+
+    def imports(self, limit: int) -> Iterator[Import]:
+        """Return up to ``limit`` imports, newest first."""
+        path: str | None = f"/imports?limit={min(limit, 100)}"
+        while path and limit:
+            page = self._answer(Imports, "GET", path)
+            yield from page.imports[:limit]
+            limit -= len(page.imports[:limit])
+            path = f"/imports?{urlsplit(page.next).query}" if page.next else None
 
     def show_import(self, import_id: str) -> Import:
         """Return an import as it is now."""

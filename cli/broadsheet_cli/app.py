@@ -10,6 +10,8 @@ from broadsheet_cli.commands import (
     exporting,
     following,
     importing,
+    links,
+    newsroom,
     people,
     segments,
     sending,
@@ -53,12 +55,15 @@ for command in (
     *(sending.publish, sending.schedule, sending.edit, sending.correct),
     *(following.status, following.issues, following.pause, following.resume),
     *(following.cancel, following.retry, following.archive, writing.images, session.logout),
+    *(links.links, session.studio),
     exporting.export,
     *(people.subscribers, people.trace, people.statistics),
 ):
     app.command()(command)
 app.command("test")(writing.send_test)
 app.command("import")(importing.import_file)
+app.command("imports")(importing.list_imports)
+app.add_typer(newsroom.app, name="newsroom")
 app.add_typer(segments.app, name="segments")
 app.add_typer(statements.app, name="statement")
 app.add_typer(webhooks.app, name="webhooks")

@@ -69,11 +69,16 @@ class IssueFile:
             **({} if self.segment is None else {"segment": self.segment or None}),
         }
 
+    def line(self, where: str | None) -> int | None:
+        """Return a finding's line in the file; None if it is of no line."""
+        found = re.match(r"line (\d+)", where or "")
+        return int(found[1]) + self.lines_before if found else None
+
     def place(self, where: str | None) -> str:
         """Return a finding's place in the file, for an editor to go to: ``november.md:12``."""
-        line = re.match(r"line (\d+)", where or "")
+        line = self.line(where)
         if line:
-            return f"{self.path}:{int(line[1]) + self.lines_before}"
+            return f"{self.path}:{line}"
         return f"{self.path}: {where}" if where else f"{self.path}"
 
 

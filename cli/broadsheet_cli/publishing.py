@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet_cli import issue_file, records
 from broadsheet_cli.errors import Changed, CommandFailed, Refused
-from broadsheet_cli.records import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from broadsheet_cli.answers import Created, Finding, Issue
     from broadsheet_cli.api import Newsletter
     from broadsheet_cli.issue_file import IssueFile
-    from broadsheet_cli.records import Pending
+    from broadsheet_cli.records import Pending, Publication
 
 UNDO_SECONDS = 60
 EDITABLE = frozenset(("draft", "scheduled", "paused"))
@@ -63,7 +62,9 @@ def known_issue(newsletter: Newsletter, path: Path, corrects: str | None = None)
         return None
     issue = newsletter.find(publication.issue_id)
     if issue is None or (issue.status == "canceled" and not _reached_somebody(issue)):
-        records.write(path, newsletter.address, publication.ended())
+        # One that was canceled before it began leaves its slug to the next: its own is its id.
+        kept = [issue.slug] if issue and issue.slug and issue.slug != issue.id else []
+        records.write(path, newsletter.address, publication.ended(kept))
         return None
     return issue
 
@@ -97,7 +98,7 @@ def correction(
     if publication.pending is None and (issue := known_issue(newsletter, path, corrects)):
         return issue, None
     publication = records.read(path, newsletter.address)
-    request = _numbered(ready.request, publication.number)
+    request = publication.with_own_slug(ready.request)
     if publication.pending:
         pending = publication.pending.again(request, more)
     else:
@@ -121,7 +122,7 @@ def addressed(ready: Ready, issue: Issue | None) -> Ready:
 def has_changed(newsletter: Newsletter, ready: Ready) -> bool:
     """Return whether a file has another text than the newsletter."""
     known = records.read(ready.file.path, newsletter.address)
-    return known.digest != records.digest_of(_numbered(ready.request, known.number))
+    return known.digest != records.digest_of(known.with_own_slug(ready.request))
 
 
 def is_as_stored(newsletter: Newsletter, ready: Ready, issue: Issue) -> bool:
@@ -186,9 +187,9 @@ def edit(
     if issue.status not in EDITABLE:
         hint = f" Pause it first: broadsheet pause {path}" if issue.status == "sending" else ""
         raise CommandFailed(f"The issue is {issue.status} and can't be edited.{hint}")
-    request = _numbered(ready.request, publication.number)
+    request = publication.with_own_slug(ready.request)
     known = issue.version if publication.version is None else publication.version
-    ours = _fingerprint(request, request)
+    ours = fingerprint(request, request)
     records.write(path, newsletter.address, publication.model_copy(update={"attempt": ours}))
     replacement = _Replacement(path, {**request, **_accepting(accepted)}, publication.attempt)
     edited = replacement.store(newsletter, issue.id, known if over is None else over)
@@ -219,8 +220,8 @@ class _Replacement:
             # An edit of this file whose answer was lost is no conflict.
             now = newsletter.issue(issue_id)
             content = newsletter.content(issue_id)
-            theirs = _fingerprint({**now.document, **content}, self.request)
-            if theirs == _fingerprint(self.request, self.request):
+            theirs = fingerprint({**now.document, **content}, self.request)
+            if theirs == fingerprint(self.request, self.request):
                 return now
             if theirs != self.earlier:
                 raise Changed(_conflict(self.path, now, content))
@@ -263,7 +264,7 @@ def _make(newsletter: Newsletter, ready: Ready, more: dict[str, Any]) -> Issue:
     path = ready.file.path
     while (issue := known_issue(newsletter, path)) is None:
         publication = records.read(path, newsletter.address)
-        request = _numbered(ready.request, publication.number)
+        request = publication.with_own_slug(ready.request)
         pending = publication.new_request(request, more, name=_name(ready))
         records.write(path, newsletter.address, publication.begun(pending))
         _settle(newsletter, path, None)
@@ -325,7 +326,7 @@ def _without_issue(
     is_taken = refused.code in {"idempotency-key-reused", "slug-taken"}
     # An earlier request that was cut off may still have made one.
     was_cut_off = before.pending is not None and before.pending.corrects and not is_taken
-    after = before if was_cut_off else Publication(number=before.number)
+    after = before if was_cut_off else before.without_issue()
     records.write(path, newsletter.address, after)
     return Changed(_unknown_issue(path)) if is_taken else refused
 
@@ -387,7 +388,7 @@ def _accepting(accepted: Sequence[str]) -> dict[str, list[str]]:
     return {"accept_warnings": list(accepted)} if accepted else {}
 
 
-def _fingerprint(document: dict[str, Any], request: dict[str, Any]) -> str:
+def fingerprint(document: dict[str, Any], request: dict[str, Any]) -> str:
     """Return what two texts of an issue have in common; what a request leaves out stays."""
     kept = [document.get(name) for name in ("slug", "archive", "segment") if name in request]
     preheader = document.get("preheader") or None
@@ -398,13 +399,6 @@ def _text_of(document: dict[str, Any]) -> str:
     content = document.get("content")
     fields = content if isinstance(content, dict) else document
     return str(fields.get("markdown") or fields.get("html") or "")
-
-
-def _numbered(request: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a request whose slug is its own: the first one's was canceled and keeps its slug."""
-    if number == 1 or "slug" not in request:
-        return request
-    return {**request, "slug": f"{request['slug']}-{number}"}
 
 
 def _reached_somebody(issue: Issue) -> bool:

@@ -6,6 +6,7 @@ answer is recorded. So a process that is killed at any moment makes no second is
 
 from __future__ import annotations
 
+import itertools
 import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,13 @@ class Pending(BaseModel):
 class Publication(BaseModel):
     """One file at one newsletter. ``number``: raised when its issue was canceled or deleted.
 
+    ``kept_slugs``: those that its canceled issues have for good.
     ``digest``: of the request with the text that the newsletter has, its version ``version``.
     ``attempt``: of the text that was last sent in place of it, in case its answer was lost.
     """
 
     number: int = 1
+    kept_slugs: list[str] = []
     pending: Pending | None = None
     issue_id: str | None = None
     version: int | None = None
@@ -78,11 +81,25 @@ class Publication(BaseModel):
 
     def made(self, issue_id: str, version: int, digest: str) -> Publication:
         """Return it with the issue that the newsletter has."""
-        return Publication(number=self.number, issue_id=issue_id, version=version, digest=digest)
+        made = {"issue_id": issue_id, "version": version, "digest": digest}
+        return self.without_issue().model_copy(update=made)
 
-    def ended(self) -> Publication:
+    def without_issue(self) -> Publication:
+        """Return it as it is before its issue is made."""
+        return Publication(number=self.number, kept_slugs=self.kept_slugs)
+
+    def ended(self, kept_slugs: list[str]) -> Publication:
         """Return it as it is when its issue was canceled or deleted: the next one is another."""
-        return Publication(number=self.number + 1)
+        return Publication(number=self.number + 1, kept_slugs=[*self.kept_slugs, *kept_slugs])
+
+    def with_own_slug(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request whose slug no canceled issue of the file has."""
+        if "slug" not in request:
+            return request
+        slug = request["slug"]
+        numbered = (f"{slug}-{number}" for number in itertools.count(2))
+        free = (each for each in itertools.chain([slug], numbered) if each not in self.kept_slugs)
+        return {**request, "slug": next(free)}
 
 
 _RECORDS = TypeAdapter(dict[str, Publication])

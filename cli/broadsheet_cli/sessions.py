@@ -1,7 +1,8 @@
 """Who the author is, at which newsletters: addresses in a file, tokens in the system's keyring.
 
 Without a keyring, tokens are in the same file, which only its owner can read. The variables
-``BROADSHEET_URL`` and ``BROADSHEET_TOKEN`` come before both: a script needs no file.
+``BROADSHEET_URL`` and ``BROADSHEET_TOKEN`` come before both: a script needs no file. A workflow at
+GitHub needs no token either: it signs in by what GitHub states of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from broadsheet_cli.api import Address
 from broadsheet_cli.errors import CommandFailed, NoAccess
 from broadsheet_cli.files import replace
+from broadsheet_cli.newsroom import identity
 
 URL_VARIABLE, TOKEN_VARIABLE = "BROADSHEET_URL", "BROADSHEET_TOKEN"
 FOLDER_VARIABLE = "BROADSHEET_CONFIG"
@@ -87,6 +89,8 @@ class Logins(BaseModel):
         its_address = os.environ.get(URL_VARIABLE) or self.current
         if given and its_address and address.url == Address.parse(its_address).url:
             return given
+        if not given and identity.is_there():
+            return identity.sign_in(address).token
         known = self.newsletters.get(address.url)
         token = (known and known.token) or (_recall(address) if known else None)
         if not token:

@@ -1,27 +1,36 @@
 """Serves public content, without the database: images, the archive and its feeds."""
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
+from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 from broadsheet import i18n, settings
 from broadsheet.domain.archive import ArchivedIssue, ArchivePage
 from broadsheet.domain.circulation import SignedStatement
-from broadsheet.domain.errors import PageNotFound
+from broadsheet.domain.errors import DependencyUnavailable, PageNotFound
+from broadsheet.domain.issues import IssueId
+from broadsheet.domain.links import Click
 from broadsheet.domain.voice import Voice
-from broadsheet.storage import archive, images
-from broadsheet.web import caching, feeds, pages
+from broadsheet.queues import clicks_queue
+from broadsheet.storage import archive, images, links
+from broadsheet.telemetry import log_failure
+from broadsheet.web import caching, feeds, pages, robots
 from broadsheet.web.pages import Frame
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
+NUMBER = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 FIVE_MINUTES = "public, max-age=300"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+MOST_MOVES = 5  # redirects that are followed from one path: each is a call of S3
 READERS_AT_ONCE = 10  # of the pages that a feed is made of: as many as boto3 has connections
 
 
@@ -37,9 +46,9 @@ def show_image(request: Request) -> Response:
 
 def show_archive(request: Request) -> Response:
     """Show the list of all issues."""
-    issues = archive.recent_index().issues
-    about = settings.voice().description
-    page = pages.archive(_frame(request), f"{request.site}/archive", issues, about)
+    index = archive.recent_index()
+    about = settings.voice().replaced_by(index.voice).description
+    page = pages.archive(_frame(request), f"{request.site}/archive", index.issues, about)
     return _public(request, page, HTML, policy=pages.policy())
 
 
@@ -124,16 +133,65 @@ def show_moved(request: Request) -> Response:
 
 
 def _moved(request: Request, path: str, below: str = "") -> Response:
-    redirect = archive.find_redirect(path)
-    # The issue may have left the archive since, or have its old slug again.
-    if redirect is None or _place_of(redirect.slug) is None:
+    slug = _new_slug(path)
+    if slug is None:
         raise PageNotFound
     # An issue may get its old slug again: a browser must not keep the redirect for good.
     headers = {
-        "Location": request.link(f"/archive/{redirect.slug}{below}"),
+        "Location": request.link(f"/archive/{slug}{below}"),
         "Cache-Control": FIVE_MINUTES,
     }
     return Response(HTTPStatus.MOVED_PERMANENTLY, headers=headers)
+
+
+def _new_slug(path: str) -> str | None:
+    """Return the slug of the issue to which an old path leads, if the archive has it.
+
+    The issue may have moved on from where a redirect leads, when another had its slug meanwhile; it
+    may have left the archive, or have an old slug again, so that redirects lead in a circle.
+    """
+    for _ in range(MOST_MOVES):
+        redirect = archive.find_redirect(path)
+        if redirect is None:
+            return None
+        if _place_of(redirect.slug) is not None:
+            return redirect.slug
+        path = f"/archive/{redirect.slug}"
+    return None
+
+
+def follow_link(request: Request) -> Response:
+    """Lead to where a link of an issue leads now, and count the click of a person."""
+    link = _link_of(request)
+    target = links.find(*link) if link else None
+    if link is None or target is None:
+        raise PageNotFound
+    if settings.counts_links() and not robots.is_robot(request):
+        _count_click(request, *link)
+    # Kept by nobody: each click is counted, and the link may be corrected.
+    return Response(HTTPStatus.FOUND, headers={"Location": target})
+
+
+def _link_of(request: Request) -> tuple[IssueId, int] | None:
+    number = request.path_parameters["number"]
+    try:
+        issue_id = IssueId(UUID(request.path_parameters["issue"]))
+    except ValueError:
+        return None
+    return (issue_id, int(number)) if NUMBER.fullmatch(number) else None
+
+
+def _count_click(request: Request, issue_id: IssueId, number: int) -> None:
+    # What a CDN adds to this header stands behind the reader's address. Whoever invents it counts
+    # as somebody else, and no more.
+    source = request.headers.get("x-forwarded-for", "").partition(",")[0]
+    source = source or str(request.origin.source_address)
+    together = f"{issue_id} {source} {request.origin.user_agent}"
+    group = sha256(together.encode(errors="replace")).hexdigest()[:4]
+    try:
+        clicks_queue.send(Click(issue_id=issue_id, number=number, group=group))
+    except DependencyUnavailable as error:  # the reader gets there all the same
+        log_failure("a click could not be counted", error, issue_id=str(issue_id))
 
 
 def show_atom(request: Request) -> Response:
@@ -150,19 +208,24 @@ type FeedFormat = Callable[[Frame, str, Voice, Sequence[ArchivePage]], str]
 
 
 def _feed(written: FeedFormat, request: Request) -> str:
-    newest = archive.recent_index().issues[: feeds.NEWEST]
-    return _feed_of(written, request.site, _frame(request).base_path, newest)
+    index = archive.recent_index()
+    newest, voice = index.issues[: feeds.NEWEST], settings.voice().replaced_by(index.voice)
+    return _feed_of(written, request.site, _frame(request).base_path, newest, voice)
 
 
 @lru_cache(maxsize=4)  # both, also while their content changes; each has up to 2 MB
 def _feed_of(
-    written: FeedFormat, site: str, base_path: str, issues: tuple[ArchivedIssue, ...]
+    written: FeedFormat,
+    site: str,
+    base_path: str,
+    issues: tuple[ArchivedIssue, ...],
+    voice: Voice,
 ) -> str:
-    """Return a feed, which stays the same as long as its issues do."""
+    """Return a feed, which stays the same as long as its issues and what it says of itself do."""
     with ThreadPoolExecutor(READERS_AT_ONCE) as readers:
         found = readers.map(archive.find_page, [issue.id for issue in issues])
         there = [page for page in found if page is not None]
-    return written(_public_frame(base_path), site, settings.voice(), there)
+    return written(_public_frame(base_path), site, voice, there)
 
 
 def show_sitemap(request: Request) -> Response:
@@ -198,7 +261,13 @@ def _frame(request: Request) -> Frame:
 def _public_frame(base_path: str) -> Frame:
     """Return what stands around a page that is the same for everybody."""
     tag = settings.newsletter_language()
-    return Frame(settings.newsletter_name(), base_path, i18n.language(tag), tag)
+    return Frame(
+        settings.newsletter_name(),
+        base_path,
+        i18n.language(tag),
+        tag,
+        preview_image=settings.voice().preview_image,
+    )
 
 
 def _public(request: Request, text: str, media_type: str, *, policy: str = "") -> Response:
@@ -225,6 +294,7 @@ handler = router(
         "GET /robots.txt": show_robots,
         "GET /favicon.svg": show_icon,
         "GET /images/{file}": show_image,
+        "GET /go/{issue}/{number}": follow_link,
         "GET /openapi.json": show_description,
         "GET /{proxy+}": show_moved,
     }

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from broadsheet import settings
 from broadsheet.database.connection import session
-from broadsheet.domain.requests import QueuedRequest, subscriber_request
+from broadsheet.domain.requests import QueuedRequest, read_queued
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.queues import redelivery, worker
 from broadsheet.queues.worker import Received, Unfinished
@@ -31,8 +31,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 with invocation.connected(timings.worker_connect_timeout) as connection:
                     return enrollment.apply(connection, received, deadline)
 
-            return worker.work_through_set(
-                event, subscriber_request.validate_json, enroll, "REQUESTS"
-            )
+            return worker.work_through_set(event, read_queued, enroll, "REQUESTS")
     finally:
         ses_client.close_connections()

@@ -225,7 +225,9 @@ def show_new_address(request: Request) -> Response:
 def confirm_address(request: Request) -> Response:
     """Queue the move to the address that got the link."""
     wanted = ConfirmAddressRequest(
-        token=signed_tokens.read_address(request.query.get("token", "")), origin=request.origin
+        token=signed_tokens.read_address(request.query.get("token", "")),
+        language=request.language.tag,
+        origin=request.origin,
     )
     requests_queue.send(wanted, request.correlation_id)
     logger.info("new address confirmed", request_id=str(wanted.id))

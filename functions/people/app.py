@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from broadsheet import settings, transfer
+from broadsheet import settings
 from broadsheet.database import search
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName
@@ -67,7 +67,9 @@ from broadsheet.web.pagination import Listing
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
+from broadsheet.web.sentences import import_failure
 
+IMPORTS = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
 IMPORT_LINES = Listing("after", TypeAdapter(int), 100, 10_000)
 SUBSCRIBERS = Listing("after", TypeAdapter(Place), 50, 500)
 FILTERS = ("query", "status", "tag")
@@ -395,11 +397,25 @@ def add_import(request: Request) -> Response:
     """Begin an import; its file is sent to the URL that this answers."""
     wanted = request.document(ImportRequest, LARGEST_BODY)
     with _database() as connection:
-        known = imports.create(connection, _author(request), wanted.file_name, wanted.format)
+        known = imports.create(
+            connection, _author(request), wanted.file_name, wanted.format, wanted.standing
+        )
     document = _import(request, known)
     upload = {"method": "PUT", "url": uploads.address(known.id)}
     headers = {"Location": str(document["href"])}
     return Response.json(HTTPStatus.CREATED, document | {"upload": upload}, headers)
+
+
+def list_imports(request: Request) -> Response:
+    """List imports, newest first, a page at a time."""
+    limit, before = IMPORTS.limit(request), IMPORTS.start(request)
+    with _database() as connection:
+        found = imports.newest(connection, limit + 1, before)
+    page, following = found[:limit], None
+    if len(found) > limit:
+        following = IMPORTS.link(request, "/imports", (page[-1].created_at, page[-1].id))
+    documents = [_import(request, each) for each in page]
+    return Response.json(HTTPStatus.OK, {"imports": documents, "next": following})
 
 
 def show_import(request: Request) -> Response:
@@ -442,7 +458,7 @@ def read_import(request: Request) -> Response:
     """Read an uploaded file, and find out what would become of its rows."""
     wanted = request.document(ReadRequest, LARGEST_BODY) if request.body else ReadRequest()
     with _database() as connection:
-        known = importing.read(connection, _import_id(request), wanted.format)
+        known = importing.read(connection, _import_id(request), wanted.format, wanted.standing)
     return Response.json(HTTPStatus.ACCEPTED, _import(request, known))
 
 
@@ -464,7 +480,11 @@ def confirm_import(request: Request) -> Response:
     """Mail the next of those whom an import added to confirm."""
     with _database() as connection:
         asked, left = importing.ask_to_confirm(
-            connection, _import_id(request), request.origin, request.correlation_id
+            connection,
+            _import_id(request),
+            _author(request),
+            request.origin,
+            request.correlation_id,
         )
     return Response.json(HTTPStatus.ACCEPTED, {"asked": asked, "left": left})
 
@@ -483,12 +503,22 @@ def _import(request: Request, known: Import) -> dict[str, Any]:
         "author": known.author,
         "file_name": known.file_name,
         "format": known.format,
+        "standing": known.standing,
         "status": known.status,
         "rows": known.rows_read,
         "done": known.done_to,
         "outcomes": known.counts,
+        "first_lines": known.first_lines,
+        "failure": None
+        if known.failure is None
+        else {
+            "step": known.step,
+            "code": known.failure,
+            "detail": import_failure(known.failure),
+        },
         "is_looked_at": found.get("is_looked_at", False),
         "candidates": found.get("candidates", []),
+        "standings": [] if known.standing else found.get("standings", []),
         "unused_columns": found.get("unused_columns", []),
         "notes": found.get("notes", []),
         "problem": found.get("problem") or None,
@@ -499,7 +529,7 @@ def _import(request: Request, known: Import) -> dict[str, Any]:
 
 
 def add_export(request: Request) -> Response:
-    """Have everybody written into a file."""
+    """Have everybody, or everything, written into a file."""
     wanted = PeopleExportRequest()
     if request.body:
         wanted = request.document(PeopleExportRequest, LARGEST_BODY)
@@ -521,8 +551,7 @@ def show_export(request: Request) -> Response:
 
 
 def _export(request: Request, known: Export) -> dict[str, Any]:
-    ending = transfer.ending_of(known.format)
-    file_name = f"people-{known.created_at:%Y-%m-%d}-{known.format}{ending}"
+    file_name = exports.file_name(known)
     is_ready = known.ready_at is not None
     return {
         "id": str(known.id),
@@ -541,6 +570,7 @@ handler = router(
     {
         "POST /exports": add_export,
         "GET /exports/{id}": show_export,
+        "GET /imports": list_imports,
         "POST /imports": add_import,
         "GET /imports/{id}": show_import,
         "GET /imports/{id}/lines": list_import_lines,

@@ -72,7 +72,7 @@ def send_stored_test(request: Request) -> Response:
 def ask(request: Request) -> Response:
     """Ask those who may publish for their approval of a draft, once for each version of it."""
     issue_id = issue_id_of(request)
-    issue_url = f"{request.site}/issues/{issue_id}"
+    issue_url = f"{request.site}/studio/issues/{issue_id}"
     with connected(settings.timings().test_connect_timeout) as connection:
         asked = approval.ask(connection, AuthorName(request.author), issue_id, issue_url)
     return Response.json(HTTPStatus.ACCEPTED, {"asked": asked})

@@ -17,6 +17,7 @@ from broadsheet.domain.errors import (
     IfMatchNeeded,
     InvalidIdempotencyKey,
     InvalidVersion,
+    LinkNotFound,
 )
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.issues import (
@@ -37,6 +38,7 @@ from broadsheet.domain.issues import (
     RescheduleRequest,
 )
 from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.links import LinkRequest
 from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import (
@@ -45,6 +47,7 @@ from broadsheet.services.issues import (
     correction,
     editing,
     lifecycle,
+    links,
     publication,
 )
 from broadsheet.services.issues.publication import IssueWithBooks
@@ -57,6 +60,7 @@ from broadsheet.web.request import Request
 from broadsheet.web.response import Response
 from broadsheet.web.router import router
 
+LINK = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
 LEDGER = Listing("after", TypeAdapter(tuple[UUID, int]), 100, 10_000)
@@ -179,7 +183,7 @@ def publish_draft(request: Request) -> Response:
     )
     issue_id = issue_id_of(request)
     with connected(settings.timings().publish_connect_timeout) as connection:
-        segment = publication.segment_of(connection, issue_id)
+        segment = publication.segment_of(connection, issue_id, wanted)
         audience = segments.audience_now(connection, segment)
         findings = editing.publish_draft(
             connection, issue_id, publisher, key, wanted, request.correlation_id
@@ -208,6 +212,32 @@ def show_statement(request: Request) -> Response:
     with connected(settings.timings().publish_connect_timeout) as connection:
         signed = certifying.show(connection, issue_id_of(request))
     return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
+
+
+def show_links(request: Request) -> Response:
+    """Show an issue's links, where each leads now, and how often it was clicked."""
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        found = links.show(connection, issue_id_of(request))
+    return Response.json(
+        HTTPStatus.OK,
+        {
+            "counting": settings.counts_links(),
+            "links": [link.model_dump(mode="json") for link in found],
+        },
+    )
+
+
+def correct_link(request: Request) -> Response:
+    """Have a link lead elsewhere, also in the mails that readers have."""
+    wanted = request.document(LinkRequest, LARGEST_BODY)
+    issue_id, number = issue_id_of(request), request.path_parameters["number"]
+    if not LINK.fullmatch(number):
+        raise LinkNotFound
+    with connected(settings.timings().publish_connect_timeout) as connection:
+        link = links.correct(
+            connection, issue_id, int(number), wanted.target, AuthorName(request.author)
+        )
+    return Response.json(HTTPStatus.OK, link.model_dump(mode="json"))
 
 
 def show_deliveries(request: Request) -> Response:
@@ -386,6 +416,8 @@ handler = router(
         "DELETE /issues/{id}": delete_draft,
         "POST /issues/{id}/publish": publish_draft,
         "GET /issues/{id}/statement": show_statement,
+        "GET /issues/{id}/links": show_links,
+        "PUT /issues/{id}/links/{number}": correct_link,
         "GET /issues/{id}/deliveries": show_deliveries,
         "POST /issues/{id}/pause": pause,
         "POST /issues/{id}/resume": resume,

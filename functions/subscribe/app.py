@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from broadsheet import __version__, settings, signed_tokens
 from broadsheet.domain.errors import DependencyUnavailable, InvalidField, InvalidFields
 from broadsheet.domain.requests import SignUpState, SubscribeRequest
+from broadsheet.domain.voice import Voice
 from broadsheet.queues import requests_queue
 from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
@@ -44,7 +45,7 @@ def show_health(_request: Request) -> Response:
 
 def show_sign_up(request: Request) -> Response:
     """Show the sign-up form beside the newest issues."""
-    form = _form(request)._replace(newest=archive.newest())
+    form = _form(request)._replace(newest=archive.newest(), voice=_voice())
     return Response.page(HTTPStatus.OK, pages.sign_up(request.frame, form))
 
 
@@ -70,6 +71,10 @@ def show_embedding_script(request: Request) -> Response:
     }
     response = Response(HTTPStatus.OK, script, "text/javascript; charset=utf-8", headers)
     return caching.unless_current(request, response)
+
+
+def _voice() -> Voice:
+    return settings.voice().replaced_by(archive.recent_voice())
 
 
 def _form(request: Request, after: Proof | None = None) -> SignUpForm:
@@ -159,6 +164,7 @@ def _refuse(
         raise error
     typed = {name: str(text) for name, text in _typed(fields).items()}
     form = _form(request, proof)._replace(
+        voice=_voice(),
         typed=typed,
         chosen=body.chosen(fields),
         errors=sentences.of_fields(error.fields, request.language),

@@ -34,13 +34,20 @@ _ROUTES = {
 }
 
 
-# By method; S3 names a bucket in host or path.
-_OBJECT = {
-    "GET": "GetObject",
-    "HEAD": "HeadObject",
-    "PUT": "PutObject",
-    "DELETE": "DeleteObject",
+# By method, and what of these is in the query; S3 names a bucket in host or path.
+_S3_MARKS = {"uploads", "uploadId", "partNumber", "list-type"}
+_S3 = {
+    ("GET", frozenset[str]()): "GetObject",
+    ("HEAD", frozenset[str]()): "HeadObject",
+    ("PUT", frozenset[str]()): "PutObject",
+    ("DELETE", frozenset[str]()): "DeleteObject",
+    ("POST", frozenset({"uploads"})): "CreateMultipartUpload",
+    ("PUT", frozenset({"uploadId", "partNumber"})): "UploadPart",
+    ("POST", frozenset({"uploadId"})): "CompleteMultipartUpload",
+    ("DELETE", frozenset({"uploadId"})): "AbortMultipartUpload",
+    ("GET", frozenset({"list-type"})): "ListObjectsV2",
 }
+_S3_SAYS_NOTHING = {"x-id", "prefix", "encoding-type", "continuation-token"}
 _BUCKET_HOST = re.compile(r"(?P<bucket>.+)\.s3[.-]")
 
 
@@ -79,7 +86,7 @@ class Call:
         if not signed:
             raise UnknownCallError(f"{http.method} {urlsplit(http.url).path}, which is not signed")
         if signed["service"] == "s3":
-            return cls("s3", *_on_an_object(http, signed["region"]))
+            return cls("s3", *_in_a_bucket(http, signed["region"]))
         body: Members = json.loads(http.body) if http.body[:1] == b"{" else {}
         if target := http.headers.get("x-amz-target"):
             return cls(signed["service"], target.rpartition(".")[2], signed["region"], body)
@@ -103,19 +110,21 @@ class Call:
         return needs(self.members, _Place(self.region, account))
 
 
-def _on_an_object(http: HttpCall, region: str) -> tuple[str, str, Members]:
+def _in_a_bucket(http: HttpCall, region: str) -> tuple[str, str, Members]:
     parts = urlsplit(http.url)
     in_host = _BUCKET_HOST.match(parts.netloc)
     bucket, _, key = unquote(parts.path)[1:].partition("/")
     if in_host:
         bucket, key = in_host["bucket"], unquote(parts.path)[1:]
+    names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    operation = _S3.get((http.method, frozenset(names & _S3_MARKS)))
     if (
-        http.method not in _OBJECT
-        or not key
-        or parts.query not in {"", f"x-id={_OBJECT[http.method]}"}
+        operation is None
+        or names - _S3_MARKS - _S3_SAYS_NOTHING
+        or (key == "") != (operation == "ListObjectsV2")
     ):
         raise UnknownCallError(f"s3: {http.method} {parts.path}?{parts.query}")
-    return _OBJECT[http.method], region, {"Bucket": bucket, "Key": key}
+    return operation, region, {"Bucket": bucket, "Key": key}
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,16 @@ def _put_object(members: Members, _place: _Place) -> list[Request]:
     return [Request("s3:PutObject", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")]
 
 
+def _abort_upload(members: Members, _place: _Place) -> list[Request]:
+    return [
+        Request("s3:AbortMultipartUpload", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")
+    ]
+
+
+def _list_objects(members: Members, _place: _Place) -> list[Request]:
+    return [Request("s3:ListBucket", f"arn:aws:s3:::{members['Bucket']}")]
+
+
 def _delete_object(members: Members, _place: _Place) -> list[Request]:
     return [Request("s3:DeleteObject", f"arn:aws:s3:::{members['Bucket']}/{members['Key']}")]
 
@@ -227,10 +246,15 @@ def _get_identity(members: Members, place: _Place) -> list[Request]:
 _NEEDS: dict[str, _Needs] = {
     "ses:GetEmailIdentity": _get_identity,
     "lambda:Invoke": _invoke,
+    "s3:AbortMultipartUpload": _abort_upload,
+    "s3:CompleteMultipartUpload": _put_object,
+    "s3:CreateMultipartUpload": _put_object,
     "s3:DeleteObject": _delete_object,
     "s3:GetObject": _get_object,
     "s3:HeadObject": _get_object,
+    "s3:ListObjectsV2": _list_objects,
     "s3:PutObject": _put_object,
+    "s3:UploadPart": _put_object,
     "scheduler:CreateSchedule": _on_a_schedule("CreateSchedule"),
     "scheduler:DeleteSchedule": _on_a_schedule("DeleteSchedule"),
     "scheduler:GetSchedule": _on_a_schedule("GetSchedule"),

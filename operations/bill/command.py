@@ -68,6 +68,11 @@ def extras(month: Month, counted: Counted, standing: Standing, prices: Prices) -
         found.append(
             Extra("Domain's zone", "HostedZoneId", bill(model.zone(month, counted), prices))
         )
+    if not month.links:
+        how = f"CountLinks: {model.CLICKS_A_READER} a reader and issue, of people and scanners: "
+        how += f"{_amount(month.clicks)} clicks"
+        items = added(used(month, counted, standing), model.clicks(month, counted), prices)
+        found.append(Extra("Clicks", how, items))
     return found
 
 
@@ -155,6 +160,7 @@ def _of_stack(name: str, region: str | None) -> tuple[str, dict[str, bool]]:
         "firewall": parameters.get("FirewallRequestsPerFiveMinutes", "0") != "0",
         "zone": bool(parameters.get("HostedZoneId")),
         "cdn": bool(parameters.get("CdnPriceClass")),
+        "links": parameters.get("CountLinks") == "true",
         "own_database": bool(parameters.get("DatabaseUrlSecretArn")),
     }
 
@@ -184,13 +190,15 @@ def command(  # noqa: PLR0913 - what nobody can count beforehand can be set
     firewall: Annotated[bool, typer.Option("--firewall", help="With the firewall.")] = False,
     zone: Annotated[bool, typer.Option("--zone", help="With a zone in Route 53.")] = False,
     cdn: Annotated[bool, typer.Option("--cdn", help="With CloudFront.")] = False,
+    links: Annotated[bool, typer.Option("--links", help="With counted links.")] = False,
     own_database: Annotated[
         bool, typer.Option("--own-database", help="With a PostgreSQL of yours, not counted.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Print what a month costs, line by line, and what an idle month costs."""
-    has = {"firewall": firewall, "zone": zone, "cdn": cdn, "own_database": own_database}
+    has = {"firewall": firewall, "zone": zone, "cdn": cdn, "links": links}
+    has["own_database"] = own_database
     if stack:
         region, has = _of_stack(stack, region)
     prices = Prices.read(region or model.DEFAULT_REGION)

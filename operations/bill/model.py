@@ -36,6 +36,9 @@ ZONE_QUERIES_A_MAIL = 3.0
 # What readers load, from here or from a CDN: nobody can count it beforehand. That each loads each
 # image is an upper bound: many never open the mail, and some providers keep a copy for all theirs.
 IMAGES_A_READER, IMAGE_BYTES, PAGE_BYTES = 3, 100_000, 20_000
+# With counted links: an upper bound too, as most readers click none; scanners follow some for them.
+CLICKS_A_READER = 1
+CALLS_TO_COUNT_A_CLICK = 2 / 10  # of SQS: whoever asks for counts receives and deletes ten at once
 DEFAULT_REGION = "us-east-1"
 
 
@@ -72,6 +75,7 @@ class Counted(BaseModel):
     confirmation: Counts
     unsubscribe: Counts
     image: Counts  # one that a reader loads
+    click: Counts  # on a counted link, until it waits in the queue
     issue: Counts  # beside its mails
     minute_of_sending: Counts
     mail: Counts
@@ -180,7 +184,8 @@ class Standing(NamedTuple):
 class Month(BaseModel):
     """What happens in a month. ``rate``: mails a second that SES allows.
 
-    ``firewall``, ``zone``, ``cdn``: whether the stack has a WAF, a zone in Route 53, CloudFront.
+    ``firewall``, ``zone``, ``cdn``, ``links``: whether the stack has a WAF, a zone in Route 53,
+    CloudFront, counted links.
     ``own_database``: whether it uses a PostgreSQL outside of the stack.
     """
 
@@ -195,6 +200,7 @@ class Month(BaseModel):
     firewall: bool = False
     zone: bool = False
     cdn: bool = False
+    links: bool = False
     own_database: bool = False
 
     @classmethod
@@ -211,6 +217,11 @@ class Month(BaseModel):
     def unsubscribes(self) -> int:
         """Assume that 0.3 % leave with each issue."""
         return ceil(self.readers * self.issues * 0.003)
+
+    @property
+    def clicks(self) -> int:
+        """Assume that each mail causes some."""
+        return self.readers * self.issues * CLICKS_A_READER
 
     @property
     def sending_seconds(self) -> float:
@@ -255,6 +266,9 @@ def used(month: Month, counted: Counted, standing: Standing) -> dict[str, float]
         amounts |= zone(month, counted)
     if month.cdn:
         amounts["secrets"] += 1
+    if month.links:
+        more = clicks(month, counted)
+        amounts |= {name: amounts.get(name, 0) + amount for name, amount in more.items()}
     return amounts
 
 
@@ -263,7 +277,8 @@ def firewall(month: Month, counted: Counted, standing: Standing) -> dict[str, fl
     return {
         "firewall_acls": 1,
         "firewall_rules": standing.firewall_rules,
-        "firewall_requests": _happened(month, counted).api_requests,
+        "firewall_requests": _happened(month, counted).api_requests
+        + (month.clicks if month.links else 0),
     }
 
 
@@ -282,7 +297,7 @@ def cdn(month: Month) -> dict[str, float]:
     images = month.readers * month.issues * IMAGES_A_READER
     return {
         "secrets": 0 if month.cdn else 1,  # else the total has it
-        "cdn_requests": images + month.visits,
+        "cdn_requests": images + month.visits + (month.clicks if month.links else 0),
         "cdn_gigabytes": (images * IMAGE_BYTES + month.visits * PAGE_BYTES) / 1e9,
     }
 
@@ -302,6 +317,24 @@ def images(month: Month, counted: Counted) -> dict[str, float]:
         "bucket_reads": loads,
         "bucket_gigabytes": 12 * stored * IMAGE_BYTES / 1e9,
         "transfer_gigabytes": loads * IMAGE_BYTES / 1e9,
+    }
+
+
+def clicks(month: Month, counted: Counted) -> dict[str, float]:
+    """Return what the clicks on counted links (``CountLinks``) use.
+
+    None wakes the database: they wait for who looks, and the daily look counts the rest. That each
+    reads the links from S3 is an upper bound: *archive* keeps them for half a minute.
+    """
+    clicked = counted.click.times(month.clicks)
+    return {
+        "api_requests": clicked.api_requests,
+        "lambda_requests": clicked.invocations,
+        "lambda_gb_seconds": clicked.gigabyte_seconds,
+        "sqs_requests": clicked.queue_requests + CALLS_TO_COUNT_A_CLICK * month.clicks,
+        "log_gigabytes": clicked.log_bytes / 1e9,
+        "traces": clicked.invocations,
+        "bucket_reads": month.clicks,
     }
 
 

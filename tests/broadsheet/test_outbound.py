@@ -14,6 +14,9 @@ import trustme
 from broadsheet import outbound, settings
 from broadsheet.domain.targets import Target, is_public
 from broadsheet.outbound import OutboundFailed
+from functions.outbound.app import handler as call_outbound
+from tests.cloud import context
+from tests.conftest import forget_what_was_read
 from tests.receiver import Answer, Receiver, receiving
 
 SECONDS = 0.5
@@ -257,6 +260,43 @@ def test_a_hostile_receiver_takes_neither_time_nor_memory(
 
     assert failure(receiver.url) == code
     assert time.monotonic() - began < SECONDS + 0.5
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "more", "ends"),
+    [pytest.param(64, 0, 200, id="64-kb"), pytest.param(64, 1, "answer-too-large", id="one-more")],
+)
+def test_a_webhooks_answer_may_have_a_head_of_64_kilobytes(
+    receiver: Receiver, kilobytes: int, more: int, ends: int | str
+) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        head = b"HTTP/1.1 200 OK\r\n" + b"X-Long: %b\r\n" % (b"x" * 60_000)
+        rest = kilobytes * 1024 + more - len(head) - len(b"X: \r\n\r\n")
+        with suppress(OSError):
+            handler.wfile.write(head + b"X: %b\r\n\r\n" % (b"x" * rest) + b"the body" * 1000)
+
+    receiver.usually = answer
+
+    (called,) = call_outbound([{"url": receiver.url, "headers": {}, "body": "{}"}], context())
+
+    assert called["status" if isinstance(ends, int) else "error"] == ends
+    assert called["body"] == ""
+
+
+def test_a_webhooks_call_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIMINGS", raising=False)
+    forget_what_was_read()
+    given: list[float] = []
+
+    def send(*_request: object, seconds: float, **_more: object) -> outbound.Answer:
+        given.append(seconds)
+        return outbound.Answer(204, {}, b"")
+
+    monkeypatch.setattr(outbound, "send", send)
+
+    call_outbound([{"url": "https://example.com/", "headers": {}, "body": "{}"}], context())
+
+    assert given == [10]
 
 
 def test_an_endless_body_is_not_read(receiver: Receiver) -> None:

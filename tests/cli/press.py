@@ -40,8 +40,16 @@ class StoredIssue:
     publish_at: datetime | None
     version: int = 1
     audience: int | None = None
+    accepted: int = 0
     corrects: str | None = None
+    seconds_to_go: float | None = None
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def slug(self) -> str:
+        """Its own: one that was canceled before it began leaves its slug to the next."""
+        is_freed = self.status == "canceled" and self.audience is None
+        return self.id if is_freed else str(self.request.get("slug", self.id))
 
     @property
     def text(self) -> str:
@@ -49,14 +57,20 @@ class StoredIssue:
         return str(content.get("markdown") or content.get("html"))
 
     def document(self) -> dict[str, Any]:
-        sent = self.audience or 0
-        counts = ("waiting", "unresolved", "bounced", "complained", "duplicates")
-        books = {"failed": {}, "skipped": {}, "rate": 14.0, **dict.fromkeys(counts, 0)}
-        books |= {"accepted": sent, "delivered": sent}
+        counts = ("unresolved", "bounced", "complained", "duplicates")
+        waiting = (self.audience or 0) - self.accepted
+        books = {
+            "waiting": waiting,
+            "failed": {},
+            "skipped": {},
+            "rate": 14.0,
+            **dict.fromkeys(counts, 0),
+        }
+        books |= {"accepted": self.accepted, "delivered": self.accepted}
         return {
             "id": self.id,
             "title": self.request["title"],
-            "slug": self.request.get("slug", self.id),
+            "slug": self.slug,
             "status": self.status,
             "version": self.version,
             "publish_at": self.publish_at and self.publish_at.isoformat(),
@@ -65,9 +79,9 @@ class StoredIssue:
             "archive": self.request.get("archive", True),
             "audience": self.audience,
             "books": None if self.audience is None else books,
-            "seconds_to_go": None,
+            "seconds_to_go": self.seconds_to_go,
             "paused_because": None,
-            "archive_url": f"https://news.example.com/archive/{self.request.get('slug', self.id)}",
+            "archive_url": f"https://news.example.com/archive/{self.slug}",
             "href": f"/issues/{self.id}",
         }
 
@@ -100,6 +114,16 @@ class Interruptible:
             return web.Response()
         return response
 
+    def lose(self, number: int, moment: str) -> None:
+        """Lose the connection ``before`` or ``after`` the n-th request from now on."""
+        first = len(self.requests)
+
+        def hook(at: int) -> None:
+            if at - first == number:
+                raise ConnectionError
+
+        setattr(self, moment, hook)
+
     def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
         """The status and the text of each issue of a file that is called so."""
         raise NotImplementedError
@@ -127,7 +151,7 @@ class Press(Interruptible):
 
     @override
     def texts_of_file(self, slug: str) -> list[tuple[str, str]]:
-        issues = [each for each in self.issues.values() if each.request.get("slug") == slug]
+        issues = [each for each in self.issues.values() if each.slug == slug]
         return [(issue.status, issue.text) for issue in issues]
 
     @property
@@ -180,7 +204,8 @@ class Press(Interruptible):
                 return web.json_response({}, status=HTTPStatus.ACCEPTED)
             case "POST", ["images"]:
                 self.images.append((request.content_type, body))
-                url = f"https://news.example/images/{len(self.images)}.png"
+                number = list(dict.fromkeys(self.images)).index((request.content_type, body)) + 1
+                url = f"https://news.example/images/{number}.png"
                 image = {"url": url, "width": 1200, "height": 800}
                 return web.json_response(image, status=HTTPStatus.CREATED)
             case method, ["issues", issue_id, *action]:
@@ -197,7 +222,7 @@ class Press(Interruptible):
             if issue.request != _asked(document):
                 raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused")
             return web.json_response(_created(issue), status=HTTPStatus.ACCEPTED)
-        slugs = [issue.request.get("slug") for issue in self.issues.values()]
+        slugs = [issue.slug for issue in self.issues.values()]
         if document.get("slug") in slugs:
             raise Problem(HTTPStatus.CONFLICT, "slug-taken")
         is_draft = bool(document.get("draft"))
@@ -275,7 +300,8 @@ class Press(Interruptible):
         for issue in self.issues.values():
             if issue.status == "scheduled" and issue.publish_at and issue.publish_at <= self.now:
                 self.mailed.append((issue.id, issue.text))
-                issue.status, issue.audience = "finished", READERS
+                issue.status, issue.seconds_to_go = "finished", None
+                issue.audience = issue.accepted = READERS
 
 
 def _asked(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,38 +15,6 @@ from tests.cli.commands import documented, failed, ran, run
 from tests.cli.press import Press
 
 
-def lose(press: Press, number: int, moment: str) -> None:
-    """Lose the connection at the n-th request from now on, before it is carried out or answered."""
-    first = len(press.requests)
-
-    def hook(at: int) -> None:
-        if at - first == number:
-            raise ConnectionError
-
-    setattr(press, moment, hook)
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_connection_that_is_lost_at_any_request_is_made_again_and_sends_once(
-    press: Press, author: Path, naps: list[float], moment: str
-) -> None:
-    for number in itertools.count(1):
-        Path(f"{number}.md").write_text(f"---\ntitle: Issue {number}\n---\nHello {number}.\n")
-        first = len(press.requests)
-        lose(press, number, moment)
-
-        result = run("publish", f"{number}.md", "--yes")
-
-        assert result.exit_code == 0, result.stderr
-        if len(press.requests) - first < number:
-            break
-        assert "The connection to http://localhost" in result.stderr
-        assert "Trying again in 1 s." in result.stderr
-    assert number > 4
-    press.publish_everything()
-    assert len(press.mailed) == len(press.issues) == number
-
-
 def test_a_sleeping_database_is_waited_for_with_a_message(
     press: Press, november: Path, naps: list[float]
 ) -> None:
@@ -94,7 +62,7 @@ def test_a_newsletter_that_fails_again_and_again_is_reported(
 def test_a_test_mail_is_never_sent_twice_by_itself(
     press: Press, november: Path, naps: list[float]
 ) -> None:
-    lose(press, 1, "after")
+    press.lose(1, "after")
 
     status, said = failed("test", "november.md", "--to", "ada@example.com")
 

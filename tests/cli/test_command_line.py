@@ -17,9 +17,9 @@ from tests.cli.press import Press
 
 COMMANDS = (
     *("login", "logout", "new", "preview", "check", "ask", "test", "publish", "schedule", "edit"),
-    *("status", "pause", "resume", "cancel", "retry", "archive", "correct", "issues"),
+    *("status", "pause", "resume", "cancel", "retry", "archive", "links", "correct", "issues"),
     *("images", "segments", "subscribers", "trace", "statement", "statistics", "import", "export"),
-    "webhooks",
+    *("imports", "webhooks", "studio", "newsroom"),
 )
 
 
@@ -28,6 +28,9 @@ def test_every_command_and_option_is_explained_and_speaks_json() -> None:
 
     commands = dict(group.commands)  # type: ignore[attr-defined]
     assert sorted(commands) == sorted(COMMANDS)
+    newsroom = commands.pop("newsroom")  # by itself, it does nothing
+    assert newsroom.help
+    commands |= newsroom.commands
     for name, command in commands.items():
         assert command.help, name
         assert "--json" in [option for each in command.params for option in each.opts], name

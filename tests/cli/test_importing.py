@@ -6,12 +6,12 @@ from pathlib import Path
 import boto3
 import pytest
 
+from broadsheet.services.people import importing
 from broadsheet.storage import uploads
-from functions.transfer.app import handler as transfer
 from local.http_api import serving
-from tests.cli.commands import documented, failed, ran
+from tests.cli.commands import documented, failed, ran, run
 from tests.cli.handlers import Handlers
-from tests.cloud import Cloud, context
+from tests.cloud import Cloud
 from tests.functions.webhooks import Functions
 
 FILE = """\
@@ -32,8 +32,7 @@ def file(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         boto3.client("s3").put_object(Bucket="content", Key=url, Body=path.read_bytes())
 
     def work(_: float) -> None:
-        while functions.transfers:
-            transfer(functions.transfers.pop(), context())
+        functions.transfer()
 
     monkeypatch.setattr(uploads, "address", lambda import_id: f"imports/{import_id}")
     monkeypatch.setattr("broadsheet_cli.api.Newsletter.upload", upload)
@@ -56,7 +55,9 @@ def file(cloud: Cloud, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_a_file_is_shown_first_then_applied_confirmed_and_undone(file: Path, cloud: Cloud) -> None:
     shown = ran("import", str(file), "--report", "report.csv")
     assert "to confirm: the file has no date of consent" in shown
-    assert "address-invalid" in shown
+    assert [line.split()[-2:] for line in shown.splitlines() if "can't be used" in line] == [
+        ["address-invalid", "4"]
+    ]
     assert "Not used: Shoe size." in shown
     assert "Nothing is applied yet" in shown
     assert not cloud.rows("SELECT id FROM subscribers")
@@ -66,7 +67,9 @@ def test_a_file_is_shown_first_then_applied_confirmed_and_undone(file: Path, clo
     assert "--yes applies it" in failed("import", "--id", import_id, "--apply")[1]
     assert "takes it back" in ran("import", "--id", import_id, "--apply", "--yes")
     assert cloud.status_of("ann@example.com") == "confirmed"
-    assert "1 are mailed to confirm; 0 are left" in ran("import", "--id", import_id, "--confirm")
+    assert "1 are mailed to confirm; nobody is" in ran("import", "--id", import_id, "--confirm")
+    assert import_id in ran("imports")
+    assert documented("imports", "--limit", "1")[0]["file_name"] == "people.csv"
     undone = documented("import", "--id", import_id, "--undo")
     assert undone["status"] == "undone"
     assert [row["email"] for row in cloud.rows("SELECT email FROM subscribers")] == []
@@ -80,6 +83,60 @@ def test_a_file_of_which_nobody_knows_what_it_is_says_what_to_do(file: Path) -> 
     assert "--format" in complaint
     import_id = complaint.split("--id ")[1].split()[0]
     assert "ready" in ran("import", "--id", import_id, "--format", "csv")
+
+
+def test_which_of_several_formats_a_file_has_is_asked(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("first_name,email,created_at,status\nAnn,ann@example.com,2024-01-02,active\n")
+    answers = iter(["odd", "csv"])
+    monkeypatch.setattr("broadsheet_cli.commands.importing.is_interactive", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda _: next(answers))
+
+    assert "csv, ready" in ran("import", str(file))
+
+
+def test_a_list_of_bounces_is_none_of_readers(
+    file: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = file.rename("bounces.csv")
+    file.write_text("address,code,error,created_at\nann@example.com,550,Gone,\n")
+
+    _, complaint = failed("import", str(file))
+    assert "--standing" in complaint
+    assert "unsubscribed, bounced, complained" in complaint
+    import_id = complaint.split("--id ")[1].split()[0]
+    assert "stored as left" in ran("import", "--id", import_id, "--standing", "bounced")
+
+    answers = iter(["gone", "complained"])
+    monkeypatch.setattr("broadsheet_cli.commands.importing.is_interactive", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda _: next(answers))
+    assert "stored as left" in ran("import", str(file))
+
+    ran("import", str(file), "--standing", "bounced", "--apply", "--yes")
+    assert cloud.status_of("ann@example.com") == "bounced"
+
+
+def test_all_are_mailed_to_confirm_some_at_a_time(
+    file: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("email\n" + "".join(f"r{at}@example.com\n" for at in range(5)))
+    import_id = documented("import", str(file), "--apply", "--yes")["id"]
+    monkeypatch.setattr(importing, "ASKED_AT_ONCE", 2)
+
+    assert "5 are mailed" in ran("import", "--id", str(import_id), "--confirm")
+    assert len(cloud.messages("REQUESTS")) == 5
+
+
+def test_an_import_that_failed_says_why_and_is_no_success(file: Path, cloud: Cloud) -> None:
+    import_id = str(documented("import", str(file))["id"])
+    cloud.rows("UPDATE imports SET status = 'applying', failed_because = 'no-progress'")
+
+    shown = run("import", "--id", import_id)
+
+    assert shown.exit_code == 1
+    assert "failed while it was applying: the worker ended" in shown.stdout
+    assert "takes it back" in ran("import", "--id", import_id, "--apply", "--yes")
 
 
 def test_an_import_whose_file_never_arrived_says_so(
@@ -105,3 +162,42 @@ def test_everybody_is_exported_and_no_file_replaced(file: Path, cloud: Cloud) ->
     assert "already" in failed("export")[1]
     assert documented("export", "--format", "ghost", "--output", "ghost.csv")["people"] == 1
     assert "format" in failed("export", "--format", "odd")[1]
+
+
+def test_a_newsletter_moves_in_one_file(file: Path, cloud: Cloud) -> None:
+    cloud.add_confirmed("ann@example.com")
+    moved = documented("export", "--format", "everything")["file"]
+    assert file.parent.joinpath(moved).match("newsletter-*.zip")
+    assert "has subscribers already" in failed("import", moved, "--apply", "--yes")[1]
+    cloud.rows("TRUNCATE subscribers CASCADE")
+
+    shown = ran("import", moved, "--apply", "--yes")
+
+    assert cloud.status_of("ann@example.com") == "confirmed"
+    assert "Paused issues wait" in shown
+    assert "--undo" not in shown
+
+
+def test_a_newsletter_that_moved_in_half_way_goes_on_and_is_not_offered_to_be_undone(
+    file: Path, cloud: Cloud
+) -> None:
+    assert file
+    cloud.add_confirmed("ann@example.com")
+    moved = documented("export", "--format", "everything")["file"]
+    cloud.rows("TRUNCATE subscribers CASCADE")
+    import_id = str(documented("import", moved)["id"])
+
+    cloud.rows("UPDATE imports SET status = 'applying', failed_because = 'no-progress'")
+    shown = " ".join(run("import", "--id", import_id).stdout.split())
+    assert f"can't be undone: `broadsheet import --id {import_id} --apply` goes on" in shown
+    assert "--undo" not in shown
+    assert "can't be undone" in failed("import", "--id", import_id, "--undo")[1]
+
+    cloud.rows("UPDATE imports SET failed_because = 'file-deleted'")
+    shown = " ".join(run("import", "--id", import_id).stdout.split())
+    assert "can't be undone, nor gone on with: import it into a new stack" in shown
+    assert "--apply" not in shown
+
+    cloud.rows("UPDATE imports SET failed_because = 'no-progress'")
+    assert "Paused issues wait" in ran("import", "--id", import_id, "--apply", "--yes")
+    assert cloud.status_of("ann@example.com") == "confirmed"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from broadsheet import settings
 from local.http_api import serving
 from tests.cli.commands import documented, failed, ran
 from tests.cli.handlers import Handlers
@@ -33,7 +34,7 @@ def test_readers_are_found_traced_and_counted(issue: str) -> None:
     assert ran("subscribers", "--tag", "none of them") == "Nobody fits.\n"
 
     shown = " ".join(ran("trace", "Ursula@example.com").split())
-    assert "They get every issue since they confirmed" in shown
+    assert "They get issues: they confirmed" in shown
     assert "SES accepted the mail. Number one" in shown
     assert documented("trace", "ursula@example.com")["timeline"][-1]["code"] == "mail-accepted"
 
@@ -58,3 +59,25 @@ def test_why_not_is_one_sentence(issue: str) -> None:
         1,
         "Nobody with the address nobody@example.com has signed up, or is left.\n",
     )
+
+
+def test_links_are_counted_and_corrected(
+    cloud: Cloud, issue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Clicks are not counted" in ran("links", issue)
+    monkeypatch.setenv("COUNT_LINKS", "true")
+    settings.counts_links.cache_clear()
+    counted = publish_issue(slug="december", markdown="[A page](https://a.example/wrong)")
+    cloud.rows("UPDATE issue_links SET clicks = 1234")
+
+    assert "no links that are counted" in ran("links", issue)
+    assert "1 1,234 https://a.example/wrong" in " ".join(ran("links").split())
+    corrected = ran("links", counted, "--correct", "1", "--to", "https://a.example/right")
+    assert corrected == "Link 1 leads to https://a.example/right within half a minute.\n"
+    (link,) = documented("links", counted)["links"]
+    assert (link["written"], link["target"]) == (
+        "https://a.example/wrong",
+        "https://a.example/right",
+    )
+    assert failed("links", counted, "--correct", "2", "--to", "https://a.example/")[0] == 1
+    assert failed("links", counted, "--correct", "1")[0] == 2

@@ -105,6 +105,17 @@ def test_errors_stop_a_publication_unless_they_are_accepted(press: Press, novemb
     assert press.only.status == "scheduled"
 
 
+def test_warnings_are_shown_before_a_publication_and_stop_nothing(
+    press: Press, november: Path
+) -> None:
+    november.write_text(ISSUE + "TK\n")
+
+    shown = ran("publish", "november.md", "--yes")
+
+    assert shown.startswith("november.md:10: warning todo-left: TK here\n")
+    assert press.only.status == "scheduled"
+
+
 def test_a_file_that_is_dated_later_is_scheduled_and_not_published_by_mistake(
     press: Press, november: Path
 ) -> None:
@@ -221,8 +232,31 @@ def test_a_file_whose_issue_was_canceled_can_be_published_after_all(
     ran("publish", "november.md", "--yes")
 
     press.publish_everything()
-    assert [issue.status for issue in press.issues.values()] == ["canceled", "finished"]
+    canceled, published = press.issues.values()
+    assert (canceled.status, published.status) == ("canceled", "finished")
+    assert (canceled.slug, published.slug) == (canceled.id, "november")
     assert len(press.mailed) == 1
+
+
+def test_only_an_issue_that_was_canceled_after_it_began_keeps_its_slug(
+    press: Press, november: Path
+) -> None:
+    for has_begun in (True, False, True, False):
+        ran("publish", "november.md", "--yes")
+        *_, issue = press.issues.values()
+        if has_begun:
+            issue.status, issue.audience = "sending", READERS
+        ran("cancel", "november.md")
+
+    ran("publish", "november.md", "--yes")
+    again = ran("publish", "november.md", "--yes", "--json")
+
+    first, second, third, fourth, fifth = press.issues.values()
+    assert (first.slug, third.slug, fifth.slug) == ("november", "november-2", "november-3")
+    assert (second.slug, fourth.slug) == (second.id, fourth.id)
+    assert json.loads(again)["slug"] == "november-3"
+    press.publish_everything()
+    assert [issue for issue, _ in press.mailed] == [fifth.id]
 
 
 # --- Editing --------------------------------------------------------------------------------------
@@ -588,6 +622,27 @@ def test_a_watched_issue_is_shown_until_it_ends(
     assert lines[0] == "scheduled"
     assert lines[-1] == f"finished: {READERS:,} of {READERS:,} readers"
     assert all(line != following for line, following in pairwise(lines))
+
+
+def test_a_watched_issue_shows_its_rate_and_the_time_to_go(
+    press: Press, november: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran("publish", "november.md", "--yes")
+    issue = press.only
+    issue.status, issue.publish_at, issue.seconds_to_go = "sending", None, 86
+    issue.audience, issue.accepted = READERS, 200
+    progress = f"200 of {READERS:,} readers, 14.0 a second, 1 min 26 s to go"
+
+    def finish(_: float) -> None:
+        issue.status, issue.accepted, issue.seconds_to_go = "finished", READERS, None
+
+    monkeypatch.setattr("broadsheet_cli.commands.following.time.sleep", finish)
+
+    assert progress in ran("status", "november.md")
+    assert ran("status", "november.md", "--watch").splitlines() == [
+        f"sending: {progress}",
+        f"finished: {READERS:,} of {READERS:,} readers",
+    ]
 
 
 def test_an_issue_that_has_begun_shows_where_its_page_is(press: Press, november: Path) -> None:

@@ -22,6 +22,7 @@ from functions.archive import app
 from functions.archive.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Edge, context, problem_in
+from tests.conftest import forget_what_was_read
 
 SITE = "https://news.page.example"
 BROWSER = "text/html,application/xhtml+xml"
@@ -169,6 +170,22 @@ def test_a_link_to_an_issue_has_a_preview() -> None:
 
 
 @pytest.mark.parametrize("path", ["/archive", "/archive/number-1"])
+def test_a_page_without_an_image_of_its_own_has_the_newsletter_s_in_previews(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(page())
+    without = Document(get(path))
+    assert (without.meta("og:image"), without.meta("twitter:card")) == (None, "summary")
+
+    monkeypatch.setenv("PREVIEW_IMAGE", "https://example.com/harbour.jpg?a=1&b=2")
+    forget_what_was_read()
+
+    document = Document(get(path))
+    assert document.meta("og:image") == "https://example.com/harbour.jpg?a=1&b=2"
+    assert document.meta("twitter:card") == "summary_large_image"
+
+
+@pytest.mark.parametrize("path", ["/archive", "/archive/number-1"])
 def test_a_feed_reader_finds_the_feeds(path: str) -> None:
     stored(page())
 
@@ -293,6 +310,18 @@ def test_an_old_path_leads_to_the_issues_page(path: str) -> None:
     assert answer["statusCode"] == 301
     assert answer["headers"]["Location"] == "/archive/number-1"
     assert answer["headers"]["Cache-Control"] == "public, max-age=300"
+
+
+def test_an_old_path_leads_over_several_moves_and_never_in_a_circle() -> None:
+    stored(page())
+    for old, new in (("november", "autumn"), ("autumn", "fall"), ("fall", "number-1")):
+        archive.store_redirect(f"/archive/{old}", new)
+    for old, new in (("here", "there"), ("there", "here"), ("gone", "nowhere")):
+        archive.store_redirect(f"/archive/{old}", new)
+
+    assert get("/archive/november")["headers"]["Location"] == "/archive/number-1"
+    for path in ("/archive/here", "/archive/there", "/archive/gone"):
+        assert get(path)["statusCode"] == 404
 
 
 def test_a_page_goes_before_a_redirect_from_its_path() -> None:

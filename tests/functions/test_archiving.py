@@ -16,11 +16,17 @@ from psycopg.types.json import Jsonb
 
 from broadsheet import issue_clock
 from broadsheet.database import archive_table
+from broadsheet.database.connection import connect
 from broadsheet.domain.archive import ArchivePage
+from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors_voice import AuthorsVoice
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import IssueId
+from broadsheet.services.authors import introducing
 from broadsheet.storage import archive, bucket
-from tests.cloud import Cloud, json_of, problem_in
+from functions.archive.app import handler as serve
+from local.lambda_events import api_event
+from tests.cloud import Cloud, context, json_of, problem_in
 from tests.functions.issues import act_on, clocks, edit, publish_issue, send, show, tick
 
 
@@ -174,7 +180,7 @@ def test_an_issue_leaves_the_archive(cloud: Cloud, remove: Callable[[str], objec
     remove(issue_id)
     tick(issue_id)
 
-    assert stored() == {"archive/index.json": {"issues": []}}
+    assert stored() == {"archive/index.json": {"issues": [], "voice": None}}
     assert clocks() == []
 
 
@@ -193,7 +199,7 @@ def test_a_finished_issue_leaves_the_archive_and_comes_back(cloud: Cloud) -> Non
 
     assert (gone["status"], gone["archive_url"]) == ("finished", None)
     assert removed[0].keys() == {"archive/index.json", "archive/keys.json"}
-    assert removed[0]["archive/index.json"] == {"issues": []}
+    assert removed[0]["archive/index.json"] == {"issues": [], "voice": None}
     assert removed[1] == []
     assert back["archive_url"] == "https://news.page.example/archive/november"
     assert (listed(), clocks()) == (["november"], [])
@@ -420,7 +426,7 @@ def test_an_issue_that_is_canceled_while_its_page_is_written_leaves_the_archive(
     tick(issue_id)
 
     assert answers == [202]
-    assert stored() == {"archive/index.json": {"issues": []}}
+    assert stored() == {"archive/index.json": {"issues": [], "voice": None}}
     assert clocks() == []
 
 
@@ -447,6 +453,35 @@ def test_two_issues_that_are_archived_at_once_are_both_in_the_index_and_none_wai
 
     assert sorted(listed()) == ["first", "second"]
     assert clocks() == []
+
+
+def test_what_authors_say_meanwhile_is_in_the_index_beside_the_issue(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cloud
+    issue_id = publish_issue(title="First")
+    put = bucket.put
+    others: list[Thread] = []
+
+    def say() -> None:
+        with connect(5) as connection:
+            introducing.replace(connection, AuthorName("ada"), AuthorsVoice(frequency="Fridays"))
+
+    def interrupted(key: str, content: bytes, media_type: str) -> None:
+        if key.endswith("index.json") and not others:
+            others.append(Thread(target=say))
+            others[0].start()
+            others[0].join(timeout=0.3)
+            assert others[0].is_alive(), "it waits for the dispatch that writes the index"
+        put(key, content, media_type)
+
+    monkeypatch.setattr(bucket, "put", interrupted)
+
+    tick(issue_id)
+    others[0].join(timeout=20)
+
+    assert listed() == ["first"]
+    assert archive.read_index().voice == AuthorsVoice(frequency="Fridays")
 
 
 def renamed(issue_id: str, *slugs: str) -> None:
@@ -476,7 +511,7 @@ def test_every_slug_that_an_issue_had_since_it_began_leads_to_its_page(cloud: Cl
 
     act_on(issue_id, "cancel")
     tick(issue_id)
-    assert stored() == {"archive/index.json": {"issues": []}}
+    assert stored() == {"archive/index.json": {"issues": [], "voice": None}}
 
 
 def test_a_slug_that_two_issues_had_leads_to_the_one_that_had_it_last(cloud: Cloud) -> None:
@@ -494,6 +529,31 @@ def test_a_slug_that_two_issues_had_leads_to_the_one_that_had_it_last(cloud: Clo
 
     assert leads_to("november") == "second"
     assert leads_to("first") == "again"
+
+
+def test_a_slug_that_three_issues_had_leads_to_one_that_is_in_the_archive(cloud: Cloud) -> None:
+    first = archived_pause(cloud)
+    renamed(first, "first")
+    tick(first)
+    second = publish_issue(title="November", markdown="New leaves.", archive=False)
+    tick(second)
+    act_on(second, "pause")
+    renamed(second, "second")
+    third = publish_issue(title="November", markdown="No leaves.", archive=False)
+    tick(third)
+    act_on(third, "pause")
+    renamed(third, "third")
+    for hidden in (second, third):
+        act_on(hidden, "cancel")
+        tick(hidden)
+
+    renamed(first, "again")  # what leads to "first" is no longer this issue's to change
+    tick(first)
+
+    assert [leads_to(slug) for slug in ("november", "first")] == ["first", "again"]
+    november = api_event("GET", "/archive/{slug}", path_parameters={"slug": "november"})
+    answer = serve(november, context())
+    assert (answer["statusCode"], answer["headers"]["Location"]) == (301, "/archive/again")
 
 
 def test_the_daily_look_does_not_stop_at_an_issue_that_another_dispatch_archives(

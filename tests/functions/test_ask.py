@@ -101,7 +101,7 @@ def test_all_who_may_publish_are_asked_once_with_what_they_need(cloud: Cloud) ->
     assert mail.subject == "ada asks you to publish: Tides & <tempests>"
     for part in (mail.text, re.sub(r"<[^>]+>", " ", mail.html or "")):
         words = " ".join((part or "").split())
-        assert f"https://news.page.example/issues/{issue_id}" in words
+        assert f"https://news.page.example/studio/issues/{issue_id}" in words
         assert f"broadsheet publish {issue_id}" in words
         assert "2 readers now" in words
         assert "version 1" in words

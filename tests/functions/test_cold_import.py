@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ EVERYWHERE = {
 }
 DATABASE = {"psycopg", "psycopg_binary", "cython_runtime"}
 SIGNATURES = {"itsdangerous"}
+TOKENS = {"jwt", "cryptography"}
 TEMPLATES = {"jinja2", "markupsafe"}
 MARKDOWN = {"markdown_it", "mdurl", "linkify_it", "uc_micro", "mdit_py_plugins"}
 RENDERING = TEMPLATES | MARKDOWN | {"css_inline", "tinycss2", "webencodings"}
@@ -37,13 +39,24 @@ ALLOWED = {
     "deliver": DATABASE | SIGNATURES,
     "enroll": DATABASE | SIGNATURES,
     "images": TEMPLATES,
+    "newsroom": SIGNATURES | TEMPLATES | TOKENS,
     "archive": TEMPLATES,
     "publish": DATABASE | RENDERING,
     "preview": DATABASE | RENDERING,
     "people": DATABASE | SIGNATURES | TEMPLATES,
     "transfer": DATABASE | SIGNATURES,
+    "studio": DATABASE | SIGNATURES | RENDERING,
 }
-EDGE = ("subscribe", "confirm", "unsubscribe", "manage", "authorize", "images", "archive")
+EDGE = (
+    "subscribe",
+    "confirm",
+    "unsubscribe",
+    "manage",
+    "authorize",
+    "images",
+    "archive",
+    "newsroom",
+)
 # What only some mails, pages or endpoints use is imported by them.
 NOBODY = {"aws_xray_sdk", "email_validator", "regex"}
 
@@ -64,6 +77,7 @@ def run(code: str, function: str) -> str:
     ).stdout
 
 
+@cache
 def imported_by(function: str) -> set[str]:
     return set(run(MODULES_AFTER_IMPORT, function).split())
 
@@ -94,6 +108,24 @@ def test_an_edge_function_reaches_no_database_and_sends_no_mail(function: str) -
         name for name in imported if name.startswith(("broadsheet.database", "broadsheet.mail"))
     ]
     assert "broadsheet.issue_clock" not in imported
+
+
+AUTHORS_ROOMS = ("studio", "services.authors", "services.newsroom", "workflow_tokens")
+
+
+@pytest.mark.parametrize("function", ALLOWED)
+def test_only_its_own_function_loads_a_room_of_the_authors(function: str) -> None:
+    rooms = {
+        room
+        for room in AUTHORS_ROOMS
+        for name in imported_by(function)
+        if f"{name}.".startswith(f"broadsheet.{room}.")
+    }
+
+    assert rooms == {
+        "studio": {"studio", "services.authors"},
+        "newsroom": {"services.newsroom", "workflow_tokens"},
+    }.get(function, set())
 
 
 def test_feedback_reaches_no_mail_and_no_clock() -> None:

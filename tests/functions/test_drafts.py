@@ -254,9 +254,9 @@ def test_a_draft_is_rendered_before_it_is_locked(
     issue_id = stored_draft()
     check = checking.check
 
-    def unlocked(draft: IssueDraft) -> checking.Checked:
+    def unlocked(draft: IssueDraft, *known_links: Mapping[str, int] | None) -> checking.Checked:
         cloud.rows("SELECT 1 FROM issues FOR UPDATE NOWAIT")
-        return check(draft)
+        return check(draft, *known_links)
 
     monkeypatch.setattr(checking, "check", unlocked)
 

@@ -23,7 +23,7 @@ from broadsheet.domain.requests import (
     ConfirmationToken,
     ConfirmRequest,
     SubscribeRequest,
-    subscriber_request,
+    read_queued,
 )
 from functions.archive import app as archive
 from functions.confirm import app as confirm
@@ -236,4 +236,4 @@ def test_no_other_page_may_be_framed(
 
 
 def _request(record: dict[str, str]) -> object:
-    return subscriber_request.validate_json(record["body"])
+    return read_queued(record["body"])

@@ -137,6 +137,14 @@ class Killed(BaseException):
     """Ends an invocation where it stands."""
 
 
+def let_time_pass(cloud: Cloud, minutes: float) -> None:
+    cloud.rows(
+        "UPDATE sign_ups SET mail_at = mail_at - %(time)s, mail_failing_since ="
+        " mail_failing_since - %(time)s",
+        time=timedelta(minutes=minutes),
+    )
+
+
 def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_return(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +160,7 @@ def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_retu
             enroll(*requests)
     assert cloud.row("SELECT count(due_mail) FROM subscribers")["count"] == 20
 
+    let_time_pass(cloud, minutes=2)
     assert enroll(*requests) == []
 
     assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
@@ -173,7 +182,7 @@ def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
     assert 30 < len(left) < 40
     assert len(cloud.ses.mails()) == 40 - len(left)
     assert "failed" not in output()
-    turns = cloud.rows("SELECT mail_at FROM sign_ups WHERE mail_at IS NOT NULL ORDER BY 1")
+    turns = cloud.rows("SELECT mail_at FROM sign_ups WHERE mail_owed ORDER BY 1")
     assert len(turns) == len(left)
     gaps = [
         (later["mail_at"] - earlier["mail_at"]).total_seconds()
@@ -182,7 +191,7 @@ def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
     assert gaps == pytest.approx([1 / (2 * 0.98)] * len(gaps), abs=0.001)
     # Back too early, they keep their turns; when these have come, they are mailed.
     assert len(left) - len(handler(event, context())["batchItemFailures"]) in {0, 1}
-    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_at IS NOT NULL")
+    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_owed")
     cloud.rows("UPDATE send_governor SET next_single_at = now()")
     let_ses_take(cloud, 1000)
     known_rate(cloud)
@@ -284,7 +293,7 @@ def test_a_sign_up_that_comes_again_does_not_take_the_mail_of_another(cloud: Clo
     assert enroll(first) == []  # as SQS may deliver it twice
 
     assert len(cloud.ses.mails()) == 1
-    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_at IS NOT NULL")
+    cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_owed")
     assert enroll(second) == []
     codes = [code_in(mail) for mail in cloud.ses.mails()]
     assert codes == [signed_tokens.confirmation_code(each) for each in (first, second)]
@@ -350,7 +359,8 @@ def test_a_set_locks_all_its_budgets_at_once_and_in_one_order(
 
     enroll(one, again.model_copy(update={"origin": elsewhere}))
 
-    assert locked == [{"192.0.2.0", "198.51.100.9", "example.com"}]
+    sources = [SourceAddress("192.0.2.0"), SourceAddress("198.51.100.9")]
+    assert locked == [{*map(signed_tokens.source_digest, sources), "example.com"}]
 
 
 @pytest.mark.parametrize(("language", "subject"), [("fr", "bestätigen"), ("en", "confirm")])
@@ -459,3 +469,107 @@ def test_a_mail_that_leaves_after_its_code_has_expired_has_none(cloud: Cloud) ->
     assert "code" not in re.sub(r"<style.*?</style>", "", first.html or "", flags=re.DOTALL)
     assert signed_tokens.read_confirmation(token_in(first)).email == late.email
     assert code_in(second) == signed_tokens.confirmation_code(in_time)
+
+
+def test_two_copies_of_a_sign_up_at_the_same_time_are_mailed_once(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the new message of a mail that waits and the end of the old one."""
+    let_ses_take(cloud, 1000)
+    requests = sign_ups(60)
+    is_sending, may_go_on = threading.Event(), threading.Event()
+    send = sending.send_answers
+
+    def wait_midway(*call: Any) -> Any:  # noqa: ANN401 - as it is
+        is_sending.set()
+        may_go_on.wait(30)
+        return send(*call)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_answers", wait_midway)
+        first = threading.Thread(target=enroll, args=requests)
+        first.start()
+        assert is_sending.wait(30)
+        with calls_of("SendMessageBatch") as put_back:
+            assert enroll(*requests) == []
+        may_go_on.set()
+        first.join()
+
+    # The copies come back when the first must have ended, and then find their mails sent.
+    delays = {each["DelaySeconds"] for call in put_back for each in call["Entries"]}
+    assert delays <= {65, 66}
+    let_time_pass(cloud, minutes=2)
+    assert enroll(*requests) == []
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def test_killed_while_a_copy_waits_for_it_the_copy_sends_the_mail_in_its_stead(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_ses_take(cloud, 1000)
+    requests = sign_ups(3)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "send_answers", die)
+        with pytest.raises(Killed):
+            enroll(*requests)
+    assert enroll(*requests) == []
+    assert cloud.ses.mails() == []
+    assert cloud.put_back("REQUESTS") == 3
+
+    let_time_pass(cloud, minutes=2)
+    assert enroll(*requests) == []
+    assert enroll(*requests) == []
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def oldest_failures(text: str) -> list[float]:
+    """Return the metric's values; the worker's own is of the message, which may be new."""
+    return [
+        float(value)
+        for values in re.findall(r'"OldestFailure":\[([0-9., ]+)\]', text)
+        for value in values.split(",")
+    ]
+
+
+def test_a_mail_that_ses_refuses_for_an_hour_is_reported_although_its_message_is_new(
+    cloud: Cloud, output: Callable[[], str]
+) -> None:
+    (request,) = sign_ups(1)
+    fault = cloud.ses.control.refuse_entries("TRANSIENT_FAILURE", count=9)
+    assert enroll(request) == ["m0"]
+    assert max(oldest_failures(output())) < 60
+
+    let_time_pass(cloud, minutes=61)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
+    assert enroll(request) == []
+    assert cloud.put_back("REQUESTS") == 1
+    assert oldest_failures(output()) == []
+
+    cloud.rows("UPDATE sign_ups SET mail_at = now()")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+    assert enroll(request) == ["m0"]
+    assert 3660 <= max(oldest_failures(output())) < 3720
+    cloud.ses.control.end(fault)
+    assert enroll(request) == []
+    assert mails_by_address(cloud) == {"reader0@example.com": 1}
+
+
+def test_mails_that_wait_for_a_new_day_s_quota_are_reported_with_the_time_they_have_waited(
+    cloud: Cloud, output: Callable[[], str]
+) -> None:
+    cloud.ses.control.change_account(max_24_hour_send=0)
+    times = (now() - timedelta(hours=2), now())
+    requests = [
+        each.model_copy(update={"received_at": at})
+        for each, at in zip(sign_ups(2), times, strict=True)
+    ]
+
+    assert enroll(*requests) == []
+
+    waits = re.search(r'"LineOfMails":\[([0-9.]+)\]', output())
+    assert waits
+    assert float(waits[1]) == pytest.approx(7200, abs=60)

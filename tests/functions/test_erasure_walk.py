@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from uuid import UUID
@@ -10,7 +11,9 @@ import boto3
 import pytest
 
 from broadsheet.domain.requests import (
+    AddressToken,
     ChangeAddressRequest,
+    ConfirmAddressRequest,
     EraseRequest,
     ExportRequest,
     ManageLinkRequest,
@@ -27,10 +30,13 @@ from functions.enroll.app import handler as enroll
 from functions.feedback.app import handler as feedback
 from functions.subscribe.app import handler as subscribe
 from local.lambda_events import api_event
+from operations import template_file
 from tests.cloud import ORIGIN, Cloud, context, token_in
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import clocks, publish_issue, ses_event, tick
+from tests.functions.test_exports import exported
 from tests.functions.test_importing import Importer, person
+from tests.functions.test_imports_api import Importing
 from tests.functions.test_on_behalf import call
 from tests.functions.webhooks import Functions, Hook
 from tests.receiver import receiving
@@ -38,11 +44,23 @@ from tests.template.transformation import ROOT
 
 NAME = "Zephyrine Quillfeather"
 EMAIL = "zephyrine.quillfeather@inbox.example"
+EARLIER = "zephyrine@earlier.example"
 SOURCE, AGENT = "203.0.113.77", "Netscape Navigator 4.08"
 DIGESTS = [make(EMAIL.encode()).hexdigest() for make in (hashlib.sha256, hashlib.md5)]  # unkeyed
 WORDS = ["zephyrine", "quillfeather", SOURCE, AGENT, *DIGESTS]
 CALLS = ROOT / "tests" / "template" / "calls.json"
-HELD = ("subscribers", "consents", "sign_ups", "new_address_mails", "import_rows")
+HELD = (
+    "subscribers",
+    "consents",
+    "sign_ups",
+    "suspicious_sign_ups",
+    "new_address_mails",
+    "merged_subscribers",
+    "import_rows",
+)
+# What authors asked for or uploaded holds many people, and is gone within these days by itself, as
+# docs/privacy.md says; each old version is a day later.
+FORGET_THEMSELVES = {"exports": 1, "imports": 7}
 # Where the person's id stays, which leads to nobody: the ledger, and what a webhook is notified of.
 HAVE_IDS = {
     "deliveries",
@@ -89,18 +107,46 @@ class Life:
     def token(self) -> ManageToken:
         return ManageToken(subscriber_id=SubscriberId(self.id), issued_at=now())
 
-    def sign_up(self) -> None:
-        body = json.dumps({"name": NAME, "email": EMAIL})
+    def send_form(self, email: str) -> None:
+        body = json.dumps({"name": NAME, "email": email})
         headers = {"content-type": "application/json", "user-agent": AGENT}
         event = api_event("POST", "/subscriptions", body=body, headers=headers, source=SOURCE)
         assert subscribe(event, context())["statusCode"] == 202
         self.work_off("REQUESTS", enroll)
-        sign_up = self.cloud.row("SELECT request_id FROM sign_ups")["request_id"]
+
+    def sign_up(self, email: str = EMAIL) -> None:
+        self.send_form(email)
+        newest = "SELECT request_id FROM sign_ups ORDER BY received_at DESC LIMIT 1"
+        sign_up = self.cloud.row(newest)["request_id"]
         self.ask(WrongCodeRequest(sign_up_id=sign_up, received_at=now(), origin=ORIGIN))
-        token = token_in(self.cloud.mails_to(EMAIL)[-1])
+        token = token_in(self.cloud.mails_to(email)[-1])
         event = api_event("POST", "/subscriptions/confirm", query={"token": token}, source=SOURCE)
         assert confirm(event, context())["statusCode"] == 202
         self.work_off("REQUESTS", enroll)
+
+    def sign_up_elsewhere_and_move(self) -> None:
+        """Have two addresses, and move to the second, which merges their rows."""
+        self.sign_up(EARLIER)
+        self.send_form(EMAIL)
+        row = self.cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=EARLIER)
+        token = AddressToken(subscriber_id=SubscriberId(row["id"]), email=EmailAddress(EMAIL))
+        self.ask(ConfirmAddressRequest(token=token, received_at=now(), origin=ORIGIN))
+        assert self.id == row["id"]
+
+    def sign_up_as_robots_do(self) -> None:
+        self.cloud.rows("UPDATE strict_mode SET since = now(), checked_at = now()")
+        self.send_form(EMAIL)
+        self.cloud.rows("UPDATE strict_mode SET since = NULL")
+
+    def be_in_files(self) -> None:
+        """Be exported by an author, imported, and in a file that waits for its author."""
+        assert exported(self.hook.functions, "csv")["status"] == "ready"
+        content = f"email,status,name\n{EMAIL},subscribed,{NAME}\n".encode()
+        for actions in (("read", "apply"), ()):
+            importing = Importing(self.hook.functions, "people.csv")
+            importing.upload(content)
+            for action in actions:
+                importing.act(action)
 
     def receive_issue(self) -> dict[str, Any]:
         """Get an issue; return what finds its mail."""
@@ -114,7 +160,7 @@ class Life:
 
     def live(self) -> tuple[UUID, dict[str, Any]]:
         """Do all that a reader may do; return their id, and what finds their mail."""
-        self.sign_up()
+        self.sign_up_elsewhere_and_move()
         assert (
             call("PUT", "/subscribers/{id}/tags", self.id, {"tags": ["poet"]})["statusCode"] == 200
         )
@@ -132,6 +178,8 @@ class Life:
             ),
         )
         self.tell(self.event("Bounce", mail))
+        self.sign_up_as_robots_do()
+        self.be_in_files()
         self.hook.functions.run()
         return self.id, mail
 
@@ -148,6 +196,9 @@ class Life:
 @pytest.fixture
 def life(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
     monkeypatch.setenv("CALLS_ANYWHERE", "true")
+    boto3.client("s3").put_bucket_versioning(
+        Bucket="content", VersioningConfiguration={"Status": "Enabled"}
+    )
     forget_what_was_read()
     with receiving() as receiver:
         yield Life(cloud, Hook.add(cloud, Functions(), receiver))
@@ -166,13 +217,23 @@ def tables(cloud: Cloud) -> dict[str, str]:
 
 
 def objects() -> dict[str, str]:
+    """Return every version of every object, by its key and whether it is the present one."""
     s3 = boto3.client("s3")
-    return {
-        f"{bucket['Name']}/{item['Key']}": item["Key"]
-        + s3.get_object(Bucket=bucket["Name"], Key=item["Key"])["Body"].read().decode("latin-1")
-        for bucket in s3.list_buckets()["Buckets"]
-        for item in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
-    }
+    found: dict[str, str] = {}
+    for bucket in (each["Name"] for each in s3.list_buckets()["Buckets"]):
+        for item in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+            key, version = item["Key"], item["VersionId"]
+            body = s3.get_object(Bucket=bucket, Key=key, VersionId=version)["Body"].read()
+            place = f"{bucket}/{key}" if item["IsLatest"] else f"{bucket}/{key} (old version)"
+            found[place] = found.get(place, key) + body.decode("latin-1")
+    return found
+
+
+def of_files(places: set[str]) -> set[str]:
+    """Return those places that forget by themselves, each once for its folder."""
+    folders = "|".join(FORGET_THEMSELVES)
+    found = (re.fullmatch(rf"object content/({folders})/[^ ]+( \(.*\))?", each) for each in places)
+    return {f"{each[1]}{each[2] or ''}" for each in found if each}
 
 
 def messages(cloud: Cloud) -> dict[str, str]:
@@ -223,17 +284,37 @@ def test_after_an_erasure_nothing_of_the_person_is_left_anywhere(
     held = traces(life.cloud, subscriber, output())
     assert {f"table {name}" for name in HELD} <= held
 
+    assert of_files(held) == {"exports", "imports", "imports (old version)"}
+
     life.erase()
-    assert traces(life.cloud, subscriber, output()) == set()
+    left_in_files = {each for each in held if of_files({each})}
+    assert traces(life.cloud, subscriber, output()) == left_in_files
     life.tell(*(life.event(kind, mail) for kind in ("Delivery", "Bounce", "Complaint")))
     tick(None)
 
-    assert traces(life.cloud, subscriber, output()) == set()
-    assert life.cloud.row("SELECT because FROM tombstones")["because"] == "erased"
+    assert traces(life.cloud, subscriber, output()) == left_in_files
+    assert {row["because"] for row in life.cloud.rows("SELECT because FROM tombstones")} == {
+        "erased",
+        "moved",
+    }
     (left,) = life.cloud.rows("SELECT subscriber_id, complained_at FROM deliveries")
     assert left["subscriber_id"] == subscriber  # the late events are in the ledger
     assert left["complained_at"] is not None
     assert life.cloud.rows("SELECT 1 FROM wrong_codes") == []
+
+
+def test_what_forgets_by_itself_does_so_when_the_guide_says() -> None:
+    resources = template_file.read(ROOT / "infra" / "storage.yaml")["Resources"]
+    rules = resources["Content"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    of_folders = {rule["Prefix"].rstrip("/"): rule for rule in rules if "Prefix" in rule}
+    guide = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    after_erasure = guide.partition("\nNot at once, but by themselves, these forget:")[2]
+
+    for folder, days in FORGET_THEMSELVES.items():
+        assert of_folders[folder]["ExpirationInDays"] == days
+        assert of_folders[folder]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+        said = "a day" if days == 1 else f"{days} days"
+        assert re.search(rf"`{folder}/`,[^;]*? {said}, and a day more", after_erasure), folder
 
 
 def test_an_import_does_not_bring_the_erased_back_and_a_sign_up_of_theirs_is_a_fresh_consent(
@@ -246,7 +327,8 @@ def test_an_import_does_not_bring_the_erased_back_and_a_sign_up_of_theirs_is_a_f
 
     assert list(counts.values()) == [1]
     assert "added" not in counts
-    assert traces(life.cloud, subscriber, output()) == set()
+    left = traces(life.cloud, subscriber, output())
+    assert {each for each in left if not of_files({each})} == set()
     forget_what_was_read()
     life.sign_up()
     assert life.cloud.status_of(EMAIL) == "confirmed"
@@ -261,18 +343,23 @@ def test_a_trace_that_is_planted_anywhere_is_found(life: Life, output: Callable[
     subscriber, _ = life.live()
     life.erase()
     cloud = life.cloud
+    before = traces(cloud, subscriber, output())
     cloud.rows('UPDATE issues SET content = \'{"by": "Zephyrine"}\'')
-    cloud.rows("UPDATE tombstones SET address_digest = sha256(%(email)s::bytea)", email=EMAIL)
+    cloud.rows(
+        "UPDATE tombstones SET address_digest = sha256(%(email)s::bytea) WHERE because = 'erased'",
+        email=EMAIL,
+    )
     cloud.rows("INSERT INTO form_nonces VALUES (gen_random_uuid(), %(id)s)", id=subscriber)
-    boto3.client("s3").put_object(Bucket="content", Key="exports/1", Body=EMAIL.encode())
+    for body in (EMAIL, "nobody"):
+        boto3.client("s3").put_object(Bucket="content", Key="archive/1", Body=body.encode())
     life.put("REQUESTS_DEAD_LETTER", f'{{"source_address": "{SOURCE}"}}')
     logger.info("signed up", email=EMAIL)
 
-    assert traces(cloud, subscriber, output()) == {
+    assert traces(cloud, subscriber, output()) - before == {
         "table issues",
         "table tombstones",
         "table form_nonces",
-        "object content/exports/1",
+        "object content/archive/1 (old version)",
         "queue requests-dead-letter",
         "log",
     }

@@ -1,8 +1,10 @@
 """Why somebody got an issue or did not: one true sentence for each fate that a reader can have."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -10,8 +12,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from broadsheet import signed_tokens
+from broadsheet.domain.people import Standing
 from broadsheet.domain.requests import SubscriberRequest, WrongCodeRequest
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+from broadsheet.i18n import ENGLISH
 from broadsheet.web import fates as sentences
 from functions.enroll.app import handler as enroll_handler
 from functions.people.app import handler
@@ -20,6 +24,8 @@ from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
+from tests.functions.test_importing import Importer, person
+from tests.functions.test_welcome import welcome
 
 URSULA = "ursula@example.com"
 
@@ -32,12 +38,19 @@ def why(issue: str, email: str = URSULA) -> dict[str, Any]:
     return json_of(ask("/issues/{id}/recipients/{email}", id=issue, email=email))
 
 
-def timeline_of(cloud: Cloud, email: str = URSULA) -> list[dict[str, Any]]:
-    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=email)["id"]
-    timeline: list[dict[str, Any]] = json_of(ask("/subscribers/{id}", id=str(subscriber)))[
-        "timeline"
-    ]
+def trace_of(cloud: Cloud) -> dict[str, Any]:
+    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=URSULA)["id"]
+    return json_of(ask("/subscribers/{id}", id=str(subscriber)))
+
+
+def timeline_of(cloud: Cloud) -> list[dict[str, Any]]:
+    timeline: list[dict[str, Any]] = trace_of(cloud)["timeline"]
     return timeline
+
+
+def standing_of(cloud: Cloud) -> dict[str, Any]:
+    standing: dict[str, Any] = trace_of(cloud)["standing"]
+    return standing
 
 
 def enroll(*requests: SubscriberRequest) -> None:
@@ -175,32 +188,71 @@ def typed_too_many(cloud: Cloud) -> str:
 
 
 def imported_to_confirm(cloud: Cloud) -> str:
-    _import(cloud, "imported")
+    imported(Standing.TO_CONFIRM)
     return published(cloud)
+
+
+def imported(standing: Standing, **more: object) -> Importer:
+    """Import a file that says something of Ursula."""
+    importer = Importer(person(URSULA, standing, **more))
+    importer.apply()
+    return importer
 
 
 def never_asked(cloud: Cloud) -> str:
-    _import(cloud, "tags_changed")
-    return published(cloud)
-
-
-def _import(cloud: Cloud, change: str) -> None:
     cloud.rows(
         "INSERT INTO subscribers (id, email, name, language, signed_up_at)"
         " VALUES (%(id)s, %(email)s, 'Ursula', 'en', now() - interval '1 day')",
         id=uuid4(),
         email=URSULA,
     )
-    if change == "imported":
-        _allow_imported(cloud)
-        cloud.rows(
-            "INSERT INTO consents (request_id, subscriber_id, change, at)"
-            " SELECT gen_random_uuid(), id, 'imported', now() FROM subscribers"
-        )
+    return published(cloud)
 
 
-def _allow_imported(cloud: Cloud) -> None:
-    cloud.rows("ALTER TYPE consent_change ADD VALUE IF NOT EXISTS 'imported'")
+def imported_as_left(cloud: Cloud) -> str:
+    imported(Standing.UNSUBSCRIBED, consented_at=ago(99_999))
+    return published(cloud)
+
+
+def imported_as_bounced(cloud: Cloud) -> str:
+    imported(Standing.BOUNCED)
+    return published(cloud)
+
+
+def imported_as_complained(cloud: Cloud) -> str:
+    imported(Standing.COMPLAINED)
+    return published(cloud)
+
+
+def listed_as_bounced_without_a_date(cloud: Cloud) -> str:
+    confirm(cloud)
+    imported(Standing.BOUNCED, left_at=None)
+    return published(cloud)
+
+
+def imported_after_the_issue(cloud: Cloud) -> str:
+    issue = published(cloud)
+    imported(Standing.SUBSCRIBED)
+    return issue
+
+
+def imported_to_confirm_after_the_issue(cloud: Cloud) -> str:
+    issue = published(cloud)
+    imported(Standing.TO_CONFIRM)
+    return issue
+
+
+def imported_as_left_after_the_issue(cloud: Cloud) -> str:
+    issue = published(cloud)
+    imported(Standing.UNSUBSCRIBED)
+    return issue
+
+
+def confirmed_by_an_import_after_the_issue(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    issue = published(cloud)
+    imported(Standing.SUBSCRIBED)
+    return issue
 
 
 # --- Those who were not in the audience -----------------------------------------------------------
@@ -261,14 +313,7 @@ def applied_later(cloud: Cloud) -> str:
 
 
 def no_older_version(cloud: Cloud) -> str:
-    first = sent(cloud)
-    confirm(cloud)
-    issue = published(cloud)
-    cloud.rows(
-        "UPDATE issues SET corrects = %(first)s, corrects_version = 2 WHERE id = %(issue)s",
-        first=first,
-        issue=issue,
-    )
+    issue = _correcting(cloud, waiting)
     cloud.rows("DELETE FROM delivery_batches WHERE issue_id = %(issue)s", issue=issue)
     return issue
 
@@ -295,9 +340,63 @@ def draft(cloud: Cloud) -> str:
     return publish_issue(draft=True)
 
 
+def draft_without_them(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    return publish_issue(draft=True)
+
+
+def draft_for_a_segment(cloud: Cloud) -> str:
+    issue = draft(cloud)
+    cloud.rows("UPDATE issues SET segment = 'vip'")
+    return issue
+
+
+def draft_of_a_correction(cloud: Cloud) -> str:
+    return _correcting(cloud, draft)
+
+
 def scheduled(cloud: Cloud) -> str:
     confirm(cloud)
     return publish_issue(publish_at="2099-01-01T08:00:00Z")
+
+
+def scheduled_without_them(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    return publish_issue(publish_at="2099-01-01T08:00:00Z")
+
+
+def scheduled_for_a_segment(cloud: Cloud) -> str:
+    issue = scheduled(cloud)
+    cloud.rows("UPDATE issues SET segment = 'vip'")
+    return issue
+
+
+def scheduled_correction(cloud: Cloud) -> str:
+    return _correcting(cloud, scheduled)
+
+
+def _correcting(cloud: Cloud, make: Callable[[Cloud], str]) -> str:
+    first = sent(cloud)
+    issue = make(cloud)
+    cloud.rows(
+        "UPDATE issues SET corrects = %(first)s, corrects_version = 2 WHERE id = %(issue)s",
+        first=first,
+        issue=issue,
+    )
+    return issue
+
+
+def forgotten(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    cloud.rows("DELETE FROM deliveries")
+    cloud.rows("UPDATE issues SET forgotten_at = now()")
+    return issue
+
+
+def canceled_while_unresolved(cloud: Cloud) -> str:
+    issue = accepted(cloud)
+    ledger(cloud, issue, outcome="skipped", reason="canceled, perhaps mailed", message_id=None)
+    return issue
 
 
 def canceled_before(cloud: Cloud) -> str:
@@ -374,6 +473,15 @@ def accepted(cloud: Cloud) -> str:
 def delivered(cloud: Cloud) -> str:
     issue = accepted(cloud)
     ledger(cloud, issue, delivered_at=datetime.now(UTC))
+    return issue
+
+
+def sent_with_the_welcome_mail(cloud: Cloud) -> str:
+    welcome(with_newest_issue=True)
+    enroll(sign_up(ago(1)))
+    cloud.add_confirmed("octavia@example.com")
+    issue = sent(cloud)
+    enroll(confirmation(ago(0.9), datetime.now(UTC)))
     return issue
 
 
@@ -470,6 +578,63 @@ def skipped_after_a_complaint(cloud: Cloud) -> str:
     return issue
 
 
+def imported_as_bounced_between(cloud: Cloud) -> str:
+    return _imported_between(cloud, Standing.BOUNCED)
+
+
+def imported_as_complained_between(cloud: Cloud) -> str:
+    return _imported_between(cloud, Standing.COMPLAINED)
+
+
+def imported_as_unsubscribed_between(cloud: Cloud) -> str:
+    return _imported_between(cloud, Standing.UNSUBSCRIBED)
+
+
+def _imported_between(cloud: Cloud, standing: Standing) -> str:
+    """Import a departure of an hour ago, after an audience was chosen with Ursula in it."""
+    confirm(cloud)
+    issue = published(cloud)
+    imported(standing, left_at=ago(1).replace(microsecond=0))
+    send(cloud, issue)
+    return issue
+
+
+def unsubscribed_earlier_as_is_known_later(cloud: Cloud) -> str:
+    confirm(cloud)
+    issue = published(cloud)
+    enroll(leaving(cloud, ago(1)).model_copy(update={"way": "link"}))
+    send(cloud, issue)
+    return issue
+
+
+def confirmation_undone_between(cloud: Cloud) -> str:
+    enroll(sign_up(ago(1)))
+    importer = imported(Standing.SUBSCRIBED)
+    issue = published(cloud)
+    importer.undo()
+    send(cloud, issue)
+    return issue
+
+
+def gone_at_their_turn_and_put_back(cloud: Cloud) -> str:
+    """Delete Ursula, and put her back by hand after the issue, as out of a backup."""
+    subscriber = confirm(cloud)
+    issue = published(cloud)
+    kept = cloud.row("SELECT email, name, language, signed_up_at, confirmed_at FROM subscribers")
+    cloud.rows("DELETE FROM consents")
+    cloud.rows("DELETE FROM subscribers")
+    send(cloud, issue)
+    cloud.rows(
+        "INSERT INTO subscribers"
+        " (id, email, name, language, signed_up_at, confirmation_issued_at, confirmed_at)"
+        " VALUES (%(id)s, %(email)s, %(name)s, %(language)s, %(signed_up_at)s, %(signed_up_at)s,"
+        " %(confirmed_at)s)",
+        id=subscriber,
+        **kept,
+    )
+    return issue
+
+
 # --- Nobody ---------------------------------------------------------------------------------------
 
 
@@ -483,6 +648,19 @@ def erased(cloud: Cloud) -> str:
     return issue
 
 
+def expired(cloud: Cloud) -> str:
+    confirm(cloud)
+    enroll(leaving(cloud, ago(1)).model_copy(update={"way": "link"}))
+    cloud.rows(
+        "UPDATE subscribers SET signed_up_at = %(then)s, confirmation_issued_at = %(then)s,"
+        " confirmed_at = %(then)s, unsubscribed_at = %(then)s",
+        then=ago(31 * 24),
+    )
+    cloud.rows("UPDATE consents SET at = %(then)s", then=ago(31 * 24))
+    tick(None)
+    return published(cloud)
+
+
 def moved(cloud: Cloud) -> str:
     digest = signed_tokens.address_digests(EmailAddress(URSULA))[0]
     cloud.rows(
@@ -493,6 +671,8 @@ def moved(cloud: Cloud) -> str:
     return published(cloud)
 
 
+THEN = "2021-05-03 10:00 UTC"  # what the files say
+BY_FILE = "according to the file that ada imported at"
 FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     never_confirmed: ("never-confirmed", "They never confirmed: the mail that asked them was sent"),
     kept_by_strict_mode: ("kept-unproven", "strict mode was on"),
@@ -506,6 +686,17 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     typed_too_many: ("codes-spent", "5 wrong codes were typed"),
     imported_to_confirm: ("imported-to-confirm", "an import brought them"),
     never_asked: ("never-asked", "never asked to confirm"),
+    imported_as_left: ("had-unsubscribed-imported", f"elsewhere (at {THEN}), {BY_FILE}"),
+    imported_as_bounced: ("had-bounced-imported", f"elsewhere (at {THEN}), {BY_FILE}"),
+    imported_as_complained: ("had-complained-imported", f"elsewhere (at {THEN}), {BY_FILE}"),
+    listed_as_bounced_without_a_date: ("had-bounced-imported", f"for good elsewhere, {BY_FILE}"),
+    imported_after_the_issue: ("imported-later", "They are known since ada imported a file at"),
+    imported_to_confirm_after_the_issue: ("imported-later", "They are known since ada imported"),
+    imported_as_left_after_the_issue: ("imported-later", "They are known since ada imported a"),
+    confirmed_by_an_import_after_the_issue: (
+        "imported-later-consent",
+        "that they had elsewhere is known since ada imported a file at",
+    ),
     unsubscribed_by_link: ("had-unsubscribed", "(by the link in a mail)"),
     unsubscribed_by_one_click: ("had-unsubscribed", "(by one click in their mail program)"),
     unsubscribed_by_mail: ("had-unsubscribed", "(by a mail)"),
@@ -519,7 +710,15 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     no_older_version: ("no-older-version", "a correction"),
     not_in_the_segment: ("not-in-segment", "The issue is for the segment “vip”"),
     draft: ("draft", "They would be in its audience now."),
+    draft_without_them: ("draft-not", "They would not be in its audience now."),
+    draft_for_a_segment: ("draft-for-some-segment", "it is for the segment “vip”"),
+    draft_of_a_correction: ("draft-for-some-correction", "it is a correction"),
     scheduled: ("not-begun", "The issue begins at 2099-01-01 08:00 UTC"),
+    scheduled_without_them: ("not-begun-not", "They would not be in it now."),
+    scheduled_correction: ("not-begun-for-some-correction", "it is a correction"),
+    scheduled_for_a_segment: ("not-begun-for-some-segment", "it is for the segment “vip”"),
+    forgotten: ("forgotten", "is kept no longer"),
+    canceled_while_unresolved: ("skipped-canceled", "unknown whether their mail had been sent"),
     canceled_before: ("canceled-before", "canceled before it began"),
     paused_before: ("paused-before", "has not begun"),
     waiting: ("waits", "waits for its turn"),
@@ -527,10 +726,11 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     canceled: ("canceled", "canceled before their turn"),
     claimed: ("being-sent", "at this moment"),
     held_by_a_careful_start: ("waits-careful-start", "goes to a sample first"),
-    warming_up: ("waits-warm-up", "the warm-up allows no more mails today, at "),
+    warming_up: ("waits-warm-up", "the warm-up allows no more mails today (not before "),
     quota_spent: ("waits-quota-spent", "quota"),
     accepted: ("accepted", "has not reported yet that the mail server of example.com took it"),
     delivered: ("delivered", "They got it: the mail server of example.com took the mail"),
+    sent_with_the_welcome_mail: ("with-welcome", "They got it with their welcome mail"),
     delivered_twice: ("delivered-twice", "They got it twice"),
     accepted_twice: ("accepted-twice", "and another one"),
     bounced: ("bounced", "refused the mail for good"),
@@ -543,33 +743,69 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     unresolved: ("unresolved", "It is unknown whether the mail was sent"),
     unsubscribed_between: (
         "skipped-unsubscribed",
-        "they had unsubscribed (by one click in their mail program) after the audience was chosen",
+        "by their turn, they had unsubscribed (by one click in their mail program)",
     ),
-    skipped_after_a_bounce: ("skipped-bounced", "bounced for good after the audience was chosen"),
-    skipped_after_a_complaint: ("skipped-complained", "after the audience was chosen"),
+    unsubscribed_earlier_as_is_known_later: (
+        "skipped-unsubscribed",
+        "by their turn, they had unsubscribed (by the link in a mail)",
+    ),
+    skipped_after_a_bounce: ("skipped-bounced", "SES had reported that an earlier mail bounced"),
+    skipped_after_a_complaint: ("skipped-complained", "SES had reported that they called a mail"),
+    imported_as_bounced_between: ("skipped-bounced-imported", f"UTC), {BY_FILE}"),
+    imported_as_complained_between: ("skipped-complained-imported", f"UTC), {BY_FILE}"),
+    imported_as_unsubscribed_between: ("skipped-unsubscribed-imported", f"UTC), {BY_FILE}"),
+    confirmation_undone_between: ("skipped-pending", "they had not confirmed"),
+    gone_at_their_turn_and_put_back: ("skipped-deleted", "was gone by then"),
     unknown: ("unknown-address", "Nobody with this address has signed up."),
     erased: ("erased", "They asked to be erased (recorded by ada)"),
+    expired: ("expired", "(KeepUnsubscribedDays)"),
     moved: ("moved", "They moved to another address"),
 }
-OF_NOBODY = {unknown, erased, moved}
+OF_NOBODY = {unknown, erased, expired, moved}
+# What the trace of some says of whether they get issues now.
+STANDINGS: dict[Callable[[Cloud], str], str] = {
+    accepted: "gets-issues",
+    imported_after_the_issue: "gets-issues-imported",
+    unsubscribed_by_link: "has-unsubscribed",
+    imported_as_left: "has-unsubscribed-imported",
+    bounced_before: "has-bounced",
+    listed_as_bounced_without_a_date: "has-bounced-imported",
+    complained_before: "has-complained",
+    imported_as_complained_between: "has-complained-imported",
+    never_confirmed: "never-confirmed",
+}
+# A key is a code, and which of its sentences it is.
+_VARIANT = re.compile("(?<=for-some)-(segment|correction)$|-(not|imported|consent)$")
+
+
+def is_told(answer: dict[str, Any], key: str) -> bool:
+    """Return whether an answer has a key's code, and its sentence."""
+    sentence = re.sub(r"\\{\w+\\}", ".*", re.escape(sentences.FATES[key]))
+    is_sentence = re.fullmatch(sentence, answer["message"], re.DOTALL) is not None
+    return is_sentence and answer["code"] == _VARIANT.sub("", key)
 
 
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.__name__)
 def test_each_fate_has_one_true_sentence_and_its_line_in_the_trace(
     cloud: Cloud, fate: Callable[[Cloud], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, words = FATES[fate]
+    key, words = FATES[fate]
     monkeypatch.setenv("WARM_UP", "true" if fate is warming_up else "false")
+    monkeypatch.setenv("WELCOME_MAIL", str(fate is sent_with_the_welcome_mail).lower())
+    monkeypatch.setenv("KEEP_UNSUBSCRIBED_DAYS", "30" if fate is expired else "0")
     forget_what_was_read()
     issue = fate(cloud)
 
     answer = why(issue)
 
-    assert (answer["code"], words in answer["message"]) == (code, True), answer["message"]
+    assert is_told(answer, key), answer
+    assert words in answer["message"]
     assert answer["message"].endswith(".")
     if fate in OF_NOBODY:
         return
     timeline = timeline_of(cloud)
+    if fate in STANDINGS:
+        assert is_told(standing_of(cloud), STANDINGS[fate]), standing_of(cloud)
     assert timeline == sorted(timeline, key=lambda line: line["at"])
     assert all(line["message"].endswith(".") for line in timeline)
     frozen = cloud.row("SELECT frozen_at FROM issues WHERE id = %(id)s", id=issue)["frozen_at"]
@@ -578,10 +814,19 @@ def test_each_fate_has_one_true_sentence_and_its_line_in_the_trace(
         assert issue in {line["issue_id"] for line in timeline}
 
 
+def test_every_fate_is_played_and_its_code_is_documented() -> None:
+    keys = {key for key, _ in FATES.values()} | set(STANDINGS.values())
+
+    assert keys == set(sentences.FATES)
+    documented = set(re.findall("`([a-z-]+)`", Path("docs/people.md").read_text()))
+    assert {_VARIANT.sub("", key) for key in keys} <= documented
+
+
 def test_every_sentence_can_be_written() -> None:
     names = {"domain", "reason", "suppressed_as", "why", "segment", "frozen", "number"}
+    names |= {"author", "imported", "dated"}
     for sentence in (*sentences.FATES.values(), *sentences._TIMELINE.values()):
-        written = sentences._written(sentence, None, dict.fromkeys(names, "x"))
+        written = sentences._written(sentence, None, dict.fromkeys(names, "x"), ENGLISH)
         assert "{" not in written
         assert written.endswith(".")
 
@@ -622,6 +867,25 @@ def test_a_trace_tells_a_life_in_its_order(cloud: Cloud) -> None:
     assert timeline[-1]["issue_id"] == second
     standing = json_of(ask("/subscribers/{id}", id=str(subscriber)))["standing"]
     assert standing["code"] == "has-unsubscribed"
+
+
+def test_a_trace_has_the_mails_that_followed_the_confirmation(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WELCOME_MAIL", "true")
+    forget_what_was_read()
+    issue = sent_with_the_welcome_mail(cloud)
+
+    sent_later = timeline_of(cloud)[-3:]
+
+    assert [(line["code"], line["issue_id"]) for line in sent_later] == [
+        ("confirmed", None),
+        ("welcome-mailed", None),
+        ("newest-issue-mailed", issue),
+    ]
+    assert sent_later[1]["message"] == "SES accepted the welcome mail."
+    assert sent_later[2]["issue_title"] == "Number one"
+    assert sent_later[2]["details"]["message_id"]
 
 
 def _message_id(cloud: Cloud) -> str:

@@ -9,9 +9,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from broadsheet.services.issues.illustrating import LARGEST_IMAGE
 from broadsheet.storage import bucket
 from functions.archive.app import handler as archive
-from functions.images.app import LARGEST_IMAGE
 from functions.images.app import handler as images
 from local.lambda_events import api_event
 from tests.cloud import Edge, context, json_of, problem_in

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from broadsheet import settings
 from broadsheet.database.connection import connected
 from broadsheet.domain.archive import ArchivePage
 from broadsheet.domain.errors import DependencyUnavailable
@@ -211,6 +212,40 @@ def test_an_import_can_be_taken_out_again(cloud: Cloud) -> None:
 
     assert listed() == ["kept"]
     assert archive.find_page(entry.id) is None
+    assert archive.find_redirect("/p/hello") is None
+    assert archive.find_redirect("/p/kept") is not None
+
+
+def test_links_between_the_posts_lead_to_the_archive(cloud: Cloud) -> None:
+    publish_issue(title="Later", markdown="An issue, which has the slug.")
+    mine, theirs = "https://tide.substack.com/p", "https://other.substack.com/p"
+    text = (
+        f'<p><a href="/p/later#end">a</a> <a title="b" href="{mine}/later?r=1&amp;u=2">b</a>'
+        f' <a href="{mine}/missing">c</a> <a href="{theirs}/later">d</a></p>'
+    )
+    rows = exports.substack_row() + "\n" + exports.substack_row("later", title="Later")
+    back = f'<a href="{mine}/hello/">e</a><a href="mailto:a@example.com">f</a>'
+
+    bring_in(exports.substack(rows, hello=text, later=back))
+
+    archived = f"{settings.public_url()}/archive"
+    assert shown().html == (
+        f'<p><a href="{archived}/later-2#end">a</a> <a title="b" href="{archived}/later-2">b</a>'
+        f' <a href="{mine}/missing">c</a> <a href="{theirs}/later">d</a></p>'
+    )
+    again = shown("later-2").html
+    assert again == f'<a href="{archived}/hello">e</a><a href="mailto:a@example.com">f</a>'
+    assert bring_in(exports.substack(rows, hello=text, later=back)).posts == 2
+    assert shown("later-2").html == again
+
+
+def test_links_in_ghosts_posts_name_no_host(cloud: Cloud) -> None:
+    assert cloud
+    text = '<p><a href="__GHOST_URL__/hello/">me</a></p>'
+
+    bring_in(exports.ghost({"html": text}), PostsFormat.GHOST)
+
+    assert shown().html == f'<p><a href="{settings.public_url()}/archive/hello">me</a></p>'
 
 
 def test_a_post_and_an_issue_never_have_the_same_address(cloud: Cloud) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import signal
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psycopg
+import psutil
 import pytest
 
 from broadsheet.database import imports_table, personal_data
@@ -27,6 +28,8 @@ from tests.cloud import ORIGIN, Cloud, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from local.postgres import Postgres
 
 LONG_AGO = datetime(2021, 5, 3, 10, tzinfo=UTC)
 
@@ -254,6 +257,58 @@ def test_an_undo_leaves_and_reports_what_is_newer(cloud: Cloud) -> None:
     assert statuses(cloud) == {"left@example.com": "unsubscribed"}
 
 
+def test_an_undo_gives_back_a_confirmation_mail_that_was_due(cloud: Cloud) -> None:
+    cloud.rows(
+        "INSERT INTO subscribers (id, email, language, signed_up_at, due_mail, due_mail_since)"
+        " VALUES (gen_random_uuid(), 'new@example.com', 'en', now(), 'confirmation', now())"
+    )
+    before = cloud.rows("SELECT * FROM subscribers")
+    importer = Importer(person("new@example.com"))
+    assert importer.apply() == {"confirmed": 1}
+    assert cloud.row("SELECT due_mail FROM subscribers")["due_mail"] is None
+
+    assert importer.undo() == {"undone": 1}
+
+    assert cloud.rows("SELECT * FROM subscribers") == before
+
+
+_UNSUBSCRIBED = """
+    INSERT INTO consents (request_id, subscriber_id, change, at)
+    SELECT gen_random_uuid(), id, 'unsubscribed', %(at)s FROM subscribers
+"""
+_BOUNCED = """
+    WITH issue AS (
+        INSERT INTO issues
+            (id, author, idempotency_key, request_digest, title, content, subject, html, text,
+             slug, status, publish_at, frozen_at, frozen_under, audience)
+        VALUES
+            (gen_random_uuid(), 'ada', 'k', '', 'One', '{}', 'One', '<p>', 'x', 'one', 'sending',
+             now(), now(), 7, 1)
+        RETURNING id
+    )
+    INSERT INTO deliveries (issue_id, subscriber_id, round, outcome, message_id, bounced_at)
+    SELECT issue.id, subscribers.id, 1, 'accepted', 'x', %(at)s FROM issue, subscribers
+"""
+
+
+@pytest.mark.parametrize(
+    ("standing", "late"),
+    [(Standing.UNSUBSCRIBED, _UNSUBSCRIBED), (Standing.BOUNCED, _BOUNCED)],
+)
+def test_an_undo_revives_nobody_who_left_here_before_the_file_says_so_and_is_known_later(
+    cloud: Cloud, standing: Standing, late: str
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    importer = Importer(person("ursula@example.com", standing, left_at=at(60)))
+    assert importer.apply() == {"left": 1}
+    gone = statuses(cloud)
+
+    cloud.rows(late, at=at(30))  # older than what the file says, so that it changes no time
+
+    assert importer.undo() == {"not_undone:changed_since": 1}
+    assert statuses(cloud) == gone
+
+
 def test_a_step_waits_for_the_one_before(cloud: Cloud) -> None:
     del cloud
     importer = Importer(person("new@example.com"))
@@ -331,31 +386,60 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(cloud: Cloud) -> None:
     assert _fingerprint(cloud) == []
 
 
-def test_a_database_that_is_lost_loses_and_doubles_nothing(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+def server_killer(postgres: Postgres) -> Callable[[], None]:
+    """Return what kills (-9) the server with all its processes, as they are now."""
+    assert postgres.child is not None
+    server = psutil.Process(postgres.child.process.pid)
+    processes = [server, *server.children()]
+
+    def kill() -> None:
+        for each in processes:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+
+    return kill
+
+
+def start_again(postgres: Postgres) -> None:
+    """Start a server that was killed."""
+    assert postgres.child is not None
+    postgres.child.process.wait()
+    postgres.start()
+
+
+def test_a_database_that_is_killed_loses_and_doubles_nothing(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, postgres: Postgres
 ) -> None:
     importer = Importer(*(person(f"r{number}@example.com") for number in range(420)))
-    importer.judge()
+
+    def killed_in(name: str) -> None:
+        kill = server_killer(postgres)
+        work: Callable[..., None] = getattr(imports_table, name)
+        calls = iter(range(99))
+
+        def lose(*given: Any, **more: Any) -> None:  # noqa: ANN401
+            work(*given, **more)
+            if next(calls) == 1:  # the second range's, which is not committed
+                kill()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(imports_table, name, lose)
+            with pytest.raises(Exception, match=r"database|connection"):
+                importer.advance()
+        start_again(postgres)
+
+    killed_in("stage")
+    assert importer.judge() == {"added": 420}
     with connected(5) as connection:
         imports.begin_applying(connection, importer.id)
-    apply = imports_table.apply
-
-    def lose(*given: Any, **more: Any) -> None:  # noqa: ANN401
-        apply(*given, **more)
-        with psycopg.connect(cloud.database_url, autocommit=True) as other:
-            other.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND usename = 'broadsheet'"
-            )
-
-    monkeypatch.setattr(imports_table, "apply", lose)
-    with pytest.raises(Exception, match="database"):
-        importer.advance()
-    monkeypatch.setattr(imports_table, "apply", apply)
-
+    killed_in("apply")
     assert importer.apply() == {"added": 420}
-
-    assert len(_fingerprint(cloud)) == 420
+    assert [each["consents"] for each in _fingerprint(cloud)] == [1] * 420
+    with connected(5) as connection:
+        imports.begin_undoing(connection, importer.id)
+    killed_in("undo")
+    assert importer.undo() == {"undone": 420}
+    assert _fingerprint(cloud) == []
 
 
 def test_nothing_of_an_import_stays_of_who_has_moved_and_is_erased(cloud: Cloud) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from broadsheet.domain.requests import SubscribeRequest, read_queued
 from functions.archive.app import handler as archive
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
@@ -38,7 +38,7 @@ def language_of(answer: dict[str, Any]) -> str:
 
 def taken(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = read_queued(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

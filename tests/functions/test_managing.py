@@ -413,6 +413,50 @@ def test_a_subscribers_address_is_not_taken_over_and_nobody_learns_of_the_other(
     assert URSULA not in f"{mail.text}{mail.html}{mail.headers}"
 
 
+def answered(cloud: Cloud) -> list[str]:
+    """Apply what enroll has put onto its own queue; return the subjects of the mails to NEW."""
+    for record in cloud.messages("REQUESTS"):
+        assert handler({"Records": [record]}, context()) == {"batchItemFailures": []}
+    return [mail.subject for mail in cloud.mails_to(NEW)]
+
+
+def test_a_move_of_who_was_erased_meanwhile_is_answered_by_the_way_to_sign_up(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(move(ursula))
+    (asked,) = cloud.mails_to(NEW)
+    token = signed_tokens.read_address(token_in(asked))
+    enroll(erase(ursula, at(30), mailed_at=at(29)))
+    confirmed = ConfirmAddressRequest(token=token, language="de", origin=ORIGIN)
+
+    assert enroll(confirmed) == []
+    subjects = answered(cloud)
+    assert len(subjects) == 2
+    assert "bestätigen" in subjects[1]
+    assert cloud.status_of(NEW) == "pending"  # no consent: that is the next click
+
+    enroll(confirmed)
+    assert answered(cloud) == subjects
+
+
+def test_a_move_to_an_address_that_was_taken_meanwhile_says_so_there_alone(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    enroll(move(ursula))
+    (asked,) = cloud.mails_to(NEW)
+    cloud.add_confirmed(NEW, name="Nora")
+
+    token = signed_tokens.read_address(token_in(asked))
+    enroll(*(ConfirmAddressRequest(token=token, origin=ORIGIN) for _ in range(5)))
+
+    subjects = answered(cloud)
+    assert ["already" in each for each in subjects] == [False, True, True, True]  # a day's budget
+    mails = cloud.ses.mails()
+    assert {mail.to for mail in mails} == {NEW}
+    assert not [mail for mail in mails if URSULA in f"{mail.text}{mail.html}{mail.headers}"]
+    assert (cloud.status_of(NEW), cloud.status_of(URSULA)) == ("confirmed", "confirmed")
+
+
 def test_an_address_that_gets_no_issues_gives_itself_up_to_who_confirms_there(
     cloud: Cloud,
 ) -> None:

@@ -91,11 +91,13 @@ def test_the_message_alone_adds_somebody_when_the_function_ends_early(
 
     with monkeypatch.context() as patched:
         patched.setattr(signing_up, "apply", end)
-        assert add()["statusCode"] == 500
+        assert add(tags=["tea"])["statusCode"] == 500
     work_off(cloud)
 
     assert cloud.status_of(URSULA) == "pending"
     assert len(cloud.mails_to(URSULA)) == 1
+    assert log(cloud) == [("signed_up", "ada", None), ("tags_changed", "ada", "tea")]
+    assert cloud.row("SELECT tags FROM subscribers")["tags"] == ["tea"]
 
 
 def test_the_budgets_hold_for_those_who_are_added(cloud: Cloud) -> None:
@@ -154,6 +156,15 @@ def test_nobody_who_was_erased_comes_back_but_by_themselves(
         "recorded_by": "ada",
     }
     assert status_and_code(act(ursula, "erase")) == (404, "subscriber-not-found")
+
+
+def test_whoever_left_so_long_ago_that_they_are_kept_no_longer_is_not_said_to_be_erased(
+    cloud: Cloud, ursula: UUID
+) -> None:
+    assert act(ursula, "erase")["statusCode"] == 204
+    cloud.rows("UPDATE tombstones SET because = 'expired'")
+
+    assert status_and_code(add()) == (409, "has-expired")
 
 
 def test_a_consent_from_before_an_erasure_confirms_nobody_whom_anybody_signed_up_since(
@@ -275,6 +286,31 @@ def test_nothing_is_forgiven_while_ses_does_not_answer(
 
     assert act(ursula, "forgive", reason="Asked.")["statusCode"] == 503
     assert (cloud.status_of(URSULA), log(cloud)) == ("complained", [])
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status"),
+    [
+        ("complained_at = clock_timestamp()", "complained"),
+        ("complained_at = NULL, forgiven_at = now()", "confirmed"),
+        ("email = 'ursula@elsewhere.example'", "complained"),
+    ],
+)
+def test_what_happens_while_ses_is_asked_is_not_overlooked(
+    cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch, meanwhile: str, status: str
+) -> None:
+    def happen(_email: object) -> None:
+        cloud.rows(f"UPDATE subscribers SET {meanwhile}")  # noqa: S608 - a test's own
+
+    cloud.rows("UPDATE subscribers SET complained_at = now() - interval '1 hour'")
+    monkeypatch.setattr(account, "lift_suppression", happen)
+
+    answer = act(ursula, "forgive", reason="Asked.")
+
+    is_recorded = log(cloud) != []
+    assert cloud.row("SELECT status::text FROM subscribers")["status"] == status
+    assert is_recorded == ("clock" in meanwhile)
+    assert answer["statusCode"] == (409 if "email" in meanwhile else 200)
 
 
 @pytest.mark.parametrize("action", ["unsubscribe", "erase", "forgive"])

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from broadsheet.services.issues import pausing
+from broadsheet.domain import pauses
 from broadsheet.telemetry import InvocationFailed
 from functions.dispatch.app import handler as dispatch
 from tests.cloud import Cloud, context
@@ -44,7 +44,7 @@ def test_an_issue_that_stopped_itself_is_reported_until_it_goes_on(cloud: Cloud)
         id=stopped,
     )
     act_on(paused, "pause")
-    assert cloud.rows("SELECT id FROM issues WHERE paused_because = %(by)s", by=pausing.BY_AUTHOR)
+    assert cloud.rows("SELECT id FROM issues WHERE paused_because = %(by)s", by=pauses.BY_AUTHOR)
 
     assert report() == NOTHING | {"paused": [{"issue_id": stopped, "because": because}]}
 

@@ -7,10 +7,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from broadsheet import signed_tokens
 from broadsheet.database import retention as retention_rows
 from broadsheet.database.connection import Connection
 from broadsheet.database.retention import Silent
 from broadsheet.domain.requests import Origin
+from broadsheet.domain.subscribers import SourceAddress
 from broadsheet.services.subscribers import departing, retention
 from tests.cloud import Cloud
 from tests.conftest import forget_what_was_read
@@ -118,8 +120,11 @@ def test_who_left_stays_by_default_or_leaves_a_digest_that_no_import_gets_past(
 
     assert names(cloud) == ["lately", "reader"]
     with psycopg.connect(cloud.database_url) as connection:
-        known = departing.departed(connection, {"left@example.com", "lately@example.com"})
+        known = departing.departed(
+            connection, departing.digests({"left@example.com", "lately@example.com"})
+        )
     assert known == {"left@example.com"}
+    assert cloud.row("SELECT because FROM tombstones") == {"because": "expired"}
     enroll(sign_up(NOW, "left@example.com"))
     assert "left" in names(cloud)  # who comes back of their own accord does
 
@@ -127,13 +132,15 @@ def test_who_left_stays_by_default_or_leaves_a_digest_that_no_import_gets_past(
 def test_the_source_of_a_request_is_kept_no_longer_than_its_budget(cloud: Cloud) -> None:
     enroll(
         sign_up(NOW - timedelta(minutes=61), "before@example.com"),
-        sign_up(NOW - timedelta(minutes=50), "lately@example.com"),
+        sign_up(NOW - timedelta(minutes=10), "lately@example.com"),
     )
 
     tick(None)
 
     rows = cloud.rows("SELECT source_network FROM sign_ups ORDER BY received_at")
-    assert [row["source_network"] for row in rows] == ["", "192.0.2.7"]
+    digest = signed_tokens.source_digest(SourceAddress("192.0.2.7"))
+    assert [row["source_network"] for row in rows] == ["", digest]
+    assert "192.0.2.7" not in digest
     assert number_of(cloud, "consents WHERE source_address IS NOT NULL") == 2
 
 

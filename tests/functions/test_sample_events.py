@@ -30,6 +30,7 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "images": lambda answer: answer["statusCode"] == 201,
     "manage": lambda answer: answer["statusCode"] == 401,
     "migrate": lambda answer: answer is None,
+    "newsroom": lambda answer: answer["statusCode"] == 401,  # with a made-up token
     "notify": lambda answer: answer is None,
     "outbound": lambda answer: answer[0]["error"] == "address-not-public",
     "people": lambda answer: (
@@ -41,6 +42,7 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "publish": lambda answer: (
         answer["statusCode"] == 200 and json.loads(answer["body"])["issues"] == []
     ),
+    "studio": lambda answer: answer["statusCode"] == 401 and "Sign in" in answer["body"],
     "transfer": lambda answer: answer is None,
     "subscribe": lambda answer: answer["statusCode"] == 202,
     "unsubscribe": lambda answer: answer["statusCode"] == 401,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import SubscribeRequest, now, subscriber_request
+from broadsheet.domain.requests import SubscribeRequest, now, read_queued
 from broadsheet.web import sign_up_proof
 from functions.subscribe.app import handler
 from local.lambda_events import api_event
@@ -34,7 +34,7 @@ def post(proof: str | None, email: str = EMAIL) -> dict[str, Any]:
 
 def queued(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = read_queued(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 

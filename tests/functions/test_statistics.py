@@ -6,6 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from broadsheet.database import statistics
+from functions.dispatch.app import handler as dispatch
 from functions.people.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in
@@ -35,8 +37,12 @@ def test_each_day_has_what_happened_on_it_in_utc(cloud: Cloud) -> None:
     log(cloud, ged, ("confirmed", "2026-01-02T23:59:59+00"), ("bounced", "2026-01-03T00:00+00"))
     log(cloud, ged, ("forgiven", "2026-01-03T12:00Z"), ("unsubscribed", "2026-01-04T01:00+02"))
     log(cloud, ged, ("complained", "2026-01-05T00:00Z"))  # after the last day
-    cloud.rows("INSERT INTO tombstones VALUES (sha256('x'), '2026-01-02T12:00Z', 'erased')")
-    cloud.rows("INSERT INTO tombstones VALUES (sha256('y'), '2026-01-02T12:00Z', 'moved')")
+    for because in ("erased", "moved", "expired"):
+        cloud.rows(
+            "INSERT INTO tombstones VALUES (sha256(%(d)s), '2026-01-02T12:00Z', %(b)s)",
+            d=because.encode(),
+            b=because,
+        )
 
     document = json_of(ask(**{"from": "2026-01-01", "to": "2026-01-04"}))
 
@@ -149,3 +155,31 @@ def test_without_days_the_last_thirty_are_shown() -> None:
     assert len(document["days"]) == 30
     assert document["to"] == datetime.now(UTC).date().isoformat()
     assert document["from"] == (datetime.now(UTC).date() - timedelta(days=29)).isoformat()
+
+
+def test_days_are_counted_in_the_background_once_the_log_is_long(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "SHORT_LOG", 2)
+    (ursula,) = cloud.add_confirmed("ursula@example.com")
+    log(cloud, ursula, *(("signed_up", f"2026-01-0{day}T12:00Z") for day in (1, 2, 2)))
+    days = {"from": "2026-01-01", "to": "2026-01-04"}
+    before = json_of(ask(**days))["days"]
+    assert [day["signed_up"] for day in before] == [1, 2, 0, 0]
+
+    def look() -> int:
+        dispatch({}, context())
+        return len(cloud.rows("SELECT * FROM day_counts"))
+
+    assert look() == 0  # whatever was under way may have a smaller id
+    assert look() == 0
+    cloud.rows("UPDATE counted_days SET looked_at = now() - interval '1 hour'")
+    assert look() == 2
+    assert json_of(ask(**days))["days"] == before
+
+    log(cloud, ursula, ("signed_up", "2026-01-02T12:00Z"), ("confirmed", "2026-01-03T12:00Z"))
+    late = json_of(ask(**days))["days"]
+    assert [(day["signed_up"], day["confirmed"]) for day in late][1:3] == [(3, 0), (0, 1)]
+    cloud.rows("UPDATE counted_days SET looked_at = now() - interval '1 hour'")
+    assert look() == 2
+    assert json_of(ask(**days))["days"] == late, "none is counted twice"

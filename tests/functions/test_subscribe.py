@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from broadsheet import __version__
 from broadsheet.domain.archive import ArchiveIndex
-from broadsheet.domain.requests import SubscribeRequest, subscriber_request
+from broadsheet.domain.authors_voice import AuthorsVoice
+from broadsheet.domain.requests import SubscribeRequest, read_queued
 from broadsheet.storage import archive
 from functions.subscribe import app
 from functions.subscribe.app import handler
@@ -56,7 +57,7 @@ def get(resource: str, accept: str = BROWSER) -> dict[str, Any]:
 
 def taken(edge: Edge) -> SubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = read_queued(record["body"])
     assert isinstance(request, SubscribeRequest)
     return request
 
@@ -542,6 +543,7 @@ def test_the_sign_up_page_has_the_operators_own_words(
     for name, value in words.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PRIVACY_URL", "https://example.com/privacy")
+    monkeypatch.setenv("PREVIEW_IMAGE", "https://example.com/harbour.jpg")
 
     answer = get("/")
 
@@ -549,6 +551,7 @@ def test_the_sign_up_page_has_the_operators_own_words(
     assert all(value in shown for value in words.values())
     assert "and for nothing else" not in shown
     assert 'href="https://example.com/privacy"' in answer["body"]
+    assert '<meta property="og:image" content="https://example.com/harbour.jpg">' in answer["body"]
     description = '<meta name="description" content="Letters about &lt;boats&gt; &amp; tides.">'
     assert description in answer["body"]
     assert edge.requests() == []
@@ -595,6 +598,21 @@ def test_the_sign_up_page_lists_the_newest_three_issues(edge: Edge) -> None:
         for issue in NEWEST
     ]
     assert NEWEST[0].description in Page(answer).words
+    assert edge.requests() == []
+
+
+def test_what_authors_say_stands_in_place_of_the_operators_words(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESCRIPTION", "Of the operator.")
+    monkeypatch.setenv("FREQUENCY", "Every Friday")
+    archive.store_index(ArchiveIndex(voice=AuthorsVoice(description="Letters about tides.")))
+
+    shown = Page(get("/")).words
+
+    assert "Letters about tides." in shown
+    assert "Every Friday" in shown
+    assert "Of the operator." not in shown
     assert edge.requests() == []
 
 

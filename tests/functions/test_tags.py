@@ -17,7 +17,7 @@ from broadsheet.domain.requests import (
     SubscribeRequest,
     SubscriberRequest,
     now,
-    subscriber_request,
+    read_queued,
 )
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 from broadsheet.domain.tags import Tag
@@ -55,7 +55,7 @@ def post_json(document: object, path: str = "/subscriptions", **query: str) -> A
 
 def queued(edge: Edge) -> Any:  # noqa: ANN401 - a request of any kind
     (record,) = edge.requests()
-    return subscriber_request.validate_json(record["body"])
+    return read_queued(record["body"])
 
 
 # --- At the edge ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broadsheet import signed_tokens
-from broadsheet.domain.requests import UnsubscribeRequest, subscriber_request
+from broadsheet.domain.requests import UnsubscribeRequest, read_queued
 from tests.cloud import Edge, Page, context, json_of, problem_in
 from tests.functions.signed_links import BROWSER, UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, unsubscribe_link
 
@@ -38,7 +38,7 @@ def press(
 
 def taken(edge: Edge) -> UnsubscribeRequest:
     (record,) = edge.requests()
-    request = subscriber_request.validate_json(record["body"])
+    request = read_queued(record["body"])
     assert isinstance(request, UnsubscribeRequest)
     return request
 

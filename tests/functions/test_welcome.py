@@ -7,11 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
 
 from broadsheet import signed_tokens
+from broadsheet.database import personal_data
 from broadsheet.domain.issues import NO_ISSUE
-from broadsheet.domain.requests import UnsubscribeRequest
+from broadsheet.domain.requests import UnsubscribeRequest, now
+from broadsheet.domain.subscribers import SubscriberId
+from broadsheet.domain.tags import OfferedTags
 from broadsheet.mail.ses import sending
 from broadsheet.mail.ses.results import MailRefused
 from functions.publish.app import handler as publish
@@ -264,6 +268,8 @@ def test_a_welcome_mail_that_ses_refuses_for_good_keeps_no_confirmation_from_its
         [],
         None,
     )
+    (told,) = record_of(cloud)["welcomes"]
+    assert (told["refused"], told["message_id"]) == ("MessageRejected", None)
 
 
 def test_who_left_before_the_mail_was_sent_does_not_get_it(cloud: Cloud) -> None:
@@ -298,6 +304,36 @@ def test_the_newest_issue_follows_if_the_author_wants_it(cloud: Cloud) -> None:
     assert signed_tokens.read_unsubscribe(token_in(second)).issue_id.root == newest
     assert show(str(newest))["books"]["accepted"] == 1  # it is in no books
     assert "issue" not in second.tags
+
+
+def test_what_was_sent_is_stored_with_its_reader(cloud: Cloud) -> None:
+    cloud.add_confirmed("octavia@example.com")
+    send(cloud, publish_issue(title="Number one"))
+    welcome(with_newest_issue=True)
+
+    enroll(confirmation(at(0), at(1)))
+
+    first, second = record_of(cloud)["welcomes"]
+    assert (first["mail"], first["issue_id"], first["refused"]) == ("welcome", None, None)
+    assert (second["mail"], second["issue_title"]) == ("newest_issue", "Number one")
+    assert second["version"] == 1
+    assert first["message_id"] != second["message_id"]
+
+
+def record_of(cloud: Cloud) -> dict[str, Any]:
+    subscriber = cloud.row("SELECT id FROM subscribers WHERE email = %(e)s", e=URSULA)["id"]
+    with psycopg.connect(cloud.database_url) as connection:
+        return personal_data.read(connection, SubscriberId(subscriber)) or {}
+
+
+def test_an_erasure_of_who_came_back_since_forgets_the_earlier_welcome(cloud: Cloud) -> None:
+    welcome()
+    enroll(confirmation(at(0), at(1)))
+    subscriber = SubscriberId(cloud.row("SELECT id FROM subscribers")["id"])
+    with psycopg.connect(cloud.database_url) as connection:
+        personal_data.delete_before(connection, subscriber, now(), OfferedTags())
+
+    assert cloud.row("SELECT welcomes FROM subscribers")["welcomes"] is None
 
 
 def test_an_issue_that_is_not_public_is_not_sent_to_who_comes_later(cloud: Cloud) -> None:

@@ -18,6 +18,7 @@ from broadsheet import lambdas, signed_tokens
 from broadsheet.domain.webhooks import EventType, written_secret
 from functions.notify.app import handler as notify
 from functions.outbound.app import handler as outbound
+from functions.transfer.app import handler as transfer
 from tests.cloud import Cloud, context
 from tests.conftest import forget_what_was_read
 from tests.receiver import Received, Receiver
@@ -37,6 +38,7 @@ class Functions:
     def __init__(self) -> None:
         self.kicks = 0
         self.transfers: list[dict[str, str]] = []  # the kicks of transfer
+        self.studio: list[dict[str, str]] = []  # the studio's calls of itself
         self._is_down = False
         self.calls: list[int] = []  # of outbound, by invocation
         for client in (lambdas.client(), lambdas.waiting_client()):
@@ -47,6 +49,11 @@ class Functions:
         while self.kicks:
             self.kicks = 0
             notify({}, context())
+
+    def transfer(self) -> None:
+        """Let transfer work until nobody calls it any more."""
+        while self.transfers:
+            transfer(self.transfers.pop(), context())
 
     @contextmanager
     def down(self) -> Iterator[None]:
@@ -62,6 +69,8 @@ class Functions:
             self.kicks += 1
         elif name == "transfer":
             self.transfers.append(json.loads(request.body))  # type: ignore[arg-type] # bytes, too
+        elif name == "studio":
+            self.studio.append(json.loads(request.body))  # type: ignore[arg-type] # bytes, too
         elif self._is_down:
             return AWSResponse(request.url or "", 429, HTTPHeaders(), _Raw(b"{}"))
         elif name == "outbound":

@@ -146,6 +146,18 @@ BAD_REQUESTS = {
             "with bytes for a token": "?token=%00%FF",
         }.items()
     },
+    # What readers meet besides.
+    "code of no sign-up": BadRequest(
+        400, "POST", "/subscriptions/code", "code=12345678&state={email}", FORM
+    ),
+    "subscription by a made-up token": BadRequest(401, "GET", "/subscription?token={email}"),
+    "erasing by a made-up token": BadRequest(
+        401, "POST", "/subscription?token={email}", "do=erase", FORM
+    ),
+    "link for no address": BadRequest(400, "POST", "/subscription/link", "email=at.{name}", FORM),
+    "issue that is not in the archive": BadRequest(404, "GET", "/archive/{email}"),
+    "slug that climbs": BadRequest(404, "GET", "/archive/%2e%2e%2f{email}"),
+    "image that is not there": BadRequest(404, "GET", "/images/{email}"),
     # Authors.
     "publishing without a token": BadRequest(
         401, "POST", "/issues", '{"title": "{name}"}', JSON | KEY, for_browsers=False

@@ -8,6 +8,7 @@ import pytest
 
 from local.stack import Stack
 from local.state import State
+from tests.issuer import Issuer, issuing
 from tests.journey import outage as outages
 from tests.journey import permissions, readme
 from tests.journey import power_cut as power_cuts
@@ -25,11 +26,20 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def printed_by_up(state_folder: Path) -> Iterator[str]:
+def workflow_issuer() -> Iterator[Issuer]:
+    """What stands for GitHub, which signs the tokens of workflows."""
+    with issuing() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def printed_by_up(state_folder: Path, workflow_issuer: Issuer) -> Iterator[str]:
     """What the README's first command printed; its last one ends the stack, whatever happens."""
     up, _, down = readme.shown()
     try:
-        yield readme.run(up.command, state_folder)
+        yield readme.run(
+            up.command, state_folder, WORKFLOW_ISSUER=workflow_issuer.url, COUNT_LINKS="true"
+        )
     finally:
         assert readme.unvarying(readme.run(down.command, state_folder)) == down.lines
 

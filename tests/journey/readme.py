@@ -32,6 +32,7 @@ TIMINGS = {
 _VARYING = [
     (re.compile(r"localhost:\d+"), "localhost:PORT"),
     (re.compile(r"bs_[\w-]+"), "TOKEN"),
+    (re.compile(r"enter\?token=[\w.-]+"), "enter?token=TOKEN"),
     (re.compile(r"\b\d+\.\d s$"), "SECONDS"),
     (re.compile(r"\.[0-9a-f]{6}@"), ".RUN@"),
     (re.compile(r"\S+/hello\.md"), "hello.md"),
@@ -54,12 +55,13 @@ def shown() -> list[Shown]:
     return [Shown(command, unvarying(output)) for command, output in blocks]
 
 
-def run(command: str, state_folder: Path) -> str:
+def run(command: str, state_folder: Path, **variables: str) -> str:
     """Run a command as the README shows it, on a stack of its own; return what it prints."""
+    own = {"BROADSHEET_STATE": str(state_folder), "TIMINGS": json.dumps(TIMINGS)}
     ended = subprocess.run(
         ["/bin/bash", "-c", command],
         cwd=REPOSITORY,
-        env=os.environ | {"BROADSHEET_STATE": str(state_folder), "TIMINGS": json.dumps(TIMINGS)},
+        env=os.environ | own | variables,
         capture_output=True,
         text=True,
         check=False,

@@ -65,7 +65,7 @@ def test_a_person_confirms_by_code_by_the_link_alone_or_by_its_button(
     by_code, by_link, by_button = (town.reader() for _ in range(3))
 
     page = sign_up(visitor, by_code, is_quick=True)
-    assert page.get_by_text("You are not subscribed yet").is_visible()
+    assert page.get_by_text("This alone does not subscribe you").is_visible()
     mail = until(by_code.mails, what="a confirmation mail")[-1]
     (code,) = CODE.findall(mail.text or "")
     page.get_by_label("code").fill("00000000" if code != "00000000" else "00000001")

@@ -1,13 +1,26 @@
 """A reader manages their subscription on the deployed stack, from the foot of a page on."""
 
+from __future__ import annotations
+
 import json
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import uuid4
 
+import pytest
+
+from tests.browser import browser
 from tests.journey.people import BROWSER, FORM, Answer, Reader, ReceivedMail, Town, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["browser"]  # a fixture
 
 
 def post(town: Town, where: str, **fields: str) -> Answer:
@@ -31,7 +44,7 @@ def link_for(reader: Reader) -> str:
     return reader.mails()[-1].link("/subscription?token=")
 
 
-def test_a_reader_moves_takes_their_data_and_is_erased(town: Town):
+def test_a_reader_moves_takes_their_data_and_is_erased(town: Town) -> None:
     reader = town.subscriber()
     new = Reader(town, reader.name, f"moved-{uuid4().hex}@new.example")
     town.private.add(new.email.partition("@")[0])
@@ -60,6 +73,87 @@ def test_a_reader_moves_takes_their_data_and_is_erased(town: Town):
     question = town.ask("GET", f"{fresh}&show=erase", headers=BROWSER)
     assert (question.status, b"Erase everything" in question.data) == (200, True)
     assert post(town, fresh, do="erase").status == 202
+    town.await_readers_wishes()
+    before = len(new.mails())
+    assert post(town, "/subscription/link", email=new.email).status == 202
+    town.await_readers_wishes()
+    assert len(new.mails()) == before
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a browser without scripts."""
+    visitor = browser.new_context(locale="en", java_script_enabled=False)
+    yield visitor.new_page()
+    visitor.close()
+
+
+def submit(page: Page, button: str) -> None:
+    """Press a button, and wait for the page that answers."""
+    with page.expect_navigation():
+        page.locator(button).click()
+
+
+def press(page: Page, button: str, then: str) -> None:
+    page.get_by_role("button", name=button, exact=True).click()
+    page.get_by_role("heading", name=then).wait_for()
+
+
+def test_a_browser_finds_the_way_from_the_archive_to_the_subscription(
+    town: Town, page: Page
+) -> None:
+    reader = town.subscriber()
+    first, second = town.publish().sent(), town.publish().sent()
+
+    page.goto(f"{town.stack.public_url}/archive")
+    page.get_by_role("link", name=second.title).click()
+    page.get_by_role("link", name=first.title).click()
+    page.get_by_role("link", name=second.title).click()
+    page.get_by_role("link", name="All issues").click()
+    page.get_by_role("link", name="Change your subscription or leave").click()
+    page.get_by_role("link", name="Deutsch").click()
+    page.get_by_role("button", name="Link per E-Mail anfordern").wait_for()
+    page.get_by_role("link", name="English").click()
+    page.get_by_label("Your email address").fill(reader.email)
+    before = len(reader.mails())
+    press(page, "Email me the link", "Check your inbox")
+
+    until(lambda: len(reader.mails()) > before, what="a mailed link")
+    page.goto(reader.mails()[-1].link("/subscription?token="))
+    assert page.get_by_role("heading", name="Your subscription").is_visible()
+
+
+def test_a_browser_without_a_script_changes_moves_leaves_and_erases(town: Town, page: Page) -> None:
+    reader = town.subscriber()
+    new = Reader(town, reader.name, f"moved-{uuid4().hex}@new.example")
+    town.private.add(new.email.partition("@")[0])
+    own_page = link_for(reader)
+
+    page.goto(own_page)
+    page.get_by_label("Your name").fill("Countess Lovelace")
+    press(page, "Change the name", "Thank you")
+    page.goto(own_page)
+    page.get_by_label("Language of the emails").select_option("de")
+    press(page, "Change the language", "Thank you")
+    page.goto(own_page)
+    page.get_by_label("Your new email address").fill(new.email)
+    press(page, "Change the address", "Check the inbox of your new address")
+    page.goto(until(new.mails, what="a mail")[-1].link("/subscription/address?token="))
+    submit(page, "main button")
+    town.await_readers_wishes()
+
+    issue = town.publish("Hello, [[name]].").sent()
+    copy = new.the_copy(issue)
+    assert reader.copies(issue) == []
+    assert "Hello, Countess Lovelace." in str(copy.text)
+    page.goto(copy.link("/subscriptions/unsubscribe?token="))
+    submit(page, "main button")
+    town.await_readers_wishes()
+    assert new.copies(town.publish().sent()) == []
+
+    page.goto(link_for(new))
+    page.locator("a[href*='show=erase']").click()
+    submit(page, "button.grave")
     town.await_readers_wishes()
     before = len(new.mails())
     assert post(town, "/subscription/link", email=new.email).status == 202

@@ -56,7 +56,7 @@ def import_everything(layer: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_layer_alone_holds_all_that_the_functions_import(built: Path):
-    assert len(FUNCTIONS) == 18
+    assert len(FUNCTIONS) == 20
 
     imported = import_everything(built)
 

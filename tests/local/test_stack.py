@@ -28,12 +28,14 @@ SENDER = "news@page.example"
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[State]:
-    """A state folder whose stack another process runs."""
+    """A state folder whose stack another process runs, which closes each connection."""
     state = State.at(tmp_path)
-    hold = "import pathlib, signal, socket, sys; from local.state import State\n"
+    hold = "import pathlib, select, socket, sys; from local.state import State\n"
     hold += "state = State(pathlib.Path(sys.argv[1]))\n"
     hold += "open = [socket.create_server(('127.0.0.1', port)) for _, port in state.ports()]\n"
-    hold += "with state.lock(): print(flush=True); signal.pause()"
+    hold += "with state.lock():\n"
+    hold += "    print(flush=True)\n"
+    hold += "    while True: [each.accept()[0].close() for each in select.select(open, [], [])[0]]"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, tmp_path], stdout=subprocess.PIPE, cwd=REPOSITORY
     )
@@ -108,8 +110,7 @@ def test_up_says_that_a_stack_is_ending_and_waits_for_it(
         up.withdraw_deployment()
     else:  # a process of it was killed, and its supervisor looks twice a second
         monkeypatch.setattr(stack, "answers", lambda _: False)
-        threading.Timer(0.2, up.announce_end).start()
-        threading.Timer(0.3, up.withdraw_deployment).start()
+        threading.Timer(0.2, lambda: (up.announce_end(), up.withdraw_deployment())).start()
     said = io.StringIO()
     started: list[State] = []
     monkeypatch.setattr(stack, "start", started.append)
@@ -184,15 +185,42 @@ def test_events_are_taken_in_when_their_queue_is_empty(
         while server.control.event_counts() != {"published": 2}:
             time.sleep(0.02)
 
-        stack.note_taken_events(aws, url, server.control, margin=timedelta(0))
+        stack.tend_events(aws, url, server.control, margin=timedelta(0))
         while_they_wait = server.control.republish_events(hours=1)
         while server.control.event_counts() != {"published": 2}:
             time.sleep(0.02)
         aws.sqs.purge_queue(QueueUrl=url)
-        stack.note_taken_events(aws, url, server.control, margin=timedelta(0))
+        stack.tend_events(aws, url, server.control, margin=timedelta(0))
 
         assert while_they_wait == 2
         assert server.control.republish_events(hours=1) == 0
+
+
+def test_events_wait_with_ses_while_their_queue_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(stack, "LONGEST_QUEUE", 3)
+    monkeypatch.setattr(stack, "SHORT_QUEUE", 2)
+    with mock_aws(), ses_server.running(tmp_path, verified=[SENDER]) as server:
+        aws = Aws(emulator_url="https://sqs.us-east-1.amazonaws.com", ses_url=server.url)
+        url = aws.sqs.create_queue(QueueName="feedback")["QueueUrl"]
+        for _ in range(4):
+            aws.sqs.send_message(QueueUrl=url, MessageBody=".")
+        assert stack.tend_events(aws, url, server.control) == 4
+        server.control.publish_to(Queue(queue_url=url))
+        aws.ses.send_email(
+            FromEmailAddress=SENDER,
+            Destination={"ToAddresses": ["ada@page.example"]},
+            Content={"Simple": {"Subject": {"Data": "."}, "Body": {"Text": {"Data": "."}}}},
+        )
+        time.sleep(0.3)
+        assert server.control.event_counts() == {"due": 2}
+
+        aws.sqs.purge_queue(QueueUrl=url)
+        assert stack.tend_events(aws, url, server.control) == 0
+        while server.control.event_counts() != {"published": 2}:
+            time.sleep(0.02)
 
 
 def test_an_emulator_that_was_killed_has_lost_its_state(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ Time passes in phases, in the order of the settings:
               | U3 a grace time after that
   release     0 none | 1 released | 2 released long ago
 
-Not modelled: the rate governor, bulk calls and bisection, the breaker, kinds of whole-call errors,
-isolation below serializable, clock skew, fairness (liveness here means that an end can be reached
-from every state).
+Not modelled: the rate governor but for a warm-up's mails a day, bulk calls and bisection, the
+breaker but for a careful start's sample, kinds of whole-call errors, isolation below serializable,
+clock skew, fairness (liveness here means that an end can be reached from every state).
 
 Per recipient:
   sub         c confirmed | u unsubscribed
@@ -41,11 +41,18 @@ Per recipient:
   net         requests whose client is gone and that SES may still take
 Per batch: (state - none, W waiting, K claimed, B claimed and begun to send, X closed, c closed by
 cancel; owner; age; tries; release; pointer in queue; round; members).
-Per deliver: () idle or (pc, batch, a call per recipient), where pc is C claimed | R has read, and a
-call is - none | w to send | g deadline checked | s sent | A T F taken/throttled/refused, the answer
-under way | a t f u answer known (u: lost) | . written.
+Per deliver: () idle or (pc, batch, a call per recipient, version, day), where pc is C claimed
+| M has marked that it begins | R has read, and a call is - none | w to send | g deadline checked
+| s sent | A T F taken/throttled/refused, the answer under way | a t f u answer known (u: lost)
+| . written. The day is that of its slots; -1 is an earlier one.
 Dispatch: (pointers to send, recipients whose feedback is known to be current, clock about to be
 deleted).
+Careful start: (the hold of all batches but the first, the bounce of a mail of the sample), where
+hold is - not frozen | S sample under way | H held for a time | O that time is over | G sample good
+| B stopped as bad or unknown | R resumed after that; bounce is - none | p on its way | q in
+FeedbackQueue | c counted | d looked at by the breaker.
+Warm-up: (day, mails that have a slot on it, those that SES took).
+The clock: 0 deleted | 1 ticks | 2 sleeps until the next day.
 """
 
 import argparse
@@ -82,6 +89,9 @@ class Config:
     edits: int = 0  # of the content, while the issue is paused
     correct: bool = False  # the author sends a correction to those with an older version
     author_leaves: bool = False  # after the correction, the author resumes nothing
+    hold: bool = False  # a careful start: the first batch is the sample
+    bounce: bool = False  # a mail of the sample may bounce, which is one too many
+    per_day: int = 0  # mails that a warm-up allows on each of its days; 0 without one
     # --- readings of the design; the defaults are the ones that hold
     sends_unresolved: bool = False  # "no final row" includes unresolved ones
     # Which later mail's event proves feedback current: one sent a grace time after the claim's
@@ -98,7 +108,9 @@ class Config:
     atomic_deadline: bool = True  # checking the deadline and sending are one step
     clock_under_lock: bool = True  # the clock is deleted under the issue's lock
     edit_needs_pause: bool = True
-    begin: str = "mark"  # of the batches, before a call; "none": any dead claim may have sent
+    # A claim marks its batches before it reads whom to mail; "after" is too late, with "none" any
+    # dead claim may have sent.
+    begin: str = "mark"
     # --- assumptions, taken away one by one
     taken_late: bool = False  # SES may take a request after its claim was taken for dead
     dispatch_outlives: bool = False  # a dispatch invocation may outlast the grace time
@@ -111,6 +123,14 @@ class Config:
     reads_confirmed: bool = True
     counts_in_flight: bool = True  # an empty queue has no messages in flight either
     begin_fenced: bool = True  # else a claim begins to send what may be another's by then
+    begins_marked: bool = True  # else it reads whom to mail, and then marks its batches
+    holds: bool = True  # else dispatch releases what is held
+    hold_awaits: str = "outcomes"  # of the sample; "batches": closed ones; "": nothing
+    hold_judged: bool = True  # dispatch itself counts at the end of the hold
+    hold_reported: bool = True  # the rest waits until an event of the sample is recorded
+    hold_kept: bool = True  # by the resume after the author's own pause
+    day_counted: str = "reserved"  # in the claim's transaction; "later" in one of its own
+    sleeps: bool = True  # the clock, until the next day; else it is deleted
     reads_version_late: bool = False  # as the mail is sent, in place of in the claim's transaction
     content_cached: bool = False  # by the issue's id alone, from an earlier claim
     version_in_event: bool = True  # else an event counts for the version that is current by then
@@ -327,6 +347,36 @@ CONFIGS = {
         author_leaves=True,
         about="a correction's audience is frozen without the author, even while paused",
     ),
+    # ---- a careful start and a warm-up, as built
+    "hold": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        max_tries=1,
+        hold=True,
+        bounce=True,
+        about="a sample of 1, which may bounce, and a rest of 1",
+    ),
+    "hold-lifecycle": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        max_tries=1,
+        hold=True,
+        bounce=True,
+        pause=True,
+        cancel=True,
+        about="the same with pause, resume and cancel at any moment",
+    ),
+    "warm-up": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        max_tries=1,
+        per_day=1,
+        clock=True,
+        about="1 mail a day on two days, then all; 2 batches of 1, 1 deliver, a sleeping clock",
+    ),
     # ---- earlier readings of the design: each must show its flaw
     "text-final-row": replace(
         OPEN,
@@ -500,6 +550,101 @@ CONFIGS = {
         expect="safety",
         about="a claim begins to send although its batches were returned, deadline unchecked",
     ),
+    "mut-begin-read-first": replace(
+        OPEN,
+        recipients=1,
+        zombie=True,
+        begins_marked=False,
+        deadline_checked=False,
+        expect="safety",
+        about="a claim reads whom to mail before it marks its batches, deadline unchecked",
+    ),
+    "mut-hold-released": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        holds=False,
+        expect="safety",
+        about="dispatch releases what a careful start holds",
+    ),
+    "mut-hold-early": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        hold_awaits="",
+        expect="safety",
+        about="a hold begins at the freeze, whatever becomes of the sample",
+    ),
+    "mut-hold-unresolved": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        hold_awaits="batches",
+        expect="safety",
+        about="a hold begins while a mail of the sample is unresolved",
+    ),
+    "mut-hold-unjudged": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        bounce=True,
+        hold_judged=False,
+        expect="safety",
+        about="a hold ends without a last look at the bounces",
+    ),
+    "mut-hold-unreported": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        hold_reported=False,
+        expect="safety",
+        about="a hold ends although no event of the sample was recorded",
+    ),
+    "mut-hold-resumed": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        hold=True,
+        pause=True,
+        hold_kept=False,
+        expect="safety",
+        about="to resume after one's own pause ends the hold",
+    ),
+    "mut-warm-up-later": replace(
+        OPEN,
+        batches=2,
+        max_tries=1,
+        per_day=1,
+        day_counted="later",
+        expect="safety",
+        about="a day's mails are counted in a statement after the one that reads the number",
+    ),
+    "mut-warm-up-uncounted": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        max_tries=1,
+        per_day=1,
+        day_counted="never",
+        expect="safety",
+        about="a day's mails aren't counted",
+    ),
+    "mut-warm-up-clock": replace(
+        OPEN,
+        batches=2,
+        delivers=1,
+        max_tries=1,
+        per_day=1,
+        clock=True,
+        sleeps=False,
+        expect="stuck",
+        about="the clock is deleted once a day's mails are sent",
+    ),
     "mut-no-deadline": replace(
         OPEN,
         recipients=1,
@@ -608,6 +753,9 @@ CONFIGS = {
     ),
 }
 
+HOLDS = ("S", "H", "O")  # the rest waits for the sample
+WARM_DAYS = 2
+
 RANK = {"": 0, "U": 1, "K": 2, "F": 3, "A": 4, "J": 5}
 
 
@@ -626,7 +774,8 @@ class Model:
         self.over = "U2" if config.probe_after == "grace" else "U3"
         self.perms = self._symmetries()
 
-    # state: (issue, batches, recipients, delivers, dispatch, clock, database up, edition)
+    # state: (issue, batches, recipients, delivers, dispatch, clock, database up, edition, held,
+    # warm)
     def initial(self):
         c = self.c
         batch = ("-", NOBODY, 0, 0, 0, 0, 0, (), 0)
@@ -640,6 +789,8 @@ class Model:
             1,
             1,
             (1, 0, 0, ()),
+            ("-", "-"),
+            (0, 0, 0),
         )
 
     # ------------------------------------------------------------------ reading the ledger
@@ -707,7 +858,7 @@ class Model:
     # ------------------------------------------------------------------ steps
     def successors(self, state):
         """Return steps: (label, state, violation in the step itself)."""
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         c = self.c
         out = []
 
@@ -722,8 +873,10 @@ class Model:
             clock=clock,
             up=up,
             edition=edition,
+            held=held,
+            warm=warm,
         ):
-            after = (issue, batches, people, delivers, dispatch, clock, up, edition)
+            after = (issue, batches, people, delivers, dispatch, clock, up, edition, held, warm)
             out.append((label, after, bad))
 
         if c.outage:
@@ -753,7 +906,7 @@ class Model:
 
     def _claim(self, state, go):
         """Step 1: claim. A received pointer stays in the queue, or is lost with its receiver."""
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         for b, (st, owner, age, tries, rel, ptr, number, members, claimed) in enumerate(batches):
             if not ptr:
                 continue
@@ -771,6 +924,16 @@ class Model:
                     put(who, 3, "-") if r in members and self.needs(batches, people, b, r) else who
                     for r, who in enumerate(people)
                 )
+                mails = sum(self.needs(batches, people, b, r) for r in members)
+                if self.day_room(warm) < mails:
+                    go(
+                        f"pointer {b} dropped, the day's mails are sent",
+                        batches=put(
+                            batches, b, (st, owner, age, tries, 0, 0, number, members, claimed)
+                        ),
+                    )
+                    continue
+                reserved = mails if self.c.day_counted == "reserved" else 0
                 current = edition[0]
                 # A cache that isn't keyed by version may hold the content of an older one.
                 cached = range(1, current + 1) if self.c.content_cached else (current,)
@@ -784,20 +947,31 @@ class Model:
                                 batches, b, ("K", p, 0, tries, rel, keep, number, members, current)
                             ),
                             people=fresh,
-                            delivers=put(delivers, p, ("C", b, ("-",) * len(people), version)),
+                            delivers=put(
+                                delivers, p, ("C", b, ("-",) * len(people), version, warm[0])
+                            ),
+                            warm=self.reserve(warm, reserved),
                         )
 
+    def day_room(self, warm):
+        """Return how many more mails may get a slot today."""
+        return self.c.per_day - warm[1] if self.c.per_day and warm[0] < WARM_DAYS else 9
+
+    def reserve(self, warm, mails):
+        day, used, taken = warm
+        return (day, used + mails, taken) if self.c.per_day and day < WARM_DAYS else warm
+
     def _deliver(self, state, p, deliver, go):
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         c = self.c
-        pc, b, calls, version = deliver
+        pc, b, calls, version, day = deliver
         st, owner, age, tries, rel, ptr, number, members, claimed = batches[b]
         mine = st in HELD and owner == p
 
         def gone():
             """End this process: nobody owns its claim, and SES may still take what it sent."""
             orphans = tuple(
-                put(who, 4, tuple(sorted(who[4] + ((number, version),))))
+                put(who, 4, tuple(sorted(who[4] + ((number, version, day),))))
                 if calls[r] == "s"
                 else who
                 for r, who in enumerate(people)
@@ -806,37 +980,33 @@ class Model:
             return {"delivers": put(delivers, p, ()), "people": orphans, "batches": left}
 
         go(f"deliver {p} crashes", **gone())
-        if pc == "C":  # step 2, one transaction: read, and skip the unsubscribed
-            if up:
-                new, want, bad = people, calls, None
-                for r in members if mine or c.zombie_writes_all or not c.begin_fenced else ():
-                    sub, rows, *rest = people[r]
-                    unresolved = c.sends_unresolved and self.row(rows, number)[:1] == "U"
-                    if self.needs(batches, people, b, r) or (
-                        unresolved and self.round_of(batches, r) == number
-                    ):
-                        if sub == "c" or not c.reads_confirmed:
-                            want = put(want, r, "w")
-                            bad = (
-                                f"r{r} unsubscribed before the claim read them, and is mailed"
-                                if sub == "u"
-                                else bad
-                            )
-                        else:
-                            new = put(new, r, (sub, self.upsert(rows, number, "K"), *rest))
-                begun = ("B", *batches[b][1:]) if mine and c.begin == "mark" else batches[b]
+        if pc == "C" and up:  # step 2: mark that it begins, and commit
+            begun = ("B", *batches[b][1:]) if mine and c.begin == "mark" else batches[b]
+            held_later = warm if c.day_counted != "later" else self.reserve(warm, len(members))
+            if c.begins_marked:
                 go(
-                    f"deliver {p} reads its recipients",
-                    bad,
-                    people=new,
+                    f"deliver {p} marks that it begins",
                     batches=put(batches, b, begun),
-                    delivers=put(delivers, p, ("R", b, want, version)),
+                    delivers=put(delivers, p, ("M", b, calls, version, day)),
+                    warm=held_later,
                 )
+            else:
+                self._read(state, p, deliver, go)
+        elif pc == "M" and up and c.begins_marked:
+            self._read(state, p, deliver, go)
+        elif pc == "M" and up:
+            begun = ("B", *batches[b][1:]) if mine else batches[b]
+            go(
+                f"deliver {p} marks that it begins",
+                batches=put(batches, b, begun),
+                delivers=put(delivers, p, ("R", b, calls, version, day)),
+            )
+        if pc in "CM":
             return
         for r, call in enumerate(calls):  # step 3
 
             def set_call(to):
-                return put(delivers, p, (pc, b, put(calls, r, to), version))
+                return put(delivers, p, (pc, b, put(calls, r, to), version, day))
 
             if call == "w" and ((mine and age == 0) or not c.deadline_checked):
                 go(
@@ -855,7 +1025,7 @@ class Model:
                 self._taken(
                     state,
                     r,
-                    (number, sent),
+                    (number, sent, day),
                     lambda to: {"delivers": set_call(to)},
                     go,
                     f"r{r} gets version {sent}, its claim read {claimed}" if wrong else None,
@@ -863,7 +1033,7 @@ class Model:
                 go(f"SES throttles r{r}", delivers=set_call("T"))
                 if c.refuse:
                     go(f"SES refuses r{r}", delivers=set_call("F"))
-                net = tuple(sorted(people[r][4] + ((number, sent),)))
+                net = tuple(sorted(people[r][4] + ((number, sent, day),)))
                 go(
                     f"deliver {p} gives up waiting, r{r} still under way",
                     delivers=set_call("u"),
@@ -896,7 +1066,7 @@ class Model:
             go(
                 f"deliver {p} writes the ledger",
                 people=new,
-                delivers=put(delivers, p, (pc, b, after, version)),
+                delivers=put(delivers, p, (pc, b, after, version, day)),
             )
         if up and all(call in "-.t" for call in calls):  # ... and close the batch
             after = gone()
@@ -926,10 +1096,40 @@ class Model:
                 )
             go(f"deliver {p} closes batch {b}", **after)
 
+    def _read(self, state, p, deliver, go):
+        """Read whom to mail, and skip the unsubscribed, in one transaction."""
+        issue, batches, people, delivers, *_ = state
+        c = self.c
+        pc, b, calls, version, day = deliver
+        st, owner, age, tries, rel, ptr, number, members, claimed = batches[b]
+        mine = st in HELD and owner == p
+        new, want, bad = people, calls, None
+        for r in members if mine or c.zombie_writes_all or not c.begin_fenced else ():
+            sub, rows, *rest = people[r]
+            unresolved = c.sends_unresolved and self.row(rows, number)[:1] == "U"
+            if self.needs(batches, people, b, r) or (
+                unresolved and self.round_of(batches, r) == number
+            ):
+                if sub == "c" or not c.reads_confirmed:
+                    want = put(want, r, "w")
+                    bad = (
+                        f"r{r} unsubscribed before the claim read them, and is mailed"
+                        if sub == "u"
+                        else bad
+                    )
+                else:
+                    new = put(new, r, (sub, self.upsert(rows, number, "K"), *rest))
+        go(
+            f"deliver {p} reads its recipients",
+            bad,
+            people=new,
+            delivers=put(delivers, p, ("R" if pc == "M" else "M", b, want, version, day)),
+        )
+
     def _taken(self, state, r, request, rest, go, bad=None):
         """SES takes an entry: now there is a mail, and SES owes its events."""
-        issue, batches, people, delivers, *_ = state
-        number, version = request
+        issue, batches, people, delivers, _, _, _, _, held, warm = state
+        number, version, day = request
         s, rows, mails, probe, *_ = people[r]
         if len(mails) >= 2 * self.rounds:  # only after a violation that a configuration tolerates
             return
@@ -945,15 +1145,26 @@ class Model:
             base = extra.pop("people", people)
             mail = (number, event, rejected, 0, version)
             person = put(base[r], 2, base[r][2] + (mail,))
-            go(
-                f"SES takes r{r}" + (" and will reject it" if rejected == "p" else ""),
-                bad,
-                people=put(base, r, person),
-                **extra,
-            )
+            if self.c.hold and r not in batches[0][7] and held[0] in (*HOLDS, "B"):
+                bad = f"r{r}, who is not of the sample, is mailed while it is judged"
+            if self.c.per_day and day == warm[0] < WARM_DAYS:
+                extra["warm"] = (*warm[:2], warm[2] + 1)
+                if warm[2] + 1 > self.c.per_day:
+                    bad = f"r{r} is one more than the day allows"
+            may_bounce = self.c.bounce and r in batches[0][7] and held[1] == "-"
+            for bounces in (False, True) if may_bounce else (False,):
+                go(
+                    f"SES takes r{r}"
+                    + (" and will reject it" if rejected == "p" else "")
+                    + (", which will bounce" if bounces else ""),
+                    bad,
+                    people=put(base, r, person),
+                    held=(held[0], "p") if bounces else held,
+                    **extra,
+                )
 
     def _ses_and_feedback(self, state, go):
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         c = self.c
         for r, (sub, rows, mails, probe, net, versions) in enumerate(people):
 
@@ -1002,6 +1213,8 @@ class Model:
                             f"{name} event of r{r} arrives a second time",
                             people=person(mails=moved("q")),
                         )
+            if r == 0 and held[1] != "-":
+                self._bounce(state, go)
             round_number = self.round_of(batches, r)
             row = self.row(rows, round_number)  # its later mail: the probe or any other
             if probe == "-":
@@ -1018,11 +1231,28 @@ class Model:
             elif probe == "q" and up:
                 go(f"feedback records the later mail's event (for r{r})", people=person(probe="R"))
 
+    def _bounce(self, state, go):
+        """The bounce arrives and is counted; in a later transaction, the breaker looks at it."""
+        issue, _, _, _, _, _, up, _, (hold, bounce), _ = state
+        if bounce == "p":
+            go("a bounce of the sample reaches the queue", held=(hold, "q"))
+        elif bounce == "q" and up:
+            go("feedback counts the bounce", held=(hold, "c"))
+        elif bounce == "c" and up:
+            if hold in HOLDS and issue == "S":
+                go("the breaker stops the sample", issue="P", held=("B", "d"))
+            else:  # not while it is paused
+                go("the breaker looks at the bounce", held=(hold, "d"))
+
     def _time(self, state, go):
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition, held, warm = state
         c = self.c
         on_wire = {r for d in delivers if d for r, call in enumerate(d[2]) if call == "s"}
         quiet = [c.taken_late or (not who[4] and r not in on_wire) for r, who in enumerate(people)]
+        if held[0] == "H":
+            go("time: the hold is over", held=("O", held[1]))
+        if c.per_day and warm[0] < WARM_DAYS:
+            go("time: the next day", warm=(warm[0] + 1, 0, 0), clock=1 if clock == 2 else clock)
         for b, batch in enumerate(batches):
             st, owner, age, tries, rel, ptr, number, members, _ = batch
             if st in HELD and age == 0:
@@ -1081,7 +1311,7 @@ class Model:
                     )
 
     def _dispatch(self, state, go):
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition, held, warm = state
         c = self.c
         if ptrs or seen or wipe:
             go("dispatch crashes", dispatch=((), (), 0))
@@ -1093,7 +1323,7 @@ class Model:
             )
         if wipe:
             go("dispatch deletes the clock", clock=0, dispatch=(ptrs, seen, 0))
-        if not clock:
+        if clock != 1:
             return
         if issue == "N":  # freeze
             dealt = [
@@ -1105,8 +1335,13 @@ class Model:
                 issue="S",
                 batches=tuple(("W", NOBODY, 0, 0, 0, 0, 0, m, 0) for m in dealt)
                 + batches[c.batches :],
+                held=("S" if c.hold else "-", "-"),
             )
             return
+        if c.hold and issue == "S":
+            self._judge(state, go)
+        is_held = held[0] in HOLDS and c.holds
+        day_over = self.day_room(warm) < 1
         open_ = False
         for b, (st, owner, age, tries, rel, ptr, number, members, claimed) in enumerate(batches):
             open_ |= st == "W" or st in HELD
@@ -1129,7 +1364,7 @@ class Model:
                     batches=put(batches, b, ("X", NOBODY, 0, tries, 0, ptr, number, members, 0)),
                 )
             if (
-                st == "W" and issue == "S" and rel != 1
+                st == "W" and issue == "S" and rel != 1 and not (is_held and b) and not day_over
             ):  # release: mark, commit, then send the pointer
                 go(
                     f"dispatch releases batch {b}",
@@ -1149,6 +1384,7 @@ class Model:
             waiting = any("q" in m[1:3] for who in people for m in who[2]) or any(
                 who[3] == "q" for who in people
             )
+            waiting |= held[1] in ("q", "c")
             if not waiting or not c.counts_in_flight or not c.needs_current:
                 current = tuple(
                     r
@@ -1200,6 +1436,8 @@ class Model:
                 dispatch=(ptrs, seen, wipe_now),
             )
         idle = not any(bt[0] in HELD for bt in batches) and not unresolved
+        if c.clock and issue == "S" and day_over and idle and not any(bt[4] == 1 for bt in batches):
+            go("dispatch lets the clock sleep until the next day", clock=2 if c.sleeps else 0)
         if issue == "C" and idle and not c.clock_waits:
             go("dispatch deletes the clock of the canceled issue", issue="Z", clock=0)
         if c.clock and (issue in "FZ" or (issue == "P" and idle)):
@@ -1208,9 +1446,38 @@ class Model:
             elif not wipe:
                 go("dispatch finds the clock is not needed", dispatch=(ptrs, seen, 1))
 
+    def _judge(self, state, go):
+        """Begin the hold once the sample has its outcomes; end it if the sample is good."""
+        issue, batches, people, _, _, _, _, _, (hold, bounce), _ = state
+        c = self.c
+        is_open = batches[0][0] in ("W", *HELD)
+        unresolved = any(row[:1] == "U" for who in people for row in who[1])
+        awaited = {"outcomes": is_open or unresolved, "batches": is_open, "": False}
+        if hold == "S" and not awaited[c.hold_awaits]:
+            go("dispatch holds the rest for a time", held=("H", bounce))
+        if hold != "O":
+            return
+        counted = bounce in ("c", "d")
+        rows = [row for r in batches[0][7] for row in people[r][1]]
+        events = [m[1] for r in batches[0][7] for m in people[r][2]]
+        reported = "d" in events or "A" not in rows
+        if counted and c.hold_judged:
+            go("dispatch stops the bad sample", issue="P", held=("B", bounce))
+        elif reported or not c.hold_reported:
+            bad = None
+            if counted:
+                bad = "the rest is sent although the sample is known to bounce"
+            elif not reported:
+                bad = "the rest is sent although nothing is known of the sample"
+            elif {self.status(batches, people, r) for r in batches[0][7]} & {"W", "U"}:
+                bad = "the rest is sent before the sample has its outcomes"
+            go("dispatch finds the sample good", bad, held=("G", bounce))
+        else:
+            go("dispatch stops, for nothing is known", issue="P", held=("B", bounce))
+
     def _correction(self, state, go):
         """Freeze the audience of the correction, an issue of its own with a clock of its own."""
-        _, batches, people, _, _, _, _, (current, target, frozen, audience) = state
+        _, batches, people, _, _, _, _, (current, target, frozen, audience), _, _ = state
         c = self.c
         if not target or frozen:
             return
@@ -1234,7 +1501,7 @@ class Model:
         )
 
     def _author(self, state, go):
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         c = self.c
         for r, (sub, *rest) in enumerate(people):
             if c.unsubscribe and sub == "c":
@@ -1242,7 +1509,10 @@ class Model:
         if c.pause and issue == "S":
             go("author pauses", issue="P")
         if issue == "P":
-            go("author resumes", issue="S", clock=1)
+            hold = "R" if held[0] == "B" or (held[0] in HOLDS and not c.hold_kept) else held[0]
+            by_stop = held[0] in ("B", "R") or hold != "R"
+            bad = None if by_stop else "a resume ends a hold that nobody has judged"
+            go("author resumes", bad, issue="S", clock=1, held=(hold, held[1]))
         current, target, frozen, audience = edition
         if current <= c.edits and (issue == "P" or (issue == "S" and not c.edit_needs_pause)):
             go(
@@ -1278,7 +1548,7 @@ class Model:
 
     # ------------------------------------------------------------------ the promises
     def violation(self, state):
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
         c = self.c
         states = [self.status(batches, people, r) for r in range(len(people))]
         for r, (sub, rows, mails, probe, net, versions) in enumerate(people):
@@ -1347,9 +1617,10 @@ class Model:
         return None
 
     def quiet(self, state):
-        issue, batches, people, delivers, *_ = state
+        issue, batches, people, delivers, _, _, _, _, held, _ = state
         return (
             issue in "FZ"
+            and held[1] in ("-", "d")
             and not any(delivers)
             and all(
                 not net and all(m[1] in "dL" and m[2] in "-dL" for m in mails)
@@ -1359,7 +1630,7 @@ class Model:
 
     def is_end(self, state):
         """Whether it has ended well: all events recorded, everyone mailed, failed or skipped."""
-        issue, batches, people, *_, edition = state
+        issue, batches, people, _, _, _, _, edition, *_ = state
         _, target, frozen, _ = edition
         if target and not frozen:
             return False
@@ -1377,8 +1648,10 @@ class Model:
     # ------------------------------------------------------------------ smaller state spaces
     def tidy(self, state):
         """Drop what can't matter any more, then choose the least of the symmetric states."""
-        issue, batches, people, delivers, dispatch, clock, up, edition = state
+        issue, batches, people, delivers, dispatch, clock, up, edition, held, warm = state
+        # A careful start waits for an event, also of a mail whose answer is known.
         forget = self.c.precedence and self.c.row_per_round and not self.c.event_lost
+        forget = forget and not self.c.hold
         new = []
         for sub, rows, mails, probe, net, versions in people:
             if probe != "-":
@@ -1425,7 +1698,15 @@ class Model:
                 (st, owner, age, tries, rel, ptr, number, members, claimed if st in HELD else 0)
             )
         batches = tuple(kept)
-        base = (issue, batches, tuple(new), delivers, dispatch, clock, up, edition)
+        today = warm[0] if self.c.per_day and warm[0] < WARM_DAYS else -1
+        delivers = tuple(d and (*d[:4], today if d[4] == today else -1) for d in delivers)
+        new = [
+            put(who, 4, tuple((n, v, today if day == today else -1) for n, v, day in who[4]))
+            if who[4]
+            else who
+            for who in new
+        ]
+        base = (issue, batches, tuple(new), delivers, dispatch, clock, up, edition, held, warm)
         if len(self.perms) == 1:
             return base
         return min(self.renamed(base, *perm) for perm in self.perms)
@@ -1435,13 +1716,13 @@ class Model:
         people = [range(c.recipients)]
         if c.expect != "ok":  # a trace reads better with stable names
             return [(tuple(range(c.recipients)), tuple(range(c.delivers)))]
-        if c.batches == 1 or c.batches == c.recipients:
+        if not c.hold and (c.batches == 1 or c.batches == c.recipients):
             people = list(permutations(range(c.recipients)))
         return [(tuple(a), tuple(d)) for a in people for d in permutations(range(c.delivers))]
 
     def renamed(self, state, people_order, deliver_order):
         """The same state, with recipient people_order[i] renamed to i, and delivers likewise."""
-        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition = state
+        issue, batches, people, delivers, (ptrs, seen, wipe), clock, up, edition, held, warm = state
         who = {old: new for new, old in enumerate(people_order)}
         slot = {old: new for new, old in enumerate(deliver_order)} | {NOBODY: NOBODY}
         b_order = list(range(self.slots))
@@ -1456,13 +1737,15 @@ class Model:
             ),
             tuple(people[r] for r in people_order),
             tuple(
-                (d[0], b_name[d[1]], tuple(d[2][r] for r in people_order), d[3]) if d else ()
+                (d[0], b_name[d[1]], tuple(d[2][r] for r in people_order), *d[3:]) if d else ()
                 for d in (delivers[i] for i in deliver_order)
             ),
             (tuple(sorted(b_name[b] for b in ptrs)), tuple(sorted(who[r] for r in seen)), wipe),
             clock,
             up,
             edition[:3] + (tuple(sorted(who[r] for r in edition[3])),),
+            held,
+            warm,
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from broadsheet.domain.authors import Author, Role
+from broadsheet.domain.workflows import GITHUB
 from operations import authors
 from operations.authors import AuthorError, Rights, parse_address
 
@@ -97,6 +98,45 @@ def test_an_entry_that_can_not_be_read_is_kept_and_hinders_nobody(
     assert entries[0] == odd
     assert [entry["name"] for entry in entries] == ["Ann", "Jo"]
     assert [str(author.name) for author in authors.listed(client, secret)] == ["Jo"]
+
+
+LETTERS = authors.parse_binding("jo/letters@main", "1296269", GITHUB)
+
+
+def test_a_repositorys_workflows_are_an_author_without_a_token(
+    client: "SecretsManagerClient", secret: str
+):
+    authors.add_workflows(client, secret, "letters", Rights(role=Role.PUBLISH), LETTERS)
+
+    (author,) = authors.listed(client, secret)
+    assert author.token_sha256 == ""
+    assert author.oidc == LETTERS
+    assert (LETTERS.repository, LETTERS.branch) == ("jo/letters", "main")
+    assert (LETTERS.repository_id, LETTERS.issuer) == ("1296269", GITHUB)
+    with pytest.raises(AuthorError, match="has no token"):
+        authors.renew(client, secret, "letters")
+    with pytest.raises(AuthorError, match="letters already"):
+        authors.add(client, secret, "letters")
+    authors.revoke(client, secret, "letters")
+    assert authors.listed(client, secret) == ()
+
+
+def test_no_workflow_manages_readers(client: "SecretsManagerClient", secret: str):
+    with pytest.raises(AuthorError, match="never manages"):
+        authors.add_workflows(client, secret, "letters", Rights(role=Role.MANAGE), LETTERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *((text, None) for text in ("", "letters", "jo/letters", "jo/letters@", "@main")),
+        *((text, None) for text in ("jo/letters@a..b", "jo/*@main", "jo/letters@*", "a/b/c@main")),
+        *(("jo/letters@main", number) for number in ("", "jo", "-1", "1e3")),
+    ],
+)
+def test_what_names_no_branch_is_refused(text: str, number: str | None):
+    with pytest.raises(AuthorError, match="names no branch"):
+        authors.parse_binding(text, number, GITHUB)
 
 
 def test_authors_are_listed_in_the_order_they_came(client: "SecretsManagerClient", secret: str):

@@ -51,7 +51,7 @@ def test_every_price_of_every_region_has_a_source_and_a_date(region: str) -> Non
     prices = Prices.read(region)
     everything = Month.usual(10, 1).model_copy(update={"firewall": True, "zone": True})
     uses = used(everything, Counted.read(), Standing.read()) | model.cdn(everything)
-    uses |= model.images(everything, Counted.read())
+    uses |= model.images(everything, Counted.read()) | model.clicks(everything, Counted.read())
 
     assert uses.keys() == prices.of.keys() == command.NAMES.keys()
     for name, price in prices.of.items():
@@ -160,6 +160,30 @@ def test_images_are_paid_by_request_and_by_gigabyte_and_share_what_is_free() -> 
     assert items["transfer_gigabytes"] == pytest.approx((300 - 100) * 0.09)
     alone = model.bill(model.images(month, counted), PRICES)
     assert items["traces"] >= next(item.dollars for item in alone if item.name == "traces")
+
+
+def test_a_million_clicks_cost_five_dollars_beside_their_traces_and_wake_no_database() -> None:
+    month = Month(readers=1_000_000, issues=4, sign_ups=0, visits=0)
+    counted, standing = Counted.read(), Standing.read()
+
+    clicks = model.clicks(month, counted)
+    added = model.added(used(month, counted, standing), clicks, PRICES)
+    items = {item.name: item.dollars for item in added}
+
+    assert items["api_requests"] == pytest.approx(4 * 3.5)
+    # Each is sent to the queue, and received and deleted with nine others.
+    assert items["sqs_requests"] == pytest.approx(4 * 1.2 * 0.4)
+    assert items["bucket_reads"] == pytest.approx(4 * 0.4)
+    assert command.total(added) - items["traces"] == pytest.approx(4 * 4.6, rel=0.05)
+    counting = month.model_copy(update={"links": True})
+    assert model.used(counting, counted, standing)["acu_hours"] == pytest.approx(
+        used(month, counted, standing)["acu_hours"]
+    )
+    assert (
+        model.used(counting, counted, standing)["api_requests"]
+        - used(month, counted, standing)["api_requests"]
+        == 4_000_000
+    )
 
 
 def test_a_database_of_ones_own_is_not_counted() -> None:
@@ -284,8 +308,15 @@ def test_what_a_stack_could_have_besides_is_priced_and_not_in_the_total() -> Non
     with_both = documented("bill", "--region", "us-east-1", "--firewall", "--zone")
 
     extra = {each["name"]: each["dollars"] for each in without["not_in_the_total"]}
-    assert extra == {"Images": 0.62, "Firewall": 7.0, "Domain's zone": 0.55, "With a CDN": SECRET}
-    assert [each["name"] for each in with_both["not_in_the_total"]] == ["Images", "With a CDN"]
+    assert extra == {
+        "Images": 0.62,
+        "With a CDN": SECRET,
+        "Firewall": 7.0,
+        "Domain's zone": 0.55,
+        "Clicks": 0.18,
+    }
+    rest = [each["name"] for each in with_both["not_in_the_total"]]
+    assert rest == ["Images", "With a CDN", "Clicks"]
     more = with_both["this_month"]["total"] - without["this_month"]["total"]
     assert more == pytest.approx(7.55, abs=0.011)
     assert with_both["idle_month"]["total"] - without["idle_month"]["total"] == pytest.approx(7.5)
@@ -298,7 +329,7 @@ def test_a_stack_is_priced_with_its_own_region_and_parameters(
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     parameters = {"FirewallRequestsPerFiveMinutes": "1000", "HostedZoneId": "Z1"}
-    parameters |= {"CdnPriceClass": "PriceClass_100"}
+    parameters |= {"CdnPriceClass": "PriceClass_100", "CountLinks": "true"}
     deploy(monkeypatch, {}, parameters=parameters | {"DatabaseUrlSecretArn": "arn:aws:x"})
 
     priced = documented("bill", "--stack", "news")
@@ -309,6 +340,8 @@ def test_a_stack_is_priced_with_its_own_region_and_parameters(
     (secrets,) = (each for each in priced["this_month"]["items"] if each["name"] == "secrets")
     assert secrets["used"] == Standing.read().secrets + 1
     assert "acu_hours" not in names
+    assert "bucket_reads" in names  # of the links that are counted
+    assert "Clicks" not in {each["name"] for each in priced["not_in_the_total"]}
 
 
 @pytest.mark.parametrize(

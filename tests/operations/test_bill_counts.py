@@ -9,19 +9,22 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from botocore.client import BaseClient
 
 from broadsheet import images, signed_tokens
 from broadsheet.domain.issues import IssueId
+from broadsheet.domain.links import LinkTargets
 from broadsheet.domain.requests import UnsubscribeToken
 from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.storage import images as stored_images
+from broadsheet.storage import links as stored_links
 from functions.archive.app import handler as archive
 from functions.authorize.app import handler as authorize
 from functions.confirm.app import handler as confirm
@@ -36,6 +39,7 @@ from local.lambda_events import api_event
 from operations.bill import model
 from operations.bill.model import Counted, Counts
 from tests.cloud import Cloud, context, json_of, sqs_event, token_in
+from tests.conftest import forget_what_was_read
 from tests.images import png
 
 if TYPE_CHECKING:
@@ -123,7 +127,26 @@ class Meter:
         return counts
 
 
-def measured(cloud: Cloud, meter: Meter) -> Counted:
+def clicked(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> Counts:
+    """Count a click on a counted link, with the links in S3, as behind a new environment."""
+    issue_id = IssueId(uuid4())
+    stored_links.store(issue_id, LinkTargets(targets={1: "https://guide.example/"}))
+    monkeypatch.setenv("COUNT_LINKS", "true")
+    forget_what_was_read()
+    for _ in range(2):  # the first makes SQS's client
+        meter.taken()
+        answer = meter.ask(
+            archive,
+            "GET",
+            "/go/{issue}/{number}",
+            path_parameters={"issue": str(issue_id), "number": "1"},
+            headers={"user-agent": "Mozilla/5.0 Firefox/140.0"},
+        )
+    assert answer["statusCode"] == HTTPStatus.FOUND
+    return meter.taken()
+
+
+def measured(cloud: Cloud, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """Let everything happen once."""
     meter.ask(subscribe, "GET", "/")
     meter.taken()  # the first call of all reads templates
@@ -188,6 +211,7 @@ def measured(cloud: Cloud, meter: Meter) -> Counted:
 
     meter.invoke(dispatch, {})
     looked = meter.taken()
+    click = clicked(meter, monkeypatch)
     waiting = Counts(gigabyte_seconds=60 * MEMORY_GIGABYTES)  # a second deliver, for its slots
     return Counted(
         counted_on=f"{datetime.now(UTC):%Y-%m-%d}",
@@ -197,6 +221,7 @@ def measured(cloud: Cloud, meter: Meter) -> Counted:
         confirmation=confirmation,
         unsubscribe=left,
         image=loaded,
+        click=click,
         issue=begun + tick,
         minute_of_sending=tick + waiting,
         mail=sent.times(1 / MAILS),
@@ -207,7 +232,7 @@ def measured(cloud: Cloud, meter: Meter) -> Counted:
 def test_the_stored_counts_are_what_the_functions_do(
     cloud: Cloud, output: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = measured(cloud, Meter(cloud, output, monkeypatch))
+    counted = measured(cloud, Meter(cloud, output, monkeypatch), monkeypatch)
     if os.environ.get("BILL_COUNTS") == "write":
         rounded = {
             name: {key: round(number, 4) for key, number in counts.items()}

@@ -85,6 +85,19 @@ def test_every_command_wants_to_know_its_stack(name: str) -> None:
 
 
 @pytest.mark.usefixtures("authors")
+def test_the_workflows_of_a_repository_are_an_author() -> None:
+    bound = ("authors", "add", "letters", "--github", "jo/letters@main", "--stack", "news")
+
+    said = ran(*bound)
+
+    assert "a push to main may publish, a pull request for it may only write." in said
+    assert "gh api repos/jo/letters --jq .id" in said
+    assert "jo/letters@main" in ran("authors", "list", "--stack", "news")
+    (author,) = documented("authors", "list", "--stack", "news")
+    assert (author["role"], author["oidc"]["branch"]) == ("publish", "main")
+
+
+@pytest.mark.usefixtures("authors")
 def test_authors_are_added_listed_renewed_and_revoked() -> None:
     assert "make author NAME=jo" in ran("authors", "list", "--stack", "news")
 

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import boto3
 import pytest
 
-from broadsheet.domain.requests import ReleaseRequest, subscriber_request
+from broadsheet.domain.requests import ReleaseRequest, read_queued
 from broadsheet.domain.strict_mode import Withheld
 from operations import options
 from operations.stack import DeployedStack
@@ -33,7 +33,7 @@ def answer(aws: Mock, report: object) -> None:
 def released(aws: Mock) -> ReleaseRequest:
     call = aws.send_message.call_args.kwargs
     assert call["QueueUrl"] == OUTPUTS["RequestsQueueUrl"]
-    request = subscriber_request.validate_json(call["MessageBody"])
+    request = read_queued(call["MessageBody"])
     assert isinstance(request, ReleaseRequest)
     return request
 

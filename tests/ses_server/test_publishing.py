@@ -218,6 +218,20 @@ def test_withheld_events_come_when_they_are_released(
     assert [one["eventType"] for one in feedback.received(1)] == ["Send"]
 
 
+def test_held_events_wait_in_the_server_and_no_call_does(
+    client: "Client", server: Server, feedback: Feedback
+) -> None:
+    server.control.publish_to(Queue(queue_url=feedback.queue_url))
+    server.control.hold_events()
+    send(client)
+    time.sleep(0.3)
+    assert server.control.event_counts() == {"due": 2}
+
+    server.control.hold_events(is_held=False)
+
+    assert {one["eventType"] for one in feedback.received(2)} == {"Send", "Delivery"}
+
+
 def test_lost_events_never_come(client: "Client", server: Server, feedback: Feedback) -> None:
     server.control.publish_to(Queue(queue_url=feedback.queue_url))
     server.control.let_events_travel(lost=1, types=[EventType.SEND])

@@ -85,8 +85,8 @@ def test_what_is_public_is_kept_and_no_other_route_is() -> None:
 
     kept = {path for path in routes() if any(fnmatchcase(path, each) for each in patterns)}
 
-    # Nor is an old path of an issue, which any path may be.
-    assert kept == routes("ArchiveFunction") - {"/x/y"} | {"/embed.js"}
+    # Nor is an old path of an issue, which any path may be, nor a link, whose every click counts.
+    assert kept == routes("ArchiveFunction") - {"/x/y", "/go/issue/number"} | {"/embed.js"}
     assert "/images/file" in kept
 
 

@@ -33,7 +33,7 @@ DEPLOYMENTS = {"own database": OWN_DATABASE, "existing database": EXISTING}
 QUEUES = {"enroll": "RequestsQueue", "deliver": "DeliveryQueue", "feedback": "FeedbackQueue"}
 WITH_DATABASE = (
     *("enroll", "publish", "preview", "people", "dispatch", "deliver", "feedback", "notify"),
-    *("migrate", "transfer"),
+    *("migrate", "transfer", "studio"),
 )
 
 # What AWS does in a function's name, so that no handler calls it. Lambda's guide: "Using Lambda
@@ -51,6 +51,7 @@ BY_AWS = {
         Request("s3:PutObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/imports/ID"),
         Request("s3:GetObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/exports/ID"),
     ],
+    "studio": [Request("s3:GetObject", "arn:aws:s3:::<Storage.Outputs.Bucket>/exports/ID")],
 }
 # What AWS's own policy for functions in a network allows Lambda, and what the code may not do.
 NETWORK = {

@@ -10,9 +10,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from broadsheet.domain.confirming import DIGITS
+from broadsheet.services.issues.illustrating import LARGEST_IMAGE
 from broadsheet.settings import Timings
 from broadsheet.web.issues import LARGEST_BODY
-from functions.images.app import LARGEST_IMAGE
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +54,7 @@ API = RESOURCES["Api"]["Properties"]
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction", "ManageFunction"),
+    *("ImagesFunction", "ArchiveFunction", "ManageFunction", "NewsroomFunction"),
 }
 ASYNCHRONOUS = {
     "DispatchFunction"
@@ -89,8 +89,16 @@ OPEN_ROUTES = {
     "GET /robots.txt",
     "GET /favicon.svg",
     "GET /images/{file}",
+    "GET /go/{issue}/{number}",
     "GET /openapi.json",
+    "POST /newsroom/session",
     "GET /{proxy+}",
+    "GET /studio",
+    "GET /studio/{path+}",  # its screens know who is signed in
+    "POST /studio/{path+}",
+    "GET /studio/enter",
+    "POST /studio/enter",
+    "POST /studio/sign-in",
 }
 AUTHORS_ROUTES = {
     "POST /images",
@@ -105,6 +113,8 @@ AUTHORS_ROUTES = {
     "POST /issues/test",
     "POST /issues/{id}/test",
     "GET /issues/{id}/statement",
+    "GET /issues/{id}/links",
+    "PUT /issues/{id}/links/{number}",
     "GET /issues/{id}/deliveries",
     "POST /issues/{id}/ask",
     "POST /issues/{id}/pause",
@@ -116,6 +126,7 @@ AUTHORS_ROUTES = {
     "POST /issues/{id}/archive",
     "GET /welcome",
     "PUT /welcome",
+    "POST /studio/links",
     "GET /subscribers",
     "POST /subscribers",
     "GET /subscribers/{id}",
@@ -135,6 +146,7 @@ AUTHORS_ROUTES = {
     "POST /webhooks/{id}/rotate",
     "POST /exports",
     "GET /exports/{id}",
+    "GET /imports",
     "POST /imports",
     "GET /imports/{id}",
     "GET /imports/{id}/lines",
@@ -158,8 +170,10 @@ ON_RESOURCES_LIKE = {
     ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
+    "/used-tokens/*": "a token of a workflow has its digest as its name",
     "/images/*": "an image has its digest as its name",
     "/archive/*": "a page has its issue's id as its name",
+    "/archive/links/*": "where an issue's links lead has its id as its name",
     "/imports/*": "a file has its import's id as its name",
     "/exports/*": "the same of an export",
 }
@@ -522,7 +536,8 @@ def test_every_route_is_throttled_and_signing_up_holds_a_burst() -> None:
     # API Gateway's way of writing a path: a slash, and then the path with its slashes as ~1.
     assert throttled == {
         *("POST //subscriptions", "POST //subscriptions/code", "POST //issues"),
-        *("GET //{proxy+}", "HEAD //{proxy+}"),
+        *("POST //newsroom/session", "GET //{proxy+}", "HEAD //{proxy+}"),
+        *("POST //studio/{path+}", "POST //studio/enter", "POST //studio/sign-in"),
     }
     for limit in ("ThrottlingRateLimit", "ThrottlingBurstLimit"):
         assert all(
@@ -612,7 +627,7 @@ def test_every_queue_keeps_messages_as_long_as_sqs_allows_and_encrypted(name: st
 
 @each_queue
 def test_every_queue_has_a_dead_letter_queue_or_is_one(name: str) -> None:
-    if name.endswith("DeadLetterQueue"):
+    if name.endswith("DeadLetterQueue") or name == "ClicksQueue":  # drops what is no click
         assert "RedrivePolicy" not in QUEUES[name]["Properties"]
         return
 

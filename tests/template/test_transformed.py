@@ -1,5 +1,6 @@
 """What CloudFormation is given, whatever the operator asks for: tested after SAM's transform."""
 
+import graphlib
 import json
 import re
 import subprocess
@@ -31,13 +32,19 @@ EVERYTHING = {
 
 EDGE = {
     *("SubscribeFunction", "ConfirmFunction", "UnsubscribeFunction", "AuthorizeFunction"),
-    *("ImagesFunction", "ArchiveFunction", "ManageFunction", "OutboundFunction"),
+    *(
+        "ImagesFunction",
+        "ArchiveFunction",
+        "ManageFunction",
+        "OutboundFunction",
+        "NewsroomFunction",
+    ),
 }
 WITH_DATABASE = {
     f"{name}Function"
     for name in (
         *("Enroll", "Publish", "Preview", "People", "Dispatch", "Deliver", "Feedback", "Notify"),
-        *("Migrate", "Transfer"),
+        *("Migrate", "Transfer", "Studio"),
     )
 }
 NESTED = {
@@ -65,7 +72,9 @@ ON_RESOURCES_LIKE = {
     ":schedule/${IssueClocks}/*": "a clock is named after its issue, in the stack's own group",
     ":identity/*": "SES authorizes on whichever identity covers an address",
     ":template/*": "a bulk mail's template, also one that has no name",
+    "/used-tokens/*": "a token of a workflow has its digest as its name",
     "/images/*": "an image has its digest as its name",
+    "/archive/links/*": "where an issue's links lead has its id as its name",
     "/archive/*": "a page has its issue's id as its name",
     "/imports/*": "a file has its import's id as its name",
     "/exports/*": "the same of an export",
@@ -731,3 +740,30 @@ def test_the_database_s_version_is_one_that_aws_has_for_its_settings(
     assert re.match(parameter["AllowedPattern"], f"{major}.1")
     settings = nested_template("Database")["Resources"]["Settings"]["Properties"]
     assert settings["Family"] == f"aurora-postgresql{major}"
+
+
+def test_no_resource_waits_for_itself(deploy: Callable[[dict[str, str]], Resources]) -> None:
+    """CloudFormation refuses a circle; cfn-lint doesn't see those that SAM's resources close."""
+    needs = {name: set(named_in(resource)) for name, resource in deploy(OWN_DATABASE).items()}
+
+    graphlib.TopologicalSorter(
+        {name: found & needs.keys() for name, found in needs.items()}
+    ).prepare()  # raises CycleError
+
+
+def named_in(node: object) -> Iterator[str]:
+    """Yield what a part of the template refers to, by whatever intrinsic function."""
+    match node:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            yield name
+        case {"Fn::GetAtt": str(name)}:
+            yield name.partition(".")[0]
+        case {"Fn::Sub": str(text)}:
+            yield from re.findall(r"\$\{(\w+)[.}]", text)
+        case dict():
+            yield from as_list(node.get("DependsOn", []))
+            for part in node.values():
+                yield from named_in(part)
+        case list():
+            for part in node:
+                yield from named_in(part)

@@ -47,7 +47,8 @@ def faults_of(text: str) -> list[str]:
         fault
         for fault, is_so in {
             "has space around it": text != text.strip(),
-            "begins within a sentence": not re.match(r"[A-Z0-9]", plain),
+            # A remark in parentheses follows a word of any sentence.
+            "begins within a sentence": not re.match(r"[A-Z0-9]|\(.*\)$", plain),
             "goes on elsewhere": bool(GOES_ON.search(plain)),
             "has no words": not re.search(r"[a-z]{2}", plain),
             "is a sentence without an end": is_label and bool(re.search(r"[.?!;] ", plain)),

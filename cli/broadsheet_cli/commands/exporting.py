@@ -15,17 +15,22 @@ _PAUSE = 1.0  # seconds between two looks
 
 def export(
     file_format: Annotated[
-        str, typer.Option("--format", help="csv, or another newsletter's, such as mailchimp.")
+        str,
+        typer.Option(
+            "--format", help="csv, another newsletter's, such as mailchimp, or everything."
+        ),
     ] = "csv",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else people-….")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Else people-… or newsletter-…."),
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Write everybody into a file: who is subscribed, who has left, and who is to confirm.
 
-    csv holds all that `broadsheet import` brings back; the other formats hold what theirs does.
+    csv holds all that `broadsheet import` brings back of people; the other formats hold what theirs
+    does. everything also has consents, issues with who got them, images and settings.
     """
     newsletter = connect()
     known = newsletter.add_export(file_format)

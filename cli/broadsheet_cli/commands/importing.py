@@ -1,12 +1,13 @@
-"""Bring people, or the posts of a newsletter's past, from a file."""
+"""Bring people, the posts of a newsletter's past, or everything of a newsletter, from a file."""
 
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from broadsheet_cli.answers import Import
+from broadsheet_cli.answers import FailedImport, Import
 from broadsheet_cli.api import Newsletter
 from broadsheet_cli.console import console, is_interactive, note, print_json, say, table
 from broadsheet_cli.errors import CommandFailed
@@ -31,21 +32,31 @@ OUTCOMES = {
     "images": "pictures of them",
     "left_out": "left out",
 }
+_READING = {"waiting", "reading", "judging"}  # steps after which nothing is changed
 _PAUSE = 1.0  # seconds between two looks
+_BETWEEN = 30.0  # seconds between some hundred mails and the next: others who sign up come between
 _CODES = "docs/people.md (“Moving in”) says what each reason and note means."
+_CODES_OF_EVERYTHING = "docs/moving.md (“Moving in”) says what each note means."
 _HINT = "Go on with `broadsheet import --id {id}`."
 
 
 def import_file(  # noqa: PLR0913 - its options
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="An export of another newsletter, or a CSV file."),
+        typer.Argument(metavar="FILE", help="An export of a newsletter, or a CSV file."),
     ] = None,
     import_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="Go on with this import instead.")
     ] = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Its format, if it can't be told by the file.")
+    ] = None,
+    standing: Annotated[
+        str | None,
+        typer.Option(
+            help="What everybody in it is: unsubscribed, bounced or complained, as in a mail"
+            " service's list; or subscribed, if it only looks like one."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -56,7 +67,7 @@ def import_file(  # noqa: PLR0913 - its options
         bool, typer.Option("--apply", help="Apply it; else it is only shown.")
     ] = False,
     confirm: Annotated[
-        bool, typer.Option("--confirm", help="Mail some hundred more of those who are to confirm.")
+        bool, typer.Option("--confirm", help="Mail all of those who are to confirm, over time.")
     ] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Undo the import of --id.")] = False,
     yes: Yes = False,
@@ -70,10 +81,15 @@ def import_file(  # noqa: PLR0913 - its options
     if (file is None) == (import_id is None):
         raise CommandFailed("Name a file, or an import by --id.")
     newsletter = connect()
-    known = _read(newsletter, file, import_id or "", file_format)
+    wanted = {"format": file_format, "standing": standing}
+    known = _read(
+        newsletter, file, import_id or "", {name: each for name, each in wanted.items() if each}
+    )
     if undo:
         known = _waited(newsletter, newsletter.act_on_import(known.id, "undo"))
-    elif apply and known.status == "ready":
+    elif apply and (
+        known.status == "ready" or (known.failure and known.failure.step == "applying")
+    ):
         if not as_json:
             _show(known)
         _agree(known, yes=yes)
@@ -81,38 +97,97 @@ def import_file(  # noqa: PLR0913 - its options
     if report is not None:
         with report.open("w", encoding="utf-8", newline="") as lines:
             lines.writelines(_one_header(newsletter, known))
-    asked = newsletter.confirm_import(known.id) if confirm else None
+    asked = _confirmed(newsletter, known.id) if confirm else None
     if as_json:
-        print_json(known.document | ({"confirm": asked.document} if asked else {}))
+        print_json(known.document | ({} if asked is None else {"confirm": {"asked": asked}}))
+    else:
+        _show(known)
+        if asked is not None:
+            say(f"{asked:,} are mailed to confirm; nobody is left.")
+    if known.failure:
+        raise typer.Exit(1)
+
+
+def list_imports(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    *,
+    as_json: Json = False,
+) -> None:
+    """List imports, newest first; `broadsheet import --id ID` goes on with one."""
+    found = list(connect().imports(limit))
+    if as_json:
+        print_json([each.document for each in found])
         return
-    _show(known)
-    if asked:
-        say(f"{asked.asked:,} are mailed to confirm; {asked.left:,} are left for another time.")
+    shown = table("File", "Format", "Status", "Begun", "Rows", "Id", numbers=("Rows",))
+    for each in found:
+        begun = each.created_at.astimezone().strftime("%Y-%m-%d %H:%M") if each.created_at else ""
+        row = (each.file_name, each.format or "", each.status, begun, f"{each.rows:,}", each.id)
+        shown.add_row(*map(Text, row))
+    console().print(shown if found else "There is no import yet.")
 
 
 def _read(
-    newsletter: Newsletter, file: Path | None, import_id: str, file_format: str | None
+    newsletter: Newsletter, file: Path | None, import_id: str, wanted: dict[str, str]
 ) -> Import:
-    """Return an import whose file is read: a new one of a file, or a known one."""
-    known = _sent(newsletter, file, file_format) if file else newsletter.show_import(import_id)
-    if known.status == "waiting" and (file_format or not known.is_looked_at):
-        wanted = {"format": file_format} if file_format else None
-        known = newsletter.act_on_import(known.id, "read", wanted)
+    """Return an import whose file is read: a new one of a file, or a known one.
+
+    ``wanted``: its format and standing, as far as its author has named them.
+    """
+    known = _sent(newsletter, file, wanted) if file else newsletter.show_import(import_id)
+    if (known.status == "waiting" and (wanted or not known.is_looked_at)) or _may_read(known):
+        known = newsletter.act_on_import(known.id, "read", wanted or None)
     known = _waited(newsletter, known)
+    if is_interactive() and known.status == "waiting" and known.standings:
+        asked = f"{known.file_name} seems to list those who left. What is everybody in it?"
+        known = _answered(newsletter, known, "standing", known.standings, asked)
+    if is_interactive() and known.status == "waiting" and known.candidates:
+        asked = f"{known.file_name} may be one of several. Which is it?"
+        known = _answered(newsletter, known, "format", known.candidates, asked)
     if known.status == "waiting":
         raise CommandFailed(_unsure(known))
     return known
 
 
-def _sent(newsletter: Newsletter, file: Path, file_format: str | None) -> Import:
+def _answered(
+    newsletter: Newsletter, known: Import, name: str, choices: list[str], asked: str
+) -> Import:
+    """Ask what a file is, until the answer is a choice; return the import, read so."""
+    chosen = ""
+    while chosen not in choices:
+        chosen = typer.prompt(f"{asked} ({', '.join(choices)})").strip()
+    return _waited(newsletter, newsletter.act_on_import(known.id, "read", {name: chosen}))
+
+
+def _may_read(known: Import) -> bool:
+    """Return whether the import failed before anything was applied, and its file may be there."""
+    failure = known.failure
+    return failure is not None and failure.code != "file-deleted" and failure.step in _READING
+
+
+def _sent(newsletter: Newsletter, file: Path, wanted: dict[str, str]) -> Import:
     if not file.is_file():
         raise CommandFailed(f"There is no file {file}.")
-    wanted = {"file_name": file.name} | ({"format": file_format} if file_format else {})
-    begun = newsletter.add_import(wanted)
+    begun = newsletter.add_import({"file_name": file.name} | wanted)
     if begun.upload is None:
         raise CommandFailed("The newsletter doesn't say where the file goes.")
     newsletter.upload(begun.upload.url, file)
     return begun
+
+
+def _confirmed(newsletter: Newsletter, import_id: str) -> int:
+    """Have all mailed who are to confirm, some hundred at a time; return how many they are."""
+    asked = newsletter.confirm_import(import_id)
+    total = asked.asked
+    try:
+        while asked.asked and asked.left:
+            note(f"{total:,} are mailed to confirm; {asked.left:,} are left.")
+            time.sleep(_BETWEEN)
+            asked = newsletter.confirm_import(import_id)
+            total += asked.asked
+    except KeyboardInterrupt:
+        note(f"The others are not mailed: `broadsheet import --id {import_id} --confirm` goes on.")
+        raise
+    return total
 
 
 def _waited(newsletter: Newsletter, known: Import) -> Import:
@@ -132,6 +207,12 @@ def _waited(newsletter: Newsletter, known: Import) -> Import:
 def _unsure(known: Import) -> str:
     if known.problem:
         return f"{known.file_name} can't be read: {known.problem}. {_CODES}"
+    if known.standings:
+        return (
+            f"{known.file_name} seems to list those who left: run `broadsheet import --id"
+            f" {known.id} --standing` with what everybody in it is, one of"
+            f" {', '.join(known.standings)}."
+        )
     choices = ", ".join(known.candidates)
     return (
         f"{known.file_name} may be one of {choices}: run "
@@ -152,10 +233,12 @@ def _agree(known: Import, *, yes: bool) -> None:
 
 def _show(known: Import) -> None:
     say(f"Import {known.id}: {known.file_name}, {known.format}, {known.status}.")
-    shown = table("Rows", "What becomes of them", "Why", numbers=("Rows",))
+    shown = table("Rows", "What becomes of them", "Why", "First lines", numbers=("Rows",))
     for name, count in sorted(known.outcomes.items(), key=lambda each: -each[1]):
         outcome, _, reason = name.partition(":")
-        shown.add_row(f"{count:,}", OUTCOMES.get(outcome, outcome), reason)
+        # Of each reason alone: what else becomes of rows, --report lists.
+        lines = ", ".join(map(str, known.first_lines.get(name, []))) if reason else ""
+        shown.add_row(f"{count:,}", OUTCOMES.get(outcome, outcome), reason, lines)
     if known.outcomes:
         console().print(shown)
     if known.unused_columns:
@@ -163,10 +246,36 @@ def _show(known: Import) -> None:
     if known.notes:
         say(f"To know: {', '.join(known.notes)}.")
     if known.notes or any(":" in name for name in known.outcomes):
-        say(_CODES)
+        say(_CODES_OF_EVERYTHING if known.format == "everything" else _CODES)
+    if known.failure:
+        say(f"It failed while it was {known.failure.step}: {known.failure.detail}.", "red")
+        if known.failure.step == "applying":
+            say(_half_applied(known, known.failure))
+    _say_what_follows(known)
+
+
+def _half_applied(known: Import, failure: FailedImport) -> str:
+    """Return what can be done with what a failed import has applied."""
+    command = f"`broadsheet import --id {known.id}"
+    goes_on = f"{command} --apply` goes on"
+    is_of_everything, has_file = known.format == "everything", failure.code != "file-deleted"
+    match has_file, is_of_everything:
+        case True, False:
+            return f"What was applied stays: {goes_on}, and --undo takes it back."
+        case True, True:
+            return f"What was applied stays, and can't be undone: {goes_on}."
+        case False, False:
+            return f"What was applied stays: {command} --undo` takes it back."
+        case _:
+            return "What was applied can't be undone, nor gone on with: import it into a new stack."
+
+
+def _say_what_follows(known: Import) -> None:
     if known.status == "ready":
         say(f"Nothing is applied yet: `broadsheet import --id {known.id} --apply` does it.")
-    if known.status == "applied":
+    if known.status == "applied" and known.format == "everything":
+        say("The archive follows within minutes. Paused issues wait for `broadsheet resume`.")
+    elif known.status == "applied":
         say(f"`broadsheet import --id {known.id} --undo` takes it back.")
 
 

@@ -138,3 +138,14 @@ def _show(found: Statistics) -> None:
                 Text(issue.title), *("" if count is None else f"{count:,}" for count in counted)
             )
         console().print(mails)
+    _show_clicks(found)
+
+
+def _show_clicks(found: Statistics) -> None:
+    if any(issue.links for issue in found.issues):
+        clicks = table("Issue", "Link", "Clicks", "Leads to", numbers=("Link", "Clicks"))
+        for issue in found.issues:
+            for link in issue.links:
+                row = str(link.number), f"{link.clicks:,}", Text(link.target)
+                clicks.add_row(Text(issue.title), *row)
+        console().print(clicks)

@@ -2,15 +2,16 @@
 
 import os
 import sys
+import webbrowser
 from http import HTTPStatus
 from typing import Annotated
 
 import typer
 
 from broadsheet_cli.api import Address, Newsletter
-from broadsheet_cli.console import note, print_json, say
+from broadsheet_cli.console import is_interactive, note, print_json, say
 from broadsheet_cli.errors import CommandFailed, NoAccess, NotReached, NotUnderstood, Refused
-from broadsheet_cli.options import Json
+from broadsheet_cli.options import Json, connect
 from broadsheet_cli.sessions import TOKEN_VARIABLE, Logins
 
 # A wrong address is found out soon; a sleeping database may take its half minute.
@@ -57,6 +58,21 @@ def logout(
         print_json({"newsletter": where.url, "was_logged_in": was_known})
     else:
         say(f"Logged out of {where}." if was_known else f"You were not logged in to {where}.")
+
+
+def studio(
+    *,
+    browser: Annotated[bool, typer.Option(help="Open the link in the browser.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Open the studio in your browser: the link signs you in once, within a quarter of an hour."""
+    link = connect().studio_link()
+    if as_json:
+        print_json(link.model_dump(mode="json"))
+        return
+    print(link.url)
+    if browser and is_interactive():
+        webbrowser.open(link.url)
 
 
 def _verify(address: Address, token: str) -> None:

@@ -1,6 +1,7 @@
 """Write an issue: begin it, look at it, check it, and test it."""
 
 import webbrowser
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from broadsheet_cli.api import Newsletter
 from broadsheet_cli.console import note, print_json, say
 from broadsheet_cli.errors import CommandFailed
 from broadsheet_cli.images import Uploads, address_with_size
+from broadsheet_cli.newsroom.run import annotate_findings
 from broadsheet_cli.options import File, Json, connect
 from broadsheet_cli.preparing import errors_in, prepare, show_findings
 from broadsheet_cli.preview_server import PreviewServer
@@ -27,6 +29,13 @@ Dear [[name]],
 
 """
 MOST_TEST_ADDRESSES = 5
+
+
+class Report(StrEnum):
+    """How `check` says what it found."""
+
+    TEXT = "text"
+    GITHUB = "github"
 
 
 def new(
@@ -79,6 +88,9 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="One issue's file or more.")],
     *,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    report: Annotated[
+        Report, typer.Option("--format", help="github: as annotations of a workflow's run.")
+    ] = Report.TEXT,
     as_json: Json = False,
 ) -> None:
     """Print what is wrong with an issue, at its line; errors end it with status 1."""
@@ -90,7 +102,9 @@ def check(
         found = newsletter.preview(_of_issue(newsletter, path, ready.request)).warnings
         is_wrong |= bool(ready.lacking or (found if strict else errors_in(found)))
         documents += [ready.in_file(each) for each in found]
-        if not as_json:
+        if report is Report.GITHUB:
+            annotate_findings(ready, found)
+        elif not as_json:
             show_findings(ready, found)
             if not found and not ready.lacking:
                 note(f"{path}: nothing to object to.", "green")

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 
 def kick(issue_id: IssueId, correlation_id: str) -> None:
     """Invoke dispatch asynchronously; best effort, since the clock calls it anyway."""
+    _kick(Tick(issue_id=issue_id, correlation_id=correlation_id))
+
+
+def kick_all() -> None:
+    """Have dispatch look at all issues, as it does daily; best effort for that reason."""
+    _kick(Tick())
+
+
+def _kick(tick: Tick) -> None:
     try:
         lambdas.client().invoke(
             FunctionName=settings.dispatch_function_name(),
             InvocationType="Event",
-            Payload=Tick(issue_id=issue_id, correlation_id=correlation_id).model_dump_json(),
+            Payload=tick.model_dump_json(),
         )
     except (BotoCoreError, ClientError):
-        logger.warning("dispatch could not be called at once", issue_id=str(issue_id))
+        logger.warning("dispatch could not be called at once", issue_id=str(tick.issue_id))

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from broadsheet.domain.issues import IssueId
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.tags import OfferedTags
 from broadsheet.domain.voice import Voice
@@ -22,6 +23,40 @@ _OPTIONAL_OF_NEWSLETTER = {
     "UNSUBSCRIBE_MAILBOX": "unsubscribe_mailbox",
     "TYPOGRAPHIC_QUOTES": "has_typographic_quotes",
     "KEEP_LINE_BREAKS": "keeps_line_breaks",
+}
+_PARAMETERS = {
+    "NewsletterName": "NEWSLETTER_NAME",
+    "NewsletterLanguage": "NEWSLETTER_LANGUAGE",
+    "SenderName": "SENDER_NAME",
+    "SenderAddress": "SENDER_ADDRESS",
+    "ReplyToAddress": "REPLY_TO",
+    "UnsubscribeMailbox": "UNSUBSCRIBE_MAILBOX",
+    "PublicUrl": "PUBLIC_URL",
+    "Theme": "THEME",
+    "Description": "DESCRIPTION",
+    "AuthorName": "AUTHOR_NAME",
+    "Frequency": "FREQUENCY",
+    "PrivacyLine": "PRIVACY_LINE",
+    "PrivacyUrl": "PRIVACY_URL",
+    "PreviewImage": "PREVIEW_IMAGE",
+    "PostalAddress": "POSTAL_ADDRESS",
+    "AskForName": "ASK_FOR_NAME",
+    "OfferedTags": "OFFERED_TAGS",
+    "TypographicQuotes": "TYPOGRAPHIC_QUOTES",
+    "KeepLineBreaks": "KEEP_LINE_BREAKS",
+    "WelcomeMail": "WELCOME_MAIL",
+    "CountLinks": "COUNT_LINKS",
+    "WarmUp": "WARM_UP",
+    "RefuseDisposableDomains": "REFUSE_DISPOSABLE_DOMAINS",
+    "ConfirmationsPerAddressPerDay": "CONFIRMATIONS_PER_ADDRESS_PER_DAY",
+    "ConfirmationsPerSourcePerHour": "CONFIRMATIONS_PER_SOURCE_PER_HOUR",
+    "ConfirmationsPerDomainPerHour": "CONFIRMATIONS_PER_DOMAIN_PER_HOUR",
+    "ConfirmationsPerHour": "CONFIRMATIONS_PER_HOUR",
+    "KeepSources": "KEEP_SOURCES",
+    "KeepUnconfirmedDays": "KEEP_UNCONFIRMED_DAYS",
+    "KeepRequestsDays": "KEEP_REQUESTS_DAYS",
+    "KeepUnsubscribedDays": "KEEP_UNSUBSCRIBED_DAYS",
+    "KeepLedgerDays": "KEEP_LEDGER_DAYS",
 }
 CALLS_AT_ONCE = 16  # of one deliver to SES: at 50 ms a call, 16,000 mails a second
 BATCHES_IN_A_CLAIM = 50  # at most, of 50: what a crash can leave unresolved
@@ -90,12 +125,20 @@ class Timings(BaseModel):
     webhook_rest: float = 60  # after a failure: only then a new message may try its luck
     aws_call_timeout: float = 3  # three tries fit in the 29 s that API Gateway waits
     secrets_cached: float = 60  # how long a revoked token or an old signing key lives
+    # Workflows: a call of the issuer < the function's own timeout; a session ends with its job.
+    issuer_call: float = 8
+    issuer_keys_cached: float = 3600  # how long a key lives that the issuer has withdrawn
+    issuer_keys_asked_again: float = 60  # at most so often, for a key that is not known
+    issuer_clock_ahead: float = 60  # of ours, at most
+    issuer_token_longest: float = 3600  # GitHub's live for minutes; a used one is kept for a day
+    workflow_session: float = 900
     form_filled_in: float = 2  # nobody reads a form and types an address in less
     form_valid: float = 2 * 3600  # a page that stays open; after that it is shown again
     strict_mode_checked: float = 15  # between two looks at the hour's confirmations
     confirmation_valid: float = 7 * 24 * 3600
     code_valid: float = 1800  # for a reader who waits for the mail; the link in it works longer
     manage_link_fresh: float = 24 * 3600  # longer, a mail that was passed on could still erase
+    sign_in_link_valid: float = 900  # a mail arrives, or a terminal is read, in less
     address_budget_window: float = 24 * 3600
     source_budget_window: float = 3600
 
@@ -143,7 +186,7 @@ class IssueClockSettings(NamedTuple):
     dead_letter_queue_arn: str
 
 
-type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK"]
+type QueueName = Literal["REQUESTS", "DELIVERY", "FEEDBACK", "CLICKS"]
 
 
 @cache
@@ -180,6 +223,16 @@ def newsletter_name() -> str:
     return _required("NEWSLETTER_NAME")
 
 
+def parameters() -> dict[str, str]:
+    """Return the stack's parameters that are the newsletter's, as far as they are given.
+
+    Whoever gives them to another stack has the same newsletter; no secret is among them.
+    """
+    return {
+        name: value for name, variable in _PARAMETERS.items() if (value := os.environ.get(variable))
+    }
+
+
 def newsletter_language() -> str:
     """Return the language of the issues, as BCP 47 writes it."""
     return os.environ.get("NEWSLETTER_LANGUAGE") or "en"
@@ -199,6 +252,7 @@ def voice() -> Voice:
         frequency=os.environ.get("FREQUENCY", ""),
         privacy_line=os.environ.get("PRIVACY_LINE", ""),
         privacy_url=os.environ.get("PRIVACY_URL", ""),
+        preview_image=os.environ.get("PREVIEW_IMAGE", ""),
         postal_address=os.environ.get("POSTAL_ADDRESS", ""),
         language=newsletter_language(),
     )
@@ -277,6 +331,12 @@ def sends_welcome_mail() -> bool:
     return os.environ.get("WELCOME_MAIL") == "true"
 
 
+@cache
+def counts_links() -> bool:
+    """Return whether clicks on the links of issues are counted, which lead here then."""
+    return os.environ.get("COUNT_LINKS") == "true"
+
+
 def issue_configuration_set() -> str:
     """Return the SES configuration set of issues, whose events go to FeedbackQueue."""
     return _required("ISSUE_CONFIGURATION_SET")
@@ -320,6 +380,11 @@ def dispatch_function_name() -> str:
 def notify_function_name() -> str:
     """Return the name of the function that sends webhooks their messages."""
     return _required("NOTIFY_FUNCTION_NAME")
+
+
+def studio_function_name() -> str:
+    """Return the name of the studio's function."""
+    return _required("STUDIO_FUNCTION_NAME")
 
 
 def transfer_function_name() -> str:
@@ -369,6 +434,11 @@ def signing_keys_secret_arn() -> str:
 def authors_secret_arn() -> str:
     """Return the secret of the authors."""
     return _required("AUTHORS_SECRET_ARN")
+
+
+def workflow_issuer() -> str:
+    """Return who signs the tokens of workflows, without a slash at the end."""
+    return _required("WORKFLOW_ISSUER").rstrip("/")
 
 
 def operator_address() -> str:
@@ -451,6 +521,11 @@ def unsubscribe_link(token: str) -> str:
 def archive_link(slug: str) -> str:
     """Return the link to an issue's page in the archive."""
     return f"{public_url()}/archive/{slug}"
+
+
+def counted_link(issue_id: IssueId, number: int | Literal[""]) -> str:
+    """Return the link that leads to where an issue's link leads."""
+    return f"{public_url()}/go/{issue_id}/{number}"
 
 
 def manage_link(token: str) -> str:

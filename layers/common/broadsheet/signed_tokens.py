@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import batched
-from typing import override
+from typing import Literal, override
 from uuid import UUID
 
 from itsdangerous import BadSignature, Signer
@@ -27,6 +27,7 @@ from broadsheet.domain.errors import (
     InvalidConfirmationToken,
     InvalidManageToken,
     InvalidRequest,
+    InvalidSignInLink,
     InvalidSignUpState,
     InvalidToken,
     InvalidUnsubscribeToken,
@@ -41,9 +42,12 @@ from broadsheet.domain.requests import (
     UnsubscribeToken,
     now,
 )
-from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+from broadsheet.domain.subscribers import EmailAddress, SourceAddress, SubscriberId
+from broadsheet.domain.workflow_sessions import WORKFLOW_PREFIX, WorkflowSession
 from broadsheet.secrets import secret
 from broadsheet.settings import signing_keys_secret_arn, timings
+
+type StudioPurpose = Literal["sign-in", "studio", "studio-form"]
 
 _UUID_BYTES = 16
 _MILLISECONDS_BYTES = 8
@@ -55,6 +59,10 @@ _INVALID: dict[str, type[InvalidToken | InvalidRequest]] = {
     "browser": InvalidToken,
     "manage": InvalidManageToken,
     "address": InvalidAddressToken,
+    "sign-in": InvalidSignInLink,
+    "studio": InvalidToken,
+    "studio-form": InvalidToken,
+    "workflow": InvalidToken,
 }
 
 
@@ -230,6 +238,21 @@ def read_address(text: str) -> AddressToken:
     return token
 
 
+def sign_workflow(session: WorkflowSession) -> str:
+    """Return the token of a workflow's session."""
+    return WORKFLOW_PREFIX + _sign("workflow", session.model_dump_json().encode())
+
+
+def read_workflow(text: str) -> WorkflowSession | None:
+    """Return the session that ``sign_workflow`` signed; None if it has ended, or never began."""
+    try:
+        payload = _unsign("workflow", text.removeprefix(WORKFLOW_PREFIX))
+        session = WorkflowSession.model_validate_json(payload)
+    except (InvalidToken, ValidationError):
+        return None
+    return session if now() < session.expires_at else None
+
+
 def sign_form(nonce: UUID, made_at: datetime) -> str:
     """Return the hidden field of a sign-up form; its nonce counts once."""
     milliseconds = round(made_at.timestamp() * 1000)
@@ -252,6 +275,20 @@ def address_digests(email: EmailAddress) -> list[bytes]:
     """
     keys = _signer("address digest").secret_keys
     return [hmac.digest(key, str(email).encode(), "sha256") for key in reversed(keys)]
+
+
+def source_digest(address: SourceAddress) -> str:
+    """Return what recognises a source that comes again without naming it, by the key of now.
+
+    Whoever has the key finds an IPv4 address by trying all of them; a backup alone doesn't have it.
+    """
+    return _source_digest(_signer("source").secret_keys[-1], str(address))
+
+
+@lru_cache(maxsize=1024)  # each budget of a set of sign-ups asks for it
+def _source_digest(key: bytes, address: str) -> str:
+    network = SourceAddress(address).network
+    return hmac.digest(key, network.encode(), "sha256")[:16].hex()
 
 
 def statement_seeds() -> Sequence[bytes]:
@@ -277,6 +314,12 @@ def webhook_secret(key_id: str, webhook_id: UUID, generation: int) -> bytes:
     return hmac.digest(purpose, webhook_id.bytes + generation.to_bytes(4), "sha256")
 
 
+def key_prints() -> tuple[str, ...]:
+    """Return what tells the keys apart, sorted; nothing can be signed by it."""
+    keys = _signer("key print").secret_keys
+    return tuple(sorted(hmac.digest(key, b"print", "sha256").hex()[:16] for key in keys))
+
+
 def digests_of(emails: Collection[str]) -> dict[bytes, str]:
     """Return many addresses, in the form we store, by each of their digests."""
     keys = _signer("address digest").secret_keys
@@ -286,6 +329,16 @@ def digests_of(emails: Collection[str]) -> dict[bytes, str]:
 def load_keys() -> None:
     """Read the keys, so that signing can't fail later. Raises ``DependencyUnavailable``."""
     _signer("unsubscribe")
+
+
+def sign_for_studio(purpose: StudioPurpose, payload: bytes) -> str:
+    """Return a token of the studio: of a sign-in link, a session or its forms."""
+    return _sign(purpose, payload)
+
+
+def read_for_studio(purpose: StudioPurpose, text: str) -> bytes:
+    """Return what ``sign_for_studio`` signed, however long ago. Raises ``InvalidToken``."""
+    return _unsign(purpose, text)
 
 
 def _sign(purpose: str, payload: bytes) -> str:
@@ -317,7 +370,7 @@ def _secret_value() -> str:
     return secret(signing_keys_secret_arn(), stale_is_good=True)
 
 
-@lru_cache(maxsize=16)  # a few purposes, before and after a rotation
+@lru_cache(maxsize=32)  # a dozen purposes, before and after a rotation
 def _signer_with(secret_value: str, purpose: str) -> Signer:
     keys: dict[str, str] = json.loads(secret_value)
     signing = keys.pop("signing_key_id")

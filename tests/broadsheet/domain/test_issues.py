@@ -181,7 +181,7 @@ def test_a_request_that_cannot_be_published_is_refused_field_by_field(
 )
 def test_a_content_that_ses_could_not_carry_is_refused(request_: object, field: str) -> None:
     assert errors_of(request_) == {
-        field: f"string should have at most {MAX_CONTENT_CHARACTERS} characters"
+        field: f"at most {MAX_CONTENT_CHARACTERS:,} characters are possible here"
     }
 
 

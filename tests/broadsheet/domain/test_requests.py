@@ -1,5 +1,6 @@
 """Requests are the same before and after RequestsQueue."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
@@ -18,7 +19,7 @@ from broadsheet.domain.requests import (
     UnsubscribeRequest,
     UnsubscribeToken,
     now,
-    subscriber_request,
+    read_queued,
 )
 from broadsheet.domain.subscribers import (
     EmailAddress,
@@ -65,7 +66,7 @@ type Request = SubscribeRequest | ConfirmRequest | UnsubscribeRequest
 def test_a_request_is_the_same_after_json(request: Request) -> None:
     message = request.model_dump_json()
 
-    arrived = subscriber_request.validate_json(message)
+    arrived = read_queued(message)
 
     assert arrived == request
     assert type(arrived) is type(request)
@@ -117,7 +118,32 @@ def test_two_requests_never_have_the_same_id() -> None:
 )
 def test_an_invalid_request_is_refused(message: str) -> None:
     with pytest.raises(ValidationError):
-        subscriber_request.validate_json(message)
+        read_queued(message)
+
+
+@pytest.mark.parametrize(
+    ("email", "source_address"),
+    [
+        ("ursula", "192.0.2.7"),
+        ("", "192.0.2.7"),
+        ("ursula@example.com\r\nBcc: all@example.com", "192.0.2.7"),
+        ("ursula le guin@example.com", "192.0.2.7"),
+        ("ursula@example.com", "nowhere"),
+        ("ursula@example.com", "192.0.2.7 or so"),
+        ("ursula@example.com", "fe80::1%eth0"),
+    ],
+)
+def test_what_no_edge_of_ours_has_written_is_refused(email: str, source_address: str) -> None:
+    with pytest.raises(ValidationError):
+        read_queued(
+            json.dumps(
+                {
+                    "kind": "subscribe",
+                    "email": email,
+                    "origin": {"source_address": source_address},
+                }
+            )
+        )
 
 
 @given(requests)
@@ -125,7 +151,7 @@ def test_a_message_whose_time_has_no_time_zone_is_refused(request: Request) -> N
     naive = request.model_copy(update={"received_at": request.received_at.replace(tzinfo=None)})
 
     with pytest.raises(ValidationError):
-        subscriber_request.validate_json(naive.model_dump_json())
+        read_queued(naive.model_dump_json())
 
 
 @pytest.mark.parametrize("language", ["", "e", "EN", "english", "en_US", "en-", "en\n", "<en>"])

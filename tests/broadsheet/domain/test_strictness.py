@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 import broadsheet
 from broadsheet.domain.authors import Author
 from broadsheet.domain.deliveries import BatchPointer
+from broadsheet.domain.everything import Manifest
 from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest
 from broadsheet.domain.issues import (
@@ -26,6 +27,7 @@ from broadsheet.domain.issues import (
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.links import Click, LinkRequest
 from broadsheet.domain.on_behalf import ActRequest, AddRequest, ForgiveRequest, TagsRequest
 from broadsheet.domain.previews import (
     IssueTestRequest,
@@ -36,12 +38,15 @@ from broadsheet.domain.requests import (
     AddressToken,
     ConfirmationToken,
     SignUpState,
-    subscriber_request,
+    read_queued,
 )
 from broadsheet.domain.segments import SegmentFilter
 from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.studio import SignInMailRequest
 from broadsheet.domain.webhooks import ReplayRequest, WebhookRequest
 from broadsheet.domain.welcome import WelcomeRequest
+from broadsheet.domain.workflow_sessions import SignInRequest, WorkflowSession
+from broadsheet.domain.workflows import WorkflowClaims
 from broadsheet.issue_clock import Tick
 from broadsheet.settings import Timings
 
@@ -92,7 +97,10 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         of_fields(IssueDraft),
         {"title": "One", "markdown": "Hi", "preheader": "Tea", "slug": "one", "archive": False},
     ),
-    "PublishDraftRequest": (of_fields(PublishDraftRequest), {"publish_at": AT}),
+    "PublishDraftRequest": (
+        of_fields(PublishDraftRequest),
+        {"publish_at": AT, "careful": {"sample": 0.01, "hold": "PT1H"}, "segment": "jobs"},
+    ),
     "WelcomeRequest": (
         of_fields(WelcomeRequest),
         {"title": "One", "markdown": "Hello", "with_newest_issue": True},
@@ -130,23 +138,40 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
     ),
     "ImportRequest": (of_fields(ImportRequest), {"file_name": "people.csv", "format": "csv"}),
     "PeopleExportRequest": (of_fields(PeopleExportRequest), {"format": "kit"}),
+    "Manifest": (
+        Manifest.model_validate_json,
+        {
+            "format": "broadsheet-everything",
+            "version": 1,
+            "made_by": "Broadsheet 0.1.0",
+            "newsletter": "The Page",
+            "public_url": "https://news.page.example",
+            "exported_at": AT,
+            "signing_keys": ["0f"],
+            "under_way": 0,
+            "files": {"subscribers.jsonl": 2},
+            "images": 1,
+        },
+    ),
     "ReadRequest": (of_fields(ReadRequest), {"format": "ghost-posts"}),
     "ActRequest": (of_fields(ActRequest), {"reason": "By telephone"}),
     "ForgiveRequest": (of_fields(ForgiveRequest), {"reason": "By telephone"}),
+    "LinkRequest": (of_fields(LinkRequest), {"target": "https://example.com/page"}),
+    "Click": (of_fields(Click), {"issue_id": ID, "number": 1, "group": "0a1b"}),
     "TagsRequest": (of_fields(TagsRequest), {"tags": ["tea"]}),
     "RescheduleRequest": (of_fields(RescheduleRequest), {"publish_at": AT}),
     "SubscribeRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED
         | {"kind": "subscribe", "name": "Zoë", "email": "zoe@example.com", "language": "en"}
-        | {"tags": ["jobs"]},
+        | {"tags": ["jobs"], "author": "ada", "author_tags": ["vip"]},
     ),
     "ConfirmRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "confirm", "way": "code", "token": TOKEN | {"sign_up_id": ID}},
     ),
     "WrongCodeRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "wrong_code", "sign_up_id": ID},
     ),
     "SignUpState": (
@@ -162,27 +187,27 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         },
     ),
     "UnsubscribeRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "unsubscribe", "token": {"subscriber_id": ID, "issue_id": ID}},
     ),
     "ManageLinkRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "manage_link", "reader": "zoe@example.com"},
     ),
     "ManageLinkRequest by a link": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "manage_link", "reader": ID},
     ),
     "ReleaseRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         {"kind": "release", "id": ID, "reasons": ["unproven"], "since": AT, "until": AT},
     ),
     "ChangeNameRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "change_name", "token": MANAGE, "name": "Zoë"},
     ),
     "ChangeLanguageRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "change_language", "token": MANAGE, "language": "de"},
     ),
     "SegmentFilter": (
@@ -194,23 +219,23 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
         },
     ),
     "ChangeTagsRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "change_tags", "token": MANAGE, "tags": ["jobs"]},
     ),
     "ChangeAddressRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "change_address", "token": MANAGE, "email": "zoe@example.com"},
     ),
     "ConfirmAddressRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "confirm_address", "token": MOVE},
     ),
     "ExportRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "export", "token": MANAGE},
     ),
     "EraseRequest": (
-        subscriber_request.validate_json,
+        read_queued,
         ASKED | {"kind": "erase", "token": MANAGE},
     ),
     "AddressToken": (
@@ -260,6 +285,42 @@ READ: dict[str, tuple[Parse, dict[str, Any]]] = {
             "test_addresses": ["ada@example.com"],
         },
     ),
+    "SignInMailRequest": (
+        SignInMailRequest.model_validate_json,
+        {"email": "ada@example.com", "site": "https://news.example", "language": "en"},
+    ),
+    "Author of a repository": (
+        of_fields(Author),
+        {
+            "name": "letters",
+            "created_at": AT,
+            "oidc": {
+                "issuer": "https://token.actions.githubusercontent.com",
+                "repository": "jo/letters",
+                "branch": "main",
+                "repository_id": "1296269",
+            },
+        },
+    ),
+    "SignInRequest": (of_fields(SignInRequest), {"token": "a.b.c"}),
+    "WorkflowClaims": (
+        of_fields(WorkflowClaims),
+        {
+            "iss": "https://token.actions.githubusercontent.com",
+            "jti": ID,
+            "iat": 1,
+            "exp": 301,
+            "repository": "jo/letters",
+            "repository_id": "1296269",
+            "ref": "refs/heads/main",
+            "event_name": "push",
+            "base_ref": "",
+        },
+    ),
+    "WorkflowSession": (
+        WorkflowSession.model_validate_json,
+        {"author": "letters", "role": "write", "binding": "0f", "expires_at": AT},
+    ),
     "Timings": (Timings.model_validate_json, {"secrets_cached": 0.5}),
 }
 # Models that are read as a part of these.
@@ -267,8 +328,9 @@ PARTS = {
     *("MarkdownContent", "HtmlContent", "IssueTitle", "IssueId", "SubscriberId", "EmailAddress"),
     *("SubscriberName", "SourceAddress", "Origin", "UnsubscribeToken", "Bounce", "Complaint"),
     *("AuthorName", "StoredAddress", "Preheader", "Slug", "CarefulStart", "SignUp", "_Request"),
-    "WrittenMail",
+    *("WrittenMail", "WorkflowBinding", "Plan"),
     *("ManageToken", "Tag", "StatedConsent", "TagFilter", "SegmentName", "AddressedDraft"),
+    "LinkTarget",
 }
 # Other models of the domain and the edge: nothing of them is read from outside as JSON.
 OUR_OWN = {
@@ -281,19 +343,24 @@ OUR_OWN = {
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
         *("Statement", "SignedStatement", "PublicKey", "KeySet"),
+        *("LinkTargets", "AuthorsVoice"),
     },
+    "what a workflow gets": {"SignedIn"},
     "a call of our own, which transfer_kick makes": {"TransferEvent"},
+    "signed by us": {"StudioSession", "SignInLink"},
     "the database's": {
         *(
             "Issue",
             "IssueVersion",
+            "VersionSummary",
             "KeyedIssue",
             "NewIssue",
             "RenderedIssue",
             "RenderedVersion",
             "Books",
             *("FoundSubscriber", "ImportLine"),
-            *("Day", "OptIn", "IssueStatistics", "Statistics"),
+            *("Day", "OptIn", "IssueStatistics", "LinkStatistics", "Statistics"),
+            *("IssueLink", "LinkClicks"),
             "LedgerRow",
             "Subscriber",
             "Segment",
@@ -434,7 +501,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
     ("parse", "message"),
     [
         (
-            subscriber_request.validate_json,
+            read_queued,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T13:00:00+01:00",'
                 '"origin":{"source_address":"192.0.2.7","user_agent":""},"kind":"subscribe",'
@@ -442,7 +509,7 @@ def test_a_time_may_be_written_in_any_zone(time: str) -> None:
             ),
         ),
         (
-            subscriber_request.validate_json,
+            read_queued,
             (
                 '{"id":"0b9e1a5e-0000-4000-8000-000000000001","received_at":"2026-11-22T12:00:00Z",'
                 '"origin":{"source_address":"2001:db8::7","user_agent":"Firefox"},"kind":"confirm",'

@@ -8,15 +8,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issues import HtmlContent, IssueContent, IssueTitle, MarkdownContent
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
+from broadsheet.mail.sign_in_mail import render_sign_in
 from broadsheet.mail.subscription_mail import (
     render_export,
     render_manage_link,
     render_new_address,
 )
-from tests.broadsheet.mail.mails import MANAGE_URL, NEWSLETTER, UNSUBSCRIBE_URL, send
+from tests.broadsheet.mail.mails import (
+    MANAGE_URL,
+    NEWSLETTER,
+    SITE,
+    UNSUBSCRIBE_URL,
+    approval_request,
+    send,
+)
 from tests.browser import page_of
 
 if TYPE_CHECKING:
@@ -26,6 +34,9 @@ if TYPE_CHECKING:
 
 ISSUES = Path(__file__).with_name("issues")  # the first line is the title
 CRUEL = "cruel"
+WELCOME = MarkdownContent(
+    markdown="Dear [[name|reader]],\n\nthe *next* letter comes on [Friday](https://example.com/).\n"
+)
 WIDTHS = (320, 375, 600, 1280)  # CSS pixels: WCAG 2.2's narrowest, a phone, a window, a screen
 PICTURES = re.compile(r"https://pictures\.example/\w+-(\d+)x(\d+)\.png")
 HEAD_STYLES = re.compile(
@@ -43,6 +54,19 @@ class Look(StrEnum):
     LARGE_TEXT = "large-text"  # 200 %, WCAG 2.2 §1.4.4
 
 
+def issues() -> dict[str, tuple[IssueTitle, IssueContent]]:
+    """Return the title and the content of each file in ``issues/``, by name."""
+    found: dict[str, tuple[IssueTitle, IssueContent]] = {}
+    for file in sorted(ISSUES.iterdir()):
+        title, _, written = file.read_text(encoding="utf-8").partition("\n")
+        is_html = file.suffix == ".html"
+        found[file.stem] = (
+            IssueTitle(title),
+            HtmlContent(html=written, text=title) if is_html else MarkdownContent(markdown=written),
+        )
+    return found
+
+
 def mails(theme: str) -> dict[str, str]:
     """Return the HTML of every kind of mail in a theme, by name."""
     newsletter = NEWSLETTER.model_copy(update={"theme": theme})
@@ -52,16 +76,17 @@ def mails(theme: str) -> dict[str, str]:
         "manage-link": render_manage_link(newsletter, MANAGE_URL).html,
         "new-address": render_new_address(newsletter, MANAGE_URL).html,
         "export": render_export(newsletter, b"{}").html,
+        "sign-in": render_sign_in(newsletter, f"{SITE}/studio/enter?token=a.b-c_d").html,
+        "approval": approval_request(newsletter, f"{SITE}/studio/issues/1").html,
+        # Rendered as an issue that has no page.
+        "welcome": send(
+            render_issue(
+                IssueTitle("Welcome aboard"), WELCOME, newsletter, has_page=False
+            ).issue.html
+        ),
     }
-    for file in sorted(ISSUES.iterdir()):
-        title, _, written = file.read_text(encoding="utf-8").partition("\n")
-        content = (
-            HtmlContent(html=written, text=title)
-            if file.suffix == ".html"
-            else MarkdownContent(markdown=written)
-        )
-        issue = render_issue(IssueTitle(title), content, newsletter)
-        rendered[file.stem] = send(issue.issue.html)
+    for name, (title, content) in issues().items():
+        rendered[name] = send(render_issue(title, content, newsletter).issue.html)
     return rendered
 
 

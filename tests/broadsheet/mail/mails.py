@@ -3,18 +3,30 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import assume, settings
 
 from broadsheet import i18n
+from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import unaccepted
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, RenderedIssue
+from broadsheet.domain.issues import (
+    HtmlContent,
+    Issue,
+    IssueId,
+    IssueStatus,
+    IssueTitle,
+    MarkdownContent,
+    RenderedIssue,
+)
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail import footer
+from broadsheet.mail.approval_mail import render_approval_request
+from broadsheet.mail.content import MailContent
 from broadsheet.mail.issue_mail import Rendering, render_issue
 from broadsheet.mail.substitutions import Links, Reader, Tokens, all_variables
 from broadsheet.web import sentences
@@ -127,3 +139,26 @@ def text_of(markdown: str) -> str:
     """Render Markdown to plain text, without the headline and the footer."""
     text = send(markdown_issue(f"# T\n\n{markdown}").text)
     return text.partition("=\n\n")[2].partition("\n\n-----------")[0]
+
+
+def approval_request(
+    newsletter: Newsletter, issue_url: str, title: str = "Tides", audience: int = 12_345
+) -> MailContent:
+    """Render the mail by which ada asks to have a draft published."""
+    issue = Issue(
+        id=IssueId.new(),
+        author=AuthorName("ada"),
+        title=IssueTitle(title),
+        version=1,
+        preheader=None,
+        slug="tides",
+        archive=True,
+        status=IssueStatus.DRAFT,
+        publish_at=None,
+        created_at=datetime(2026, 11, 28, tzinfo=UTC),
+        frozen_at=None,
+        audience=None,
+        finished_at=None,
+        paused_because=None,
+    )
+    return render_approval_request(newsletter, AuthorName("ada"), issue, issue_url, audience)

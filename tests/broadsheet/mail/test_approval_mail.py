@@ -1,34 +1,13 @@
 """The mail that asks for approval of a draft."""
 
-from datetime import UTC, datetime
-
-from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.issues import Issue, IssueId, IssueStatus, IssueTitle
-from broadsheet.mail.approval_mail import render_approval_request
 from broadsheet.mail.content import MailContent
-from tests.broadsheet.mail.mails import NEWSLETTER, Read
+from tests.broadsheet.mail.mails import NEWSLETTER, Read, approval_request
 
 URL = "https://news.example.com/issues/0b9e1a5e-0000-4000-8000-000000000001"
 
 
 def asking(title: str = "Tides", audience: int = 12_345) -> MailContent:
-    issue = Issue(
-        id=IssueId.new(),
-        author=AuthorName("ada"),
-        title=IssueTitle(title),
-        version=1,
-        preheader=None,
-        slug="tides",
-        archive=True,
-        status=IssueStatus.DRAFT,
-        publish_at=None,
-        created_at=datetime(2026, 11, 28, tzinfo=UTC),
-        frozen_at=None,
-        audience=None,
-        finished_at=None,
-        paused_because=None,
-    )
-    return render_approval_request(NEWSLETTER, AuthorName("ada"), issue, URL, audience)
+    return approval_request(NEWSLETTER, URL, title, audience)
 
 
 def test_both_parts_say_who_asks_for_what_and_how_many_would_get_it() -> None:

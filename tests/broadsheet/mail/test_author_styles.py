@@ -111,5 +111,5 @@ def test_each_selector_of_a_list_is_limited_and_commas_within_one_are_not_counte
 
 
 def test_brackets_that_are_nested_too_deep_are_refused() -> None:
-    with pytest.raises(TooComplex, match="brackets in brackets"):
+    with pytest.raises(TooComplex, match="style-brackets"):
         limited("a{b:" + "(" * 100_000)

@@ -279,6 +279,9 @@ HTML: dict[str, list[str]] = {
         "<div style='display:flex'>x</div>",
         "<style>p{color:var(--ink)}</style><p>x</p>",
         "<p style='position:absolute'>x</p>",
+        "<p style='background:#fff url(https://x.test/b.png)'>x</p>",
+        "<p style='background:linear-gradient(#fff, #eee)'>x</p>",
+        "<style>p{background-image:url(https://x.test/b.png)}</style><p>x</p>",
         "<svg></svg>",
         "<video src='https://x.test/v.mp4'></video>",
         "<form action='https://x.test/'><input type=text></form>",
@@ -289,6 +292,7 @@ HTML: dict[str, list[str]] = {
 NEARLY_HTML: dict[str, list[str]] = {
     "unsupported-css": [
         "<p style='border-radius:3px'>x</p>",
+        "<p style='background:#fff;background-image:none'>x</p>",
         "<style>@media (max-width:480px){div{display:flex}}</style><div>x</div>",
         "<p style='display:block'>x</p>",
         "<section>x</section>",
@@ -479,7 +483,7 @@ def test_a_real_issue_of_html_has_no_finding() -> None:
 def test_every_error_is_tried_here_and_every_code_has_its_sentence() -> None:
     tried = {*MARKDOWN, *HTML}
 
-    assert tried - SENTENCES.keys() == set()
+    assert tried - SENTENCES.keys() <= {"too-complex"}  # which has one for each reason
     # In test_publish.py, and in test_segments.py.
     assert ERRORS - tried == {"too-large", "unknown-segment"}
 
@@ -499,7 +503,7 @@ def test_every_code_is_documented_with_its_severity_and_has_a_sentence() -> None
         for part in (layer.parents[2] / "docs/warnings.md").read_text().split("| warning |")
     )
 
-    assert used <= SENTENCES.keys()
+    assert used - SENTENCES.keys() == {"too-complex"}  # which has one for each reason
     assert errors == ERRORS
     assert warnings == used - ERRORS
 

@@ -8,6 +8,7 @@ import pytest
 from broadsheet.mail import frame, theme
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.content import MailContent
+from tests.broadsheet.mail import looks
 from tests.broadsheet.mail.mails import NEWSLETTER, Read, html_issue, markdown_issue, send
 
 FOLDERS = sorted(path for path in (theme.THEMES / theme.DEFAULT).iterdir() if path.is_dir())
@@ -47,10 +48,19 @@ def test_outlooks_apps_get_the_dark_scheme_where_they_changed_a_colour() -> None
     assert "[data-ogs" not in html_issue("<p>x</p>").html  # made for a light background
 
 
-def test_no_theme_uses_the_shorthand_that_outlook_on_windows_skips() -> None:
-    for name in theme.names():
-        for path in ("frame/frame.css", "frame/head.css", "frame/dark.css", "issue/content.css"):
-            assert not re.search(r"\bbackground\s*:", theme.stylesheet(name, path)), (name, path)
+STYLESHEETS = ("frame/frame.css", "frame/head.css", "frame/dark.css", "issue/content.css")
+
+
+@pytest.mark.parametrize("name", theme.names())
+def test_no_theme_uses_the_shorthand_that_outlook_on_windows_skips(name: str) -> None:
+    folder = theme.THEMES / name
+    templates = {str(path): path.read_text() for path in folder.rglob("*.html")}
+    stylesheets = {path: theme.stylesheet(name, path) for path in STYLESHEETS}
+    mails = looks.mails(name)
+
+    for where, written in (templates | stylesheets | mails).items():
+        assert not re.search(r"\bbackground\s*:", written), where
+    assert all(" style=" in mail and "background-color:" in mail for mail in mails.values())
 
 
 class TestAPostalAddress:

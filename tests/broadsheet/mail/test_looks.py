@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadsheet.mail import theme
+from local.state import REPOSITORY
 from tests.broadsheet.mail import looks
 from tests.broadsheet.mail.looks import Look
 from tests.broadsheet.mail.test_client_support import ACCEPTED, lacking
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 KINDS = sorted(looks.mails(theme.DEFAULT))
+THEMES_PAGE = REPOSITORY / "docs" / "themes.md"
 NARROWEST = looks.WIDTHS[0]
 
 
@@ -29,7 +32,7 @@ def mails(name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def narrow(browser: Browser) -> Iterator[Callable[[Look], Page]]:
+def screens(browser: Browser) -> Iterator[Callable[[Look], Page]]:
     """One page for each look: opening one takes longer than looking at it."""
     with ExitStack() as opened:
         yield cache(lambda look: opened.enter_context(looks.opened(browser, look, NARROWEST)))
@@ -38,30 +41,25 @@ def narrow(browser: Browser) -> Iterator[Callable[[Look], Page]]:
 @pytest.mark.parametrize("look", Look)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", theme.names())
-def test_no_mail_scrolls_sideways_on_the_narrowest_screen(
-    name: str, kind: str, look: Look, narrow: Callable[[Look], Page]
+def test_no_mail_scrolls_sideways_on_any_screen(
+    name: str, kind: str, look: Look, screens: Callable[[Look], Page]
 ) -> None:
-    page = narrow(look)
+    page = screens(look)
     looks.show(page, mails(name)[kind], look)
-    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST
-    # What is wider scrolls by itself, so nothing is cut off.
-    assert page.evaluate(OUTSIDE) == []
-
-
-@pytest.mark.parametrize("width", looks.WIDTHS[1:])
-@pytest.mark.parametrize("name", theme.names())
-def test_the_cruel_issue_fits_every_other_screen(name: str, width: int, browser: Browser) -> None:
-    with looks.shown(browser, mails(name)[looks.CRUEL], Look.LIGHT, width) as page:
+    for width in looks.WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        # What is wider scrolls by itself, so nothing is cut off.
         assert page.evaluate(OUTSIDE) == []
 
 
-def test_a_look_is_what_its_name_says(narrow: Callable[[Look], Page]) -> None:
+def test_a_look_is_what_its_name_says(screens: Callable[[Look], Page]) -> None:
     mail = mails(theme.DEFAULT)["harbour"]
     background = "getComputedStyle(document.body).backgroundColor"
     seen = {}
     for look in Look:
-        page = narrow(look)
+        page = screens(look)
+        page.set_viewport_size({"width": NARROWEST, "height": 800})
         looks.show(page, mail, look)
         width = page.locator("img").evaluate("image => image.naturalWidth")
         size = page.locator("li").first.evaluate("li => getComputedStyle(li).fontSize")
@@ -92,3 +90,10 @@ def test_every_accepted_feature_is_one_that_our_mails_use() -> None:
         for feature in lacking(mail)
     }
     assert used == ACCEPTED.keys()
+
+
+def test_the_documentation_lists_every_mail_that_pictures_are_taken_of() -> None:
+    listed = re.findall(r"^([\w-]+): (\d+) pictures$", THEMES_PAGE.read_text(), re.MULTILINE)
+
+    pictures = str(len(Look) * len(looks.WIDTHS))
+    assert listed == [(kind, pictures) for kind in looks.mails(theme.DEFAULT)]

@@ -77,7 +77,7 @@ class TestFootnotes:
     def test_a_reference_to_none_is_shown_as_typed_with_a_warning(self) -> None:
         markdown = "One[^1],\ntwo[^2].\n\n[^1]: One.\n"
         assert warned(markdown) == [
-            ("line 2", "[^2] is no footnote: write [^2]: and its text on a line")
+            ("line 2", "there is no footnote [^2]: write [^2]: and its text on a line")
         ]
         assert "two[^2]." in text_of(markdown)
 

@@ -12,7 +12,7 @@ from broadsheet.mail.confirmation_mail import render_confirmation
 from broadsheet.mail.content import MailContent
 from broadsheet.mail.issue_mail import render_issue
 from ses_server import rendering
-from tests.broadsheet.mail.looks import ISSUES
+from tests.broadsheet.mail import looks
 from tests.broadsheet.mail.mails import NEWSLETTER, UNSUBSCRIBE_URL, send
 
 LONGEST_LINE = 998  # octets without the CRLF (RFC 5322 §2.1.1)
@@ -27,17 +27,16 @@ HUNGARIAN = Newsletter(
 
 
 def mails() -> dict[str, MailContent]:
-    sources = {file.stem: file.read_text(encoding="utf-8") for file in sorted(ISSUES.iterdir())}
-    sources["one long line"] = f"{'ő' * 200}\n{LONG_PARAGRAPH}{'<' * 2000}"
+    long_line = MarkdownContent(markdown=f"{LONG_PARAGRAPH}{'<' * 2000}")
     fragment = HtmlContent(html=f"<p>{LONG_PARAGRAPH}</p>", text=LONG_PARAGRAPH)
+    contents = looks.issues() | {
+        "one long line": (IssueTitle("ő" * 200), long_line),
+        "fragment": (IssueTitle("T"), fragment),
+    }
     rendered = {
-        name: render_issue(
-            IssueTitle(source.partition("\n")[0]),
-            MarkdownContent(markdown=source.partition("\n")[2]),
-            HUNGARIAN,
-        ).issue
-        for name, source in sources.items()
-    } | {"fragment": render_issue(IssueTitle("T"), fragment, HUNGARIAN).issue}
+        name: render_issue(title, content, HUNGARIAN).issue
+        for name, (title, content) in contents.items()
+    }
     return {
         "confirmation": render_confirmation(HUNGARIAN, LONG_LINK, "12345678"),
         **{

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broadsheet import transfer
+from broadsheet.domain.imports import FileStanding
 from broadsheet.domain.people import PeopleFormat, Person, Standing, Unusable
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -236,3 +237,124 @@ def test_a_file_of_the_caller_stays_open() -> None:
     transfer.detect("people.csv", file)
     assert list(transfer.read(PeopleFormat.CSV, file, "people.csv"))
     assert not file.closed
+
+
+# --- Lists of those who left ----------------------------------------------------------------------
+
+# As Mailgun's API reference describes the tables of its suppressions, 2026-11: times as in mails.
+BOUNCES = (
+    "address,code,error,created_at\r\n"
+    'zoe@example.com,550,"No such mailbox, ""zoe""","Mon, 06 May 2024 12:00:00 UTC"\r\n'
+    'ben@example.com,605,,"Mon, 01 Jan 0001 00:00:00 UTC"\r\n'
+)
+COMPLAINTS = 'address,created_at\r\nzoe@example.com,"Mon, 06 May 2024 12:00:00 +0000"\r\n'
+UNSUBSCRIBES = 'address,tags,created_at\r\nzoe@example.com,*,"Mon, 6 May 2024 14:00:00 +0200"\r\n'
+
+
+def departed(content: str, standing: Standing = Standing.UNSUBSCRIBED) -> list[Person | Unusable]:
+    file = io.BytesIO(content.encode())
+    return [each for _, each in transfer.read(PeopleFormat.CSV, file, "list.csv", standing)]
+
+
+@pytest.mark.parametrize(
+    ("content", "standing"),
+    [
+        pytest.param(BOUNCES, Standing.BOUNCED, id="bounces"),
+        pytest.param(COMPLAINTS, Standing.COMPLAINED, id="complaints"),
+        pytest.param(UNSUBSCRIBES, Standing.UNSUBSCRIBED, id="unsubscribes"),
+    ],
+)
+def test_mailguns_lists_say_when_who_left(content: str, standing: Standing) -> None:
+    first, *others = departed(content, standing)
+
+    assert first == Person("zoe@example.com", None, standing, left_at=NOON)
+    assert others in ([], [Person("ben@example.com", None, standing)])
+
+
+@pytest.mark.parametrize(
+    ("content", "left_at"),
+    [
+        pytest.param("email\nzoe@example.com\n", None, id="addresses-alone"),
+        pytest.param("zoe@example.com\n", None, id="no-header"),
+        pytest.param(
+            "email,status,consented_at,unsubscribed_at\n"
+            "zoe@example.com,subscribed,2024-01-01,2024-05-06 12:00:00\n",
+            NOON,
+            id="the-rows-say-otherwise",
+        ),
+        pytest.param("email,status\nzoe@example.com,5.1.1\n", None, id="an-unknown-state"),
+        pytest.param("email,created_at\nzoe@example.com,2024-05-06\n", None, id="signed-up-then"),
+        pytest.param(
+            "status,reason,email,created\n5.1.1,No such user,zoe@example.com,2024-05-06 12:00:00\n",
+            NOON,
+            id="sendgrid",
+        ),
+        pytest.param(
+            "email,active_subscription,email_disabled,created_at\n"
+            "zoe@example.com,false,false,2024-05-06T12:00:00Z\n",
+            None,
+            id="substack",
+        ),
+    ],
+)
+def test_whatever_stands_in_its_row_everybody_in_a_list_of_departures_has_left(
+    content: str, left_at: datetime | None
+) -> None:
+    assert departed(content) == [
+        Person("zoe@example.com", None, Standing.UNSUBSCRIBED, left_at=left_at)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("export.csv", BOUNCES, id="mailguns-bounces"),
+        pytest.param("export.csv", COMPLAINTS, id="mailguns-complaints"),
+        pytest.param("export.csv", UNSUBSCRIBES, id="mailguns-unsubscribes"),
+        pytest.param("Bounces (2).csv", "email\nzoe@example.com\n", id="name-bounces"),
+        pytest.param("unsubscribed.txt", "zoe@example.com\n", id="name-unsubscribed"),
+        pytest.param("suppression_group.csv", "email\nzoe@example.com\n", id="name-suppression"),
+        pytest.param("opt-outs.csv", "email,name\nzoe@example.com,Zoe\n", id="name-opt-outs"),
+        pytest.param("x.csv", "email,Bounce count\nzoe@example.com,3\n", id="header-bounce"),
+        pytest.param("x.csv", "status,reason,email\n5.1.1,x,zoe@example.com\n", id="sendgrid"),
+        pytest.param(
+            "unsubscribed.csv",
+            "Email Address,Subscribed at,UTM Source\nzoe@example.com,2024-05-06 10:00:00 UTC,\n",
+            id="of-a-peer-without-states",
+        ),
+    ],
+)
+def test_what_looks_like_a_list_of_departures_is_asked_about(name: str, content: str) -> None:
+    assert transfer.detect(name, content.encode()).standings == tuple(FileStanding)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("people.csv", "email\nzoe@example.com\n", id="addresses"),
+        pytest.param("subscribers.csv", "email,name\nzoe@example.com,Zoe\n", id="subscribers"),
+        pytest.param("bounced.csv", "email,status\nzoe@example.com,bounced\n", id="a-state"),
+        pytest.param(
+            "x.csv",
+            "email,subscribed_at,unsubscribed_at\nzoe@example.com,2024-01-01,\n",
+            id="times",
+        ),
+        pytest.param(
+            "unsubscribed_email_audience_export_1a2b.csv",
+            "Email Address,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,LEID,EUID,TAGS\n"
+            "zoe@example.com,2,,2024-01-01 10:00:00,2024-05-06 10:00:00,1,a,\n",
+            id="mailchimps",
+        ),
+    ],
+)
+def test_what_says_who_left_is_not_asked_about(name: str, content: str) -> None:
+    detected = transfer.detect(name, content.encode())
+
+    assert (detected.standings, detected.format is not None) == ((), True)
+
+
+def test_a_list_of_departures_names_the_columns_that_are_not_used() -> None:
+    detected = transfer.detect("bounces.csv", BOUNCES.encode(), Standing.BOUNCED)
+
+    assert detected == transfer.Detected(PeopleFormat.CSV, (PeopleFormat.CSV,), ("code", "error"))
+    assert transfer.detect("x.csv", b"a,b\n1,2\n", Standing.BOUNCED).problem == "no-address-column"

@@ -147,7 +147,8 @@ def test_what_stands_alone_is_large_enough_for_a_finger(narrow: Page, name: str)
 
 # Links within a sentence are exempt (§2.5.8).
 SMALL = """
-target => [...document.querySelectorAll('button, input:not([type=hidden]), select, li > a, .way')]
+target => [...document.querySelectorAll('button, input, select, li > a, .way, .row > a')]
+  .filter(element => element.checkVisibility() && element.tabIndex >= 0)
   .map(element => element.closest('label') ?? element)
   .filter(element => element.getBoundingClientRect().height < target)
   .map(element => element.outerHTML.slice(0, 80))
@@ -161,9 +162,11 @@ def test_forced_colours_leave_every_control_its_edge(narrow: Page, name: str) ->
     assert narrow.evaluate(WITHOUT_EDGE) == []
 
 
-# The browser draws a checkbox itself, in the system's colours.
+# The browser draws checkboxes and radio buttons itself, in the system's colours. A plain button is
+# underlined, as a link is.
 WITHOUT_EDGE = """
-[...document.querySelectorAll('button, input:not([type=hidden], [type=checkbox]), select')]
+[...document.querySelectorAll('button:not(.plain), input, select')]
+  .filter(({type, tabIndex}) => tabIndex >= 0 && !['hidden', 'checkbox', 'radio'].includes(type))
   .filter(element => {
     const {borderTopWidth, borderTopColor, backgroundColor} = getComputedStyle(element);
     return parseFloat(borderTopWidth) < 1 || borderTopColor === backgroundColor;

@@ -237,7 +237,7 @@ def test_the_page_after_an_action_links_to_the_sign_up_page(name: str) -> None:
 def test_the_page_after_a_sign_up_says_what_is_left_and_asks_for_the_code() -> None:
     elements = Elements(PAGES["check-your-inbox"])
     code = elements.input("code")
-    assert "You are not subscribed yet." in elements.text
+    assert "This alone does not subscribe you." in elements.text
     assert (code["autocomplete"], code["inputmode"]) == ("one-time-code", "numeric")
     assert code["aria-describedby"] == "code-hint"
     assert {"for": "code"} in elements.named("label")

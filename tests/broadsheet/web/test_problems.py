@@ -16,7 +16,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.findings import Finding
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.mail.ses import results
-from broadsheet.web import sentences
+from broadsheet.web import authors_sentences, sentences
 from broadsheet.web.problems import STATUSES
 from broadsheet.web.request import Request
 from broadsheet.web.response import Response
@@ -46,6 +46,7 @@ ERRORS: list[tuple[errors.BroadsheetError, int, str, str]] = [
     (errors.InvalidLimit(100), 400, "invalid-limit", "from 1 to 100"),
     (errors.InvalidCursor("after"), 400, "invalid-cursor", "after must be taken from"),
     (errors.InvalidUnsubscribeToken(), 401, "invalid-unsubscribe-token", "is not valid"),
+    (errors.WorkflowRefused(), 401, "workflow-refused", "no author is bound to this workflow"),
     (errors.RoleNeeded("publish"), 403, "role-needed", "with the role publish"),
     (errors.PageNotFound(), 404, "page-not-found", "there is nothing here"),
     (errors.IssueNotFound(), 404, "issue-not-found", "no issue with this id"),
@@ -77,7 +78,8 @@ def test_an_error_is_answered_with_its_code_and_its_sentence(
     assert (document["title"], document["code"]) == (HTTPStatus(status).phrase, code)
     assert words in document["detail"]
     page = Page(in_browser).words
-    assert words.lower() in page.lower()
+    assert words.lower() in page.lower() or code in authors_sentences.PROGRAMS
+    assert words.lower() not in page.lower() or code not in authors_sentences.PROGRAMS
     assert HTTPStatus(status).phrase not in page  # a reader's heading, not HTTP's
     for answer in (in_program, in_browser):
         assert "canary" not in answer["body"]
@@ -130,9 +132,7 @@ def test_every_code_is_of_one_class_and_has_its_sentence() -> None:
 
     assert len(set(codes.values())) == len(codes)
     assert set(codes.values()) <= sentences.SENTENCES.keys()
-    assert all(
-        regex.fullmatch(r"[a-z]+(-[a-z]+)*", code) for code in sentences.READERS | sentences.AUTHORS
-    )
+    assert all(regex.fullmatch(r"[a-z0-9]+(-[a-z]+)*", code) for code in sentences.SENTENCES)
 
 
 def test_a_mail_that_ses_did_not_accept_is_an_outage() -> None:

@@ -256,7 +256,7 @@ def test_s3_refuses_in_its_own_words(permit: Permit, roles: Path, calls: Path) -
     "call",
     [
         http("s3", method="POST", url="/content/images/1.png"),
-        http("s3", method="GET", url="/content?list-type=2"),
+        http("s3", method="GET", url="/content?uploads"),
         http("s3", method="PUT", url="/content/images/1.png?acl"),
         http("ses", url="/v2/email/contact-lists"),
         http("scheduler", method="PATCH", url="/schedules/one"),

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from broadsheet.domain.subscribers import AskedMail, SubscriberId
 
 
-def insert(
+def insert(  # noqa: PLR0913 - the row
     connection: Connection,
     request: SubscriberRequest,
     subscriber_id: SubscriberId,
     kind: AskedMail,
     *,
+    source: str,
     granted: bool,
 ) -> None:
-    """Insert an applied request; the mail that it was granted is owed until it is sent."""
+    """Insert an applied request; the mail that it was granted is owed until it is sent.
+
+    ``source``: a digest of where the request came from.
+    """
     connection.execute(
         """
         INSERT INTO sign_ups
@@ -39,7 +43,7 @@ def insert(
         {
             "request_id": request.id,
             "subscriber_id": subscriber_id.root,
-            "network": request.origin.source_address.network,
+            "network": source,
             "received_at": request.received_at,
             "granted": granted,
             "kind": kind,

@@ -8,11 +8,10 @@ from psycopg.rows import tuple_row
 
 from broadsheet import settings
 from broadsheet.domain.confirming import Completion
-from broadsheet.domain.requests import ConfirmRequest, UnsubscribeRequest
+from broadsheet.domain.requests import ConfirmRequest, SubscribeRequest, UnsubscribeRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
@@ -32,8 +31,9 @@ class KeptOrigin(NamedTuple):
 
 
 def kept_origin(request: SubscriberRequest) -> KeptOrigin:
-    """Return what the log keeps of a request's origin."""
-    if not settings.keeps_sources():
+    """Return what the log keeps of a request's origin; an author's says nothing of the reader."""
+    is_of_author = isinstance(request, SubscribeRequest) and request.author is not None
+    if is_of_author or not settings.keeps_sources():
         return KeptOrigin(None, None)
     return KeptOrigin(str(request.origin.source_address), request.origin.user_agent)
 
@@ -95,18 +95,6 @@ def record(connection: Connection, subscriber_id: SubscriberId, recorded: Record
             "author": str(recorded.author),
             "evidence": recorded.evidence,
         },
-    )
-
-
-def note_author(connection: Connection, request_id: UUID, author: AuthorName) -> None:
-    """Note who signed somebody up; where the author was says nothing of the subscriber."""
-    connection.execute(
-        """
-        UPDATE consents
-        SET recorded_by = %(author)s, recorded_at = now(), source_address = NULL, user_agent = NULL
-        WHERE request_id = %(request_id)s
-        """,
-        {"request_id": request_id, "author": str(author)},
     )
 
 

@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     TEST_MAILS = "test_mails"
     APPROVAL_REQUESTS = "approval_requests"
+    SIGN_IN_MAILS = "sign_in_mails"
 
 
 def take(

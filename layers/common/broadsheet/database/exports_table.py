@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psycopg.rows import args_row
+from pydantic import TypeAdapter
 
-from broadsheet.domain.exports import Export
-from broadsheet.domain.people import PeopleFormat, Person, Standing
+from broadsheet.domain.exports import Export, ExportFormat
+from broadsheet.domain.people import Person, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,7 +29,7 @@ _STANDINGS = {
 
 
 def insert(
-    connection: Connection, export_id: UUID, author: AuthorName, file_format: PeopleFormat
+    connection: Connection, export_id: UUID, author: AuthorName, file_format: ExportFormat
 ) -> None:
     """Insert an export that is not written yet."""
     connection.execute(
@@ -58,7 +59,12 @@ def _export(  # noqa: PLR0913, PLR0917 - a row's columns
     created_at: datetime,
     ready_at: datetime | None,
 ) -> Export:
-    return Export(export_id, author, PeopleFormat(file_format), people, created_at, ready_at)
+    return Export(
+        export_id, author, _FORMAT.validate_python(file_format), people, created_at, ready_at
+    )
+
+
+_FORMAT: TypeAdapter[ExportFormat] = TypeAdapter(ExportFormat)
 
 
 def store_ready(connection: Connection, export_id: UUID, people: int) -> None:

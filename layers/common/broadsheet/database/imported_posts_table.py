@@ -5,9 +5,9 @@ Whoever changes it holds the archive's lock, as whoever writes the archive's ind
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import scalar_row
+from psycopg.rows import scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
@@ -49,27 +49,42 @@ def find_stored(
 
 
 def save(
-    connection: Connection, import_id: UUID, page: ArchivePage, faults: Sequence[Unusable]
+    connection: Connection,
+    import_id: UUID,
+    page: ArchivePage,
+    path: str,
+    faults: Sequence[Unusable],
 ) -> None:
     """Insert a post, or replace what was imported before, which keeps its slug.
 
-    ``faults``: what is left out of it.
+    ``path``: where it was on its old site. ``faults``: what is left out of it.
     """
     connection.execute(
         """
-        INSERT INTO imported_posts (id, import_id, slug, page, faults)
-        VALUES (%(id)s, %(import_id)s, %(slug)s, %(page)s, %(faults)s)
+        INSERT INTO imported_posts (id, import_id, slug, page, path, faults)
+        VALUES (%(id)s, %(import_id)s, %(slug)s, %(page)s, %(path)s, %(faults)s)
         ON CONFLICT (id) DO UPDATE
-        SET import_id = excluded.import_id, page = excluded.page, faults = excluded.faults
+        SET import_id = excluded.import_id, page = excluded.page, path = excluded.path,
+            faults = excluded.faults
         """,
         {
             "id": page.issue.id.root,
             "import_id": import_id,
             "slug": page.issue.slug,
             "page": Jsonb(page.model_dump(mode="json")),
+            "path": path,
             "faults": Jsonb(faults),
         },
     )
+
+
+def find_not_stored(connection: Connection) -> list[ArchivePage]:
+    """Return the pages of posts that are not in the archive yet."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        pages = cursor.execute(
+            "SELECT page FROM imported_posts WHERE NOT is_stored ORDER BY id"
+        ).fetchall()
+    return [ArchivePage.model_validate(page) for page in pages]
 
 
 def record_stored(connection: Connection, post_id: IssueId) -> None:
@@ -79,11 +94,50 @@ def record_stored(connection: Connection, post_id: IssueId) -> None:
     )
 
 
-def delete(connection: Connection, import_id: UUID) -> Sequence[IssueId]:
-    """Delete the posts of an import, and return them."""
+def slugs_by_path(connection: Connection) -> dict[str, str]:
+    """Return the slugs of all posts by where they were on their old sites."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(
+            cursor.execute(
+                "SELECT path, slug FROM imported_posts WHERE is_stored AND path IS NOT NULL"
+            ).fetchall()
+        )
+
+
+def stored_ids(connection: Connection, import_id: UUID) -> list[IssueId]:
+    """Return the posts of an import that are in the archive."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        deleted = cursor.execute(
-            "DELETE FROM imported_posts WHERE import_id = %(import_id)s RETURNING id",
+        found = cursor.execute(
+            "SELECT id FROM imported_posts WHERE import_id = %(import_id)s AND is_stored",
             {"import_id": import_id},
         ).fetchall()
-    return [IssueId(each) for each in deleted]
+    return [IssueId(each) for each in found]
+
+
+def replace_html(connection: Connection, post_id: IssueId, html: str) -> None:
+    """Replace the content of a post's page."""
+    connection.execute(
+        """
+        UPDATE imported_posts SET page = jsonb_set(page, '{html}', to_jsonb(%(html)s::text))
+        WHERE id = %(id)s
+        """,
+        {"id": post_id.root, "html": html},
+    )
+
+
+class DeletedPost(NamedTuple):
+    """A post that was deleted, and from where on the old site a redirect leads to it."""
+
+    id: IssueId
+    slug: str
+    path: str | None
+
+
+def delete(connection: Connection, import_id: UUID) -> Sequence[DeletedPost]:
+    """Delete the posts of an import, and return them."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        deleted = cursor.execute(
+            "DELETE FROM imported_posts WHERE import_id = %(import_id)s RETURNING id, slug, path",
+            {"import_id": import_id},
+        ).fetchall()
+    return [DeletedPost(IssueId(post_id), slug, path) for post_id, slug, path in deleted]

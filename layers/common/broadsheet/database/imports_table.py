@@ -13,7 +13,15 @@ from psycopg.rows import args_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from broadsheet.domain.imports import UNDER_WAY, FileFormat, Import, ImportStatus, StagedRow
+from broadsheet.domain.imports import (
+    UNDER_WAY,
+    FileFormat,
+    FileStanding,
+    Import,
+    ImportFailure,
+    ImportStatus,
+    StagedRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,6 +32,9 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
 
 
+MOST_LINES = 5  # that an answer names of each outcome
+
+
 class Range(NamedTuple):
     """Rows of an import: those after one number, up to another."""
 
@@ -32,32 +43,66 @@ class Range(NamedTuple):
     upto: int
 
 
-def insert(
+class Outcomes(NamedTuple):
+    """How many rows have which outcome, and the first lines of each."""
+
+    counts: dict[str, int]
+    first_lines: dict[str, list[int]]
+
+    def plus(self, more: Outcomes) -> Outcomes:
+        """Return these with those of later rows."""
+        outcomes = [*dict.fromkeys([*self.counts, *more.counts])]
+        return Outcomes(
+            {each: self.counts.get(each, 0) + more.counts.get(each, 0) for each in outcomes},
+            {
+                each: [*self.first_lines.get(each, []), *more.first_lines.get(each, [])][
+                    :MOST_LINES
+                ]
+                for each in outcomes
+            },
+        )
+
+
+def insert(  # noqa: PLR0913, PLR0917 - a row's columns
     connection: Connection,
     import_id: UUID,
     author: AuthorName,
     file_name: str,
     file_format: FileFormat | None,
+    standing: FileStanding | None,
 ) -> None:
     """Insert an import that waits for its file."""
     connection.execute(
         """
-        INSERT INTO imports (id, author, file_name, format)
-        VALUES (%(id)s, %(author)s, %(file_name)s, %(format)s)
+        INSERT INTO imports (id, author, file_name, format, file_standing)
+        VALUES (%(id)s, %(author)s, %(file_name)s, %(format)s, %(standing)s)
         """,
-        {"id": import_id, "author": str(author), "file_name": file_name, "format": file_format},
+        {
+            "id": import_id,
+            "author": str(author),
+            "file_name": file_name,
+            "format": file_format,
+            "standing": standing,
+        },
     )
 
 
-_FIND = sql.SQL(
+_SELECT = sql.SQL(
     """
     SELECT id, author, file_name, format, status, rows_read, done_to, counts, created_at,
-           applied_at, found, touched_at
+           applied_at, found, touched_at, first_lines, attempts, failed_because, file_standing
     FROM imports
-    WHERE id = %(id)s
     """
 )
+_FIND = _SELECT + sql.SQL("WHERE id = %(id)s ")
 _LOCK = _FIND + sql.SQL("FOR UPDATE")
+_NEWEST = _SELECT + sql.SQL(
+    """
+    WHERE (created_at, id) < (%(created_at)s, %(id)s) OR %(id)s::uuid IS NULL
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(most)s
+    """
+)
 
 
 def find(connection: Connection, import_id: UUID) -> Import | None:
@@ -68,6 +113,15 @@ def find(connection: Connection, import_id: UUID) -> Import | None:
 def lock(connection: Connection, import_id: UUID) -> Import | None:
     """Return an import, locked until the transaction ends."""
     return _read(connection, _LOCK, import_id)
+
+
+def newest(connection: Connection, most: int, before: tuple[datetime, UUID] | None) -> list[Import]:
+    """Return imports, the newest first; ``before``: when another was made, and its id."""
+    created_at, import_id = before or (None, None)
+    with connection.cursor(row_factory=args_row(_import)) as cursor:
+        return cursor.execute(
+            _NEWEST, {"created_at": created_at, "id": import_id, "most": most}
+        ).fetchall()
 
 
 def _read(connection: Connection, query: sql.SQL | sql.Composed, import_id: UUID) -> Import | None:
@@ -88,12 +142,18 @@ def _import(  # noqa: PLR0913, PLR0917 - a row's columns
     applied_at: datetime | None,
     found: dict[str, Any],
     touched_at: datetime,
+    first_lines: dict[str, list[int]],
+    attempts: int,
+    failed_because: str | None,
+    standing: str | None,
 ) -> Import:
     known = _FORMAT.validate_python(file_format)
-    state = ImportStatus(status)
+    step = ImportStatus(status)
+    failure = None if failed_because is None else ImportFailure(failed_because)
     return Import(
-        import_id, author, file_name, known, state, rows_read, done_to, counts, created_at,
-        applied_at, found, touched_at,
+        import_id, author, file_name, known, step, rows_read, done_to, counts, created_at,
+        applied_at, found, touched_at, first_lines, attempts, failure,
+        None if standing is None else FileStanding(standing),
     )  # fmt: skip
 
 
@@ -105,15 +165,22 @@ def store_found(
     import_id: UUID,
     found: Mapping[str, Any],
     file_format: FileFormat | None,
+    standing: FileStanding | None = None,
 ) -> None:
-    """Store what a file seems to be, and its format if it is known."""
+    """Store what a file seems to be, and what is known of it: its format, who is in it."""
     connection.execute(
         """
         UPDATE imports
-        SET found = found || %(found)s, format = coalesce(%(format)s, format), touched_at = now()
+        SET found = found || %(found)s, format = coalesce(%(format)s, format),
+            file_standing = coalesce(%(standing)s, file_standing), touched_at = now()
         WHERE id = %(id)s
         """,
-        {"id": import_id, "found": Jsonb(dict(found)), "format": file_format},
+        {
+            "id": import_id,
+            "found": Jsonb(dict(found)),
+            "format": file_format,
+            "standing": standing,
+        },
     )
 
 
@@ -123,7 +190,12 @@ def find_stalled(connection: Connection, before: datetime) -> list[UUID]:
         return cursor.execute(
             """
             SELECT id FROM imports
-            WHERE status = ANY (%(under_way)s) AND touched_at < %(before)s
+            WHERE (
+                    status = ANY (%(under_way)s)
+                    OR (status = 'waiting' AND found ->> 'is_looked_at' = 'false')
+                )
+              AND touched_at < %(before)s
+              AND failed_because IS NULL
             """,
             {"under_way": list(UNDER_WAY), "before": before},
         ).fetchall()
@@ -196,26 +268,88 @@ def begin(
             counts = CASE
                 WHEN %(status)s IN ('judging', 'applying', 'undoing') THEN '{}'::jsonb ELSE counts
             END,
+            first_lines = CASE
+                WHEN %(status)s IN ('judging', 'applying', 'undoing') THEN '{}'::jsonb
+                ELSE first_lines
+            END,
             applied_at = CASE WHEN %(status)s = 'applying' THEN now() ELSE applied_at END,
-            touched_at = now()
+            touched_at = now(),
+            attempts = 0,
+            failed_because = NULL
         WHERE id = %(id)s
         """,
         {"id": import_id, "status": status, "format": file_format},
     )
 
 
+def count_attempt(connection: Connection, import_id: UUID) -> None:
+    """Count that a worker begins."""
+    connection.execute(
+        "UPDATE imports SET attempts = attempts + 1 WHERE id = %(id)s", {"id": import_id}
+    )
+
+
+def forget_attempts(connection: Connection, import_id: UUID) -> None:
+    """Forget attempts that ended for a reason that passes."""
+    connection.execute("UPDATE imports SET attempts = 0 WHERE id = %(id)s", {"id": import_id})
+
+
+def fail(connection: Connection, known: Import, failure: ImportFailure) -> None:
+    """Store why nobody works on an import any more, unless it has got further."""
+    connection.execute(
+        """
+        UPDATE imports SET failed_because = %(failure)s
+        WHERE id = %(id)s AND status = %(step)s AND done_to = %(done_to)s
+          AND rows_read = %(rows_read)s
+        """,
+        {
+            "id": known.id,
+            "failure": failure,
+            "step": known.step,
+            "done_to": known.done_to,
+            "rows_read": known.rows_read,
+        },
+    )
+
+
+def forget_failure(connection: Connection, import_id: UUID) -> None:
+    """Have an import go on with the step at which it failed."""
+    connection.execute(
+        """
+        UPDATE imports SET failed_because = NULL, attempts = 0, touched_at = now()
+        WHERE id = %(id)s
+        """,
+        {"id": import_id},
+    )
+
+
 def store_progress(
-    connection: Connection, import_id: UUID, done_to: int, counts: Mapping[str, int]
+    connection: Connection, import_id: UUID, done_to: int, outcomes: Outcomes
 ) -> None:
     """Store how far a step of a locked import is."""
     connection.execute(
         """
         UPDATE imports
-        SET done_to = %(done_to)s, counts = %(counts)s, touched_at = now()
+        SET done_to = %(done_to)s, counts = %(counts)s, first_lines = %(first_lines)s,
+            touched_at = now(), attempts = 0
         WHERE id = %(id)s
         """,
-        {"id": import_id, "done_to": done_to, "counts": Jsonb(dict(counts))},
+        {
+            "id": import_id,
+            "done_to": done_to,
+            "counts": Jsonb(outcomes.counts),
+            "first_lines": Jsonb(outcomes.first_lines),
+        },
     )
+
+
+def commit_later(connection: Connection) -> None:
+    """Let this transaction commit without waiting for the disk.
+
+    A crash may lose the last of such commits, and the import's progress with them: they are done
+    again. Whatever commits after them and waits, such as the end of a step, keeps them.
+    """
+    connection.execute("SET LOCAL synchronous_commit = off")
 
 
 def stage(connection: Connection, import_id: UUID, rows: Iterable[StagedRow], read: int) -> None:
@@ -234,37 +368,45 @@ def stage(connection: Connection, import_id: UUID, rows: Iterable[StagedRow], re
         for row in rows:
             copy.write_row((import_id, *row))
     connection.execute(
-        "UPDATE imports SET rows_read = %(read)s, touched_at = now() WHERE id = %(id)s",
+        """
+        UPDATE imports SET rows_read = %(read)s, touched_at = now(), attempts = 0
+        WHERE id = %(id)s
+        """,
         {"id": import_id, "read": read},
     )
 
 
-def addresses(connection: Connection, rows: Range) -> list[str]:
-    """Return the addresses in some rows."""
+def addresses(connection: Connection, rows: Range, *, of_left: bool | None = None) -> list[str]:
+    """Return the addresses in some rows, or in those that say that somebody left, or in others."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(
             """
             SELECT email FROM import_rows
             WHERE import_id = %(import_id)s AND number > %(after)s AND number <= %(upto)s
               AND email IS NOT NULL
+              AND (standing NOT IN ('subscribed', 'to_confirm')) IS DISTINCT FROM NOT %(of_left)s
             """,
-            rows._asdict(),
+            {**rows._asdict(), "of_left": of_left},
         ).fetchall()
 
 
-def counts(connection: Connection, rows: Range) -> dict[str, int]:
+def outcomes(connection: Connection, rows: Range) -> Outcomes:
     """Count rows by their verdict, and the reason after a colon."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return dict(
-            cursor.execute(
-                """
-                SELECT verdict || coalesce(':' || reason, ''), count(*) FROM import_rows
-                WHERE import_id = %(import_id)s AND number > %(after)s AND number <= %(upto)s
-                GROUP BY 1
-                """,
-                rows._asdict(),
-            ).fetchall()
-        )
+        found = cursor.execute(
+            """
+            SELECT verdict || coalesce(':' || reason, ''), count(*),
+                   (array_agg(line ORDER BY number))[:%(most)s]
+            FROM import_rows
+            WHERE import_id = %(import_id)s AND number > %(after)s AND number <= %(upto)s
+            GROUP BY 1
+            """,
+            {**rows._asdict(), "most": MOST_LINES},
+        ).fetchall()
+    return Outcomes(
+        {outcome: count for outcome, count, _ in found},
+        {outcome: lines for outcome, _, lines in found},
+    )
 
 
 # A file may say of the future what would defeat whatever a reader asks for until then.
@@ -359,8 +501,13 @@ _STATE: LiteralString = """jsonb_build_object(
     'bounced_at', person.bounced_at, 'complained_at', person.complained_at,
     'due_mail_since', person.due_mail_since
 )"""
-# It follows from the row, so that whom a row has added is found by the primary key.
-_NEW_ID: LiteralString = "md5(item.import_id::text || item.number)::uuid"
+# What a row has changed, for an undo.
+_BEFORE: LiteralString = f"({_STATE} || jsonb_build_object('due_mail', person.due_mail))"
+# It follows from the row, so that whom a row has added is found by the primary key; and rows that
+# follow each other have ids that do, so that they are neighbours in each index.
+_NEW_ID: LiteralString = (
+    "(left(item.import_id::text, 24) || lpad(to_hex(item.number), 12, '0'))::uuid"
+)
 _IS_NEW: LiteralString = "item.verdict IN ('added', 'added_to_confirm', 'added_as_left')"
 _IS_CHANGED: LiteralString = "item.verdict IN ('confirmed', 'left', 'completed')"
 # In the order of their addresses, as sign-ups are inserted.
@@ -382,7 +529,7 @@ _ADD: LiteralString = f"""
     ON CONFLICT (email) DO NOTHING
 """  # noqa: S608 - made of the parts above
 _NOTE_ADDED: LiteralString = f"""
-    UPDATE import_rows AS item SET subscriber_id = person.id
+    UPDATE import_rows AS item SET subscriber_id = person.id, after = md5({_STATE}::text)
     FROM imports, subscribers AS person
     WHERE {_OF_PASS} AND {_IS_NEW} AND person.id = {_NEW_ID}
 """  # noqa: S608 - made of the parts above
@@ -396,7 +543,7 @@ _LOCK_KNOWN: LiteralString = f"""
     FOR UPDATE
 """  # noqa: S608 - made of the parts above
 _NOTE_KNOWN: LiteralString = f"""
-    UPDATE import_rows AS item SET subscriber_id = person.id, before = {_STATE}
+    UPDATE import_rows AS item SET subscriber_id = person.id, before = {_BEFORE}
     FROM imports, subscribers AS person
     WHERE {_OF_PASS} AND {_IS_CHANGED} AND person.email = item.email
 """  # noqa: S608 - made of the parts above
@@ -432,21 +579,33 @@ _CHANGE: LiteralString = f"""
 _NOTE_STATE: LiteralString = f"""
     UPDATE import_rows AS item SET after = md5({_STATE}::text)
     FROM imports, subscribers AS person
-    WHERE {_OF_PASS} AND item.subscriber_id = person.id
+    WHERE {_OF_PASS} AND {_IS_CHANGED} AND item.subscriber_id = person.id
 """  # noqa: S608 - made of the parts above
+
+
+def _written(column: LiteralString) -> LiteralString:
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
+
+
+# What the row says: since when, as what; ``services/people/fates.py`` reads it.
 _LOG: LiteralString = f"""
     INSERT INTO consents
         (request_id, subscriber_id, change, at, recorded_by, recorded_at, evidence, import_id)
-    SELECT gen_random_uuid(), item.subscriber_id, 'imported', now(), imports.author, now(),
+    SELECT {_NEW_ID}, item.subscriber_id, 'imported', now(), imports.author, now(),
            left(
                concat_ws(
                    ', ',
-                   to_char(
-                       coalesce(item.consented_at, item.left_at) AT TIME ZONE 'UTC',
-                       'YYYY-MM-DD"T"HH24:MI:SS"Z"'
-                   ),
+                   CASE
+                       WHEN item.standing IN ('subscribed', 'to_confirm')
+                           THEN {_written("item.consented_at")}
+                       ELSE {_written("item.left_at")}
+                   END,
                    item.standing,
-                   nullif(item.source, '')
+                   nullif(item.source, ''),
+                   CASE
+                       WHEN item.standing NOT IN ('subscribed', 'to_confirm')
+                           THEN 'consent of ' || {_written("item.consented_at")}
+                   END
                ),
                1000
            ),
@@ -480,7 +639,9 @@ def apply(
     connection.execute(_LOG, parameters)
 
 
-# Whoever a row has added is deleted, unless there is more of them than the import's own.
+# Whoever a row has added is deleted, unless there is more of them than the import's own. Others are
+# put back as they were, unless something came later that says the same as the row, or less, and so
+# has changed nothing: a request that the log has after the import's own, or a bounce.
 _UNDO: LiteralString = f"""
     WITH chosen AS (
         SELECT item.number, item.before, item.verdict LIKE 'added%%' AS is_added, person.id,
@@ -495,6 +656,22 @@ _UNDO: LiteralString = f"""
                        )
                        OR EXISTS (SELECT FROM sign_ups WHERE subscriber_id = person.id)
                        OR EXISTS (SELECT FROM new_address_mails WHERE subscriber_id = person.id)
+                   ) THEN 'changed_since'
+                   WHEN item.verdict NOT LIKE 'added%%' AND EXISTS (
+                       SELECT FROM consents AS own
+                       JOIN consents AS later ON later.subscriber_id = own.subscriber_id
+                       WHERE own.subscriber_id = person.id AND own.import_id = item.import_id
+                         AND later.id > own.id AND later.import_id IS DISTINCT FROM own.import_id
+                   ) THEN 'changed_since'
+                   WHEN item.verdict = 'left' AND item.standing <> 'unsubscribed' AND EXISTS (
+                       SELECT FROM issues
+                       JOIN deliveries ON deliveries.issue_id = issues.id
+                       WHERE issues.frozen_at >= imports.applied_at - interval '14 days'
+                         AND deliveries.subscriber_id = person.id
+                         AND (
+                             deliveries.bounced_at > coalesce(person.forgiven_at, '-infinity')
+                             OR deliveries.complained_at > coalesce(person.forgiven_at, '-infinity')
+                         )
                    ) THEN 'changed_since'
                    WHEN item.verdict LIKE 'added%%' AND EXISTS (
                        SELECT FROM issues
@@ -526,7 +703,15 @@ _UNDO: LiteralString = f"""
             confirmed_at = (before ->> 'confirmed_at')::timestamptz,
             unsubscribed_at = (before ->> 'unsubscribed_at')::timestamptz,
             bounced_at = (before ->> 'bounced_at')::timestamptz,
-            complained_at = (before ->> 'complained_at')::timestamptz
+            complained_at = (before ->> 'complained_at')::timestamptz,
+            due_mail = CASE
+                WHEN before ? 'due_mail' THEN (before ->> 'due_mail')::due_mail
+                ELSE subscribers.due_mail
+            END,
+            due_mail_since = CASE
+                WHEN before ? 'due_mail' THEN (before ->> 'due_mail_since')::timestamptz
+                ELSE subscribers.due_mail_since
+            END
         FROM chosen
         WHERE subscribers.id = chosen.id AND chosen.reason IS NULL AND NOT chosen.is_added
     )
@@ -538,6 +723,15 @@ _UNDO: LiteralString = f"""
         after = NULL
     FROM chosen
     WHERE import_rows.import_id = %(import_id)s AND import_rows.number = chosen.number
+"""  # noqa: S608 - made of the parts above
+
+
+# Rows that were not applied, of an import that failed half-way.
+_FORGET: LiteralString = f"""
+    UPDATE import_rows AS item SET verdict = 'undone'
+    WHERE item.import_id = %(import_id)s
+      AND item.number > %(after)s AND item.number <= %(upto)s
+      AND ({_IS_NEW} OR {_IS_CHANGED})
 """  # noqa: S608 - made of the parts above
 
 
@@ -556,6 +750,7 @@ def undo(connection: Connection, rows: Range) -> None:
         rows._asdict(),
     )
     connection.execute(_UNDO, rows._asdict())
+    connection.execute(_FORGET, rows._asdict())
 
 
 def lines(

@@ -11,10 +11,14 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import IssueVersion, RenderedVersion
+from broadsheet.domain.issues import IssueVersion, RenderedVersion, VersionSummary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.issues import IssueId
 
 
@@ -24,12 +28,59 @@ _FIND = sql.SQL(
     WHERE issue_id = %(issue_id)s AND version = %(version)s
     """
 ).format(columns=columns_of(IssueVersion))
+_FIND_NEWEST = sql.SQL(
+    """
+    SELECT {columns} FROM issue_versions
+    WHERE issue_id = %(issue_id)s
+    ORDER BY version DESC
+    LIMIT %(limit)s
+    """
+).format(columns=columns_of(VersionSummary))
 
 
 def find(connection: Connection, issue_id: IssueId, version: int) -> IssueVersion | None:
     """Return a version of an issue as it was written."""
     with connection.cursor(row_factory=class_row(IssueVersion)) as cursor:
         return cursor.execute(_FIND, {"issue_id": issue_id.root, "version": version}).fetchone()
+
+
+def find_newest(connection: Connection, issue_id: IssueId, limit: int) -> Sequence[VersionSummary]:
+    """Return who wrote an issue's versions, and when, newest first."""
+    with connection.cursor(row_factory=class_row(VersionSummary)) as cursor:
+        return cursor.execute(_FIND_NEWEST, {"issue_id": issue_id.root, "limit": limit}).fetchall()
+
+
+def note_autosave(
+    connection: Connection,
+    issue_id: IssueId,
+    version: int,
+    author: AuthorName,
+    sitting: timedelta,
+) -> None:
+    """Note that a version was saved by a program while its author typed.
+
+    It replaces the one before if that was saved likewise, by the same author, and not longer ago
+    than ``sitting``.
+    """
+    of_version = {"issue_id": issue_id.root, "version": version}
+    connection.execute(
+        """
+        UPDATE issue_versions SET autosaved = true
+        WHERE issue_id = %(issue_id)s AND version = %(version)s
+        """,
+        of_version,
+    )
+    connection.execute(
+        """
+        DELETE FROM issue_versions
+        WHERE issue_id = %(issue_id)s
+          AND version = %(version)s - 1
+          AND autosaved
+          AND author = %(author)s
+          AND created_at > now() - %(sitting)s
+        """,
+        of_version | {"author": str(author), "sitting": sitting},
+    )
 
 
 def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedVersion:

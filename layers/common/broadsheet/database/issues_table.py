@@ -16,7 +16,7 @@ from broadsheet.domain.errors import SlugTaken
 from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         IssueContent,
         IssueDraft,
         IssueId,
+        IssueStatus,
         NewIssue,
         RenderedIssue,
     )
@@ -62,8 +63,11 @@ _FIND_NEWEST = sql.SQL(
     """
     SELECT {columns}
     FROM issues
-    WHERE %(created_at)s::timestamptz IS NULL
-       OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
+    WHERE (
+              %(created_at)s::timestamptz IS NULL
+              OR (created_at, id) < (%(created_at)s, %(id)s::uuid)
+          )
+      AND status::text = ANY (%(statuses)s)
     ORDER BY created_at DESC, id DESC
     LIMIT %(limit)s
     """
@@ -251,7 +255,10 @@ def is_any_sending(connection: Connection) -> bool:
 
 
 def find_newest(
-    connection: Connection, limit: int, before: tuple[datetime, UUID] | None
+    connection: Connection,
+    limit: int,
+    before: tuple[datetime, UUID] | None,
+    statuses: Collection[IssueStatus],
 ) -> Sequence[Issue]:
     """Return issues, newest first; ``before`` is where the previous page ended."""
     with connection.cursor(row_factory=class_row(Issue)) as cursor:
@@ -260,6 +267,7 @@ def find_newest(
             {
                 "created_at": before[0] if before else None,
                 "id": before[1] if before else None,
+                "statuses": [str(each) for each in statuses],
                 "limit": limit,
             },
         ).fetchall()
@@ -500,6 +508,17 @@ def find_publication(connection: Connection, issue_id: IssueId) -> DraftPublicat
         ).fetchone()
 
 
+def is_undone(connection: Connection, issue_id: IssueId, key: str) -> bool:
+    """Return whether a publication of an issue with this key was undone."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                "SELECT %(key)s = ANY (undone_keys) FROM issues WHERE id = %(id)s",
+                {"id": issue_id.root, "key": key},
+            ).fetchone()
+        )
+
+
 def delete_draft(connection: Connection, issue_id: IssueId) -> None:
     """Delete a draft with all its versions."""
     connection.execute(
@@ -559,6 +578,26 @@ def cancel(connection: Connection, issue_id: IssueId) -> None:
             paused_because = NULL,
             slug = CASE WHEN frozen_at IS NULL THEN id::text ELSE slug END
         WHERE id = %(id)s AND status IN ('scheduled', 'sending', 'paused')
+        """,
+        {"id": issue_id.root},
+    )
+
+
+def undo_publication(connection: Connection, issue_id: IssueId) -> None:
+    """Return an issue that has not begun to a draft without a time.
+
+    Its key stays, so that no request which is repeated publishes it again.
+    """
+    connection.execute(
+        """
+        UPDATE issues
+        SET status = 'draft',
+            publish_at = NULL,
+            paused_because = NULL,
+            publish_key = coalesce(publish_key, idempotency_key),
+            publish_digest = coalesce(publish_digest, request_digest),
+            undone_keys = undone_keys || coalesce(publish_key, idempotency_key)
+        WHERE id = %(id)s AND status IN ('scheduled', 'paused') AND frozen_at IS NULL
         """,
         {"id": issue_id.root},
     )

@@ -40,9 +40,20 @@ _LISTS: dict[str, LiteralString] = {
         WHERE consents.subscriber_id = %(id)s
         ORDER BY consents.at, consents.id
     """,
+    "welcomes": """
+        SELECT sent.mail, sent.at, sent.issue_id, issues.title AS issue_title, sent.version,
+               sent.message_id, sent.refused
+        FROM subscribers
+        CROSS JOIN jsonb_to_recordset(subscribers.welcomes) AS sent (
+            mail text, at timestamptz, issue_id uuid, version integer, message_id text, refused text
+        )
+        LEFT JOIN issues ON issues.id = sent.issue_id
+        WHERE subscribers.id = %(id)s
+        ORDER BY sent.at
+    """,
     "requests": """
         SELECT request_id, kind, received_at, source_network, mail_granted, is_proven, mail_at,
-               mail_owed
+               mail_owed, mail_failing_since
         FROM sign_ups
         WHERE subscriber_id = %(id)s
         ORDER BY received_at, request_id
@@ -174,9 +185,13 @@ def delete_before(
         """
         UPDATE subscribers
         SET tags = ARRAY(
-            SELECT tag FROM unnest(tags) AS tag
-            WHERE tag = ANY (%(offered)s) AND tags_changed_at > %(before)s
-        )
+                SELECT tag FROM unnest(tags) AS tag
+                WHERE tag = ANY (%(offered)s) AND tags_changed_at > %(before)s
+            ),
+            welcomes = (
+                SELECT jsonb_agg(sent) FROM jsonb_array_elements(welcomes) AS sent
+                WHERE (sent ->> 'at')::timestamptz > %(before)s
+            )
         WHERE id = %(id)s
         """,
         {"id": subscriber_id.root, "before": before, "offered": offered.names},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, LiteralString, NamedTuple
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, scalar_row
 
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.issues import IssueId
 
 type Old = Literal[
     "networks", "sources", "wrong_codes", "new_address_mails", "suspicious_sign_ups", "import_rows"
@@ -218,3 +219,17 @@ _FORGET_RECIPIENTS: LiteralString = """
     FROM chosen
     WHERE batch.issue_id = %(issue_id)s AND batch.number = chosen.number
 """
+
+
+def has_forgotten(connection: Connection, issue_id: IssueId) -> bool:
+    """Return whether the ledger of an issue has forgotten its recipients, or begun to."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(
+            cursor.execute(
+                """
+                SELECT forgotten_at IS NOT NULL OR forgetting IS NOT NULL
+                FROM issues WHERE id = %(id)s
+                """,
+                {"id": issue_id.root},
+            ).fetchone()
+        )

@@ -43,9 +43,16 @@ def condition(segment: SegmentFilter | None) -> Part:
     if segment is None:
         return Part(_IS_CONFIRMED, {})
     tags = segment.tags or TagFilter()
+    # `tags <> '{}'` is what the index of tags is limited to.
     conditions: dict[str, tuple[sql.SQL, object]] = {
-        "tags_any": (sql.SQL("tags && %(segment_tags_any)s::text[]"), _texts(tags.any)),
-        "tags_all": (sql.SQL("tags @> %(segment_tags_all)s::text[]"), _texts(tags.all)),
+        "tags_any": (
+            sql.SQL("tags <> '{}' AND tags && %(segment_tags_any)s::text[]"),
+            _texts(tags.any),
+        ),
+        "tags_all": (
+            sql.SQL("tags <> '{}' AND tags @> %(segment_tags_all)s::text[]"),
+            _texts(tags.all),
+        ),
         "tags_none": (
             sql.SQL("NOT tags && %(segment_tags_none)s::text[]"),
             _texts(tags.none),

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class AppliedSignUp(NamedTuple):
     """What is stored of an applied sign-up.
 
-    ``mail_at``: the turn of a mail that waits. ``mail_owed``: its own mail is still to be sent.
+    ``mail_at``: the turn of a mail that waits, or until when an invocation sends it.
+    ``mail_owed``: its own mail is still to be sent.
     """
 
     mail_granted: bool
@@ -40,10 +41,15 @@ class Granted(NamedTuple):
 
 
 class NewSignUp(NamedTuple):
-    """A sign-up to store. ``logs_consent``: whether the consent log has it."""
+    """A sign-up to store.
+
+    ``source``: a digest of where it came from, or nothing. ``logs_consent``: whether the consent
+    log has it.
+    """
 
     request: SubscribeRequest
     subscriber_id: UUID
+    source: str
     granted: bool
     is_proven: bool
     logs_consent: bool
@@ -120,7 +126,7 @@ def newest_granted(
     connection: Connection,
     subscribers: Collection[UUID],
     of_subscriber: Window,
-    networks: Collection[str],
+    sources: Collection[str],
     of_source: Window,
 ) -> Granted:
     """Return when the newest mails were granted to some subscribers and sources."""
@@ -147,7 +153,7 @@ def newest_granted(
                 "subscribers": list(subscribers),
                 "day": of_subscriber.since,
                 "per_subscriber": of_subscriber.limit,
-                "networks": list(networks),
+                "networks": list(sources),
                 "hour": of_source.since,
                 "per_source": of_source.limit,
             },
@@ -174,15 +180,18 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
             FROM unnest(
                 %(ids)s::uuid[], %(subscribers)s::uuid[], %(networks)s::text[],
                 %(times)s::timestamptz[], %(granted)s::boolean[], %(logged)s::boolean[],
-                %(addresses)s::inet[], %(agents)s::text[], %(proven)s::boolean[]
+                %(addresses)s::inet[], %(agents)s::text[], %(proven)s::boolean[],
+                %(authors)s::text[]
             ) AS sign_up (
                 request_id, subscriber_id, network, received_at, granted, logged, address, agent,
-                proven
+                proven, author
             )
         ), consent AS (
             INSERT INTO consents
-                (request_id, subscriber_id, change, at, source_address, user_agent)
-            SELECT request_id, subscriber_id, 'signed_up', received_at, address, agent
+                (request_id, subscriber_id, change, at, source_address, user_agent, recorded_by,
+                 recorded_at)
+            SELECT request_id, subscriber_id, 'signed_up', received_at, address, agent, author,
+                   CASE WHEN author IS NOT NULL THEN received_at END
             FROM sign_up
             WHERE logged
             ON CONFLICT (request_id, change) DO NOTHING
@@ -196,13 +205,17 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
         {
             "ids": [each.request.id for each in sign_ups],
             "subscribers": [each.subscriber_id for each in sign_ups],
-            "networks": [each.request.origin.source_address.network for each in sign_ups],
+            "networks": [each.source for each in sign_ups],
             "times": [each.request.received_at for each in sign_ups],
             "granted": [each.granted for each in sign_ups],
             "proven": [each.is_proven for each in sign_ups],
             "logged": [each.logs_consent for each in sign_ups],
             "addresses": [each.source_address for each in origins],
             "agents": [each.user_agent for each in origins],
+            "authors": [
+                None if each.request.author is None else str(each.request.author)
+                for each in sign_ups
+            ],
         },
     )
 
@@ -219,8 +232,89 @@ def set_turns(connection: Connection, turns: Mapping[UUID, datetime]) -> None:
     )
 
 
+def claim(connection: Connection, until: Mapping[UUID, datetime], due: datetime) -> set[UUID]:
+    """Claim the mails of some sign-ups, each until a time; return whose claims were free.
+
+    A claim is a turn in the future: whoever finds it waits for it, and sends if the claimer died.
+    Mails with turns after ``due`` are not claimed, nor are those that were sent meanwhile.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return set(
+            cursor.execute(
+                """
+                WITH free AS (
+                    SELECT request_id, claim.until
+                    FROM sign_ups
+                    JOIN unnest(%(ids)s::uuid[], %(times)s::timestamptz[])
+                        AS claim (request_id, until) USING (request_id)
+                    WHERE (mail_at IS NULL OR mail_at <= %(due)s)
+                      AND (
+                          mail_owed
+                          OR EXISTS ( -- of an older release, which marks the subscriber alone
+                              SELECT FROM subscribers
+                              WHERE id = subscriber_id AND due_mail_since = received_at
+                          )
+                      )
+                    FOR UPDATE OF sign_ups SKIP LOCKED
+                )
+                UPDATE sign_ups SET mail_at = free.until
+                FROM free
+                WHERE sign_ups.request_id = free.request_id
+                RETURNING sign_ups.request_id
+                """,
+                {"ids": list(until), "times": list(until.values()), "due": due},
+            ).fetchall()
+        )
+
+
+def release(
+    connection: Connection, turns: Mapping[UUID, datetime | None], failed: Collection[UUID]
+) -> datetime | None:
+    """Give claimed mails that were not sent their turns back.
+
+    Returns since when the one of the ``failed`` fails that began first; None without any.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return min(
+            filter(
+                None,
+                cursor.execute(
+                    """
+                    UPDATE sign_ups
+                    SET mail_at = turn.at,
+                        mail_failing_since = CASE
+                            WHEN turn.has_failed THEN coalesce(mail_failing_since, now())
+                            ELSE mail_failing_since
+                        END
+                    FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[], %(failed)s::boolean[])
+                        AS turn (request_id, at, has_failed)
+                    WHERE sign_ups.request_id = turn.request_id
+                    RETURNING CASE WHEN turn.has_failed THEN mail_failing_since END
+                    """,
+                    {
+                        "ids": list(turns),
+                        "times": list(turns.values()),
+                        "failed": [request_id in failed for request_id in turns],
+                    },
+                ).fetchall(),
+            ),
+            default=None,
+        )
+
+
+def record_sent(connection: Connection, request_ids: Sequence[UUID]) -> None:
+    """Note that the mails of some sign-ups were sent now."""
+    connection.execute(
+        """
+        UPDATE sign_ups SET mail_owed = false, mail_at = now()
+        WHERE request_id = ANY (%(ids)s)
+        """,
+        {"ids": list(request_ids)},
+    )
+
+
 def clear_owed(connection: Connection, request_ids: Sequence[UUID]) -> None:
-    """Note that the mails of some sign-ups were sent, or are needless."""
+    """Note that the mails of some sign-ups are needless."""
     connection.execute(
         "UPDATE sign_ups SET mail_owed = false WHERE request_id = ANY (%(ids)s)",
         {"ids": list(request_ids)},

@@ -68,6 +68,26 @@ def find(connection: Connection, issue_id: IssueId) -> SignedStatement | None:
         ).fetchone()
 
 
+def find_final(connection: Connection, issue_id: IssueId) -> SignedStatement | None:
+    """Return an issue's statement if nothing can change it any more."""
+    with connection.cursor(row_factory=class_row(SignedStatement)) as cursor:
+        return cursor.execute(
+            """
+            SELECT statement, signature
+            FROM statements
+            JOIN issues ON issues.id = statements.issue_id
+            LEFT JOIN statement_keys ON statement_keys.id = statements.key_id
+            WHERE statements.issue_id = %(id)s
+              AND is_final
+              AND as_of >= issues.finished_at
+              AND is_public = issues.archive
+              AND statement ->> 'slug' = issues.slug
+              AND statement_keys.retired_at IS NULL
+            """,
+            {"id": issue_id.root},
+        ).fetchone()
+
+
 def store(connection: Connection, signed: SignedStatement, key_id: str, *, is_public: bool) -> None:
     """Store or replace an issue's statement."""
     connection.execute(

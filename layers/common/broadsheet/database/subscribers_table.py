@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, Self
 
 from psycopg import sql
 from psycopg.rows import args_row, class_row, scalar_row
@@ -20,7 +20,7 @@ from broadsheet.domain.subscribers import (
 from broadsheet.domain.tags import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -336,6 +336,21 @@ def set_due_welcome(
     )
 
 
+def note_welcome(
+    connection: Connection, subscriber_id: SubscriberId, welcome: Mapping[str, Any]
+) -> None:
+    """Store what became of a mail that followed the confirmation; its time is added."""
+    connection.execute(
+        """
+        UPDATE subscribers
+        SET welcomes = coalesce(welcomes, '[]')
+            || jsonb_build_array(jsonb_build_object('at', clock_timestamp()) || %(welcome)s)
+        WHERE id = %(id)s
+        """,
+        {"id": subscriber_id.root, "welcome": Jsonb(dict(welcome))},
+    )
+
+
 def merge_confirmation(
     connection: Connection, subscriber_id: SubscriberId, issued_at: datetime, clicked_at: datetime
 ) -> SubscriberStatus:
@@ -540,12 +555,14 @@ def state_consent(
 
 
 def forgive(connection: Connection, subscriber_id: SubscriberId, at: datetime) -> SubscriberStatus:
-    """Clear bounces and complaints, also those of before that come later."""
+    """Clear bounces and complaints until a time, also those that come later."""
     return _status_after(
         connection,
         """
         UPDATE subscribers
-        SET bounced_at = NULL, complained_at = NULL, forgiven_at = greatest(forgiven_at, %(at)s)
+        SET bounced_at = CASE WHEN bounced_at > %(at)s THEN bounced_at END,
+            complained_at = CASE WHEN complained_at > %(at)s THEN complained_at END,
+            forgiven_at = greatest(forgiven_at, %(at)s)
         WHERE id = %(id)s
         RETURNING status
         """,

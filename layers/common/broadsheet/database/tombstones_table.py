@@ -17,7 +17,7 @@ def raise_over(
     connection: Connection,
     digest: bytes,
     departed_at: datetime,
-    because: Literal["erased", "moved"],
+    because: Literal["erased", "moved", "expired"],
     author: str | None = None,
 ) -> None:
     """Remember that an address was left; an older departure counts no more.

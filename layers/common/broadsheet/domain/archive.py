@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.domain.authors_voice import AuthorsVoice
 from broadsheet.domain.issues import IssueId
 
 
@@ -44,11 +45,12 @@ class ArchivePage(BaseModel):
 
 
 class ArchiveIndex(BaseModel):
-    """All archived issues, the newest first."""
+    """All archived issues, the newest first, and what authors say of the newsletter."""
 
     model_config = ConfigDict(frozen=True)
 
     issues: tuple[ArchivedIssue, ...] = ()
+    voice: AuthorsVoice | None = None
 
 
 class Redirect(BaseModel):

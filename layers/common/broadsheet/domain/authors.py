@@ -4,13 +4,21 @@ import json
 import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    RootModel,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from broadsheet.domain.errors import RoleNeeded
 from broadsheet.domain.subscribers import StoredAddress
 from broadsheet.domain.times import Timestamp
+from broadsheet.domain.workflows import Reach, WorkflowBinding, WorkflowClaims
 
 MAX_AUTHOR_NAME_CHARACTERS = 64
 _PUNCTUATION = frozenset(" ._@'-")
@@ -56,6 +64,10 @@ class Role(StrEnum):
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
+    def at_most(self, other: "Role") -> "Role":
+        """Return the lesser of two roles."""
+        return other if self.includes(other) else self
+
 
 def require(needed: Role, role: Role | None) -> None:
     """Raise ``RoleNeeded`` when an author's role doesn't allow what ``needed`` allows."""
@@ -64,8 +76,9 @@ def require(needed: Role, role: Role | None) -> None:
 
 
 class Author(BaseModel):
-    """An entry of the authors' secret. ``token_sha256``: in hexadecimals; the token is nowhere.
+    """An entry of the authors' secret: of somebody with a token, or of a repository's workflows.
 
+    ``token_sha256``: in hexadecimals; the token is nowhere. ``oidc``: whose workflows sign in.
     ``role``: entries from before roles have none, and allow everything. ``email``: where requests
     for approval go. ``test_addresses``: where this author may send test mails, beside ``email``.
     """
@@ -73,11 +86,32 @@ class Author(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: AuthorName
-    token_sha256: str
+    token_sha256: str = ""
     created_at: Timestamp
     role: Role = Role.MANAGE
     email: StoredAddress | None = None
     test_addresses: tuple[StoredAddress, ...] = ()
+    oidc: WorkflowBinding | None = None
+
+    @model_validator(mode="after")
+    def _has_one_way_in(self) -> Self:
+        if bool(self.token_sha256) == bool(self.oidc):
+            raise ValueError("an author has either a token or a repository")
+        return self
+
+    def role_of_workflow(self, claims: WorkflowClaims) -> Role | None:
+        """Return what a workflow may do as this author; None if it is none of theirs.
+
+        A pull request may write, whatever its author may: it runs what nobody has agreed to yet.
+        A push to the branch may do what its author may, but never manage readers.
+        """
+        match self.oidc and self.oidc.reach_of(claims):
+            case Reach.BRANCH:
+                return self.role.at_most(Role.PUBLISH)
+            case Reach.PULL_REQUEST:
+                return Role.WRITE
+            case _:
+                return None
 
 
 class Authors(NamedTuple):

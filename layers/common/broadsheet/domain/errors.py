@@ -236,6 +236,12 @@ class RoleNeeded(BroadsheetError):
         return {"role": self.role}
 
 
+class WorkflowRefused(BroadsheetError):
+    """The token of a workflow is none that signs in here, or was used before."""
+
+    code = "workflow-refused"
+
+
 @dataclass(eq=False)
 class NotATestAddress(BroadsheetError):
     """The author's token doesn't allow a test to this address; ``number``: from 1."""
@@ -355,6 +361,18 @@ class InvalidAddressToken(InvalidToken):
     """The token is not one of a link to confirm a new address."""
 
     code = "invalid-address-token"
+
+
+class InvalidSignInLink(InvalidToken):
+    """The link to the studio is not as we signed it, has expired, or was used."""
+
+    code = "invalid-sign-in-link"
+
+
+class InvalidStudioForm(BroadsheetError):
+    """A form of the studio was not sent from the page that this session was shown."""
+
+    code = "invalid-studio-form"
 
 
 class FreshLinkNeeded(BroadsheetError):
@@ -480,6 +498,12 @@ class HasBeenErased(HasLeft):
     code = "has-been-erased"
 
 
+class HasExpired(HasLeft):
+    """The address's owner had unsubscribed, so long ago that nothing else is kept of them."""
+
+    code = "has-expired"
+
+
 class HasMoved(HasLeft):
     """The address's owner has moved to another one."""
 
@@ -499,6 +523,12 @@ class StatementNotFound(BroadsheetError):
     """The issue's circulation isn't certified: it hasn't finished, or it has this moment."""
 
     code = "statement-not-found"
+
+
+class LinkNotFound(BroadsheetError):
+    """The issue has no link of this number."""
+
+    code = "link-not-found"
 
 
 class WelcomeNotFound(BroadsheetError):
@@ -607,6 +637,20 @@ class ImportNotReady(WrongState):
     status: str
 
 
+@dataclass(eq=False)
+class NewsletterNotEmpty(WrongState):
+    """Everything can't be imported into a newsletter that has ``what`` of its own."""
+
+    code = "newsletter-not-empty"
+    what: str
+
+
+class ImportStays(WrongState):
+    """An import of everything can't be undone."""
+
+    code = "import-stays"
+
+
 class VersionNotFound(BroadsheetError):
     """The issue has no such version."""
 
@@ -624,6 +668,14 @@ class StaleVersion(BroadsheetError):
     def members(self) -> Mapping[str, object]:
         """Return the current version, for a program."""
         return {"version": self.version}
+
+
+@dataclass(eq=False)
+class NoLongerDraft(WrongState):
+    """The issue is no draft any more, so that typing alone doesn't change it."""
+
+    code = "no-longer-draft"
+    status: str
 
 
 class IssueIsDraft(WrongState):

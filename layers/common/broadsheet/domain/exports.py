@@ -1,4 +1,4 @@
-"""An export: the people of this newsletter, as a file of a peer's format."""
+"""An export: the people of this newsletter as a file of a peer's format, or everything of it."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,15 +6,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.domain.everything import EverythingFormat
 from broadsheet.domain.people import PeopleFormat
+
+type ExportFormat = PeopleFormat | EverythingFormat
 
 
 class PeopleExportRequest(BaseModel):
-    """An author wants everybody as a file."""
+    """An author wants everybody, or everything, as a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: PeopleFormat = PeopleFormat.CSV
+    format: ExportFormat = PeopleFormat.CSV
 
 
 class Export(NamedTuple):
@@ -22,7 +25,7 @@ class Export(NamedTuple):
 
     id: UUID
     author: str
-    format: PeopleFormat
+    format: ExportFormat
     people: int | None
     created_at: datetime
     ready_at: datetime | None

@@ -7,15 +7,33 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
-from broadsheet.domain.people import PeopleFormat
+from broadsheet.domain.everything import EverythingFormat
+from broadsheet.domain.people import PeopleFormat, Standing
 from broadsheet.domain.posts import PostsFormat
 
 MAX_FILE_NAME_CHARACTERS = 255
-type FileFormat = PeopleFormat | PostsFormat
+type FileFormat = PeopleFormat | PostsFormat | EverythingFormat
+
+
+class FileStanding(StrEnum):
+    """What everybody in a file is, as its author says; of subscribers, the file says the rest."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+    @property
+    def departure(self) -> Standing | None:
+        """What each row says then, whatever stands in it; None if the file says that."""
+        return None if self is FileStanding.SUBSCRIBED else Standing(self)
 
 
 class ImportRequest(BaseModel):
-    """An author wants to import a file, which they upload next. ``format``: if they know it."""
+    """An author wants to import a file, which they upload next.
+
+    ``format``, ``standing``: if they know it, or everybody in the file has the same.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,14 +41,19 @@ class ImportRequest(BaseModel):
         str, StringConstraints(max_length=MAX_FILE_NAME_CHARACTERS, pattern=r"^[^\x00-\x1f]+$")
     ]
     format: FileFormat | None = None
+    standing: FileStanding | None = None
 
 
 class ReadRequest(BaseModel):
-    """An author has uploaded the file. ``format``: which of the candidates it has."""
+    """An author has uploaded the file. ``format``: which of the candidates it has.
+
+    ``standing``: what everybody in it is, if that was asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: FileFormat | None = None
+    standing: FileStanding | None = None
 
 
 class TransferEvent(BaseModel):
@@ -49,7 +72,10 @@ class TransferEvent(BaseModel):
 
 
 class ImportStatus(StrEnum):
-    """The step that an import is at. A step that was interrupted goes on where it was."""
+    """The step that an import is at. A step that was interrupted goes on where it was.
+
+    An import that failed knows at which step, and can be begun again there.
+    """
 
     WAITING = "waiting"  # for its file
     READING = "reading"
@@ -59,6 +85,14 @@ class ImportStatus(StrEnum):
     APPLIED = "applied"
     UNDOING = "undoing"
     UNDONE = "undone"
+    FAILED = "failed"  # nobody works on it any more
+
+
+class ImportFailure(StrEnum):
+    """Why an import failed."""
+
+    FILE_DELETED = "file-deleted"
+    NO_PROGRESS = "no-progress"
 
 
 UNDER_WAY = {
@@ -94,15 +128,18 @@ class Verdict(StrEnum):
 class Import(NamedTuple):
     """An import, and how far its step is.
 
-    ``counts``: rows by verdict, with the reason after a colon where there is one. ``found``: what
-    the file seemed to be, as ``transfer.Detected``. ``touched_at``: when a worker worked on it.
+    ``step``: the status, or of one that failed, that at which it did. ``counts``: rows by verdict,
+    with the reason after a colon where there is one; ``first_lines``: of each, some lines of the
+    file. ``found``: what the file seemed to be, as ``transfer.Detected``. ``touched_at``: when a
+    worker worked on it. ``attempts``: of workers, since there was progress. ``standing``: what
+    everybody in the file is, if that is the same.
     """
 
     id: UUID
     author: str
     file_name: str
     format: FileFormat | None
-    status: ImportStatus
+    step: ImportStatus
     rows_read: int
     done_to: int
     counts: dict[str, int]
@@ -110,6 +147,47 @@ class Import(NamedTuple):
     applied_at: datetime | None
     found: dict[str, Any]
     touched_at: datetime
+    first_lines: dict[str, list[int]]
+    attempts: int
+    failure: ImportFailure | None
+    standing: FileStanding | None
+
+    @property
+    def departure(self) -> Standing | None:
+        """What everybody in the file is who has left; None if the file says who has."""
+        return None if self.standing is None else self.standing.departure
+
+    @property
+    def status(self) -> ImportStatus:
+        """The step, or that it failed."""
+        return self.step if self.failure is None else ImportStatus.FAILED
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether a worker is to look what its file is."""
+        is_asked_for = self.found.get("is_looked_at") is False
+        return self.status is ImportStatus.WAITING and is_asked_for
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether it failed before it was ready, and its file may be there."""
+        return self._failed_at(ImportStatus.WAITING, ImportStatus.READING, ImportStatus.JUDGING)
+
+    @property
+    def can_be_applied(self) -> bool:
+        """Whether it is ready, or failed while it was applied, and can go on."""
+        return self.status is ImportStatus.READY or self._failed_at(ImportStatus.APPLYING)
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it is applied, or partly, and is no file with everything, which stays."""
+        has_failed = self.status is ImportStatus.FAILED
+        at_such = self.step in {ImportStatus.APPLYING, ImportStatus.UNDOING}
+        is_applied = self.status is ImportStatus.APPLIED or (has_failed and at_such)
+        return is_applied and self.format is not EverythingFormat.EVERYTHING
+
+    def _failed_at(self, *steps: ImportStatus) -> bool:
+        return self.failure is ImportFailure.NO_PROGRESS and self.step in steps
 
 
 class ImportLine(BaseModel):

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, LiteralString, NamedTuple, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.confirming import Completion
+from broadsheet.domain.refusals import refusal
 from broadsheet.domain.segments import SegmentFilter, SegmentName
 from broadsheet.domain.times import Timestamp
 from broadsheet.domain.writing import has_controls, has_unstorable, is_blank
@@ -55,15 +56,15 @@ class IssueId(RootModel[UUID]):
 NO_ISSUE = IssueId(UUID(int=0))  # in the unsubscribe link of a mail that is not an issue's
 
 
-def _line(text: str, what: str, most: int, *, if_blank: str) -> str:
+def _line(text: str, what: LiteralString, most: int) -> str:
     """Return a text, trimmed, that is one line of at most ``most`` characters, and not blank."""
     text = text.strip()
     if is_blank(text):
-        raise ValueError(if_blank)
+        raise refusal(f"invalid-value-{what}-needed")
     if len(text) > most:
-        raise ValueError(f"{what} has at most {most} characters")
+        raise refusal(f"invalid-value-{what}-too-long", most=most)
     if has_controls(text):
-        raise ValueError(f"{what} is one line without control characters")
+        raise refusal(f"invalid-value-{what}-with-controls")
     return text
 
 
@@ -75,7 +76,7 @@ class IssueTitle(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
-        return _line(text, "a title", MAX_TITLE_CHARACTERS, if_blank="a title is needed")
+        return _line(text, "title", MAX_TITLE_CHARACTERS)
 
     def __str__(self) -> str:
         return self.root
@@ -89,8 +90,7 @@ class Preheader(RootModel[str]):
     @field_validator("root")
     @classmethod
     def _parse(cls, text: str) -> str:
-        if_blank = "a preheader says something: leave it out for none"
-        return _line(text, "a preheader", MAX_PREHEADER_CHARACTERS, if_blank=if_blank)
+        return _line(text, "preheader", MAX_PREHEADER_CHARACTERS)
 
     def __str__(self) -> str:
         return self.root
@@ -105,10 +105,7 @@ class Slug(RootModel[str]):
     @classmethod
     def _parse(cls, text: str) -> str:
         if len(text) > MAX_SLUG_CHARACTERS or not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", text):
-            raise ValueError(
-                f"a slug has at most {MAX_SLUG_CHARACTERS} letters a to z, digits, "
-                "and single hyphens between them"
-            )
+            raise refusal("invalid-value-slug", most=MAX_SLUG_CHARACTERS)
         return text
 
     @classmethod
@@ -133,9 +130,9 @@ class Slug(RootModel[str]):
 
 def _readable(text: str) -> str:
     if not text.strip():
-        raise ValueError("a text is needed")
+        raise refusal("invalid-value-text-needed")
     if has_unstorable(text):
-        raise ValueError("may hold no control characters but tabs and line breaks")
+        raise refusal("invalid-value-text-with-controls")
     return text
 
 
@@ -296,29 +293,16 @@ class CorrectedVersion(NamedTuple):
     version: int
 
 
-class PublishDraftRequest(BaseModel):
-    """When an author wants a draft published: at this time, else the draft's, else at once."""
+class Plan(BaseModel):
+    """How an issue starts, and with whom, from now on; what is left out stays as it is.
+
+    ``careful``: null for no careful start. ``segment``: null for everybody.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    publish_at: PublishAt | None = None
-    accept_warnings: AcceptedCodes = []
-
-    @property
-    def digest(self) -> bytes:
-        """Return the SHA-256 by which this request differs from any other, 32 bytes."""
-        document = self.model_dump_json(exclude={"accept_warnings"})
-        return sha256(document.encode()).digest()
-
-
-class EditRequest(AddressedDraft):
-    """A text that replaces an issue's.
-
-    ``careful``: how the issue starts from now on, or null for no careful start; left out, it stays.
-    So does ``segment``, of which null is everybody.
-    """
-
     careful: CarefulStart | None = None
+    segment: SegmentName | None = None
 
     @property
     def changes_start(self) -> bool:
@@ -328,6 +312,27 @@ class EditRequest(AddressedDraft):
     def segment_of(self, issue: "Issue") -> SegmentName | None:
         """Return the segment that an issue is for from now on."""
         return self.segment if "segment" in self.model_fields_set else issue.segment
+
+
+class PublishDraftRequest(Plan):
+    """When an author wants a draft published: at this time, else the draft's, else at once."""
+
+    publish_at: PublishAt | None = None
+    accept_warnings: AcceptedCodes = []
+
+    @property
+    def digest(self) -> bytes:
+        """Return the SHA-256 by which this request differs from any other, 32 bytes.
+
+        A plan counts only if it is given: a request that is repeated after an update is the same.
+        """
+        absent = {"careful", "segment"} - self.model_fields_set
+        document = self.model_dump_json(exclude=absent | {"accept_warnings"})
+        return sha256(document.encode()).digest()
+
+
+class EditRequest(AddressedDraft, Plan):
+    """A text that replaces an issue's, and, if it says so, how it starts and with whom."""
 
 
 class ArchiveRequest(BaseModel):
@@ -497,6 +502,18 @@ class IssueVersion(BaseModel):
     def draft(self) -> IssueDraft:
         """Return what its author wrote."""
         return IssueDraft(title=self.title, content=self.content, preheader=self.preheader)
+
+
+class VersionSummary(BaseModel):
+    """Who wrote a version, and when. ``autosaved``: it was saved while its author typed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    author: AuthorName
+    created_at: datetime
+    title: IssueTitle
+    autosaved: bool
 
 
 class KeyedIssue(Issue):

@@ -17,9 +17,11 @@ from pydantic import (
     TypeAdapter,
 )
 
+from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.issues import NO_ISSUE, IssueId
 from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import (
+    PARSED_BEFORE,
     EmailAddress,
     Language,
     SourceAddress,
@@ -176,12 +178,15 @@ class SubscribeRequest(_Request, SignUp):
 
     ``proof``: what shows that it was no stranger's program; that of a form counts once, by its
     ``nonce``. ``import_id``: of the import whose author has the person asked to confirm.
+    ``author``: who signs the person up, as the log has it, and which tags they give them.
     """
 
     kind: Literal["subscribe"] = "subscribe"
     proof: Literal["form", "author"] | None = None
     nonce: UUID | None = None
     import_id: UUID | None = None
+    author: AuthorName | None = None
+    author_tags: Tags = ()
 
 
 class ReleaseRequest(BaseModel):
@@ -280,10 +285,14 @@ class ChangeAddressRequest(_Request):
 
 
 class ConfirmAddressRequest(_Request):
-    """A reader pressed the button behind the link that was mailed to their new address."""
+    """A reader pressed the button behind the link that was mailed to their new address.
+
+    ``language``: of the page with the button.
+    """
 
     kind: Literal["confirm_address"] = "confirm_address"
     token: AddressToken
+    language: Language = "en"
 
 
 class ExportRequest(_Request):
@@ -317,4 +326,9 @@ type SubscriberRequest = (
 
 type QueuedRequest = Annotated[SubscriberRequest | ReleaseRequest, Field(discriminator="kind")]
 
-subscriber_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)
+_subscriber_request: TypeAdapter[QueuedRequest] = TypeAdapter(QueuedRequest)
+
+
+def read_queued(body: str) -> QueuedRequest:
+    """Return the request of one of our messages. Raises ``ValidationError``."""
+    return _subscriber_request.validate_json(body, context=PARSED_BEFORE)

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.refusals import refusal
 from broadsheet.domain.subscribers import Language
 from broadsheet.domain.tags import Tags
 from broadsheet.domain.times import Timestamp
@@ -31,10 +32,7 @@ class SegmentName(RootModel[str]):
     @classmethod
     def _parse(cls, text: str) -> str:
         if len(text) > MAX_NAME_CHARACTERS or not re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", text):
-            raise ValueError(
-                f"a segment's name has at most {MAX_NAME_CHARACTERS} letters a to z, digits, "
-                "and single hyphens between them"
-            )
+            raise refusal("invalid-value-segment-name", most=MAX_NAME_CHARACTERS)
         return text
 
     def __str__(self) -> str:
@@ -76,10 +74,10 @@ class SegmentFilter(BaseModel):
         if not any(getattr(self, name) for name in SegmentFilter.model_fields) or (
             self.tags is not None and not (self.tags.any or self.tags.all or self.tags.none)
         ):
-            raise ValueError("a segment needs a condition: tags, a language or a time")
+            raise refusal("invalid-value-condition")
         after, before = self.confirmed_after, self.confirmed_before
         if after is not None and before is not None and after >= before:
-            raise ValueError("confirmed_after must be before confirmed_before")
+            raise refusal("invalid-value-order")
         return self
 
 

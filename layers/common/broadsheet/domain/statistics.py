@@ -46,7 +46,7 @@ class Day(BaseModel):
 class OptIn(BaseModel):
     """How many were mailed to confirm in the period, and how many of them have confirmed since.
 
-    Of more than 10,000 sign-ups, the newest count.
+    Of more than 2,500 sign-ups, the newest count.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,10 +55,21 @@ class OptIn(BaseModel):
     confirmed: int
 
 
+class LinkStatistics(BaseModel):
+    """A link of an issue, where it leads now, and the clicks on it that were counted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    target: str
+    clicks: int
+
+
 class IssueStatistics(BaseModel):
     """An issue's mails, as counted at ``counted_at``; None before that.
 
-    ``unsubscribed``: by a link in its mails, until now.
+    ``unsubscribed``: by a link in its mails, until now. ``links``: up to 20, the most clicked
+    first; none if the stack didn't count clicks on them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,6 +85,7 @@ class IssueStatistics(BaseModel):
     complained: int | None
     counted_at: datetime | None
     unsubscribed: int
+    links: list[LinkStatistics] = []
 
 
 class Statistics(BaseModel):

@@ -7,9 +7,16 @@ from enum import StrEnum
 from typing import Annotated, LiteralString, Self
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    RootModel,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
+from broadsheet.domain.refusals import refusal
 from broadsheet.domain.writing import count_graphemes, has_controls, is_blank
 
 MAX_NAME_GRAPHEMES = 256  # the book's rule
@@ -21,10 +28,15 @@ Language = Annotated[
     str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
 ]
 _STORED_ADDRESS = re.compile(r"[!-?\[-~]{1,64}@[!-?\[-~]+\.[!-?\[-~]+")
+_STORED_SOURCE = re.compile(r"[0-9a-f.:]{2,45}")
+
+# The context to validate in what was parsed before it was put onto a queue of ours: parsing each
+# address again takes a seventh of the time that applying a sign-up does.
+PARSED_BEFORE = {"is_parsed": True}
 
 
-def _refusal(code: LiteralString, **parameters: object) -> PydanticCustomError:
-    return PydanticCustomError(code, code, parameters)
+def _is_parsed(info: ValidationInfo) -> bool:
+    return info.context == PARSED_BEFORE
 
 
 def _fault_of_address(text: str) -> LiteralString:
@@ -53,18 +65,20 @@ class MailAddress(RootModel[str]):
 
     @field_validator("root")
     @classmethod
-    def _parse(cls, text: str) -> str:
+    def _parse(cls, text: str, info: ValidationInfo) -> str:
+        if _is_parsed(info) and _STORED_ADDRESS.fullmatch(text):
+            return text
         text = text.strip()
         if not text:
-            raise _refusal("address-needed")
+            raise refusal("address-needed")
         if len(text) > MAX_EMAIL_CHARACTERS:
-            raise _refusal("address-too-long", most=MAX_EMAIL_CHARACTERS)
+            raise refusal("address-too-long", most=MAX_EMAIL_CHARACTERS)
         local_part = text.rpartition("@")[0]
         if local_part and not local_part.isascii():
-            raise _refusal("address-not-ascii")
+            raise refusal("address-not-ascii")
         domain = text.rpartition("@")[2]
         if "@" in text and "." not in domain.strip("."):
-            raise _refusal("address-without-domain")
+            raise refusal("address-without-domain")
         # Not every function that knows addresses parses any: a tenth of a cold import.
         from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
@@ -77,7 +91,7 @@ class MailAddress(RootModel[str]):
                 test_environment=True,
             )
         except EmailNotValidError:
-            raise _refusal(_fault_of_address(text)) from None
+            raise refusal(_fault_of_address(text)) from None
         return address.ascii_email or address.normalized
 
     def __str__(self) -> str:
@@ -135,14 +149,14 @@ class SubscriberName(RootModel[str]):
     def _parse(cls, text: str) -> str:
         text = text.strip()
         if is_blank(text):
-            raise _refusal("name-needed")
+            raise refusal("name-needed")
         if len(text) > MAX_NAME_CHARACTERS or count_graphemes(text) > MAX_NAME_GRAPHEMES:
-            raise _refusal("name-too-long", most=MAX_NAME_GRAPHEMES)
+            raise refusal("name-too-long", most=MAX_NAME_GRAPHEMES)
         forbidden = sorted(FORBIDDEN_NAME_CHARACTERS.intersection(text))
         if forbidden:
-            raise _refusal("name-with-signs", signs=" ".join(forbidden))
+            raise refusal("name-with-signs", signs=" ".join(forbidden))
         if has_controls(text):
-            raise _refusal("name-with-controls")
+            raise refusal("name-with-controls")
         return text
 
     def __str__(self) -> str:
@@ -222,7 +236,9 @@ class SourceAddress(RootModel[str]):
 
     @field_validator("root")
     @classmethod
-    def _parse(cls, text: str) -> str:
+    def _parse(cls, text: str, info: ValidationInfo) -> str:
+        if _is_parsed(info) and _STORED_SOURCE.fullmatch(text):
+            return text
         if "%" in text:  # an interface of the machine that wrote it
             raise ValueError("an address without a zone is needed")
         return str(ipaddress.ip_address(text))

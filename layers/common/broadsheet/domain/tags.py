@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, field_validator
 
 from broadsheet.domain.errors import InvalidField, InvalidFields
+from broadsheet.domain.refusals import refusal
 from broadsheet.domain.writing import has_controls, is_blank
 
 MAX_TAG_CHARACTERS = 64
@@ -25,11 +26,11 @@ class Tag(RootModel[str]):
         text = text.replace(";", ",")  # which divides the tags of a subscriber in files
         text = unicodedata.normalize("NFC", " ".join(text.lower().split()))
         if is_blank(text):
-            raise ValueError("a tag has a letter or more")
+            raise refusal("invalid-value-tag-needed")
         if len(text) > MAX_TAG_CHARACTERS:
-            raise ValueError(f"a tag has at most {MAX_TAG_CHARACTERS} characters")
+            raise refusal("invalid-value-tag-too-long", most=MAX_TAG_CHARACTERS)
         if has_controls(text):
-            raise ValueError("a tag has no control characters")
+            raise refusal("invalid-value-tag-with-controls")
         return text
 
     @field_validator("root")

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jinja2 import pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
-    from jinja2 import Environment
     from jinja2.runtime import Context
 
     from broadsheet.i18n import Language
 
 EXTENSION = "jinja2.ext.i18n"
+
+
+def of_pages(folder: Path) -> Environment:
+    """Return the templates of pages in a folder, whose values are all escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    install(environment)
+    return environment
 
 
 def install(environment: Environment) -> None:

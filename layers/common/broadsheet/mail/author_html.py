@@ -105,12 +105,12 @@ def fragment(source: Source, marks: Marks) -> Fragment:
     Raises ``TooComplex``.
     """
     if source.depth > MAX_NESTING:
-        raise TooComplex(f"the HTML is nested more than {MAX_NESTING} levels deep")
+        raise TooComplex("html-nesting", most=MAX_NESTING)
     styles = list(_styles(source, marks))
     stylesheet = "\n".join(style.to_inline for style in styles)
     tags = [piece.name for piece in source.pieces if piece.kind is Kind.START_TAG]
     if len(stylesheet) * len(tags) > MAX_STYLED:
-        raise TooComplex("the HTML has too many styles for so many elements")
+        raise TooComplex("html-styles")
     content = [piece for piece in source.pieces if piece.name != "style"]
     edits = {edit.start: edit for edit in _edits(source, content, marks)}
     conditionals = []
@@ -248,9 +248,17 @@ def _edits_of_tag(source: Source, tag: Piece, marks: Marks) -> Iterator[Edit]:
             _check_styles(source, tag, html.unescape(value), marks)
         elif attribute.name in checked:
             _check_addresses(source, tag, attribute.name, html.unescape(value), marks)
+            if attribute.name == "href":
+                value = _counted(value, marks)
         if value != attribute.value:
             yield Edit(attribute.start, attribute.start + len(attribute.value), value)
     _has_name(source, tag, source.text[outside : tag.end], marks)
+
+
+def _counted(value: str, marks: Marks) -> str:
+    address = html.unescape(value)
+    counted = marks.counted(address)
+    return value if counted == address else counted
 
 
 def _marked_value(source: Source, tag: Piece, attribute: Attribute, marks: Marks) -> str:

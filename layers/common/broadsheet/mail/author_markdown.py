@@ -58,16 +58,27 @@ def parse(markdown: str, marks: Marks, typography: Typography = AS_TYPED) -> lis
     Raises ``TooComplex``, with the reason.
     """
     if markdown.count("\n") > MAX_LINES:
-        raise TooComplex(f"the Markdown has more than {MAX_LINES:,} lines")
+        raise TooComplex("lines", most=MAX_LINES)
     if sum(map(markdown.count, "*_~")) > MAX_EMPHASIS:
-        raise TooComplex(f"the Markdown has more than {MAX_EMPHASIS:,} of the marks * _ ~")
+        raise TooComplex("emphasis", most=MAX_EMPHASIS)
     try:
         tokens = _parser(typography).parse(markdown, {"marks": marks})
     except RecursionError as error:
-        raise TooComplex("the Markdown is nested too deeply") from error
+        raise TooComplex("markdown") from error
     if _depth(tokens) > MAX_NESTING:
-        raise TooComplex(f"the Markdown is nested more than {MAX_NESTING} levels deep")
+        raise TooComplex("markdown-nesting", most=MAX_NESTING)
     return tokens
+
+
+def count_links(tokens: Sequence[Token], marks: Marks) -> None:
+    """Have the links of parsed Markdown lead to where clicks are counted, if they are."""
+    for token in tokens:
+        if token.type == "link_open":
+            address = str(token.attrs["href"])
+            token.attrs["href"] = marks.counted(address)
+            if token.attrs["href"] != address:
+                token.markup = ""  # plain text has an address that is written out, too
+        count_links(token.children or (), marks)
 
 
 def render(tokens: Sequence[Token]) -> str:
@@ -99,10 +110,7 @@ class _BoundedInline(ParserInline):
     def skipToken(self, state: StateInline) -> None:
         state.env["lookahead"] = steps = state.env.get("lookahead", 0) + 1
         if steps > MAX_LOOKAHEAD:
-            raise TooComplex(
-                f"the Markdown has too many brackets, nested in each other or never closed, up to "
-                rf"line {state.env['line']}: write \[ for a bracket"
-            )
+            raise TooComplex("brackets", line=state.env["line"])
         super().skipToken(state)
 
 
@@ -160,10 +168,7 @@ def _count_look(env: "EnvType", line: int) -> None:
     """Count a line that may continue a block: each quotation around it looks for itself."""
     env["looks"] = looks = env.get("looks", 0) + 1
     if looks > MAX_LOOKS:
-        raise TooComplex(
-            "the Markdown has quotations inside each other with too many lines that don't begin "
-            f"with >, up to line {line + 1}: leave an empty line after a quotation"
-        )
+        raise TooComplex("quotations", line=line + 1)
 
 
 def _begin_line_at(state: StateBlock, line: int, place: int) -> None:
@@ -202,9 +207,7 @@ def _parse_inline(state: StateCore) -> None:
     """Parse the text of paragraphs, headings and cells, and report what would mislead readers."""
     blocks = sum(token.nesting >= 0 and not token.hidden for token in state.tokens)
     if blocks > 2 * MAX_BLOCKS:  # each has a token for its text
-        raise TooComplex(
-            f"the Markdown has more than {MAX_BLOCKS:,} paragraphs, list items and cells"
-        )
+        raise TooComplex("blocks", most=MAX_BLOCKS)
     line = 1
     for before, token in pairwise(state.tokens):
         if token.map:

@@ -26,7 +26,7 @@ def limited(stylesheet: str) -> str:
     try:
         written: str = tinycss2.serialize(list(_limited(tinycss2.parse_stylesheet(stylesheet))))
     except RecursionError:
-        raise TooComplex("the HTML has styles with too many brackets in brackets") from None
+        raise TooComplex("style-brackets") from None
     return written.replace("</", r"\3c /")  # an escape of the author's could end the element
 
 

@@ -7,6 +7,7 @@ together is not seen: the table has one line for each feature.
 
 import html
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -61,6 +62,9 @@ _DISPLAYS = {
     "none": "css-display-none",
     **dict.fromkeys(("contents", "flow-root", "revert", "unset"), "css-display"),
 }
+# A picture there is lacking in Outlook on Windows, which knows no more of either than a colour.
+_BACKGROUNDS = frozenset(("background", "background-image"))
+_PICTURES = re.compile(r"url|(-webkit-)?image-set|.+-gradient")
 _QUERIES = {
     **{
         name: f"css-at-media-{name}"
@@ -275,7 +279,7 @@ def _of_property(name: str) -> str:
         return "css-variables"
     if name in _ALIASES:
         return _ALIASES[name]
-    if name == "display":  # only some of its values are lacking anywhere
+    if name in {"display", "background-image"}:  # only some of their values are lacking anywhere
         return ""
     shorter = name
     while f"css-{shorter}" not in features():
@@ -291,8 +295,12 @@ def _of_value(name: str, token: Node) -> Iterator[str]:
             yield f"css-unit-{token.lower_unit}"
         case "percentage":
             yield "css-unit-percent"
+        case "url" if name in _BACKGROUNDS:
+            yield "css-background-image"
         case "function":
             yield _FUNCTIONS.get(token.lower_name, "")
+            if name in _BACKGROUNDS and _PICTURES.fullmatch(token.lower_name):
+                yield "css-background-image"
         case "ident" if name == "display":
             yield _DISPLAYS.get(token.lower_value, "")
         case "ident":

@@ -206,11 +206,11 @@ class Source:
             elif piece.kind is Kind.END_TAG:
                 ends[piece.name] = piece.start
         if hidden_by and "body" not in ends and "html" not in ends:
-            self._report_unfinished(f"the <{hidden_by[0].name}>", hidden_by[0].start)
+            self._report_unfinished(hidden_by[0].start, what=f"<{hidden_by[0].name}>")
         return ends.get("body", ends.get("html", len(self.text)))
 
-    def _report_unfinished(self, what: str, place: int) -> None:
-        self._findings.add("unfinished-markup", self.where(place), what=what)
+    def _report_unfinished(self, place: int, **what: str) -> None:
+        self._findings.add("unfinished-markup", self.where(place), **what)
 
     def _read(self) -> Iterator[Piece]:
         text, place, read = self.text, 0, 0
@@ -228,7 +228,7 @@ class Source:
             if piece.kind is Kind.START_TAG and piece.name in _RAW:
                 raw = self._raw(piece)
                 if raw is None:
-                    self._report_unfinished(f"the <{piece.name}>", piece.start)
+                    self._report_unfinished(piece.start, what=f"<{piece.name}>")
                     break
                 if raw.start < raw.end:
                     yield raw
@@ -253,7 +253,7 @@ class Source:
         is_comment = self.text.startswith("<!--", place)
         if not is_comment and not _BEGINS_MARKUP.match(self.text, place):
             return False
-        self._report_unfinished("the comment (<!--)" if is_comment else "the tag", place)
+        self._report_unfinished(place, variant="comment" if is_comment else "tag")
         return True
 
     def _raw(self, tag: Piece) -> Piece | None:

@@ -7,7 +7,7 @@ Pictures are those that were copied, and nothing is loaded from where the post c
 from __future__ import annotations
 
 import re
-from html import unescape
+from html import escape, unescape
 from typing import TYPE_CHECKING, NamedTuple
 
 import nh3
@@ -37,6 +37,7 @@ _ATTRIBUTES = {
     "time": {"datetime"},
 }
 _IMAGE = re.compile(r'<img(?P<attributes>(?: [a-z]+="[^"]*")*)>')
+_HREF = re.compile(r'(?P<before><a(?: [a-z]+="[^"]*")*? href=")(?P<address>[^"]*)')
 _BLOCK_ENDS = re.compile(r"</(?:p|h[1-6]|li|div|blockquote)>")
 _A_TAG = re.compile(r"<[^>]*>")
 
@@ -68,6 +69,21 @@ def images_in(html: str) -> list[str]:
     return list(found)
 
 
+def links_in(clean: str) -> list[str]:
+    """Return the addresses to which a post's links lead, in HTML that is clean."""
+    return [unescape(found["address"]) for found in _HREF.finditer(clean)]
+
+
+def relinked(clean: str, lead: Callable[[str], str | None]) -> str:
+    """Return clean HTML whose links lead where ``lead`` says, None for where they did."""
+
+    def replaced(found: re.Match[str]) -> str:
+        address = lead(unescape(found["address"]))
+        return found[0] if address is None else f"{found['before']}{escape(address)}"
+
+    return _HREF.sub(replaced, clean)
+
+
 def cleaned(html: str, title: str, copies: Mapping[str, str]) -> CleanPost:
     """Return a post with its pictures' copies, by their addresses; all others are left out.
 
@@ -85,7 +101,7 @@ def cleaned(html: str, title: str, copies: Mapping[str, str]) -> CleanPost:
 
 def _cleaned(html: str, attribute_filter: Callable[[str, str, str], str | None]) -> str:
     if Source(html, Findings()).depth > MAX_NESTING:  # the time to clean it is its square
-        raise TooComplex(f"the HTML is nested more than {MAX_NESTING} levels deep")
+        raise TooComplex("html-nesting", most=MAX_NESTING)
     return nh3.clean(
         html,
         tags=_TAGS,

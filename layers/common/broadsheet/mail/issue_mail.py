@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from markdown_it.token import Token
 
@@ -30,6 +30,7 @@ from broadsheet.mail.checks import outline
 from broadsheet.mail.checks.outline import Outline
 from broadsheet.mail.html_source import Lines, Source
 from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.link_numbers import LinkNumbers
 from broadsheet.mail.markdown_extensions import Typography, quotes_of
 from broadsheet.mail.placeholders import LINKS, Marks
 from broadsheet.mail.plain_text import heading, plain_text
@@ -76,13 +77,14 @@ class _Body(NamedTuple):
     style_tags: str = ""
 
 
-def render_issue(
+def render_issue(  # noqa: PLR0913 - the parts of an issue, and where they go
     title: IssueTitle,
     content: IssueContent,
     newsletter: Newsletter,
     preheader: Preheader | None = None,
     *,
     has_page: bool = True,
+    numbers: LinkNumbers | None = None,
 ) -> Rendering:
     """Render the three templates of an issue, whose variables ``substitutions`` has.
 
@@ -90,10 +92,11 @@ def render_issue(
     headline unless the content has one: Markdown that begins with a first-level heading, a
     fragment with an ``h1``, any document. Without a preheader, the first sentence is one, except
     in a document. ``has_page``: whether it is in the public archive, where its footer and
-    ``[[archive]]`` lead then.
+    ``[[archive]]`` lead then. ``numbers``: those of its links if clicks on them are counted; new
+    links are added.
     """
     texts = title, content, newsletter, *([preheader] if preheader else [])
-    marks = Marks.foreign_to(*texts, has_page=has_page)
+    marks = Marks.foreign_to(*texts, has_page=has_page, numbers=numbers)
     issue = _Issue(
         marks.set_in_prose(str(title), lambda _: "the title"),
         marks.set_in_prose(str(preheader or ""), lambda _: "the preheader"),
@@ -103,7 +106,8 @@ def render_issue(
     try:
         parts = _rendered(content, issue)
     except TooComplex as error:
-        marks.findings.add("too-complex", reason=str(error))
+        parameters: dict[str, Any] = {"variant": error.why, **error.parameters}
+        marks.findings.add("too-complex", **parameters)
         parts = _unrendered(content, issue)
     rendered = RenderedIssue(
         subject=marks.restore(frame.subject("issue", newsletter, title=issue.title), "text"),
@@ -136,15 +140,15 @@ def _unrendered(content: IssueContent, issue: _Issue) -> _Content:
 
 def _of_markdown(markdown: str, issue: _Issue) -> _Content:
     tokens = author_markdown.parse(markdown, issue.marks, typography_of(issue.newsletter))
-    text = plain_text(tokens, issue.marks.columns)
     headline = "" if begins_with_headline(tokens) else issue.title
-    text = _with_headline(headline, text, issue)
+    parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
+    author_markdown.count_links(tokens, issue.marks)
+    text = _with_headline(headline, plain_text(tokens, issue.marks.columns), issue)
     newsletter = issue.newsletter
     rendered = author_markdown.render(tokens)
     content = frame.styled(rendered, "issue/content.css", newsletter, newsletter.language)
     first = issue.preheader or preheaders.of_markdown(tokens, issue.marks.columns)
     framed = _framed(_Body(content, headline, first, "markdown"), issue)
-    parts = outline.of_markdown(tokens, issue.marks, has_own_headline=not headline)
     return _Content(framed, text, parts)
 
 
@@ -260,7 +264,7 @@ def _text_part(text: str, marks: Marks) -> str:
     def place(offset: int) -> str:
         return f"line {lines.at(offset)} of the text"
 
-    return marks.set_in_prose(text, place)
+    return marks.counted_in_text(marks.set_in_prose(text, place))
 
 
 def _text_mail(text: str, issue: _Issue) -> str:

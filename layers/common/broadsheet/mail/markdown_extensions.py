@@ -196,7 +196,7 @@ def _note(state: StateBlock, line: int, end_line: int, silent: bool) -> bool:  #
         return True
     depth = state.env.get("note_depth", 0)
     if depth == MAX_NOTES_IN_NOTES:
-        raise TooComplex("the Markdown has footnotes defined inside each other too deeply")
+        raise TooComplex("footnotes")
     defined = state.env.setdefault("note_lines", {})
     if found["label"] in defined:
         _findings(state.env).add("footnote-twice", f"line {line + 1}", label=found["label"])

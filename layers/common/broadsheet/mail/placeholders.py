@@ -10,7 +10,7 @@ import hashlib
 import html
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, NamedTuple, Self
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from broadsheet.domain.findings import Findings
 from broadsheet.mail.footer import VARIABLES as FOOTER_VARIABLES
 from broadsheet.mail.limits import TooComplex
+from broadsheet.mail.link_numbers import LinkNumbers
 from broadsheet.mail.plain_text import display_width
 from broadsheet.mail.substitutions import name_or, placed, template_of
 
@@ -42,6 +43,7 @@ LINKS = {
 }
 # Mail programs turn these into links, in plain text too.
 _ADDRESS_IN_TEXT = re.compile(r"(?:https?://|mailto:)[^\s<>]*", re.IGNORECASE)
+_AFTER_ADDRESS = ".,;:!?'\")]}"  # in a sentence
 _NAME_COLUMNS = 12  # the width of a name, for wrapping
 _SCHEME_WITH_HOST = re.compile(r"https?://([^/?#\s]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?!https?:|localhost:)[a-z][a-z0-9+-]*:\S", re.IGNORECASE)
@@ -65,7 +67,8 @@ class Marks:
     They contain the text's digest, so that they can't occur in it. They begin with ``x`` and end
     with ``y``, which aren't hexadecimal digits, so that no mark overlaps another beside it.
     ``findings`` collects what is wrong with placeholders and addresses. ``links`` has the mark of
-    each placeholder that is a link, and ``footer`` that of each sentence of a footer.
+    each placeholder that is a link, and ``footer`` that of each sentence of a footer. ``numbers``:
+    those of the links on which clicks are counted, ``links_page`` what stands before a number.
     """
 
     digest: str
@@ -75,11 +78,18 @@ class Marks:
     findings: Findings = field(default_factory=Findings)
     links: dict[str, str] = field(default_factory=dict)
     footer: dict[str, str] = field(default_factory=dict)
+    numbers: LinkNumbers | None = None
+    links_page: str = ""
     _marked: dict[str, _Marked] = field(default_factory=dict)
 
     @classmethod
-    def foreign_to(cls, *texts: BaseModel, has_page: bool = True) -> Self:
-        """Return marks that occur in none of the texts. ``has_page``: in the archive."""
+    def foreign_to(
+        cls, *texts: BaseModel, has_page: bool = True, numbers: LinkNumbers | None = None
+    ) -> Self:
+        """Return marks that occur in none of the texts.
+
+        ``has_page``: in the archive. ``numbers``: of the links on which clicks are counted.
+        """
         everything = "\n".join(text.model_dump_json() for text in texts)
         digest = hashlib.sha256(everything.encode()).hexdigest()[:24]
         marks = cls(digest, f"xw{digest}y", f"xq{digest}y", has_page)
@@ -89,7 +99,10 @@ class Marks:
         for variable in FOOTER_VARIABLES:
             mark = marks._add(_Marked(variable, (f"{variable}_",)))
             marks.footer[variable.removeprefix("footer_")] = mark
-        return marks
+        if numbers is None:
+            return marks
+        links_page = marks._add(_Marked("", ("links_page_",)))
+        return replace(marks, numbers=numbers, links_page=links_page)
 
     @cached_property
     def _any(self) -> re.Pattern[str]:
@@ -120,7 +133,7 @@ class Marks:
             if known == marked:
                 return mark
         if len(self._marked) - len(self.links) - len(self.footer) >= MAX_FALLBACKS:
-            raise TooComplex(f"the issue has more than {MAX_FALLBACKS} different placeholders")
+            raise TooComplex("placeholders", most=MAX_FALLBACKS)
         return self._add(marked)
 
     def _add(self, marked: _Marked) -> str:
@@ -162,6 +175,32 @@ class Marks:
         if address.strip() in self.links.values():
             return address
         return self._any.sub(r"xp\1", address)
+
+    def counted(self, address: str) -> str:
+        """Return an address by which clicks are counted; the address itself if none are.
+
+        That is one with a placeholder, or none on the web.
+        """
+        if self.numbers is None or self.digest in address:
+            return address
+        number = self.numbers.of(address)
+        return address if number is None else f"{self.links_page}{number}"
+
+    def counted_in_text(self, text: str) -> str:
+        """Do the same with the addresses of a plain text that are among the counted links."""
+        numbers = self.numbers
+        if numbers is None:
+            return text
+
+        def count(found: re.Match[str]) -> str:
+            address = found[0]
+            while address not in numbers.by_address:
+                if address[-1] not in _AFTER_ADDRESS:
+                    return found[0]
+                address = address[:-1]
+            return self.counted(address) + found[0][len(address) :]
+
+        return _ADDRESS_IN_TEXT.sub(count, text)
 
     def check_address(self, address: str, kind: Literal["link", "image"], where: str) -> None:
         """Report an address that leads nowhere from a mail. ``image``: whatever a mail loads."""

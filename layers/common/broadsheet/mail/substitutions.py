@@ -40,7 +40,7 @@ _WHOLE_LINK = {
     "unsubscribe_url_text": "answer this email with the word unsubscribe",
     "unsubscribe_url_url": "",
 }
-_PAGES = ("unsubscribe_page", "manage_page", "archive_url")
+_PAGES = ("unsubscribe_page", "manage_page", "archive_url", "links_page")
 # A variable of a fallback contains its text, in hexadecimal UTF-8: deliver knows an issue by its
 # templates alone.
 _FALLBACK = re.compile(r"name_or_([0-9a-f]*)")
@@ -52,12 +52,14 @@ _OF_ISSUE = re.compile(rf"(?:{'|'.join((*_PAGES, *FOOTER_VARIABLES))})_(?:html|t
 class Links(NamedTuple):
     """Where an issue's links lead; ``unsubscribe`` and ``manage`` up to a reader's token.
 
-    ``archive``: empty for a mail without a page there.
+    ``archive``: empty for a mail without a page there. ``counted``: the links on which clicks are
+    counted, up to a link's number; empty for a mail without any.
     """
 
     unsubscribe: str
     manage: str
     archive: str
+    counted: str = ""
 
 
 class Tokens(NamedTuple):

@@ -61,7 +61,7 @@ def put_back(queue_url: str, waiting: Iterable[Waiting]) -> list[Waiting]:
 
     SQS allows 120,000 messages in flight, and a hidden one is; a delayed one is not. It comes back
     after 15 min at most, and is put back again. Whoever is killed before the old messages are
-    finished leaves both, whose one mail may then be sent twice.
+    finished leaves both: what they ask for must be harmless when it is asked twice.
     """
     not_accepted: list[Waiting] = []
     for chunk in batched(waiting, sqs.BATCH_LIMIT, strict=False):

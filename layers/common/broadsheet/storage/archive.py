@@ -20,14 +20,16 @@ from broadsheet.storage import bucket
 from broadsheet.telemetry import log_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from broadsheet.domain.archive import ArchivedIssue
+    from broadsheet.domain.authors_voice import AuthorsVoice
     from broadsheet.domain.issues import IssueId
 
 _JSON = "application/json"
 _INDEX = "archive/index.json"
 _KEYS = "archive/keys.json"
+_REDIRECTS = "archive/redirects/"
 _SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 _KEPT_SECONDS = 30  # an index that was read
 
@@ -66,7 +68,15 @@ def recent_index() -> ArchiveIndex:
 
 def newest(at_most: int = 3) -> Sequence[ArchivedIssue]:
     """Return the newest issues, as of at most 30 s ago; none while S3 doesn't answer."""
-    return _newest_in(_period())[:at_most]
+    return _known_in(_period()).issues[:at_most]
+
+
+def recent_voice() -> AuthorsVoice | None:
+    """Return what authors say of the newsletter, as of at most 30 s ago.
+
+    None if they say nothing, and while S3 doesn't answer.
+    """
+    return _known_in(_period()).voice
 
 
 def could_be_slug(text: str) -> bool:
@@ -79,20 +89,31 @@ def store_redirect(path: str, slug: str) -> None:
 
     ``path``: as in ``/2024/05/november.html``. A page that is there goes before a redirect.
     """
-    path = _plain(path)
+    path = plain_path(path)
     redirect = Redirect(path=path, slug=slug)
     bucket.put(_redirect(path), redirect.model_dump_json().encode(), _JSON)
 
 
 def remove_redirect(path: str) -> None:
     """Have an old path lead nowhere. Raises ``DependencyUnavailable``."""
-    bucket.delete(_redirect(_plain(path)))
+    bucket.delete(_redirect(plain_path(path)))
 
 
 def find_redirect(path: str) -> Redirect | None:
     """Return where an old path leads. Raises ``DependencyUnavailable``."""
-    content = bucket.get(_redirect(_plain(path)))
+    content = bucket.get(_redirect(plain_path(path)))
     return Redirect.model_validate_json(content) if content is not None else None
+
+
+def redirects() -> Iterator[Redirect]:
+    """Yield where all old paths lead, in the order of their keys.
+
+    Raises ``DependencyUnavailable``.
+    """
+    for key in bucket.keys(_REDIRECTS):
+        content = bucket.get(key)
+        if content is not None:
+            yield Redirect.model_validate_json(content)
 
 
 def store_statement(issue_id: IssueId, statement: SignedStatement) -> None:
@@ -132,10 +153,10 @@ def _page(issue_id: IssueId) -> str:
 
 def _redirect(path: str) -> str:
     # By its digest: a path may be longer than a key, and hold anything.
-    return f"archive/redirects/{sha256(path.encode(errors='replace')).hexdigest()}.json"
+    return f"{_REDIRECTS}{sha256(path.encode(errors='replace')).hexdigest()}.json"
 
 
-def _plain(path: str) -> str:
+def plain_path(path: str) -> str:
     """Return a path as it is compared: decoded, without a slash at its end."""
     return "/" + unquote(path).strip("/")
 
@@ -150,10 +171,10 @@ def _index_in(_: int) -> ArchiveIndex:
 
 
 @lru_cache(maxsize=1)
-def _newest_in(period: int) -> Sequence[ArchivedIssue]:
-    """Return all issues; none also for the rest of a period in which S3 didn't answer."""
+def _known_in(period: int) -> ArchiveIndex:
+    """Return the index; an empty one for the rest of a period in which S3 didn't answer."""
     try:
-        return _index_in(period).issues
+        return _index_in(period)
     except DependencyUnavailable as error:
         log_failure("the newest issues could not be read", error)
-        return ()
+        return ArchiveIndex()

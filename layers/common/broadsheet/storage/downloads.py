@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from broadsheet.storage import bucket
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
     from uuid import UUID
+
+    from broadsheet.storage.bucket import Upload
 
 SECONDS_VALID = 600
 
@@ -16,6 +19,11 @@ SECONDS_VALID = 600
 def store(export_id: UUID, file: BinaryIO) -> None:
     """Store a file. Raises ``DependencyUnavailable``."""
     bucket.put_file(_key(export_id), file)
+
+
+def written(export_id: UUID) -> AbstractContextManager[Upload]:
+    """Store what is written meanwhile. Raises ``DependencyUnavailable``, as writing does."""
+    return bucket.written(_key(export_id))
 
 
 def address(export_id: UUID, file_name: str) -> str:

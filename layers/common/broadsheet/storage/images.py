@@ -9,8 +9,11 @@ from broadsheet.images import ImageFormat
 from broadsheet.storage import bucket
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from broadsheet.images import Image
 
+_FOLDER = "images/"
 _MEDIA_TYPES = {known.extension: known.media_type for known in ImageFormat}
 _NAME = re.compile(rf"(?P<digest>[0-9a-f]{{64}})\.(?P<extension>{'|'.join(_MEDIA_TYPES)})")
 
@@ -37,5 +40,11 @@ def find(file_name: str) -> StoredImage | None:
     return StoredImage(name["digest"], _MEDIA_TYPES[name["extension"]], content)
 
 
+def names() -> Iterator[str]:
+    """Yield the names of all images, in their order. Raises ``DependencyUnavailable``."""
+    found = (key.removeprefix(_FOLDER) for key in bucket.keys(_FOLDER))
+    return (name for name in found if _NAME.fullmatch(name))
+
+
 def _key(file_name: str) -> str:
-    return f"images/{file_name}"
+    return f"{_FOLDER}{file_name}"

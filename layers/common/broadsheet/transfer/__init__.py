@@ -10,6 +10,7 @@ import io
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from broadsheet.domain.imports import FileStanding
 from broadsheet.domain.people import PeopleFormat, Person, Unusable
 from broadsheet.transfer import (
     beehiiv,
@@ -32,9 +33,10 @@ from broadsheet.transfer.parts import UnreadableFileError
 from broadsheet.transfer.table import Columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from typing import TextIO
 
+    from broadsheet.domain.people import Standing
     from broadsheet.transfer.parts import Part
     from broadsheet.transfer.peer import Peer, ReadDocument
     from broadsheet.transfer.table import Row
@@ -64,7 +66,8 @@ class Detected(NamedTuple):
 
     ``format``: None if that is not sure; then ``candidates`` are what it may be, none if it is
     nothing that can be read. ``unused_columns``: those that an import leaves. ``notes``: codes of
-    what an author should know. ``problem``: why it can't be read.
+    what an author should know. ``problem``: why it can't be read. ``standings``: what everybody in
+    it may be, if it seems to be a list of those who left, and doesn't say so of each.
     """
 
     format: PeopleFormat | None
@@ -72,18 +75,20 @@ class Detected(NamedTuple):
     unused_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""
+    standings: tuple[FileStanding, ...] = ()
 
 
-def detect(file_name: str, file: BinaryIO | bytes) -> Detected:
+def detect(file_name: str, file: BinaryIO | bytes, departure: Standing | None = None) -> Detected:
     """Return which format a file has, by its name and its beginning.
 
     ``file``: the whole, or of anything but an archive the first ``HEAD`` bytes. A file that can be
-    sought in is put back to its beginning.
+    sought in is put back to its beginning. ``departure``: what everybody in it is; then any table
+    is plain CSV.
     """
     opened = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
         with parts.of(file_name, opened, *ENDINGS) as found:
-            return _agreed([_detect_part(part) for part in found])
+            return _agreed([_detect_part(part, departure) for part in found])
     except UnreadableFileError as error:
         return Detected(None, problem=error.code)
     finally:
@@ -92,20 +97,24 @@ def detect(file_name: str, file: BinaryIO | bytes) -> Detected:
 
 
 def read(
-    file_format: PeopleFormat, file: BinaryIO, file_name: str
-) -> Iterator[tuple[int, Person | Unusable]]:
+    file_format: PeopleFormat,
+    file: BinaryIO,
+    file_name: str,
+    departure: Standing | None = None,
+) -> Generator[tuple[int, Person | Unusable]]:
     """Yield the people of a file, and what is wrong with its other rows, each with its line.
 
-    In an archive, these lines go on from member to member, so that each stands for one row; an
+    ``departure``: what each of them is, whatever stands in the row; the file is plain CSV then. In
+    an archive, the lines go on from member to member, so that each stands for one row; an
     ``Unusable`` has the member's own. Whatever the file holds, nothing is raised but what reading
     ``file`` raises: a fault that ends the reading is the last ``Unusable``.
     """
     line = before = 0
     try:
         with parts.of(file_name, file, *ENDINGS) as found:
-            for part in _wanted(file_format, found):
+            for part in _wanted(file_format, found, departure):
                 before = line
-                for at, what in _read_part(_PEERS[file_format], part):
+                for at, what in _read_part(_PEERS[file_format], part, departure):
                     line = before + at
                     yield line, what
     except UnreadableFileError as error:
@@ -125,19 +134,22 @@ def ending_of(file_format: PeopleFormat) -> str:
     return _OTHER_ENDINGS.get(file_format, ".csv")
 
 
+_DEPARTURES_MISSING = "departures-not-in-file"  # a note of peers
 _OTHER_ENDINGS = {PeopleFormat.MAILCHIMP: ".zip", PeopleFormat.LISTMONK_API: ".json"}
 _LISTMONK_API = Detected(PeopleFormat.LISTMONK_API, (PeopleFormat.LISTMONK_API,))
 
 
-def _detect_part(part: Part) -> Detected:
+def _detect_part(part: Part, departure: Standing | None = None) -> Detected:
     head = part.open().read(HEAD)
     text = table.as_text(io.BufferedReader(io.BytesIO(head)))
     if documents.is_json(text.read(64)):
-        is_listmonk = b'"email"' in head and b'"lists"' in head
+        is_listmonk = b'"email"' in head and b'"lists"' in head and departure is None
         return _LISTMONK_API if is_listmonk else Detected(None, problem="unknown-json")
     text.seek(0)
     rows = table.rows(text)
     columns = _header(next(rows, None), next(rows, None))[0]
+    if departure is not None:
+        return _of_departed(columns, departure) or Detected(None, problem="no-address-column")
     sure = [
         each
         for each, peer in _PEERS.items()
@@ -147,7 +159,9 @@ def _detect_part(part: Part) -> Detected:
     if len(sure) == 1:
         return _described(sure[0], columns, part.name)
     if sure or may_be:
-        return Detected(None, (*(sure or may_be), PeopleFormat.CSV))
+        asks = plain.seems_to_be_of_departed(columns, part.name)
+        candidates = (*(sure or may_be), PeopleFormat.CSV)
+        return Detected(None, candidates, standings=tuple(FileStanding) if asks else ())
     if plain.PEER.recognises(columns, part.name):
         return _described(PeopleFormat.CSV, columns, part.name)
     return Detected(None, problem="no-address-column" if head else "empty-file")
@@ -157,7 +171,18 @@ def _described(file_format: PeopleFormat, columns: Columns, name: str) -> Detect
     columns = Columns(columns.names, columns.sample)  # of which none is used yet
     peer = _PEERS[file_format]
     peer.reader(columns, name)
-    return Detected(file_format, (file_format,), columns.unused, peer.notes(columns, name))
+    notes, unused = peer.notes(columns, name), columns.unused
+    knows_who_left = file_format is not PeopleFormat.CSV and _DEPARTURES_MISSING not in notes
+    asks = not knows_who_left and plain.seems_to_be_of_departed(columns, name)
+    standings = tuple(FileStanding) if asks else ()
+    return Detected(file_format, (file_format,), unused, notes, standings=standings)
+
+
+def _of_departed(columns: Columns, departure: Standing) -> Detected | None:
+    columns = Columns(columns.names, columns.sample)  # of which none is used yet
+    if plain.reader_of_departed(columns, departure) is None:
+        return None
+    return Detected(PeopleFormat.CSV, (PeopleFormat.CSV,), columns.unused)
 
 
 def _header(first: Row | None, second: Row | None) -> tuple[Columns, list[Row]]:
@@ -183,26 +208,29 @@ def _agreed(found: list[Detected]) -> Detected:
         return Detected(None, formats, problem="" if formats else "no-people")
     unused = dict.fromkeys(name for each in sure for name in each.unused_columns)
     notes = dict.fromkeys(note for each in sure for note in each.notes)
-    return Detected(formats[0], formats, tuple(unused), tuple(notes))
+    standings = tuple(FileStanding) if any(each.standings for each in sure) else ()
+    return Detected(formats[0], formats, tuple(unused), tuple(notes), standings=standings)
 
 
-def _wanted(file_format: PeopleFormat, found: list[Part]) -> list[Part]:
+def _wanted(file_format: PeopleFormat, found: list[Part], departure: Standing | None) -> list[Part]:
     if len(found) == 1:
         return found
-    wanted = [part for part in found if _detect_part(part).format is file_format]
+    wanted = [part for part in found if _detect_part(part, departure).format is file_format]
     if not wanted:
         raise UnreadableFileError("no-people")
     return wanted
 
 
-def _read_part(peer: Peer, part: Part) -> Iterator[tuple[int, Person | Unusable]]:
+def _read_part(
+    peer: Peer, part: Part, departure: Standing | None
+) -> Iterator[tuple[int, Person | Unusable]]:
     text = table.as_text(part.open())
     try:
         read_document = peer.document_reader() if peer.document_reader else None
         found = (
             _read_documents(read_document, text)
             if read_document
-            else _read_table(peer, text, part.name)
+            else _read_table(peer, text, part.name, departure)
         )
         for line, what in found:
             yield line, what if isinstance(what, Person) else what._replace(file=part.member)
@@ -210,11 +238,19 @@ def _read_part(peer: Peer, part: Part) -> Iterator[tuple[int, Person | Unusable]
         text.detach()
 
 
-def _read_table(peer: Peer, text: TextIO, name: str) -> Iterator[tuple[int, Person | Unusable]]:
+def _read_table(
+    peer: Peer, text: TextIO, name: str, departure: Standing | None
+) -> Iterator[tuple[int, Person | Unusable]]:
     rows = table.rows(text)
     first = next(rows, None)
     columns, following = _header(first, next(rows, None))
-    read_row = peer.reader(columns, name) if len(columns) else None
+    read_row = None
+    if len(columns):
+        read_row = (
+            plain.reader_of_departed(columns, departure)
+            if departure
+            else peer.reader(columns, name)
+        )
     if read_row is None:
         yield 1, Unusable(1, "no-address-column" if first else "empty-file")
         return

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadsheet.domain.people import Person, Standing
@@ -26,6 +27,7 @@ _UNDECODED = re.compile("[\ud800-\udfff\ufffd]")  # what the decoder leaves of a
 _USUAL_NAME = re.compile("[A-Za-z0-9À-ɏ .,'\u2019&+_-]{1,256}")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # UAX #9
 _GO = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4})\b.*")
+_MAIL = re.compile(r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} [1-9]\d{3} \d\d:\d\d:\d\d.*")
 _DAY_FIRST = re.compile(r"(\d\d)([.-])(\d\d)\2(\d{4})(?:,? (\d\d?):(\d\d)(?::(\d\d))?)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
@@ -58,7 +60,8 @@ class UnreadableTimeError(ValueError):
 def time(text: str) -> datetime | None:
     """Return a time, in UTC if the text names no zone; None for a blank or a zero.
 
-    Reads ISO 8601, SQL's form, each also with a ``UTC`` after it, and Go's own.
+    Reads ISO 8601, SQL's form, each also with a ``UTC`` after it, Go's own, and that of mails
+    (RFC 5322 §3.3).
     Raises ``UnreadableTimeError``.
     """
     text = text.strip().removesuffix(" UTC")
@@ -67,13 +70,22 @@ def time(text: str) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        go = _GO.fullmatch(text)
-        if go is None:
-            raise UnreadableTimeError from None
-        parsed = datetime.fromisoformat(go[1] + go[2])
+        parsed = _otherwise_written(text)
     if parsed.year < _FIRST_YEAR:
         return None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _otherwise_written(text: str) -> datetime:
+    go = _GO.fullmatch(text)
+    if go is not None:
+        return datetime.fromisoformat(go[1] + go[2])
+    if _MAIL.fullmatch(text) is None:
+        raise UnreadableTimeError
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        raise UnreadableTimeError from None
 
 
 def day_first(text: str) -> datetime | None:

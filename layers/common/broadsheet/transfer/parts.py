@@ -23,6 +23,7 @@ MAX_PACKED = 450 << 20  # bytes: what fits the 512 MB that Lambda has on disk
 
 _END = b"PK\x05\x06"
 _END_RECORD = struct.Struct("<4s4H2LH")
+_ZIP64 = 0xFFFF_FFFF  # stands for a size that is elsewhere
 _PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what peers use; others unpack to more
 
 
@@ -89,24 +90,30 @@ def archive(file: io.BufferedReader) -> Iterator[zipfile.ZipFile]:
 
 
 def _opened(file: IO[bytes]) -> zipfile.ZipFile:
-    _check_directory(file)
+    if check_directory(file):
+        raise UnreadableFileError("archive-too-large")
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         raise UnreadableFileError("damaged-archive") from None
 
 
-def _check_directory(file: IO[bytes]) -> None:
-    """Refuse a list of members that would fill the memory before anything is read."""
+def check_directory(file: IO[bytes]) -> bool:
+    """Refuse a list of members that would fill the memory before anything is read.
+
+    Return whether the archive has a ZIP64 directory, whose size isn't known by that.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(max(size - (1 << 16) - _END_RECORD.size, 0))
     tail = file.read()
     at = tail.rfind(_END)
     if at < 0 or at + _END_RECORD.size > len(tail):
         raise UnreadableFileError("damaged-archive")
-    directory = _END_RECORD.unpack_from(tail, at)[5]
-    if directory > MAX_DIRECTORY:  # also that of a ZIP64 archive, which says 4 GiB here
+    directory: int = _END_RECORD.unpack_from(tail, at)[5]
+    is_zip64 = directory == _ZIP64
+    if directory > MAX_DIRECTORY and not is_zip64:
         raise UnreadableFileError("archive-too-large")
+    return is_zip64
 
 
 def members(opened: zipfile.ZipFile, *endings: str) -> list[zipfile.ZipInfo]:

@@ -1,11 +1,13 @@
 """Plain CSV: our own columns, which hold all that an import takes, and whatever others call them.
 
 A file may also be a list of addresses without any header. Without a column of states, who has a
-date of consent is subscribed, and everybody else is to confirm.
+date of consent is subscribed, and everybody else is to confirm. A list of those who left, such as
+the suppressions of a mail service, often says so by its name alone: its author is asked.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from broadsheet.domain.people import Standing
@@ -37,8 +39,19 @@ SIGNED_UP = (
 )  # fmt: skip
 LEFT = (
     "left_at", "unsubscribed_at", "unsubscription date", "unsubscribe date", "unsub_time",
-    "opted out at", "bounced_at", "complained_at", "abgemeldet am",
+    "opted out at", "bounced_at", "complained_at", "clean_time", "suppressed_at", "abgemeldet am",
 )  # fmt: skip
+# Mailgun's lists of bounces, complaints and unsubscribes, and columns of other services' lists.
+_MAILGUN = {"address", "code", "error", "tags", "created at"}
+_WHY_LEFT = (
+    "error", "reason", "suppression reason", "suppressionreason", "bounce reason", "bounce type",
+    "bounce code", "complaint type",
+)  # fmt: skip
+_SUPPRESSED = ("created_at", "created", "createdat", "date", "timestamp")
+_OF_DEPARTED = re.compile(
+    "bounce|suppress|complain|unsub|spam|opt(ed)?[ _-]?out|block(ed|[ _-]?list)|black[ _-]?list"
+    "|abgemeldet"
+)
 STATUS = ("status", "state", "subscription status", "subscriber status", "email status")
 SOURCE = ("source", "consent source", "signup source", "quelle")
 STANDINGS = {
@@ -103,6 +116,47 @@ def _reader(columns: Columns, _name: str) -> ReadRow | None:
                 row[source].strip() or origin,
             )
         )
+
+    return read
+
+
+def seems_to_be_of_departed(columns: Columns, name: str) -> bool:
+    """Return whether a table seems to list those who left, and doesn't say so of each."""
+    status = columns.find(*STATUS)
+    sample = columns.sample[status : status + 1] if status >= 0 else ()
+    if status >= 0 and all(table.plain(cell) in _BY_WORD for cell in sample):
+        return False
+    if _OF_DEPARTED.search(name.casefold()) or _is_of_suppressions(columns):
+        return True
+    says_when = any(columns.has(each) for each in LEFT)
+    return not says_when and any(_OF_DEPARTED.search(each.casefold()) for each in columns.names)
+
+
+def _is_of_suppressions(columns: Columns) -> bool:
+    """Return whether these are the columns of a mail service's list, by when it has added whom."""
+    is_mailguns = columns.has("address", "created_at") and _MAILGUN.issuperset(
+        map(table.plain, columns.names)
+    )
+    return is_mailguns or any(columns.has(each) for each in _WHY_LEFT)
+
+
+def reader_of_departed(columns: Columns, standing: Standing) -> ReadRow | None:
+    """Return what makes persons who have left of all rows, whatever stands in them.
+
+    When somebody was added to a mail service's list is when they left; in any other file that may
+    be when they signed up, which would be before a consent.
+    """
+    email = _email(columns)
+    if email < 0:
+        return None
+    first, last = columns.find(*names.FIRST_NAME), columns.find(*names.LAST_NAME)
+    whole, language = columns.find(*names.NAME), columns.find(*names.LANGUAGE)
+    left = columns.find(*LEFT, *(_SUPPRESSED if _is_of_suppressions(columns) else ()))
+    person = cells.Assembly(cells.dotted).person
+
+    def read(row: list[str]) -> Person | Fault:
+        name = row[whole].strip() or cells.full_name(row[first], row[last])
+        return person(Said(row[email], standing, name, left=row[left], language=row[language]))
 
     return read
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from broadsheet.transfer.parts import Part
 
 MAX_TEXT = 2 << 20  # bytes of a post: twenty times what Gmail shows of a mail
-_GHOST_SITE = "__GHOST_URL__"  # stands for the site's address in Ghost's exports
+GHOST_SITE = "__GHOST_URL__"  # stands for the site's address in Ghost's exports
 # Substack's buttons to subscribe and to share, which lead there, and what it says before a form.
 _WIDGET = re.compile(
     r"""<p\ class="(?:button-wrapper|cta-caption)"(?:\ [\w-]+="[^"]*")*> .{0,2000}? </p>""",
@@ -61,7 +61,7 @@ class Files:
 
     def image(self, address: str, most: int) -> bytes | None:
         """Return the picture of this address, if the archive has it. Raises as ``content``."""
-        path = urlsplit(address.replace(_GHOST_SITE, "")).path.lstrip("/")
+        path = urlsplit(address.replace(GHOST_SITE, "")).path.lstrip("/")
         name = next((each for each in self._found if path and each.endswith(path)), None)
         return self.content(name, most) if name else None
 

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 _LARGEST_FORM = 20  # fields; ours has fewer, one for each chosen tag
 _CHOICES = "tags"  # the one name that a form may send several times
+_VARIANT = "invalid-value-"  # a code of ours with one of several sentences
+_LENGTHS = {  # also by pydantic's type of an error: which sentence of ``invalid-value``
+    "string_too_long": "too-long",
+    "string_too_short": "too-short",
+    "too_long": "too-many",
+    "too_short": "too-few",
+}
 _CODES = {  # by pydantic's type of an error
     "missing": "missing-field",
     "string_type": "not-text",
@@ -96,17 +103,28 @@ def _name(place: tuple[int | str, ...]) -> str:
 
 
 def _invalid(detail: ErrorDetails) -> InvalidField:
-    place, kind, message = detail["loc"], detail["type"], detail["msg"]
-    if (place, kind) == (("content",), "missing"):  # an issue's, which mostly comes as Markdown
-        return InvalidField("missing-content")
-    if kind.startswith(("datetime", "timezone", "date_")):
-        return InvalidField("not-a-time")
-    if place[-1:] == ("language",) and kind.startswith("string_"):
-        return InvalidField("not-a-language")
-    if kind in _CODES:
-        return InvalidField(_CODES[kind])
+    kind, message, parameters = detail["type"], detail["msg"], detail.get("ctx", {})
+    if code := _code(detail):
+        return InvalidField(code)
+    if kind in _LENGTHS:
+        lengths = {name: most for name, most in parameters.items() if name.endswith("_length")}
+        return InvalidField("invalid-value", {"variant": _LENGTHS[kind], **lengths})
+    if kind.startswith(_VARIANT):
+        variant = {"variant": kind.removeprefix(_VARIANT)}
+        return InvalidField("invalid-value", parameters | variant)
     if "-" in kind:  # a code of ours: pydantic's types have none
-        return InvalidField(kind, detail.get("ctx", {}))
+        return InvalidField(kind, parameters)
     if kind == "value_error":  # a sentence of ours
         message = message.removeprefix("Value error, ")
     return InvalidField("invalid-value", {"reason": message[:1].lower() + message[1:]})
+
+
+def _code(detail: ErrorDetails) -> str | None:
+    place, kind = detail["loc"], detail["type"]
+    if (place, kind) == (("content",), "missing"):  # an issue's, which mostly comes as Markdown
+        return "missing-content"
+    if kind.startswith(("datetime", "timezone", "date_")):
+        return "not-a-time"
+    if place[-1:] == ("language",) and kind.startswith("string_"):
+        return "not-a-language"
+    return _CODES.get(kind)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.WorkflowRefused: HTTPStatus.UNAUTHORIZED,
     errors.RoleNeeded: HTTPStatus.FORBIDDEN,
     errors.PageNotFound: HTTPStatus.NOT_FOUND,
     errors.IssueNotFound: HTTPStatus.NOT_FOUND,
@@ -34,6 +35,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.ExportNotFound: HTTPStatus.NOT_FOUND,
     errors.ImportNotFound: HTTPStatus.NOT_FOUND,
     errors.VersionNotFound: HTTPStatus.NOT_FOUND,
+    errors.LinkNotFound: HTTPStatus.NOT_FOUND,
     errors.IfMatchNeeded: HTTPStatus.PRECONDITION_REQUIRED,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.SlugTaken: HTTPStatus.CONFLICT,
@@ -43,6 +45,7 @@ STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.HasLeft: HTTPStatus.CONFLICT,
     errors.ExpiredToken: HTTPStatus.GONE,
     errors.FreshLinkNeeded: HTTPStatus.FORBIDDEN,
+    errors.InvalidStudioForm: HTTPStatus.FORBIDDEN,
     errors.NotATestAddress: HTTPStatus.FORBIDDEN,
     errors.RefusedTestMail: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnknownTestMail: HTTPStatus.BAD_GATEWAY,
@@ -67,7 +70,15 @@ _RETRY_AFTER_SECONDS = "30"  # Aurora wakes in 15 to 30 s
 
 
 def respond(request: Request, error: Exception) -> Response:
-    """Return the response for an error; log an unexpected one, without its message."""
+    """Return the response for an error."""
+    status, error, headers = classify(error)
+    if request.wants_page:
+        return Response.page(status, _page(request, status, error), headers)
+    return _problem(status, error, headers)
+
+
+def classify(error: Exception) -> tuple[HTTPStatus, errors.BroadsheetError, dict[str, str]]:
+    """Return an error's status, what is said of it, and its headers; log an unexpected one."""
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), None)
     if status is None or not isinstance(error, errors.BroadsheetError):
         log_failure("unexpected error", error)
@@ -76,9 +87,7 @@ def respond(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if unavailable else {}
     if isinstance(error, errors.SpentBudget):
         headers = {"Retry-After": str(error.seconds)}
-    if request.wants_page:
-        return Response.page(status, _page(request, status, error), headers)
-    return _problem(status, error, headers)
+    return status, error, headers
 
 
 def respond_to_unreadable() -> Response:

@@ -133,6 +133,7 @@ class Request:
             self.language,
             settings.newsletter_language(),
             choices,
+            settings.voice().preview_image,
         )
 
     def fields(self, limit: int) -> dict[str, Any]:

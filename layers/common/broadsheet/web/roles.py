@@ -26,6 +26,8 @@ ROLES = {
     "POST /issues/{id}/test": Role.WRITE,
     "POST /issues/{id}/ask": Role.WRITE,
     "GET /issues/{id}/statement": Role.WRITE,
+    "GET /issues/{id}/links": Role.PUBLISH,
+    "PUT /issues/{id}/links/{number}": Role.PUBLISH,  # readers have the mails
     "GET /issues/{id}/deliveries": Role.PUBLISH,  # it names every recipient
     "POST /images": Role.WRITE,
     "POST /issues/{id}/pause": Role.PUBLISH,
@@ -37,6 +39,7 @@ ROLES = {
     "POST /issues/{id}/correct": Role.PUBLISH,
     "GET /welcome": Role.WRITE,
     "PUT /welcome": Role.PUBLISH,  # readers get it
+    "POST /studio/links": Role.WRITE,
     "GET /subscribers": Role.MANAGE,
     "POST /subscribers": Role.MANAGE,
     "GET /subscribers/{id}": Role.MANAGE,
@@ -56,6 +59,7 @@ ROLES = {
     "POST /webhooks/{id}/rotate": Role.MANAGE,
     "POST /exports": Role.MANAGE,
     "GET /exports/{id}": Role.MANAGE,
+    "GET /imports": Role.MANAGE,
     "POST /imports": Role.MANAGE,
     "GET /imports/{id}": Role.MANAGE,
     "GET /imports/{id}/lines": Role.MANAGE,

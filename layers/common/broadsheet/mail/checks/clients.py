@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _MISSED = frozenset(
     (
-        *("css-at-import", "css-clip-path", "css-column-count", "css-display-flex"),
+        *("css-at-import", "css-background-image", "css-clip-path", "css-column-count"),
+        "css-display-flex",
         *("css-display-grid", "css-function-clamp", "css-function-light-dark", "css-function-max"),
         *("css-function-min", "css-left-right-top-bottom", "css-modern-color", "css-nesting"),
         *("css-position", "css-pseudo-element-after", "css-pseudo-element-before"),

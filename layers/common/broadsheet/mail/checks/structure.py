@@ -25,7 +25,12 @@ CLIPPED_AT = 102_000  # bytes: Gmail shows no more of a mail's HTML, and a link 
 _LONGEST_NAME = "'" * 256
 _LONGEST_TOKENS = Tokens("x" * 90, "x" * 90)
 _LONGEST_PAGE = "https://" + "x" * 202  # of a stage's address
-_LONGEST_LINKS = Links(_LONGEST_PAGE, _LONGEST_PAGE, _LONGEST_PAGE + "x" * MAX_SLUG_CHARACTERS)
+_LONGEST_LINKS = Links(
+    _LONGEST_PAGE,
+    _LONGEST_PAGE,
+    archive=_LONGEST_PAGE + "x" * MAX_SLUG_CHARACTERS,
+    counted=_LONGEST_PAGE + "x" * 36,  # an issue's id
+)
 _BARE_NAME = re.compile(r"\{\{name_(?:html|text|url)\}\}")
 
 

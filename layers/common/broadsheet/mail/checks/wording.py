@@ -63,7 +63,10 @@ def _check_year(passage: Passage, today: date, findings: Findings) -> None:
         year = int(found["last"] or found["first"])
         if year < today.year:
             findings.add(
-                "old-copyright-year", passage.where(found.end()), year=year, now=today.year
+                "old-copyright-year",
+                passage.where(found.end()),
+                year=str(year),
+                now=str(today.year),
             )
 
 

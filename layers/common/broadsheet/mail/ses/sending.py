@@ -331,6 +331,11 @@ def send_approval_request(newsletter: Newsletter, to: str, content: MailContent)
     _send_at_once(newsletter, to, content, {"approval": "request"})
 
 
+def send_sign_in(newsletter: Newsletter, to: str, content: MailContent) -> None:
+    """Send an author the link that signs in to the studio. Raises as ``send_test``."""
+    _send_at_once(newsletter, to, content, {"studio": "sign-in"})
+
+
 def _send_at_once(
     newsletter: Newsletter, to: str, content: MailContent, tags: dict[str, str]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet.database import feedback_progress_table, issues_table, subscribers_table
 from broadsheet.database.ledger import breaker_counts, outcomes
+from broadsheet.domain import pauses
 from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
@@ -141,6 +142,7 @@ def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
         pausing.trip_breaker(
             connection,
             issue_id,
-            f"of {accepted} mails, {counts.bounced} bounced and {counts.complained} were"
-            " complained of",
+            pauses.BREAKER.format(
+                accepted=accepted, bounced=counts.bounced, complained=counts.complained
+            ),
         )

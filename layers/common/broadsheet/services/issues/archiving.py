@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadsheet import settings
-from broadsheet.database import archive_table, issue_versions_table
+from broadsheet.database import archive_table, issue_versions_table, voice_table
 from broadsheet.domain.archive import ArchivedIssue, ArchiveIndex, ArchivePage
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.storage import archive
@@ -116,20 +116,23 @@ def _path(slug: str) -> str:
 def _store_index(connection: Connection, issue_id: IssueId, *changed: ArchivedIssue) -> None:
     """Store the index of all that has pages, of which one has changed or gone."""
     others = [each for each in archive_table.find_archived(connection) if each.id != issue_id]
-    _store_sorted([*others, *changed])
+    _store_sorted(connection, [*others, *changed])
 
 
 def store_index(connection: Connection) -> None:
-    """Store the index of all that has pages. Raises ``DependencyUnavailable``.
+    """Store the index of all that has pages, with the authors' voice.
+
+    Raises ``DependencyUnavailable``.
 
     The caller holds the archive's lock.
     """
-    _store_sorted(archive_table.find_archived(connection))
+    _store_sorted(connection, archive_table.find_archived(connection))
 
 
-def _store_sorted(entries: Sequence[ArchivedIssue]) -> None:
+def _store_sorted(connection: Connection, entries: Sequence[ArchivedIssue]) -> None:
     issues = sorted(entries, key=lambda each: (each.published_at, each.id.root))
-    archive.store_index(ArchiveIndex(issues=tuple(reversed(issues))))
+    voice = voice_table.find(connection)
+    archive.store_index(ArchiveIndex(issues=tuple(reversed(issues)), voice=voice))
 
 
 def _page(owed: OwedPage, written: IssueVersion | None) -> ArchivePage:

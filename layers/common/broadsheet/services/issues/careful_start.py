@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from broadsheet import settings
 from broadsheet.database import delivery_batches_table, feedback_progress_table, issues_table
 from broadsheet.database.ledger import breaker_counts, unresolved
+from broadsheet.domain import pauses
 from broadsheet.domain.careful_start import LEAST_SAMPLE
 from broadsheet.domain.issues import FrozenAudience, IssueStatus
 from broadsheet.services.issues import pausing
@@ -102,7 +103,7 @@ def _judge(connection: Connection, issue: Issue, held_until: datetime) -> None:
         pausing.trip_breaker(
             connection,
             issue.id,
-            f"SES has reported nothing about the first {issue.sample_size:,} mails",
+            pauses.SILENT_SAMPLE.format(sample=issue.sample_size),
         )
 
 
@@ -122,7 +123,10 @@ def stop(connection: Connection, issue_id: IssueId, counts: BreakerCounts) -> No
     pausing.trip_breaker(
         connection,
         issue_id,
-        f"of the first {issue.sample_size:,} mails, {counts.bounced:,} bounced and"
-        f" {counts.complained:,} were complained of; the other"
-        f" {issue.audience - issue.sample_size:,} were not sent",
+        pauses.BAD_SAMPLE.format(
+            sample=issue.sample_size,
+            bounced=counts.bounced,
+            complained=counts.complained,
+            held=issue.audience - issue.sample_size,
+        ),
     )

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from broadsheet import settings
 from broadsheet.database import archive_table, issues_table, statements_table
-from broadsheet.database.ledger import books
 from broadsheet.domain.circulation import Statement
 from broadsheet.domain.errors import DependencyUnavailable, IssueNotFound, StatementNotFound
-from broadsheet.services.issues import archiving
+from broadsheet.services.issues import archiving, counting
 from broadsheet.storage import archive
 from broadsheet.telemetry import log_failure, logger
 
@@ -102,8 +101,11 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
 def _certify(connection: Connection, issue: Issue) -> None:
     from broadsheet import statement_signing  # noqa: PLC0415 - see _update_keys
 
-    signed, key_id = statement_signing.sign(_count(connection, issue))
-    statements_table.store(connection, signed, key_id, is_public=issue.archive)
+    # One that came with an import of everything is published as it was signed.
+    signed = statements_table.find_final(connection, issue.id)
+    if signed is None:
+        signed, key_id = statement_signing.sign(_count(connection, issue))
+        statements_table.store(connection, signed, key_id, is_public=issue.archive)
     _update_keys(connection)
     if not issue.archive:
         archive.remove_statement(issue.id)
@@ -117,7 +119,7 @@ def _count(connection: Connection, issue: Issue) -> Statement:
     if issue.audience is None or issue.frozen_at is None or issue.finished_at is None:
         raise LookupError("the issue has not finished")
     as_of = datetime.now(UTC)
-    counted = books.read_books(connection, issue.id, issue.audience, canceled=False)
+    counted = counting.count(connection, issue)
     return Statement(
         newsletter=settings.newsletter_name(),
         issue=issue.id,

@@ -13,9 +13,10 @@ from broadsheet.domain.issues import IssueDraft, MarkdownContent
 from broadsheet.mail import issue_mail
 from broadsheet.mail.checks import clients, colors, images, links, structure, wording
 from broadsheet.mail.checks.outline import Passage
+from broadsheet.mail.link_numbers import LinkNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue, WrittenMail
@@ -29,22 +30,33 @@ _FAR_AWAY = timedelta(days=366)
 
 
 class Checked(NamedTuple):
-    """A rendered issue, and what is wrong with it."""
+    """A rendered issue, what is wrong with it, and its links, None unless clicks are counted."""
 
     rendered: RenderedIssue
     findings: Sequence[Finding]
+    links: Mapping[str, int] | None = None
 
 
-def check(draft: WrittenMail) -> Checked:
-    """Render an issue, and return it with everything that is wrong with it."""
+def check(draft: WrittenMail, known_links: Mapping[str, int] | None = None) -> Checked:
+    """Render an issue, and return it with everything that is wrong with it.
+
+    ``known_links``: the numbers of the links that it has; None if clicks on them aren't counted.
+    """
     newsletter = settings.newsletter()
     # A welcome mail has no page, and a draft that says nothing of it gets one.
     has_page = isinstance(draft, IssueDraft) and draft.archive is not False
+    numbers = None if known_links is None else LinkNumbers(known_links)
     rendering = issue_mail.render_issue(
-        draft.title, draft.content, newsletter, draft.preheader, has_page=has_page
+        draft.title,
+        draft.content,
+        newsletter,
+        draft.preheader,
+        has_page=has_page,
+        numbers=numbers,
     )
     findings = of_content(draft, rendering, newsletter)
-    return Checked(rendering.issue, [*rendering.findings, *findings])
+    all_links = None if numbers is None else numbers.by_address
+    return Checked(rendering.issue, [*rendering.findings, *findings], all_links)
 
 
 def of_content(draft: WrittenMail, rendering: Rendering, newsletter: Newsletter) -> Findings:

@@ -9,10 +9,11 @@ from broadsheet.database import issues_table
 from broadsheet.database.ledger import older_versions
 from broadsheet.domain import errors
 from broadsheet.domain.issues import CorrectedVersion, IssueStatus
-from broadsheet.services.issues import checking, publication
+from broadsheet.services.issues import checking, counting, links, publication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
@@ -53,7 +54,7 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     Dispatch freezes its audience once the outcomes of all older versions are known. Raises
     ``IssueNotFound``, a ``WrongState``, and as ``publish``.
     """
-    checked = checking.check(request)
+    checked = checking.check(request, links.known(connection))
     new = _new_correction(issue_id, author, key, request, checked.rendered)
     issue = _found(issues_table.find(connection, issue_id))
     # Before the lock, for which dispatch would wait: the ledger may have a million rows.
@@ -71,12 +72,41 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
             checking.refuse_errors(checked.findings, request.accept_warnings)
             _refuse_unless_correctable(connection, issue, readers.audience + readers.unsettled)
             new = new.model_copy(update={"corrected": readers.of})
-            correction, _ = publication.insert_once(connection, new, request.slug, correlation_id)
+            correction, is_new = publication.insert_once(
+                connection, new, request.slug, correlation_id
+            )
+            if is_new:
+                links.keep(connection, correction.id, checked.links)
     if known is None:
         publication.log_publication(correction)
     publication.kick_if_due(correction, correlation_id)
     findings = [*checked.findings, *beside]
     return Corrected(correction, findings, readers.audience, readers.unsettled)
+
+
+class ReadersNow(NamedTuple):
+    """How many a correction would be for now, as ``Corrected`` has them.
+
+    ``counted_at``: when the audience was counted, including who has left or was mailed again since;
+    None for now.
+    """
+
+    audience: int
+    unsettled: int
+    counted_at: datetime | None
+
+
+def count_readers(connection: Connection, issue: Issue) -> ReadersNow:
+    """Return how many a correction of this issue would be for; of a large one, as it is stored."""
+    of = _corrected(issue, None)
+    stored = counting.find(connection, issue)
+    if stored is None:
+        readers = _count(connection, issue, None)
+        return ReadersNow(readers.audience, readers.unsettled, None)
+    older = sum(
+        mails for version, mails in stored.books.accepted_by_version.items() if version < of.version
+    )
+    return ReadersNow(older, older_versions.count_unsettled(connection, of), stored.counted_at)
 
 
 class _Readers(NamedTuple):

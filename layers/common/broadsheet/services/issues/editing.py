@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issue_versions_table, issues_table
+from broadsheet.database import issue_versions_table, issues_table, links_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
 from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueStatus
-from broadsheet.services.issues import checking, publication
+from broadsheet.services.issues import checking, links, publication
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -28,16 +28,34 @@ if TYPE_CHECKING:
         IssueDraft,
         IssueId,
         IssueVersion,
+        Plan,
         PublishDraftRequest,
+        VersionSummary,
     )
     from broadsheet.domain.segments import SegmentName
 
 
+_SITTING = timedelta(minutes=30)  # an author who types again after it has begun another
+_MOST_VERSIONS = 200  # shown of an issue
+
+
 class Editor(NamedTuple):
-    """Who edits, and what the token allows."""
+    """Who edits, and what the token allows. ``types``: a program saves what they type."""
 
     name: AuthorName
     role: Role | None
+    types: bool = False
+
+
+def find_versions(connection: Connection, issue_id: IssueId) -> Sequence[VersionSummary]:
+    """Return who wrote an issue's versions, newest first. Raises ``IssueNotFound``."""
+    _found(issues_table.find(connection, issue_id))
+    return issue_versions_table.find_newest(connection, issue_id, _MOST_VERSIONS)
+
+
+def find_editable(connection: Connection, issue_id: IssueId) -> tuple[Issue, IssueVersion]:
+    """Return an issue with its current version as it was written. Raises ``IssueNotFound``."""
+    return _find_version(connection, issue_id, None)
 
 
 def find_version(connection: Connection, issue_id: IssueId, version: int | None) -> IssueVersion:
@@ -50,8 +68,13 @@ def find_version(connection: Connection, issue_id: IssueId, version: int | None)
 
 def find_draft(connection: Connection, issue_id: IssueId) -> IssueDraft:
     """Return an issue's current version as a draft of it. Raises ``IssueNotFound``."""
+    return find_draft_of(connection, issue_id)[1]
+
+
+def find_draft_of(connection: Connection, issue_id: IssueId) -> tuple[Issue, IssueDraft]:
+    """Return an issue, and its current version as a draft of it. Raises ``IssueNotFound``."""
     issue, written = _find_version(connection, issue_id, None)
-    return _with_archive(written.draft, archive=issue.archive)
+    return issue, _with_archive(written.draft, archive=issue.archive)
 
 
 def _find_version(
@@ -78,25 +101,23 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
     others get this one, and so does the archive. How it starts, and with whom, can change until it
     has.
 
-    Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``, ``StaleVersion``, ``SlugTaken``,
-    unless it is a draft, ``UnsendableIssue``, and, once it has begun, ``DependencyUnavailable``.
+    What an author types is saved in a draft only, where it replaces what the same sitting saved
+    before. Raises ``IssueNotFound``, ``RoleNeeded``, a ``WrongState``, ``StaleVersion``,
+    ``SlugTaken``, unless it is a draft, ``UnsendableIssue``, and, once it has begun,
+    ``DependencyUnavailable``.
     """
-    archive = _found(issues_table.find(connection, issue_id)).archive
-    checked = checking.check(_with_archive(draft, archive=archive))
+    before = _found(issues_table.find(connection, issue_id))
+    checked = _checked(connection, before, draft)
     with connection.transaction():
         issue = _found(issues_table.lock_for_edit(connection, issue_id))
         require(Role.WRITE if issue.status is IssueStatus.DRAFT else Role.PUBLISH, editor.role)
-        _refuse_unless_editable(issue)
+        _refuse_unless_editable(issue, types=editor.types)
         if not expected.allows(issue.version):
             raise errors.StaleVersion(issue.version)
-        if draft.changes_start:
-            _change_start(connection, issue, draft.careful)
-        segment = draft.segment_of(issue)
-        if segment != issue.segment:
-            _change_segment(connection, issue, segment)
-        if issue.archive is not archive:  # edited meanwhile
-            checked = checking.check(_with_archive(draft, archive=issue.archive))
+        segment = _change_plan(connection, issue, draft)
         is_draft = issue.status is IssueStatus.DRAFT
+        if issue.archive is not before.archive or issue.version != before.version:
+            checked = _checked(connection, issue, draft)  # edited meanwhile
         found = [*checked.findings]
         if issue.frozen_at is None:  # later the audience is chosen, and needs no segment
             found += checking.of_segment(connection, segment)
@@ -108,12 +129,37 @@ def edit(  # noqa: PLR0913, PLR0917 - as ``publish_draft``
         issues_table.edit(
             connection, issue_id, editor=editor.name, draft=draft, rendered=checked.rendered
         )
+        _note_typing(connection, issue, editor)
+        links.keep(connection, issue_id, checked.links)
         if issue.frozen_at is not None:  # its clock may be stopped, or sleep
             issue_clock.move(issue_id, issue.due_at, correlation_id)
     if issue.frozen_at is not None:
         dispatch_kick.kick(issue_id, correlation_id)
     logger.info("issue edited", issue_id=str(issue_id), version=issue.version + 1)
     return [*found, *beside]
+
+
+def _change_plan(connection: Connection, issue: Issue, plan: Plan) -> SegmentName | None:
+    """Change how an issue starts, and with whom; return the segment that it is for then."""
+    if plan.changes_start:
+        _change_start(connection, issue, plan.careful)
+    segment = plan.segment_of(issue)
+    if segment != issue.segment:
+        _change_segment(connection, issue, segment)
+    return segment
+
+
+def _checked(connection: Connection, issue: Issue, draft: EditRequest) -> checking.Checked:
+    is_draft = issue.status is IssueStatus.DRAFT  # rendered once more when it is published
+    known_links = None if is_draft else links.known(connection, issue.id)
+    return checking.check(_with_archive(draft, archive=issue.archive), known_links)
+
+
+def _note_typing(connection: Connection, before: Issue, editor: Editor) -> None:
+    if editor.types:
+        issue_versions_table.note_autosave(
+            connection, before.id, before.version + 1, editor.name, _SITTING
+        )
 
 
 def _change_start(connection: Connection, issue: Issue, careful: CarefulStart | None) -> None:
@@ -135,11 +181,13 @@ def _with_archive(draft: IssueDraft, *, archive: bool) -> IssueDraft:
     return draft if draft.archive is not None else draft.model_copy(update={"archive": archive})
 
 
-def _refuse_unless_editable(issue: Issue) -> None:
+def _refuse_unless_editable(issue: Issue, *, types: bool) -> None:
     if issue.status is IssueStatus.SENDING:
         raise errors.IssueSending
     if issue.status not in EDITABLE:
         raise errors.IssueNotEditable(issue.status)
+    if types and issue.status is not IssueStatus.DRAFT:
+        raise errors.NoLongerDraft(issue.status)
 
 
 class Publisher(NamedTuple):
@@ -179,27 +227,44 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         issue = _found(issues_table.lock(connection, issue_id))
         if issue.version != prepared.version:  # edited meanwhile
             prepared = _prepare(connection, issue_id)
+        before = issues_table.find_publication(connection, issue_id)
         if not (is_first := issue.status is IssueStatus.DRAFT):
-            _refuse_another_publication(connection, issue, wanted)
+            _refuse_another_publication(issue, before, wanted)
         else:
+            if issues_table.is_undone(connection, issue_id, wanted.key):
+                raise errors.IdempotencyKeyReused
             _refuse_unread(publisher, prepared)
-            found = [*prepared.checked.findings, *checking.of_segment(connection, issue.segment)]
-            checking.refuse_errors(found, request.accept_warnings)
-            issues_table.publish_draft(
-                connection,
-                issue_id,
-                publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),
-                rendered=prepared.checked.rendered,
-                publication=wanted,
-            )
+            _publish(connection, issue, prepared, request, wanted)
         published = _found(issues_table.find(connection, issue_id))
         if is_first:
-            issue_clock.start(issue_id, published.due_at, correlation_id)
+            # The clock of a publication that was undone may still be there.
+            start_clock = issue_clock.start if before is None else issue_clock.move
+            start_clock(issue_id, published.due_at, correlation_id)
     if is_first:
         publication.log_publication(published)
     publication.kick_if_due(published, correlation_id)
     time = checking.of_time(request.publish_at or (issue.publish_at if is_first else None))
     return [*prepared.checked.findings, *prepared.resembles, *time]
+
+
+def _publish(
+    connection: Connection,
+    issue: Issue,
+    prepared: _Prepared,
+    request: PublishDraftRequest,
+    wanted: DraftPublication,
+) -> None:
+    segment = _change_plan(connection, issue, request)
+    found = [*prepared.checked.findings, *checking.of_segment(connection, segment)]
+    checking.refuse_errors(found, request.accept_warnings)
+    issues_table.publish_draft(
+        connection,
+        issue.id,
+        publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),
+        rendered=prepared.checked.rendered,
+        publication=wanted,
+    )
+    links.keep(connection, issue.id, prepared.checked.links)
 
 
 def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
@@ -212,7 +277,7 @@ def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
     return _Prepared(
         version=written.version,
         editor=written.author,
-        checked=checking.check(draft),
+        checked=checking.check(draft, links.known(connection, issue_id)),
         resembles=checking.against_earlier(connection, draft, issue_id),
     )
 
@@ -227,9 +292,8 @@ def _refuse_unread(publisher: Publisher, prepared: _Prepared) -> None:
 
 
 def _refuse_another_publication(
-    connection: Connection, issue: Issue, wanted: DraftPublication
+    issue: Issue, before: DraftPublication | None, wanted: DraftPublication
 ) -> None:
-    before = issues_table.find_publication(connection, issue.id)
     if before is None or before.key != wanted.key:
         raise errors.IssuePublished(issue.status)
     if before.digest != wanted.digest:
@@ -242,6 +306,7 @@ def delete_draft(connection: Connection, issue_id: IssueId) -> None:
         issue = _found(issues_table.lock_for_edit(connection, issue_id))
         if issue.status is not IssueStatus.DRAFT:
             raise errors.IssuePublished(issue.status)
+        links_table.delete(connection, issue_id)  # of a publication that was undone
         issues_table.delete_draft(connection, issue_id)
     logger.info("draft deleted", issue_id=str(issue_id))
 

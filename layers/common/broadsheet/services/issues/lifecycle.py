@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import delivery_batches_table, issues_table
 from broadsheet.database.ledger import open_recipients
-from broadsheet.domain import errors
+from broadsheet.domain import errors, pauses
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail.ses.sending import BULK_LIMIT
-from broadsheet.services.issues import pausing
 from broadsheet.services.sending import pacing
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import logger
@@ -33,7 +32,7 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
     with connection.transaction():
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue)
-        issues_table.pause(connection, issue_id, pausing.BY_AUTHOR)
+        issues_table.pause(connection, issue_id, pauses.BY_AUTHOR)
     outbox.kick(connection)  # a paused issue's clock may have been stopped
     logger.info("paused by the author", issue_id=str(issue_id))
 
@@ -64,6 +63,26 @@ def cancel(connection: Connection, issue_id: IssueId, correlation_id: str) -> No
             issue_clock.start(issue_id, datetime.now(UTC), correlation_id)
     dispatch_kick.kick(issue_id, correlation_id)
     logger.info("canceled by the author", issue_id=str(issue_id))
+
+
+def undo(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
+    """Return a published issue to a draft, as long as sending has not begun: nobody gets it.
+
+    A correction is canceled instead: another of the same issue then becomes possible. Raises
+    ``IssueNotFound`` and, once it has begun, ``WrongState``.
+    """
+    with connection.transaction():
+        issue = _found(issues_table.lock(connection, issue_id))
+        if issue.status is IssueStatus.DRAFT:
+            return
+        if issue.frozen_at is not None or issue.status is IssueStatus.CANCELED:
+            raise errors.IssueStarted(issue.status)
+        if issue.corrected:
+            issues_table.cancel(connection, issue_id)
+        else:
+            issues_table.undo_publication(connection, issue_id)
+    dispatch_kick.kick(issue_id, correlation_id)  # which deletes its clock
+    logger.info("publication undone by the author", issue_id=str(issue_id))
 
 
 def retry(connection: Connection, issue_id: IssueId, correlation_id: str) -> int:
@@ -131,9 +150,7 @@ def reschedule(
 
 
 def _lock(connection: Connection, issue_id: IssueId) -> Issue:
-    issue = issues_table.lock(connection, issue_id)
-    if issue is None:
-        raise errors.IssueNotFound
+    issue = _found(issues_table.lock(connection, issue_id))
     if issue.status is IssueStatus.DRAFT:
         raise errors.IssueIsDraft
     return issue
@@ -142,3 +159,9 @@ def _lock(connection: Connection, issue_id: IssueId) -> Issue:
 def _refuse_if_ended(issue: Issue) -> None:
     if issue.status in {IssueStatus.FINISHED, IssueStatus.CANCELED}:
         raise errors.IssueEnded(issue.status)
+
+
+def _found(issue: Issue | None) -> Issue:
+    if issue is None:
+        raise errors.IssueNotFound
+    return issue

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
 
-BY_AUTHOR = "the author paused it"
-
 
 def pause_because(
     connection: Connection, issue_id: IssueId, reason: str, *, ends_hold: bool = False

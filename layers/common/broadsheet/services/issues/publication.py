@@ -14,13 +14,13 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
-from broadsheet.services.issues import careful_start, checking, waiting
+from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
 
     from broadsheet.database.connection import Connection
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issues import (
         IdempotencyKey,
+        Plan,
         PublishRequest,
         RenderedIssue,
     )
@@ -74,7 +75,7 @@ def publish(
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
     known = issues_table.find_by_key(connection, author, key)
-    checked = checking.check(request)
+    checked = checking.check(request, None if request.draft else links.known(connection))
     beside = checking.beside_content(
         connection,
         request,
@@ -88,6 +89,8 @@ def publish(
         if not request.draft and known is None:  # what was published once stays so
             checking.refuse_errors(found, request.accept_warnings)
         issue, is_new = insert_once(connection, new, request.slug, correlation_id)
+        if is_new:
+            links.keep(connection, issue.id, checked.links)
     if is_new and request.draft:
         logger.info("draft stored", issue_id=str(new.id))
     elif is_new:
@@ -140,6 +143,22 @@ def insert_once(
     return keyed, is_new
 
 
+def find(connection: Connection, issue_id: IssueId) -> Issue:
+    """Return an issue without its books. Raises ``IssueNotFound``."""
+    issue = issues_table.find(connection, issue_id)
+    if issue is None:
+        raise IssueNotFound
+    return issue
+
+
+def find_keyed(connection: Connection, author: AuthorName, key: IdempotencyKey) -> Issue:
+    """Return the issue that an author's key names. Raises ``IssueNotFound``."""
+    issue = issues_table.find_by_key(connection, author, key)
+    if issue is None:
+        raise IssueNotFound
+    return issue
+
+
 def find_by_key(connection: Connection, new: NewIssue) -> Issue | None:
     """Return the issue that a new one's key names. Raises ``IdempotencyKeyReused``."""
     keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
@@ -160,12 +179,31 @@ def kick_if_due(issue: Issue, correlation_id: str) -> None:
         dispatch_kick.kick(issue.id, correlation_id)
 
 
-def segment_of(connection: Connection, issue_id: IssueId) -> SegmentName | None:
-    """Return the segment that an issue is for; None for everybody. Raises ``IssueNotFound``."""
-    issue = issues_table.find(connection, issue_id)
-    if issue is None:
-        raise IssueNotFound
-    return issue.segment
+def segment_of(connection: Connection, issue_id: IssueId, plan: Plan) -> SegmentName | None:
+    """Return the segment that an issue will be for; None for everybody.
+
+    Raises ``IssueNotFound``.
+    """
+    return plan.segment_of(find(connection, issue_id))
+
+
+def look(
+    connection: Connection, issue_id: IssueId, correlation_id: str
+) -> tuple[IssueWithBooks, datetime | None]:
+    """Return an issue with its books, of a large one as they are stored.
+
+    Return also when these were counted; None for now. Dispatch is asked to count them again if
+    they are old. Raises ``IssueNotFound``.
+    """
+    issue = find(connection, issue_id)
+    stored = counting.find(connection, issue)
+    if counting.is_large(issue.audience) and counting.is_old(issue, stored):
+        dispatch_kick.kick(issue_id, correlation_id)
+    if stored is None:
+        return show(connection, issue_id), None
+    at_most, is_quota_spent = pacing.present(connection)
+    shown = _with_pace(issue, stored.books, at_most, is_quota_spent=is_quota_spent)
+    return shown, stored.counted_at
 
 
 def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
@@ -185,6 +223,12 @@ def show(connection: Connection, issue_id: IssueId) -> IssueWithBooks:
             )
         )
         at_most, is_quota_spent = pacing.present(connection)
+    return _with_pace(issue, shown, at_most, is_quota_spent=is_quota_spent)
+
+
+def _with_pace(
+    issue: Issue, shown: Books | None, at_most: Allowed | None, *, is_quota_spent: bool
+) -> IssueWithBooks:
     if shown is None or issue.status is not IssueStatus.SENDING:
         return IssueWithBooks(issue=issue, books=shown, seconds_to_go=None, waits=None)
     return IssueWithBooks(
@@ -207,13 +251,15 @@ def ledger(
     connection: Connection, issue_id: IssueId, limit: int, after: tuple[UUID, int] | None
 ) -> Sequence[LedgerRow]:
     """Return a page of an issue's ledger. Raises ``IssueNotFound``."""
-    if issues_table.find(connection, issue_id) is None:
-        raise IssueNotFound
+    find(connection, issue_id)
     return page.read_page(connection, issue_id, limit, after)
 
 
 def newest(
-    connection: Connection, limit: int, before: tuple[datetime, UUID] | None
+    connection: Connection,
+    limit: int,
+    before: tuple[datetime, UUID] | None,
+    statuses: Collection[IssueStatus] = tuple(IssueStatus),
 ) -> Sequence[Issue]:
     """Return up to ``limit`` issues, newest first; ``before`` is where the previous page ended."""
-    return issues_table.find_newest(connection, limit, before)
+    return issues_table.find_newest(connection, limit, before, statuses)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -13,9 +14,11 @@ from broadsheet.database import (
     delivery_batches_table,
     issues_table,
     personal_data,
+    retention,
     subscribers_table,
 )
 from broadsheet.database.connection import snapshot
+from broadsheet.database.everything import PERHAPS_MAILED
 from broadsheet.domain.confirming import MOST_TRIES
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.errors import IssueNotFound
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 type Row = dict[str, Any]
 
+# What is true of a confirmed reader only while the ledger is kept.
+_WITHOUT_ROW = {"applied-later", "no-older-version", "not-in-segment"}
 # Of a finished issue, the ledger has a row for each recipient.
 _SENDS = (IssueStatus.SENDING, IssueStatus.PAUSED, IssueStatus.CANCELED)
 
@@ -86,7 +91,13 @@ def of_record(connection: Connection, issue: Issue, record: Record) -> Fate:
         return _of_unfrozen(issue, record)
     if member is not None:
         return _of_member(connection, issue, member)
-    return of_absence(issue.frozen_at, issue, record)
+    for sent in record["welcomes"]:
+        if sent["issue_id"] == issue.id.root and sent["refused"] is None:
+            return Fate("with-welcome", sent["at"])
+    absence = of_absence(issue.frozen_at, issue, record)
+    if absence.code in _WITHOUT_ROW and retention.has_forgotten(connection, issue.id):
+        return Fate("forgotten", issue.frozen_at)
+    return absence
 
 
 def _is_tried_again(rows: Sequence[Row], member: Membership) -> bool:
@@ -119,6 +130,8 @@ def of_mail(row: Row, record: Record, twice: int = 0) -> Fate:
             return _of_accepted(row, given, twice)
         case Outcome.SKIPPED:
             return _of_skipped(row, record)
+        case Outcome.FAILED if row["reason"] == PERHAPS_MAILED:
+            return Fate("unresolved", row["recorded_at"], given)
         case Outcome.FAILED:
             return Fate("refused", row["recorded_at"], given)
         case outcome:
@@ -140,22 +153,31 @@ def _of_accepted(row: Row, given: dict[str, Any], twice: int) -> Fate:
 
 def _of_skipped(row: Row, record: Record) -> Fate:
     status = row["reason"]
+    if status.startswith("canceled"):  # what was unresolved then
+        return Fate("skipped-canceled", row["recorded_at"])
     standing = standing_at(record, row["recorded_at"])
-    how = standing.how if standing.status == status else {}
-    return Fate(f"skipped-{status}", row["recorded_at"], {"how": how})
+    given = standing.given if standing.status == status else {}
+    return Fate(f"skipped-{status}", row["recorded_at"], given)
 
 
 def _of_unfrozen(issue: Issue, record: Record) -> Fate:
-    given = {"would": record["profile"]["status"] == SubscriberStatus.CONFIRMED}
+    given: dict[str, Any] = {"would": record["profile"]["status"] == SubscriberStatus.CONFIRMED}
+    code = ""
+    if issue.corrects is not None:
+        code = "-for-some"
+        given = {"whom": "correction"}
+    elif issue.segment is not None:
+        code = "-for-some"
+        given = {"whom": "segment", "segment": str(issue.segment)}
     match issue.status:
         case IssueStatus.DRAFT:
-            return Fate("draft", None, given)
+            return Fate(f"draft{code}", None, given)
         case IssueStatus.CANCELED:
             return Fate("canceled-before", issue.publish_at)
         case IssueStatus.PAUSED:
             return Fate("paused-before", issue.publish_at, {"why": issue.paused_because})
         case _:
-            return Fate("not-begun", issue.publish_at, given)
+            return Fate(f"not-begun{code}", issue.publish_at, given)
 
 
 def _of_member(connection: Connection, issue: Issue, member: Membership) -> Fate:
@@ -177,30 +199,44 @@ def of_absence(frozen_at: datetime, issue: Issue, record: Record) -> Fate:
     """Return why somebody was not in an audience when it was chosen."""
     profile = record["profile"]
     given = {"frozen": frozen_at}
+    first = _first_known(record)
+    if first is not None and first["change"] == "imported" and first["at"] > frozen_at:
+        return Fate("imported-later", first["at"], given | _of_import(first))
     if profile["signed_up_at"] > frozen_at:
         return Fate("signed-up-later", profile["signed_up_at"], given)
     then = standing_at(record, frozen_at)
     match then.status:
-        case SubscriberStatus.CONFIRMED if issue.corrects is not None:
-            return Fate("no-older-version", frozen_at)
-        case SubscriberStatus.CONFIRMED if issue.segment is not None:
-            return Fate("not-in-segment", frozen_at, {"segment": str(issue.segment)})
         case SubscriberStatus.CONFIRMED:
-            return Fate("applied-later", then.at, given)
+            return _of_confirmed(issue, then.at, frozen_at)
         case SubscriberStatus.PENDING:
             return _of_unconfirmed(record, frozen_at)
         case status:
-            return Fate(f"had-{status}", then.at, given | {"how": then.how})
+            return Fate(f"had-{status}", then.at, given | then.given)
+
+
+def _of_confirmed(issue: Issue, at: datetime | None, frozen_at: datetime) -> Fate:
+    if issue.corrects is not None:
+        return Fate("no-older-version", frozen_at)
+    if issue.segment is not None:
+        return Fate("not-in-segment", frozen_at, {"segment": str(issue.segment)})
+    return Fate("applied-later", at, {"frozen": frozen_at})
+
+
+def _first_known(record: Record) -> Row | None:
+    """Return the oldest change that is logged, unless somebody signed up before it."""
+    first = min(record["consents"], key=lambda each: each["at"], default=None)
+    signed_up = min((each["received_at"] for each in record["requests"]), default=None)
+    return first if first and (signed_up is None or first["at"] < signed_up) else None
 
 
 def _of_unconfirmed(record: Record, frozen_at: datetime) -> Fate:
-    later = [
-        each["at"]
-        for each in _changes(record)
-        if each["change"] in _GIVEN and each["at"] > frozen_at
-    ]
-    if later:
-        return Fate("confirmed-later", min(later), {"frozen": frozen_at})
+    given = {"frozen": frozen_at}
+    for each in _changes(record):
+        if each["change"] == "confirmed" and _known_since(each) > frozen_at:
+            if each.get("import") is None:
+                return Fate("confirmed-later", each["at"], given)
+            of_import = _of_import(each["import"])
+            return Fate("imported-later", each["at"], given | {"whom": "consent"} | of_import)
     return of_pending(record)
 
 
@@ -237,41 +273,74 @@ def withheld(sign_up: Row, record: Record) -> str:
 
 
 class Standing(NamedTuple):
-    """A subscriber's status at some moment: since when, and by what."""
+    """A subscriber's status at some moment: since when, and what a sentence says of it."""
 
     status: SubscriberStatus
     at: datetime | None = None
-    how: dict[str, Any] = {}  # noqa: RUF012 - never changed
-
-
-_GIVEN = ("confirmed",)
+    given: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 def _changes(record: Record) -> list[Row]:
     """Return what has changed the status, in its order; the profile knows the newest of each kind.
 
-    The log has more, but may have lost what is older than a return after an erasure.
+    The log has more, but may have lost what is older than a return after an erasure. Of what a file
+    said, only the profile has the time, and ``import`` is when it became known.
     """
     profile = record["profile"]
     logged = {(each["change"], each["at"]) for each in record["consents"]}
-    of_profile = [
-        {"change": change, "at": profile[f"{change}_at"]}
-        for change in ("confirmed", "unsubscribed", "complained", "bounced")
-        if profile[f"{change}_at"] is not None
-        and (change, profile[f"{change}_at"]) not in logged
-        and not (change in _REPORTED and any(name == change for name, _ in logged))
-    ]
-    return sorted([*record["consents"], *of_profile], key=lambda each: each["at"])
+    of_profile = []
+    for change in ("confirmed", "unsubscribed", "complained", "bounced"):
+        at = profile[f"{change}_at"]
+        if at is None or (change, at) in logged:
+            continue
+        imported = import_of(record, change)
+        is_reported = change in _REPORTED and any(name == change for name, _ in logged)
+        if imported is not None or not is_reported:
+            of_profile.append({"change": change, "at": at, "import": imported})
+    return sorted([*record["consents"], *of_profile], key=_known_since)
 
 
 _REPORTED = ("bounced", "complained")  # logged when SES reported them, which is later
+# As an import logs what it has applied.
+_EVIDENCE = re.compile(r"(?:(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ), )?(\w+)(?:, .*)?", re.DOTALL)
+
+
+def import_of(record: Record, change: str) -> Row | None:
+    """Return the line of the log by whose import the profile has the time of a change."""
+    at, standing = record["profile"][f"{change}_at"], _STANDINGS.get(change, change)
+    same = [each for each in record["consents"] if each["change"] == change]
+    for each in reversed(record["consents"]):
+        said = _EVIDENCE.fullmatch(each["evidence"] or "")
+        if each["change"] == "imported" and said is not None and said[2] == standing:
+            is_newer_known = any(other["at"] > each["at"] for other in same)
+            is_of_file = change != "confirmed" or said[1] == f"{at:%Y-%m-%dT%H:%M:%SZ}"
+            return each if is_of_file and not is_newer_known else None
+    return None
+
+
+_STANDINGS = {"confirmed": "subscribed"}  # what files call it
+
+
+def _known_since(change: Row) -> datetime:
+    known: datetime = (change.get("import") or change)["at"]
+    return known
+
+
+def _of_import(imported: Row, at: datetime | None = None) -> dict[str, Any]:
+    """Return what a sentence says of an import. ``at``: the time of the profile, if it is known."""
+    is_dated = at is not None and (imported["evidence"] or "").startswith(f"{at:%Y-%m-%dT%H:%M:%S}")
+    return {
+        "author": imported["recorded_by"],
+        "imported": imported["at"],
+        "dated": at if is_dated else None,
+    }
 
 
 def standing_at(record: Record, moment: datetime) -> Standing:
     """Return the status that somebody had at a moment."""
     newest: dict[str, Standing] = {}
     for each in _changes(record):
-        if each["at"] > moment:
+        if _known_since(each) > moment:
             break
         match each["change"]:
             case "forgiven":
@@ -280,29 +349,32 @@ def standing_at(record: Record, moment: datetime) -> Standing:
             case "confirmed":
                 newest.pop("bounced", None)
                 newest.pop("unsubscribed", None)
-                newest["confirmed"] = Standing(SubscriberStatus.CONFIRMED, each["at"])
+                confirmed = SubscriberStatus.CONFIRMED
+                newest["confirmed"] = Standing(confirmed, each["at"], _how_changed(each))
             case "unsubscribed" | "bounced" | "complained" as change:
                 status = SubscriberStatus(change)
-                newest[change] = Standing(status, each["at"], how_left(each))
+                newest[change] = Standing(status, each["at"], _how_changed(each))
     order = ("complained", "unsubscribed", "bounced", "confirmed")
     found = (newest[change] for change in order if change in newest)
     return next(found, Standing(SubscriberStatus.PENDING))
 
 
-def how_left(change: Row) -> dict[str, Any]:
-    """Return by which way somebody left, as far as it is known."""
-    return {name: change.get(name) for name in ("way", "recorded_by", "issue_title")}
+def _how_changed(change: Row) -> dict[str, Any]:
+    """Return by which way the status changed, as far as it is known."""
+    if change.get("import"):
+        return _of_import(change["import"], change["at"])
+    return {"how": {name: change.get(name) for name in ("way", "recorded_by", "issue_title")}}
 
 
 def standing_now(record: Record) -> Fate:
     """Return whether a subscriber gets issues now, and why not."""
     profile = record["profile"]
+    now = standing_at(record, datetime.max.replace(tzinfo=UTC))
     match SubscriberStatus(profile["status"]):
         case SubscriberStatus.CONFIRMED:
-            return Fate("gets-issues", profile["confirmed_at"])
+            return Fate("gets-issues", profile["confirmed_at"], now.given)
         case SubscriberStatus.PENDING:
             return of_pending(record)
         case status:
-            now = standing_at(record, datetime.max.replace(tzinfo=UTC))
-            how = now.how if now.status is status else {}
-            return Fate(f"has-{status}", now.at, {"how": how})
+            given = now.given if now.status is status else {}
+            return Fate(f"has-{status}", now.at, given)

@@ -8,7 +8,8 @@ do the same do each range once, since each locks the import first.
 from __future__ import annotations
 
 import re
-from collections import Counter
+import time
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import batched, islice
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from broadsheet import settings, transfer
 from broadsheet.database import imports_table
-from broadsheet.database.imports_table import Range
+from broadsheet.database.imports_table import Outcomes, Range
 from broadsheet.domain.errors import ImportNotFound, ImportNotReady
 from broadsheet.domain.imports import Import, ImportStatus, StagedRow, Verdict
 from broadsheet.domain.people import PeopleFormat, Person
@@ -29,14 +30,16 @@ from broadsheet.services.subscribers import departing
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.imports import FileFormat
+    from broadsheet.domain.imports import FileFormat, FileStanding
     from broadsheet.domain.people import Unusable
 
-ROWS_AT_ONCE = 2_000  # rows of a transaction, whose locks last for well under a second
+ROWS_AT_ONCE = 2_000  # at most in a transaction
+# Others wait for its locks: a slow database gets fewer rows at once, as the last transaction took.
+TRANSACTION_SECONDS = 0.1
 # Addresses that nearly all are: parsing each in full would take as long as all the rest.
 _PLAIN = re.compile(r"([a-z0-9_+'-]+(?:\.[a-z0-9_+'-]+)*)@([a-z0-9.-]+)")
 _LONGEST_LOCAL_PART = 64  # RFC 5321 §4.5.3.1.1
@@ -53,11 +56,15 @@ class _LeftMeanwhile(Exception):
 
 
 def create(
-    connection: Connection, author: AuthorName, file_name: str, file_format: FileFormat | None
+    connection: Connection,
+    author: AuthorName,
+    file_name: str,
+    file_format: FileFormat | None,
+    standing: FileStanding | None = None,
 ) -> Import:
     """Return a new import, which waits for its file."""
     import_id = uuid4()
-    imports_table.insert(connection, import_id, author, file_name, file_format)
+    imports_table.insert(connection, import_id, author, file_name, file_format, standing)
     return find(connection, import_id)
 
 
@@ -67,6 +74,13 @@ def find(connection: Connection, import_id: UUID) -> Import:
     if found is None:
         raise ImportNotFound
     return found
+
+
+def newest(
+    connection: Connection, most: int, before: tuple[datetime, UUID] | None = None
+) -> list[Import]:
+    """Return imports, the newest first; ``before``: when another was made, and its id."""
+    return imports_table.newest(connection, most, before)
 
 
 def begin_reading(connection: Connection, import_id: UUID, file_format: FileFormat) -> None:
@@ -80,7 +94,10 @@ def begin_applying(connection: Connection, import_id: UUID) -> None:
 
 
 def begin_undoing(connection: Connection, import_id: UUID) -> None:
-    """Begin to undo an applied import; repeated, it changes nothing. Raises ``ImportNotReady``."""
+    """Begin to undo an applied import, or what one that failed has applied.
+
+    Repeated, it changes nothing. Raises ``ImportNotReady``.
+    """
     _begin(connection, import_id, ImportStatus.APPLIED, ImportStatus.UNDOING)
 
 
@@ -98,9 +115,13 @@ def _begin(
         locked = imports_table.lock(connection, import_id)
         if locked is None:
             raise ImportNotFound
-        if locked.status is after:
+        has_failed = locked.failure is not None
+        is_half_applied = has_failed and locked.step is ImportStatus.APPLYING
+        if locked.step is step and has_failed:
+            imports_table.forget_failure(connection, import_id)
+        elif locked.step is after or (step is ImportStatus.UNDOING and is_half_applied):
             imports_table.begin(connection, import_id, step, file_format)
-        elif _ORDER.index(locked.status) < _ORDER.index(after):
+        elif _ORDER.index(locked.step) < _ORDER.index(after):
             raise ImportNotReady(locked.status)
 
 
@@ -140,13 +161,19 @@ def _read(
     if not isinstance(known.format, PeopleFormat):
         raise LookupError("no format of people is known for this import")  # noqa: TRY004
     read = known.rows_read
-    with open_file() as file:
-        found = islice(transfer.read(known.format, file, known.file_name), read, None)
+    with (
+        open_file() as file,
+        closing(
+            transfer.read(known.format, file, known.file_name, known.departure)
+        ) as people,  # before the file, also when it is left in the middle
+    ):
+        found = islice(people, read, None)
         for chunk in batched(found, ROWS_AT_ONCE, strict=False):
             rows = [
                 _staged(number, line, what) for number, (line, what) in enumerate(chunk, read + 1)
             ]
             with connection.transaction():
+                imports_table.commit_later(connection)
                 if _locked(connection, known).rows_read != read:
                     raise _Overtaken
                 read += len(rows)
@@ -230,7 +257,8 @@ def _judge(connection: Connection, known: Import, *, deadline: datetime) -> None
     """Store what would become of each row."""
 
     def judge(rows: Range, _: int) -> None:
-        departed = _departed(connection, rows)
+        digests = departing.digests(imports_table.addresses(connection, rows))
+        departed = departing.departed(connection, digests)
         imports_table.judge(connection, rows, departed)
         imports_table.forget_erased(connection, rows)
 
@@ -242,11 +270,14 @@ def _apply(connection: Connection, known: Import, *, deadline: datetime) -> None
     language = settings.newsletter_language()
 
     def apply(rows: Range, turn: int) -> None:
-        departed = _departed(connection, rows)
         of_left = turn == 0
+        digests = departing.digests(imports_table.addresses(connection, rows, of_left=of_left))
+        if not digests:
+            return
+        departed = departing.departed(connection, digests)
         imports_table.apply(connection, rows, departed, language, of_left=of_left)
         # Again under their locks, since somebody may have been erased until just now.
-        if _departed(connection, rows) != departed:
+        if departing.departed(connection, digests) != departed:
             raise _LeftMeanwhile
         imports_table.forget_erased(connection, rows)
 
@@ -269,11 +300,17 @@ def _in_ranges(  # noqa: PLR0913, PLR0917 - a step: what it does, and until when
     turns: int = 1,
 ) -> None:
     """Work through all rows, ``turns`` times, each range in a transaction; then begin the next."""
-    for turn, rows in _ranges(known, turns):
+    done, size = known.done_to, ROWS_AT_ONCE // 8
+    while done < known.rows_read * turns:
+        turn, after = divmod(done, known.rows_read)
+        rows = Range(known.id, after, min(after + size, known.rows_read))
+        began = time.monotonic()
         try:
             _work_through(connection, known, work, turn, rows, is_last=turn == turns - 1)
         except _LeftMeanwhile:
             _work_through(connection, known, work, turn, rows, is_last=turn == turns - 1)
+        size = _next_size(size, time.monotonic() - began)
+        done = turn * known.rows_read + rows.upto
         if datetime.now(UTC) >= deadline:
             return
     with connection.transaction():
@@ -282,13 +319,10 @@ def _in_ranges(  # noqa: PLR0913, PLR0917 - a step: what it does, and until when
         imports_table.begin(connection, known.id, then)
 
 
-def _ranges(known: Import, turns: int) -> Iterator[tuple[int, Range]]:
-    done = known.done_to
-    while done < known.rows_read * turns:
-        turn, after = divmod(done, known.rows_read)
-        upto = min(after + ROWS_AT_ONCE, known.rows_read)
-        yield turn, Range(known.id, after, upto)
-        done = turn * known.rows_read + upto
+def _next_size(size: int, seconds: float) -> int:
+    """Return how many rows the next transaction has; what takes no time makes it grow slowly."""
+    wanted = int(size * min(TRANSACTION_SECONDS / max(seconds, 1e-3), 1.25))
+    return min(max(wanted, 1), ROWS_AT_ONCE)
 
 
 def _work_through(  # noqa: PLR0913 - as above
@@ -301,20 +335,16 @@ def _work_through(  # noqa: PLR0913 - as above
     is_last: bool,
 ) -> None:
     with connection.transaction():
+        imports_table.commit_later(connection)
         locked = _locked(connection, known)
         if locked.done_to != turn * known.rows_read + rows.after:
             raise _Overtaken
         work(rows, turn)
-        counted = Counter(locked.counts)
+        outcomes = Outcomes(locked.counts, locked.first_lines)
         if is_last:
-            counted.update(imports_table.counts(connection, rows))
+            outcomes = outcomes.plus(imports_table.outcomes(connection, rows))
         done = turn * known.rows_read + rows.upto
-        imports_table.store_progress(connection, known.id, done, counted)
-
-
-def _departed(connection: Connection, rows: Range) -> set[str]:
-    """Return those addresses of some rows whose owners have left them: erased, or moved."""
-    return departing.departed(connection, imports_table.addresses(connection, rows))
+        imports_table.store_progress(connection, known.id, done, outcomes)
 
 
 def lines(

@@ -12,12 +12,11 @@ from broadsheet import settings
 from broadsheet.database import consents_table, personal_data, subscribers_table
 from broadsheet.database.consents_table import Recorded
 from broadsheet.domain import errors
-from broadsheet.domain.on_behalf import MAX_EVIDENCE_CHARACTERS
 from broadsheet.domain.requests import SignUp, SubscribeRequest, now
 from broadsheet.domain.subscribers import SubscriberStatus
 from broadsheet.mail.ses import account
 from broadsheet.queues import requests_queue
-from broadsheet.services.subscribers import departing, signing_up
+from broadsheet.services.subscribers import departing, signing_up, tagging
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, logger
 
@@ -65,6 +64,8 @@ def add(
         language=request.language or settings.newsletter_language(),
         origin=origin,
         proof="author",
+        author=author,
+        author_tags=request.tags,
     )
     with connection.transaction():
         known = subscribers_table.find_by_email(connection, request.email)
@@ -78,8 +79,6 @@ def add(
     is_granted = signing_up.apply(connection, wanted, correlation_id)
     with connection.transaction():
         subscriber = subscribers_table.lock_by_email(connection, request.email)
-        consents_table.note_author(connection, wanted.id, author)
-        _add_tags(connection, subscriber.id, request.tags, author)
     return Added(subscriber.id, known is None, "queued" if is_granted else "withheld")
 
 
@@ -105,7 +104,7 @@ def _add_confirmed(
         subscribers_table.state_consent(connection, subscriber.id, consent.at)
         recorded = Recorded("confirmed", consent.at, author, consent.source)
         consents_table.record(connection, subscriber.id, recorded)
-        _add_tags(connection, subscriber.id, request.tags, author)
+        tagging.add(connection, subscriber.id, request.tags, author)
     count("Confirmations")
     outbox.kick(connection)
     logger.info("consent stated", subscriber_id=str(subscriber.id))
@@ -127,25 +126,14 @@ def _refuse_departed(
     if left is not None and (
         known is None or (consented_at is not None and consented_at <= left.at)
     ):
-        raise errors.HasBeenErased if left.because == "erased" else errors.HasMoved
+        raise _DEPARTED[left.because]
 
 
-def _add_tags(
-    connection: Connection, subscriber_id: SubscriberId, tags: Tags, author: AuthorName
-) -> None:
-    if tags:
-        former = subscribers_table.tags_of(connection, subscriber_id)
-        _store_tags(connection, subscriber_id, tuple({*former, *tags}), author)
-
-
-def _store_tags(
-    connection: Connection, subscriber_id: SubscriberId, tags: Tags, author: AuthorName
-) -> None:
-    at, tags = now(), tuple(sorted(tags, key=str))
-    subscribers_table.set_tags(connection, subscriber_id, tags, at)
-    evidence = ", ".join(map(str, tags))[:MAX_EVIDENCE_CHARACTERS]
-    recorded = Recorded("tags_changed", at, author, evidence)
-    consents_table.record(connection, subscriber_id, recorded)
+_DEPARTED: dict[str, type[errors.HasLeft]] = {
+    "erased": errors.HasBeenErased,
+    "expired": errors.HasExpired,
+    "moved": errors.HasMoved,
+}
 
 
 def _locked(connection: Connection, subscriber_id: SubscriberId) -> Subscriber:
@@ -190,24 +178,39 @@ def forgive(
     """Make a bounce or a complaint count no more, after the subscriber asked for it.
 
     The address is taken off SES's suppression list first: when SES does not answer, nothing is
-    changed. Raises ``NothingToForgive`` and ``DependencyUnavailable``.
+    changed. What happens meanwhile is not forgiven. Raises ``NothingToForgive`` and
+    ``DependencyUnavailable``.
     """
-    with connection.transaction():
-        subscriber = _locked(connection, subscriber_id)
-    if subscriber.status not in {SubscriberStatus.BOUNCED, SubscriberStatus.COMPLAINED}:
-        if subscriber.forgiven_at is not None:
-            return
-        raise errors.NothingToForgive(str(subscriber_id))
-    account.lift_suppression(subscriber.email)
     at = now()
     with connection.transaction():
-        _locked(connection, subscriber_id)
+        before = _locked(connection, subscriber_id)
+    if not _is_to_forgive(before):
+        return
+    account.lift_suppression(before.email)
+    with connection.transaction():
+        subscriber = _locked(connection, subscriber_id)
+        if subscriber.email != before.email:
+            raise errors.HasMoved(str(subscriber_id))  # SES suppresses the other address still
+        if not _is_to_forgive(subscriber):
+            return
         status = subscribers_table.forgive(connection, subscriber_id, at)
         recorded = Recorded("forgiven", at, author, reason)
         consents_table.record(connection, subscriber_id, recorded)
     count("Forgiven")
     outbox.kick(connection)
     logger.info("forgiven", subscriber_id=str(subscriber_id), status=status)
+
+
+def _is_to_forgive(subscriber: Subscriber) -> bool:
+    """Return whether there is something to forgive, or False if it is forgiven already.
+
+    Raises ``NothingToForgive``.
+    """
+    if subscriber.status in {SubscriberStatus.BOUNCED, SubscriberStatus.COMPLAINED}:
+        return True
+    if subscriber.forgiven_at is None:
+        raise errors.NothingToForgive(str(subscriber.id))
+    return False
 
 
 def change_tags(
@@ -217,5 +220,5 @@ def change_tags(
     with connection.transaction():
         _locked(connection, subscriber_id)
         if set(subscribers_table.tags_of(connection, subscriber_id)) != set(tags):
-            _store_tags(connection, subscriber_id, tags, author)
+            tagging.store(connection, subscriber_id, tags, author)
     logger.info("tags changed on behalf", subscriber_id=str(subscriber_id))

@@ -7,7 +7,9 @@ peer calls it. Its page is stored before the index names it, as an issue's is.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from broadsheet import images, outbound_calls, settings
@@ -24,6 +26,7 @@ from broadsheet.telemetry import logger
 from broadsheet.transfer import posts
 from broadsheet.transfer.cells import MAX_DETAIL
 from broadsheet.transfer.parts import UnreadableFileError
+from broadsheet.transfer.posts import GHOST_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +71,7 @@ def bring_in(
                     work.archive(line, what, files)
     except UnreadableFileError as error:
         work.lines.append(Unusable(1, error.code))
+    _relink(connection, import_id)
     with connection.transaction():
         archive_table.lock(connection)
         archiving.store_index(connection)
@@ -84,9 +88,75 @@ def take_out(connection: Connection, import_id: UUID) -> int:
         archive_table.lock(connection)
         removed = imported_posts_table.delete(connection, import_id)
         archiving.store_index(connection)
-        for post_id in removed:
-            archive.remove_page(post_id)
+        for post in removed:
+            archive.remove_page(post.id)
+            redirect = archive.find_redirect(post.path) if post.path else None
+            if redirect is not None and redirect.slug == post.slug:  # else it is another's by now
+                archive.remove_redirect(redirect.path)
     return len(removed)
+
+
+def _relink(connection: Connection, import_id: UUID) -> None:
+    """Have links between the posts lead to the archive, once all are in it.
+
+    On the old site are links that name no host, that of this stack, or the one that posts name more
+    often than all others, and more than once: an export doesn't say where it comes from.
+    """
+    from broadsheet.mail import imported_post  # noqa: PLC0415 - as below
+
+    slugs = imported_posts_table.slugs_by_path(connection)
+    post_ids = imported_posts_table.stored_ids(connection, import_id)
+    hosts = Counter[str]()
+    for post_id in post_ids:
+        links = imported_post.links_in(_html(connection, import_id, post_id))
+        hosts.update(each.host for link in links if (each := _old(link)).path in slugs)
+    own = {"", _old(settings.public_url()).host, *_most_named(hosts)}
+
+    def lead(address: str) -> str | None:
+        old = _old(address)
+        slug = slugs.get(old.path) if old.host in own else None
+        return None if slug is None else f"{settings.public_url()}/archive/{slug}{old.fragment}"
+
+    for post_id in post_ids:
+        with connection.transaction():
+            archive_table.lock(connection)
+            found = imported_posts_table.find_stored(connection, import_id, post_id)
+            page = found[0] if found else None
+            html = imported_post.relinked(page.html, lead) if page else ""
+            if page is not None and html != page.html:
+                imported_posts_table.replace_html(connection, post_id, html)
+                archive.store_page(page.model_copy(update={"html": html}))
+
+
+def _html(connection: Connection, import_id: UUID, post_id: IssueId) -> str:
+    found = imported_posts_table.find_stored(connection, import_id, post_id)
+    return found[0].html if found else ""
+
+
+def _most_named(hosts: Counter[str]) -> list[str]:
+    """Return the host that is named more often than each other, and more than once."""
+    named = Counter({host: number for host, number in hosts.items() if host})
+    (first, most), (_, second) = [*named.most_common(2), ("", 0), ("", 0)][:2]
+    return [first] if most > max(second, 1) else []
+
+
+class _OldAddress(NamedTuple):
+    """Where a link led: the host, the path as redirects compare it, and the fragment with its #."""
+
+    host: str
+    path: str
+    fragment: str
+
+
+def _old(address: str) -> _OldAddress:
+    try:
+        parts = urlsplit(address.replace(GHOST_SITE, ""))
+    except ValueError:
+        return _OldAddress("", "", "")
+    if parts.scheme not in {"", "http", "https"} or not (parts.netloc or parts.path[:1] == "/"):
+        return _OldAddress("", "", "")
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return _OldAddress(parts.netloc.lower(), archive.plain_path(parts.path), fragment)
 
 
 class _Outcome(NamedTuple):
@@ -154,7 +224,9 @@ class _Work:
             before = imported_posts_table.find_slug(self._connection, entry.id)
             slug = before or str(issues_table.free_slug(self._connection, Slug(entry.slug)))
             page = page.model_copy(update={"issue": entry.model_copy(update={"slug": slug})})
-            imported_posts_table.save(self._connection, self._import_id, page, faults)
+            imported_posts_table.save(
+                self._connection, self._import_id, page, archive.plain_path(path), faults
+            )
             archive.store_page(page)
             if path.strip("/") and path != f"/archive/{slug}":
                 archive.store_redirect(path, slug)

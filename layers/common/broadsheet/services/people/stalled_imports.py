@@ -22,7 +22,8 @@ _STALLED = timedelta(minutes=5)  # no step is silent for as long
 
 def kick(known: Import) -> None:
     """Have the work on an import go on if it has stalled."""
-    if known.status in UNDER_WAY and known.touched_at < datetime.now(UTC) - _STALLED:
+    is_under_way = known.status in UNDER_WAY or known.waits_for_worker
+    if is_under_way and known.touched_at < datetime.now(UTC) - _STALLED:
         transfer_kick.kick(known.id)
 
 

@@ -36,6 +36,7 @@ def trace(connection: Connection, subscriber_id: SubscriberId) -> Trace:
         *_consents(record),
         *_profile(record),
         *_mails(record),
+        *_welcomes(record),
         *missed,
     ]
     happenings.sort(key=lambda each: each.at)
@@ -59,7 +60,7 @@ def _sign_ups(record: Record) -> Iterator[Happening]:
         consent = logged.get(each["request_id"], {})
         is_owed = record["profile"]["due_mail"] is not None and each["request_id"] in granted[-1:]
         code = _of_sign_up(each, record, is_consent=bool(consent), is_owed=is_owed)
-        names = ("source_network", "is_proven", "mail_at", "source_address", "user_agent")
+        names = ("is_proven", "mail_at", "source_address", "user_agent")
         yield _happening(
             each["received_at"],
             code,
@@ -89,7 +90,7 @@ def _requests(record: Record) -> Iterator[Happening]:
             ended = "mailed" if each["mail_granted"] else "refused"
             code = "owed" if each["mail_owed"] else ended
             kind = each["kind"].replace("_", "-")
-            yield _happening(each["received_at"], f"{kind}-{code}", each, "source_network")
+            yield _happening(each["received_at"], f"{kind}-{code}", each)
 
 
 _LOGGED = ("way", "recorded_by", "recorded_at", "evidence", "source_address", "user_agent")
@@ -118,8 +119,18 @@ def _profile(record: Record) -> Iterator[Happening]:
         yield _happening(profile["confirmed_at"] or profile["signed_up_at"], code, profile)
     logged = {each["change"] for each in record["consents"]}
     for change in ("confirmed", "unsubscribed", "bounced", "complained"):
-        if profile[f"{change}_at"] is not None and change not in logged:
+        if profile[f"{change}_at"] is None or fates.import_of(record, change) is not None:
+            continue  # the import has a line of its own
+        if change not in logged:
             yield _happening(profile[f"{change}_at"], change, profile, way=None, by=None)
+
+
+def _welcomes(record: Record) -> Iterator[Happening]:
+    """Yield the mails that followed the confirmation."""
+    for each in record["welcomes"]:
+        ended = "mailed" if each["refused"] is None else "refused"
+        code = f"{each['mail'].replace('_', '-')}-{ended}"
+        yield _happening(each["at"], code, each, "version", "message_id", reason=each["refused"])
 
 
 _OF_MAIL = ("round", "version", "outcome", "reason", "message_id", "suppressed_as")

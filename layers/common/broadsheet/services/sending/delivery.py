@@ -192,7 +192,7 @@ def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
     if sent not in _bulk_mails:
         rendered = issue_versions_table.rendered(connection, *sent)
         _bulk_mails.clear()
-        links = links_to(rendered.slug)
+        links = links_to(rendered.slug, claim.issue_id)
         _bulk_mails[sent] = bulk_mail(settings.newsletter(), *sent, rendered, links)
     return _bulk_mails[sent]
 

@@ -25,14 +25,22 @@ from broadsheet.database import (
 )
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
+from broadsheet.domain import pauses
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import FrozenAudience, IssueStatus, OpenProblems, PausedIssue
 from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
-from broadsheet.services.issues import archiving, careful_start, certifying, pausing
-from broadsheet.services.people import stalled_imports
+from broadsheet.services.issues import (
+    archiving,
+    careful_start,
+    certifying,
+    counting,
+    links,
+    pausing,
+)
+from broadsheet.services.people import stalled_imports, statistics
 from broadsheet.services.sending import pacing
 from broadsheet.services.subscribers import retention
 from broadsheet.services.webhooks import outbox
@@ -77,6 +85,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _finish(connection, issue_id)
         archiving.settle(connection, issue_id)  # after sending, which never waits for it
         certifying.settle(connection, issue_id)
+        counting.refresh(connection, issue_id)
         _adjust_clock(connection, issue_id, correlation_id, day_over_until)
         outbox.kick(connection)
     except _LockedByAnother:
@@ -95,6 +104,8 @@ def look_at_all(connection: Connection, correlation_id: str) -> None:
     outbox.look(connection)
     stalled_imports.look_at_all(connection)
     retention.look(connection)
+    links.look(connection)
+    statistics.count_days(connection)
     certifying.settle_all(connection)  # last: it may count many issues
 
 
@@ -106,7 +117,7 @@ def report_problems(connection: Connection) -> OpenProblems:
         paused=[
             PausedIssue(issue_id=issue.id, because=because)
             for issue in issues_table.find_open(connection)
-            if (because := issue.paused_because) and because != pausing.BY_AUTHOR
+            if (because := issue.paused_because) and because != pauses.BY_AUTHOR
         ],
         unresolved_mails=unresolved_sends.count_until(
             connection, now - grace - _dead_after_deadline()
@@ -148,11 +159,13 @@ def _freeze(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id) as issue:
         if issue.frozen_at is not None or issue.status is not IssueStatus.SCHEDULED:
             return
+        if issue.due_at > datetime.now(UTC):  # moved while this waited for the lock
+            return
         segment = None
         if issue.segment is not None:
             stored = segments_table.find(connection, issue.segment)
             if stored is None:  # a stored issue keeps its segment; never everybody instead
-                because = f"there is no segment {issue.segment} any more"
+                because = pauses.SEGMENT_GONE.format(segment=issue.segment)
                 pausing.pause_because(connection, issue_id, because)
                 return
             segment = stored.filter

@@ -97,39 +97,44 @@ def confirm(connection: Connection, request: ConfirmAddressRequest) -> None:
     The row of somebody who had the address, and gets no mail there, gives it up and is erased: the
     owner of the address wants this subscription, and links in mails to the erased row act for it.
     An address that bounced is taken off the account's suppression list. Who never confirmed is
-    mailed to confirm at the new address.
+    mailed to confirm at the new address. If nobody can be moved, whoever confirmed is answered as
+    if they had signed up there: that they are subscribed already, or how to be.
     """
     token = request.token
     with connection.transaction():
         subscriber, owner = subscribers_table.lock_both(
             connection, token.subscriber_id, token.email
         )
-        if subscriber is None or _is_older(token, subscriber):
-            logger.info("no address to confirm", request_id=str(request.id))
+        if subscriber is not None and _is_older(token, subscriber):
+            logger.info("a newer link has moved the subscription", request_id=str(request.id))
             return
-        has_moved = _has_moved(token, subscriber)
-        status = subscriber.status if has_moved else _move(connection, request, subscriber, owner)
-        if status is None:
-            logger.info("new address is taken", subscriber_id=str(subscriber.id))
-            return
-    logger.info("address changed", subscriber_id=str(subscriber.id), status=status)
+        status = None
+        if subscriber is not None:
+            has_moved = _has_moved(token, subscriber)
+            status = (
+                subscriber.status if has_moved else _move(connection, request, subscriber, owner)
+            )
+    logger.info(
+        "address changed" if status else "nobody to move, or the new address is taken",
+        subscriber_id=str(token.subscriber_id),
+        status=status,
+    )
     if status is SubscriberStatus.CONFIRMED:
         account.lift_bounce_suppression(token.email)
-    elif status is SubscriberStatus.PENDING:
-        requests_queue.send(_sign_up_at_new_address(request, subscriber), str(request.id))
+    elif status in {SubscriberStatus.PENDING, None}:
+        language = subscriber.language if subscriber else request.language
+        requests_queue.send(_sign_up_at_new_address(request, language), str(request.id))
 
 
-def _sign_up_at_new_address(
-    request: ConfirmAddressRequest, subscriber: Subscriber
-) -> SubscribeRequest:
-    """Return the sign-up whose mail replaces the one that went to the old address."""
+def _sign_up_at_new_address(request: ConfirmAddressRequest, language: str) -> SubscribeRequest:
+    """Return the sign-up whose mail answers a confirmation that alone leads to no subscription."""
     sign_up_id = uuid5(request.id, "sign-up")
     return SubscribeRequest(
         id=sign_up_id,
         received_at=request.received_at,
         origin=request.origin,
         email=request.token.email,
-        language=subscriber.language,
+        language=language,
         proof="form",  # a button behind a link that we mailed
         nonce=sign_up_id,
     )

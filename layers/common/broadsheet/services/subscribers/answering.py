@@ -86,6 +86,8 @@ def send(
         return {}
     at_most = pacing.allowed(connection)
     if at_most is None and pacing.present(connection)[1]:  # the 24-hour quota is spent
+        oldest = min(each.request.received_at for each in owed)
+        count_seconds("LineOfMails", (datetime.now(UTC) - oldest).total_seconds())
         return dict.fromkeys((each.position for each in owed), settings.timings().quota_wait)
     if at_most is None:  # SES has never reported its rate
         return _send_now(connection, owed, sending.BULK_LIMIT, deadline)
@@ -174,17 +176,22 @@ def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) ->
 def _send_now(
     connection: Connection, owed: Sequence[OwedAnswer], call_size: int, deadline: datetime
 ) -> dict[int, Unfinished]:
-    """Send mails in calls, each at the turn of its first, and clear the marks of those sent."""
+    """Send mails in calls, each at the turn of its first, and clear the marks of those sent.
+
+    Each is claimed before, since its message may be there twice.
+    """
     # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import confirmation_mail  # noqa: PLC0415
 
     newsletter = settings.newsletter()
-    unfinished: dict[int, Unfinished] = {}
-    for text, answers in _calls(owed, call_size):
+    claimed, unfinished = _claim(connection, owed, deadline)
+    not_sent: list[OwedAnswer] = []
+    for text, answers in _calls(claimed, call_size):
         _wait_until(answers[0].turn, deadline)
         if datetime.now(UTC) >= deadline:
             left = settings.timings().left_message_retry
             unfinished |= dict.fromkeys((each.position for each in answers), left)
+            not_sent += answers
             continue
         results = sending.send_answers(
             newsletter,
@@ -201,14 +208,59 @@ def _send_now(
                 _log_sent(each, result)
             else:
                 unfinished[each.position] = _react(connection, result)
+                not_sent.append(each)
         if sent:
-            count("ConfirmationMails", len(sent))
-            strictness.count_confirmations(
-                connection, asked=sum(mark.mail is DueMail.CONFIRMATION for mark in sent)
-            )
-            subscribers_table.clear_due_mails(connection, sent)
-            sign_ups_table.clear_owed(connection, [mark.request_id for mark in sent])
+            _record_sent(connection, sent)
+    if not_sent:
+        _release(connection, not_sent, unfinished)
     return unfinished
+
+
+def _claim(
+    connection: Connection, owed: Sequence[OwedAnswer], deadline: datetime
+) -> tuple[list[OwedAnswer], dict[int, Unfinished]]:
+    """Claim mails; return those that are ours, and when the messages of the others come back.
+
+    A claim lasts as long as the invocation may run, and its mail's way to its turn: whoever takes
+    over the mails of one that was killed keeps to SES's rate.
+    """
+    timings, now = settings.timings(), datetime.now(UTC)
+    end = deadline + timedelta(seconds=timings.enroll_margin + timings.message_hold_margin)
+    until = {each.request.id: end + max(timedelta(), each.turn - now) for each in owed}
+    due = now + timedelta(seconds=timings.answer_wait)
+    ours = sign_ups_table.claim(connection, until, due) if owed else set()
+    others = [each for each in owed if each.request.id not in ours]
+    if others:
+        logger.info("mails are sent by another invocation", mails=len(others))
+    return [each for each in owed if each.request.id in ours], {
+        each.position: (until[each.request.id] - now).total_seconds() for each in others
+    }
+
+
+def _record_sent(connection: Connection, sent: Sequence[DueMark]) -> None:
+    count("ConfirmationMails", len(sent))
+    strictness.count_confirmations(
+        connection, asked=sum(mark.mail is DueMail.CONFIRMATION for mark in sent)
+    )
+    subscribers_table.clear_due_mails(connection, sent)
+    sign_ups_table.record_sent(connection, [mark.request_id for mark in sent])
+
+
+def _release(
+    connection: Connection, not_sent: Sequence[OwedAnswer], unfinished: dict[int, Unfinished]
+) -> None:
+    """Give up the claims of mails that were not sent, and report how long they have failed.
+
+    A message that is put back is a new one, whose age says nothing of it.
+    """
+    failed = {
+        each.request.id for each in not_sent if isinstance(unfinished[each.position], Exception)
+    }
+    since = sign_ups_table.release(
+        connection, {each.request.id: each.sign_up.mail_at for each in not_sent}, failed
+    )
+    if since is not None:
+        count_seconds("OldestFailure", (datetime.now(UTC) - since).total_seconds())
 
 
 class _Text(NamedTuple):

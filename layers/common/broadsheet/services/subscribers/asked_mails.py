@@ -16,6 +16,7 @@ from broadsheet.database.sign_ups_table import Window
 from broadsheet.domain.subscribers import AskedMail
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.services.sending import pacing
+from broadsheet.services.subscribers import budgets
 from broadsheet.telemetry import log_failure, logger
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ def grant(
     """
     if sign_ups_table.find(connection, [request.id]):
         return False
-    granted = _is_within_budget(connection, request, subscriber, kind)
-    asked_mails_table.insert(connection, request, subscriber.id, kind, granted=granted)
+    source = budgets.source_of(request)
+    granted = _is_within_budget(connection, request, subscriber, kind, source)
+    asked_mails_table.insert(
+        connection, request, subscriber.id, kind, source=source, granted=granted
+    )
     logger.info(
         "mail asked for", subscriber_id=str(subscriber.id), mail=kind, within_budget=granted
     )
@@ -45,25 +49,29 @@ def grant(
 
 
 def _is_within_budget(
-    connection: Connection, request: SubscriberRequest, subscriber: Subscriber, kind: AskedMail
+    connection: Connection,
+    request: SubscriberRequest,
+    subscriber: Subscriber,
+    kind: AskedMail,
+    source: str,
 ) -> bool:
     """Return whether the mail fits into its source's budget and into that of its kind.
 
     A link may be asked for by anybody who knows the address, as a sign-up: both share one budget.
     The other mails need a link, so that no stranger uses up what a reader may ask for.
     """
-    budgets, timings = settings.budgets(), settings.timings()
+    at_most, timings = settings.budgets(), settings.timings()
     day = timedelta(seconds=timings.address_budget_window)
     hour = timedelta(seconds=timings.source_budget_window)
-    network, at = request.origin.source_address.network, request.received_at
-    sign_ups_table.lock_budgets(connection, [network])
-    of_source = Window(at - hour, budgets.per_source_per_hour)
-    granted = sign_ups_table.newest_granted(connection, [], of_source, [network], of_source)
+    at = request.received_at
+    sign_ups_table.lock_budgets(connection, [source])
+    of_source = Window(at - hour, at_most.per_source_per_hour)
+    granted = sign_ups_table.newest_granted(connection, [], of_source, [source], of_source)
     kinds = ("sign_up", kind) if kind is AskedMail.MANAGE_LINK else (kind,)
     of_kind = asked_mails_table.granted_to_subscriber(connection, subscriber.id, kinds, at - day)
     return (
-        of_kind < budgets.per_address_per_day
-        and len(granted.to_sources[network]) < budgets.per_source_per_hour
+        of_kind < at_most.per_address_per_day
+        and len(granted.to_sources[source]) < at_most.per_source_per_hour
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from broadsheet import settings
+from broadsheet import settings, signed_tokens
 from broadsheet.database import domain_hours_table, sign_ups_table
 from broadsheet.database.sign_ups_table import Window
 from broadsheet.domain.mailbox_providers import SHARED_BY_EVERYBODY
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.database.domain_hours_table import DomainHour
-    from broadsheet.domain.requests import SubscribeRequest
+    from broadsheet.domain.requests import SubscribeRequest, SubscriberRequest
+
+
+def source_of(request: SubscriberRequest) -> str:
+    """Return by what the source of a request is recognised; its address is not stored."""
+    return signed_tokens.source_digest(request.origin.source_address)
 
 
 def domain_hour(request: SubscribeRequest) -> DomainHour | None:
@@ -35,10 +40,10 @@ def lock(connection: Connection, new: Sequence[SubscribeRequest]) -> None:
     It is done once for all that a transaction applies: taken one set after the other, two
     transactions could wait for each other.
     """
-    networks = {request.origin.source_address.network for request in new}
+    sources = {source_of(request) for request in new}
     domains = {hour[0] for request in new if (hour := domain_hour(request))}
-    if networks:
-        sign_ups_table.lock_budgets(connection, networks | domains)
+    if sources:
+        sign_ups_table.lock_budgets(connection, sources | domains)
 
 
 class Budgets:
@@ -54,13 +59,13 @@ class Budgets:
         self._day = timedelta(seconds=timings.address_budget_window)
         self._hour = timedelta(seconds=timings.source_budget_window)
         oldest = min(request.received_at for request, _ in new)
-        networks = {request.origin.source_address.network for request, _ in new}
+        sources = {source_of(request) for request, _ in new}
         hours = Counter(hour for request, _ in new if (hour := domain_hour(request)))
         self._to_subscribers, self._to_sources = sign_ups_table.newest_granted(
             connection,
             {subscriber_id for _, subscriber_id in new},
             Window(oldest - self._day, self._limits.per_address_per_day),
-            networks,
+            sources,
             Window(oldest - self._hour, self._limits.per_source_per_hour),
         )
         self._room = self._room_of_domains(hours)
@@ -89,7 +94,7 @@ class Budgets:
         self, request: SubscribeRequest, subscriber_id: UUID
     ) -> Withheld | Literal["address"] | None:
         """Grant a sign-up its mail, or return which budget has no room for it."""
-        to_source = self._to_sources[request.origin.source_address.network]
+        to_source = self._to_sources[source_of(request)]
         day, hour = request.received_at - self._day, request.received_at - self._hour
         to_address = sum(at > day for at in self._to_subscribers[subscriber_id])
         if to_address >= self._limits.per_address_per_day:

@@ -8,7 +8,7 @@ from broadsheet import signed_tokens
 from broadsheet.database import tombstones_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from broadsheet.database.connection import Connection
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.subscribers import EmailAddress
 
+type Digests = Mapping[bytes, str]
+
 
 def depart(
     connection: Connection,
     email: EmailAddress,
     at: datetime,
-    because: Literal["erased", "moved"],
+    because: Literal["erased", "moved", "expired"],
     author: AuthorName | None = None,
 ) -> None:
-    """Remember that an address was left; ``author``: who recorded it on somebody's behalf."""
+    """Remember that an address was left; ``author``: who recorded it on somebody's behalf.
+
+    Whoever has expired had unsubscribed, and is kept no longer.
+    """
     (digest, *_) = signed_tokens.address_digests(email)
     recorded_by = None if author is None else str(author)
     tombstones_table.raise_over(connection, digest, at, because, recorded_by)
@@ -39,17 +44,24 @@ def departures(
     connection: Connection, emails: Collection[EmailAddress]
 ) -> dict[EmailAddress, datetime]:
     """Return when some addresses were left last; what was asked for them until then is void."""
-    by_digest = {
-        digest: email for email in emails for digest in signed_tokens.address_digests(email)
-    }
-    found: dict[EmailAddress, datetime] = {}
-    for digest, at in tombstones_table.departures(connection, by_digest):
-        email = by_digest[digest]
+    by_text = {str(email): email for email in emails}
+    return {by_text[text]: at for text, at in left_at(connection, digests(by_text)).items()}
+
+
+def digests(emails: Collection[str]) -> Digests:
+    """Return many addresses, in the form we store, by each of their digests."""
+    return signed_tokens.digests_of(emails)
+
+
+def departed(connection: Connection, digests: Digests) -> set[str]:
+    """Return those of many addresses that were left at any time: nobody of them is kept."""
+    return set(left_at(connection, digests))
+
+
+def left_at(connection: Connection, digests: Digests) -> dict[str, datetime]:
+    """Return when those of many addresses that were left were left last."""
+    found: dict[str, datetime] = {}
+    for digest, at in tombstones_table.departures(connection, digests):
+        email = digests[digest]
         found[email] = max(at, found.get(email, at))
     return found
-
-
-def departed(connection: Connection, emails: Collection[str]) -> set[str]:
-    """Return those of many addresses, in the form we store, that were left at any time."""
-    digests = signed_tokens.digests_of(emails)
-    return {digests[digest] for digest, _ in tombstones_table.departures(connection, digests)}

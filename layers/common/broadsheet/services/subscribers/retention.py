@@ -93,7 +93,7 @@ def _delete(
             silent = retention.lock_silent(connection, status, before, PEOPLE_AT_ONCE)
             for each in silent:
                 if each.left_at is not None:
-                    departing.depart(connection, each.email, each.left_at, "erased")
+                    departing.depart(connection, each.email, each.left_at, "expired")
             personal_data.delete(connection, *(each.id for each in silent))
         return len(silent)
 

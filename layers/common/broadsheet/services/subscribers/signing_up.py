@@ -15,8 +15,8 @@ from broadsheet.database.sign_ups_table import AppliedSignUp, NewSignUp
 from broadsheet.database.subscribers_table import DueMark
 from broadsheet.database.suspicious_sign_ups_table import Suspicious
 from broadsheet.domain.strict_mode import Withheld
-from broadsheet.domain.subscribers import DueMail, SubscriberStatus
-from broadsheet.services.subscribers import answering, budgets, departing, strictness
+from broadsheet.domain.subscribers import DueMail, SubscriberId, SubscriberStatus
+from broadsheet.services.subscribers import answering, budgets, departing, strictness, tagging
 from broadsheet.services.subscribers.answering import OwedAnswer
 from broadsheet.services.subscribers.budgets import Budgets
 from broadsheet.telemetry import count, logger
@@ -203,7 +203,11 @@ def _apply_new(
             withheld = Withheld.UNPROVEN if needs_proof else room.spend(request, subscriber.id)
         is_granted = mail is not None and withheld is None
         is_consent = mail is DueMail.CONFIRMATION
-        sign_ups.append(NewSignUp(request, subscriber.id, is_granted, is_proven, is_consent))
+        # An import's people have not come from where its author is.
+        source = "" if request.import_id else budgets.source_of(request)
+        sign_ups.append(
+            NewSignUp(request, subscriber.id, source, is_granted, is_proven, is_consent)
+        )
         if mail is not None and is_granted:
             marks.append(DueMark(subscriber.id, mail, request.received_at, request.id))
             subscribers[subscriber.email] = subscriber.owed(marks[-1])
@@ -218,6 +222,10 @@ def _apply_new(
             withheld=withheld,
         )
     sign_ups_table.insert(connection, sign_ups)
+    for each in new:
+        if (author := each.request.author) is not None:
+            whose = SubscriberId(subscribers[str(each.request.email)].id)
+            tagging.add(connection, whose, each.request.author_tags, author)
     room.store()
     if marks:
         subscribers_table.owe_mails(connection, marks)

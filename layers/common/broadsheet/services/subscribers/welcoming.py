@@ -7,7 +7,7 @@ redelivered request finds the mark and sends; two mails are better than none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import (
@@ -62,14 +62,15 @@ def send_due(
     if due is DueWelcome.WELCOME:
         after = DueWelcome.NEWEST_ISSUE if welcome.with_newest_issue else None
         mail = _mail_to(subscriber, sign_up, welcome, NO_ISSUE)
-        _send_once(connection, subscriber, mail, due, after)
+        _send_once(connection, subscriber, mail, {"mail": due}, after)
     newest = None
     if welcome.with_newest_issue:
         newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
     if newest is not None:
         issue = issue_versions_table.rendered(connection, newest.id, newest.version)
         mail = _mail_to(subscriber, sign_up, issue, newest.id, issue.slug)
-        _send_once(connection, subscriber, mail, DueWelcome.NEWEST_ISSUE, None)
+        is_of = {"issue_id": str(newest.id), "version": newest.version}
+        _send_once(connection, subscriber, mail, {"mail": DueWelcome.NEWEST_ISSUE} | is_of, None)
     else:
         subscribers_table.set_due_welcome(connection, subscriber.id, None)
 
@@ -88,24 +89,27 @@ def _mail_to(
         signed_tokens.sign_manage(ManageToken(subscriber_id=to, issue_id=issue_id)),
     )
     reader = Reader(sign_up.name or "", tokens, footer.texts(newsletter, language))
-    return substitutions.mail_to(templates, reader, links_to(slug))
+    return substitutions.mail_to(templates, reader, links_to(slug, issue_id))
 
 
 def _send_once(
     connection: Connection,
     subscriber: Subscriber,
     mail: MailContent,
-    due: DueWelcome,
+    welcome: dict[str, Any],
     after: DueWelcome | None,
 ) -> None:
-    """Send a mail if it is still due, and store what is due after it.
+    """Send a mail if it is still due, and store that, and what is due after it.
+
+    ``welcome``: which mail it is, and of which issue, as it is stored.
 
     The subscriber is locked meanwhile: a second delivery of the same request waits, and then finds
     it sent. A mail that SES will never accept is given up: the confirmation itself was applied.
     """
     pacing.count_single_mail(connection)  # before, or all senders would wait for the lock as well
     with connection.transaction():
-        if subscribers_table.lock_due_welcome(connection, subscriber.id) is not due:
+        due = subscribers_table.lock_due_welcome(connection, subscriber.id)
+        if due is not welcome["mail"]:
             return
         subscribers_table.set_due_welcome(connection, subscriber.id, after)
         try:
@@ -115,7 +119,11 @@ def _send_once(
         except MailRefused as error:
             count("WelcomeMailsRefused")
             log_failure("welcome mail refused", error, subscriber_id=str(subscriber.id), mail=due)
+            refused = {"refused": str(error).removeprefix("SES refused the mail: ")}
+            subscribers_table.note_welcome(connection, subscriber.id, welcome | refused)
             return
+        taken = {"message_id": message_id}
+        subscribers_table.note_welcome(connection, subscriber.id, welcome | taken)
     logger.info(
         "welcome mail sent", subscriber_id=str(subscriber.id), mail=due, message_id=message_id
     )

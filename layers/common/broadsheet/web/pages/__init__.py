@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from broadsheet.domain.tags import OfferedTag, Tag
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_STYLESHEET = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+PALETTE = (_TEMPLATES / "palette.css").read_text(encoding="utf-8")  # the studio's, too
+_STYLESHEET = PALETTE + (_TEMPLATES / "style.css").read_text(encoding="utf-8")
 SUBMIT_SCRIPT = (_TEMPLATES / "submit.js").read_text(encoding="utf-8")
 _FORM_SCRIPT = (_TEMPLATES / "form.js").read_text(encoding="utf-8")
 
@@ -73,6 +74,7 @@ class Frame(NamedTuple):
     ``base_path``: what precedes our paths where the reader came in, without a slash at the end.
     ``newsletter_language``: of the newsletter's name, as BCP 47 writes it. ``choices``: where the
     same page is in each language that the reader can choose; empty if there is no choice.
+    ``preview_image``: what previews of links show; empty for none.
     """
 
     newsletter_name: str
@@ -80,6 +82,7 @@ class Frame(NamedTuple):
     language: Language = ENGLISH
     newsletter_language: str = "en"
     choices: Mapping[Language, str] = MappingProxyType({})
+    preview_image: str = ""
 
     def link(self, path: str) -> str:
         """Return one of our own paths as readers see it."""
@@ -339,19 +342,9 @@ def _render(template: str, frame: Frame, **values: object) -> str:
 @cache
 def _environment() -> "Environment":
     # Programs and a mail client's one click need no page, and shouldn't wait for this import.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
-
     from broadsheet.i18n import templates  # noqa: PLC0415
 
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    templates.install(environment)
+    environment = templates.of_pages(_TEMPLATES)
     environment.filters["as_sentence"] = _as_sentence
     return environment
 
