@@ -214,6 +214,10 @@ page-pictures: .venv/.installed ## Take the pictures of docs/readers.md: every p
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.page_pictures $(if $(PAGE),--page "$$PAGE")
 export PAGE
 
+.PHONY: studio-pictures
+studio-pictures: .venv/.installed ## Take the pictures of docs/studio.md: its screens, narrow and wide; SCREEN=person takes one
+	@PYTHONPATH=layers/common:. exec $(python) -m tests.studio_pictures $(if $(SCREEN),--screen "$$SCREEN")
+
 .PHONY: mail-pictures
 mail-pictures: .venv/.installed ## Take pictures of every mail in a theme, and check it; THEME=tide
 	@PYTHONPATH=layers/common:. exec $(python) -m tests.mail_pictures \

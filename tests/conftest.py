@@ -135,6 +135,13 @@ def descriptions_of_aws() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this test run's own, with the schema in the database `migrated`."""
+    with migrated_server() as server:
+        yield server
+
+
+@contextmanager
+def migrated_server() -> Iterator[Postgres]:
+    """Start a PostgreSQL server with the schema in the database `migrated`."""
     with in_memory() as folder:
         server = Postgres(folder)
         try:

@@ -29,7 +29,7 @@ SAMPLE = "tide"
 ISSUE = "harbour"
 PHONE, WINDOW, SCREEN = WIDTHS[1:]
 GAP = 12
-MAX_BYTES = 350_000
+MAX_BYTES = 400_000
 
 type Shot = tuple[str, str, Look, int]  # theme, mail, look, width
 

@@ -20,6 +20,8 @@ from tests.broadsheet.web.every_page import FRAME, PAGES
 from tests.browser import chromium, page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).parents[1]
@@ -43,9 +45,21 @@ def main() -> int:
 
 
 def _take(browser: Browser, name: str) -> None:
-    """Write one picture with four looks of a page beside each other."""
+    def shot(width: int, dark: bool) -> bytes:  # noqa: FBT001 - as it is called
+        with page_of(browser, PAGES[name](FRAME), width=width, dark=dark) as page:
+            page.evaluate("document.activeElement.blur()")  # without a blinking cursor
+            return page.screenshot(full_page=True)
+
+    four_looks(browser, TAKEN / f"{name}.png", shot)
+
+
+def four_looks(browser: Browser, file: Path, shot: Callable[[int, bool], bytes]) -> None:
+    """Write one picture with four looks of a page beside each other.
+
+    ``shot`` returns a PNG of the page by its width in CSS pixels, and whether it is dark.
+    """
     shots = "".join(
-        f'<div style="width: {shown}px"><img src="{_shot(browser, name, width, dark=dark)}"></div>'
+        f'<div style="width: {shown}px"><img src="{_data_url(shot(width, dark))}"></div>'
         for dark in (False, True)
         for width, shown in SHOTS
     )
@@ -58,18 +72,14 @@ def _take(browser: Browser, name: str) -> None:
         browser, f"<!doctype html><style>{style}</style>{shots}", width=across, height=100
     ) as page:
         png = page.screenshot(full_page=True)
-    file = TAKEN / f"{name}.png"
     Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(file, optimize=True)
     size = file.stat().st_size
     assert size < MAX_BYTES, f"{file.name} has {size:,} bytes"
     print(f"{file.relative_to(REPOSITORY)}: {size:,} bytes")
 
 
-def _shot(browser: Browser, name: str, width: int, *, dark: bool) -> str:
-    with page_of(browser, PAGES[name](FRAME), width=width, dark=dark) as page:
-        page.evaluate("document.activeElement.blur()")  # without a blinking cursor
-        png = base64.b64encode(page.screenshot(full_page=True)).decode()
-    return f"data:image/png;base64,{png}"
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_a_file_is_shown_first_then_applied_confirmed_and_undone(file: Path, clo
     assert "--yes applies it" in failed("import", "--id", import_id, "--apply")[1]
     assert "takes it back" in ran("import", "--id", import_id, "--apply", "--yes")
     assert cloud.status_of("ann@example.com") == "confirmed"
-    assert "1 are mailed to confirm; nobody is" in ran("import", "--id", import_id, "--confirm")
+    assert "Asked by mail to confirm: 1. Nobody is" in ran("import", "--id", import_id, "--confirm")
     assert import_id in ran("imports")
     assert documented("imports", "--limit", "1")[0]["file_name"] == "people.csv"
     undone = documented("import", "--id", import_id, "--undo")
@@ -124,7 +124,7 @@ def test_all_are_mailed_to_confirm_some_at_a_time(
     import_id = documented("import", str(file), "--apply", "--yes")["id"]
     monkeypatch.setattr(importing, "ASKED_AT_ONCE", 2)
 
-    assert "5 are mailed" in ran("import", "--id", str(import_id), "--confirm")
+    assert "confirm: 5." in ran("import", "--id", str(import_id), "--confirm")
     assert len(cloud.messages("REQUESTS")) == 5
 
 

@@ -1,4 +1,4 @@
-"""What docs/people.md shows of segments, imports and exports is played, command by command.
+"""What docs/people.md shows of a terminal is played, command by command.
 
 ``PEOPLE_GUIDE=write`` writes what the commands print into the document.
 """
@@ -6,7 +6,7 @@
 import os
 import re
 import shlex
-from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,16 +15,18 @@ from local.state import REPOSITORY
 from tests.cli.commands import ran
 from tests.cli.test_importing import file as _file
 from tests.cloud import Cloud
+from tests.functions.issues import publish_issue, send, ses_event, tell, tick
+from tests.functions.test_enroll import confirmation, leaving, sign_up
+from tests.functions.test_fates import ago, enroll
 
 GUIDE = REPOSITORY / "docs" / "people.md"
 WRITES = "PEOPLE_GUIDE"
-_BLOCK = re.compile(
-    r"(?<=^```console\n)\$ broadsheet (?:segments|import|export)\b.*?(?=^```$)",
-    re.MULTILINE | re.DOTALL,
-)
+OF_FILES = ("segments", "import", "export")
+OF_ONE_READER = ("subscribers", "trace", "statistics")
 _FILE = re.compile(r"`(people\.csv)`:\n\n```csv\n(.*?)```", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_MINUTE = re.compile(r"\d\d:\d\d")
 OF_SEGMENTS = """
     UPDATE subscribers SET language = 'de', tags = '{jobs}' WHERE email NOT LIKE 'ged@%%'
 """
@@ -45,8 +47,25 @@ def played(block: str) -> str:
 
 
 def without_chance(text: str) -> str:
-    """Return a text without what differs each time: ids and days."""
-    return _DAY.sub("a day", _ID.sub("ID", text))
+    """Return a text without what differs each time: ids, days and minutes."""
+    return _MINUTE.sub("HH:MM", _DAY.sub("a day", _ID.sub("ID", text)))
+
+
+def check(guide: str, commands: tuple[str, ...]) -> None:
+    """Compare the blocks of these commands with what they print now, or write them."""
+    pattern = re.compile(
+        rf"(?<=^```console\n)\$ broadsheet (?:{'|'.join(commands)})\b.*?(?=^```$)",
+        re.MULTILINE | re.DOTALL,
+    )
+    blocks = pattern.findall(guide)
+    assert {block.split()[2] for block in blocks} >= set(commands)
+
+    now = {block: played(block) for block in blocks}
+
+    if os.environ.get(WRITES) == "write":
+        GUIDE.write_text(pattern.sub(lambda block: now[block[0]], guide), encoding="utf-8")
+    else:
+        assert list(map(without_chance, blocks)) == list(map(without_chance, now.values()))
 
 
 @pytest.mark.usefixtures("newsletter")
@@ -57,16 +76,21 @@ def test_the_guide_shows_what_the_commands_print(cloud: Cloud) -> None:
     (name, content), *others = _FILE.findall(guide)
     assert not others
     Path(name).write_text(content)
-    blocks = _BLOCK.findall(guide)
-    assert {block.split()[2] for block in blocks} >= {"segments", "import", "export"}
 
-    now = {block: played(block) for block in blocks}
-
-    if os.environ.get(WRITES) == "write":
-        GUIDE.write_text(_BLOCK.sub(_of(now), guide), encoding="utf-8")
-    else:
-        assert list(map(without_chance, blocks)) == list(map(without_chance, now.values()))
+    check(guide, OF_FILES)
 
 
-def _of(now: dict[str, str]) -> Callable[[re.Match[str]], str]:
-    return lambda block: now[block[0]]
+@pytest.mark.usefixtures("newsletter")
+def test_the_guide_shows_what_is_known_of_a_reader(cloud: Cloud) -> None:
+    enroll(sign_up(ago(25)))
+    enroll(confirmation(ago(24.9), ago(24.8)))
+    november = publish_issue(title="November", slug="november")
+    send(cloud, november)
+    (sent,) = cloud.rows("SELECT subscriber_id AS subscriber, message_id FROM deliveries")
+    tell(ses_event("Delivery", issue=november, **sent))
+    enroll(leaving(cloud, datetime.now(UTC)).model_copy(update={"way": "one-click"}))
+    cloud.add_confirmed("ged@example.com", name="Ged")
+    december = publish_issue(title="December", slug="december")
+    tick(december)
+
+    check(GUIDE.read_text(encoding="utf-8"), OF_ONE_READER)

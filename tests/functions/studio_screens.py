@@ -323,7 +323,7 @@ OF_NOBODY: dict[str, Asked] = {
     "link-asked": lambda _, author: author.post("/studio/sign-in", {"email": "max@example.com"}),
     "email-wrong": lambda _, author: author.post("/studio/sign-in", {"email": "max"}),
 }
-# What those see who may do less than manage, where that is something else.
+# What those see who may do less than manage, where that is something else: judged in all ways.
 LESS = {
     "jo": ("draft", "settings"),
     "ada": ("issues", "draft", "scheduled", "paused", "settings", "welcome"),
@@ -338,6 +338,13 @@ SCREENS: dict[str, tuple[str, Asked]] = (
     }
     | {"forbidden": ("ada", OF_MANAGERS["people"])}
 )
+# Every other screen that they may open.
+OF_OTHERS: dict[str, tuple[str, Asked]] = {
+    f"{name}-{author}": (author, asked)
+    for author, screens in {"jo": OF_WRITERS | OF_PUBLISHERS, "ada": OF_WRITERS}.items()
+    for name, asked in screens.items()
+    if name not in LESS[author]
+}
 # What frames and scripts ask for.
 PARTS: dict[str, Asked] = {
     "/settings/theme": _opened("/settings/theme"),
@@ -355,12 +362,12 @@ class Shots:
 
 
 def taken(cloud: Cloud) -> Shots:
-    """Ask for every screen in each language."""
+    """Ask for every screen in each language, and for those of others in English."""
     town = found(cloud)
     shots = Shots({}, {})
     for language in LANGUAGES:
         browsers = {name: signed_in(name, language) for name in ("max", "jo", "ada")}
-        for name, (author, asked) in SCREENS.items():
+        for name, (author, asked) in (SCREENS | (OF_OTHERS if language == "en" else {})).items():
             browser = browsers[author] if author else Browser(language)
             shots.pages[name, language] = asked(town, browser)
     max_ = signed_in("max")

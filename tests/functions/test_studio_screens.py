@@ -6,102 +6,47 @@ The screens are those of ``studio_screens.py``: one that is added there is judge
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
-from broadsheet.studio import assets
 from broadsheet.studio.routes import SCREENS as ROUTES
 from tests.broadsheet.mail.test_phones import OUTSIDE
 from tests.broadsheet.web.test_accessibility import LEVELS, NARROWEST, SMALL, TARGET, WITHOUT_EDGE
 from tests.browser import violations
-from tests.conftest import fresh_database, small_cloud
-from tests.functions.studio import SITE, STAGE
-from tests.functions.studio_screens import SCREENS, taken
+from tests.functions.studio import STAGE
+from tests.functions.studio_screens import OF_OTHERS, SCREENS
+from tests.functions.studio_window import everything, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page
 
     from local.postgres import Postgres
     from tests.functions.studio_screens import Shots
+    from tests.functions.studio_window import Window
 
 DESK = 1280
-ICON = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 @pytest.fixture(scope="module")
 def shots(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Shots:
-    """What the studio answers behind API Gateway's own address, as ``PUBLIC_URL`` is unknown."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        fresh_database(postgres) as url,
-        small_cloud(url, tmp_path_factory.mktemp("cloud"), patch) as cloud,
-    ):
-        patch.delenv("PUBLIC_URL")
-        return taken(cloud)
-
-
-@dataclass
-class Window:
-    """Chromium before the screens, which are answered from what was kept of them."""
-
-    page: Page
-    shots: Shots
-    name: str = ""
-    complaints: list[str] = field(default_factory=list)
-
-    def show(self, name: str, language: str = "en") -> Page:
-        """Open a screen, on a phone by day, with nothing focused."""
-        self.name, self.complaints = name, []
-        self.html = self.shots.pages[name, language].html.replace(" autofocus", "")
-        self.headers = self.shots.pages[name, language].headers
-        self.page.emulate_media(color_scheme="light", forced_colors="none")
-        self.resize(NARROWEST)
-        self.page.goto(f"{SITE}{STAGE}/studio/{name}")
-        if "<iframe" in self.html:  # a preview that is still to come would take the focus along
-            self.page.wait_for_load_state("networkidle")
-        return self.page
-
-    def resize(self, width: int) -> None:
-        self.page.set_viewport_size({"width": width, "height": 800})
-
-    def answer(self, route: Route) -> None:
-        parts = urlsplit(route.request.url)
-        path = parts.path.removeprefix(f"{STAGE}/studio")
-        post = f"{route.request.method} {path}"
-        if parts.netloc == "harbour.example" and parts.path == "/pier.jpg":  # a mail's own image
-            route.fulfill(body=ICON, content_type="image/svg+xml")
-        elif not route.request.url.startswith(f"{SITE}{STAGE}/"):
-            self.complaints.append(f"{self.name} asks for {route.request.url}")
-            route.abort()
-        elif path == f"/{self.name}" or f'data-live="{parts.path}"' in self.html:
-            route.fulfill(body=self.html, headers=self.headers)
-        elif path.startswith(assets.PREFIX):
-            content, kind = assets._assets()[path.removeprefix(assets.PREFIX)]
-            route.fulfill(body=content, content_type=kind)
-        elif part := self.shots.parts.get(post) or self.shots.parts.get(path):
-            route.fulfill(body=part.html, headers=part.headers)
-        elif parts.path == f"{STAGE}/favicon.svg":
-            route.fulfill(body=ICON, content_type="image/svg+xml")
-        else:
-            self.complaints.append(f"{self.name} asks for {post}")
-            route.abort()
+    return everything(postgres, tmp_path_factory.mktemp("cloud"))
 
 
 @pytest.fixture(scope="module")
 def window(browser: Browser, shots: Shots) -> Iterator[Window]:
-    context = browser.new_context(timezone_id="Europe/Rome")
-    shown = Window(context.new_page(), shots)
-    context.route("**/*", shown.answer)
-    context.on("console", lambda said: shown.complaints.append(f"{shown.name}: {said.text}"))
-    context.on("weberror", lambda error: shown.complaints.append(f"{shown.name}: {error.error}"))
-    yield shown
-    context.close()
+    with opened(browser, shots) as shown:
+        yield shown
+
+
+@pytest.fixture(scope="module")
+def window_without_scripts(browser: Browser, shots: Shots) -> Iterator[Window]:
+    with opened(browser, shots, java_script_enabled=False) as shown:
+        yield shown
 
 
 @pytest.fixture(scope="module", params=SCREENS)
@@ -210,6 +155,40 @@ def test_forced_colours_leave_every_control_its_edge(screen: Page) -> None:
 def test_a_screen_asks_nobody_else_and_leaves_no_message(screen: Page, window: Window) -> None:
     assert screen.evaluate("document.styleSheets.length") == 1
     assert window.complaints == []
+
+
+@pytest.mark.parametrize("name", OF_OTHERS)
+def test_a_screen_of_who_may_do_less_is_as_usable(window: Window, name: str) -> None:
+    page = window.show(name)
+
+    assert judged(page) == {}
+    assert page.evaluate(SMALL, TARGET) == []
+    assert page.evaluate(WIDER, "100%") == []
+    assert window.complaints == []
+
+
+@pytest.mark.parametrize("name", [*SCREENS, *OF_OTHERS])
+def test_without_scripts_a_screen_shows_nothing_that_does_nothing(
+    window_without_scripts: Window, name: str
+) -> None:
+    page = window_without_scripts.show(name)
+
+    assert page.evaluate(DEAD) == []
+    assert page.evaluate(WIDER, "100%") == []
+    assert window_without_scripts.complaints == []
+
+
+# Without scripts, a link leads somewhere, and what is filled in or pressed belongs to a form that
+# has a button.
+DEAD = """
+() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea')]
+  .filter(each => each.checkVisibility())
+  .filter(each => each.matches('a')
+    ? !each.getAttribute('href')
+    : each.type === 'button' || !each.form?.getAttribute('action')
+      || ![...each.form.elements].some(one => one.type === 'submit' && one.checkVisibility()))
+  .map(each => each.outerHTML.slice(0, 80))
+"""
 
 
 LINKED = re.compile(r'(?<![\w-])(?:href|src|action|formaction|data-[a-z]+)="(/[^"]*)"')

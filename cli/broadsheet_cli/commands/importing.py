@@ -103,7 +103,7 @@ def import_file(  # noqa: PLR0913 - its options
     else:
         _show(known)
         if asked is not None:
-            say(f"{asked:,} are mailed to confirm; nobody is left.")
+            say(f"Asked by mail to confirm: {asked:,}. Nobody is left.")
     if known.failure:
         raise typer.Exit(1)
 
@@ -180,7 +180,7 @@ def _confirmed(newsletter: Newsletter, import_id: str) -> int:
     total = asked.asked
     try:
         while asked.asked and asked.left:
-            note(f"{total:,} are mailed to confirm; {asked.left:,} are left.")
+            note(f"Asked by mail to confirm: {total:,}. Left: {asked.left:,}.")
             time.sleep(_BETWEEN)
             asked = newsletter.confirm_import(import_id)
             total += asked.asked
