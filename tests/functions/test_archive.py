@@ -423,6 +423,7 @@ def check_atom(text: str) -> ET.Element:
     assert own.get("href") == feed.findtext(f"{ATOM}id")
     assert len(feed.findall(f"{ATOM}link[@rel='alternate']")) == 1
     updated = rfc_3339(feed.findtext(f"{ATOM}updated"))
+    assert updated.year > 1970
     entries = feed.findall(f"{ATOM}entry")
     ids = [entry.findtext(f"{ATOM}id") for entry in entries]
     assert len(set(ids)) == len(ids)
