@@ -71,10 +71,14 @@ def four_looks(browser: Browser, file: Path, shot: Callable[[int, bool], bytes])
     with page_of(
         browser, f"<!doctype html><style>{style}</style>{shots}", width=across, height=100
     ) as page:
-        png = page.screenshot(full_page=True)
+        keep(page.screenshot(full_page=True), file)
+
+
+def keep(png: bytes, file: Path, *, most: int = MAX_BYTES) -> None:
+    """Write a picture in few colours, with ``most`` bytes."""
     Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(file, optimize=True)
     size = file.stat().st_size
-    assert size < MAX_BYTES, f"{file.name} has {size:,} bytes"
+    assert size < most, f"{file.name} has {size:,} bytes"
     print(f"{file.relative_to(REPOSITORY)}: {size:,} bytes")
 
 

@@ -8,8 +8,10 @@ The screens are those of ``tests/functions/studio_screens.py``; ``SCREEN=person`
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,8 @@ def main() -> int:
     parser.add_argument("--screen", choices=SHOWN)
     only = parser.parse_args().screen
     TAKEN.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, migrated_server() as server:
+    logged = redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, migrated_server() as server, logged:
         shots = everything(server, Path(folder))
     with chromium() as browser, opened(browser, shots) as window:
         for name in [only] if only else SHOWN:
@@ -50,7 +53,8 @@ def _take(browser: Browser, window: Window, name: str) -> None:
     def shot(width: int, dark: bool) -> bytes:  # noqa: FBT001 - as it is called
         page.emulate_media(color_scheme="dark" if dark else "light")
         window.resize(width)
-        return page.screenshot(full_page=True)
+        window.resize(width, page.evaluate("document.documentElement.scrollHeight"))
+        return page.screenshot()
 
     four_looks(browser, TAKEN / f"{name}.png", shot)
 

@@ -170,9 +170,11 @@ def _finished(cloud: Cloud, readers: list[UUID]) -> str:
     issue_id = publish_issue(title=LONG, markdown="Tides.", slug="tides", preheader="Twice.")
     send(cloud, issue_id)
     kinds = ("Bounce", "Complaint", *["Delivery"] * 5)
+    known = cloud.rows("SELECT subscriber_id, message_id FROM deliveries")
+    ids = {row["subscriber_id"]: row["message_id"] for row in known}
     tell(
         *(
-            ses_event(kind, issue=issue_id, subscriber=reader, message_id=f"0100-{reader}")
+            ses_event(kind, issue=issue_id, subscriber=reader, message_id=ids[reader])
             for kind, reader in zip(kinds, readers, strict=True)
         )
     )
@@ -373,6 +375,7 @@ def taken(cloud: Cloud) -> Shots:
     max_ = signed_in("max")
     shots.parts |= {path: asked(town, max_) for path, asked in PARTS.items()}
     max_.open(f"/issues/{town.draft}/write")
-    typed = {"title": LONG, "text": TEXT, "written_as": "markdown", "view": "light"}
+    typed = {"title": LONG, "text": TEXT, "preheader": "What the cold does to tea."}
+    typed |= {"written_as": "markdown", "view": "light"}
     shots.parts["POST /preview"] = max_.send("/preview", typed, accept="application/json")
     return shots

@@ -59,8 +59,8 @@ class Window:
             self.page.wait_for_load_state("networkidle")
         return self.page
 
-    def resize(self, width: int) -> None:
-        self.page.set_viewport_size({"width": width, "height": 800})
+    def resize(self, width: int, height: int = 800) -> None:
+        self.page.set_viewport_size({"width": width, "height": height})
 
     def answer(self, route: Route) -> None:
         parts = urlsplit(route.request.url)

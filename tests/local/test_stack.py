@@ -100,17 +100,22 @@ def test_status_says_that_a_stack_is_starting(held: State):
     assert (asked.returncode, asked.stdout) == (1, "The stack is starting.\n")
 
 
+def ending(up: State) -> None:
+    """Say that a stack is ending, in the order of its supervisor."""
+    up.announce_end()
+    up.withdraw_deployment()
+
+
 @pytest.mark.parametrize("has_noticed", [True, False], ids=["announced", "a moment ago"])
 def test_up_says_that_a_stack_is_ending_and_waits_for_it(
     up: State, monkeypatch: pytest.MonkeyPatch, *, has_noticed: bool
 ) -> None:
     end = threading.Timer(1, stack.down, [up])
     if has_noticed:
-        up.announce_end()
-        up.withdraw_deployment()
+        ending(up)
     else:  # a process of it was killed, and its supervisor looks twice a second
         monkeypatch.setattr(stack, "answers", lambda _: False)
-        threading.Timer(0.2, lambda: (up.announce_end(), up.withdraw_deployment())).start()
+        threading.Timer(0.2, ending, [up]).start()
     said = io.StringIO()
     started: list[State] = []
     monkeypatch.setattr(stack, "start", started.append)

@@ -5,6 +5,7 @@ A finding has a code and the parameters of its sentence, which ``web/sentences.p
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_OF_A_CODE = 20  # nobody reads more, and a text of 400,000 characters could have 60,000
 LONGEST_PARAMETER = 200  # characters
+_LINE = re.compile(r"line (\d+)")
 
 
 class Severity(StrEnum):
@@ -56,6 +58,12 @@ class Finding:
         """Return how bad it is."""
         return Severity.ERROR if self.code in ERRORS else Severity.WARNING
 
+    @property
+    def line(self) -> int:
+        """Return the line of the text that it is about, from 1; 0 if it is about no line."""
+        found = _LINE.match(self.where or "")
+        return int(found[1]) if found else 0
+
 
 class Findings:
     """Collects findings in order: each once, and at most ``MOST_OF_A_CODE`` of a code."""
@@ -87,6 +95,11 @@ def unaccepted(findings: Iterable[Finding], accepted: Iterable[str]) -> Sequence
         for finding in findings
         if finding.severity is Severity.ERROR and finding.code not in passed
     ]
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings as people read them: errors first, each kind in the order of the text."""
+    return sorted(findings, key=lambda each: (each.severity is not Severity.ERROR, each.line))
 
 
 def _shortened(text: str) -> str:

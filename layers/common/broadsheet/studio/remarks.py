@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet.domain.findings import NEVER_ACCEPTED, Severity
+from broadsheet.domain.findings import NEVER_ACCEPTED, Severity, in_order
 from broadsheet.web import sentences
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from broadsheet.i18n import Language
     from broadsheet.studio.issue_form import IssueForm
 
-_LINE = re.compile(r"line (\d+)( of the text)?")
+_PLAIN = re.compile(r"line \d+ of the text")
 _FIELDS = {"the title": "title", "the preheader": "preheader", "the segment": "segment"}
 _LONGEST_QUOTE = 120  # characters
 
@@ -39,8 +39,7 @@ class Remark(NamedTuple):
 
 def of_findings(findings: Sequence[Finding], form: IssueForm, language: Language) -> list[Remark]:
     """Return what the check found, errors first, in the order of the text."""
-    remarks = [_remark(each, form, language) for each in findings]
-    return sorted(remarks, key=lambda each: (not each.is_error, each.line))
+    return [_remark(each, form, language) for each in in_order(findings)]
 
 
 def of_fields(wrong: Mapping[str, InvalidField], language: Language) -> list[Remark]:
@@ -53,7 +52,7 @@ def of_fields(wrong: Mapping[str, InvalidField], language: Language) -> list[Rem
 
 
 def _remark(finding: Finding, form: IssueForm, language: Language) -> Remark:
-    field, line = _place(finding.where or "")
+    field, line = _field(finding.where or ""), finding.line
     lines = (form.plain if field == "plain" else form.text).splitlines()
     quote = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     if len(quote) > _LONGEST_QUOTE:
@@ -63,7 +62,7 @@ def _remark(finding: Finding, form: IssueForm, language: Language) -> Remark:
     return Remark(finding.code, is_error, sentence, field, line, quote)
 
 
-def _place(where: str) -> tuple[str, int]:
-    if found := _LINE.match(where):
-        return ("plain" if found[2] else "text"), int(found[1])
-    return _FIELDS.get(where, ""), 0
+def _field(where: str) -> str:
+    if where.startswith("line "):
+        return "plain" if _PLAIN.match(where) else "text"
+    return _FIELDS.get(where, "")

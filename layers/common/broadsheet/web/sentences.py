@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from broadsheet.domain import errors, pauses
+from broadsheet.domain.findings import in_order
 from broadsheet.i18n import ENGLISH, translatable
 from broadsheet.web.authors_sentences import (
     AUTHORS,
@@ -221,21 +222,21 @@ def of_findings(findings: Iterable[Finding]) -> list[dict[str, str | None]]:
             "message": printed(of_finding(each)),
             "where": each.where,
         }
-        for each in sorted(findings, key=lambda each: each.severity)
+        for each in in_order(findings)
     ]
 
 
 def findings_on_page(
     findings: Iterable[Finding], language: Language
 ) -> list[dict[str, str | None]]:
-    """Return findings as the studio shows them, errors first."""
+    """Return findings as the studio lists them."""
     return [
         {
             "severity": str(each.severity),
             "message": finding_on_page(each, language),
             "where": _place(each.where, language) if each.where else None,
         }
-        for each in sorted(findings, key=lambda each: each.severity)
+        for each in in_order(findings)
     ]
 
 
