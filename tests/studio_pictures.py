@@ -8,10 +8,9 @@ The screens are those of ``tests/functions/studio_screens.py``; ``SCREEN=person`
 from __future__ import annotations
 
 import argparse
-import io
+import logging
 import sys
 import tempfile
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,8 @@ SHOWN = (
     *("people", "person", "why", "growth", "segment", "import-ready", "sign-up-page"),
 )
 
+SETTLED_MILLISECONDS = 500  # until the preview is laid out again
+
 
 def main() -> int:
     """Take the pictures."""
@@ -38,8 +39,8 @@ def main() -> int:
     parser.add_argument("--screen", choices=SHOWN)
     only = parser.parse_args().screen
     TAKEN.mkdir(parents=True, exist_ok=True)
-    logged = redirect_stdout(io.StringIO())
-    with tempfile.TemporaryDirectory() as folder, migrated_server() as server, logged:
+    logging.disable()
+    with tempfile.TemporaryDirectory() as folder, migrated_server() as server:
         shots = everything(server, Path(folder))
     with chromium() as browser, opened(browser, shots) as window:
         for name in [only] if only else SHOWN:
@@ -54,6 +55,7 @@ def _take(browser: Browser, window: Window, name: str) -> None:
         page.emulate_media(color_scheme="dark" if dark else "light")
         window.resize(width)
         window.resize(width, page.evaluate("document.documentElement.scrollHeight"))
+        page.wait_for_timeout(SETTLED_MILLISECONDS)
         return page.screenshot()
 
     four_looks(browser, TAKEN / f"{name}.png", shot)
