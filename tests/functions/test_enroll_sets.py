@@ -192,11 +192,42 @@ def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
     # Back too early, they keep their turns; when these have come, they are mailed.
     assert len(left) - len(handler(event, context())["batchItemFailures"]) in {0, 1}
     cloud.rows("UPDATE sign_ups SET mail_at = now() WHERE mail_owed")
-    cloud.rows("UPDATE send_governor SET next_single_at = now()")
+    cloud.rows("UPDATE send_governor SET next_single_at = now(), next_answer_at = now()")
     let_ses_take(cloud, 1000)
     known_rate(cloud)
     assert handler(event, context())["batchItemFailures"] == []
     assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMINGS", '{"answer_wait": 0.5}')
+    forget_what_was_read()
+    cloud.ses.control.change_account(max_send_rate=50, enforces_rate=True)
+    requests = sign_ups(160)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
+    assert enroll(*requests) == []
+    assert cloud.put_back("REQUESTS") == 160
+    cloud.rows("UPDATE sign_ups SET mail_at = now() - interval '5 seconds'")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+
+    left: list[int] = []
+    halves = (requests[:80], requests[80:])
+    works = [
+        threading.Thread(target=lambda one=one: left.append(len(enroll(*one)))) for one in halves
+    ]
+    for work in works:
+        work.start()
+    for work in works:
+        work.join()
+
+    # Nobody waits for longer than a moment: the others come back in five seconds.
+    assert 0 < sum(left) == 160 - len(cloud.ses.mails())
+    while enroll(*requests):
+        pass
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+    assert cloud.row("SELECT slowdown FROM send_governor")["slowdown"] == 1  # it never throttled
 
 
 def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud) -> None:

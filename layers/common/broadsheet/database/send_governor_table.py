@@ -171,20 +171,42 @@ def queue_single_mails(
     return delays
 
 
-def take_single_slots(
-    connection: Connection, length: timedelta, tolerance: timedelta, within: timedelta
-) -> bool:
-    """Add mails to the line of what is proven; return False if that is too long for them."""
-    taken = connection.execute(
-        """
-        UPDATE send_governor
-        SET next_single_at = greatest(next_single_at, clock_timestamp() - %(tolerance)s)
-                             + %(length)s
-        WHERE next_single_at <= clock_timestamp() + %(within)s
-        """,
-        {"length": length, "tolerance": tolerance, "within": within},
-    )
-    return taken.rowcount == 1
+def is_proven_line_within(connection: Connection, within: timedelta) -> bool:
+    """Return whether the line of what is proven is no longer than this."""
+    query = "SELECT next_single_at <= clock_timestamp() + %(within)s FROM send_governor"
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(cursor.execute(query, {"within": within}).fetchone())
+
+
+def take_answer_slots(
+    connection: Connection,
+    length: timedelta,
+    tolerance: timedelta,
+    within: timedelta,
+    of_issues: timedelta,
+) -> timedelta | None:
+    """Take slots for answers that leave now; return the delay until the first.
+
+    Whoever has missed their turn keeps to SES's rate by them. The issues' slots move on by
+    ``of_issues``. None when no slot is free within this time, and then nothing is taken.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(
+            """
+            UPDATE send_governor
+            SET next_answer_at = greatest(next_answer_at, clock_timestamp() - %(tolerance)s)
+                                 + %(length)s,
+                next_slot_at = greatest(next_slot_at, clock_timestamp()) + %(of_issues)s
+            WHERE next_answer_at <= clock_timestamp() + %(within)s
+            RETURNING next_answer_at - %(length)s - clock_timestamp()
+            """,
+            {
+                "length": length,
+                "tolerance": tolerance,
+                "within": within,
+                "of_issues": of_issues,
+            },
+        ).fetchone()
 
 
 def _delays(proven: timedelta, others: timedelta) -> tuple[timedelta, timedelta]:

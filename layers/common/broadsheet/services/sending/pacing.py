@@ -203,10 +203,25 @@ def queue_single_mails(
     return first.total_seconds(), first_other.total_seconds()
 
 
-def take_single_slots(connection: Connection, mails: int, rate: float, within: timedelta) -> bool:
-    """Take slots in the line of what is proven, if it is shorter than ``within``."""
-    length = timedelta(seconds=mails / rate)
-    return send_governor_table.take_single_slots(connection, length, _tolerance(rate), within)
+def is_proven_line_within(connection: Connection, within: timedelta) -> bool:
+    """Return whether the line of what is proven is no longer than this."""
+    return send_governor_table.is_proven_line_within(connection, within)
+
+
+def take_answer_slots(
+    connection: Connection, mails: int, at_most: Allowed, share: float, within: timedelta
+) -> timedelta | None:
+    """Take slots for answers that leave now; return the delay until the first.
+
+    ``share``: mails a second, of all that SES allows. None when no slot is free within this time.
+    """
+    return send_governor_table.take_answer_slots(
+        connection,
+        timedelta(seconds=mails / share),
+        _tolerance(share),
+        within,
+        timedelta(seconds=mails / at_most.rate),
+    )
 
 
 def slow_down(connection: Connection) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from broadsheet.i18n import Language
     from broadsheet.mail.ses.results import SendResult
     from broadsheet.queues.worker import Unfinished
+    from broadsheet.services.sending.pacing import Allowed
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -90,10 +91,11 @@ def send(
         count_seconds("LineOfMails", (datetime.now(UTC) - oldest).total_seconds())
         return dict.fromkeys((each.position for each in owed), settings.timings().quota_wait)
     if at_most is None:  # SES has never reported its rate
-        return _send_now(connection, owed, sending.BULK_LIMIT, deadline)
-    rate = _rate_of_line(connection, at_most.rate)
-    in_line = _in_line(connection, owed, rate)
-    soon = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
+        return _send_now(connection, owed, None, deadline)
+    line = _Line(at_most, _rate_of_line(connection, at_most.rate))
+    in_line = _in_line(connection, owed, line.rate)
+    wait = timedelta(seconds=settings.timings().answer_wait)
+    soon = datetime.now(UTC) + wait
     now = [each for each in in_line if each.turn <= soon]
     unfinished: dict[int, Unfinished] = {
         each.position: (each.turn - datetime.now(UTC)).total_seconds() + 1
@@ -103,22 +105,19 @@ def send(
     if in_line[-1].turn > soon:
         count_seconds("LineOfMails", (in_line[-1].turn - soon).total_seconds())
     others = [each for each in now if not each.sign_up.is_proven]
-    if others and not _may_pass(connection, len(others), rate):
+    # Their turns were given before others with proof came.
+    if others and not pacing.is_proven_line_within(connection, wait):
         left = settings.timings().left_message_retry
         unfinished |= dict.fromkeys((each.position for each in others), left)
         now = [each for each in now if each.sign_up.is_proven]
-    if now:
-        pacing.count_single_mails(connection, len(now), at_most.rate)
-    return unfinished | _send_now(connection, now, pacing.call_size(at_most.rate), deadline)
+    return unfinished | _send_now(connection, now, line, deadline)
 
 
-def _may_pass(connection: Connection, mails: int, rate: float) -> bool:
-    """Return whether mails without proof may leave now: after those with proof, and with theirs.
+class _Line(NamedTuple):
+    """How fast mails may leave: ``rate`` in mails a second, of what SES allows."""
 
-    Their turns were given before others with proof came. Both together keep to SES's rate.
-    """
-    wait = timedelta(seconds=settings.timings().answer_wait)
-    return pacing.take_single_slots(connection, mails, rate, wait)
+    at_most: Allowed
+    rate: float
 
 
 def _with_proof(connection: Connection, owed: Sequence[OwedAnswer]) -> list[OwedAnswer]:
@@ -174,11 +173,11 @@ def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) ->
 
 
 def _send_now(
-    connection: Connection, owed: Sequence[OwedAnswer], call_size: int, deadline: datetime
+    connection: Connection, owed: Sequence[OwedAnswer], line: _Line | None, deadline: datetime
 ) -> dict[int, Unfinished]:
     """Send mails in calls, each at the turn of its first, and clear the marks of those sent.
 
-    Each is claimed before, since its message may be there twice.
+    Each is claimed before, since its message may be there twice. Without a line, no rate is known.
     """
     # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import confirmation_mail  # noqa: PLC0415
@@ -186,9 +185,12 @@ def _send_now(
     newsletter = settings.newsletter()
     claimed, unfinished = _claim(connection, owed, deadline)
     not_sent: list[OwedAnswer] = []
+    until = datetime.now(UTC) + 2 * timedelta(seconds=settings.timings().answer_wait)
+    call_size = pacing.call_size(line.at_most.rate) if line else sending.BULK_LIMIT
     for text, answers in _calls(claimed, call_size):
         _wait_until(answers[0].turn, deadline)
-        if datetime.now(UTC) >= deadline:
+        has_slots = line is None or _wait_for_slots(connection, len(answers), line, until, deadline)
+        if not has_slots or datetime.now(UTC) >= deadline:
             left = settings.timings().left_message_retry
             unfinished |= dict.fromkeys((each.position for each in answers), left)
             not_sent += answers
@@ -214,6 +216,22 @@ def _send_now(
     if not_sent:
         _release(connection, not_sent, unfinished)
     return unfinished
+
+
+def _wait_for_slots(
+    connection: Connection, mails: int, line: _Line, until: datetime, deadline: datetime
+) -> bool:
+    """Wait until mails may leave; return False if that takes too long, and nothing is waited for.
+
+    Mails that missed their turns come back together, and other invocations send as well.
+    """
+    now = datetime.now(UTC)
+    within = max(until - now, timedelta())
+    delay = pacing.take_answer_slots(connection, mails, line.at_most, line.rate, within)
+    if delay is None:
+        return False
+    _wait_until(now + delay, deadline)
+    return True
 
 
 def _claim(
