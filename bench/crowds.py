@@ -45,6 +45,7 @@ UNDETECTED = 135  # seconds until strict mode: two minutes, and a quarter of one
 LONGEST_WAIT = 60.0  # for a person's mail: longer is lost
 BURST_RATE = 100  # mails a second: fewer than the edge takes sign-ups, so that a line comes about
 OF_ONE_SOURCE = 25  # of a welcome crowd: fewer than its budget of an hour
+A_LINE, LEAST_SHARE = 60, 0.9  # seconds of mails; of SES's rate, while there is a line
 CONFIRM_AFTER = 60.0  # seconds after their mail, half of a welcome crowd confirms
 
 
@@ -92,8 +93,11 @@ class Burst(BaseModel):
 
     @property
     def is_good(self) -> bool:
-        """Whether everybody was mailed once, and nothing was held back or lost."""
-        return self.mailed == self.sign_ups and not (self.throttled or self.strict or self.dead)
+        """Whether everybody was mailed once, at SES's rate, and nothing was held back or lost."""
+        has_line = self.longest_line > A_LINE * self.rate
+        is_slow = has_line and self.per_second < LEAST_SHARE * self.rate
+        is_wrong = self.throttled or self.strict or self.dead or is_slow
+        return self.mailed == self.sign_ups and not is_wrong
 
 
 class _Edge:

@@ -199,8 +199,9 @@ def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
     assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
 
 
+@pytest.mark.parametrize(("late", "keep_their_turns"), [(5, True), (30, False)])
 def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, late: int, keep_their_turns: bool
 ) -> None:
     monkeypatch.setenv("TIMINGS", '{"answer_wait": 0.5}')
     forget_what_was_read()
@@ -209,7 +210,7 @@ def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
     assert enroll(*requests) == []
     assert cloud.put_back("REQUESTS") == 160
-    cloud.rows("UPDATE sign_ups SET mail_at = now() - interval '5 seconds'")
+    cloud.rows("UPDATE sign_ups SET mail_at = now() - %(late)s", late=timedelta(seconds=late))
     cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
 
     left: list[int] = []
@@ -224,6 +225,8 @@ def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
 
     # Nobody waits for longer than a moment: the others come back in five seconds.
     assert 0 < sum(left) == 160 - len(cloud.ses.mails())
+    waiting = cloud.row("SELECT max(mail_at) < now() AS kept FROM sign_ups WHERE mail_owed")
+    assert waiting["kept"] == keep_their_turns
     while enroll(*requests):
         pass
     assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}

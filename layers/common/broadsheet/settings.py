@@ -106,7 +106,7 @@ class Timings(BaseModel):
     message_hidden: float = 60  # one that waits longer is put back, delayed
     # Answers to sign-ups: whose turn is later waits on the queue.
     answer_wait: float = 2
-    answer_turn_kept: float = 60  # a turn missed by more is taken again, at the line's end
+    answer_turn_kept: float = 10  # without a free slot, a turn missed by more is taken again
     quota_wait: float = 300  # for SES's 24-hour quota
     enroll_margin: float = 15  # what enroll needs beside: a call of SES, and the marks
     # Edge and database.

@@ -107,8 +107,7 @@ def send(
     others = [each for each in now if not each.sign_up.is_proven]
     # Their turns were given before others with proof came.
     if others and not pacing.is_proven_line_within(connection, wait):
-        left = settings.timings().left_message_retry
-        unfinished |= dict.fromkeys((each.position for each in others), left)
+        unfinished |= _back_in(_left(connection, others, line))
         now = [each for each in now if each.sign_up.is_proven]
     return unfinished | _send_now(connection, now, line, deadline)
 
@@ -152,24 +151,54 @@ def _rate_of_line(connection: Connection, rate: float) -> float:
 
 def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) -> list[OwedAnswer]:
     """Return the mails in the order of their turns; new ones are put to the ends of the lines."""
-    missed = datetime.now(UTC) - timedelta(seconds=settings.timings().answer_turn_kept)
-    waiting = [each for each in owed if each.turn > missed]
-    new = [each for each in owed if each.turn <= missed]
+    waiting = [each for each in owed if each.sign_up.mail_at is not None]
+    new = [each for each in owed if each.sign_up.mail_at is None]
     if new:
-        proven = [each for each in new if each.sign_up.is_proven]
-        others = [each for each in new if not each.sign_up.is_proven]
-        firsts = pacing.queue_single_mails(connection, len(proven), len(others), rate)
-        begin = datetime.now(UTC)
-        new = [
-            each.at(begin + timedelta(seconds=first + place / rate))
-            for first, line in zip(firsts, (proven, others), strict=True)
-            for place, each in enumerate(line)
-        ]
-        later = begin + timedelta(seconds=settings.timings().answer_wait)
-        turns = {each.request.id: each.turn for each in new if each.turn > later}
-        if turns:
-            sign_ups_table.set_turns(connection, turns)
+        new = _at_the_ends(connection, new, rate)
+        later = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
+        _store_turns(connection, [each for each in new if each.turn > later])
     return sorted([*waiting, *new], key=lambda each: each.turn)
+
+
+def _at_the_ends(
+    connection: Connection, owed: Sequence[OwedAnswer], rate: float
+) -> list[OwedAnswer]:
+    """Return the mails with turns at the ends of the two lines."""
+    proven = [each for each in owed if each.sign_up.is_proven]
+    others = [each for each in owed if not each.sign_up.is_proven]
+    firsts = pacing.queue_single_mails(connection, len(proven), len(others), rate)
+    begin = datetime.now(UTC)
+    return [
+        each.at(begin + timedelta(seconds=first + place / rate))
+        for first, line in zip(firsts, (proven, others), strict=True)
+        for place, each in enumerate(line)
+    ]
+
+
+def _left(connection: Connection, owed: Sequence[OwedAnswer], line: _Line) -> list[OwedAnswer]:
+    """Return mails that may not leave now, although it is their turn.
+
+    Whoever missed it by seconds keeps it. Others take new ones: if many kept theirs, all mails
+    after them would be late as well, and their messages come and go without end.
+    """
+    missed = datetime.now(UTC) - timedelta(seconds=settings.timings().answer_turn_kept)
+    late = [each for each in owed if each.turn <= missed]
+    if not late:
+        return list(owed)
+    moved = _at_the_ends(connection, late, line.rate)
+    _store_turns(connection, moved)
+    return [*(each for each in owed if each.turn > missed), *moved]
+
+
+def _store_turns(connection: Connection, owed: Sequence[OwedAnswer]) -> None:
+    if owed:
+        sign_ups_table.set_turns(connection, {each.request.id: each.turn for each in owed})
+
+
+def _back_in(owed: Sequence[OwedAnswer]) -> dict[int, Unfinished]:
+    """Return in how many seconds the messages of mails that are left come back, by position."""
+    now, soonest = datetime.now(UTC), settings.timings().left_message_retry
+    return {each.position: max(soonest, (each.turn - now).total_seconds() + 1) for each in owed}
 
 
 def _send_now(
@@ -189,10 +218,13 @@ def _send_now(
     call_size = pacing.call_size(line.at_most.rate) if line else sending.BULK_LIMIT
     for text, answers in _calls(claimed, call_size):
         _wait_until(answers[0].turn, deadline)
-        has_slots = line is None or _wait_for_slots(connection, len(answers), line, until, deadline)
-        if not has_slots or datetime.now(UTC) >= deadline:
-            left = settings.timings().left_message_retry
-            unfinished |= dict.fromkeys((each.position for each in answers), left)
+        if line and not _wait_for_slots(connection, len(answers), line, until, deadline):
+            left = _left(connection, answers, line)
+            unfinished |= _back_in(left)
+            not_sent += left
+            continue
+        if datetime.now(UTC) >= deadline:
+            unfinished |= _back_in(answers)
             not_sent += answers
             continue
         results = sending.send_answers(
