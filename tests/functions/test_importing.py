@@ -89,6 +89,25 @@ def statuses(cloud: Cloud) -> dict[str, str]:
     return {row["email"]: row["status"] for row in rows}
 
 
+def test_each_range_reads_its_own_rows_however_little_postgresql_knows_of_the_table(
+    cloud: Cloud,
+) -> None:
+    """As after a crash, which takes along what it had counted, so that it looks again late."""
+    importer = Importer(*(person(f"reader{number}@example.com") for number in range(2_000)))
+    importer.judge()
+    cloud.rows("ALTER TABLE import_rows SET (autovacuum_enabled = false)")
+    cloud.rows("ANALYZE import_rows")  # when nobody's row has its subscriber yet
+
+    importer.apply()
+    importer.undo()
+
+    (read,) = cloud.rows(
+        "SELECT idx_tup_read FROM pg_stat_user_indexes"
+        " WHERE indexrelname = 'import_rows_of_subscriber'"
+    )
+    assert read["idx_tup_read"] < 2_000
+
+
 def test_a_file_is_judged_before_anything_is_changed(cloud: Cloud) -> None:
     cloud.add_confirmed("known@example.com")
     importer = Importer(
