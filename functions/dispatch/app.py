@@ -23,12 +23,15 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any] | 
     with correlated(tick.correlation_id) as correlation_id:
         try:
             with connected(settings.timings().worker_connect_timeout) as connection:
-                if tick.report:
-                    return dispatching.report_problems(connection).model_dump(mode="json")
-                if tick.issue_id is None:
-                    dispatching.look_at_all(connection, correlation_id)
-                else:
+                if tick.issue_id is not None and not tick.report:
                     dispatching.run(connection, tick.issue_id, correlation_id)
+                    return None
+                # No issue needs it, and it is a fifth of the import.
+                from broadsheet.services import upkeep  # noqa: PLC0415
+
+                if tick.report:
+                    return upkeep.report_problems(connection).model_dump(mode="json")
+                upkeep.look_at_all(connection, correlation_id)
         except DatabaseUnavailable as error:
             log_failure("the database is unavailable", error, issue_id=str(tick.issue_id))
             if tick.issue_id is None:

@@ -14,21 +14,17 @@ from typing import TYPE_CHECKING
 
 from broadsheet import issue_clock, settings
 from broadsheet.database import (
-    consents_table,
     delivery_batches_table,
     feedback_progress_table,
     issues_table,
     segments_table,
-    strict_mode_table,
-    suspicious_sign_ups_table,
-    webhooks_table,
 )
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain import pauses
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
-from broadsheet.domain.issues import FrozenAudience, IssueStatus, OpenProblems, PausedIssue
+from broadsheet.domain.issues import FrozenAudience, IssueStatus
 from broadsheet.domain.ses_events import about_no_mail
 from broadsheet.mail.ses import sending
 from broadsheet.queues import delivery_queue, feedback_queue
@@ -37,12 +33,9 @@ from broadsheet.services.issues import (
     careful_start,
     certifying,
     counting,
-    links,
     pausing,
 )
-from broadsheet.services.people import stalled_imports, statistics
 from broadsheet.services.sending import pacing
-from broadsheet.services.subscribers import retention
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, log_failure, logger
 
@@ -57,10 +50,8 @@ if TYPE_CHECKING:
     from broadsheet.services.sending.pacing import Allowed
 
 
-_ARCHIVED_BY_THEN = timedelta(hours=1)  # S3 may be away for a while, and is back by then
 _LOCK_WAIT = 0.5  # seconds; ended at once, a kick after the last batch would be lost for a minute
 _LOCK_RETRY = 0.02  # seconds
-_FORTNIGHT = timedelta(days=14)  # as long as queues and logs have what explains a duplicate
 
 
 class _LockedByAnother(Exception):
@@ -90,52 +81,6 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         outbox.kick(connection)
     except _LockedByAnother:
         logger.info("another dispatch works on this issue", issue_id=str(issue_id))
-
-
-def look_at_all(connection: Connection, correlation_id: str) -> None:
-    """Start the clock of every open issue, in case it was lost, and do all the archive owes."""
-    for issue in issues_table.find_open(connection):
-        try:
-            issue_clock.start(issue.id, issue.due_at, correlation_id)
-        except DependencyUnavailable as error:  # the others have theirs all the same
-            log_failure("a clock could not be made", error, issue_id=str(issue.id))
-        logger.info("open issue", issue_id=str(issue.id), status=issue.status)
-    archiving.settle_all(connection)
-    outbox.look(connection)
-    stalled_imports.look_at_all(connection)
-    retention.look(connection)
-    links.look(connection)
-    statistics.count_days(connection)
-    certifying.settle_all(connection)  # last: it may count many issues
-
-
-def report_problems(connection: Connection) -> OpenProblems:
-    """Return what needs operator attention, also when its alarm has gone quiet."""
-    now = datetime.now(UTC)
-    grace = timedelta(seconds=settings.timings().grace)
-    return OpenProblems(
-        paused=[
-            PausedIssue(issue_id=issue.id, because=because)
-            for issue in issues_table.find_open(connection)
-            if (because := issue.paused_because) and because != pauses.BY_AUTHOR
-        ],
-        unresolved_mails=unresolved_sends.count_until(
-            connection, now - grace - _dead_after_deadline()
-        ),
-        duplicate_mails=outcomes.count_duplicates_since(connection, now - _FORTNIGHT),
-        strict_since=strict_mode_table.read(connection).since,
-        suspicious_sign_ups=suspicious_sign_ups_table.counts(connection),
-        disabled_webhooks={
-            str(webhook.id): because
-            for webhook in webhooks_table.find_all(connection)
-            if (because := webhook.disabled_because)
-        },
-        owed_pages=archiving.count_owed_since(connection, now - _ARCHIVED_BY_THEN),
-        completion={
-            "days_30": consents_table.completion_since(connection, now - timedelta(days=30)),
-            "always": consents_table.completion_since(connection),
-        },
-    )
 
 
 @contextmanager
@@ -206,7 +151,7 @@ def _close_dead_claims(connection: Connection, issue_id: IssueId) -> None:
     """
     with _locked(connection, issue_id):
         for claim, may_have_sent in delivery_batches_table.lock_dead_claims(
-            connection, issue_id, _dead_after_deadline()
+            connection, issue_id, dead_after_deadline()
         ):
             if may_have_sent:
                 _close_as_unresolved(connection, claim)
@@ -214,7 +159,7 @@ def _close_dead_claims(connection: Connection, issue_id: IssueId) -> None:
                 _return_to_waiting(connection, claim)
 
 
-def _dead_after_deadline() -> timedelta:
+def dead_after_deadline() -> timedelta:
     """Return how long after its deadline a claim counts as dead."""
     timings = settings.timings()
     return timedelta(seconds=timings.claim_taken_for_dead - timings.claim_deadline)
@@ -266,7 +211,7 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
     deadline = unresolved_sends.oldest_deadline(connection, issue_id)
     if deadline is None:
         return
-    oldest = deadline + _dead_after_deadline()  # SES can't have accepted it later
+    oldest = deadline + dead_after_deadline()  # SES can't have accepted it later
     later = oldest + timedelta(seconds=settings.timings().grace)
     if later > datetime.now(UTC):
         return
@@ -284,7 +229,7 @@ def _settle(connection: Connection, issue_id: IssueId) -> None:
     with _locked(connection, issue_id) as issue:
         # Read again under the lock: an event may have settled them meanwhile.
         rows = unresolved_sends.lock_until(
-            connection, issue_id, current_until - _dead_after_deadline()
+            connection, issue_id, current_until - dead_after_deadline()
         )
         if rows and issue.status is IssueStatus.CANCELED:
             unresolved_sends.give_up(connection, issue_id, rows)
