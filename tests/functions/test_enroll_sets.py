@@ -201,10 +201,8 @@ def test_beyond_ses_s_rate_messages_wait_for_their_turns_without_failing(
 
 @pytest.mark.parametrize(("late", "keep_their_turns"), [(5, True), (30, False)])
 def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, *, late: int, keep_their_turns: bool
+    cloud: Cloud, *, late: int, keep_their_turns: bool
 ) -> None:
-    monkeypatch.setenv("TIMINGS", '{"answer_wait": 0.5}')
-    forget_what_was_read()
     cloud.ses.control.change_account(max_send_rate=50, enforces_rate=True)
     requests = sign_ups(160)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")

@@ -105,7 +105,8 @@ class Timings(BaseModel):
     left_message_retry: float = 5  # one that was not worked on, for want of time or slots
     message_hidden: float = 60  # one that waits longer is put back, delayed
     # Answers to sign-ups: whose turn is later waits on the queue.
-    answer_wait: float = 2
+    answer_wait: float = 0.25
+    answer_slots_wait: float = 1  # longer, an invocation would keep whoever leaves waiting
     answer_turn_kept: float = 10  # without a free slot, a turn missed by more is taken again
     quota_wait: float = 300  # for SES's 24-hour quota
     enroll_margin: float = 15  # what enroll needs beside: a call of SES, and the marks

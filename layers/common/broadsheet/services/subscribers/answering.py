@@ -214,7 +214,7 @@ def _send_now(
     newsletter = settings.newsletter()
     claimed, unfinished = _claim(connection, owed, deadline)
     not_sent: list[OwedAnswer] = []
-    until = datetime.now(UTC) + 2 * timedelta(seconds=settings.timings().answer_wait)
+    until = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_slots_wait)
     call_size = pacing.call_size(line.at_most.rate) if line else sending.BULK_LIMIT
     for text, answers in _calls(claimed, call_size):
         _wait_until(answers[0].turn, deadline)
