@@ -576,13 +576,14 @@ def test_a_mail_that_ses_refuses_for_an_hour_is_reported_although_its_message_is
     assert max(oldest_failures(output())) < 60
 
     let_time_pass(cloud, minutes=61)
-    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
+    later = "next_unproven_at = now() + %(hour)s, next_answer_at = now() + %(hour)s"
+    cloud.rows(f"UPDATE send_governor SET {later}", hour=timedelta(hours=1))
     assert enroll(request) == []
     assert cloud.put_back("REQUESTS") == 1
     assert oldest_failures(output()) == []
 
     cloud.rows("UPDATE sign_ups SET mail_at = now()")
-    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now(), next_answer_at = now()")
     assert enroll(request) == ["m0"]
     assert 3660 <= max(oldest_failures(output())) < 3720
     cloud.ses.control.end(fault)
