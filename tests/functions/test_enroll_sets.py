@@ -576,8 +576,11 @@ def test_a_mail_that_ses_refuses_for_an_hour_is_reported_although_its_message_is
     assert max(oldest_failures(output())) < 60
 
     let_time_pass(cloud, minutes=61)
-    later = "next_unproven_at = now() + %(hour)s, next_answer_at = now() + %(hour)s"
-    cloud.rows(f"UPDATE send_governor SET {later}", hour=timedelta(hours=1))
+    cloud.rows(
+        "UPDATE send_governor"
+        " SET next_unproven_at = now() + %(hour)s, next_answer_at = now() + %(hour)s",
+        hour=timedelta(hours=1),
+    )
     assert enroll(request) == []
     assert cloud.put_back("REQUESTS") == 1
     assert oldest_failures(output()) == []
