@@ -62,7 +62,7 @@ class Uploads:
             sized, content_type = size_for_mail(path, content)
             known[digest] = self._newsletter.upload_image(sized, content_type)
             _write(path.parent, cache)
-            self._say(f"Uploaded {path} ({len(sized) / 1000:.0f} kB).")
+            self._say(f"Uploaded {path} ({-(-len(sized) // 1000)} kB).")
         return known[digest]
 
     def body_of(self, issue: IssueFile) -> str:

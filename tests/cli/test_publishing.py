@@ -238,6 +238,19 @@ def test_a_file_whose_issue_was_canceled_can_be_published_after_all(
     assert len(press.mailed) == 1
 
 
+def test_an_issue_that_is_being_sent_ends_only_by_a_yes(press: Press, november: Path) -> None:
+    ran("publish", "november.md", "--yes")
+    (issue,) = press.issues.values()
+    issue.status, issue.audience = "sending", READERS
+
+    status, complaint = failed("cancel", "november.md")
+
+    assert (status, issue.status) == (1, "sending")
+    assert f"Of {READERS:,} readers, 0 have it already: --yes ends it" in complaint
+    assert "it is not online" in ran("cancel", "november.md", "--yes")
+    assert issue.status == "canceled"
+
+
 def test_only_an_issue_that_was_canceled_after_it_began_keeps_its_slug(
     press: Press, november: Path
 ) -> None:
@@ -246,7 +259,7 @@ def test_only_an_issue_that_was_canceled_after_it_began_keeps_its_slug(
         *_, issue = press.issues.values()
         if has_begun:
             issue.status, issue.audience = "sending", READERS
-        ran("cancel", "november.md")
+        ran("cancel", "november.md", *(["--yes"] if has_begun else []))
 
     ran("publish", "november.md", "--yes")
     again = ran("publish", "november.md", "--yes", "--json")

@@ -86,8 +86,8 @@ AN_HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 @pytest.mark.parametrize(
     ("time", "words", "advice"),
     [
-        ({}, "goes to 0 readers now", "publish again with a new Idempotency-Key when somebody"),
-        ({"publish_at": AN_HOUR_AGO}, "goes to 0 readers now", "publish again with a new"),
+        ({}, "goes to 0 readers now", "takes another issue (for programs: a new Idempotency-Key)"),
+        ({"publish_at": AN_HOUR_AGO}, "goes to 0 readers now", "(for programs: a new"),
         ({"publish_at": IN_AN_HOUR}, "would go to 0 readers now", "nobody has confirmed yet"),
     ],
     ids=["at once", "past", "scheduled"],

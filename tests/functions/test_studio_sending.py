@@ -194,6 +194,16 @@ def test_a_time_that_is_none_is_refused_beside_its_field(cloud: Cloud) -> None:
     assert 'value="soon"' in page.html
 
 
+def test_a_time_that_has_passed_is_refused_beside_its_field(cloud: Cloud) -> None:
+    issue_id, jo = stored_draft(), signed_in("jo")
+
+    for _ in range(2):  # a second press is no yes
+        page = press_publish(jo, issue_id, when="later", at="2020-01-01T10:00")
+
+    assert (page.status, "This time has passed." in page.words) == (400, True)
+    assert show(issue_id)["status"] == "draft"
+
+
 def test_a_version_that_the_publisher_has_not_read_is_not_sent(
     cloud: Cloud, readers: list[UUID]
 ) -> None:
@@ -457,8 +467,9 @@ def test_a_chosen_time_that_has_passed_leaves_the_minute_to_undo(
     cloud: Cloud, readers: list[UUID]
 ) -> None:
     issue_id, jo = stored_draft(), signed_in("jo")
-    press_publish(jo, issue_id, when="later", at="2020-01-01T08:00", do="look")
-    form = fields(jo.page, "/publish") | {"at": "2020-01-01T08:00"}
+    at = f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%dT%H:%M}"
+    press_publish(jo, issue_id, when="later", at=at, do="look")
+    form = fields(jo.page, "/publish") | {"at": at}
     page = jo.send(f"/issues/{issue_id}/publish", form)
 
     assert "It will be sent in a minute." in page.words

@@ -411,6 +411,9 @@ def test_a_preview_works_with_whatever_is_there() -> None:
 
     assert "There is no text yet." in look(ada, text="").html
     assert "Untitled" in look(ada, title="").html
+    ada.open("/issues/new")
+    nothing = ada.send("/preview", {"title": "", "text": ""}, **JSON)  # as its script asks
+    assert "needed" not in json.loads(nothing.html)["check"]
     assert look(ada, slug="No Slug!", reader="a\nb").status == 200
 
 

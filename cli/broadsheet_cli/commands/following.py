@@ -14,9 +14,17 @@ from rich.text import Text
 
 from broadsheet_cli.answers import Issue
 from broadsheet_cli.api import Newsletter
-from broadsheet_cli.console import console, duration, print_json, readers, say, table
+from broadsheet_cli.console import (
+    console,
+    duration,
+    is_interactive,
+    print_json,
+    readers,
+    say,
+    table,
+)
 from broadsheet_cli.errors import CommandFailed
-from broadsheet_cli.options import IssueName, IssueOrNewest, Json, connect, find_issue
+from broadsheet_cli.options import IssueName, IssueOrNewest, Json, Yes, connect, find_issue
 
 # As often as somebody watching needs; each look is a request that wakes a sleeping database, and
 # the database is awake while something is sent.
@@ -105,9 +113,29 @@ def resume(issue: IssueName, *, as_json: Json = False) -> None:
     _act(issue, "resume", as_json=as_json)
 
 
-def cancel(issue: IssueName, *, as_json: Json = False) -> None:
-    """End an issue: whoever doesn't have it yet never gets it."""
-    _act(issue, "cancel", as_json=as_json)
+def cancel(issue: IssueName, *, yes: Yes = False, as_json: Json = False) -> None:
+    """End an issue: whoever doesn't have it yet never gets it, and its page is taken offline."""
+    newsletter = connect()
+    found = find_issue(newsletter, issue)
+    if found.audience and not found.has_ended and not yes:
+        _agree_to_end(found, _accepted(found))
+    ended = newsletter.act(found.id, "cancel", None)
+    if as_json:
+        print_json(ended.document)
+        return
+    show(ended)
+    if ended.audience:
+        have = f"Of {readers(ended.audience)}, {_accepted(ended):,} have it"
+        say(f"{have}; the others never get it, and it is not online.")
+
+
+def _agree_to_end(issue: Issue, have: int) -> None:
+    """Ask before an end that can't be undone; raise ``CommandFailed`` without a yes."""
+    whom = f"Of {readers(issue.audience or 0)}, {have:,} have it already"
+    if not is_interactive():
+        raise CommandFailed(f"{whom}: --yes ends it for the others.")
+    if not typer.confirm(f"{whom}. End it for the others?"):
+        raise CommandFailed("It goes on.")
 
 
 def retry(issue: IssueName, *, as_json: Json = False) -> None:
@@ -219,17 +247,25 @@ def _books(issue: Issue) -> Table:
     return shown
 
 
+def _accepted(issue: Issue) -> int:
+    return 0 if issue.books is None else issue.books.accepted
+
+
 def _done(issue: Issue) -> int:
+    """Count who needs no mail any more; of a canceled issue, nobody who was left out."""
     if issue.books is None or issue.audience is None:
         return 0
-    return issue.audience - issue.books.waiting - issue.books.unresolved
+    left_out = sum(issue.books.skipped.values()) if issue.status == "canceled" else 0
+    return issue.audience - issue.books.waiting - issue.books.unresolved - left_out
 
 
 def _time_to_go(issue: Issue) -> str:
-    if issue.books is None or not issue.seconds_to_go:
+    if issue.books is None or not issue.seconds_to_go or not issue.books.rate:
         return ""
     return f", {issue.books.rate:,.1f} a second, {duration(issue.seconds_to_go)} to go"
 
 
 def _local(issue: Issue) -> str:
-    return "" if issue.publish_at is None else f"{issue.publish_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    if issue.publish_at is None:
+        return ""
+    return f"{issue.publish_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -157,12 +157,15 @@ def edit(
         if known is None:
             findings = newsletter.preview(ready.request).warnings
             edited = publishing.draft(newsletter, ready, accept)
+            note(f"{file} is stored as a new draft.")
         elif publishing.is_as_stored(newsletter, ready, known):
             note(f"{file} is unchanged: the issue has this text as version {known.version}.")
             edited, findings = known, []
         else:
             edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
             findings = edited.warnings
+            if edited.books and not edited.books.waiting:
+                note("Everybody has the text of before: `broadsheet correct` reaches them.")
     if not as_json:
         show_findings(ready, findings)
     _show(newsletter, edited, as_json=as_json)
@@ -174,7 +177,7 @@ def ask(file: File, *, as_json: Json = False) -> None:
     ready = prepare(newsletter, file)
     draft = publishing.draft(newsletter, ready)
     if draft.status != "draft":
-        raise CommandFailed(f"{file} was published before: it is {draft.status}.")
+        raise CommandFailed(f"{file} was published before, and is {draft.status} now.")
     asked = newsletter.ask(draft.id)
     if as_json:
         print_json({"issue": draft.document, "asked": asked})
@@ -210,6 +213,11 @@ def correct(  # noqa: PLR0913 - a command's arguments
     with _undoing(lambda: _withdraw(newsletter, file, corrected.id), as_json=as_json):
         when = publishing.undo_until(newsletter, countdown)
         sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
+        if sent.status == "draft":
+            raise CommandFailed(
+                f"{file} is the draft of an issue of its own, which `broadsheet publish {file}` "
+                "sends: write the correction into another file."
+            )
         if sent.status != "scheduled":
             _note_published(file, sent)
         elif made is None:
@@ -426,7 +434,7 @@ def _count_down(newsletter: Newsletter, issue_id: str, file: Path, *, as_json: b
         while (left := (due - newsletter.now()).total_seconds()) > 0:
             live.update(Text(f"It is sent in {left:.0f} s. Ctrl-C cancels it."), refresh=True)
             time.sleep(min(left, 1))
-        live.update(Text("Its time has come."), refresh=True)
+        live.update(Text("It is sent now."), refresh=True)
     return newsletter.issue(issue_id)
 
 
@@ -440,7 +448,7 @@ def _show(newsletter: Newsletter, issue: Issue, *, as_json: bool, watch: bool = 
 
 
 def _note_published(file: Path, issue: Issue) -> None:
-    note(f"{file} was published before: it is {issue.status}, and nothing is sent again.")
+    note(f"{file} was published before, and is {issue.status} now: nothing is sent again.")
 
 
 def _note_changes(newsletter: Newsletter, file: Path) -> None:

@@ -129,7 +129,7 @@ def send_test(
     ] = [],  # noqa: B006 - typer copies it
     as_json: Json = False,
 ) -> None:
-    """Send an issue to yourself: “[Test]” before its subject, links that do nothing."""
+    """Send an issue to yourself: “[Test]” before its subject, and nobody can leave by it."""
     newsletter = connect()
     logins = Logins.read()
     login = logins.newsletters.setdefault(newsletter.address.url, Login())

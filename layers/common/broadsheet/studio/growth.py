@@ -32,9 +32,10 @@ def chart(statistics: Statistics) -> Growth:
         totals.append(max(totals[-1] - day.growth, 0))
     totals.reverse()
     least, most = min(totals), max(totals)
-    span, step = max(most - least, 1), _WIDTH / max(len(totals) - 1, 1)
+    step = _WIDTH / max(len(totals) - 1, 1)
+    # From nobody up: a few readers more or less are to look like it.
     points = " ".join(
-        f"{place * step:.1f},{_HEIGHT - (each - least) / span * _HEIGHT:.1f}"
+        f"{place * step:.1f},{_HEIGHT - each / max(most, 1) * _HEIGHT:.1f}"
         for place, each in enumerate(totals)
     )
     first, last = statistics.days[0].day, statistics.days[-1].day

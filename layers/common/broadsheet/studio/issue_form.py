@@ -68,6 +68,11 @@ class IssueForm:
             plain=form.text("plain"),
         )
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether anything is written yet."""
+        return bool(self.title.strip() or self.preheader.strip() or self.text.strip())
+
     @classmethod
     def of_version(cls, issue: Issue, written: IssueVersion) -> Self:
         """Return a stored version, with what the issue says beside its text."""

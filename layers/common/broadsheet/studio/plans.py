@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNDO_SECONDS = 60  # as the command line's countdown
 SAMPLES = (0.01, 0.05, 0.1, 0.25)
 HOLDS = tuple(map(timedelta, (0, 0, 0, 1), (1800, 3600, 4 * 3600, 0)))
+_OPEN_FOR = timedelta(hours=1)  # a page, before its author presses
 
 
 class NotATime(Exception):
@@ -60,6 +61,11 @@ class Plan:
         careful = self.careful.model_dump_json() if self.careful else ""
         at = self.publish_at.isoformat() if self.publish_at else ""
         return f"{self.segment or ''}|{careful}|{at}"
+
+    @property
+    def has_passed(self) -> bool:
+        """Return whether the chosen time is over, and not only since the page was opened."""
+        return self.publish_at is not None and self.publish_at < datetime.now(UTC) - _OPEN_FOR
 
     def request(self, accepted: list[str]) -> PublishDraftRequest:
         """Return the request to publish a draft as this says, never without the time to undo it."""

@@ -379,8 +379,7 @@ PROGRAMS = {
     "not-a-message": "this is no id of a message, such as the header webhook-id has",
     # Issues.
     "unknown-segment": (
-        "there is no segment {segment}: PUT /segments/{segment} makes one, and GET /segments lists "
-        "them"
+        "there is no segment {segment}: make it first (for programs: PUT /segments/{segment})"
     ),
     "welcome-not-found": "there is no welcome mail yet: PUT /welcome stores one",
     "link-not-found": (
@@ -403,8 +402,8 @@ PROGRAMS = {
     "issue-ended": "the issue is {status}: it can't be paused or resumed",
     "issue-started": "the issue is {status}: it can't be rescheduled any more",
     "nobody-to-send-to-at-once": (
-        "this issue goes to 0 readers now: nobody has confirmed yet; "
-        "publish again with a new Idempotency-Key when somebody has confirmed"
+        "this issue goes to 0 readers now: nobody has confirmed yet; when somebody has, it takes "
+        "another issue (for programs: a new Idempotency-Key)"
     ),
     "raw-html-in-markdown": (
         "{tag} is shown as typed: HTML in Markdown has no effect; use Markdown, or send content "

@@ -173,12 +173,14 @@ async function take(event, files) {
   if (images.length) event.preventDefault()
   for (const image of images) await add(image)
 }
+// The newsletter says what is wrong with a file that is no image.
+async function chosen(event) {
+  for (const file of event.target.files) await add(file)
+  event.target.value = ''
+}
 text.addEventListener('paste', event => take(event, event.clipboardData.files))
 text.addEventListener('drop', event => take(event, event.dataTransfer.files))
-form.elements.image.addEventListener('change', async event => {
-  await take(event, event.target.files)
-  event.target.value = ''
-})
+form.elements.image.addEventListener('change', chosen)
 
 form.addEventListener('input', change)
 form.addEventListener('submit', async event => {

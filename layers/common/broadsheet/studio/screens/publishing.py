@@ -135,6 +135,13 @@ def publish(visit: Visit) -> Response:
             return page(visit, connection, issue_id, None, refusal)
         except ValueError:
             raise errors.InvalidForm from None
+        if plan.has_passed:
+            sentence = visit.request.language.gettext(
+                "This time has passed. Choose a later one, or send in 60 seconds."
+            )
+            return page(
+                visit, connection, issue_id, None, Refusal(HTTPStatus.BAD_REQUEST, sentence, "at")
+            )
         if form.line("do") == "look":
             return page(visit, connection, issue_id, plan)
         if form.text("shown") != plan.fingerprint:

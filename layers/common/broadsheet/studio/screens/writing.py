@@ -106,7 +106,7 @@ def show_frame(visit: Visit) -> Response:
 def preview(visit: Visit) -> Response:
     """Show the mail in the frame; nothing is stored, and the database may sleep."""
     form, view = IssueForm.of(visit.form), View.named(visit.form.line("view"))
-    shown, found = _rendered(visit, form)
+    shown, found = _rendered(visit, form) if form.has_begun else (None, [])
     language = settings.newsletter_language()
     if shown is None:
         reason = visit.request.language.gettext("There is no text yet.")
