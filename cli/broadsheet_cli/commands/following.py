@@ -96,7 +96,7 @@ def issues(
         shown.add_row(
             Text(each.title),
             Text(each.status, STATES.get(each.status, "")),
-            "" if each.status in {"draft", "canceled"} else _local(each),
+            "" if each.status in {"draft", "canceled"} else _local(each, zone=False),
             "" if each.audience is None else f"{each.audience:,}",
             each.id,
         )
@@ -265,7 +265,8 @@ def _time_to_go(issue: Issue) -> str:
     return f", {issue.books.rate:,.1f} a second, {duration(issue.seconds_to_go)} to go"
 
 
-def _local(issue: Issue) -> str:
+def _local(issue: Issue, *, zone: bool = True) -> str:
     if issue.publish_at is None:
         return ""
-    return f"{issue.publish_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    local = issue.publish_at.astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S %Z}" if zone else f"{local:%Y-%m-%d %H:%M:%S}"
