@@ -6,6 +6,7 @@ import json
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as default_policy
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -94,6 +95,10 @@ def submit(page: Page, button: str) -> None:
         page.locator(button).click()
 
 
+def shows(town: Town, path: str, words: str) -> bool:
+    return words.encode() in town.ask("GET", path).data
+
+
 def press(page: Page, button: str, then: str) -> None:
     page.get_by_role("button", name=button, exact=True).click()
     page.get_by_role("heading", name=then).wait_for()
@@ -104,6 +109,8 @@ def test_a_browser_finds_the_way_from_the_archive_to_the_subscription(
 ) -> None:
     reader = town.subscriber()
     first, second = town.publish().sent(), town.publish().sent()
+    for path in ("/archive", f"/archive/{first.shown()['slug']}"):  # it is sent before that
+        until(partial(shows, town, path, second.title), what="an archive with the newest issue")
 
     page.goto(f"{town.stack.public_url}/archive")
     page.get_by_role("link", name=second.title).click()
