@@ -231,6 +231,22 @@ def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
     assert cloud.row("SELECT slowdown FROM send_governor")["slowdown"] == 1  # it never throttled
 
 
+def test_whoever_has_proof_finds_slots_before_many_who_are_late(cloud: Cloud) -> None:
+    cloud.ses.control.change_account(max_send_rate=10, enforces_rate=True)
+    others = sign_ups(60)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
+    assert enroll(*others) == []
+    cloud.put_back("REQUESTS")
+    cloud.rows("UPDATE sign_ups SET mail_at = now() - interval '5 seconds'")
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now()")
+    (proven,) = sign_ups(1, first=60)
+
+    enroll(*others, proven.model_copy(update={"proof": "author"}))
+
+    assert mails_by_address(cloud)["reader60@example.com"] == 1
+    assert len(cloud.ses.mails()) < 60
+
+
 def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud) -> None:
     requests = sign_ups(3)
     enroll(*requests)

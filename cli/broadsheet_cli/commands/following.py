@@ -125,17 +125,19 @@ def cancel(issue: IssueName, *, yes: Yes = False, as_json: Json = False) -> None
         return
     show(ended)
     if ended.audience:
-        have = f"Of {readers(ended.audience)}, {_accepted(ended):,} have it"
-        say(f"{have}; the others never get it, and it is not online.")
+        unresolved = ended.books.unresolved if ended.books else 0
+        perhaps = f", and perhaps {unresolved:,} more" if unresolved else ""
+        have = f"Of {readers(ended.audience)}, {_accepted(ended):,} have it{perhaps}"
+        say(f"{have}; nobody else gets it, and it is not online.")
 
 
 def _agree_to_end(issue: Issue, have: int) -> None:
     """Ask before an end that can't be undone; raise ``CommandFailed`` without a yes."""
     whom = f"Of {readers(issue.audience or 0)}, {have:,} have it already"
     if not is_interactive():
-        raise CommandFailed(f"{whom}: --yes ends it for the others.")
-    if not typer.confirm(f"{whom}. End it for the others?"):
-        raise CommandFailed("It goes on.")
+        raise CommandFailed(f"{whom}: --yes ends it, and takes it offline.")
+    if not typer.confirm(f"{whom}. End it, and take it offline?"):
+        raise CommandFailed("Nothing was canceled.")
 
 
 def retry(issue: IssueName, *, as_json: Json = False) -> None:

@@ -165,7 +165,7 @@ def edit(
             edited = publishing.edit(newsletter, ready, known, over=over, accepted=accept)
             findings = edited.warnings
             if edited.books and not edited.books.waiting:
-                note("Everybody has the text of before: `broadsheet correct` reaches them.")
+                note("Nobody waits for it: `broadsheet correct` reaches who has the earlier text.")
     if not as_json:
         show_findings(ready, findings)
     _show(newsletter, edited, as_json=as_json)
@@ -206,6 +206,12 @@ def correct(  # noqa: PLR0913 - a command's arguments
         raise CommandFailed(f"{file}: a correction has no careful start: remove that line.")
     if ready.file.segment:
         raise CommandFailed(f"{file}: a correction has readers already: remove the line “segment”.")
+    known = publishing.known_issue(newsletter, file, corrected.id)
+    if known and known.status == "draft":
+        raise CommandFailed(
+            f"{file} is the draft of an issue of its own, which `broadsheet publish {file}` sends: "
+            "write the correction into another file."
+        )
     whom = f"{readers(_with_older_version(corrected))} with an older version than"
     which = f"{corrected.version} of “{corrected.title}”"
     question = f"Send it in {duration(countdown)} to the {whom} {which}?"
@@ -213,11 +219,6 @@ def correct(  # noqa: PLR0913 - a command's arguments
     with _undoing(lambda: _withdraw(newsletter, file, corrected.id), as_json=as_json):
         when = publishing.undo_until(newsletter, countdown)
         sent, made = publishing.correction(newsletter, ready, corrected.id, when, accept)
-        if sent.status == "draft":
-            raise CommandFailed(
-                f"{file} is the draft of an issue of its own, which `broadsheet publish {file}` "
-                "sends: write the correction into another file."
-            )
         if sent.status != "scheduled":
             _note_published(file, sent)
         elif made is None:

@@ -416,9 +416,9 @@ _ROWS: LiteralString = """
     imports.id = item.import_id AND item.import_id = %(import_id)s
     AND item.number > %(after)s AND item.number <= %(upto)s AND item.email IS NOT NULL
 """
-# Whom a row is about, for ranges of rows. PostgreSQL can't look for it in the index of subscribers,
-# which it takes for empty until it has looked at the table again: after a crash or a failover not
-# for a while, and each range would read all rows that were applied.
+# Whom a row is about, for ranges of rows: coalesce hides the column from import_rows_of_subscriber,
+# an index which PostgreSQL takes for empty until it has looked at the table again: after a crash or
+# a failover not for a while, and each range would read all rows that were applied.
 _WHO: LiteralString = "coalesce(item.subscriber_id, item.subscriber_id)"
 _OF_PASS: LiteralString = f"""
     {_ROWS}

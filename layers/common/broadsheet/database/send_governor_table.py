@@ -187,7 +187,7 @@ def take_answer_slots(
 ) -> timedelta | None:
     """Take slots for answers that leave now; return the delay until the first.
 
-    Whoever has missed their turn keeps to SES's rate by them. The issues' slots move on by
+    Late mails keep to SES's rate by these slots. The issues' slots move on by
     ``of_issues``. None when no slot is free within this time, and then nothing is taken.
     """
     with connection.cursor(row_factory=scalar_row) as cursor:

@@ -220,15 +220,26 @@ def insert(connection: Connection, sign_ups: Sequence[NewSignUp]) -> None:
     )
 
 
-def set_turns(connection: Connection, turns: Mapping[UUID, datetime]) -> None:
-    """Store when the mails that answer some requests have their turns."""
+def set_turns(
+    connection: Connection, turns: Mapping[UUID, tuple[datetime | None, datetime]]
+) -> None:
+    """Store when the mails that answer some requests have their turns, which were others before.
+
+    A mail that has another by now was claimed, or sent, and keeps it.
+    """
     connection.execute(
         """
         UPDATE sign_ups SET mail_at = turn.at
-        FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS turn (request_id, at)
+        FROM unnest(%(ids)s::uuid[], %(seen)s::timestamptz[], %(times)s::timestamptz[])
+            AS turn (request_id, seen, at)
         WHERE sign_ups.request_id = turn.request_id
+          AND sign_ups.mail_owed AND sign_ups.mail_at IS NOT DISTINCT FROM turn.seen
         """,
-        {"ids": list(turns), "times": list(turns.values())},
+        {
+            "ids": list(turns),
+            "seen": [seen for seen, _ in turns.values()],
+            "times": [at for _, at in turns.values()],
+        },
     )
 
 

@@ -33,7 +33,7 @@ def chart(statistics: Statistics) -> Growth:
     totals.reverse()
     least, most = min(totals), max(totals)
     step = _WIDTH / max(len(totals) - 1, 1)
-    # From nobody up: a few readers more or less are to look like it.
+    # From zero, so that a small change looks small.
     points = " ".join(
         f"{place * step:.1f},{_HEIGHT - each / max(most, 1) * _HEIGHT:.1f}"
         for place, each in enumerate(totals)

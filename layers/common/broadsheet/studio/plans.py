@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 UNDO_SECONDS = 60  # as the command line's countdown
 SAMPLES = (0.01, 0.05, 0.1, 0.25)
 HOLDS = tuple(map(timedelta, (0, 0, 0, 1), (1800, 3600, 4 * 3600, 0)))
-_OPEN_FOR = timedelta(hours=1)  # a page, before its author presses
+_OPEN_FOR = timedelta(hours=1)
 
 
 class NotATime(Exception):
@@ -64,7 +64,10 @@ class Plan:
 
     @property
     def has_passed(self) -> bool:
-        """Return whether the chosen time is over, and not only since the page was opened."""
+        """Return whether the chosen time is over by more than an hour.
+
+        A page may be open for a while before its author presses the button.
+        """
         return self.publish_at is not None and self.publish_at < datetime.now(UTC) - _OPEN_FOR
 
     def request(self, accepted: list[str]) -> PublishDraftRequest:

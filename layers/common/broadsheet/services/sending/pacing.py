@@ -182,12 +182,7 @@ def count_single_mail(connection: Connection) -> None:
     """Move the issues' slots for a single mail, such as a test mail, which waits for no slot."""
     at_most, _ = present(connection)
     if at_most is not None:
-        count_single_mails(connection, 1, at_most.rate)
-
-
-def count_single_mails(connection: Connection, mails: int, rate: float) -> None:
-    """Move the issues' slots for mails that have no slots among them."""
-    send_governor_table.push(connection, timedelta(seconds=mails / rate))
+        send_governor_table.push(connection, timedelta(seconds=1 / at_most.rate))
 
 
 def queue_single_mails(

@@ -1,8 +1,8 @@
 """Sends the mails that answer sign-ups, at the rate that SES allows.
 
 They form two lines, in which each has its turn: those with proof that a person signed up go before
-all others. Whoever has their turn within seconds is mailed at once. The message of any other waits
-on the queue until then: that is no failure, and meanwhile confirmations are applied.
+all others. Whoever has their turn now, and finds free slots, is mailed at once. The message of any
+other waits on the queue: that is no failure, and meanwhile confirmations are applied.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from broadsheet.services.sending.pacing import Allowed
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_TURNS_KEPT = 3  # which a mail may be late by, in a line of less than one in seconds
 
 
 class OwedAnswer(NamedTuple):
@@ -107,13 +108,15 @@ def send(
     others = [each for each in now if not each.sign_up.is_proven]
     # Their turns were given before others with proof came.
     if others and not pacing.is_proven_line_within(connection, wait):
-        unfinished |= _back_in(_left(connection, others, line))
+        left = _kept_or_moved(connection, others, line)
+        _store_turns(connection, others, left)
+        unfinished |= _back_in(left)
         now = [each for each in now if each.sign_up.is_proven]
     return unfinished | _send_now(connection, now, line, deadline)
 
 
 class _Line(NamedTuple):
-    """How fast mails may leave: ``rate`` in mails a second, of what SES allows."""
+    """How fast mails may leave: ``rate`` a second, which is all or a part of ``at_most``."""
 
     at_most: Allowed
     rate: float
@@ -154,9 +157,10 @@ def _in_line(connection: Connection, owed: Sequence[OwedAnswer], rate: float) ->
     waiting = [each for each in owed if each.sign_up.mail_at is not None]
     new = [each for each in owed if each.sign_up.mail_at is None]
     if new:
-        new = _at_the_ends(connection, new, rate)
+        placed = _at_the_ends(connection, new, rate)
         later = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_wait)
-        _store_turns(connection, [each for each in new if each.turn > later])
+        _store_turns(connection, new, [each for each in placed if each.turn > later])
+        new = placed
     return sorted([*waiting, *new], key=lambda each: each.turn)
 
 
@@ -175,24 +179,33 @@ def _at_the_ends(
     ]
 
 
-def _left(connection: Connection, owed: Sequence[OwedAnswer], line: _Line) -> list[OwedAnswer]:
-    """Return mails that may not leave now, although it is their turn.
+def _kept_or_moved(
+    connection: Connection, owed: Sequence[OwedAnswer], line: _Line
+) -> list[OwedAnswer]:
+    """Return mails that may not leave although it is their turn, with the turns that they have now.
 
-    Whoever missed it by seconds keeps it. Others take new ones: if many kept theirs, all mails
-    after them would be late as well, and their messages come and go without end.
+    Whoever missed it by seconds, or by a few turns of a slow line, keeps it. Others get new ones:
+    if many kept theirs, all mails after them would be late as well, and come again and again.
     """
-    missed = datetime.now(UTC) - timedelta(seconds=settings.timings().answer_turn_kept)
+    kept = max(settings.timings().answer_turn_kept, _TURNS_KEPT / line.rate)
+    missed = datetime.now(UTC) - timedelta(seconds=kept)
     late = [each for each in owed if each.turn <= missed]
-    if not late:
-        return list(owed)
-    moved = _at_the_ends(connection, late, line.rate)
-    _store_turns(connection, moved)
+    moved = _at_the_ends(connection, late, line.rate) if late else []
     return [*(each for each in owed if each.turn > missed), *moved]
 
 
-def _store_turns(connection: Connection, owed: Sequence[OwedAnswer]) -> None:
-    if owed:
-        sign_ups_table.set_turns(connection, {each.request.id: each.turn for each in owed})
+def _store_turns(
+    connection: Connection, before: Sequence[OwedAnswer], after: Sequence[OwedAnswer]
+) -> None:
+    """Store the turns of mails, unless another invocation has claimed them since."""
+    seen = {each.request.id: each.sign_up.mail_at for each in before}
+    turns = {
+        each.request.id: (seen[each.request.id], each.turn)
+        for each in after
+        if each.turn != seen[each.request.id]
+    }
+    if turns:
+        sign_ups_table.set_turns(connection, turns)
 
 
 def _back_in(owed: Sequence[OwedAnswer]) -> dict[int, Unfinished]:
@@ -214,14 +227,16 @@ def _send_now(
     newsletter = settings.newsletter()
     claimed, unfinished = _claim(connection, owed, deadline)
     not_sent: list[OwedAnswer] = []
-    until = datetime.now(UTC) + timedelta(seconds=settings.timings().answer_slots_wait)
-    call_size = pacing.call_size(line.at_most.rate) if line else sending.BULK_LIMIT
+    call_size = pacing.call_size(line.rate) if line else sending.BULK_LIMIT
+    began = datetime.now(UTC)
+    no_slots: list[OwedAnswer] = []
     for text, answers in _calls(claimed, call_size):
+        if no_slots:  # then nobody after them finds one
+            no_slots += answers
+            continue
         _wait_until(answers[0].turn, deadline)
-        if line and not _wait_for_slots(connection, len(answers), line, until, deadline):
-            left = _left(connection, answers, line)
-            unfinished |= _back_in(left)
-            not_sent += left
+        if line and not _wait_for_slots(connection, text, len(answers), line, began, deadline):
+            no_slots += answers
             continue
         if datetime.now(UTC) >= deadline:
             unfinished |= _back_in(answers)
@@ -245,24 +260,34 @@ def _send_now(
                 not_sent.append(each)
         if sent:
             _record_sent(connection, sent)
+    if no_slots and line:
+        left = _kept_or_moved(connection, no_slots, line)
+        unfinished |= _back_in(left)
+        not_sent += left
     if not_sent:
         _release(connection, not_sent, unfinished)
     return unfinished
 
 
-def _wait_for_slots(
-    connection: Connection, mails: int, line: _Line, until: datetime, deadline: datetime
+def _wait_for_slots(  # noqa: PLR0913, PLR0917 - whose, how many, how fast, and until when
+    connection: Connection,
+    text: _Text,
+    mails: int,
+    line: _Line,
+    began: datetime,
+    deadline: datetime,
 ) -> bool:
-    """Wait until mails may leave; return False if that takes too long, and nothing is waited for.
+    """Wait for free slots, and return True; return False at once if none is free soon.
 
-    Mails that missed their turns come back together, and other invocations send as well.
+    Mails that missed their turns come back together, and other invocations send as well. Those with
+    proof may wait twice as long, so that they find slots when others leave none.
     """
-    now = datetime.now(UTC)
-    within = max(until - now, timedelta())
+    longest = timedelta(seconds=settings.timings().answer_slots_wait) * (1 + text.is_proven)
+    within = max(began + longest - datetime.now(UTC), timedelta())
     delay = pacing.take_answer_slots(connection, mails, line.at_most, line.rate, within)
     if delay is None:
         return False
-    _wait_until(now + delay, deadline)
+    _wait_until(datetime.now(UTC) + delay, deadline)
     return True
 
 
@@ -319,20 +344,22 @@ class _Text(NamedTuple):
     mail: DueMail
     language: Language
     has_code: bool
+    is_proven: bool
 
 
 def _calls(owed: Sequence[OwedAnswer], size: int) -> Iterator[tuple[_Text, Sequence[OwedAnswer]]]:
-    """Yield what goes into one call: mails with one text, in the order of their turns."""
+    """Yield what goes into one call: mails with one text, those with proof first, by turn."""
     of_text: dict[_Text, list[OwedAnswer]] = defaultdict(list)
     for each in owed:
         language = asked_mails.language_of(each.language)
-        of_text[_Text(each.mark.mail, language, _has_code(each))].append(each)
+        text = _Text(each.mark.mail, language, _has_code(each), each.sign_up.is_proven)
+        of_text[text].append(each)
     calls = [
         (text, call)
         for text, answers in of_text.items()
         for call in batched(answers, size, strict=False)
     ]
-    yield from sorted(calls, key=lambda call: call[1][0].turn)
+    yield from sorted(calls, key=lambda call: (not call[0].is_proven, call[1][0].turn))
 
 
 def _has_code(owed: OwedAnswer) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -139,9 +139,8 @@ def publish(visit: Visit) -> Response:
             sentence = visit.request.language.gettext(
                 "This time has passed. Choose a later one, or send in 60 seconds."
             )
-            return page(
-                visit, connection, issue_id, None, Refusal(HTTPStatus.BAD_REQUEST, sentence, "at")
-            )
+            refusal = Refusal(HTTPStatus.BAD_REQUEST, sentence, "at")
+            return page(visit, connection, issue_id, replace(plan, publish_at=None), refusal)
         if form.line("do") == "look":
             return page(visit, connection, issue_id, plan)
         if form.text("shown") != plan.fingerprint:
