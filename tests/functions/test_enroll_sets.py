@@ -145,11 +145,8 @@ def let_time_pass(cloud: Cloud, minutes: float) -> None:
     )
 
 
-def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_return(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_ses_take(cloud, 1000)
-    requests = sign_ups(20)
+def be_killed_before_mailing(monkeypatch: pytest.MonkeyPatch, *requests: SubscribeRequest) -> None:
+    """Apply sign-ups in an invocation that ends as its first call of SES begins."""
 
     def die(*_: object) -> None:
         raise Killed
@@ -158,6 +155,14 @@ def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_retu
         patched.setattr(sending, "send_answers", die)
         with pytest.raises(Killed):
             enroll(*requests)
+
+
+def test_killed_between_commit_and_mail_each_mail_is_sent_when_the_messages_return(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_ses_take(cloud, 1000)
+    requests = sign_ups(20)
+    be_killed_before_mailing(monkeypatch, *requests)
     assert cloud.row("SELECT count(due_mail) FROM subscribers")["count"] == 20
 
     let_time_pass(cloud, minutes=2)
@@ -556,14 +561,7 @@ def test_killed_while_a_copy_waits_for_it_the_copy_sends_the_mail_in_its_stead(
 ) -> None:
     let_ses_take(cloud, 1000)
     requests = sign_ups(3)
-
-    def die(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(sending, "send_answers", die)
-        with pytest.raises(Killed):
-            enroll(*requests)
+    be_killed_before_mailing(monkeypatch, *requests)
     assert enroll(*requests) == []
     assert cloud.ses.mails() == []
     assert cloud.put_back("REQUESTS") == 3

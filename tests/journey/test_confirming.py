@@ -37,18 +37,22 @@ def visitor(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
+# In one step: on a busy machine, each one that Chromium is told takes a second.
+FILL_IN_AND_SEND = "(field, typed) => { field.value = typed; field.form.requestSubmit() }"
+
+
 def sign_up(visitor: BrowserContext, reader: Reader, *, is_quick: bool = False) -> Page:
     """Fill in the form, and see what it says then. ``is_quick``: as fast as no person is."""
     page = visitor.new_page()
-    page.goto(f"{reader.town.stack.public_url}/")
-    page.get_by_label("email").fill(reader.email)
-    if not is_quick:  # the same, without waiting for it: a form without its token has no age
-        page.locator("[name=proof]").evaluate("field => field.remove()")
-    page.get_by_role("button", name="Sign up").click()
+    page.goto(f"{reader.town.stack.public_url}/", wait_until="domcontentloaded")
     if is_quick:
+        page.get_by_label("email").evaluate(FILL_IN_AND_SEND, reader.email)
         page.get_by_role("alert").get_by_text("once more").wait_for()
         page.wait_for_timeout(FILLED_IN)
-        page.get_by_role("button", name="Sign up").click()
+    else:  # the same, without waiting for it: a form without its token has no age
+        page.get_by_label("email").fill(reader.email)
+        page.locator("[name=proof]").evaluate("field => field.remove()")
+    page.get_by_role("button", name="Sign up").click()
     page.get_by_role("heading", name="Check your inbox").wait_for()
     return page
 

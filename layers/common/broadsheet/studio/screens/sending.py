@@ -122,6 +122,13 @@ def _act(visit: Visit, action: Callable[[Connection, IssueId], object], said: st
     return pages.redirect(visit, f"/issues/{issue_id}", said=said)
 
 
+def _correlated(
+    visit: Visit, action: Callable[[Connection, IssueId, str], object]
+) -> Callable[[Connection, IssueId], object]:
+    """Return an action that names this request to whatever it causes."""
+    return lambda connection, issue_id: action(connection, issue_id, visit.request.correlation_id)
+
+
 def undo(visit: Visit) -> Response:
     """Return a published issue to a draft, if its sending has not begun."""
     issue_id, said = issue_id_in(visit), "undone"
@@ -142,13 +149,7 @@ def pause(visit: Visit) -> Response:
 
 def resume(visit: Visit) -> Response:
     """Continue a paused issue."""
-    return _act(
-        visit,
-        lambda connection, issue_id: lifecycle.resume(
-            connection, issue_id, visit.request.correlation_id
-        ),
-        "resumed",
-    )
+    return _act(visit, _correlated(visit, lifecycle.resume), "resumed")
 
 
 def confirm_cancel(visit: Visit) -> Response:
@@ -166,24 +167,12 @@ def confirm_cancel(visit: Visit) -> Response:
 
 def cancel(visit: Visit) -> Response:
     """Stop sending for good."""
-    return _act(
-        visit,
-        lambda connection, issue_id: lifecycle.cancel(
-            connection, issue_id, visit.request.correlation_id
-        ),
-        "canceled",
-    )
+    return _act(visit, _correlated(visit, lifecycle.cancel), "canceled")
 
 
 def retry(visit: Visit) -> Response:
     """Send again to those who failed."""
-    return _act(
-        visit,
-        lambda connection, issue_id: lifecycle.retry(
-            connection, issue_id, visit.request.correlation_id
-        ),
-        "retried",
-    )
+    return _act(visit, _correlated(visit, lifecycle.retry), "retried")
 
 
 def send_soon(visit: Visit) -> Response:
