@@ -139,6 +139,17 @@ def test_an_import_that_failed_says_why_and_is_no_success(file: Path, cloud: Clo
     assert "takes it back" in ran("import", "--id", import_id, "--apply", "--yes")
 
 
+def test_a_file_of_which_nobody_can_be_imported_is_told_from_one_that_waits_for_a_yes(
+    file: Path,
+) -> None:
+    file.write_text("email,name\nnobody,\nnor this,\n")
+
+    shown = ran("import", str(file))
+
+    assert "Nobody in it can be imported: is it the right file?" in shown
+    assert "--apply" not in shown
+
+
 def test_an_import_whose_file_never_arrived_says_so(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,8 +270,13 @@ def _half_applied(known: Import, failure: FailedImport) -> str:
             return "What was applied can't be undone, nor gone on with: import it into a new stack."
 
 
+_USELESS = {"unusable"}  # outcomes of a file that is another than its author thought
+
+
 def _say_what_follows(known: Import) -> None:
-    if known.status == "ready":
+    if known.status == "ready" and {name.partition(":")[0] for name in known.outcomes} == _USELESS:
+        say("Nobody in it can be imported: is it the right file? --format says what it is.")
+    elif known.status == "ready":
         say(f"Nothing is applied yet: `broadsheet import --id {known.id} --apply` does it.")
     if known.status == "applied" and known.format == "everything":
         say("The archive follows within minutes. Paused issues wait for `broadsheet resume`.")
