@@ -57,6 +57,11 @@ def known_issue(newsletter: Newsletter, path: Path, corrects: str | None = None)
     One that was deleted, or canceled before anybody got it, makes room for another.
     """
     _settle(newsletter, path, corrects)
+    return recorded_issue(newsletter, path)
+
+
+def recorded_issue(newsletter: Newsletter, path: Path) -> Issue | None:
+    """Return the same, without finishing a request that was cut off."""
     publication = records.read(path, newsletter.address)
     if not publication.issue_id:
         return None

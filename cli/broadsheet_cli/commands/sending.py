@@ -206,8 +206,9 @@ def correct(  # noqa: PLR0913 - a command's arguments
         raise CommandFailed(f"{file}: a correction has no careful start: remove that line.")
     if ready.file.segment:
         raise CommandFailed(f"{file}: a correction has readers already: remove the line “segment”.")
-    known = publishing.known_issue(newsletter, file, corrected.id)
-    if known and known.status == "draft":
+    # What was cut off is finished further below, with the file's present text.
+    recorded = publishing.recorded_issue(newsletter, file)
+    if recorded and recorded.status == "draft":
         raise CommandFailed(
             f"{file} is the draft of an issue of its own, which `broadsheet publish {file}` sends: "
             "write the correction into another file."

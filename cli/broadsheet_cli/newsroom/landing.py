@@ -170,12 +170,7 @@ class Landing:
                 # Another run has just made it; or it was canceled, and has no slug any more.
                 issue = self._by_slug(ready.file.slug)
                 if issue is None:
-                    self._say(
-                        "warning",
-                        "It was canceled before anybody got it, and is not sent again. To send "
-                        "it, remove the file, and add it again in another push.",
-                        path,
-                    )
+                    self._say_canceled(path)
         if issue is not None:
             self._update(ready, path, issue)
 
@@ -190,6 +185,9 @@ class Landing:
         key = f"newsroom-{sha256(named.encode()).hexdigest()[:40]}"
         created = self.newsletter.create(request, key)
         issue = self.newsletter.issue(created.id)
+        if issue.status == "canceled":  # another run has made it within this second
+            self._say_canceled(path)
+            return
         self._say(
             "notice",
             f"“{issue.title}” {_when(issue)}. Until then, reverting the merge sends nothing.",
@@ -265,6 +263,14 @@ class Landing:
             self._say(
                 "notice", f"“{issue.title}” is {issue.status}; nothing is sent again.", path, issue
             )
+
+    def _say_canceled(self, path: Path) -> None:
+        self._say(
+            "warning",
+            "It was canceled before anybody got it, and is not sent again. To send it, remove the "
+            "file, and add it again in another push.",
+            path,
+        )
 
     def _refuse(self, ready: Ready, path: Path, refused: Refused) -> None:
         if refused.status == HTTPStatus.PRECONDITION_FAILED:
