@@ -23,7 +23,8 @@ from local.lambda_events import api_event
 from ses_server import Mail
 from tests.cloud import ORIGIN, SENDER, Cloud, at, context, json_of, problem_in, token_in
 from tests.conftest import forget_what_was_read
-from tests.functions.issues import publish_issue, send, show
+from tests.functions.issues import act_on, edit, publish_issue, send, show
+from tests.functions.test_correct import NOTE, correct
 from tests.functions.test_enroll import URSULA, confirmation, enroll, leaving, sign_up
 
 TEXT = {"title": "Welcome, [[name]]", "markdown": "Good to have you, [[name]] & {{friends}}."}
@@ -362,6 +363,35 @@ def test_who_had_the_newest_issue_already_does_not_get_it_again(cloud: Cloud) ->
     enroll(request)
 
     assert sorted(mail.subject for mail in mails(cloud)) == ["Number one", "Welcome, Ursula"]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_correction_reaches_who_got_the_older_version_with_their_welcome_mail(
+    cloud: Cloud, *, leaves: bool
+) -> None:
+    """The issue had finished, and is edited in a later retry: somebody's mail had failed."""
+    octavia, toni = "octavia@example.com", "toni@example.com"
+    cloud.add_confirmed(octavia, toni)
+    cloud.ses.control.refuse_entries("MESSAGE_REJECTED", recipients=[octavia], count=1)
+    issue_id = publish_issue()
+    send(cloud, issue_id)
+    welcome(with_newest_issue=True)
+    enroll(confirmation(at(0), at(1)))
+    assert act_on(issue_id, "retry")["statusCode"] == 202
+    act_on(issue_id, "pause")
+    assert edit(issue_id, markdown="On Tuesday.")["statusCode"] == 200
+    act_on(issue_id, "resume")
+    send(cloud, issue_id)
+    if leaves:
+        enroll(leaving(cloud, at(2)))
+
+    correction = json_of(correct(issue_id))
+
+    older = [toni] if leaves else [toni, URSULA]
+    assert correction["audience_now"] == len(older)
+    send(cloud, correction["id"])
+    corrected = [mail.to for mail in cloud.ses.mails() if mail.subject == NOTE["title"]]
+    assert sorted(corrected) == sorted(older)
 
 
 def test_only_the_newest_issue_is_owed_once_the_welcome_mail_is_sent(

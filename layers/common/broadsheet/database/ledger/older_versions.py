@@ -1,4 +1,7 @@
-"""Who got an older version of an issue, by the ledger: the audience of a correction."""
+"""Who got an older version of an issue: the audience of a correction.
+
+By the ledger, or with their welcome mail, which is in no ledger.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,24 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import CorrectedVersion
 
-# Whoever was mailed twice, and got the current version as well, needs no correction.
+# The index of these finds them among a million subscribers.
+_WELCOMED = sql.SQL(
+    """
+    SELECT id
+    FROM subscribers
+    WHERE welcomes @> jsonb_build_array(jsonb_build_object('issue_id', %(corrects)s::uuid))
+      AND status = 'confirmed'
+      AND EXISTS (
+          SELECT FROM jsonb_to_recordset(welcomes)
+              AS sent (issue_id uuid, version integer, message_id text)
+          WHERE sent.issue_id = %(corrects)s
+            AND sent.version < %(version)s
+            AND sent.message_id IS NOT NULL
+      )
+    """
+)
+# Whoever was mailed twice, and got the current version as well, needs no correction. Nobody is in
+# both parts: the welcome mail brings no issue that its reader is in the ledger of.
 AUDIENCE = sql.SQL(
     """
     SELECT ledger.subscriber_id AS id
@@ -30,9 +50,14 @@ AUDIENCE = sql.SQL(
             AND duplicate.subscriber_id = ledger.subscriber_id
             AND duplicate.version >= %(version)s
       )
+    UNION ALL
+    {welcomed}
     """
-)
+).format(welcomed=_WELCOMED)
 _COUNT = sql.SQL("SELECT count(*) FROM ({audience}) AS audience").format(audience=AUDIENCE)
+_COUNT_WELCOMED = sql.SQL("SELECT count(*) FROM ({audience}) AS audience").format(
+    audience=_WELCOMED
+)
 _COUNT_UNSETTLED = sql.SQL(
     """
     SELECT (
@@ -49,6 +74,11 @@ _COUNT_UNSETTLED = sql.SQL(
 def count(connection: Connection, corrected: CorrectedVersion) -> int:
     """Count the confirmed subscribers who are known to have an older version."""
     return _number(connection, _COUNT, corrected)
+
+
+def count_welcomed(connection: Connection, corrected: CorrectedVersion) -> int:
+    """Count those of them who got it with their welcome mail."""
+    return _number(connection, _COUNT_WELCOMED, corrected)
 
 
 def count_unsettled(connection: Connection, corrected: CorrectedVersion) -> int:

@@ -106,6 +106,7 @@ def count_readers(connection: Connection, issue: Issue) -> ReadersNow:
     older = sum(
         mails for version, mails in stored.books.accepted_by_version.items() if version < of.version
     )
+    older += older_versions.count_welcomed(connection, of)
     return ReadersNow(older, older_versions.count_unsettled(connection, of), stored.counted_at)
 
 
