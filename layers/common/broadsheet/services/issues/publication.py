@@ -14,6 +14,7 @@ from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
 from broadsheet.domain.ledger import Books
+from broadsheet.services import looks
 from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
@@ -75,7 +76,8 @@ def publish(
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
     known = issues_table.find_by_key(connection, author, key)
-    checked = checking.check(request, None if request.draft else links.known(connection))
+    known_links = None if request.draft else links.known(connection)
+    checked = checking.check(request, looks.newsletter(connection), known_links)
     beside = checking.beside_content(
         connection,
         request,
