@@ -869,6 +869,27 @@ def test_a_trace_tells_a_life_in_its_order(cloud: Cloud) -> None:
     assert standing["code"] == "has-unsubscribed"
 
 
+@pytest.mark.parametrize("seconds", [0, 0.2, 300])
+def test_a_mail_is_accepted_before_it_is_delivered_whatever_the_clocks_say(
+    cloud: Cloud, seconds: float
+) -> None:
+    """SES may deliver a mail before its outcome is recorded, and its clock may be behind ours."""
+    confirm(cloud)
+    issue = sent(cloud)
+    recorded = cloud.row("SELECT recorded_at FROM deliveries")["recorded_at"]
+    delivered = recorded - timedelta(seconds=seconds)
+    ledger(cloud, issue, delivered_at=delivered, complained_at=recorded + timedelta(days=1))
+
+    timeline = timeline_of(cloud)
+
+    assert [line["code"] for line in timeline][-3:] == [
+        "mail-accepted",
+        "mail-delivered",
+        "mail-complained",
+    ]
+    assert [line["at"] for line in timeline] == sorted(line["at"] for line in timeline)
+
+
 def test_a_trace_has_the_mails_that_followed_the_confirmation(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

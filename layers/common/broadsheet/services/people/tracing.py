@@ -133,6 +133,7 @@ def _welcomes(record: Record) -> Iterator[Happening]:
         yield _happening(each["at"], code, each, "version", "message_id", reason=each["refused"])
 
 
+_REPORTED = ("delivered_at", "bounced_at", "complained_at")
 _OF_MAIL = ("round", "version", "outcome", "reason", "message_id", "suppressed_as")
 
 
@@ -143,7 +144,9 @@ def _mails(record: Record) -> Iterator[Happening]:
         given = {"reason": row["reason"], "suppressed_as": row["suppressed_as"], "domain": domain}
         at_first = row | {"delivered_at": None, "bounced_at": None, "complained_at": None}
         fate = fates.of_mail(at_first | {"suppressed_as": None}, record)
-        yield _happening(row["recorded_at"], f"mail-{fate.code}", row, *_OF_MAIL, **fate.parameters)
+        # SES's clock is its own, and it may report a mail before its outcome is recorded here.
+        at = min(row[name] for name in ("recorded_at", *_REPORTED) if row[name] is not None)
+        yield _happening(at, f"mail-{fate.code}", row, *_OF_MAIL, **fate.parameters)
         for event in ("delivered", "bounced", "complained"):
             if row[f"{event}_at"] is not None:
                 is_suppressed = row["suppressed_as"] and event != "delivered"
