@@ -13,6 +13,7 @@ from local.lambda_events import api_event
 from tests.cloud import Cloud, context
 from tests.functions.issues import act_on, publish_issue, tick
 from tests.functions.studio import Browser, Page, entry, put_authors, signed_in
+from tests.functions.test_drafts import post
 from tests.images import png
 
 HELLO = {"title": "Number one", "text": "Hello [[name]],\n\ntea.", "archive": "true"}
@@ -94,6 +95,34 @@ def test_a_form_that_is_sent_twice_makes_one_issue_and_one_version(cloud: Cloud)
         assert save(ada, path, "1", text="Coffee.").status == 200
 
     assert texts(cloud) == [(1, "ada", HELLO["text"]), (2, "ada", "Coffee.")]
+
+
+def test_drafts_of_the_same_title_are_told_apart_by_time_and_first_words(cloud: Cloud) -> None:
+    ada = signed_in("ada")
+    for text in ("Dear [[name|friend]],\n\n*tea* came. " + "And more came. " * 20, "Coffee."):
+        write_new(ada, text=text)
+    post({"title": "Number one", "content": {"html": "<p>Milk.</p>"}, "draft": True})
+    publish_issue(title="Number one", publish_at="2031-01-01T08:00:00Z")
+    for beginning, at in (("Dear", "08:05"), ("Coffee", "21:40"), ("", "21:41")):
+        cloud.rows(
+            "UPDATE issue_versions SET created_at = %(at)s"
+            " WHERE coalesce(content->>'markdown', '') LIKE %(beginning)s"
+            " AND issue_id IN (SELECT id FROM issues WHERE status = 'draft')",
+            at=f"2026-11-29T{at}:00Z",
+            beginning=f"{beginning}%" if beginning else "",
+        )
+
+    page = ada.open("/")
+
+    assert "Last changed: November 29, 2026, 08:05 UTC" in page.words
+    assert "Last changed: November 29, 2026, 21:40 UTC Coffee." in page.words
+    assert "08:05 UTC Dear [[name|friend]], *tea* came. And more came. And more" in page.words
+    assert page.words.count("And more came.") < 10
+    assert "Last changed: November 29, 2026, 21:41 UTC Number one" in page.words
+    assert page.words.count("Last changed:") == 3
+    assert "January 1, 2031" in page.words
+    ada.language = "de"
+    assert "Zuletzt geändert: 29. November 2026, 21:40 UTC" in ada.open("/?kind=drafts").words
 
 
 def test_going_back_to_the_first_form_edits_the_issue_that_it_made(cloud: Cloud) -> None:

@@ -11,10 +11,10 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import IssueVersion, RenderedVersion, VersionSummary
+from broadsheet.domain.issues import IssueVersion, LatestText, RenderedVersion, VersionSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import timedelta
 
     from broadsheet.database.connection import Connection
@@ -48,6 +48,25 @@ def find_newest(connection: Connection, issue_id: IssueId, limit: int) -> Sequen
     """Return who wrote an issue's versions, and when, newest first."""
     with connection.cursor(row_factory=class_row(VersionSummary)) as cursor:
         return cursor.execute(_FIND_NEWEST, {"issue_id": issue_id.root, "limit": limit}).fetchall()
+
+
+def find_latest_texts(
+    connection: Connection, issue_ids: Collection[IssueId], characters: int
+) -> Sequence[LatestText]:
+    """Return when issues were saved last, and the first ``characters`` of their Markdown."""
+    with connection.cursor(row_factory=class_row(LatestText)) as cursor:
+        return cursor.execute(
+            """
+            SELECT issues.id AS issue_id,
+                   current.created_at AS saved_at,
+                   coalesce(left(current.content->>'markdown', %(characters)s), '') AS beginning
+            FROM issues
+            JOIN issue_versions AS current
+                ON current.issue_id = issues.id AND current.version = issues.version
+            WHERE issues.id = ANY (%(issue_ids)s)
+            """,
+            {"issue_ids": [each.root for each in issue_ids], "characters": characters},
+        ).fetchall()
 
 
 def note_autosave(

@@ -516,6 +516,14 @@ class VersionSummary(BaseModel):
     autosaved: bool
 
 
+class LatestText(NamedTuple):
+    """When an issue's text was saved last, and how it begins; "" for HTML."""
+
+    issue_id: UUID
+    saved_at: datetime
+    beginning: str
+
+
 class KeyedIssue(Issue):
     """The issue that an idempotency key names. ``request_digest``: of the request with that key."""
 

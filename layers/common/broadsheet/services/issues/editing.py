@@ -9,13 +9,13 @@ from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issue_versions_table, issues_table, links_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
-from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueStatus
+from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueId, IssueStatus
 from broadsheet.services import looks
 from broadsheet.services.issues import checking, links, publication
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         IdempotencyKey,
         Issue,
         IssueDraft,
-        IssueId,
         IssueVersion,
+        LatestText,
         Plan,
         PublishDraftRequest,
         VersionSummary,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _SITTING = timedelta(minutes=30)  # an author who types again after it has begun another
 _MOST_VERSIONS = 200  # shown of an issue
+_BEGINNING = 400  # characters of a text by which its author recognises it, with room for spaces
 
 
 class Editor(NamedTuple):
@@ -52,6 +53,16 @@ def find_versions(connection: Connection, issue_id: IssueId) -> Sequence[Version
     """Return who wrote an issue's versions, newest first. Raises ``IssueNotFound``."""
     _found(issues_table.find(connection, issue_id))
     return issue_versions_table.find_newest(connection, issue_id, _MOST_VERSIONS)
+
+
+def find_latest_texts(
+    connection: Connection, issue_ids: Collection[IssueId]
+) -> Mapping[IssueId, LatestText]:
+    """Return when the text of issues was saved last, and how it begins."""
+    if not issue_ids:
+        return {}
+    found = issue_versions_table.find_latest_texts(connection, issue_ids, _BEGINNING)
+    return {IssueId(each.issue_id): each for each in found}
 
 
 def find_editable(connection: Connection, issue_id: IssueId) -> tuple[Issue, IssueVersion]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from broadsheet.web.response import Response
 
 _ISSUES = Listing("before", TypeAdapter(tuple[AwareDatetime, UUID]), 20, 100)
+_SHOWN = 100  # characters of a draft's text
 _KINDS = {
     "": tuple(IssueStatus),
     "drafts": (IssueStatus.DRAFT,),
@@ -38,6 +39,8 @@ def list_issues(visit: Visit) -> Response:
         found = publication.newest(connection, limit + 1, before, _KINDS[kind])
         issues, more = found[:limit], found[limit:]
         counted = statistics.of_issues(connection, [each.id.root for each in issues])
+        drafts = [each.id for each in issues if each.status is IssueStatus.DRAFT]
+        texts = editing.find_latest_texts(connection, drafts)
     statistics.have_counted(counted, visit.request.correlation_id)
     following = ""
     if more:
@@ -51,7 +54,20 @@ def list_issues(visit: Visit) -> Response:
         following=following,
         kind=kind,
         counts={each.id: each for each in counted},
+        saved={each: text.saved_at for each, text in texts.items()},
+        beginnings={each: _beginning(text.beginning) for each, text in texts.items()},
     )
+
+
+def _beginning(text: str) -> str:
+    """Return the first words of a text, by which drafts of the same title are told apart."""
+    words = " ".join(text.split())
+    if len(words) <= _SHOWN:
+        return words
+    cut = words[: _SHOWN - 1]
+    whole = cut.rpartition(" ")[0]  # far shorter in a language without spaces
+    kept = whole if len(whole) > _SHOWN // 2 else cut
+    return f"{kept.rstrip('.,:;')}…"
 
 
 def duplicate(visit: Visit) -> Response:
