@@ -11,32 +11,12 @@ from broadsheet_cli.answers import FailedImport, Import
 from broadsheet_cli.api import Newsletter
 from broadsheet_cli.console import console, is_interactive, note, print_json, say, table
 from broadsheet_cli.errors import CommandFailed
+from broadsheet_cli.import_words import NOTES, OUTCOMES, REASONS
 from broadsheet_cli.options import Json, Yes, connect
 
-OUTCOMES = {
-    "added": "subscribed",
-    "added_to_confirm": "to confirm: the file has no date of consent",
-    "added_as_left": "stored as left, so that nobody mails them",
-    "confirmed": "subscribed, who had not confirmed here",
-    "left": "subscribed here, and left there: they are unsubscribed",
-    "completed": "known, with a name or tags that are new",
-    "unchanged": "known, and nothing changes",
-    "kept_as_left": "left here, and stay so",
-    "newer_here": "left there, and came back here since: they stay subscribed",
-    "erased": "erased here: nothing is stored",
-    "duplicate": "in the file more than once",
-    "unusable": "can't be used",
-    "undone": "undone",
-    "not_undone": "not undone, since something newer depends on it",
-    "posts": "posts in the archive",
-    "images": "pictures of them",
-    "left_out": "left out",
-}
 _READING = {"waiting", "reading", "judging"}  # steps after which nothing is changed
 _PAUSE = 1.0  # seconds between two looks
 _BETWEEN = 30.0  # seconds between some hundred mails and the next: others who sign up come between
-_CODES = "docs/people.md (“Moving in”) says what each reason and note means."
-_CODES_OF_EVERYTHING = "docs/moving.md (“Moving in”) says what each note means."
 _HINT = "Go on with `broadsheet import --id {id}`."
 
 
@@ -206,7 +186,7 @@ def _waited(newsletter: Newsletter, known: Import) -> Import:
 
 def _unsure(known: Import) -> str:
     if known.problem:
-        return f"{known.file_name} can't be read: {known.problem}. {_CODES}"
+        return f"{known.file_name} can't be read: {REASONS.get(known.problem, known.problem)}."
     if known.standings:
         return (
             f"{known.file_name} seems to list those who left: run `broadsheet import --id"
@@ -238,15 +218,14 @@ def _show(known: Import) -> None:
         outcome, _, reason = name.partition(":")
         # Of each reason alone: what else becomes of rows, --report lists.
         lines = ", ".join(map(str, known.first_lines.get(name, []))) if reason else ""
-        shown.add_row(f"{count:,}", OUTCOMES.get(outcome, outcome), reason, lines)
+        why = REASONS.get(reason, reason)
+        shown.add_row(f"{count:,}", OUTCOMES.get(outcome, outcome), why, lines)
     if known.outcomes:
         console().print(shown)
     if known.unused_columns:
         say(f"Not used: {', '.join(known.unused_columns)}.")
-    if known.notes:
-        say(f"To know: {', '.join(known.notes)}.")
-    if known.notes or any(":" in name for name in known.outcomes):
-        say(_CODES_OF_EVERYTHING if known.format == "everything" else _CODES)
+    for each in known.notes:
+        say(f"To know: {NOTES.get(each, each)}.")
     if known.failure:
         say(f"It failed while it was {known.failure.step}: {known.failure.detail}.", "red")
         if known.failure.step == "applying":
