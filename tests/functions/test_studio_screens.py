@@ -191,6 +191,41 @@ DEAD = """
 """
 
 
+@pytest.mark.parametrize("name", ["write-new", "write", "write-html", "write-second"])
+@pytest.mark.parametrize("height", [800, 480])
+@pytest.mark.parametrize("has_script", [True, False])
+def test_on_a_phone_one_link_leads_to_the_text_the_check_and_the_preview(
+    window: Window, window_without_scripts: Window, name: str, height: int, *, has_script: bool
+) -> None:
+    phone = window if has_script else window_without_scripts
+    page = phone.show(name, "de")
+    phone.resize(NARROWEST, height)
+    links = page.get_by_role("navigation", name="Auf dieser Seite").get_by_role("link")
+
+    assert [re.sub(r" \(\d+\)", "", each) for each in links.all_inner_texts()] == [
+        "Text",
+        "Prüfung",
+        "Vorschau",
+    ]
+    for link in [*links.all(), *reversed(links.all())]:
+        target = str(link.get_attribute("href"))
+        link.press("Enter")
+        page.wait_for_url(f"**{target}")
+        at = page.evaluate(SEEN, target)
+        assert 0 <= at["top"] < at["below"], (link.inner_text(), at)
+    phone.resize(DESK)
+    assert [link.is_visible() for link in links.all()] == []
+
+
+# How far down what a link leads to begins, and where the line of buttons does.
+SEEN = """
+target => {
+  const top = element => element.getBoundingClientRect().top;
+  return {top: top(document.querySelector(target)), below: top(document.querySelector('.acts'))};
+}
+"""
+
+
 LINKED = re.compile(r'(?<![\w-])(?:href|src|action|formaction|data-[a-z]+)="(/[^"]*)"')
 
 

@@ -99,6 +99,8 @@ def test_what_is_typed_is_saved_previewed_and_checked(
         expect(mail.locator("h1")).to_have_text("Number one", timeout=SOON)
         expect(page.locator(".remarks .error")).to_contain_text("Error Line 1")
         expect(page.locator(".marks .error")).to_have_text("Hello [[nome]],")
+        found = page.locator(".remarks > li").count()
+        expect(page.locator("a[href='#check-heading']")).to_have_text(f"Check ({found})")
         said(page, r"Saved at \d+:\d\d( [AP]M)?\.")
         assert page.url.endswith("/write")
         history = page.url.removeprefix(site).replace("/write", "/versions")
@@ -214,6 +216,7 @@ def test_without_a_script_the_same_page_previews(browser: Browser, site: str) ->
     assert page.get_by_label("Text, in Markdown").input_value() == "Tea."
     page.get_by_role("button", name="Check the text").click()
     expect(page.locator(".remarks")).to_contain_text("Warning")
+    expect(page.locator("a[href='#check-heading']")).to_have_text(re.compile(r"Check \(\d\)"))
     page.get_by_role("button", name="Save the draft").click()
     expect(page.get_by_role("status").first).to_have_text("Saved.")
     plain.close()

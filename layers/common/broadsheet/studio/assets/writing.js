@@ -132,9 +132,7 @@ async function preview() {
   const answer = await send(address, filled()).catch(() => ({}))
   if (!answer.ok || mine !== previews) return
   const found = await answer.json()
-  shown = found.html
-  marks = found.marks
-  check.innerHTML = found.check
+  ;({html: shown, marks, check: check.innerHTML, count: part('count').textContent} = found)
   draw()
   if (frame.getAttribute('src') === source) post()
   else frame.src = source

@@ -120,7 +120,10 @@ def preview(visit: Visit) -> Response:
         return Response.page(HTTPStatus.OK, html, policy=mail_view.policy(view, runs=False))
     check = pages.fragment(visit, "remarks.html", remarks=found, preview=shown)
     marks = {each.line: each.is_error for each in reversed(found) if each.field == "text"}
-    return Response.json(HTTPStatus.OK, {"html": html, "check": check, "marks": marks})
+    count = f" ({len(found)})" if found else ""
+    return Response.json(
+        HTTPStatus.OK, {"html": html, "check": check, "count": count, "marks": marks}
+    )
 
 
 def upload(visit: Visit) -> Response:
