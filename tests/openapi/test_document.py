@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,26 @@ def test_each_error_has_its_status_and_its_code(route: str) -> None:
         response = responses[str(int(status_of(error)))]
         codes = response["content"]["application/problem+json"]["schema"]["allOf"][1]
         assert error.code in codes["properties"]["code"]["enum"]
+
+
+def test_a_list_is_limited_in_items_and_a_text_in_characters() -> None:
+    """Pydantic writes ``minLength`` for a list whose limit comes after a function of ours."""
+    of_others = {
+        "array": {"minLength", "maxLength", "pattern"},
+        "string": {"minItems", "maxItems"},
+    }
+
+    def wrong(part: object) -> Iterator[object]:
+        if isinstance(part, dict):
+            if of_others.get(str(part.get("type")), set()) & part.keys():
+                yield part
+            for inner in part.values():
+                yield from wrong(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                yield from wrong(inner)
+
+    assert list(wrong(json.loads(DOCUMENT.read_text()))) == []
 
 
 def test_the_document_is_openapi_3_1() -> None:

@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     RootModel,
     field_validator,
     model_validator,
@@ -17,7 +16,7 @@ from pydantic import (
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.refusals import refusal
 from broadsheet.domain.subscribers import Language
-from broadsheet.domain.tags import Tags
+from broadsheet.domain.tags import SomeTags
 from broadsheet.domain.times import Timestamp
 
 MAX_NAME_CHARACTERS = 64
@@ -39,8 +38,6 @@ class SegmentName(RootModel[str]):
         return self.root
 
 
-# None at all is a mistake: a filter without the condition would mean everybody.
-_SomeTags = Annotated[Tags, Field(min_length=1)]
 _Moment = Annotated[Timestamp, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
 
@@ -49,9 +46,10 @@ class TagFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    any: _SomeTags | None = None
-    all: _SomeTags | None = None
-    none: _SomeTags | None = None
+    # None at all is a mistake: a filter without the condition would mean everybody.
+    any: SomeTags | None = None
+    all: SomeTags | None = None
+    none: SomeTags | None = None
 
 
 class SegmentFilter(BaseModel):

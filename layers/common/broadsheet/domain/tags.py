@@ -47,6 +47,9 @@ def _each_once(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
 
 
 Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
+SomeTags = Annotated[
+    tuple[Tag, ...], Field(min_length=1, max_length=MAX_TAGS), AfterValidator(_each_once)
+]
 
 
 class OfferedTag(NamedTuple):
