@@ -42,7 +42,7 @@ WORDS = {"status": "draft", "role": "publish"}  # which a sentence says in words
 GIVEN = re.compile(
     "|".join(sorted(PeopleFormat, key=len, reverse=True)) + "|"
     r"\S+@\S+|https?://\S+|UTC|Broadsheet|broadsheet|Mailchimp|VALUE|SES|jo\b|ada\b|"
-    r"Number one|jobs|plain|\.csv|csv|"
+    r"Number one|jobs|plain|default|tide|\.csv|csv|"
     r"[0-9a-f]{8}-[0-9a-f-]+|people|English|Deutsch|Pseudo|The Harbour Letter|Ursula|kB|MB"
 )
 WORD = re.compile(r"[^\W\d_]{2}")
