@@ -10,13 +10,19 @@ class UnusableTheme(OperationFailed):
     """A theme that mails can't be made with, or whose text can't be read."""
 
 
+def check_all(in_use: str) -> None:
+    """Check the theme in use first, and all others: authors may have chosen any of them."""
+    for name in dict.fromkeys([in_use, *theme.names()]):
+        check(name)
+
+
 def check(name: str) -> None:
     """Render every kind of mail, and measure the contrast of the colours.
 
     Raises ``UnusableTheme`` with what is wrong.
     """
     try:
-        faults = theme_check.unreadable(name)
+        faults = theme_check.faults(name)
     except theme.InvalidTheme as error:
         raise UnusableTheme(f"Theme: {error}. See docs/themes.md.") from error
     if faults:

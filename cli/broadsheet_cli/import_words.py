@@ -45,7 +45,7 @@ REASONS = {
     "encrypted-archive": "an archive that is encrypted",
     "archive-too-large": "an archive with too many files, or too large ones",
     "unpacks-to-too-much": "an archive that unpacks to too much",
-    "newer-format": "the file is from a newer release: update this newsletter first",
+    "newer-format": "the file is from another release: bring both newsletters to the same one",
     "image-too-large": "an image that is too large",
     "damaged-image": "an image that is cut off or damaged",
     "image-left-out": "an image of it is left out",

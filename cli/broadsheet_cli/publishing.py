@@ -61,7 +61,7 @@ def known_issue(newsletter: Newsletter, path: Path, corrects: str | None = None)
 
 
 def recorded_issue(newsletter: Newsletter, path: Path) -> Issue | None:
-    """Return the same, without finishing a request that was cut off."""
+    """Return the issue that a file's record names, without finishing what was cut off."""
     publication = records.read(path, newsletter.address)
     if not publication.issue_id:
         return None

@@ -244,8 +244,8 @@ def _create(order: _Order, region: str | None, readers: int, *, agreed: bool) ->
 
 
 def _check_theme(values: dict[str, str]) -> None:
-    """Raise ``UnusableTheme`` if this checkout hasn't the theme, or no mail can be made with it."""
-    themes.check(values.get("Theme", themes.DEFAULT))  # a stack of an older version has none
+    """Raise ``UnusableTheme`` if this checkout hasn't the theme, or mails can't have one of its."""
+    themes.check_all(values.get("Theme", themes.DEFAULT))  # a stack of an older version has none
 
 
 def _why(stack: str, since: datetime) -> str:

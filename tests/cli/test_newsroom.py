@@ -294,8 +294,12 @@ def test_a_revert_in_the_middle_of_the_sending_says_how_many_got_it(
     assert cloud.mails_to("ursula@example.com") == []
 
 
-def test_a_person_who_cancels_is_not_overruled(repository: Repository, cloud: Cloud) -> None:
-    repository.write()
+@pytest.mark.parametrize("front", [{}, {"date": "2099-12-01T08:00:00Z"}], ids=["now", "dated"])
+def test_a_person_who_cancels_is_not_overruled(
+    repository: Repository, cloud: Cloud, front: dict[str, str]
+) -> None:
+    """A request for a dated file is the same again; for another, only within the second."""
+    repository.write(**front)
     before = repository.git("rev-parse", "HEAD")
     repository.commit()
     merged = (before, repository.push())

@@ -213,9 +213,11 @@ def correct(  # noqa: PLR0913 - a command's arguments
             f"{file} is the draft of an issue of its own, which `broadsheet publish {file}` sends: "
             "write the correction into another file."
         )
-    whom = f"{readers(_with_older_version(corrected))} with an older version than"
+    # Who got it with their welcome mail is in no books: the answer counts them, too.
+    known = _with_older_version(corrected)
+    whom = f"the {readers(known)}" if known else "those"
     which = f"{corrected.version} of “{corrected.title}”"
-    question = f"Send it in {duration(countdown)} to the {whom} {which}?"
+    question = f"Send it in {duration(countdown)} to {whom} with an older version than {which}?"
     _agree(newsletter, ready, accept, question, yes=yes, as_json=as_json)
     with _undoing(lambda: _withdraw(newsletter, file, corrected.id), as_json=as_json):
         when = publishing.undo_until(newsletter, countdown)

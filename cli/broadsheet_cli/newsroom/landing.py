@@ -185,7 +185,7 @@ class Landing:
         key = f"newsroom-{sha256(named.encode()).hexdigest()[:40]}"
         created = self.newsletter.create(request, key)
         issue = self.newsletter.issue(created.id)
-        if issue.status == "canceled":  # another run has made it within this second
+        if issue.status == "canceled":  # the key's earlier one, which has given its slug back
             self._say_canceled(path)
             return
         self._say(

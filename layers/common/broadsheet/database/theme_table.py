@@ -31,5 +31,5 @@ def replace(connection: Connection, author: AuthorName, theme: str) -> None:
 
 
 def delete(connection: Connection) -> None:
-    """Let the stack's parameter apply."""
+    """Delete the choice, so that the stack's parameter applies."""
     connection.execute("DELETE FROM chosen_theme")

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from broadsheet.domain.issues import RenderedIssue
     from broadsheet.domain.welcome import WelcomeRequest
 
+_LOCK = int.from_bytes(b"welcome", "big")
 _COLUMNS = columns_of(WelcomeMail)
 _FIND = sql.SQL("SELECT {columns} FROM welcome_mail").format(columns=_COLUMNS)
 _FIND_RENDERED = sql.SQL("SELECT {columns} FROM welcome_mail").format(
     columns=columns_of(RenderedWelcome)
 )
+
+
+def lock(connection: Connection) -> None:
+    """Keep others from changing the welcome mail, or its theme, until this transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
 
 
 def find(connection: Connection) -> WelcomeMail | None:

@@ -587,7 +587,9 @@ IMPORT_REASONS = {
     "encrypted-archive": translatable("The archive is encrypted."),
     "archive-too-large": translatable("The archive has too many files, or too large ones."),
     "unpacks-to-too-much": translatable("The archive unpacks to too much."),
-    "newer-format": translatable("The file is from a newer release."),
+    "newer-format": translatable(
+        "The file is from another release: bring both newsletters to the same one."
+    ),
     "image-too-large": translatable("It has an image that is too large."),
     "damaged-image": translatable("It has an image that is cut off or damaged."),
     "image-left-out": translatable("An image of it is left out."),

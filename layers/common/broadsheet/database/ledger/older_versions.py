@@ -28,10 +28,13 @@ _WELCOMED = sql.SQL(
             AND sent.version < %(version)s
             AND sent.message_id IS NOT NULL
       )
+      AND NOT EXISTS (
+          SELECT FROM deliveries
+          WHERE issue_id = %(corrects)s AND subscriber_id = subscribers.id
+      )
     """
 )
-# Whoever was mailed twice, and got the current version as well, needs no correction. Nobody is in
-# both parts: the welcome mail brings no issue that its reader is in the ledger of.
+# Whoever was mailed twice, and got the current version as well, needs no correction.
 AUDIENCE = sql.SQL(
     """
     SELECT ledger.subscriber_id AS id

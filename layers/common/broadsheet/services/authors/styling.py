@@ -1,10 +1,10 @@
-"""Lets authors choose the theme of the newsletter's mails."""
+"""Chooses the theme of the newsletter's mails."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet.database import theme_table
+from broadsheet.database import theme_table, welcome_mail_table
 from broadsheet.mail import theme_check
 from broadsheet.mail.theme import InvalidTheme
 from broadsheet.services.subscribers import welcome_text
@@ -16,17 +16,28 @@ if TYPE_CHECKING:
 
 
 def choose(connection: Connection, author: AuthorName, name: str) -> None:
-    """Give all mails from now on a theme; without a ``name``, that of the stack's parameter.
+    """Set the theme of all mails rendered from now on; without a ``name``, the stack's parameter.
 
-    An issue that is scheduled keeps the looks that it has, until it is edited. Raises
-    ``InvalidTheme``, also for colours that can't be read on each other.
+    An issue that is scheduled keeps its looks until it is edited. Raises as ``refuse_unusable``.
     """
-    if name and (faults := theme_check.unreadable(name)):
-        raise InvalidTheme("; ".join(faults))
+    if name:
+        refuse_unusable(name)
     with connection.transaction():
+        welcome_mail_table.lock(connection)  # nobody stores another text meanwhile
         if name:
             theme_table.replace(connection, author, name)
         else:
             theme_table.delete(connection)
         welcome_text.render_again(connection)
     logger.info("theme chosen", author=str(author), theme=name or None)
+
+
+def refuse_unusable(name: str) -> None:
+    """Raise ``InvalidTheme`` for a theme that mails can't have, or whose colours can't be read."""
+    try:
+        faults = "; ".join(theme_check.faults(name))
+    except InvalidTheme as error:
+        faults = str(error)
+    if faults:
+        logger.warning("theme refused", reason=faults)  # for the operator
+        raise InvalidTheme(faults)

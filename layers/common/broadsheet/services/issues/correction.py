@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NewIssue,
         RenderedIssue,
     )
+    from broadsheet.domain.ledger import Books
 
 
 class Corrected(NamedTuple):
@@ -109,6 +110,14 @@ def count_readers(connection: Connection, issue: Issue) -> ReadersNow:
     )
     older += older_versions.count_welcomed(connection, of)
     return ReadersNow(older, older_versions.count_unsettled(connection, of), stored.counted_at)
+
+
+def has_readers(connection: Connection, issue: Issue, books: Books) -> bool:
+    """Return whether anybody is known to have an older version."""
+    if any(version < issue.version for version in books.accepted_by_version):
+        return True
+    of = _corrected(issue, None)
+    return of.version > 1 and older_versions.count_welcomed(connection, of) > 0
 
 
 class _Readers(NamedTuple):

@@ -35,15 +35,20 @@ def replace(
 
     Whoever confirms from now on gets it; a mail that is owed already has the new text.
     """
-    checked = checking.check(request, looks.newsletter(connection))
-    checking.refuse_errors(checked.findings, request.accept_warnings)
-    welcome_mail_table.replace(connection, author, request, checked.rendered)
+    with connection.transaction():
+        welcome_mail_table.lock(connection)  # nobody chooses another theme meanwhile
+        checked = checking.check(request, looks.newsletter(connection))
+        checking.refuse_errors(checked.findings, request.accept_warnings)
+        welcome_mail_table.replace(connection, author, request, checked.rendered)
     logger.info("welcome mail stored", author=str(author))
     return checked.findings
 
 
 def render_again(connection: Connection) -> None:
-    """Give the stored welcome mail the newsletter's present looks."""
+    """Render the stored welcome mail in the newsletter's present theme.
+
+    The caller holds the lock of ``welcome_mail_table``.
+    """
     stored = welcome_mail_table.find(connection)
     if stored is not None:
         written = WrittenMail(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from broadsheet.domain import errors, pauses
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.services.issues import certifying, lifecycle, publication
+from broadsheet.services.issues import certifying, correction, lifecycle, publication
 from broadsheet.services.people import segments, statistics
 from broadsheet.studio import figures, pages, plans
 from broadsheet.studio.screens import publishing
@@ -61,7 +61,7 @@ def page(
         if shown.books
         else [],
         has_older_versions=shown.books is not None
-        and any(version < issue.version for version in shown.books.accepted_by_version),
+        and correction.has_readers(connection, issue, shown.books),
         key=uuid4(),
         at=visit.form.line("at")
         or (issue.publish_at or issue.created_at).strftime("%Y-%m-%dT%H:%M"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet import authors_secret, i18n, settings
 from broadsheet.domain.authors import Role
+from broadsheet.domain.errors import PageNotFound
 from broadsheet.domain.previews import PreviewRequest
 from broadsheet.i18n import translatable
 from broadsheet.mail import theme
@@ -38,21 +39,47 @@ def show(visit: Visit) -> Response:
 
 
 def choose_theme(visit: Visit) -> Response:
-    """Give mails the theme that was chosen, or say why they can't have it."""
+    """Set the theme that was chosen, or say that mails can't have it."""
     # It renders mail, which takes a third of a second to import; the other screens don't.
     from broadsheet.services.authors import styling  # noqa: PLC0415 - see above
 
-    name, language = visit.form.line("theme"), visit.request.language
-    with visit.connected() as connection:
-        try:
-            styling.choose(connection, visit.author.name, name)
-        except InvalidTheme:
-            problem = language.gettext(
-                "Mails can't be made with this theme. Choose another, or ask the operator."
-            )
-            chosen = looks.chosen(connection) or ""
-            return _page(visit, chosen, problem=problem, status=HTTPStatus.BAD_REQUEST)
+    try:
+        with visit.connected() as connection:
+            styling.choose(connection, visit.author.name, visit.form.line("theme"))
+    except InvalidTheme:
+        return _refuse(visit)
     return pages.redirect(visit, "/settings", said="saved")
+
+
+def show_theme(visit: Visit) -> Response:
+    """Show a sample mail in a theme. Raises ``PageNotFound``."""
+    from broadsheet.services.authors import styling  # noqa: PLC0415 - as in ``choose_theme``
+    from broadsheet.services.issues import previewing  # noqa: PLC0415 - as in ``choose_theme``
+
+    name = visit.query.get("name", "")
+    if name not in theme.names():
+        raise PageNotFound
+    try:
+        styling.refuse_unusable(name)
+    except InvalidTheme:
+        return _refuse(visit)
+    language = i18n.language(settings.newsletter_language())
+    words = [language.gettext(each) for each in _SAMPLE]
+    text = "## {}\n\n{} [{}](https://example.com/)\n\n- {}\n- {}\n\n> {}".format(*words)
+    fields = {"title": language.gettext("A sample"), "markdown": text, "archive": False}
+    shown = previewing.preview(PreviewRequest.model_validate(fields), looks.in_theme(name))
+    html = mail_view.document(shown, View.LIGHT, settings.newsletter_language())
+    return Response.page(HTTPStatus.OK, html, policy=mail_view.policy(View.LIGHT, runs=False))
+
+
+def _refuse(visit: Visit) -> Response:
+    problem = visit.request.language.gettext(
+        "Mails can't have this theme. Choose another, or ask the operator to look at it: the log "
+        "says what is wrong."
+    )
+    with visit.connected() as connection:
+        chosen = looks.chosen(connection) or ""
+    return _page(visit, chosen, problem=problem, status=HTTPStatus.BAD_REQUEST)
 
 
 def _page(
@@ -71,21 +98,6 @@ def _page(
         of_operator=settings.newsletter().theme,
         problem=problem,
     )
-
-
-def show_theme(visit: Visit) -> Response:
-    """Show a sample mail in a theme."""
-    # The renderer takes a third of a second to import, which the other screens can spare.
-    from broadsheet.services.issues import previewing  # noqa: PLC0415 - see above
-
-    language = i18n.language(settings.newsletter_language())
-    words = [language.gettext(each) for each in _SAMPLE]
-    text = "## {}\n\n{} [{}](https://example.com/)\n\n- {}\n- {}\n\n> {}".format(*words)
-    fields = {"title": language.gettext("A sample"), "markdown": text, "archive": False}
-    newsletter = looks.in_theme(visit.query.get("name", ""))
-    shown = previewing.preview(PreviewRequest.model_validate(fields), newsletter)
-    html = mail_view.document(shown, View.LIGHT, settings.newsletter_language())
-    return Response.page(HTTPStatus.OK, html, policy=mail_view.policy(View.LIGHT, runs=False))
 
 
 ROUTES = {
