@@ -18,7 +18,9 @@ from broadsheet.domain.imports import (
     ImportLine,
     ImportStatus,
 )
-from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import HtmlContent
+from broadsheet.domain.issue_versions import IssueVersion
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.links import IssueLink
 from broadsheet.domain.search import FoundSubscriber

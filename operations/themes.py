@@ -2,7 +2,8 @@
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from broadsheet.domain.issues import IssueTitle, MarkdownContent
+from broadsheet.domain.issue_requests import MarkdownContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import MailAddress
 from broadsheet.mail import subscription_mail, theme

@@ -20,25 +20,23 @@ from broadsheet.domain.errors import (
     LinkNotFound,
 )
 from broadsheet.domain.findings import Finding
-from broadsheet.domain.issues import (
-    MAX_IDEMPOTENCY_KEY_CHARACTERS,
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import (
     ArchiveRequest,
     CorrectionRequest,
     EditRequest,
     ExpectedVersion,
-    IdempotencyKey,
-    Issue,
     IssueDraft,
-    IssueId,
-    IssueStatus,
-    IssueVersion,
     MarkdownContent,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
 )
+from broadsheet.domain.issue_versions import IssueVersion
+from broadsheet.domain.issues import IssueId, IssueStatus
 from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.links import LinkRequest
+from broadsheet.domain.publications import MAX_IDEMPOTENCY_KEY_CHARACTERS, IdempotencyKey
 from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import (

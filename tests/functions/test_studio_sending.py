@@ -11,7 +11,8 @@ import pytest
 from broadsheet import dispatch_kick
 from broadsheet.database import issues_table
 from broadsheet.database.connection import Connection
-from broadsheet.domain.issues import Issue, IssueId
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import IssueId
 from broadsheet.services.issues import correction, counting
 from tests.cloud import Cloud
 from tests.conftest import forget_everything

@@ -18,7 +18,7 @@ from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.everything import Manifest
 from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest
-from broadsheet.domain.issues import (
+from broadsheet.domain.issue_requests import (
     ArchiveRequest,
     CorrectionRequest,
     EditRequest,

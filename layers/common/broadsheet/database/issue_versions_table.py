@@ -11,7 +11,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import IssueVersion, RenderedVersion, VersionSummary
+from broadsheet.domain.issue_versions import IssueVersion, VersionSummary
+from broadsheet.domain.issues import RenderedVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

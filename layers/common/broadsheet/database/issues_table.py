@@ -13,7 +13,9 @@ from psycopg.types.json import Jsonb
 from broadsheet.database.columns import columns_of
 from broadsheet.database.segments_table import document
 from broadsheet.domain.errors import SlugTaken
-from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import Slug
+from broadsheet.domain.publications import DraftPublication, KeyedIssue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,17 +25,15 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.careful_start import CarefulStart
+    from broadsheet.domain.issue_requests import IssueContent, IssueDraft
     from broadsheet.domain.issues import (
         CorrectedVersion,
         FrozenAudience,
-        IdempotencyKey,
-        IssueContent,
-        IssueDraft,
         IssueId,
         IssueStatus,
-        NewIssue,
         RenderedIssue,
     )
+    from broadsheet.domain.publications import IdempotencyKey, NewIssue
     from broadsheet.domain.segments import SegmentName
     from broadsheet.domain.subscribers import SubscriberId
 

@@ -24,7 +24,8 @@ from broadsheet.telemetry import logger
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.mail.content import MailContent
 
 REQUESTS_A_DAY = 20  # of one author: each version is a request of its own

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.archive_table import OwedPage
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import IssueId, IssueVersion
+    from broadsheet.domain.issue_versions import IssueVersion
+    from broadsheet.domain.issues import IssueId
 
 
 def settle(connection: Connection, issue_id: IssueId) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.breaker import BreakerCounts
     from broadsheet.domain.careful_start import CarefulStart
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.domain.segments import SegmentFilter
 
 

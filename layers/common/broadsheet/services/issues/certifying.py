@@ -21,7 +21,8 @@ from broadsheet.telemetry import log_failure, logger
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.circulation import SignedStatement
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
 
 # As long as the queues keep an event of SES; bounces and complaints that come later are rare.
 _FINAL_AFTER = timedelta(days=14)

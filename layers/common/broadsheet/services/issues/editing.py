@@ -9,7 +9,8 @@ from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issue_versions_table, issues_table, links_table
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
-from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueStatus
+from broadsheet.domain.issues import EDITABLE, IssueStatus
+from broadsheet.domain.publications import DraftPublication
 from broadsheet.services.issues import checking, links, publication
 from broadsheet.telemetry import logger
 
@@ -20,18 +21,17 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import (
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issue_requests import (
         EditRequest,
         ExpectedVersion,
-        IdempotencyKey,
-        Issue,
         IssueDraft,
-        IssueId,
-        IssueVersion,
         Plan,
         PublishDraftRequest,
-        VersionSummary,
     )
+    from broadsheet.domain.issue_versions import IssueVersion, VersionSummary
+    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.publications import IdempotencyKey
     from broadsheet.domain.segments import SegmentName
 
 

@@ -21,7 +21,8 @@ from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
 
 
 def pause(connection: Connection, issue_id: IssueId) -> None:

@@ -12,8 +12,10 @@ from broadsheet.database import issues_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
-from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import IssueId, IssueStatus, Slug
 from broadsheet.domain.ledger import Books
+from broadsheet.domain.publications import NewIssue
 from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
@@ -26,13 +28,10 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import (
-        IdempotencyKey,
-        Plan,
-        PublishRequest,
-        RenderedIssue,
-    )
+    from broadsheet.domain.issue_requests import Plan, PublishRequest
+    from broadsheet.domain.issues import RenderedIssue
     from broadsheet.domain.ledger import LedgerRow
+    from broadsheet.domain.publications import IdempotencyKey
     from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
 

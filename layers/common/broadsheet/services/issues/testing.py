@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import IssueDraft
+    from broadsheet.domain.issue_requests import IssueDraft
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
     from broadsheet.mail.content import MailContent
 

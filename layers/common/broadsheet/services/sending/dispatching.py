@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.deliveries import Claim, Recipient
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.domain.ledger import RoundMember
     from broadsheet.domain.segments import SegmentFilter
     from broadsheet.services.sending.pacing import Allowed

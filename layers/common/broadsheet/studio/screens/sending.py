@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.services.issues.publication import IssueWithBooks
     from broadsheet.studio.visit import Visit
 
