@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 import broadsheet
-from broadsheet.domain.authors import Author
+from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.everything import Manifest
 from broadsheet.domain.exports import PeopleExportRequest

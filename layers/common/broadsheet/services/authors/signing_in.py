@@ -25,7 +25,7 @@ from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.authors import Author
+    from broadsheet.domain.authors_secret import Author
     from broadsheet.domain.subscribers import EmailAddress
 
 MAILS_A_DAY = 20  # of links, to one author
