@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName, Role, require
+from broadsheet.domain.books import LedgerRow
 from broadsheet.domain.errors import (
     IfMatchNeeded,
     InvalidIdempotencyKey,
@@ -34,7 +35,6 @@ from broadsheet.domain.issue_requests import (
 )
 from broadsheet.domain.issue_versions import IssueVersion
 from broadsheet.domain.issues import IssueId, IssueStatus
-from broadsheet.domain.ledger import LedgerRow
 from broadsheet.domain.links import LinkRequest
 from broadsheet.domain.publications import MAX_IDEMPOTENCY_KEY_CHARACTERS, IdempotencyKey
 from broadsheet.domain.segments import SegmentName

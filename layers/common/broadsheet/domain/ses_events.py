@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from broadsheet.domain.issues import IssueId
+from broadsheet.domain.ledger import LedgerKey
 from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.domain.times import Timestamp
 
@@ -103,14 +104,6 @@ class Complaint(BaseModel):
 def _tag(name: str) -> AliasPath:
     """Name the first value of a tag; SES's own are beside ours, with a ``ses:`` prefix."""
     return AliasPath("mail", "tags", name, 0)
-
-
-class LedgerKey(NamedTuple):
-    """Names one row of the ledger, by bare ids: two are made for each mail, and parsing costs."""
-
-    issue_id: UUID
-    subscriber_id: UUID
-    round: int
 
 
 def _number(text: object) -> int:

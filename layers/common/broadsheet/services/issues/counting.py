@@ -16,9 +16,9 @@ from broadsheet.domain.issues import IssueStatus
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.issue_counts_table import CountedBooks
+    from broadsheet.domain.books import Books
     from broadsheet.domain.issue_progress import Issue
     from broadsheet.domain.issues import IssueId
-    from broadsheet.domain.ledger import Books
 
 LARGE = 100_000  # recipients; so many take 50 ms to count
 _UNDER_WAY = {IssueStatus.SENDING, IssueStatus.PAUSED}

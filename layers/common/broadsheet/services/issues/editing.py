@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issue_versions_table, issues_table, links_table
+from broadsheet.database import (
+    issue_versions_table,
+    issues_table,
+    links_table,
+    publications_table,
+)
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
 from broadsheet.domain.issues import EDITABLE, IssueStatus
@@ -227,11 +232,11 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         issue = _found(issues_table.lock(connection, issue_id))
         if issue.version != prepared.version:  # edited meanwhile
             prepared = _prepare(connection, issue_id)
-        before = issues_table.find_publication(connection, issue_id)
+        before = publications_table.find_publication(connection, issue_id)
         if not (is_first := issue.status is IssueStatus.DRAFT):
             _refuse_another_publication(issue, before, wanted)
         else:
-            if issues_table.is_undone(connection, issue_id, wanted.key):
+            if publications_table.is_undone(connection, issue_id, wanted.key):
                 raise errors.IdempotencyKeyReused
             _refuse_unread(publisher, prepared)
             _publish(connection, issue, prepared, request, wanted)
@@ -257,7 +262,7 @@ def _publish(
     segment = _change_plan(connection, issue, request)
     found = [*prepared.checked.findings, *checking.of_segment(connection, segment)]
     checking.refuse_errors(found, request.accept_warnings)
-    issues_table.publish_draft(
+    publications_table.publish_draft(
         connection,
         issue.id,
         publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issues_table
+from broadsheet.database import issues_table, publications_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
+from broadsheet.domain.books import Books
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issue_progress import Issue
 from broadsheet.domain.issues import IssueId, IssueStatus, Slug
-from broadsheet.domain.ledger import Books
 from broadsheet.domain.publications import NewIssue
 from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.books import LedgerRow
     from broadsheet.domain.findings import Finding
     from broadsheet.domain.issue_requests import Plan, PublishRequest
     from broadsheet.domain.issues import RenderedIssue
-    from broadsheet.domain.ledger import LedgerRow
     from broadsheet.domain.publications import IdempotencyKey
     from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
@@ -73,7 +73,7 @@ def publish(
     Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
-    known = issues_table.find_by_key(connection, author, key)
+    known = publications_table.find_by_key(connection, author, key)
     checked = checking.check(request, None if request.draft else links.known(connection))
     beside = checking.beside_content(
         connection,
@@ -130,7 +130,7 @@ def insert_once(
     """
     while True:
         slug = chosen or issues_table.free_slug(connection, Slug.of_title(new.title))
-        is_new = issues_table.insert(connection, new, slug)
+        is_new = publications_table.insert(connection, new, slug)
         keyed = find_by_key(connection, new)
         if keyed is not None:
             break
@@ -152,7 +152,7 @@ def find(connection: Connection, issue_id: IssueId) -> Issue:
 
 def find_keyed(connection: Connection, author: AuthorName, key: IdempotencyKey) -> Issue:
     """Return the issue that an author's key names. Raises ``IssueNotFound``."""
-    issue = issues_table.find_by_key(connection, author, key)
+    issue = publications_table.find_by_key(connection, author, key)
     if issue is None:
         raise IssueNotFound
     return issue
@@ -160,7 +160,7 @@ def find_keyed(connection: Connection, author: AuthorName, key: IdempotencyKey) 
 
 def find_by_key(connection: Connection, new: NewIssue) -> Issue | None:
     """Return the issue that a new one's key names. Raises ``IdempotencyKeyReused``."""
-    keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
+    keyed = publications_table.find_by_key(connection, new.author, new.idempotency_key)
     if keyed is not None and keyed.request_digest != new.request_digest:
         raise IdempotencyKeyReused
     return keyed

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import (
-    issue_versions_table,
     issues_table,
+    rendered_versions,
     subscribers_table,
     welcome_mail_table,
 )
@@ -67,7 +67,7 @@ def send_due(
     if welcome.with_newest_issue:
         newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
     if newest is not None:
-        issue = issue_versions_table.rendered(connection, newest.id, newest.version)
+        issue = rendered_versions.find(connection, newest.id, newest.version)
         mail = _mail_to(subscriber, sign_up, issue, newest.id, issue.slug)
         is_of = {"issue_id": str(newest.id), "version": newest.version}
         _send_once(connection, subscriber, mail, {"mail": DueWelcome.NEWEST_ISSUE} | is_of, None)
