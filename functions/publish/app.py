@@ -40,13 +40,13 @@ from broadsheet.domain.publications import MAX_IDEMPOTENCY_KEY_CHARACTERS, Idemp
 from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import (
-    certifying,
     checking,
     correction,
     editing,
     lifecycle,
     links,
     publication,
+    statements,
 )
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.services.people import segments
@@ -208,7 +208,7 @@ def delete_draft(request: Request) -> Response:
 def show_statement(request: Request) -> Response:
     """Show what is certified of a finished issue's circulation."""
     with connected(settings.timings().publish_connect_timeout) as connection:
-        signed = certifying.show(connection, issue_id_of(request))
+        signed = statements.show(connection, issue_id_of(request))
     return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
 
 

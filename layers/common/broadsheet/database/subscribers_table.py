@@ -10,13 +10,8 @@ from psycopg.types.json import Jsonb
 
 from broadsheet.database.columns import columns_of
 from broadsheet.database.segment_condition import condition
-from broadsheet.domain.subscribers import (
-    DueMail,
-    DueWelcome,
-    Subscriber,
-    SubscriberId,
-    SubscriberStatus,
-)
+from broadsheet.domain.subscriber_state import Subscriber
+from broadsheet.domain.subscribers import DueMail, DueWelcome, SubscriberId, SubscriberStatus
 from broadsheet.domain.tags import Tag
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import approval_mail
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused
 from broadsheet.services.people import segments
 from broadsheet.services.sending import pacing
@@ -107,7 +107,7 @@ def _send(
             if not approval_requests_table.lock(connection, author, issue, address):
                 continue
             try:
-                sending.send_approval_request(settings.newsletter(), address, mail)
+                single_mails.send_approval_request(settings.newsletter(), address, mail)
             except (MailNotTaken, MailRefused) as error:
                 logger.warning("approval mail not sent", issue_id=str(issue.id))
                 failure = error

@@ -19,7 +19,7 @@ from broadsheet.database import (
 from broadsheet.database.ledger import open_recipients
 from broadsheet.domain import errors, pauses
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.mail.ses.sending import BULK_LIMIT
+from broadsheet.mail.ses.client import BULK_LIMIT
 from broadsheet.services.sending import pacing
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import logger

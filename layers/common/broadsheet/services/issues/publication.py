@@ -11,6 +11,7 @@ from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import issues_table, publications_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
+from broadsheet.domain import audiences
 from broadsheet.domain.books import Books
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
 from broadsheet.domain.issue_progress import Issue
@@ -196,7 +197,7 @@ def look(
     """
     issue = find(connection, issue_id)
     stored = counting.find(connection, issue)
-    if counting.is_large(issue.audience) and counting.is_old(issue, stored):
+    if audiences.is_large(issue.audience) and counting.is_old(issue, stored):
         dispatch_kick.kick(issue_id, correlation_id)
     if stored is None:
         return show(connection, issue_id), None

@@ -21,7 +21,7 @@ from broadsheet.domain.requests import ManageToken, UnsubscribeToken
 from broadsheet.domain.subscribers import DueWelcome
 from broadsheet.mail import footer, substitutions
 from broadsheet.mail.links import links_to
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.mail.substitutions import Reader, Tokens
 from broadsheet.services.sending import pacing
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.requests import SignUp
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
     from broadsheet.mail.content import MailContent
 
 
@@ -113,7 +113,7 @@ def _send_once(
             return
         subscribers_table.set_due_welcome(connection, subscriber.id, after)
         try:
-            message_id = sending.send_to_subscriber(
+            message_id = single_mails.send_to_subscriber(
                 settings.newsletter(), subscriber.id, subscriber.email, mail
             )
         except MailRefused as error:

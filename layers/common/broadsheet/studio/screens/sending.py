@@ -10,7 +10,7 @@ from uuid import uuid4
 from broadsheet.domain import errors, pauses
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.services.issues import certifying, lifecycle, publication
+from broadsheet.services.issues import lifecycle, publication, statements
 from broadsheet.services.people import segments, statistics
 from broadsheet.studio import figures, pages, plans
 from broadsheet.studio.screens import publishing
@@ -218,7 +218,7 @@ def set_archive(visit: Visit) -> Response:
 def show_statement(visit: Visit) -> Response:
     """Show what is certified of a finished issue's circulation."""
     with visit.connected() as connection:
-        signed = certifying.show(connection, issue_id_in(visit))
+        signed = statements.show(connection, issue_id_in(visit))
     return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
 
 
