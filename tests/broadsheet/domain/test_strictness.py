@@ -338,7 +338,7 @@ OUR_OWN = {
     "a form, whose one field is an EmailAddress": {"_Typed"},
     "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {
-        *("Newsletter", "MailAddress", "Budgets", "Retention", "TrustedProxy"),
+        *("Newsletter", "MailAddress", "Budgets", "Retention"),
     },
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),
