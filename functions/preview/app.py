@@ -7,6 +7,7 @@ from broadsheet.database.connection import connected
 from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.errors import DatabaseUnavailable
 from broadsheet.domain.previews import IssueTestRequest, PreviewRequest, StoredIssueTestRequest
+from broadsheet.services import looks
 from broadsheet.services.issues import approval, editing, previewing, testing
 from broadsheet.services.issues.previewing import Prospect
 from broadsheet.web import sentences
@@ -21,11 +22,12 @@ LARGEST_TEST = 16 * 1024  # bytes of a request without an issue
 def preview(request: Request) -> Response:
     """Show an issue as a reader would see it, with all that is wrong with it; store nothing.
 
-    While the database sleeps or is down, what publishing would mean stays unknown.
+    While the database sleeps or is down, what publishing would mean stays unknown, and the mail
+    has the operator's theme.
     """
     wanted = request.document(PreviewRequest, LARGEST_BODY)
-    shown = previewing.preview(wanted)
-    prospect = _prospect(wanted)
+    theme, prospect = _known_now(wanted)
+    shown = previewing.preview(wanted, looks.in_theme(theme))
     known = prospect.findings if prospect else [previewing.audience_unknown()]
     findings = [*shown.findings, *previewing.sender_findings(), *known]
     answer = shown._asdict() | {
@@ -39,12 +41,13 @@ def preview(request: Request) -> Response:
     return Response.json(HTTPStatus.OK, answer)
 
 
-def _prospect(wanted: PreviewRequest) -> Prospect | None:
+def _known_now(wanted: PreviewRequest) -> tuple[str, Prospect | None]:
+    """Return the theme that an author chose, and what publishing would mean."""
     try:
         with connected(settings.timings().preview_connect_timeout) as connection:
-            return previewing.prospect(connection, wanted)
+            return looks.chosen(connection) or "", previewing.prospect(connection, wanted)
     except DatabaseUnavailable:
-        return None
+        return "", None
 
 
 def send_test(request: Request) -> Response:

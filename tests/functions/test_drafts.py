@@ -12,6 +12,7 @@ import pytest
 from broadsheet.database import issues_table
 from broadsheet.domain.issue_progress import Issue
 from broadsheet.domain.issue_requests import IssueDraft
+from broadsheet.domain.newsletter import Newsletter
 from broadsheet.services.issues import checking
 from functions.publish.app import handler
 from local.lambda_events import api_event
@@ -255,9 +256,11 @@ def test_a_draft_is_rendered_before_it_is_locked(
     issue_id = stored_draft()
     check = checking.check
 
-    def unlocked(draft: IssueDraft, *known_links: Mapping[str, int] | None) -> checking.Checked:
+    def unlocked(
+        draft: IssueDraft, newsletter: Newsletter, *known_links: Mapping[str, int] | None
+    ) -> checking.Checked:
         cloud.rows("SELECT 1 FROM issues FOR UPDATE NOWAIT")
-        return check(draft, *known_links)
+        return check(draft, newsletter, *known_links)
 
     monkeypatch.setattr(checking, "check", unlocked)
 

@@ -53,6 +53,7 @@ LEFT_OUT = {
     "sign_ups.mail_failing_since": "the same",
     "consents.id": "the order of the lines has it",
     "authors_voice.is_the_row": "there is one",
+    "chosen_theme.is_the_row": "there is one",
     "welcome_mail.is_the_row": "there is one",
     "issues.archived": "the new stack writes its archive",
     "issues.is_archiving": "the same",
@@ -146,6 +147,7 @@ ROWS = (
     INSERT INTO authors_voice (description, author_name, frequency, edited_by)
     VALUES ('Letters about tides.', 'Ada', 'Every Friday', 'ada')
     """,
+    "INSERT INTO chosen_theme (theme, edited_by) VALUES ('tide', 'ada')",
     "UPDATE issues SET slug = slug || '-later'",
     """
     INSERT INTO issue_links (issue_id, number, written, target, clicks, corrected_at, corrected_by)

@@ -25,6 +25,7 @@ from broadsheet.services.people import imports
 from broadsheet.services.subscribers import departing, erasing
 from broadsheet.transfer import write
 from tests.cloud import ORIGIN, Cloud, at
+from tests.journey.people import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -405,18 +406,23 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(cloud: Cloud) -> None:
     assert _fingerprint(cloud) == []
 
 
-def server_killer(postgres: Postgres) -> Callable[[], None]:
-    """Return what kills (-9) the server with all its processes, as they are now."""
+def kill_server(postgres: Postgres) -> None:
+    """Kill (-9) the server with all its processes, also those that it has begun since."""
     assert postgres.child is not None
     server = psutil.Process(postgres.child.process.pid)
     processes = [server, *server.children()]
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    # None of them may hold the shared memory when it starts again.
+    until(lambda: all(map(_has_ended, processes)), what="the end of PostgreSQL's processes")
 
-    def kill() -> None:
-        for each in processes:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
 
-    return kill
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def start_again(postgres: Postgres) -> None:
@@ -432,14 +438,13 @@ def test_a_database_that_is_killed_loses_and_doubles_nothing(
     importer = Importer(*(person(f"r{number}@example.com") for number in range(420)))
 
     def killed_in(name: str) -> None:
-        kill = server_killer(postgres)
         work: Callable[..., None] = getattr(imports_table, name)
         calls = iter(range(99))
 
         def lose(*given: Any, **more: Any) -> None:  # noqa: ANN401
             work(*given, **more)
             if next(calls) == 1:  # the second range's, which is not committed
-                kill()
+                kill_server(postgres)
 
         with monkeypatch.context() as patch:
             patch.setattr(imports_table, name, lose)

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from tests.functions import test_everything
 from tests.functions.issues import tick
 from tests.functions.test_everything import members
 from tests.functions.test_exports import exported
-from tests.functions.test_importing import server_killer, start_again
+from tests.functions.test_importing import kill_server, start_again
 from tests.functions.test_imports_api import Importing, call
 from tests.functions.test_moving_in import empty, file_of, published, without_time
 
@@ -202,7 +203,7 @@ def test_a_database_that_is_killed_at_any_point_loses_and_doubles_nothing(
         Point(imports_table, "store_progress", 9),
         Point(archive_pages, "store_index"),
     ):
-        assert worker.meets(point, server_killer(postgres)) == 0
+        assert worker.meets(point, partial(kill_server, postgres)) == 0
         start_again(postgres)
     worker.goes_on()
 

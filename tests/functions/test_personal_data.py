@@ -49,6 +49,7 @@ ABOUT_NOBODY = {
     "confirmation_minutes": "counts of all readers",
     "daily_budgets": "of authors",
     "authors_voice": "of authors: what they say in public",
+    "chosen_theme": "of authors",
     "delivery_batches": "of issues; whoever is in a batch gets a row of the ledger, once sent",
     "domain_hours": "counts of all readers",
     "earlier_slugs": "of issues",

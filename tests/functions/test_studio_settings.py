@@ -96,14 +96,6 @@ def test_whoever_may_only_write_sees_the_welcome_mail_and_does_not_change_it(
     assert cloud.row("SELECT title FROM welcome_mail") == {"title": "Welcome"}
 
 
-def test_the_theme_in_use_is_named_and_shown(jo: Browser) -> None:
-    jo.open("/settings")
-    assert "Mails have the theme “default”." in jo.page.words
-    jo.open("/settings/theme")
-    assert jo.page.status == 200
-    assert "This is a quotation." in jo.page.html
-
-
 def test_an_author_says_what_the_sign_up_page_does_and_issues_keep_it(
     cloud: Cloud, jo: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

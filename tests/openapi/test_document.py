@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
+from broadsheet import settings
 from broadsheet.domain.findings import Severity
 from broadsheet.domain.issue_requests import WrittenMail
 from broadsheet.services.issues import checking
@@ -125,7 +126,7 @@ def test_the_example_of_a_text_could_be_sent(route: str) -> None:
     assert isinstance(takes, type)
     assert issubclass(takes, WrittenMail)
 
-    found = checking.check(takes.model_validate(example)).findings
+    found = checking.check(takes.model_validate(example), settings.newsletter()).findings
 
     assert not [each for each in found if each.severity is Severity.ERROR]
 

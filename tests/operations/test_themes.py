@@ -1,7 +1,6 @@
 """A theme is checked before anything is built: on AWS and on this machine."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,24 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from broadsheet.mail import frame, theme
+from broadsheet.mail import theme
 from local.state import REPOSITORY, STATE_VARIABLE
 from operations import themes
 from operations.themes import UnusableTheme
+from tests.own_theme import theme_beside_default
 
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of a theme ``mine`` beside the default one."""
-    caches = (theme.load, theme.stylesheet, frame._templates)
-    shutil.copytree(theme.THEMES / theme.DEFAULT, tmp_path / theme.DEFAULT)
-    (tmp_path / "mine" / "frame").mkdir(parents=True)
-    monkeypatch.setattr(theme, "THEMES", tmp_path)
-    for cached in caches:
-        cached.cache_clear()
-    yield tmp_path / "mine"
-    for cached in caches:
-        cached.cache_clear()
+    with theme_beside_default(tmp_path, monkeypatch) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("name", theme.names())

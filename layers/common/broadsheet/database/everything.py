@@ -83,6 +83,7 @@ _VERSION_TEXT: LiteralString = "title preheader content subject html text author
 _WELCOME: LiteralString = (
     "title preheader content subject html text with_newest_issue author edited_at"
 )
+_THEME: LiteralString = "theme edited_by edited_at"
 _VOICE: LiteralString = "description author_name frequency edited_by edited_at"
 _SEGMENT: LiteralString = "filter author edited_at"
 # A mail whose outcome SES has not told yet is one that may or may not have left.
@@ -191,6 +192,7 @@ PARTS: tuple[Part, ...] = (
     _part("segments", f"name {_SEGMENT}", "name", on_conflict=_replacing("name", _SEGMENT)),
     _part("welcome_mail", _WELCOME, "title", on_conflict=_replacing("is_the_row", _WELCOME)),
     _part("authors_voice", _VOICE, "edited_at", on_conflict=_replacing("is_the_row", _VOICE)),
+    _part("chosen_theme", _THEME, "edited_at", on_conflict=_replacing("is_the_row", _THEME)),
     _part(
         "issues",
         """

@@ -36,6 +36,14 @@ def find_rendered(connection: Connection) -> RenderedWelcome | None:
         return cursor.execute(_FIND_RENDERED).fetchone()
 
 
+def set_rendered(connection: Connection, rendered: RenderedIssue) -> None:
+    """Store other templates of the same text."""
+    connection.execute(
+        "UPDATE welcome_mail SET subject = %(subject)s, html = %(html)s, text = %(text)s",
+        {"subject": rendered.subject, "html": rendered.html, "text": rendered.text},
+    )
+
+
 def replace(
     connection: Connection, author: AuthorName, request: WelcomeRequest, rendered: RenderedIssue
 ) -> None:

@@ -276,8 +276,8 @@ AUTHORS = {
         "The subject is the same as that of the last issue, published on {date}."
     ),
     "audience-unknown": translatable(
-        "The database sleeps or can't be reached, so the number of readers is not known now: "
-        "preview again in half a minute."
+        "The database sleeps or can't be reached, so the number of readers is not known now, and "
+        "the mail is shown in the stack's theme: preview again in half a minute."
     ),
     "sender-unauthenticated": translatable(
         "The sender is not authenticated ({lacks}): many mail providers refuse its mail; make "

@@ -20,6 +20,7 @@ from broadsheet.domain.studio import (
 )
 from broadsheet.mail import sign_in_mail
 from broadsheet.mail.ses import single_mails
+from broadsheet.services import looks
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import logger
 
@@ -66,7 +67,7 @@ def mail_link(connection: Connection, author: Author, request: SignInMailRequest
         logger.warning("an author's links of today are all mailed")
         return
     token, _ = make_link(author)
-    newsletter = settings.newsletter()
+    newsletter = looks.newsletter(connection)
     mail = sign_in_mail.render_sign_in(
         newsletter, f"{request.site}/studio/enter?token={token}", i18n.language(request.language)
     )

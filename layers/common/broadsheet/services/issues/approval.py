@@ -17,6 +17,7 @@ from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import approval_mail
 from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused
+from broadsheet.services import looks
 from broadsheet.services.people import segments
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import logger
@@ -52,7 +53,7 @@ def ask(connection: Connection, author: AuthorName, issue_id: IssueId, issue_url
             _count(connection, author)
     audience = segments.audience_now(connection, issue.segment)
     mail = approval_mail.render_approval_request(
-        settings.newsletter(), author, issue, issue_url, audience
+        looks.newsletter(connection), author, issue, issue_url, audience
     )
     failure = _send(connection, author, issue, addresses, mail)
     asked = approval_requests_table.count_asked(connection, author, issue)

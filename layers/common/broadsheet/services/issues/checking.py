@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import settings
 from broadsheet.database import issues_table, segments_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
@@ -38,12 +37,14 @@ class Checked(NamedTuple):
     links: Mapping[str, int] | None = None
 
 
-def check(draft: WrittenMail, known_links: Mapping[str, int] | None = None) -> Checked:
+def check(
+    draft: WrittenMail, newsletter: Newsletter, known_links: Mapping[str, int] | None = None
+) -> Checked:
     """Render an issue, and return it with everything that is wrong with it.
 
-    ``known_links``: the numbers of the links that it has; None if clicks on them aren't counted.
+    ``newsletter``: as it looks now (``looks``). ``known_links``: the numbers of the links that it
+    has; None if clicks on them aren't counted.
     """
-    newsletter = settings.newsletter()
     # A welcome mail has no page, and a draft that says nothing of it gets one.
     has_page = isinstance(draft, IssueDraft) and draft.archive is not False
     numbers = None if known_links is None else LinkNumbers(known_links)

@@ -9,6 +9,7 @@ from broadsheet.database import issues_table
 from broadsheet.database.ledger import older_versions
 from broadsheet.domain import errors
 from broadsheet.domain.issues import CorrectedVersion, IssueStatus
+from broadsheet.services import looks
 from broadsheet.services.issues import checking, counting, links, publication
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def correct(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
     Dispatch freezes its audience once the outcomes of all older versions are known. Raises
     ``IssueNotFound``, a ``WrongState``, and as ``publish``.
     """
-    checked = checking.check(request, links.known(connection))
+    checked = checking.check(request, looks.newsletter(connection), links.known(connection))
     new = _new_correction(issue_id, author, key, request, checked.rendered)
     issue = _found(issues_table.find(connection, issue_id))
     # Before the lock, for which dispatch would wait: the ledger may have a million rows.

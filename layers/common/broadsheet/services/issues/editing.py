@@ -16,6 +16,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
 from broadsheet.domain.issues import EDITABLE, IssueStatus
 from broadsheet.domain.publications import DraftPublication
+from broadsheet.services import looks
 from broadsheet.services.issues import checking, links, publication
 from broadsheet.telemetry import logger
 
@@ -157,7 +158,8 @@ def _change_plan(connection: Connection, issue: Issue, plan: Plan) -> SegmentNam
 def _checked(connection: Connection, issue: Issue, draft: EditRequest) -> checking.Checked:
     is_draft = issue.status is IssueStatus.DRAFT  # rendered once more when it is published
     known_links = None if is_draft else links.known(connection, issue.id)
-    return checking.check(_with_archive(draft, archive=issue.archive), known_links)
+    written = _with_archive(draft, archive=issue.archive)
+    return checking.check(written, looks.newsletter(connection), known_links)
 
 
 def _note_typing(connection: Connection, before: Issue, editor: Editor) -> None:
@@ -282,7 +284,9 @@ def _prepare(connection: Connection, issue_id: IssueId) -> _Prepared:
     return _Prepared(
         version=written.version,
         editor=written.author,
-        checked=checking.check(draft, links.known(connection, issue_id)),
+        checked=checking.check(
+            draft, looks.newsletter(connection), links.known(connection, issue_id)
+        ),
         resembles=checking.against_earlier(connection, draft, issue_id),
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.previews import PreviewRequest
     from broadsheet.services.sending.pacing import Allowed
 
@@ -51,9 +52,12 @@ class Preview(NamedTuple):
     findings: Sequence[Finding]
 
 
-def preview(request: PreviewRequest) -> Preview:
-    """Render an issue as a reader sees it, whatever is wrong with it; nothing is stored."""
-    checked, newsletter = checking.check(request), settings.newsletter()
+def preview(request: PreviewRequest, newsletter: Newsletter) -> Preview:
+    """Render an issue as a reader sees it, whatever is wrong with it; nothing is stored.
+
+    ``newsletter``: as it looks now (``looks``).
+    """
+    checked = checking.check(request, newsletter)
     mail = sample_mail.sample(checked.rendered, request.name, newsletter)
     return Preview(
         subject=mail.subject,

@@ -17,6 +17,7 @@ from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTa
 from broadsheet.domain.issue_progress import Issue
 from broadsheet.domain.issues import IssueId, IssueStatus, Slug
 from broadsheet.domain.publications import NewIssue
+from broadsheet.services import looks
 from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
 from broadsheet.services.sending import pacing
@@ -75,7 +76,8 @@ def publish(
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
     known = publications_table.find_by_key(connection, author, key)
-    checked = checking.check(request, None if request.draft else links.known(connection))
+    known_links = None if request.draft else links.known(connection)
+    checked = checking.check(request, looks.newsletter(connection), known_links)
     beside = checking.beside_content(
         connection,
         request,

@@ -13,6 +13,7 @@ from broadsheet.domain.previews import TEST_MAILS_A_DAY
 from broadsheet.mail import sample_mail
 from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused, MailUnknown
+from broadsheet.services import looks
 from broadsheet.services.issues import checking
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import count, logger
@@ -65,11 +66,12 @@ def send(
     ``SuppressedTestAddress``, ``SpentTestMails``, ``RefusedTestMail``, ``UnknownTestMail`` once a
     mail was or may have been sent, and ``DependencyUnavailable`` when surely none was.
     """
-    checked = checking.check(draft)
+    newsletter = looks.newsletter(connection)
+    checked = checking.check(draft, newsletter)
     checking.refuse_errors(checked.findings, {each.code for each in checked.findings})
     _refuse_suppressed(connection, to)
     _count(connection, author, len(to))
-    mail = sample_mail.sample(checked.rendered, name, settings.newsletter())
+    mail = sample_mail.sample(checked.rendered, name, newsletter)
     mail = mail.model_copy(update={"subject": f"{SUBJECT_PREFIX}{mail.subject}"})
     _send_each(connection, to, mail)
     count("TestMails", len(to))

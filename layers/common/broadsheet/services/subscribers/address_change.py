@@ -51,7 +51,10 @@ def ask(connection: Connection, request: ChangeAddressRequest) -> None:
         link_by_mail.mail_link(connection, request, token.subscriber_id)
         return
     asked_mails.send_owed(
-        connection, request, AskedMail.NEW_ADDRESS, lambda: _send(request, subscriber, owner)
+        connection,
+        request,
+        AskedMail.NEW_ADDRESS,
+        lambda: _send(connection, request, subscriber, owner),
     )
 
 
@@ -75,11 +78,17 @@ def _grant(connection: Connection, request: ChangeAddressRequest, subscriber: Su
         asked_mails_table.insert_to_address(connection, request, subscriber.id, digests[0])
 
 
-def _send(request: ChangeAddressRequest, subscriber: Subscriber, owner: Subscriber | None) -> str:
+def _send(
+    connection: Connection,
+    request: ChangeAddressRequest,
+    subscriber: Subscriber,
+    owner: Subscriber | None,
+) -> str:
     # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import confirmation_mail, subscription_mail  # noqa: PLC0415
+    from broadsheet.services import looks  # noqa: PLC0415
 
-    newsletter = settings.newsletter()
+    newsletter = looks.newsletter(connection)
     if owner is not None and owner.status is SubscriberStatus.CONFIRMED:
         language = asked_mails.language_of(owner.language)
         content = confirmation_mail.render_already_subscribed(newsletter, language)

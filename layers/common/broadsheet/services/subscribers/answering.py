@@ -224,8 +224,9 @@ def _send_now(
     """
     # Only a sign-up renders: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import confirmation_mail  # noqa: PLC0415
+    from broadsheet.services import looks  # noqa: PLC0415
 
-    newsletter = settings.newsletter()
+    newsletter = looks.newsletter(connection)
     claimed, unfinished = _claim(connection, owed, deadline)
     not_sent: list[OwedAnswer] = []
     call_size = pacing.call_size(line.rate) if line else BULK_LIMIT

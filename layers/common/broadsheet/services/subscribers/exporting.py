@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from broadsheet import settings
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
@@ -40,8 +39,9 @@ def export(connection: Connection, request: ExportRequest) -> None:
 def _send(connection: Connection, subscriber: Subscriber) -> str:
     # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import subscription_mail  # noqa: PLC0415
+    from broadsheet.services import looks  # noqa: PLC0415
 
-    newsletter = settings.newsletter()
+    newsletter = looks.newsletter(connection)
     document = {"newsletter": newsletter.name, "exported_at": now()} | (
         personal_data.read(connection, subscriber.id) or {}
     )

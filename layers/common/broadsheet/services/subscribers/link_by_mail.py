@@ -35,7 +35,7 @@ def mail_link(
             return
         asked_mails.grant(connection, request, subscriber, AskedMail.MANAGE_LINK)
     asked_mails.send_owed(
-        connection, request, AskedMail.MANAGE_LINK, lambda: _send_link(subscriber)
+        connection, request, AskedMail.MANAGE_LINK, lambda: _send_link(connection, subscriber)
     )
 
 
@@ -45,13 +45,14 @@ def _find(connection: Connection, reader: EmailAddress | SubscriberId) -> Subscr
     return subscribers_table.lock_by_id(connection, reader)
 
 
-def _send_link(subscriber: Subscriber) -> str:
+def _send_link(connection: Connection, subscriber: Subscriber) -> str:
     # Only some requests render: jinja2 and the CSS inliner take a fifth of enroll's import.
     from broadsheet.mail import subscription_mail  # noqa: PLC0415
+    from broadsheet.services import looks  # noqa: PLC0415
 
     token = ManageToken(subscriber_id=subscriber.id, issued_at=now())
     link = settings.manage_link(signed_tokens.sign_manage(token))
-    newsletter = settings.newsletter()
+    newsletter = looks.newsletter(connection)
     content = subscription_mail.render_manage_link(
         newsletter, link, asked_mails.language_of(subscriber.language)
     )

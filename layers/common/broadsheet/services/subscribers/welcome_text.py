@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from broadsheet.database import welcome_mail_table
 from broadsheet.domain.errors import WelcomeNotFound
+from broadsheet.domain.issue_requests import WrittenMail
+from broadsheet.services import looks
 from broadsheet.services.issues import checking
 from broadsheet.telemetry import logger
 
@@ -33,8 +35,19 @@ def replace(
 
     Whoever confirms from now on gets it; a mail that is owed already has the new text.
     """
-    checked = checking.check(request)
+    checked = checking.check(request, looks.newsletter(connection))
     checking.refuse_errors(checked.findings, request.accept_warnings)
     welcome_mail_table.replace(connection, author, request, checked.rendered)
     logger.info("welcome mail stored", author=str(author))
     return checked.findings
+
+
+def render_again(connection: Connection) -> None:
+    """Give the stored welcome mail the newsletter's present looks."""
+    stored = welcome_mail_table.find(connection)
+    if stored is not None:
+        written = WrittenMail(
+            title=stored.title, content=stored.content, preheader=stored.preheader
+        )
+        checked = checking.check(written, looks.newsletter(connection))
+        welcome_mail_table.set_rendered(connection, checked.rendered)

@@ -9,7 +9,7 @@ const page = Math.random().toString(36).slice(2)
 const drafts = () => `draft:${form.dataset.author}:${form.dataset.issue}:`
 const content = typed => JSON.stringify({...typed, key: 0, version: 0})
 const fields = () => Object.fromEntries([...new FormData(form)].filter(([name, value]) =>
-  typeof value === 'string' && !/^(form_token|view|reader|image_alt|accept)$/.test(name)))
+  typeof value === 'string' && !/^(form_token|view|reader|image_alt|accept|theme)$/.test(name)))
 let stored = 'unsaved' in form.dataset ? '' : content(fields())
 let marks = {}, previews = 0, typedAt = 0, shown, saving, refused, saveSoon, previewSoon
 

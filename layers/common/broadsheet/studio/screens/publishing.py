@@ -16,6 +16,7 @@ from broadsheet.domain.findings import NEVER_ACCEPTED, Severity
 from broadsheet.domain.issue_requests import ExpectedVersion
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.domain.previews import PreviewRequest, StoredIssueTestRequest
+from broadsheet.services import looks
 from broadsheet.services.issues import approval, editing, previewing, testing
 from broadsheet.services.people import segments
 from broadsheet.studio import forms, pages, plans
@@ -60,7 +61,7 @@ def page(
         return pages.redirect(visit, f"/issues/{issue_id}", said="used")
     plan = plan or Plan.of_issue(issue)
     request = _as_preview(issue, draft, plan)
-    shown = previewing.preview(request)
+    shown = previewing.preview(request, looks.newsletter(connection))
     prospect = previewing.prospect(connection, request)
     findings = [*shown.findings, *previewing.sender_findings(), *prospect.findings]
     typed = visit.form if visit.request.method == "POST" else None

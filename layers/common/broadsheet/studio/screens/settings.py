@@ -9,6 +9,9 @@ from broadsheet import authors_secret, i18n, settings
 from broadsheet.domain.authors import Role
 from broadsheet.domain.previews import PreviewRequest
 from broadsheet.i18n import translatable
+from broadsheet.mail import theme
+from broadsheet.mail.theme import InvalidTheme
+from broadsheet.services import looks
 from broadsheet.studio import mail_view, pages
 from broadsheet.studio.mail_view import View
 from broadsheet.studio.visit import Route
@@ -30,14 +33,48 @@ _SAMPLE = (
 
 def show(visit: Visit) -> Response:
     """Show authors their own role, and whoever manages the newsletter all authors."""
+    with visit.connected() as connection:
+        return _page(visit, looks.chosen(connection) or "")
+
+
+def choose_theme(visit: Visit) -> Response:
+    """Give mails the theme that was chosen, or say why they can't have it."""
+    # It renders mail, which takes a third of a second to import; the other screens don't.
+    from broadsheet.services.authors import styling  # noqa: PLC0415 - see above
+
+    name, language = visit.form.line("theme"), visit.request.language
+    with visit.connected() as connection:
+        try:
+            styling.choose(connection, visit.author.name, name)
+        except InvalidTheme:
+            problem = language.gettext(
+                "Mails can't be made with this theme. Choose another, or ask the operator."
+            )
+            chosen = looks.chosen(connection) or ""
+            return _page(visit, chosen, problem=problem, status=HTTPStatus.BAD_REQUEST)
+    return pages.redirect(visit, "/settings", said="saved")
+
+
+def _page(
+    visit: Visit, chosen: str, *, problem: str = "", status: HTTPStatus = HTTPStatus.OK
+) -> Response:
     authors = authors_secret.authors().entries if visit.may(Role.MANAGE) else ()
-    by_name = sorted(authors, key=lambda each: str(each.name).casefold())
-    theme = settings.newsletter().theme
-    return pages.show(visit, "settings.html", authors=by_name, theme=theme)
+    in_use = looks.in_theme(chosen).theme
+    return pages.show(
+        visit,
+        "settings.html",
+        status=status,
+        authors=sorted(authors, key=lambda each: str(each.name).casefold()),
+        themes=theme.names(),
+        chosen=chosen if in_use == chosen else "",
+        in_use=in_use,
+        of_operator=settings.newsletter().theme,
+        problem=problem,
+    )
 
 
-def show_theme(_visit: Visit) -> Response:
-    """Show a sample mail in the theme that is in use."""
+def show_theme(visit: Visit) -> Response:
+    """Show a sample mail in a theme."""
     # The renderer takes a third of a second to import, which the other screens can spare.
     from broadsheet.services.issues import previewing  # noqa: PLC0415 - see above
 
@@ -45,7 +82,8 @@ def show_theme(_visit: Visit) -> Response:
     words = [language.gettext(each) for each in _SAMPLE]
     text = "## {}\n\n{} [{}](https://example.com/)\n\n- {}\n- {}\n\n> {}".format(*words)
     fields = {"title": language.gettext("A sample"), "markdown": text, "archive": False}
-    shown = previewing.preview(PreviewRequest.model_validate(fields))
+    newsletter = looks.in_theme(visit.query.get("name", ""))
+    shown = previewing.preview(PreviewRequest.model_validate(fields), newsletter)
     html = mail_view.document(shown, View.LIGHT, settings.newsletter_language())
     return Response.page(HTTPStatus.OK, html, policy=mail_view.policy(View.LIGHT, runs=False))
 
@@ -53,4 +91,5 @@ def show_theme(_visit: Visit) -> Response:
 ROUTES = {
     "GET /settings": Route(show, Role.WRITE),
     "GET /settings/theme": Route(show_theme, Role.WRITE),
+    "POST /settings/theme": Route(choose_theme, Role.MANAGE),
 }

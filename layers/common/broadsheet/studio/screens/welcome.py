@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from broadsheet import settings
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
+from broadsheet.services import looks
 from broadsheet.studio import mail_view, pages, remarks
 from broadsheet.studio.issue_form import IssueForm, by_field
 from broadsheet.studio.mail_view import View
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from broadsheet.database.connection import Connection
+    from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.welcome import WelcomeMail
     from broadsheet.studio.remarks import Remark
     from broadsheet.studio.visit import Visit
@@ -33,7 +35,8 @@ class _Shown:
     """What the page shows beside the form.
 
     ``stored``: the mail as new subscribers get it; None if there is none. ``has_typed``: the form
-    has what was typed. ``is_others``: somebody else has stored it meanwhile.
+    has what was typed. ``is_others``: somebody else has stored it meanwhile. ``theme``: as an
+    author chose it; None is that of the form's page.
     """
 
     stored: WelcomeMail | None
@@ -43,14 +46,16 @@ class _Shown:
     wrong: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     remarks: Sequence[Remark] = ()
+    theme: str | None = None
 
 
 def show(visit: Visit) -> Response:
     """Show the welcome mail, with its form to authors who may change it."""
     with visit.connected() as connection:
-        stored = _stored(connection)
+        stored, theme = _stored(connection), looks.chosen(connection) or ""
     form = IssueForm.of_content(stored) if stored else IssueForm()
-    return _page(visit, form, _Shown(stored, stored is not None and stored.with_newest_issue))
+    with_newest_issue = stored is not None and stored.with_newest_issue
+    return _page(visit, form, _Shown(stored, with_newest_issue, theme=theme))
 
 
 def store(visit: Visit) -> Response:
@@ -116,22 +121,23 @@ def _page(
         may_write=visit.may(Role.PUBLISH),
         view=View.named(visit.form.line("view")),
         accepted=visit.form.texts("accept"),
+        theme=visit.form.line("theme") if shown.theme is None else shown.theme,
     )
 
 
 def show_stored(visit: Visit) -> Response:
     """Show the mail in its frame, as new subscribers get it."""
     with visit.connected() as connection:
-        stored = _stored(connection)
-    return _mail(visit, IssueForm.of_content(stored) if stored else IssueForm())
+        stored, newsletter = _stored(connection), looks.newsletter(connection)
+    return _mail(visit, IssueForm.of_content(stored) if stored else IssueForm(), newsletter)
 
 
 def preview(visit: Visit) -> Response:
     """Show the mail in its frame, as it was typed; nothing is stored."""
-    return _mail(visit, IssueForm.of(visit.form))
+    return _mail(visit, IssueForm.of(visit.form), looks.in_theme(visit.form.line("theme")))
 
 
-def _mail(visit: Visit, form: IssueForm) -> Response:
+def _mail(visit: Visit, form: IssueForm, newsletter: Newsletter) -> Response:
     from broadsheet.services.issues import previewing  # noqa: PLC0415 - as in ``store``
 
     view, language = View.named(visit.form.line("view")), visit.request.language
@@ -141,7 +147,7 @@ def _mail(visit: Visit, form: IssueForm) -> Response:
         reason = language.gettext("There is no text yet.")
         html = mail_view.plain(reason, reason, language.tag)
     else:
-        shown = previewing.preview(request)
+        shown = previewing.preview(request, newsletter)
         html = mail_view.document(shown, view, settings.newsletter_language())
     return Response.page(HTTPStatus.OK, html, policy=mail_view.policy(view, runs=False))
 

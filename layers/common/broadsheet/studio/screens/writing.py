@@ -16,6 +16,7 @@ from broadsheet.domain.authors import Role
 from broadsheet.domain.issue_requests import ExpectedVersion
 from broadsheet.domain.issues import EDITABLE, IssueId, IssueStatus
 from broadsheet.domain.publications import IdempotencyKey
+from broadsheet.services import looks
 from broadsheet.services.issues import editing, illustrating, publication
 from broadsheet.services.people import segments
 from broadsheet.studio import differences, mail_view, pages, remarks
@@ -45,7 +46,8 @@ class _Shown:
 
     ``issue``: None for a new one. ``theirs``: what somebody else has saved meanwhile,
     and ``pieces`` what differs.
-    ``remarks``: what the check found; None before it was asked.
+    ``remarks``: what the check found; None before it was asked. ``theme``: as an author chose it;
+    None is that of the form's page, so that the database may sleep while a preview is made.
     """
 
     issue: Issue | None = None
@@ -57,13 +59,14 @@ class _Shown:
     remarks: Sequence[Remark] | None = None
     preview: Preview | None = None
     notice: str = ""
+    theme: str | None = None
 
 
 def begin(visit: Visit) -> Response:
     """Show the form for a new issue."""
     with visit.connected() as connection:
-        names = _segments(connection)
-    return _page(visit, IssueForm(key=str(uuid4())), _Shown(segments=names))
+        shown = _around(connection)
+    return _page(visit, IssueForm(key=str(uuid4())), shown)
 
 
 def create(visit: Visit) -> Response:
@@ -75,11 +78,11 @@ def write(visit: Visit) -> Response:
     """Show the form for a stored issue, or why it can't be edited."""
     with visit.connected() as connection:
         issue, written = editing.find_editable(connection, issue_id_in(visit))
-        names = _segments(connection)
+        shown = _around(connection, issue)
     form = IssueForm.of_version(issue, written)
     if not may_edit(visit, issue):
         return pages.show(visit, "write_closed.html", issue=issue, form=form)
-    return _page(visit, form, _Shown(issue, names))
+    return _page(visit, form, shown)
 
 
 def save(visit: Visit) -> Response:
@@ -295,13 +298,14 @@ def _beside(visit: Visit, issue_id: IssueId | None) -> _Shown:
     try:
         with visit.connected() as connection:
             issue = publication.find(connection, issue_id) if issue_id else None
-            return _Shown(issue, _segments(connection))
+            return _around(connection, issue)
     except (errors.DatabaseUnavailable, errors.IssueNotFound):
         return _Shown()
 
 
-def _segments(connection: Connection) -> Sequence[str]:
-    return [str(each.name) for each in segments.find_all(connection)]
+def _around(connection: Connection, issue: Issue | None = None) -> _Shown:
+    names = [str(each.name) for each in segments.find_all(connection)]
+    return _Shown(issue, names, theme=looks.chosen(connection) or "")
 
 
 def _rendered(visit: Visit, form: IssueForm) -> tuple[Preview | None, list[Remark]]:
@@ -313,7 +317,7 @@ def _rendered(visit: Visit, form: IssueForm) -> tuple[Preview | None, list[Remar
     found = remarks.of_fields(wrong, language)
     if request is None:
         return None, found
-    shown = previewing.preview(request)
+    shown = previewing.preview(request, looks.in_theme(visit.form.line("theme")))
     return shown, [*found, *remarks.of_findings(shown.findings, form, language)]
 
 
@@ -335,6 +339,7 @@ def _page(
         reader=visit.form.line("reader"),
         image_alt="" if shown.notice else visit.form.line("image_alt"),
         accepted=visit.form.texts("accept"),
+        theme=visit.form.line("theme") if shown.theme is None else shown.theme,
         saves_itself=shown.theirs is None
         and (shown.issue is None or shown.issue.status is IssueStatus.DRAFT),
     )
