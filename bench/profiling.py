@@ -29,7 +29,11 @@ LONGEST = 3600  # seconds; py-spy ends with the process that it samples
 
 # A sample belongs to the area of its innermost frame that matches one of these.
 AREAS: Mapping[str, tuple[str, ...]] = {
-    "links: signing tokens": ("broadsheet/signed_tokens.py", "itsdangerous/"),
+    "links: signing tokens": (
+        "broadsheet/signed_tokens.py",
+        "broadsheet/signing.py",
+        "itsdangerous/",
+    ),
     "links: escaping, variables": ("broadsheet/mail/substitutions.py", "broadsheet/settings.py"),
     "pydantic": ("pydantic/",),
     "SES: writing JSON": ("botocore/serialize.py",),

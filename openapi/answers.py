@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from broadsheet.domain.books import LedgerRow
 from broadsheet.domain.careful_start import CarefulStart
 from broadsheet.domain.exports import ExportFormat
 from broadsheet.domain.findings import Severity
@@ -18,8 +19,9 @@ from broadsheet.domain.imports import (
     ImportLine,
     ImportStatus,
 )
-from broadsheet.domain.issues import HtmlContent, Issue, IssueVersion
-from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import HtmlContent
+from broadsheet.domain.issue_versions import IssueVersion
 from broadsheet.domain.links import IssueLink
 from broadsheet.domain.search import FoundSubscriber
 from broadsheet.domain.segments import Segment, SegmentFilter

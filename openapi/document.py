@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from broadsheet import __version__
-from broadsheet.domain import errors, issues, segments, subscribers, tags
+from broadsheet.domain import errors, issue_requests, issues, segments, subscribers, tags
 from broadsheet.domain.authors import Role
-from broadsheet.domain.issues import WrittenMail
+from broadsheet.domain.issue_requests import WrittenMail
 from broadsheet.web.problems import STATUSES
 from broadsheet.web.roles import ROLES
 from broadsheet.web.sentences import SENTENCES
@@ -142,7 +142,7 @@ def _allow_markdown(schema: dict[str, Any]) -> None:
         ref for ref in properties["content"]["oneOf"] if ref["$ref"].endswith("/HtmlContent")
     )
     properties["content"] = html
-    properties["markdown"] = {"type": "string", "maxLength": issues.MAX_CONTENT_CHARACTERS}
+    properties["markdown"] = {"type": "string", "maxLength": issue_requests.MAX_CONTENT_CHARACTERS}
     schema["required"] = [name for name in schema["required"] if name != "content"]
     schema["oneOf"] = [{"required": ["markdown"]}, {"required": ["content"]}]
 

@@ -14,7 +14,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.circulation import SignedStatement
 from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest, Verdict
-from broadsheet.domain.issues import (
+from broadsheet.domain.issue_requests import (
     ArchiveRequest,
     CorrectionRequest,
     EditRequest,

@@ -16,7 +16,8 @@ import boto3
 import typer
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from broadsheet.domain.authors import Author, AuthorName, Role
+from broadsheet.domain.authors import AuthorName, Role
+from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.subscribers import EmailAddress, StoredAddress
 from broadsheet.domain.workflows import GITHUB, WorkflowBinding
 from broadsheet.web import sentences

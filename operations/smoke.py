@@ -27,7 +27,7 @@ from uuid import UUID, uuid4
 import boto3
 import urllib3
 
-from broadsheet import signed_tokens
+from broadsheet import signed_tokens, signing
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.requests import ConfirmationToken, UnsubscribeToken
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId, SubscriberName
@@ -187,7 +187,7 @@ def _sign_up(newsletter: Newsletter, reader: str, put_aside: int) -> None:
 
 
 def _follow_links(newsletter: Newsletter, reader: str) -> None:
-    signed_tokens.load_keys()
+    signing.load_keys()
     _expect_status(
         newsletter.ask("GET", _confirmation_path(reader)), HTTPStatus.OK, "a confirmation link"
     )

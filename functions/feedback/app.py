@@ -8,7 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from broadsheet import settings
 from broadsheet.database.connection import session
-from broadsheet.domain.ses_events import SesEvent, about_no_mail
+from broadsheet.domain.ses_events import SesEvent
+from broadsheet.domain.stray_messages import about_no_mail
 from broadsheet.queues import worker
 from broadsheet.services.feedback import recording
 from broadsheet.telemetry import logger

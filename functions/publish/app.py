@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from broadsheet import settings
 from broadsheet.database.connection import Connection, connected
 from broadsheet.domain.authors import AuthorName, Role, require
+from broadsheet.domain.books import LedgerRow
 from broadsheet.domain.errors import (
     IfMatchNeeded,
     InvalidIdempotencyKey,
@@ -20,35 +21,32 @@ from broadsheet.domain.errors import (
     LinkNotFound,
 )
 from broadsheet.domain.findings import Finding
-from broadsheet.domain.issues import (
-    MAX_IDEMPOTENCY_KEY_CHARACTERS,
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import (
     ArchiveRequest,
     CorrectionRequest,
     EditRequest,
     ExpectedVersion,
-    IdempotencyKey,
-    Issue,
     IssueDraft,
-    IssueId,
-    IssueStatus,
-    IssueVersion,
     MarkdownContent,
     PublishDraftRequest,
     PublishRequest,
     RescheduleRequest,
 )
-from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.issue_versions import IssueVersion
+from broadsheet.domain.issues import IssueId, IssueStatus
 from broadsheet.domain.links import LinkRequest
+from broadsheet.domain.publications import MAX_IDEMPOTENCY_KEY_CHARACTERS, IdempotencyKey
 from broadsheet.domain.segments import SegmentName
 from broadsheet.domain.welcome import WelcomeMail, WelcomeRequest
 from broadsheet.services.issues import (
-    certifying,
     checking,
     correction,
     editing,
     lifecycle,
     links,
     publication,
+    statements,
 )
 from broadsheet.services.issues.publication import IssueWithBooks
 from broadsheet.services.people import segments
@@ -210,7 +208,7 @@ def delete_draft(request: Request) -> Response:
 def show_statement(request: Request) -> Response:
     """Show what is certified of a finished issue's circulation."""
     with connected(settings.timings().publish_connect_timeout) as connection:
-        signed = certifying.show(connection, issue_id_of(request))
+        signed = statements.show(connection, issue_id_of(request))
     return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
 
 

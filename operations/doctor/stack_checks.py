@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from broadsheet.domain.authors import Authors, Role
+from broadsheet.domain.authors import Role
+from broadsheet.domain.authors_secret import Authors
 from operations import stack
 from operations.doctor.findings import Finding, Verdict
 from operations.doctor.stack_under_test import StackUnderTest

@@ -12,7 +12,7 @@ from local.state import REPOSITORY
         (
             [
                 "_deliver_claim (broadsheet/services/sending/delivery.py)",
-                "_sign (broadsheet/signed_tokens.py)",
+                "sign (broadsheet/signing.py)",
             ],
             "links: signing tokens",
         ),

@@ -9,7 +9,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadsheet import signed_tokens
+from broadsheet import signed_tokens, signing
 from broadsheet.domain.errors import (
     DependencyUnavailable,
     ExpiredAddressToken,
@@ -80,7 +80,7 @@ def test_a_token_reads_as_what_was_signed() -> None:
 
 
 def test_the_signer_of_an_issue_makes_the_links_of_all_its_mails() -> None:
-    unsubscribe, manage = signed_tokens.mail_signer(MANAGE.issue_id)(MANAGE.subscriber_id.root)
+    unsubscribe, manage = signing.mail_signer(MANAGE.issue_id)(MANAGE.subscriber_id.root)
 
     assert manage == signed_tokens.sign_manage(MANAGE)
     assert signed_tokens.read_manage(manage) == MANAGE
@@ -207,21 +207,21 @@ def test_the_purpose_is_signed_and_not_guessed_from_the_shape() -> None:
     person = CONFIRMATION.model_dump_json().encode()
 
     with pytest.raises(InvalidToken):
-        signed_tokens.read_unsubscribe(signed_tokens._sign("confirmation", ids))
+        signed_tokens.read_unsubscribe(signing.sign("confirmation", ids))
     with pytest.raises(InvalidToken):
-        signed_tokens.read_confirmation(signed_tokens._sign("unsubscribe", person))
+        signed_tokens.read_confirmation(signing.sign("unsubscribe", person))
 
 
 def test_a_signed_payload_of_another_shape_is_no_token() -> None:
     for payload in (b"", b"{}", b"null", b"x" * 23, b"x" * 31, b"x" * 33):
         with pytest.raises(InvalidToken):
-            signed_tokens.read_unsubscribe(signed_tokens._sign("unsubscribe", payload))
+            signed_tokens.read_unsubscribe(signing.sign("unsubscribe", payload))
         with pytest.raises(InvalidToken):
-            signed_tokens.read_confirmation(signed_tokens._sign("confirmation", payload))
+            signed_tokens.read_confirmation(signing.sign("confirmation", payload))
         with pytest.raises(InvalidToken):
-            signed_tokens.read_manage(signed_tokens._sign("manage", payload))
+            signed_tokens.read_manage(signing.sign("manage", payload))
         with pytest.raises(InvalidToken):
-            signed_tokens.read_address(signed_tokens._sign("address", payload))
+            signed_tokens.read_address(signing.sign("address", payload))
 
 
 @every_purpose

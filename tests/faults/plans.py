@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from broadsheet.mail.ses.sending import PROBE_ADDRESS
+from broadsheet.mail.ses.single_mails import PROBE_ADDRESS
 from ses_server.chance import chance as ses_chance
 from ses_server.fates import EventType
 from tests.faults import timing

@@ -21,9 +21,10 @@ import urllib3.connection
 
 from broadsheet import dispatch_kick, issue_clock
 from broadsheet.database import (
+    bounces_and_complaints,
     delivery_batches_table,
     issues_table,
-    subscribers_table,
+    pauses_table,
 )
 from broadsheet.database.connection import Connection, Session
 from broadsheet.database.ledger import open_recipients, unresolved
@@ -165,12 +166,7 @@ def wrap(function: str, points: Points) -> None:
             _after(points, issue_clock, "start", "clock created, issue uncommitted")
             _before(points, dispatch_kick, "kick", "issue committed, dispatch not kicked")
         case "feedback":
-            _before(
-                points,
-                subscribers_table,
-                "merge_bounces_and_complaints",
-                "ledger updated, subscriber not",
-            )
+            _before(points, bounces_and_complaints, "merge", "ledger updated, subscriber not")
             _note_breaker(points)
         case _:
             raise ValueError(function)
@@ -239,7 +235,7 @@ def _note_reads(points: Points) -> None:
 
 def _note_breaker(points: Points) -> None:
     """Note when permanent bounces reach feedback, and when it has paused their issue."""
-    record, pause = recording.record, issues_table.pause
+    record, pause = recording.record, pauses_table.pause
 
     def noting_bounces(connection: Connection, events: Sequence[SesEvent]) -> None:
         bounced = [event.message_id for event in events if event.permanent_bounce_at]
@@ -254,7 +250,7 @@ def _note_breaker(points: Points) -> None:
             points.note(breaker.PAUSES, at=time.time())
         return is_paused
 
-    recording.record, issues_table.pause = noting_bounces, noting_pause
+    recording.record, pauses_table.pause = noting_bounces, noting_pause
 
 
 def _wrap_calls(points: Points) -> None:

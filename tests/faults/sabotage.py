@@ -13,7 +13,8 @@ from broadsheet.database.connection import Connection
 from broadsheet.database.ledger import older_versions
 from broadsheet.domain import warm_up
 from broadsheet.domain.deliveries import BatchResult, Claim, Delivery, Recipient, ReleasedBatches
-from broadsheet.domain.issues import CorrectedVersion, Issue, IssueId, RenderedIssue
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import CorrectedVersion, IssueId, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail.ses import client as ses_client
 from broadsheet.mail.ses import results, sending

@@ -13,7 +13,7 @@ import pytest
 
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail.content import MailContent
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from functions.preview.app import handler
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
@@ -172,7 +172,7 @@ def test_a_request_whose_function_was_killed_is_resumed(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issue_id = draft()
-    send = sending.send_approval_request
+    send = single_mails.send_approval_request
 
     def killed_before_max(newsletter: Newsletter, to: str, content: MailContent) -> None:
         if to == MAX:
@@ -180,7 +180,7 @@ def test_a_request_whose_function_was_killed_is_resumed(
         send(newsletter, to, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sending, "send_approval_request", killed_before_max)
+        patched.setattr(single_mails, "send_approval_request", killed_before_max)
         with pytest.raises(SystemExit):
             ask(issue_id)
 

@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidSignature
 
 from broadsheet import secrets, settings
 from broadsheet.database.ledger import books
+from broadsheet.domain.books import Books
 from broadsheet.domain.issues import IssueId
-from broadsheet.domain.ledger import Books
 from broadsheet.storage import archive, bucket
 from functions.archive.app import handler
 from functions.publish.app import handler as publish

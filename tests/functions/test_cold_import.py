@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,51 @@ def test_only_its_own_function_loads_a_room_of_the_authors(function: str) -> Non
         "studio": {"studio", "services.authors"},
         "newsroom": {"services.newsroom", "workflow_tokens"},
     }.get(function, set())
+
+
+# The types of pydantic take 0.2 to 5 ms each to make. Workers start cold most often, and the time
+# of their import is paid for: none loads a module with types that only others use.
+UNUSED_BY_WORKERS = {
+    # What authors write, ask for and publish, and what they see of it.
+    *("domain.issue_requests", "domain.issue_versions", "domain.publications", "domain.books"),
+    *("domain.findings", "domain.authors_voice", "domain.authors_secret", "domain.workflows"),
+    # What readers ask for at the edge, for enroll to apply, and the tokens of their links.
+    *("domain.requests", "domain.confirming", "domain.strict_mode", "domain.subscriber_state"),
+    *("signed_tokens", "domain.workflow_sessions", "database.subscribers_table"),
+    # Webhooks, which notify calls: whoever makes a change asks the outbox alone.
+    *("domain.webhooks", "domain.targets", "database.webhooks_table"),
+    # What dispatch does once an issue, once a day, or for large issues alone.
+    *(
+        "domain.archive",
+        "domain.circulation",
+        "domain.open_problems",
+        "storage",
+        "mail.public_issue",
+    ),
+    *("services.issues.archive_pages", "services.issues.statements", "services.issues.counting"),
+}
+# An issue with its plan, which dispatch follows; deliver and feedback can only pause it.
+PLANS = {"domain.issue_progress", "domain.segments", "domain.careful_start", "domain.tags"}
+UNUSED_BY = {
+    "deliver": UNUSED_BY_WORKERS | PLANS | {"domain.ses_events", "services.feedback.recording"},
+    "feedback": UNUSED_BY_WORKERS | PLANS,
+    # It sends no mail to readers, and drops what is no event of a mail without reading any event.
+    "dispatch": UNUSED_BY_WORKERS | {"domain.ses_events", "mail.ses.sending", "i18n"},
+}
+
+
+@pytest.mark.parametrize("function", UNUSED_BY)
+def test_a_worker_loads_no_types_that_only_others_use(function: str) -> None:
+    unused = UNUSED_BY[function]
+
+    loaded = {name for name in unused if f"broadsheet.{name}" in imported_by(function)}
+
+    assert not loaded
+
+
+@pytest.mark.parametrize("name", sorted(set().union(*UNUSED_BY.values())))
+def test_what_workers_do_not_load_is_there(name: str) -> None:
+    assert find_spec(f"broadsheet.{name}")
 
 
 def test_feedback_reaches_no_mail_and_no_clock() -> None:

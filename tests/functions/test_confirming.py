@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from broadsheet import signed_tokens
+from broadsheet import signed_tokens, signing
 from broadsheet.domain.requests import (
     ConfirmRequest,
     EraseRequest,
@@ -263,8 +263,8 @@ def test_after_too_many_wrong_codes_the_page_takes_no_more(edge: Edge) -> None:
         lambda state: state[:-1],
         lambda state: state * 2,
         lambda state: "A" + state[1:] if state[0] != "A" else "B" + state[1:],
-        lambda _: signed_tokens._sign("confirmation", b"{}"),
-        lambda _: signed_tokens._sign("sign-up", b"{}"),
+        lambda _: signing.sign("confirmation", b"{}"),
+        lambda _: signing.sign("sign-up", b"{}"),
         lambda _: signed_tokens.sign_browser([uuid4()]),
     ],
     ids=["absent", "short", "cut", "doubled", "changed", "a link's", "empty", "a cookie's"],
@@ -653,7 +653,7 @@ def test_a_cookie_that_is_not_of_this_sign_up_shows_the_button(cloud: Cloud, spo
 
 
 def test_a_link_from_before_sign_ups_had_cookies_still_confirms(edge: Edge) -> None:
-    token = signed_tokens._sign(
+    token = signing.sign(
         "confirmation",
         json.dumps(
             {"email": URSULA, "name": "Ursula", "language": "en", "issued_at": now().isoformat()}

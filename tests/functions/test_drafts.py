@@ -10,7 +10,8 @@ import boto3
 import pytest
 
 from broadsheet.database import issues_table
-from broadsheet.domain.issues import Issue, IssueDraft
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import IssueDraft
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.services.issues import checking
 from functions.publish.app import handler

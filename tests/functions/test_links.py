@@ -9,7 +9,8 @@ import boto3
 import pytest
 
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.domain.issues import HtmlContent, IssueTitle
+from broadsheet.domain.issue_requests import HtmlContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.mail.link_numbers import LinkNumbers
 from broadsheet.services.issues import links

@@ -8,7 +8,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.policy import default as default_policy
 from itertools import permutations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import boto3
@@ -38,13 +38,7 @@ from broadsheet.domain.requests import (
     UnsubscribeToken,
     now,
 )
-from broadsheet.domain.subscribers import (
-    EmailAddress,
-    SourceAddress,
-    Subscriber,
-    SubscriberId,
-    SubscriberName,
-)
+from broadsheet.domain.subscribers import EmailAddress, SourceAddress, SubscriberId, SubscriberName
 from broadsheet.mail.ses import account
 from functions.enroll.app import handler
 from functions.manage.app import handler as manage
@@ -54,6 +48,9 @@ from tests.conftest import forget_what_was_read
 from tests.functions.issues import books_of, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
 from tests.functions.test_feedback import waiting_for_a_lock
+
+if TYPE_CHECKING:
+    from broadsheet.domain.subscriber_state import Subscriber
 
 URSULA = "ursula@example.com"
 NEW = "ursula@new.example"

@@ -13,7 +13,7 @@ import boto3
 import psycopg
 import pytest
 
-from broadsheet import signed_tokens
+from broadsheet import signed_tokens, signing
 from broadsheet.database import imports_table
 from broadsheet.database.everything import PARTS
 from broadsheet.domain.issues import IssueId
@@ -305,7 +305,7 @@ def test_with_the_old_keys_the_erased_are_remembered_and_old_links_work(
         departing.depart(connection, gone, datetime.now(UTC), "erased")
     issue = IssueId(cloud.row("SELECT id FROM issues WHERE status = 'finished'")["id"])
     ann = cloud.row("SELECT id FROM subscribers WHERE email LIKE 'ann%%'")["id"]
-    link = signed_tokens.mail_signer(issue)(ann)[0]
+    link = signing.mail_signer(issue)(ann)[0]
     content = file_of(exported(functions, "everything"))
     empty(cloud)
 

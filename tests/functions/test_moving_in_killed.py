@@ -15,7 +15,7 @@ import pytest
 from broadsheet import dispatch_kick
 from broadsheet.database import everything as tables
 from broadsheet.database import imports_table
-from broadsheet.services.issues import archiving
+from broadsheet.services.issues import archive_pages
 from broadsheet.services.people import moving_in
 from broadsheet.services.webhooks import outbox
 from broadsheet.storage import archive, bucket, images, uploads
@@ -175,7 +175,7 @@ def test_a_worker_that_is_killed_at_any_point_loses_and_doubles_nothing(
     killed_at(archive, "store_redirect")
     killed_at(images, "store")
     killed_at(archive, "store_page")
-    killed_at(archiving, "store_index")
+    killed_at(archive_pages, "store_index")
     killed_at(imports_table, "begin")
     killed_at(dispatch_kick, "kick_all", after=False)
     worker.has_kicked_dispatch = False
@@ -201,7 +201,7 @@ def test_a_database_that_is_killed_at_any_point_loses_and_doubles_nothing(
     for point in (
         Point(tables, "insert", 12),
         Point(imports_table, "store_progress", 9),
-        Point(archiving, "store_index"),
+        Point(archive_pages, "store_index"),
     ):
         assert worker.meets(point, partial(kill_server, postgres)) == 0
         start_again(postgres)

@@ -12,7 +12,7 @@ import dns.resolver
 import pytest
 
 from broadsheet.domain import dmarc as domain_dmarc
-from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
+from broadsheet.domain.issue_requests import MAX_CONTENT_CHARACTERS
 from broadsheet.mail import dmarc
 from broadsheet.mail.ses import account
 from functions.preview.app import handler

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from broadsheet.database import subscribers_table
-from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS
+from broadsheet.domain.issue_requests import MAX_CONTENT_CHARACTERS
 from functions.publish.app import handler
 from local.lambda_events import api_event
 from tests.cloud import Cloud, context, json_of, problem_in

@@ -11,8 +11,10 @@ import pytest
 from broadsheet import dispatch_kick
 from broadsheet.database import issues_table
 from broadsheet.database.connection import Connection
-from broadsheet.domain.issues import Issue, IssueId
-from broadsheet.services.issues import correction, counting
+from broadsheet.domain import audiences
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import IssueId
+from broadsheet.services.issues import correction
 from tests.cloud import Cloud
 from tests.conftest import forget_everything
 from tests.functions.issues import (
@@ -544,7 +546,7 @@ def test_a_correction_keeps_its_text_whenever_the_database_goes(
 def test_the_books_of_a_large_issue_are_counted_by_dispatch(
     cloud: Cloud, readers: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "LARGE", 2)
+    monkeypatch.setattr(audiences, "LARGE", 2)
     issue_id, jo = publish_issue(), signed_in("jo")
     send(cloud, issue_id)
     tell(ses_event("Bounce", issue=issue_id, subscriber=readers[0]))
@@ -575,7 +577,7 @@ def test_the_books_of_a_large_issue_are_counted_by_dispatch(
 def test_a_large_issue_under_way_is_counted_by_dispatch_for_those_who_look(
     cloud: Cloud, readers: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "LARGE", 2)
+    monkeypatch.setattr(audiences, "LARGE", 2)
     kicked: list[str] = []
     issue_id, jo = publish_issue(), signed_in("jo")
     tick(issue_id)
@@ -605,7 +607,7 @@ def test_a_large_issue_under_way_is_counted_by_dispatch_for_those_who_look(
 def test_a_large_issue_that_was_canceled_is_counted_until_nothing_of_it_waits(
     cloud: Cloud, readers: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "LARGE", 2)
+    monkeypatch.setattr(audiences, "LARGE", 2)
     issue_id, jo = publish_issue(), signed_in("jo")
     tick(issue_id)
     assert jo.send(f"/issues/{issue_id}/cancel").status == 200

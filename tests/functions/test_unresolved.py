@@ -8,7 +8,7 @@ from uuid import UUID
 import boto3
 import pytest
 
-from broadsheet.mail.ses.sending import PROBE_ADDRESS
+from broadsheet.mail.ses.single_mails import PROBE_ADDRESS
 from broadsheet.services.sending import delivery
 from tests.cloud import Cloud
 from tests.functions.issues import (

@@ -16,7 +16,7 @@ from broadsheet.domain.issues import NO_ISSUE
 from broadsheet.domain.requests import UnsubscribeRequest, now
 from broadsheet.domain.subscribers import SubscriberId
 from broadsheet.domain.tags import OfferedTags
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailRefused
 from functions.publish.app import handler as publish
 from local.lambda_events import api_event
@@ -207,7 +207,7 @@ def test_a_process_that_dies_around_the_sending_leaves_the_mail_owed(
 ) -> None:
     welcome()
     request = confirmation(at(0), at(1))
-    send_it: Callable[..., str] = sending.send_to_subscriber
+    send_it: Callable[..., str] = single_mails.send_to_subscriber
 
     def dying(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
         if after:
@@ -215,7 +215,7 @@ def test_a_process_that_dies_around_the_sending_leaves_the_mail_owed(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(sending, "send_to_subscriber", dying)
+        patch.setattr(single_mails, "send_to_subscriber", dying)
         with pytest.raises(Killed):
             enroll(request)
     assert cloud.row("SELECT due_welcome FROM subscribers")["due_welcome"] == "welcome"
@@ -234,13 +234,13 @@ def test_two_deliveries_of_a_confirmation_at_once_welcome_nobody_twice(
     welcome(with_newest_issue=True)
     request = confirmation(at(0), at(1))
     enroll(sign_up(at(0)))
-    send_it: Callable[..., str] = sending.send_to_subscriber
+    send_it: Callable[..., str] = single_mails.send_to_subscriber
 
     def slowly(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
         time.sleep(0.5)  # the other delivery reads the mark meanwhile
         return send_it(*arguments)
 
-    monkeypatch.setattr(sending, "send_to_subscriber", slowly)
+    monkeypatch.setattr(single_mails, "send_to_subscriber", slowly)
     with ThreadPoolExecutor(2) as together:
         failures = list(together.map(enroll, [request, request]))
 
@@ -258,7 +258,7 @@ def test_a_welcome_mail_that_ses_refuses_for_good_keeps_no_confirmation_from_its
         raise MailRefused("SES refused the mail: MessageRejected")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sending, "send_to_subscriber", refused)
+        patch.setattr(single_mails, "send_to_subscriber", refused)
         failures = enroll(request)
 
     assert failures == []
@@ -401,7 +401,7 @@ def test_only_the_newest_issue_is_owed_once_the_welcome_mail_is_sent(
     send(cloud, publish_issue())
     welcome(with_newest_issue=True)
     request = confirmation(at(0), at(1))
-    send_it: Callable[..., str] = sending.send_to_subscriber
+    send_it: Callable[..., str] = single_mails.send_to_subscriber
     calls: list[object] = []
 
     def dying_at_the_second(*arguments: Any) -> str:  # noqa: ANN401 - whatever it is called with
@@ -411,7 +411,7 @@ def test_only_the_newest_issue_is_owed_once_the_welcome_mail_is_sent(
         return send_it(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sending, "send_to_subscriber", dying_at_the_second)
+        patch.setattr(single_mails, "send_to_subscriber", dying_at_the_second)
         with pytest.raises(Killed):
             enroll(request)
     enroll(request)

@@ -12,7 +12,7 @@ import schemathesis
 
 from broadsheet import settings
 from broadsheet.domain.findings import Severity
-from broadsheet.domain.issues import WrittenMail
+from broadsheet.domain.issue_requests import WrittenMail
 from broadsheet.services.issues import checking
 from broadsheet.web.roles import ROLES
 from functions.archive.app import handler as archive

@@ -7,7 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from broadsheet.domain.authors import Author, Role
+from broadsheet.domain.authors import Role
+from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.workflows import GITHUB
 from operations import authors
 from operations.authors import AuthorError, Rights, parse_address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from hashlib import sha256
 
-from broadsheet.domain.authors import Author, Authors
+from broadsheet.domain.authors_secret import Author, Authors
 from broadsheet.domain.workflow_sessions import WORKFLOW_PREFIX
 from broadsheet.secrets import secret
 from broadsheet.settings import authors_secret_arn

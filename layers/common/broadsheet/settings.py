@@ -6,14 +6,16 @@ holds only the variables that the template gives it; a missing one is named in t
 
 import os
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from broadsheet.domain.issues import IssueId
 from broadsheet.domain.newsletter import Newsletter
-from broadsheet.domain.tags import OfferedTags
 from broadsheet.domain.voice import Voice
+
+if TYPE_CHECKING:
+    from broadsheet.domain.issues import IssueId
+    from broadsheet.domain.tags import OfferedTags
 
 _OPTIONAL_OF_NEWSLETTER = {
     "REPLY_TO": "reply_to",
@@ -266,8 +268,10 @@ def asks_for_name() -> bool:
 
 
 @cache
-def offered_tags() -> OfferedTags:
+def offered_tags() -> "OfferedTags":
     """Return the tags that readers may choose. Raises ``ValueError``."""
+    from broadsheet.domain.tags import OfferedTags  # noqa: PLC0415 - workers know no tags
+
     return OfferedTags.parse(os.environ.get("OFFERED_TAGS", ""))
 
 
@@ -489,10 +493,8 @@ def public_url() -> str:
     return url
 
 
-class TrustedProxy(BaseModel):
+class TrustedProxy(NamedTuple):
     """A proxy before the API: where its secret is, and its header with the reader's address."""
-
-    model_config = ConfigDict(frozen=True)
 
     secret_arn: str
     address_header: str
@@ -524,7 +526,7 @@ def archive_link(slug: str) -> str:
     return f"{public_url()}/archive/{slug}"
 
 
-def counted_link(issue_id: IssueId, number: int | Literal[""]) -> str:
+def counted_link(issue_id: "IssueId", number: int | Literal[""]) -> str:
     """Return the link that leads to where an issue's link leads."""
     return f"{public_url()}/go/{issue_id}/{number}"
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from broadsheet.domain.ses_events import about_no_mail
+from broadsheet.domain.stray_messages import about_no_mail
 
 VALIDATED = "Successfully validated SNS topic for Amazon SES event publishing."
 EVENT = {"eventType": "Send", "mail": {"messageId": "0100-first"}, "send": {}}

@@ -8,15 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from broadsheet.domain.issues import (
+from broadsheet.domain.issue_requests import (
     MAX_CONTENT_CHARACTERS,
     HtmlContent,
-    IdempotencyKey,
-    IssueId,
-    IssueTitle,
     MarkdownContent,
     PublishRequest,
 )
+from broadsheet.domain.issues import IssueId, IssueTitle
+from broadsheet.domain.publications import IdempotencyKey
 from broadsheet.web import sentences
 from broadsheet.web.body import invalid_fields
 

@@ -9,8 +9,8 @@ import pytest
 
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.issues import IssueId
-from broadsheet.domain.ledger import LedgerUpdate
-from broadsheet.domain.ses_events import LedgerKey, SesEvent
+from broadsheet.domain.ledger import LedgerKey, LedgerUpdate
+from broadsheet.domain.ses_events import SesEvent
 
 ISSUE, SUBSCRIBER = UUID(int=1), UUID(int=2)
 AT = "2026-11-28T12:00:00.000Z"

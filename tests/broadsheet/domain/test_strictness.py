@@ -13,12 +13,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 import broadsheet
-from broadsheet.domain.authors import Author
+from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.deliveries import BatchPointer
 from broadsheet.domain.everything import Manifest
 from broadsheet.domain.exports import PeopleExportRequest
 from broadsheet.domain.imports import ImportRequest, ReadRequest
-from broadsheet.domain.issues import (
+from broadsheet.domain.issue_requests import (
     ArchiveRequest,
     CorrectionRequest,
     EditRequest,
@@ -338,7 +338,7 @@ OUR_OWN = {
     "a form, whose one field is an EmailAddress": {"_Typed"},
     "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {
-        *("Newsletter", "MailAddress", "Budgets", "Retention", "TrustedProxy"),
+        *("Newsletter", "MailAddress", "Budgets", "Retention"),
     },
     "the bucket's, which dispatch writes": {
         *("ArchivedIssue", "ArchivePage", "ArchiveIndex", "Redirect"),

@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broadsheet.domain.issues import HtmlContent, IssueContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.mail.sign_in_mail import render_sign_in

@@ -13,15 +13,9 @@ from broadsheet import i18n
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import unaccepted
-from broadsheet.domain.issues import (
-    HtmlContent,
-    Issue,
-    IssueId,
-    IssueStatus,
-    IssueTitle,
-    MarkdownContent,
-    RenderedIssue,
-)
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
+from broadsheet.domain.issues import IssueId, IssueStatus, IssueTitle, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 from broadsheet.mail import footer

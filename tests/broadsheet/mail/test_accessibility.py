@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent, Preheader
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle, Preheader
 from broadsheet.i18n.direction import direction
 from broadsheet.mail import theme
 from broadsheet.mail.issue_mail import render_issue

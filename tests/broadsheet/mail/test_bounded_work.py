@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadsheet.domain.errors import UnsendableIssue
-from broadsheet.domain.issues import MAX_CONTENT_CHARACTERS as LARGEST
-from broadsheet.domain.issues import HtmlContent, IssueDraft, MarkdownContent
+from broadsheet.domain.issue_requests import MAX_CONTENT_CHARACTERS as LARGEST
+from broadsheet.domain.issue_requests import HtmlContent, IssueDraft, MarkdownContent
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.services.issues import checking
 from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, html_issue, markdown_issue, refused

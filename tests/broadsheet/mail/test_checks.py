@@ -11,7 +11,7 @@ import pytest
 
 from broadsheet import i18n
 from broadsheet.domain.findings import ERRORS
-from broadsheet.domain.issues import IssueDraft
+from broadsheet.domain.issue_requests import IssueDraft
 from broadsheet.mail.checks import structure
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.services.issues import checking

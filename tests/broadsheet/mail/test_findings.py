@@ -3,7 +3,7 @@
 import pytest
 
 from broadsheet.domain.findings import MOST_OF_A_CODE, Finding
-from broadsheet.domain.issues import HtmlContent, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
 from broadsheet.mail.issue_mail import Rendering, render_issue
 from tests.broadsheet.mail.mails import NEWSLETTER, TITLE, send
 

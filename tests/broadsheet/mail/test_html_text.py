@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, Preheader
+from broadsheet.domain.issue_requests import HtmlContent
+from broadsheet.domain.issues import IssueTitle, Preheader
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.mails import (
     NEWSLETTER,

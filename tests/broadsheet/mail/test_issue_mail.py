@@ -9,13 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from broadsheet.domain.issues import (
-    HtmlContent,
-    IssueContent,
-    IssueTitle,
-    MarkdownContent,
-    RenderedIssue,
-)
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle, RenderedIssue
 from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.domain.writing import has_unstorable
 from broadsheet.mail.issue_mail import MAX_TEMPLATE_BYTES, render_issue

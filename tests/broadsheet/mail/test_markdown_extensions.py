@@ -6,7 +6,7 @@ import re
 import pytest
 
 from broadsheet.domain.findings import Finding
-from broadsheet.domain.issues import MarkdownContent
+from broadsheet.domain.issue_requests import MarkdownContent
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.web import sentences
 from tests.broadsheet.mail.mails import (

@@ -7,7 +7,8 @@ import zlib
 import pytest
 from playwright.sync_api import Browser
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.mails import NEWSLETTER, send

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.mail.issue_mail import render_issue
 from tests.broadsheet.mail.mails import (

@@ -5,13 +5,8 @@ import re
 
 import pytest
 
-from broadsheet.domain.issues import (
-    HtmlContent,
-    IssueContent,
-    IssueTitle,
-    MarkdownContent,
-    Preheader,
-)
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle, Preheader
 from broadsheet.domain.subscribers import SubscriberName
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue

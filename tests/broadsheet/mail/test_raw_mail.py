@@ -6,7 +6,8 @@ from email.policy import default as default_policy
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueTitle, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail.confirmation_mail import render_confirmation
 from broadsheet.mail.content import MailContent

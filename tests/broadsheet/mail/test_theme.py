@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broadsheet.domain.issues import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
 from broadsheet.mail import contrast, frame, theme
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
 from broadsheet.mail.issue_mail import render_issue

@@ -10,7 +10,7 @@ from psycopg.rows import scalar_row
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import Issue
+    from broadsheet.domain.issue_progress import Issue
 
 
 def insert(connection: Connection, author: AuthorName, issue: Issue) -> bool:

@@ -1,10 +1,6 @@
-"""Which issues the archive shows, and which pages are owed: columns of the table ``issues``.
+"""Pages of the archive that are written or removed, and what it shows: columns of ``issues``.
 
-A page is owed while what is stored (``archived``) differs from what should be: the current version,
-under the current slug, of an issue that has begun, and nothing of one that was canceled or that its
-author keeps out of the archive. So whatever changes an issue needs to mark nothing. While a page is
-written or removed, ``is_archiving`` keeps it owed. No lock of the issue's row is needed meanwhile,
-for which sending would wait.
+``owed_pages_table`` has the rule by which one is owed.
 """
 
 from __future__ import annotations
@@ -17,6 +13,7 @@ from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.database.owed_pages_table import OWED, WANTED
 from broadsheet.domain.archive import ArchivedIssue
 from broadsheet.domain.issues import IssueId
 
@@ -26,20 +23,6 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
 
 _LOCK = 6_287_391_544_006  # any number that no other lock has
-_WANTED = sql.SQL("(frozen_at IS NOT NULL AND archive AND status <> 'canceled')")
-_OWED = sql.SQL(
-    """
-    (
-        is_archiving
-        OR CASE
-            WHEN {wanted} THEN archived IS NULL
-                OR archived ->> 'version' <> version::text
-                OR archived ->> 'slug' <> slug
-            ELSE archived IS NOT NULL
-        END
-    )
-    """
-).format(wanted=_WANTED)
 _FIND = sql.SQL(
     """
     SELECT id, slug, version, frozen_at, {wanted} AS is_wanted, archived,
@@ -53,29 +36,23 @@ _FIND = sql.SQL(
     FROM issues
     WHERE id = %(id)s AND {owed}
     """
-).format(wanted=_WANTED, owed=_OWED)
-_FIND_ALL = sql.SQL(
-    "SELECT id FROM issues WHERE {owed} ORDER BY frozen_at DESC NULLS FIRST, id"
-).format(owed=_OWED)
-_COUNT_OWED = sql.SQL(
-    "SELECT count(*) FROM issues WHERE frozen_at < %(begun_before)s AND {owed}"
-).format(owed=_OWED)
+).format(wanted=WANTED, owed=OWED)
 _BEGIN = sql.SQL(
     """
     UPDATE issues
     SET is_archiving = true, archived = CASE WHEN {wanted} THEN archived END
     WHERE id = %(id)s AND {owed}
     """
-).format(wanted=_WANTED, owed=_OWED)
+).format(wanted=WANTED, owed=OWED)
 _RECORD = sql.SQL(
     """
     UPDATE issues SET is_archiving = false, archived = %(archived)s
     WHERE id = %(id)s AND version = %(version)s AND slug = %(slug)s AND {wanted}
     """
-).format(wanted=_WANTED)
+).format(wanted=WANTED)
 _RECORD_REMOVAL = sql.SQL(
     "UPDATE issues SET is_archiving = false WHERE id = %(id)s AND NOT {wanted}"
-).format(wanted=_WANTED)
+).format(wanted=WANTED)
 
 
 class OwedPage(BaseModel):
@@ -116,18 +93,6 @@ def find_owed(connection: Connection, issue_id: IssueId) -> OwedPage | None:
     """Return what the archive owes to an issue, if anything."""
     with connection.cursor(row_factory=class_row(OwedPage)) as cursor:
         return cursor.execute(_FIND, {"id": issue_id.root}).fetchone()
-
-
-def find_all_owed(connection: Connection) -> Sequence[IssueId]:
-    """Return the issues whose pages are owed, the newest first."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return [IssueId(each) for each in cursor.execute(_FIND_ALL).fetchall()]
-
-
-def count_owed(connection: Connection, begun_before: datetime) -> int:
-    """Return how many issues that began before a time have an owed page."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(cursor.execute(_COUNT_OWED, {"begun_before": begun_before}).fetchone() or 0)
 
 
 def find_archived(connection: Connection) -> Sequence[ArchivedIssue]:

@@ -7,27 +7,23 @@ seen empty after it, every event of a mail sent a grace period earlier is record
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import class_row
-from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from broadsheet.database.connection import Connection
 
 
-class Progress(BaseModel):
+class Progress(NamedTuple):
     """How far SES's events have been recorded.
 
     ``latest_mail_at``: when the newest mail with a recorded event was sent. ``candidate_mail_at``:
     the mail whose proof is under way. ``current_until``: no event of a mail sent before then is
     still to arrive.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     latest_mail_at: datetime | None
     candidate_mail_at: datetime | None

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, ConfigDict
 
-from broadsheet.domain.ledger import Books
+from broadsheet.domain.books import Books
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection

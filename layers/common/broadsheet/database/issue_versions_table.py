@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.issues import IssueVersion, LatestText, RenderedVersion, VersionSummary
+from broadsheet.domain.issue_versions import IssueVersion, LatestText, VersionSummary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -100,19 +100,3 @@ def note_autosave(
         """,
         of_version | {"author": str(author), "sitting": sitting},
     )
-
-
-def rendered(connection: Connection, issue_id: IssueId, version: int) -> RenderedVersion:
-    """Return the templates that SES gets for a version of an issue."""
-    with connection.cursor(row_factory=class_row(RenderedVersion)) as cursor:
-        row = cursor.execute(
-            """
-            SELECT rendered.subject, rendered.html, rendered.text, issues.slug
-            FROM issue_versions AS rendered JOIN issues ON issues.id = rendered.issue_id
-            WHERE rendered.issue_id = %(issue_id)s AND rendered.version = %(version)s
-            """,
-            {"issue_id": issue_id.root, "version": version},
-        ).fetchone()
-    if row is None:
-        raise LookupError("the issue has no such version")
-    return row

@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from broadsheet.database.columns import columns_of
 from broadsheet.database.segments_table import document
 from broadsheet.domain.errors import SlugTaken
-from broadsheet.domain.issues import DraftPublication, Issue, KeyedIssue, Slug
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import Slug
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,15 +24,12 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.careful_start import CarefulStart
+    from broadsheet.domain.issue_requests import IssueContent, IssueDraft
     from broadsheet.domain.issues import (
         CorrectedVersion,
         FrozenAudience,
-        IdempotencyKey,
-        IssueContent,
-        IssueDraft,
         IssueId,
         IssueStatus,
-        NewIssue,
         RenderedIssue,
     )
     from broadsheet.domain.segments import SegmentName
@@ -39,13 +37,6 @@ if TYPE_CHECKING:
 
 
 _COLUMNS = columns_of(Issue)
-_FIND_BY_KEY = sql.SQL(
-    """
-    SELECT {columns}, request_digest
-    FROM issues
-    WHERE author = %(author)s AND idempotency_key = %(idempotency_key)s
-    """
-).format(columns=_COLUMNS)
 _FIND = sql.SQL("SELECT {columns} FROM issues WHERE id = %(id)s").format(columns=_COLUMNS)
 _FIND_CORRECTION = sql.SQL(
     """
@@ -118,47 +109,6 @@ _LOCK_FOR_EDIT = _FIND + sql.SQL(" FOR UPDATE")
 _TRY_LOCK = _LOCK + sql.SQL(" SKIP LOCKED")
 
 
-def insert(connection: Connection, issue: NewIssue, slug: Slug) -> bool:
-    """Insert an issue; return False when its author's key or the slug is in use.
-
-    Wait for another transaction that is inserting the same.
-    """
-    inserted = connection.execute(
-        """
-        INSERT INTO issues
-            (id, author, idempotency_key, request_digest, title, content, preheader, slug,
-             archive, subject, html, text, status, publish_at, careful, corrects,
-             corrects_version, segment)
-        VALUES
-            (%(id)s, %(author)s, %(idempotency_key)s, %(request_digest)s, %(title)s, %(content)s,
-             %(preheader)s, %(slug)s, %(archive)s, %(subject)s, %(html)s, %(text)s, %(status)s,
-             %(publish_at)s, %(careful)s, %(corrects)s, %(corrects_version)s, %(segment)s)
-        ON CONFLICT DO NOTHING
-        """,
-        {
-            "id": issue.id.root,
-            "author": str(issue.author),
-            "idempotency_key": str(issue.idempotency_key),
-            "request_digest": issue.request_digest,
-            "title": str(issue.title),
-            "content": Jsonb(issue.content.model_dump()),
-            "preheader": str(issue.preheader) if issue.preheader else None,
-            "slug": str(slug),
-            "archive": issue.archive,
-            "subject": issue.rendered.subject,
-            "html": issue.rendered.html,
-            "text": issue.rendered.text,
-            "status": issue.status.value,
-            "publish_at": issue.publish_at,
-            "careful": _written(issue.careful),
-            "corrects": issue.corrected.issue_id.root if issue.corrected else None,
-            "corrects_version": issue.corrected.version if issue.corrected else None,
-            "segment": str(issue.segment) if issue.segment else None,
-        },
-    )
-    return inserted.rowcount == 1
-
-
 def free_slug(connection: Connection, like: Slug) -> Slug:
     """Return a slug that no issue or post has: this one, or the first with a number behind it."""
     with connection.cursor(row_factory=scalar_row) as cursor:
@@ -173,17 +123,6 @@ def free_slug(connection: Connection, like: Slug) -> Slug:
     if str(like) not in taken:
         return like
     return next(Slug(name) for number in count(2) if (name := f"{like}-{number}") not in taken)
-
-
-def find_by_key(
-    connection: Connection, author: AuthorName, key: IdempotencyKey
-) -> KeyedIssue | None:
-    """Return the issue that the author's key names; None when the author has not used it."""
-    with connection.cursor(row_factory=class_row(KeyedIssue)) as cursor:
-        return cursor.execute(
-            _FIND_BY_KEY,
-            {"author": str(author), "idempotency_key": str(key)},
-        ).fetchone()
 
 
 def find_correction(connection: Connection, corrected: CorrectedVersion) -> Issue | None:
@@ -463,91 +402,11 @@ def set_archive(connection: Connection, issue_id: IssueId, *, archive: bool) -> 
     )
 
 
-def publish_draft(
-    connection: Connection,
-    issue_id: IssueId,
-    *,
-    publish_at: datetime,
-    rendered: RenderedIssue,
-    publication: DraftPublication,
-) -> None:
-    """Make a draft a scheduled issue, rendered with the newsletter's present parameters."""
-    connection.execute(
-        """
-        UPDATE issues
-        SET status = 'scheduled',
-            publish_at = %(publish_at)s,
-            subject = %(subject)s,
-            html = %(html)s,
-            text = %(text)s,
-            publish_key = %(key)s,
-            publish_digest = %(digest)s
-        WHERE id = %(id)s AND status = 'draft'
-        """,
-        {
-            "id": issue_id.root,
-            "publish_at": publish_at,
-            "subject": rendered.subject,
-            "html": rendered.html,
-            "text": rendered.text,
-            "key": publication.key,
-            "digest": publication.digest,
-        },
-    )
-
-
-def find_publication(connection: Connection, issue_id: IssueId) -> DraftPublication | None:
-    """Return how an issue that was a draft was published; None if it never was one."""
-    with connection.cursor(row_factory=class_row(DraftPublication)) as cursor:
-        return cursor.execute(
-            """
-            SELECT publish_key AS key, publish_digest AS digest FROM issues
-            WHERE id = %(id)s AND publish_key IS NOT NULL
-            """,
-            {"id": issue_id.root},
-        ).fetchone()
-
-
-def is_undone(connection: Connection, issue_id: IssueId, key: str) -> bool:
-    """Return whether a publication of an issue with this key was undone."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return bool(
-            cursor.execute(
-                "SELECT %(key)s = ANY (undone_keys) FROM issues WHERE id = %(id)s",
-                {"id": issue_id.root, "key": key},
-            ).fetchone()
-        )
-
-
 def delete_draft(connection: Connection, issue_id: IssueId) -> None:
     """Delete a draft with all its versions."""
     connection.execute(
         "DELETE FROM issues WHERE id = %(id)s AND status = 'draft'", {"id": issue_id.root}
     )
-
-
-def pause(
-    connection: Connection, issue_id: IssueId, because: str, *, ends_hold: bool = False
-) -> bool:
-    """Pause an issue that has not ended; return whether it was running before.
-
-    ``ends_hold``: whether it holds no batch when it is resumed.
-    """
-    paused = connection.execute(
-        """
-        UPDATE issues
-        SET status = 'paused',
-            paused_because = %(because)s,
-            held_after = CASE WHEN NOT %(ends_hold)s THEN held_after END,
-            held_until = CASE
-                WHEN %(ends_hold)s AND held_after IS NOT NULL THEN least(held_until, now())
-                ELSE held_until
-            END
-        WHERE id = %(id)s AND status IN ('scheduled', 'sending')
-        """,
-        {"id": issue_id.root, "because": because, "ends_hold": ends_hold},
-    )
-    return paused.rowcount == 1
 
 
 def resume(connection: Connection, issue_id: IssueId) -> None:
@@ -583,26 +442,6 @@ def cancel(connection: Connection, issue_id: IssueId) -> None:
     )
 
 
-def undo_publication(connection: Connection, issue_id: IssueId) -> None:
-    """Return an issue that has not begun to a draft without a time.
-
-    Its key stays, so that no request which is repeated publishes it again.
-    """
-    connection.execute(
-        """
-        UPDATE issues
-        SET status = 'draft',
-            publish_at = NULL,
-            paused_because = NULL,
-            publish_key = coalesce(publish_key, idempotency_key),
-            publish_digest = coalesce(publish_digest, request_digest),
-            undone_keys = undone_keys || coalesce(publish_key, idempotency_key)
-        WHERE id = %(id)s AND status IN ('scheduled', 'paused') AND frozen_at IS NULL
-        """,
-        {"id": issue_id.root},
-    )
-
-
 def reopen(connection: Connection, issue_id: IssueId) -> None:
     """Return a finished issue to sending, for a new round."""
     connection.execute(
@@ -619,23 +458,4 @@ def reschedule(connection: Connection, issue_id: IssueId, publish_at: datetime) 
     connection.execute(
         "UPDATE issues SET publish_at = %(publish_at)s WHERE id = %(id)s AND frozen_at IS NULL",
         {"id": issue_id.root, "publish_at": publish_at},
-    )
-
-
-def accepted_when_last_counted(connection: Connection, issue_id: IssueId) -> int:
-    """Return how many accepted mails the breaker counted last; there may be more by now."""
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        return int(
-            cursor.execute(
-                "SELECT breaker_accepted FROM issues WHERE id = %(id)s", {"id": issue_id.root}
-            ).fetchone()
-            or 0
-        )
-
-
-def note_accepted(connection: Connection, issue_id: IssueId, accepted: int) -> None:
-    """Store how many accepted mails the breaker has counted."""
-    connection.execute(
-        "UPDATE issues SET breaker_accepted = %(accepted)s WHERE id = %(id)s",
-        {"id": issue_id.root, "accepted": accepted},
     )

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from broadsheet.domain.segments import TagFilter
-
 if TYPE_CHECKING:
     from broadsheet.domain.segments import SegmentFilter
     from broadsheet.domain.tags import Tags
@@ -42,20 +40,20 @@ def condition(segment: SegmentFilter | None) -> Part:
     """Return what stands after ``WHERE`` for the confirmed subscribers of a segment."""
     if segment is None:
         return Part(_IS_CONFIRMED, {})
-    tags = segment.tags or TagFilter()
+    tags = segment.tags
     # `tags <> '{}'` is what the index of tags is limited to.
     conditions: dict[str, tuple[sql.SQL, object]] = {
         "tags_any": (
             sql.SQL("tags <> '{}' AND tags && %(segment_tags_any)s::text[]"),
-            _texts(tags.any),
+            _texts(tags.any if tags else None),
         ),
         "tags_all": (
             sql.SQL("tags <> '{}' AND tags @> %(segment_tags_all)s::text[]"),
-            _texts(tags.all),
+            _texts(tags.all if tags else None),
         ),
         "tags_none": (
             sql.SQL("NOT tags && %(segment_tags_none)s::text[]"),
-            _texts(tags.none),
+            _texts(tags.none if tags else None),
         ),
         "language": (_OF_LANGUAGE, segment.language),
         "after": (sql.SQL("confirmed_at >= %(segment_after)s"), segment.confirmed_after),

@@ -11,20 +11,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import args_row, class_row, scalar_row
-from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
 
 
-class Pace(BaseModel):
+class Pace(NamedTuple):
     """How fast mails may leave. ``account_rate`` in mails a second, before share and headroom.
 
     ``age``: seconds since a caller last took on asking SES for it; infinite before the first.
     ``day``: today's number. ``first_day``: that of a warm-up. ``mails_today``: of issues.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     account_rate: float | None
     slowdown: float

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from psycopg import sql
-from psycopg.rows import args_row, class_row, scalar_row
+from psycopg.rows import class_row, scalar_row
 
 from broadsheet.database.columns import columns_of
 from broadsheet.domain.webhooks import (
@@ -23,7 +23,7 @@ from broadsheet.domain.webhooks import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
@@ -85,46 +85,6 @@ def delete(connection: Connection, webhook_id: WebhookId) -> bool:
     """Delete a webhook with all its messages; return whether there was one."""
     deleted = connection.execute("DELETE FROM webhooks WHERE id = %(id)s", {"id": webhook_id.root})
     return deleted.rowcount == 1
-
-
-def find_due(connection: Connection) -> Sequence[WebhookId]:
-    """Return the webhooks to which something may be sent now, and nobody is sending."""
-    with connection.cursor(row_factory=args_row(WebhookId)) as cursor:
-        return cursor.execute(
-            """
-            SELECT id FROM webhooks
-            WHERE disabled_at IS NULL
-              AND coalesce(greatest(claimed_until, quiet_until) <= now(), true)
-              AND EXISTS (
-                  SELECT FROM webhook_messages
-                  WHERE webhook_id = webhooks.id AND status = 'open' AND next_at <= now()
-                    AND (attempts = 0 OR coalesce(webhooks.retry_at <= now(), true))
-              )
-            ORDER BY claimed_until NULLS FIRST, id
-            """
-        ).fetchall()
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """Return when something has to be sent again; None when everything has ended.
-
-    A claim counts until its end: whoever made it may have died.
-    """
-    with connection.cursor(row_factory=scalar_row) as cursor:
-        due: datetime | None = cursor.execute(
-            """
-            SELECT min(greatest(message.next_at, claimed_until, quiet_until, retry_at))
-            FROM webhooks
-            CROSS JOIN LATERAL (
-                SELECT next_at FROM webhook_messages
-                WHERE webhook_id = webhooks.id AND status = 'open'
-                ORDER BY next_at
-                LIMIT 1
-            ) AS message
-            WHERE disabled_at IS NULL
-            """
-        ).fetchone()
-    return due
 
 
 def find_messages(
@@ -364,13 +324,3 @@ def count_by_status(connection: Connection, webhook_id: WebhookId) -> dict[str, 
     ).fetchall()
     found = {str(status): int(str(number)) for status, number in counted}
     return {status: found.get(status, 0) for status in ("open", "delivered", "failed")}
-
-
-def delete_older(connection: Connection, age: timedelta) -> None:
-    """Delete messages that ended, with their tries, once they are older."""
-    connection.execute(
-        """
-        DELETE FROM webhook_messages WHERE status <> 'open' AND occurred_at < now() - %(age)s
-        """,
-        {"age": age},
-    )

@@ -1,66 +1,22 @@
-"""The ledger: one row for each recipient of an issue in each round, and what is read from it."""
+"""The ledger: one row for each recipient of an issue in each round."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict
 
 from broadsheet.domain.deliveries import Outcome
 
 if TYPE_CHECKING:
-    from broadsheet.domain.ses_events import LedgerKey
+    from datetime import datetime
+    from uuid import UUID
 
 
-class Books(BaseModel):
-    """Where an issue's audience is; the first five fields always add up to it.
+class LedgerKey(NamedTuple):
+    """Names one row of the ledger, by bare ids: two are made for each mail, and parsing costs."""
 
-    ``accepted_by_version``: how many of the accepted mails had each version of the issue.
-    ``duplicates``: mails beyond one to a recipient in a round. ``possibly_twice``: unresolved
-    sends that were released for another try. ``rate``: mails accepted a second, over the last
-    minute.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    waiting: int
-    accepted: int
-    failed: dict[str, int]
-    skipped: dict[str, int]
-    unresolved: int
-    delivered: int
-    bounced: int
-    complained: int
-    accepted_by_version: dict[int, int]
-    duplicates: int
-    possibly_twice: int
-    rate: float
-
-
-class LedgerRow(BaseModel):
-    """A row of the ledger, as an author sees it.
-
-    ``version``: of the mail; if none was accepted, of the last claim.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
+    issue_id: UUID
     subscriber_id: UUID
-    email: str | None
     round: int
-    version: int
-    outcome: Outcome
-    reason: str | None
-    message_id: str | None
-    recorded_at: datetime
-    delivered_at: datetime | None
-    bounced_at: datetime | None
-    complained_at: datetime | None
-    suppressed_as: str | None
-    duplicates: int
-    possibly_twice: bool
 
 
 class RoundMember(NamedTuple):

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from broadsheet.domain.issues import IssueId, PublishRequest
+from broadsheet.domain.issue_requests import PublishRequest
+from broadsheet.domain.issues import IssueId
 from broadsheet.domain.subscribers import EmailAddress, SubscriberName
 
 MOST_ADDRESSES = 5  # of one test

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from broadsheet.domain.authors import Author, AuthorName
+from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.domain.times import Timestamp
 

@@ -2,13 +2,11 @@
 
 import ipaddress
 import re
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, LiteralString, Self
 from uuid import UUID, uuid4
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     RootModel,
     StringConstraints,
@@ -199,26 +197,6 @@ class DueWelcome(StrEnum):
 
     WELCOME = "welcome"
     NEWEST_ISSUE = "newest_issue"
-
-
-class Subscriber(BaseModel):
-    """A subscriber's state, as far as any rule reads it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: SubscriberId
-    email: EmailAddress
-    language: str
-    status: SubscriberStatus
-    confirmation_issued_at: datetime | None
-    confirmed_at: datetime | None
-    unsubscribed_at: datetime | None
-    due_mail: DueMail | None
-    due_mail_since: datetime | None
-    due_welcome: DueWelcome | None
-    address_issued_at: datetime | None
-    moved_at: datetime | None = None
-    forgiven_at: datetime | None = None
 
 
 class AskedMail(StrEnum):

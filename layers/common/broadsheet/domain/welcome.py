@@ -5,13 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.issues import (
-    HtmlContent,
-    IssueTitle,
-    MarkdownContent,
-    RenderedIssue,
-    WrittenMail,
-)
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent, WrittenMail
+from broadsheet.domain.issues import IssueTitle, RenderedIssue
 
 
 class WelcomeRequest(WrittenMail):

@@ -1,7 +1,7 @@
 """Renders the mail that asks those who may publish for their approval of a draft."""
 
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.issues import Issue
+from broadsheet.domain.issue_progress import Issue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import frame
 from broadsheet.mail.content import MailContent

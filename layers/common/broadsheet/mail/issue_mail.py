@@ -14,14 +14,8 @@ from typing import Any, NamedTuple
 from markdown_it.token import Token
 
 from broadsheet.domain.findings import Finding, Findings
-from broadsheet.domain.issues import (
-    HtmlContent,
-    IssueContent,
-    IssueTitle,
-    MarkdownContent,
-    Preheader,
-    RenderedIssue,
-)
+from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
+from broadsheet.domain.issues import IssueTitle, Preheader, RenderedIssue
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.i18n.direction import direction
 from broadsheet.mail import author_html, author_markdown, frame, html_text

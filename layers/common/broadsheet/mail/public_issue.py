@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple
 import nh3
 
 from broadsheet.domain.findings import Findings
-from broadsheet.domain.issues import HtmlContent, IssueVersion, MarkdownContent
+from broadsheet.domain.issue_requests import HtmlContent, MarkdownContent
+from broadsheet.domain.issue_versions import IssueVersion
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.mail import author_html, author_markdown, html_text
 from broadsheet.mail import preheader as preheaders

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from jinja2 import TemplateSyntaxError
 
 from broadsheet.domain.authors import AuthorName
-from broadsheet.domain.issues import Issue, IssueId, IssueStatus, IssueTitle, MarkdownContent
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issue_requests import MarkdownContent
+from broadsheet.domain.issues import IssueId, IssueStatus, IssueTitle
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import MailAddress
 from broadsheet.mail import approval_mail, confirmation_mail, sign_in_mail, subscription_mail, theme

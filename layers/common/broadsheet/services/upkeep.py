@@ -20,7 +20,7 @@ from broadsheet.database.ledger import outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
 from broadsheet.domain import pauses
 from broadsheet.domain.errors import DependencyUnavailable
-from broadsheet.domain.issues import OpenProblems, PausedIssue
+from broadsheet.domain.open_problems import OpenProblems, PausedIssue
 from broadsheet.services.issues import archiving, certifying, links
 from broadsheet.services.people import stalled_imports, statistics
 from broadsheet.services.sending import dispatching

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broadsheet.domain.ledger import Books
+    from broadsheet.domain.books import Books
 
 _CHART = 300  # units across
 _LEAST = 2  # units: what is more than nothing is seen

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from pydantic import ValidationError
 
 from broadsheet.domain.errors import InvalidForm, RequestTooLarge, UnsupportedContentType
-from broadsheet.domain.issues import IdempotencyKey
+from broadsheet.domain.publications import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import ValidationError
 
-from broadsheet.domain.issues import (
-    EditRequest,
-    HtmlContent,
-    IssueVersion,
-    PublishRequest,
-)
+from broadsheet.domain.issue_requests import EditRequest, HtmlContent, PublishRequest
+from broadsheet.domain.issue_versions import IssueVersion
 from broadsheet.domain.previews import PreviewRequest
 from broadsheet.domain.welcome import WelcomeRequest
 from broadsheet.web import body
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from broadsheet.domain.errors import InvalidField
-    from broadsheet.domain.issues import Issue
+    from broadsheet.domain.issue_progress import Issue
     from broadsheet.domain.welcome import WelcomeMail
     from broadsheet.studio.forms import Form
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from broadsheet.domain.careful_start import CarefulStart
-from broadsheet.domain.issues import PublishDraftRequest, RescheduleRequest
+from broadsheet.domain.issue_requests import PublishDraftRequest, RescheduleRequest
 from broadsheet.domain.segments import SegmentName
 
 if TYPE_CHECKING:
-    from broadsheet.domain.issues import Issue
+    from broadsheet.domain.issue_progress import Issue
     from broadsheet.studio.forms import Form
 
 UNDO_SECONDS = 60  # as the command line's countdown

@@ -31,7 +31,7 @@ from broadsheet.web import problems
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from broadsheet.domain.authors import Author
+    from broadsheet.domain.authors_secret import Author
     from broadsheet.domain.studio import StudioSession
     from broadsheet.web.request import Request
     from broadsheet.web.response import Response

@@ -17,7 +17,7 @@ from broadsheet.domain.studio import SESSION_LASTS, StudioSession
 from broadsheet.services.authors import signing_in
 
 if TYPE_CHECKING:
-    from broadsheet.domain.authors import Author
+    from broadsheet.domain.authors_secret import Author
     from broadsheet.web.request import Request
 
 type SignedIn = tuple[StudioSession, Author]

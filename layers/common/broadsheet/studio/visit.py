@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.authors import Author, Role
+    from broadsheet.domain.authors import Role
+    from broadsheet.domain.authors_secret import Author
     from broadsheet.domain.studio import StudioSession
     from broadsheet.studio.forms import Form
     from broadsheet.web.request import Request

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from psycopg.rows import class_row
 from pydantic import BaseModel, ConfigDict
 
+from broadsheet.domain.books import Books
 from broadsheet.domain.deliveries import Outcome
-from broadsheet.domain.ledger import Books
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

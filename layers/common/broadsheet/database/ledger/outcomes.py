@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 from psycopg import sql
 from psycopg.rows import args_row, scalar_row
 
-from broadsheet.domain.ses_events import LedgerKey
+from broadsheet.domain.ledger import LedgerKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

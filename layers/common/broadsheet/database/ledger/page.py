@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from broadsheet.database.columns import columns_of
-from broadsheet.domain.ledger import LedgerRow
+from broadsheet.domain.books import LedgerRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sesv2 import SESV2Client
 
+BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
+
 
 class PastDeadline(BotoCoreError):
     """A call that did not start, because its claim's deadline had passed."""

@@ -1,4 +1,4 @@
-"""Sends mails: an issue to a batch of recipients, and single mails.
+"""Sends mails in bulk: an issue to a batch of recipients, and answers to sign-ups.
 
 SES has no idempotency token, so a send is tried once by us and never again by the SDK.
 """
@@ -14,20 +14,16 @@ from pydantic_core import to_json
 
 from broadsheet import i18n, settings
 from broadsheet.mail import footer
-from broadsheet.mail.content import MailContent
+from broadsheet.mail.ses import headers
 from broadsheet.mail.ses.client import BulkCall, sending_client, under_way
 from broadsheet.mail.ses.results import (
     PAST_DEADLINE,
-    MailNotTaken,
-    MailRefused,
-    MailUnknown,
     OutcomeUnknown,
     Refusal,
     Refused,
     SendResult,
     result_of,
     result_of_entry,
-    would_be_refused_again,
 )
 from broadsheet.mail.substitutions import (
     BRACES,
@@ -44,18 +40,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sesv2.type_defs import (
         BulkEmailEntryTypeDef,
         MessageHeaderTypeDef,
-        MessageTypeDef,
         SendBulkEmailRequestTypeDef,
     )
 
     from broadsheet.domain.deliveries import Recipient
     from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.newsletter import Newsletter
-    from broadsheet.domain.subscribers import EmailAddress, SubscriberId
+    from broadsheet.mail.content import MailContent
     from broadsheet.mail.substitutions import Links, Tokens, Variables
-
-PROBE_ADDRESS = "success@simulator.amazonses.com"  # SES's own; costs no reputation
-BULK_LIMIT = 50  # entries in one SendBulkEmail; SES's own
 
 
 class BulkMail(NamedTuple):
@@ -137,21 +129,12 @@ def _request(
     return request
 
 
-def _list_headers(newsletter: Newsletter, token: str) -> list[MessageHeaderTypeDef]:
-    unsubscribe = newsletter.list_unsubscribe(settings.unsubscribe_link(token), token)
-    return [
-        {"Name": "List-Id", "Value": newsletter.list_id},  # RFC 2919
-        {"Name": "List-Unsubscribe", "Value": unsubscribe},  # RFC 2369
-        {"Name": "List-Unsubscribe-Post", "Value": "List-Unsubscribe=One-Click"},  # RFC 8058
-    ]
-
-
 def _entry(
     newsletter: Newsletter, issue_id: IssueId, version: int, places: _Places
 ) -> BulkEmailEntryTypeDef:
     return {
         "Destination": {"ToAddresses": [places.address]},
-        "ReplacementHeaders": _list_headers(newsletter, places.token),
+        "ReplacementHeaders": headers.of_list(newsletter, places.token),
         "ReplacementTags": [
             {"Name": "issue", "Value": str(issue_id)},
             {"Name": "subscriber", "Value": places.subscriber},
@@ -225,7 +208,7 @@ def send_answers(
     """Send 1 to 50 readers the answer to their sign-ups; otherwise as ``send_issue``."""
     request: dict[str, Any] = {
         "FromEmailAddress": newsletter.from_header,
-        **_reply_to(newsletter),
+        **headers.reply_to(newsletter),
         "ConfigurationSetName": settings.confirmation_configuration_set(),
         "DefaultContent": {
             "Template": {
@@ -238,20 +221,20 @@ def send_answers(
             }
         },
     }
-    headers = _headers(newsletter, template)
+    of_all = headers.of_mail(newsletter, template)
 
     def body_of_some(some: Sequence[Answer]) -> bytes:
         return to_json(
-            request | {"BulkEmailEntries": [_answer_entry(each, headers) for each in some]}
+            request | {"BulkEmailEntries": [_answer_entry(each, of_all) for each in some]}
         )
 
     return _send_bulk(answers, body_of_some, deadline)
 
 
-def _answer_entry(answer: Answer, headers: list[MessageHeaderTypeDef]) -> BulkEmailEntryTypeDef:
+def _answer_entry(answer: Answer, of_all: list[MessageHeaderTypeDef]) -> BulkEmailEntryTypeDef:
     return {
         "Destination": {"ToAddresses": [answer.email]},
-        "ReplacementHeaders": headers,
+        "ReplacementHeaders": of_all,
         "ReplacementTags": [{"Name": "subscriber", "Value": str(answer.subscriber_id)}],
         "ReplacementEmailContent": {
             "ReplacementTemplate": {
@@ -283,149 +266,3 @@ def _send_bulk[Entry](
     if len(answer.get("BulkEmailEntryResults", [])) != len(entries):
         return [OutcomeUnknown(reason="UNREADABLE_ANSWER")] * len(entries)
     return [result_of_entry(result) for result in answer["BulkEmailEntryResults"]]
-
-
-def send_to_subscriber(
-    newsletter: Newsletter, subscriber_id: SubscriberId, to: EmailAddress, content: MailContent
-) -> str:
-    """Send a welcome mail, or the newest issue with it, and return SES's message id.
-
-    Raises ``MailNotTaken`` when it should be sent again later, even at the risk of a second one,
-    and ``MailRefused`` when SES will never accept it.
-    """
-    return _send_simple(
-        newsletter,
-        str(to),
-        content,
-        settings.confirmation_configuration_set(),
-        {"subscriber": str(subscriber_id)},
-    )
-
-
-def send_to_new_address(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> str:
-    """Send a mail to the address that a subscriber wants to move to. Raises as above.
-
-    It isn't tagged with the subscriber: if it bounces, their present address doesn't.
-    """
-    return _send_simple(
-        newsletter,
-        str(to),
-        content,
-        settings.confirmation_configuration_set(),
-        {"address": "new"},
-    )
-
-
-def send_test(newsletter: Newsletter, to: EmailAddress, content: MailContent) -> None:
-    """Send an author's issue to one address as a test; no ledger has it.
-
-    Raises ``MailNotTaken`` for what passes by itself, and ``MailRefused``, with SES's code, for
-    what doesn't: also what the operator has to correct, such as an address that isn't verified in
-    the sandbox, since the author waits for the answer.
-    """
-    _send_at_once(newsletter, str(to), content, {"test": "issue"})
-
-
-def send_approval_request(newsletter: Newsletter, to: str, content: MailContent) -> None:
-    """Ask one person for approval. Raises as ``send_test``."""
-    _send_at_once(newsletter, to, content, {"approval": "request"})
-
-
-def send_sign_in(newsletter: Newsletter, to: str, content: MailContent) -> None:
-    """Send an author the link that signs in to the studio. Raises as ``send_test``."""
-    _send_at_once(newsletter, to, content, {"studio": "sign-in"})
-
-
-def _send_at_once(
-    newsletter: Newsletter, to: str, content: MailContent, tags: dict[str, str]
-) -> None:
-    """Send a test mail or a request for approval, whose sender waits for SES's answer.
-
-    Its configuration set is that of confirmations, as for all mails that are not an issue's.
-    """
-    configuration_set = settings.confirmation_configuration_set()
-    try:
-        _send_simple(newsletter, to, content, configuration_set, tags)
-    except (MailNotTaken, MailRefused) as error:
-        if not isinstance(error.__cause__, ClientError):
-            raise
-        result = result_of(error.__cause__)
-        refusal = result.refusal if isinstance(result, Refused) else None
-        if isinstance(error, MailRefused) or refusal is Refusal.ACCOUNT:
-            raise MailRefused(result.reason) from error.__cause__
-        raise
-
-
-def send_probe(newsletter: Newsletter) -> None:
-    """Send a mail to SES's simulator, whose event shows how far feedback has come.
-
-    Raises ``MailNotTaken`` and ``MailRefused``.
-    """
-    content = MailContent(subject="Probe", html="<p>Probe</p>", text="Probe")
-    _send_simple(
-        newsletter,
-        PROBE_ADDRESS,
-        content,
-        settings.issue_configuration_set(),
-        {"probe": "feedback"},
-    )
-
-
-def _send_simple(
-    newsletter: Newsletter,
-    to: str,
-    content: MailContent,
-    configuration_set: str,
-    tags: dict[str, str],
-) -> str:
-    try:
-        answer = sending_client().send_email(
-            FromEmailAddress=newsletter.from_header,
-            **_reply_to(newsletter),
-            Destination={"ToAddresses": [to]},
-            ConfigurationSetName=configuration_set,
-            EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
-            Content={"Simple": _message(newsletter, content)},
-        )
-    except (ClientError, BotoCoreError) as error:
-        result = result_of(error)
-        reason = result.reason
-        if would_be_refused_again(error):
-            raise MailRefused(f"SES refused the mail: {reason}") from error
-        if isinstance(result, OutcomeUnknown):
-            raise MailUnknown(f"SES may have taken the mail: {reason}") from error
-        raise MailNotTaken(f"SES did not take the mail: {reason}") from error
-    return answer["MessageId"]
-
-
-def _headers(newsletter: Newsletter, content: MailContent) -> list[MessageHeaderTypeDef]:
-    # RFC 3834: answering machines leave it unanswered.
-    headers: list[MessageHeaderTypeDef] = [{"Name": "Auto-Submitted", "Value": "auto-generated"}]
-    if content.unsubscribe_token is not None:
-        headers += _list_headers(newsletter, content.unsubscribe_token)
-    return headers
-
-
-def _message(newsletter: Newsletter, content: MailContent) -> MessageTypeDef:
-    message: MessageTypeDef = {
-        "Subject": {"Data": content.subject, "Charset": "UTF-8"},
-        "Body": {
-            "Text": {"Data": content.text, "Charset": "UTF-8"},
-            "Html": {"Data": content.html, "Charset": "UTF-8"},
-        },
-        "Headers": _headers(newsletter, content),
-    }
-    if content.attachment is not None:
-        message["Attachments"] = [
-            {
-                "FileName": content.attachment.file_name,
-                "ContentType": content.attachment.media_type,
-                "RawContent": content.attachment.content,
-                "ContentTransferEncoding": "BASE64",  # by default a line may be too long
-            }
-        ]
-    return message
-
-
-def _reply_to(newsletter: Newsletter) -> dict[str, Any]:
-    return {"ReplyToAddresses": [str(newsletter.reply_to)]} if newsletter.reply_to else {}

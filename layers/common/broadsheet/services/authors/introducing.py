@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet.database import archive_table, voice_table
 from broadsheet.domain.authors_voice import AuthorsVoice
-from broadsheet.services.issues import archiving
+from broadsheet.services.issues import archive_pages
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
@@ -28,5 +28,5 @@ def replace(connection: Connection, author: AuthorName, voice: AuthorsVoice) -> 
     with connection.transaction():
         archive_table.lock(connection)
         voice_table.replace(connection, author, voice)
-        archiving.store_index(connection)
+        archive_pages.store_index(connection)
     logger.info("voice stored", author=str(author))

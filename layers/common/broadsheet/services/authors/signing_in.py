@@ -19,14 +19,14 @@ from broadsheet.domain.studio import (
     token_of,
 )
 from broadsheet.mail import sign_in_mail
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.services import looks
 from broadsheet.services.sending import pacing
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.authors import Author
+    from broadsheet.domain.authors_secret import Author
     from broadsheet.domain.subscribers import EmailAddress
 
 MAILS_A_DAY = 20  # of links, to one author
@@ -71,7 +71,7 @@ def mail_link(connection: Connection, author: Author, request: SignInMailRequest
     mail = sign_in_mail.render_sign_in(
         newsletter, f"{request.site}/studio/enter?token={token}", i18n.language(request.language)
     )
-    sending.send_sign_in(newsletter, str(request.email), mail)
+    single_mails.send_sign_in(newsletter, str(request.email), mail)
     pacing.count_single_mail(connection)
     logger.info("sign-in link mailed")
 

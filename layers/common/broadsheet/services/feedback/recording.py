@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadsheet.database import feedback_progress_table, issues_table, subscribers_table
+from broadsheet.database import bounces_and_complaints, feedback_progress_table, pauses_table
 from broadsheet.database.ledger import breaker_counts, outcomes
 from broadsheet.domain import pauses
 from broadsheet.domain.breaker import BREAKER
 from broadsheet.domain.deliveries import Outcome
 from broadsheet.domain.ledger import LedgerUpdate
 from broadsheet.domain.ses_events import BounceOrComplaint, EventKind
-from broadsheet.services.issues import careful_start, pausing
+from broadsheet.services.feedback import duplicates
+from broadsheet.services.issues import pausing
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import count, logger
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId
-    from broadsheet.domain.ses_events import LedgerKey, SesEvent
+    from broadsheet.domain.ledger import LedgerKey
+    from broadsheet.domain.ses_events import SesEvent
 
 _OUTCOMES: dict[str, Outcome] = {
     EventKind.REJECT: Outcome.REJECTED,
@@ -42,13 +44,11 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
         if not event.is_listed:
             _log_unlisted(event)
     with connection.transaction():
-        duplicates = outcomes.merge_updates(connection, _ledger_updates(events))
-        changed = subscribers_table.merge_bounces_and_complaints(
-            connection, _bounces_and_complaints(events)
-        )
+        mailed_twice = outcomes.merge_updates(connection, _ledger_updates(events))
+        changed = bounces_and_complaints.merge(connection, _bounces_and_complaints(events))
         latest = max(event.sent_at for event in events)
         feedback_progress_table.note_mail(connection, latest)
-    report_duplicates(duplicates)
+    duplicates.report_duplicates(mailed_twice)
     for status, number in changed.items():
         count(f"Subscribers{status.capitalize()}", number)
     logger.info(
@@ -59,13 +59,6 @@ def record(connection: Connection, events: Sequence[SesEvent]) -> None:
     for issue_id in _issues_with_bounces_and_complaints(events):
         _look_at_breaker(connection, issue_id)
     outbox.kick(connection)
-
-
-def report_duplicates(duplicates: int) -> None:
-    """Raise the alarm when a recipient was mailed twice."""
-    if duplicates:
-        count("DuplicateMails", duplicates)
-        logger.error("somebody was mailed twice", duplicates=duplicates)
 
 
 def _log_unlisted(event: SesEvent) -> None:
@@ -128,16 +121,16 @@ def _look_at_breaker(connection: Connection, issue_id: IssueId) -> None:
     """Pause an issue whose bounces or complaints exceed the breaker's limits."""
     counts = breaker_counts.count_bounces_and_complaints(connection, issue_id)
     if counts.is_bad_sample:
-        careful_start.stop(connection, issue_id, counts)
+        pausing.stop_bad_sample(connection, issue_id, counts)
         return
     if not BREAKER.may_trip(counts):
         return
-    accepted = issues_table.accepted_when_last_counted(connection, issue_id)
+    accepted = pauses_table.accepted_when_last_counted(connection, issue_id)
     if not BREAKER.trips(counts, accepted):
         return
     # More mails may have been accepted since they were counted last.
     accepted = breaker_counts.count_accepted(connection, issue_id)
-    issues_table.note_accepted(connection, issue_id, accepted)
+    pauses_table.note_accepted(connection, issue_id, accepted)
     if BREAKER.trips(counts, accepted):
         pausing.trip_breaker(
             connection,

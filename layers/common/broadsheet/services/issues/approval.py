@@ -15,7 +15,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
 from broadsheet.mail import approval_mail
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused
 from broadsheet.services import looks
 from broadsheet.services.people import segments
@@ -25,7 +25,8 @@ from broadsheet.telemetry import logger
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.mail.content import MailContent
 
 REQUESTS_A_DAY = 20  # of one author: each version is a request of its own
@@ -107,7 +108,7 @@ def _send(
             if not approval_requests_table.lock(connection, author, issue, address):
                 continue
             try:
-                sending.send_approval_request(settings.newsletter(), address, mail)
+                single_mails.send_approval_request(settings.newsletter(), address, mail)
             except (MailNotTaken, MailRefused) as error:
                 logger.warning("approval mail not sent", issue_id=str(issue.id))
                 failure = error

@@ -4,8 +4,8 @@ The sample's batches come first. Once each of their mails has an outcome, the re
 time that the author gave, while SES's events come in. Then dispatch looks at the breaker's counts
 once more and sends the rest, or the issue stays paused.
 
-Called by dispatch (``freeze``, ``advance``), by feedback, which stops a bad sample at once, and by
-what shows an issue.
+Called by dispatch (``freeze``, ``advance``), and by what shows an issue. Feedback stops a bad
+sample itself, at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.breaker import BreakerCounts
     from broadsheet.domain.careful_start import CarefulStart
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.domain.segments import SegmentFilter
 
 
@@ -92,7 +92,7 @@ def _judge(connection: Connection, issue: Issue, held_until: datetime) -> None:
     """Send the rest, unless the sample was bad, or nothing is known about it."""
     counts = breaker_counts.count_bounces_and_complaints(connection, issue.id)
     if counts.is_bad_sample:
-        stop(connection, issue.id, counts)
+        pausing.stop_bad_sample(connection, issue.id, counts)
     elif _is_reported(connection, issue):
         issues_table.end_hold(connection, issue.id)
         delivery_batches_table.release_held(connection, issue.id)
@@ -113,20 +113,3 @@ def _is_reported(connection: Connection, issue: Issue) -> bool:
     if latest is not None and issue.frozen_at is not None and latest >= issue.frozen_at:
         return True
     return breaker_counts.count_accepted(connection, issue.id) == 0
-
-
-def stop(connection: Connection, issue_id: IssueId, counts: BreakerCounts) -> None:
-    """Pause an issue whose sample was bad, and say how bad."""
-    issue = issues_table.find(connection, issue_id)
-    if issue is None or issue.audience is None or issue.sample_size is None:
-        raise LookupError("the issue has no sample")
-    pausing.trip_breaker(
-        connection,
-        issue_id,
-        pauses.BAD_SAMPLE.format(
-            sample=issue.sample_size,
-            bounced=counts.bounced,
-            complained=counts.complained,
-            held=issue.audience - issue.sample_size,
-        ),
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from broadsheet.database import issues_table, segments_table
 from broadsheet.domain.errors import UnsendableIssue
 from broadsheet.domain.findings import Finding, Findings, unaccepted
-from broadsheet.domain.issues import IssueDraft, MarkdownContent
+from broadsheet.domain.issue_requests import IssueDraft, MarkdownContent
 from broadsheet.mail import issue_mail
 from broadsheet.mail.checks import clients, colors, images, links, structure, wording
 from broadsheet.mail.checks.outline import Passage
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import IssueId, RenderedIssue, WrittenMail
+    from broadsheet.domain.issue_requests import WrittenMail
+    from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.segments import SegmentName
     from broadsheet.mail.issue_mail import Rendering

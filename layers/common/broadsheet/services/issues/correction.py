@@ -18,16 +18,12 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.books import Books
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import (
-        CorrectionRequest,
-        IdempotencyKey,
-        Issue,
-        IssueId,
-        NewIssue,
-        RenderedIssue,
-    )
-    from broadsheet.domain.ledger import Books
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issue_requests import CorrectionRequest
+    from broadsheet.domain.issues import IssueId, RenderedIssue
+    from broadsheet.domain.publications import IdempotencyKey, NewIssue
 
 
 class Corrected(NamedTuple):

@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING
 
 from broadsheet.database import issue_counts_table, issues_table
 from broadsheet.database.ledger import books
+from broadsheet.domain import audiences
 from broadsheet.domain.issues import IssueStatus
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.issue_counts_table import CountedBooks
-    from broadsheet.domain.issues import Issue, IssueId
-    from broadsheet.domain.ledger import Books
+    from broadsheet.domain.books import Books
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
 
-LARGE = 100_000  # recipients; so many take 50 ms to count
 _UNDER_WAY = {IssueStatus.SENDING, IssueStatus.PAUSED}
 _SOON = timedelta(seconds=15)  # counting a million as often takes three hundredths of a core
-
-
-def is_large(audience: int | None) -> bool:
-    """Return whether an issue with such an audience is counted by dispatch alone."""
-    return (audience or 0) > LARGE
 
 
 def count(connection: Connection, issue: Issue) -> Books:
@@ -35,7 +31,7 @@ def count(connection: Connection, issue: Issue) -> Books:
     The caller holds a transaction.
     """
     counted = _read(connection, issue)
-    if is_large(issue.audience):
+    if audiences.is_large(issue.audience):
         issue_counts_table.store(connection, issue.id, counted)
     return counted
 
@@ -61,21 +57,18 @@ def is_stale(frozen_at: datetime, counted_at: datetime | None) -> bool:
     return datetime.now(UTC) - counted_at > max(age_then / 50, timedelta(minutes=1))
 
 
-def refresh(connection: Connection, issue_id: IssueId) -> None:
+def refresh(connection: Connection, issue: Issue) -> None:
     """Count a large issue again if its counts are old."""
-    issue = issues_table.find(connection, issue_id)
-    if issue is None or not is_large(issue.audience):
-        return
     stored = find(connection, issue)
     # What waits in a canceled issue is left out as soon as no deliver holds it.
     is_ending = issue.status is IssueStatus.CANCELED and stored and stored.books.waiting
     if is_ending or is_old(issue, stored):
-        store(connection, issue_id)
+        store(connection, issue.id)
 
 
 def find(connection: Connection, issue: Issue) -> CountedBooks | None:
     """Return the stored books of a large issue; None for any other, or if it was sent on since."""
-    if not is_large(issue.audience):
+    if not audiences.is_large(issue.audience):
         return None
     stored = issue_counts_table.find(connection, issue.id)
     if stored is None or (issue.finished_at is not None and stored.counted_at < issue.finished_at):

@@ -6,10 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issue_versions_table, issues_table, links_table
+from broadsheet.database import (
+    issue_versions_table,
+    issues_table,
+    links_table,
+    publications_table,
+)
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role, require
-from broadsheet.domain.issues import EDITABLE, DraftPublication, IssueId, IssueStatus
+from broadsheet.domain.issues import EDITABLE, IssueId, IssueStatus
+from broadsheet.domain.publications import DraftPublication
 from broadsheet.services import looks
 from broadsheet.services.issues import checking, links, publication
 from broadsheet.telemetry import logger
@@ -21,18 +27,16 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.careful_start import CarefulStart
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import (
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issue_requests import (
         EditRequest,
         ExpectedVersion,
-        IdempotencyKey,
-        Issue,
         IssueDraft,
-        IssueVersion,
-        LatestText,
         Plan,
         PublishDraftRequest,
-        VersionSummary,
     )
+    from broadsheet.domain.issue_versions import IssueVersion, LatestText, VersionSummary
+    from broadsheet.domain.publications import IdempotencyKey
     from broadsheet.domain.segments import SegmentName
 
 
@@ -240,11 +244,11 @@ def publish_draft(  # noqa: PLR0913, PLR0917 - as ``publish``, and which issue
         issue = _found(issues_table.lock(connection, issue_id))
         if issue.version != prepared.version:  # edited meanwhile
             prepared = _prepare(connection, issue_id)
-        before = issues_table.find_publication(connection, issue_id)
+        before = publications_table.find_publication(connection, issue_id)
         if not (is_first := issue.status is IssueStatus.DRAFT):
             _refuse_another_publication(issue, before, wanted)
         else:
-            if issues_table.is_undone(connection, issue_id, wanted.key):
+            if publications_table.is_undone(connection, issue_id, wanted.key):
                 raise errors.IdempotencyKeyReused
             _refuse_unread(publisher, prepared)
             _publish(connection, issue, prepared, request, wanted)
@@ -270,7 +274,7 @@ def _publish(
     segment = _change_plan(connection, issue, request)
     found = [*prepared.checked.findings, *checking.of_segment(connection, segment)]
     checking.refuse_errors(found, request.accept_warnings)
-    issues_table.publish_draft(
+    publications_table.publish_draft(
         connection,
         issue.id,
         publish_at=request.publish_at or issue.publish_at or datetime.now(UTC),

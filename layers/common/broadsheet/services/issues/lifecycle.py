@@ -10,18 +10,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import delivery_batches_table, issues_table
+from broadsheet.database import (
+    delivery_batches_table,
+    issues_table,
+    pauses_table,
+    publications_table,
+)
 from broadsheet.database.ledger import open_recipients
 from broadsheet.domain import errors, pauses
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.mail.ses.sending import BULK_LIMIT
+from broadsheet.mail.ses.client import BULK_LIMIT
 from broadsheet.services.sending import pacing
 from broadsheet.services.webhooks import outbox
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
 
 
 def pause(connection: Connection, issue_id: IssueId) -> None:
@@ -32,7 +38,7 @@ def pause(connection: Connection, issue_id: IssueId) -> None:
     with connection.transaction():
         issue = _lock(connection, issue_id)
         _refuse_if_ended(issue)
-        issues_table.pause(connection, issue_id, pauses.BY_AUTHOR)
+        pauses_table.pause(connection, issue_id, pauses.BY_AUTHOR)
     outbox.kick(connection)  # a paused issue's clock may have been stopped
     logger.info("paused by the author", issue_id=str(issue_id))
 
@@ -80,7 +86,7 @@ def undo(connection: Connection, issue_id: IssueId, correlation_id: str) -> None
         if issue.corrected:
             issues_table.cancel(connection, issue_id)
         else:
-            issues_table.undo_publication(connection, issue_id)
+            publications_table.undo_publication(connection, issue_id)
     dispatch_kick.kick(issue_id, correlation_id)  # which deletes its clock
     logger.info("publication undone by the author", issue_id=str(issue_id))
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from broadsheet import dispatch_kick, issue_clock
-from broadsheet.database import issues_table
+from broadsheet.database import issues_table, publications_table
 from broadsheet.database.connection import snapshot
 from broadsheet.database.ledger import books, page
+from broadsheet.domain import audiences
+from broadsheet.domain.books import Books
 from broadsheet.domain.errors import IdempotencyKeyReused, IssueNotFound, SlugTaken
-from broadsheet.domain.issues import Issue, IssueId, IssueStatus, NewIssue, Slug
-from broadsheet.domain.ledger import Books
+from broadsheet.domain.issue_progress import Issue
+from broadsheet.domain.issues import IssueId, IssueStatus, Slug
+from broadsheet.domain.publications import NewIssue
 from broadsheet.services import looks
 from broadsheet.services.issues import careful_start, checking, counting, links, waiting
 from broadsheet.services.issues.waiting import Wait
@@ -26,14 +29,11 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
+    from broadsheet.domain.books import LedgerRow
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import (
-        IdempotencyKey,
-        Plan,
-        PublishRequest,
-        RenderedIssue,
-    )
-    from broadsheet.domain.ledger import LedgerRow
+    from broadsheet.domain.issue_requests import Plan, PublishRequest
+    from broadsheet.domain.issues import RenderedIssue
+    from broadsheet.domain.publications import IdempotencyKey
     from broadsheet.domain.segments import SegmentName
     from broadsheet.services.sending.pacing import Allowed
 
@@ -75,7 +75,7 @@ def publish(
     Raises ``UnsendableIssue`` with all findings, unless it is a draft; ``IdempotencyKeyReused`` for
     the same key with another request, ``SlugTaken``, and ``DependencyUnavailable``.
     """
-    known = issues_table.find_by_key(connection, author, key)
+    known = publications_table.find_by_key(connection, author, key)
     known_links = None if request.draft else links.known(connection)
     checked = checking.check(request, looks.newsletter(connection), known_links)
     beside = checking.beside_content(
@@ -133,7 +133,7 @@ def insert_once(
     """
     while True:
         slug = chosen or issues_table.free_slug(connection, Slug.of_title(new.title))
-        is_new = issues_table.insert(connection, new, slug)
+        is_new = publications_table.insert(connection, new, slug)
         keyed = find_by_key(connection, new)
         if keyed is not None:
             break
@@ -155,7 +155,7 @@ def find(connection: Connection, issue_id: IssueId) -> Issue:
 
 def find_keyed(connection: Connection, author: AuthorName, key: IdempotencyKey) -> Issue:
     """Return the issue that an author's key names. Raises ``IssueNotFound``."""
-    issue = issues_table.find_by_key(connection, author, key)
+    issue = publications_table.find_by_key(connection, author, key)
     if issue is None:
         raise IssueNotFound
     return issue
@@ -163,7 +163,7 @@ def find_keyed(connection: Connection, author: AuthorName, key: IdempotencyKey) 
 
 def find_by_key(connection: Connection, new: NewIssue) -> Issue | None:
     """Return the issue that a new one's key names. Raises ``IdempotencyKeyReused``."""
-    keyed = issues_table.find_by_key(connection, new.author, new.idempotency_key)
+    keyed = publications_table.find_by_key(connection, new.author, new.idempotency_key)
     if keyed is not None and keyed.request_digest != new.request_digest:
         raise IdempotencyKeyReused
     return keyed
@@ -199,7 +199,7 @@ def look(
     """
     issue = find(connection, issue_id)
     stored = counting.find(connection, issue)
-    if counting.is_large(issue.audience) and counting.is_old(issue, stored):
+    if audiences.is_large(issue.audience) and counting.is_old(issue, stored):
         dispatch_kick.kick(issue_id, correlation_id)
     if stored is None:
         return show(connection, issue_id), None

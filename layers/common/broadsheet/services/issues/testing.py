@@ -11,7 +11,7 @@ from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.previews import TEST_MAILS_A_DAY
 from broadsheet.mail import sample_mail
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailNotTaken, MailRefused, MailUnknown
 from broadsheet.services import looks
 from broadsheet.services.issues import checking
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import IssueDraft
+    from broadsheet.domain.issue_requests import IssueDraft
     from broadsheet.domain.subscribers import EmailAddress, SubscriberName
     from broadsheet.mail.content import MailContent
 
@@ -95,7 +95,7 @@ def _send_each(connection: Connection, to: Sequence[EmailAddress], mail: MailCon
             raise errors.UnknownTestMail(sent + 1, sent) if sent else MailNotTaken("too slow")
         pacing.count_single_mail(connection)
         try:
-            sending.send_test(settings.newsletter(), address, mail)
+            single_mails.send_test(settings.newsletter(), address, mail)
         except MailRefused as error:
             logger.warning("test mail refused", sent=sent)
             raise errors.RefusedTestMail(sent + 1, sent, str(error)) from error

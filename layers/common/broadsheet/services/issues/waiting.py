@@ -11,7 +11,7 @@ from broadsheet.services.sending import pacing
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import Issue
+    from broadsheet.domain.issue_progress import Issue
     from broadsheet.services.sending.pacing import Allowed
 
 

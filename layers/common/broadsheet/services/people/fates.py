@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.delivery_batches_table import Membership
     from broadsheet.database.personal_data import Record
-    from broadsheet.domain.issues import Issue
+    from broadsheet.domain.issue_progress import Issue
     from broadsheet.domain.subscribers import EmailAddress
 
 type Row = dict[str, Any]

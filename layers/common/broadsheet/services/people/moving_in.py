@@ -25,7 +25,7 @@ from broadsheet.domain.errors import (
 from broadsheet.domain.everything import EverythingFormat
 from broadsheet.domain.imports import ImportStatus
 from broadsheet.domain.subscribers import EmailAddress
-from broadsheet.services.issues import archiving
+from broadsheet.services.issues import archive_pages
 from broadsheet.services.people import imports
 from broadsheet.services.people.moving_out import REDIRECTS
 from broadsheet.services.subscribers import departing
@@ -283,7 +283,7 @@ def _finish(connection: Connection, known: Import, reader: Reader) -> None:
             imported_posts_table.record_stored(connection, page.issue.id)
     with connection.transaction():
         archive_table.lock(connection)
-        archiving.store_index(connection)
+        archive_pages.store_index(connection)
     # First: a worker that dies after it has committed has no successor.
     dispatch_kick.kick_all()
     with connection.transaction():

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from broadsheet.domain.authors import AuthorName
     from broadsheet.domain.on_behalf import AddRequest, StatedConsent
     from broadsheet.domain.requests import Origin
-    from broadsheet.domain.subscribers import EmailAddress, Subscriber, SubscriberId
+    from broadsheet.domain.subscriber_state import Subscriber
+    from broadsheet.domain.subscribers import EmailAddress, SubscriberId
     from broadsheet.domain.tags import Tags
 
 _GONE: dict[SubscriberStatus, type[errors.WrongStanding]] = {

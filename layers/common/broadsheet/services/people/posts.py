@@ -19,7 +19,7 @@ from broadsheet.domain.errors import InvalidRequest, UnsupportedContentType
 from broadsheet.domain.issues import IssueId, Slug
 from broadsheet.domain.people import Unusable
 from broadsheet.outbound_calls import NotFetchedError
-from broadsheet.services.issues import archiving
+from broadsheet.services.issues import archive_pages
 from broadsheet.storage import archive
 from broadsheet.storage import images as stored_images
 from broadsheet.telemetry import logger
@@ -74,7 +74,7 @@ def bring_in(
     _relink(connection, import_id)
     with connection.transaction():
         archive_table.lock(connection)
-        archiving.store_index(connection)
+        archive_pages.store_index(connection)
     logger.info("posts archived", import_id=str(import_id), posts=work.posts, images=work.images)
     return Report(work.posts, work.images, work.lines)
 
@@ -87,7 +87,7 @@ def take_out(connection: Connection, import_id: UUID) -> int:
     with connection.transaction():
         archive_table.lock(connection)
         removed = imported_posts_table.delete(connection, import_id)
-        archiving.store_index(connection)
+        archive_pages.store_index(connection)
         for post in removed:
             archive.remove_page(post.id)
             redirect = archive.find_redirect(post.path) if post.path else None

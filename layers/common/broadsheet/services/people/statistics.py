@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from broadsheet import dispatch_kick
 from broadsheet.database import links_table, statistics
 from broadsheet.database.connection import snapshot
+from broadsheet.domain import audiences
 from broadsheet.domain.issues import IssueId
 from broadsheet.domain.statistics import Day, LinkStatistics, Statistics
 from broadsheet.services.issues import counting, links
@@ -47,7 +48,7 @@ def of_issues(connection: Connection, ids: Sequence[UUID]) -> Sequence[IssueStat
 def have_counted(counted: Sequence[IssueStatistics], correlation_id: str) -> None:
     """Ask dispatch to count large issues again whose counts are old."""
     for each in counted:
-        if counting.is_large(each.audience) and counting.is_stale(each.frozen_at, each.counted_at):
+        if audiences.is_large(each.audience) and counting.is_stale(each.frozen_at, each.counted_at):
             dispatch_kick.kick(IssueId(each.id), correlation_id)
 
 
@@ -66,7 +67,7 @@ def _count_again(connection: Connection, counted: Sequence[IssueStatistics]) -> 
     """Count those that need it, at least one, until the time is up; the rest the next time."""
     ends = time.monotonic() + _FOR_COUNTING
     for each in counted:
-        is_dispatchs = counting.is_large(each.audience) and each.counted_at is not None
+        is_dispatchs = audiences.is_large(each.audience) and each.counted_at is not None
         if not is_dispatchs and counting.is_stale(each.frozen_at, each.counted_at):
             counting.store(connection, IssueId(each.id))
             if time.monotonic() >= ends:

@@ -13,8 +13,8 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from broadsheet import dispatch_kick, settings, signed_tokens
-from broadsheet.database import delivery_batches_table, issue_versions_table
+from broadsheet import dispatch_kick, settings, signing
+from broadsheet.database import delivery_batches_table, rendered_versions
 from broadsheet.database.ledger import open_recipients, outcomes
 from broadsheet.domain.deliveries import Delivery, Outcome
 from broadsheet.domain.errors import DatabaseUnavailable
@@ -22,7 +22,7 @@ from broadsheet.mail.links import links_to
 from broadsheet.mail.ses.results import Accepted, OutcomeUnknown, Refusal, Refused
 from broadsheet.mail.ses.sending import BulkMail, bulk_mail
 from broadsheet.mail.substitutions import Tokens
-from broadsheet.services.feedback import recording
+from broadsheet.services.feedback import duplicates
 from broadsheet.services.issues import pausing
 from broadsheet.services.sending import calls, pacing, settling
 from broadsheet.telemetry import count, logger
@@ -83,7 +83,7 @@ def deliver(invocation: Invocation, pointer: BatchPointer, correlation_id: str) 
     Raises ``DatabaseUnavailable`` and ``DependencyUnavailable``: what was not claimed by then has
     not been touched.
     """
-    signed_tokens.load_keys()
+    signing.load_keys()
     connect_timeout = settings.timings().deliver_connect_timeout
     numbers: Sequence[int] = pointer.numbers
     others_wait = False
@@ -190,7 +190,7 @@ _bulk_mails: dict[tuple[IssueId, int], BulkMail] = {}
 def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
     sent = claim.issue_id, claim.version
     if sent not in _bulk_mails:
-        rendered = issue_versions_table.rendered(connection, *sent)
+        rendered = rendered_versions.find(connection, *sent)
         _bulk_mails.clear()
         links = links_to(rendered.slug, claim.issue_id)
         _bulk_mails[sent] = bulk_mail(settings.newsletter(), *sent, rendered, links)
@@ -198,7 +198,7 @@ def _bulk_mail(connection: Connection, claim: Claim) -> BulkMail:
 
 
 def _tokens_of(issue_id: IssueId) -> Callable[[UUID], Tokens]:
-    sign = signed_tokens.mail_signer(issue_id)
+    sign = signing.mail_signer(issue_id)
     return lambda subscriber_id: Tokens(*sign(subscriber_id))
 
 
@@ -207,7 +207,7 @@ def _record_meanwhile(invocation: Invocation, claim: Claim, accepted: Sequence[D
 
 
 def _record(connection: Connection, claim: Claim, deliveries: Sequence[Delivery]) -> None:
-    recording.report_duplicates(outcomes.record(connection, claim, deliveries))
+    duplicates.report_duplicates(outcomes.record(connection, claim, deliveries))
 
 
 def _claim(

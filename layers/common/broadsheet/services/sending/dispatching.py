@@ -21,18 +21,17 @@ from broadsheet.database import (
 )
 from broadsheet.database.ledger import older_versions, open_recipients, outcomes
 from broadsheet.database.ledger import unresolved as unresolved_sends
-from broadsheet.domain import pauses
+from broadsheet.domain import audiences, pauses
 from broadsheet.domain.deliveries import BatchPointer, BatchResult, Delivery, Outcome
 from broadsheet.domain.errors import CanNeverSucceed, DependencyUnavailable
 from broadsheet.domain.issues import FrozenAudience, IssueStatus
-from broadsheet.domain.ses_events import about_no_mail
-from broadsheet.mail.ses import sending
+from broadsheet.domain.stray_messages import about_no_mail
+from broadsheet.mail.ses import single_mails
 from broadsheet.queues import delivery_queue, feedback_queue
 from broadsheet.services.issues import (
     archiving,
     careful_start,
     certifying,
-    counting,
     pausing,
 )
 from broadsheet.services.sending import pacing
@@ -44,7 +43,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.deliveries import Claim, Recipient
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.domain.ledger import RoundMember
     from broadsheet.domain.segments import SegmentFilter
     from broadsheet.services.sending.pacing import Allowed
@@ -76,7 +76,7 @@ def run(connection: Connection, issue_id: IssueId, correlation_id: str) -> None:
         _finish(connection, issue_id)
         archiving.settle(connection, issue_id)  # after sending, which never waits for it
         certifying.settle(connection, issue_id)
-        counting.refresh(connection, issue_id)
+        _refresh_counts(connection, issue_id)
         _adjust_clock(connection, issue_id, correlation_id, day_over_until)
         outbox.kick(connection)
     except _LockedByAnother:
@@ -264,7 +264,7 @@ def _prove_feedback_current(connection: Connection, later_than: datetime) -> Non
             if feedback_progress_table.claim_probe(
                 connection, timedelta(seconds=timings.probe_every)
             ):
-                sending.send_probe(settings.newsletter())
+                single_mails.send_probe(settings.newsletter())
             return
         feedback_progress_table.start_proof(connection)
     feedback_progress_table.see_queues(
@@ -346,6 +346,16 @@ def _finish(connection: Connection, issue_id: IssueId) -> None:
     if has_finished:
         count("IssuesFinished")
         logger.info("issue finished", issue_id=str(issue_id))
+
+
+def _refresh_counts(connection: Connection, issue_id: IssueId) -> None:
+    issue = issues_table.find(connection, issue_id)
+    if issue is None or not audiences.is_large(issue.audience):
+        return
+    # Only large issues need it here, and most dispatches are of others.
+    from broadsheet.services.issues import counting  # noqa: PLC0415 - see above
+
+    counting.refresh(connection, issue)
 
 
 def _adjust_clock(

@@ -15,7 +15,7 @@ from broadsheet.domain import warm_up
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.rates import ISSUES_SHARE, SLOWDOWN, SLOWDOWN_RECOVERY
 from broadsheet.mail.ses import account
-from broadsheet.mail.ses.sending import BULK_LIMIT
+from broadsheet.mail.ses.client import BULK_LIMIT
 from broadsheet.telemetry import count, count_percent, log_failure, logger
 
 if TYPE_CHECKING:

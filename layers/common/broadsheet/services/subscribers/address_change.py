@@ -19,7 +19,7 @@ from broadsheet.database import (
 )
 from broadsheet.domain.requests import AddressToken, SubscribeRequest
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
-from broadsheet.mail.ses import account, sending
+from broadsheet.mail.ses import account, single_mails
 from broadsheet.queues import requests_queue
 from broadsheet.services.subscribers import asked_mails, departing, link_by_mail
 from broadsheet.telemetry import logger
@@ -27,7 +27,7 @@ from broadsheet.telemetry import logger
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import ChangeAddressRequest, ConfirmAddressRequest
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
 
 
 def ask(connection: Connection, request: ChangeAddressRequest) -> None:
@@ -97,7 +97,7 @@ def _send(
         link = settings.address_link(signed_tokens.sign_address(token))
         language = asked_mails.language_of(subscriber.language)
         content = subscription_mail.render_new_address(newsletter, link, language)
-    return sending.send_to_new_address(newsletter, request.email, content)
+    return single_mails.send_to_new_address(newsletter, request.email, content)
 
 
 def confirm(connection: Connection, request: ConfirmAddressRequest) -> None:

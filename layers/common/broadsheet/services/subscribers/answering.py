@@ -25,6 +25,7 @@ from broadsheet.domain.requests import ConfirmationToken
 from broadsheet.domain.strict_mode import Withheld
 from broadsheet.domain.subscribers import DueMail
 from broadsheet.mail.ses import sending
+from broadsheet.mail.ses.client import BULK_LIMIT
 from broadsheet.mail.ses.results import (
     Accepted,
     MailNotTaken,
@@ -228,7 +229,7 @@ def _send_now(
     newsletter = looks.newsletter(connection)
     claimed, unfinished = _claim(connection, owed, deadline)
     not_sent: list[OwedAnswer] = []
-    call_size = pacing.call_size(line.rate) if line else sending.BULK_LIMIT
+    call_size = pacing.call_size(line.rate) if line else BULK_LIMIT
     began = datetime.now(UTC)
     no_slots: list[OwedAnswer] = []
     for text, answers in _calls(claimed, call_size):

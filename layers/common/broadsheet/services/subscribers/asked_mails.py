@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import SubscriberRequest
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
     from broadsheet.i18n import Language
 
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import ManagingRequest
-    from broadsheet.domain.subscribers import DueWelcome, Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
+    from broadsheet.domain.subscribers import DueWelcome
     from broadsheet.queues.worker import Received, Unfinished
 
 

@@ -13,14 +13,14 @@ from pydantic_core import to_json
 from broadsheet.database import personal_data, subscribers_table
 from broadsheet.domain.requests import now
 from broadsheet.domain.subscribers import AskedMail, SubscriberStatus
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import ExportRequest
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
 
 
 def export(connection: Connection, request: ExportRequest) -> None:
@@ -48,4 +48,4 @@ def _send(connection: Connection, subscriber: Subscriber) -> str:
     content = subscription_mail.render_export(
         newsletter, to_json(document, indent=2), asked_mails.language_of(subscriber.language)
     )
-    return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
+    return single_mails.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

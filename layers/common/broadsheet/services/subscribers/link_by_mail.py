@@ -8,14 +8,15 @@ from broadsheet import settings, signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.domain.requests import ManageToken, now
 from broadsheet.domain.subscribers import AskedMail, EmailAddress, SubscriberStatus
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.services.subscribers import asked_mails
 from broadsheet.telemetry import logger
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.requests import ManagingRequest
-    from broadsheet.domain.subscribers import Subscriber, SubscriberId
+    from broadsheet.domain.subscriber_state import Subscriber
+    from broadsheet.domain.subscribers import SubscriberId
 
 # Whoever has not confirmed signs up again: a stranger's address may be pending without any mail.
 # SES sends nothing to who complained. A mailbox that bounced may be back, as of those who sign up
@@ -55,4 +56,4 @@ def _send_link(connection: Connection, subscriber: Subscriber) -> str:
     content = subscription_mail.render_manage_link(
         newsletter, link, asked_mails.language_of(subscriber.language)
     )
-    return sending.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)
+    return single_mails.send_to_subscriber(newsletter, subscriber.id, subscriber.email, content)

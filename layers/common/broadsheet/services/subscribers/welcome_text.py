@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from broadsheet.database import welcome_mail_table
 from broadsheet.domain.errors import WelcomeNotFound
-from broadsheet.domain.issues import WrittenMail
+from broadsheet.domain.issue_requests import WrittenMail
 from broadsheet.services import looks
 from broadsheet.services.issues import checking
 from broadsheet.telemetry import logger

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from broadsheet import settings, signed_tokens
 from broadsheet.database import (
-    issue_versions_table,
     issues_table,
+    rendered_versions,
     subscribers_table,
     welcome_mail_table,
 )
@@ -21,7 +21,7 @@ from broadsheet.domain.requests import ManageToken, UnsubscribeToken
 from broadsheet.domain.subscribers import DueWelcome
 from broadsheet.mail import footer, substitutions
 from broadsheet.mail.links import links_to
-from broadsheet.mail.ses import sending
+from broadsheet.mail.ses import single_mails
 from broadsheet.mail.ses.results import MailRefused
 from broadsheet.mail.substitutions import Reader, Tokens
 from broadsheet.services.sending import pacing
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.issues import IssueId, RenderedIssue
     from broadsheet.domain.requests import SignUp
-    from broadsheet.domain.subscribers import Subscriber
+    from broadsheet.domain.subscriber_state import Subscriber
     from broadsheet.mail.content import MailContent
 
 
@@ -67,7 +67,7 @@ def send_due(
     if welcome.with_newest_issue:
         newest = issues_table.find_newest_finished(connection, but_for=subscriber.id)
     if newest is not None:
-        issue = issue_versions_table.rendered(connection, newest.id, newest.version)
+        issue = rendered_versions.find(connection, newest.id, newest.version)
         mail = _mail_to(subscriber, sign_up, issue, newest.id, issue.slug)
         is_of = {"issue_id": str(newest.id), "version": newest.version}
         _send_once(connection, subscriber, mail, {"mail": DueWelcome.NEWEST_ISSUE} | is_of, None)
@@ -113,7 +113,7 @@ def _send_once(
             return
         subscribers_table.set_due_welcome(connection, subscriber.id, after)
         try:
-            message_id = sending.send_to_subscriber(
+            message_id = single_mails.send_to_subscriber(
                 settings.newsletter(), subscriber.id, subscriber.email, mail
             )
         except MailRefused as error:

@@ -23,12 +23,13 @@ from broadsheet import (
     signed_tokens,
     webhook_clock,
 )
-from broadsheet.database import webhooks_table
+from broadsheet.database import outbox_table, webhooks_table
 from broadsheet.domain.webhooks import (
     DELAYS,
     DISABLED_AFTER,
     OLD_SECRET_VALID,
     Try,
+    WebhookId,
     delay_after,
     signed_headers,
 )
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.webhooks import Webhook, WebhookId, WebhookMessage
+    from broadsheet.domain.webhooks import Webhook, WebhookMessage
     from broadsheet.outbound_calls import Called
 
 _WEBHOOKS_AT_ONCE = 10
@@ -66,7 +67,7 @@ def notify(connection: Connection, deadline: datetime) -> None:
         pass
     with connection.transaction():
         webhooks_table.lock_clock(connection)
-        next_due = webhooks_table.next_due(connection)
+        next_due = outbox_table.next_due(connection)
         if next_due is not None:
             # Also if it is due already: Lambda ends a function that calls itself again and again.
             webhook_clock.set_to(next_due)
@@ -74,8 +75,8 @@ def notify(connection: Connection, deadline: datetime) -> None:
 
 def _send_some(connection: Connection) -> bool:
     """Send each webhook some of what is due; return whether there was anything."""
-    due = webhooks_table.find_due(connection)[:_WEBHOOKS_AT_ONCE]
-    rounds = [begun for webhook_id in due if (begun := _begin(connection, webhook_id))]
+    due = outbox_table.find_due(connection)[:_WEBHOOKS_AT_ONCE]
+    rounds = [begun for each in due if (begun := _begin(connection, WebhookId(each)))]
     if not rounds:
         return False
     for each, tries in zip(rounds, _call(rounds), strict=True):

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broadsheet import notify_kick
-from broadsheet.database import webhooks_table
+from broadsheet.database import outbox_table
 
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
@@ -21,11 +21,11 @@ _KEPT = timedelta(days=30)  # for a replay
 
 def kick(connection: Connection) -> None:
     """Have notify send what is due; without a webhook, this is one query of an empty table."""
-    if webhooks_table.find_due(connection):
+    if outbox_table.find_due(connection):
         notify_kick.kick()
 
 
 def look(connection: Connection) -> None:
     """Delete old messages, and kick."""
-    webhooks_table.delete_older(connection, _KEPT)
+    outbox_table.delete_older(connection, _KEPT)
     kick(connection)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
-from broadsheet.domain.issues import CorrectionRequest
+from broadsheet.domain.issue_requests import CorrectionRequest
 from broadsheet.services.issues import correction, publication
 from broadsheet.studio import forms, pages, plans
 from broadsheet.studio.screens import publishing
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.services.issues.correction import Corrected, ReadersNow
     from broadsheet.studio.visit import Visit
     from broadsheet.web.response import Response

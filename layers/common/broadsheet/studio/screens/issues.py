@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, TypeAdapter
 
 from broadsheet.domain.authors import Role
-from broadsheet.domain.issues import IssueStatus, PublishRequest
+from broadsheet.domain.issue_requests import PublishRequest
+from broadsheet.domain.issues import IssueStatus
 from broadsheet.services.issues import editing, publication
 from broadsheet.services.people import statistics
 from broadsheet.studio import forms, pages

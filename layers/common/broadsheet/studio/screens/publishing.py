@@ -13,7 +13,8 @@ from broadsheet import settings
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
 from broadsheet.domain.findings import NEVER_ACCEPTED, Severity
-from broadsheet.domain.issues import ExpectedVersion, IssueStatus
+from broadsheet.domain.issue_requests import ExpectedVersion
+from broadsheet.domain.issues import IssueStatus
 from broadsheet.domain.previews import PreviewRequest, StoredIssueTestRequest
 from broadsheet.services import looks
 from broadsheet.services.issues import approval, editing, previewing, testing
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
     from broadsheet.database.connection import Connection
     from broadsheet.domain.findings import Finding
-    from broadsheet.domain.issues import Issue, IssueDraft, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issue_requests import IssueDraft
+    from broadsheet.domain.issues import IssueId
     from broadsheet.i18n import Language
     from broadsheet.studio.visit import Visit
     from broadsheet.web.response import Response

@@ -10,7 +10,7 @@ from uuid import uuid4
 from broadsheet.domain import errors, pauses
 from broadsheet.domain.authors import Role
 from broadsheet.domain.issues import IssueStatus
-from broadsheet.services.issues import certifying, correction, lifecycle, publication
+from broadsheet.services.issues import correction, lifecycle, publication, statements
 from broadsheet.services.people import segments, statistics
 from broadsheet.studio import figures, pages, plans
 from broadsheet.studio.screens import publishing
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import Issue, IssueId
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issues import IssueId
     from broadsheet.services.issues.publication import IssueWithBooks
     from broadsheet.studio.visit import Visit
 
@@ -217,7 +218,7 @@ def set_archive(visit: Visit) -> Response:
 def show_statement(visit: Visit) -> Response:
     """Show what is certified of a finished issue's circulation."""
     with visit.connected() as connection:
-        signed = certifying.show(connection, issue_id_in(visit))
+        signed = statements.show(connection, issue_id_in(visit))
     return Response.json(HTTPStatus.OK, signed.model_dump(mode="json"))
 
 

@@ -13,14 +13,9 @@ from pydantic import ValidationError
 from broadsheet import settings
 from broadsheet.domain import errors
 from broadsheet.domain.authors import Role
-from broadsheet.domain.issues import (
-    EDITABLE,
-    ExpectedVersion,
-    IdempotencyKey,
-    Issue,
-    IssueId,
-    IssueStatus,
-)
+from broadsheet.domain.issue_requests import ExpectedVersion
+from broadsheet.domain.issues import EDITABLE, IssueId, IssueStatus
+from broadsheet.domain.publications import IdempotencyKey
 from broadsheet.services import looks
 from broadsheet.services.issues import editing, illustrating, publication
 from broadsheet.services.people import segments
@@ -35,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from broadsheet.database.connection import Connection
-    from broadsheet.domain.issues import IssueVersion
+    from broadsheet.domain.issue_progress import Issue
+    from broadsheet.domain.issue_versions import IssueVersion
     from broadsheet.services.issues.previewing import Preview
     from broadsheet.studio.differences import Piece
     from broadsheet.studio.remarks import Remark
