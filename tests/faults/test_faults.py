@@ -7,7 +7,7 @@ from tests.faults.__main__ import play_in_lanes, say, table
 
 
 def test_nobody_is_missed_or_mailed_twice_whatever_is_killed() -> None:
-    for seed in (1, 2):  # a round on a busy machine may end before the last kill
+    for seed in (1, 2, 3):  # a round on a busy machine may end before the last kill
         verdicts = play_in_lanes("short", seed=seed)
 
         say(table(verdicts))
