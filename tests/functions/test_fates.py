@@ -25,6 +25,7 @@ from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
 from tests.functions.test_importing import Importer, person
+from tests.functions.test_managing import export, link_wanted
 from tests.functions.test_welcome import welcome
 
 URSULA = "ursula@example.com"
@@ -536,6 +537,20 @@ def tried_again(cloud: Cloud) -> str:
     return issue
 
 
+def refused_while_others_of_the_batch_wait(cloud: Cloud) -> str:
+    issue = refused(cloud)
+    cloud.rows("UPDATE issues SET status = 'sending', finished_at = NULL")
+    cloud.rows("UPDATE delivery_batches SET state = 'waiting'")
+    return issue
+
+
+def accepted_in_a_retry(cloud: Cloud) -> str:
+    issue = refused(cloud)
+    act_on(issue, "retry")
+    send(cloud, issue)
+    return issue
+
+
 def rendering_failed(cloud: Cloud) -> str:
     issue = accepted(cloud)
     ledger(cloud, issue, outcome="rendering_failed", reason="RENDERING_FAILURE")
@@ -738,6 +753,8 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     suppressed: ("suppressed", "(OnAccountSuppressionList)"),
     refused: ("refused", "SES refused the mail at"),
     tried_again: ("waits", "waits for its turn"),
+    refused_while_others_of_the_batch_wait: ("refused", "SES refused the mail at"),
+    accepted_in_a_retry: ("accepted", "has not reported yet that the mail server"),
     rendering_failed: ("rendering-failed", "RENDERING_FAILURE"),
     rejected: ("rejected", "REJECT"),
     unresolved: ("unresolved", "It is unknown whether the mail was sent"),
@@ -886,6 +903,27 @@ def test_a_trace_has_the_mails_that_followed_the_confirmation(
     assert sent_later[1]["message"] == "SES accepted the welcome mail."
     assert sent_later[2]["issue_title"] == "Number one"
     assert sent_later[2]["details"]["message_id"]
+
+
+def test_a_trace_has_the_mails_that_a_reader_asked_for(cloud: Cloud) -> None:
+    subscriber = confirm(cloud)
+    for number in range(4):
+        enroll(link_wanted(received_at=ago(1 - number / 10)))
+    fault = cloud.ses.control.refuse_calls("SendingPausedException")
+    body = export(subscriber).model_copy(update={"received_at": ago(0.1)}).model_dump_json()
+    assert enroll_handler(sqs_event(body), context())["batchItemFailures"]
+    cloud.ses.control.end(fault)
+
+    codes = [line["code"] for line in timeline_of(cloud)[-5:]]
+
+    assert codes == [*["manage-link-mailed"] * 3, "manage-link-refused", "export-owed"]
+
+
+def test_an_issue_is_found_by_its_slug_as_by_its_id(cloud: Cloud) -> None:
+    issue = accepted(cloud)
+    slug = cloud.row("SELECT slug FROM issues WHERE id = %(id)s", id=issue)["slug"]
+
+    assert why(slug) == why(issue)
 
 
 def _message_id(cloud: Cloud) -> str:

@@ -128,6 +128,15 @@ def test_a_link_of_every_reader_s_mail_leads_to_its_target_and_is_counted(cloud:
     ]
 
 
+def test_the_statistics_have_clicks_that_nobody_has_looked_at_yet(cloud: Cloud) -> None:
+    issue = sent(cloud)
+    go(f"{SITE}/go/{issue}/1")
+
+    answer = json_of(people(api_event("GET", "/statistics", author="ada"), context()))
+
+    assert [link["clicks"] for link in answer["issues"][0]["links"]] == [1, 0]
+
+
 def test_links_in_html_are_counted_in_both_parts() -> None:
     bare = "<html><body><a href=https://a.example/b>A</a> <map><area href='#x'></map></body></html>"
     written = "See https://a.example/b. Or (https://a.example/b)! Not https://a.example/bc"
@@ -234,6 +243,14 @@ def test_who_may_not_publish_may_not_correct(cloud: Cloud) -> None:
     assert problem_in(correct(issue, 3, NEWS))["code"] == "link-not-found"
     assert problem_in(correct(issue, "1x", NEWS))["code"] == "link-not-found"
     assert problem_in(correct(str(uuid4()), 1, NEWS))["code"] == "issue-not-found"
+
+
+def test_of_no_issue_there_are_no_links_to_show_or_to_correct() -> None:
+    nothing = str(uuid4())
+    event = api_event("GET", "/issues/{id}/links", path_parameters={"id": nothing}, author="ada")
+
+    assert problem_in(publish(event, context()))["code"] == "issue-not-found"
+    assert problem_in(correct(nothing, 1, NEWS))["code"] == "issue-not-found"
 
 
 def test_only_stored_links_lead_anywhere(cloud: Cloud) -> None:
