@@ -17,6 +17,7 @@ from broadsheet import aws
 from broadsheet.database import imports_table
 from broadsheet.domain.people import PeopleFormat, Person, Standing
 from broadsheet.domain.requests import now
+from broadsheet.services.people import importing as importing_service
 from broadsheet.services.people import imports
 from broadsheet.services.people.importing import MOST_ATTEMPTS
 from broadsheet.storage import bucket, uploads
@@ -387,6 +388,22 @@ def test_what_cannot_be_done_says_what_to_do(functions: Functions) -> None:
         == "invalid-outcome"
     )
     assert problem_in(call("POST", "", {"file_name": ""}))["code"] == "invalid-fields"
+
+
+def test_a_file_that_is_too_large_is_refused_before_anybody_reads_it(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = people_file(CONSENTED)
+    importing = Importing(functions, "people.csv")
+    importing.upload(content)
+
+    monkeypatch.setattr(importing_service, "MOST_BYTES", len(content) - 1)
+    refused = problem_in(importing.act("read"))
+    assert (refused["code"], importing.shown()["status"]) == ("import-file-too-large", "waiting")
+
+    monkeypatch.setattr(importing_service, "MOST_BYTES", len(content))
+    assert importing.act("read")["statusCode"] == 202
+    assert importing.shown()["status"] == "ready"
 
 
 def test_a_consent_of_the_future_is_none(functions: Functions, cloud: Cloud) -> None:
