@@ -534,6 +534,20 @@ class TestATestMail:
         assert f"SES accepted {accepted} of the mails" in problem["detail"]
         assert "may have been sent" in problem["detail"]
 
+    def test_that_had_no_time_left_is_reported_with_those_that_were_sent(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TIMINGS", '{"test_mails": 0.5}')
+        cloud.ses.control.slow_down(0.6)
+
+        answer = send_test("a@example.com", "b@example.com")
+
+        problem = problem_in(answer)
+        assert (answer["statusCode"], problem["code"]) == (502, "test-mail-unknown")
+        assert "address 2 of the list" in problem["detail"]
+        assert "SES accepted 1 of the mails" in problem["detail"]
+        assert [mail.to for mail in cloud.ses.mails()] == ["a@example.com"]
+
     @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}])
     def test_that_ses_does_not_take_now_can_be_tried_again(
         self, cloud: Cloud, fault: dict[str, Any]
