@@ -607,3 +607,26 @@ def test_a_page_stays_whose_author_wants_it_back_before_it_is_removed(
 
     assert listed() == ["november"]
     assert page(issue_id) is not None
+
+
+def test_an_older_page_never_replaces_what_a_faster_dispatch_has_archived(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = archived_pause(cloud)
+    edit(issue_id, title="November", markdown="New leaves.")
+    try_lock = archive_table.try_lock
+
+    def be_overtaken(connection: Connection) -> bool:
+        monkeypatch.setattr(archive_table, "try_lock", try_lock)
+        edit(issue_id, title="November", markdown="Newer leaves.")
+        tick(issue_id)
+        return try_lock(connection)
+
+    monkeypatch.setattr(archive_table, "try_lock", be_overtaken)
+
+    tick(issue_id)
+
+    shown = page(issue_id)
+    assert shown is not None
+    assert "Newer leaves." in shown.html
+    assert shown.issue.version == 3
