@@ -288,6 +288,14 @@ def bounced_before(cloud: Cloud) -> str:
     return published(cloud)
 
 
+def bounced_before_as_the_profile_alone_knows(cloud: Cloud) -> str:
+    """Have the log without the bounce, as after a return since an erasure."""
+    confirm(cloud)
+    cloud.rows("UPDATE subscribers SET bounced_at = %(at)s", at=ago(1))
+    cloud.rows("DELETE FROM consents WHERE change = 'bounced'")
+    return published(cloud)
+
+
 def complained_before(cloud: Cloud) -> str:
     tell(ses_event("Complaint", subscriber=confirm(cloud), issue=str(uuid4())))
     return published(cloud)
@@ -718,6 +726,7 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     unsubscribed_in_an_older_release: ("had-unsubscribed", "UTC, before the issue's audience"),
     unsubscribed_by_an_author: ("had-unsubscribed", "(recorded by ada)"),
     bounced_before: ("had-bounced", "An earlier mail to them had bounced for good"),
+    bounced_before_as_the_profile_alone_knows: ("had-bounced", "An earlier mail to them had"),
     complained_before: ("had-complained", "They had called a mail spam"),
     signed_up_later: ("signed-up-later", "after the issue's audience had been chosen"),
     confirmed_later: ("confirmed-later", "They confirmed at"),
@@ -903,6 +912,15 @@ def test_a_trace_has_the_mails_that_followed_the_confirmation(
     assert sent_later[1]["message"] == "SES accepted the welcome mail."
     assert sent_later[2]["issue_title"] == "Number one"
     assert sent_later[2]["details"]["message_id"]
+
+
+def test_a_trace_says_which_of_two_sign_ups_is_still_owed_its_mail(cloud: Cloud) -> None:
+    enroll(sign_up(ago(2)), sign_up(ago(1)))
+    cloud.rows("UPDATE subscribers SET due_mail = 'confirmation', due_mail_since = now()")
+
+    codes = [line["code"] for line in timeline_of(cloud)]
+
+    assert codes == ["signed-up-mailed", "signed-up-owed"]
 
 
 def test_a_trace_has_the_mails_that_a_reader_asked_for(cloud: Cloud) -> None:

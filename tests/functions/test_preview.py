@@ -215,6 +215,24 @@ class TestAPreview:
 
         assert codes(preview()) == ["same-as-sent", "subject-as-last", "nobody-to-send-to"]
 
+    @pytest.mark.parametrize(
+        ("how", "ends_at_once"),
+        [
+            ({}, True),
+            ({"publish_at": "2021-05-03T10:00:00Z"}, True),
+            ({"publish_at": "2099-01-01T08:00:00Z"}, False),
+            ({"draft": True}, False),
+        ],
+        ids=["now", "a time that has passed", "scheduled", "draft"],
+    )
+    def test_says_whether_an_issue_for_nobody_ends_before_it_has_readers(
+        self, how: dict[str, object], *, ends_at_once: bool
+    ) -> None:
+        warnings = json_of(preview(ISSUE | how))["warnings"]
+
+        (empty,) = (each for each in warnings if each["code"] == "nobody-to-send-to")
+        assert ("it takes another issue" in json.dumps(empty)) is ends_at_once
+
     def test_warns_of_a_sender_that_ses_does_not_sign_as(self, cloud: Cloud) -> None:
         domain = SENDER.partition("@")[2]
         assert "sender-unauthenticated" not in codes(preview())
