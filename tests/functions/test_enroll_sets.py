@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from broadsheet import signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import sign_ups_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest, now
@@ -106,6 +106,19 @@ def test_what_the_database_refuses_fails_alone(cloud: Cloud) -> None:
     assert enroll(requests[0], bad, requests[2]) == ["m1"]
 
     assert mails_by_address(cloud) == {"reader0@example.com": 1, "reader2@example.com": 1}
+
+
+def test_a_mail_for_which_no_time_is_left_is_sent_by_the_next_invocation(cloud: Cloud) -> None:
+    (request,) = sign_ups(1)
+    event = sqs_event(request.model_dump_json())
+
+    left = handler(event, context(seconds_left=settings.timings().enroll_margin))
+
+    assert left["batchItemFailures"] == [{"itemIdentifier": "m0"}]
+    assert cloud.status_of("reader0@example.com") == "pending"
+    assert cloud.ses.mails() == []
+    assert enroll(request) == []
+    assert mails_by_address(cloud) == {"reader0@example.com": 1}
 
 
 def test_what_ses_refuses_fails_alone_and_is_still_owed(cloud: Cloud) -> None:
