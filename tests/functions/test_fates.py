@@ -914,6 +914,22 @@ def test_a_trace_has_the_mails_that_followed_the_confirmation(
     assert sent_later[2]["details"]["message_id"]
 
 
+def test_a_trace_says_that_a_welcome_mail_is_owed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WELCOME_MAIL", "true")
+    forget_what_was_read()
+    welcome()
+    cloud.ses.control.refuse_calls("TooManyRequestsException")
+    body = confirmation(ago(0.2), ago(0.1)).model_dump_json()
+    assert enroll_handler(sqs_event(body), context())["batchItemFailures"]
+
+    owed = timeline_of(cloud)[-1]
+
+    confirmed = cloud.row("SELECT confirmed_at FROM subscribers")["confirmed_at"]
+    assert (owed["code"], datetime.fromisoformat(owed["at"])) == ("welcome-owed", confirmed)
+
+
 def test_a_trace_says_which_of_two_sign_ups_is_still_owed_its_mail(cloud: Cloud) -> None:
     enroll(sign_up(ago(2)), sign_up(ago(1)))
     cloud.rows("UPDATE subscribers SET due_mail = 'confirmation', due_mail_since = now()")
