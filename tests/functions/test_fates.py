@@ -25,7 +25,7 @@ from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
 from tests.functions.test_importing import Importer, person
-from tests.functions.test_managing import export, link_wanted
+from tests.functions.test_managing import export, link_wanted, rename, translate
 from tests.functions.test_welcome import welcome
 
 URSULA = "ursula@example.com"
@@ -912,6 +912,25 @@ def test_a_trace_has_the_mails_that_followed_the_confirmation(
     assert sent_later[1]["message"] == "SES accepted the welcome mail."
     assert sent_later[2]["issue_title"] == "Number one"
     assert sent_later[2]["details"]["message_id"]
+
+
+def test_a_trace_has_what_a_reader_chose_and_the_tags_of_an_author_once(cloud: Cloud) -> None:
+    subscriber = confirm(cloud)
+    enroll(rename(subscriber, "Ursel", ago(2)), translate(subscriber, "de", ago(1)))
+    event = api_event(
+        "PUT",
+        "/subscribers/{id}/tags",
+        path_parameters={"id": str(subscriber)},
+        body=json.dumps({"tags": ["vip"]}),
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    assert handler(event, context())["statusCode"] in {200, 204}
+
+    codes = [line["code"] for line in timeline_of(cloud)]
+
+    assert codes[-3:] == ["name-chosen", "language-chosen", "tags-changed"]
+    assert codes.count("tags-chosen") == 0
 
 
 def test_a_trace_says_that_a_welcome_mail_is_owed(

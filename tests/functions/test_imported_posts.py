@@ -241,6 +241,18 @@ def test_links_between_the_posts_lead_to_the_archive(cloud: Cloud) -> None:
     assert {row["html"] for row in kept} == {shown().html, again}
 
 
+@pytest.mark.parametrize("times", [(1, 0), (2, 2)], ids=["once", "as often as another"])
+def test_a_host_that_posts_do_not_name_most_is_another_s(
+    cloud: Cloud, times: tuple[int, int]
+) -> None:
+    link = '<a href="https://{}.example/p/hello">me</a>'
+    text = link.format("first") * times[0] + link.format("second") * times[1]
+
+    bring_in(hello(text))
+
+    assert shown().html == text
+
+
 def test_links_in_ghosts_posts_name_no_host(cloud: Cloud) -> None:
     assert cloud
     text = '<p><a href="__GHOST_URL__/hello/">me</a></p>'

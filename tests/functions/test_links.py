@@ -13,6 +13,7 @@ from broadsheet.domain.issues import HtmlContent, IssueTitle
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.mail.link_numbers import LinkNumbers
 from broadsheet.services.issues import links
+from broadsheet.services.sending import pacing
 from broadsheet.storage import bucket
 from functions.archive.app import handler as archive
 from functions.people.app import handler as people
@@ -22,7 +23,17 @@ from local.lambda_events import api_event
 from tests.broadsheet.mail.mails import NEWSLETTER
 from tests.cloud import Cloud, context, json_of, problem_in
 from tests.conftest import forget_what_was_read
-from tests.functions.issues import act_on, content, edit, publish_issue, send, tick
+from tests.functions.issues import (
+    act_on,
+    content,
+    deliver_all,
+    edit,
+    pointer,
+    publish_issue,
+    send,
+    tick,
+)
+from tests.functions.test_correct import corrected
 
 SITE = "https://news.page.example"
 GUIDE, NEWS = "https://guide.example/a?b=1&c=%20", "https://news.example/"
@@ -277,6 +288,27 @@ def test_an_edit_keeps_the_numbers_that_readers_have(cloud: Cloud) -> None:
     assert f"New ({page}3) and news ({page}2)" in (mail.text or "")
     leads = [go(f"{page}{number}")["headers"]["Location"] for number in (1, 2, 3)]
     assert leads == [GUIDE, NEWS, "https://new.example/"]
+
+
+def test_the_links_of_a_correction_are_its_own(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "batch_size", lambda _rate: 1)
+    cloud.add_confirmed("ursula@example.com", "ged@example.com")
+    issue = publish_issue(markdown=MARKDOWN)
+    tick(issue)
+    deliver_all([pointer(issue, 1)])
+    act_on(issue, "pause")
+    edit(issue, markdown=MARKDOWN)
+    act_on(issue, "resume")
+    send(cloud, issue)
+
+    correction = str(corrected(issue, markdown=f"[News]({NEWS})")["id"])
+    send(cloud, correction)
+
+    mail = cloud.ses.mails()[-1]
+    assert f"{SITE}/go/{correction}/1" in (mail.text or "")
+    assert go(f"{SITE}/go/{correction}/1")["headers"]["Location"] == NEWS
 
 
 def test_a_draft_has_its_links_once_it_is_published(cloud: Cloud) -> None:
