@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from broadsheet import issue_clock
 from broadsheet.database import archive_table
-from broadsheet.database.connection import connect
+from broadsheet.database.connection import Connection, connect
 from broadsheet.domain.archive import ArchivePage
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.authors_voice import AuthorsVoice
@@ -570,3 +570,63 @@ def test_the_daily_look_does_not_stop_at_an_issue_that_another_dispatch_archives
     tick(None)
 
     assert len(listed()) == 1
+
+
+def test_a_page_leaves_the_archive_later_while_another_dispatch_changes_it(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = archived_pause(cloud)
+    act_on(issue_id, "cancel")
+    with monkeypatch.context() as patched:
+        patched.setattr(archive_table, "try_lock", lambda _: False)
+        tick(issue_id)
+    assert listed() == ["november"]
+    assert clocks() == [issue_id]
+
+    tick(issue_id)
+
+    assert (listed(), page(issue_id), clocks()) == ([], None, [])
+
+
+def test_a_page_stays_whose_author_wants_it_back_before_it_is_removed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = publish_issue(title="November", markdown="Leaves.")
+    send(cloud, issue_id)
+    act_on(issue_id, "archive", archive=False)
+    try_lock = archive_table.try_lock
+
+    def want_it_back(connection: Connection) -> bool:
+        monkeypatch.setattr(archive_table, "try_lock", try_lock)
+        act_on(issue_id, "archive", archive=True)
+        return try_lock(connection)
+
+    monkeypatch.setattr(archive_table, "try_lock", want_it_back)
+
+    tick(issue_id)
+
+    assert listed() == ["november"]
+    assert page(issue_id) is not None
+
+
+def test_an_older_page_never_replaces_what_a_faster_dispatch_has_archived(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_id = archived_pause(cloud)
+    edit(issue_id, title="November", markdown="New leaves.")
+    try_lock = archive_table.try_lock
+
+    def be_overtaken(connection: Connection) -> bool:
+        monkeypatch.setattr(archive_table, "try_lock", try_lock)
+        edit(issue_id, title="November", markdown="Newer leaves.")
+        tick(issue_id)
+        return try_lock(connection)
+
+    monkeypatch.setattr(archive_table, "try_lock", be_overtaken)
+
+    tick(issue_id)
+
+    shown = page(issue_id)
+    assert shown is not None
+    assert "Newer leaves." in shown.html
+    assert shown.issue.version == 3

@@ -391,6 +391,31 @@ def test_an_issue_can_be_paused_and_resumed_in_the_hold_and_its_sample_still_cou
     assert "4 bounced" in show(issue_id)["paused_because"]
 
 
+def test_while_an_issue_is_paused_its_hold_neither_begins_nor_ends(
+    cloud: Cloud, readers: list[UUID]
+) -> None:
+    issue_id = publish_issue(careful=CAREFUL)
+    tick(issue_id)
+    deliver_all(pointers(cloud))
+    act_on(issue_id, "pause")
+    tick(issue_id)
+    assert show(issue_id)["careful"]["held_until"] is None
+
+    act_on(issue_id, "resume")
+    tick(issue_id)
+    assert show(issue_id)["careful"]["held_until"] is not None
+
+    act_on(issue_id, "pause")
+    report(cloud, issue_id, "Delivery", sample_of(cloud))
+    end_hold(cloud)
+    tick(issue_id)
+    assert cloud.rows(RELEASABLE_IN_0_1_0) == []
+
+    act_on(issue_id, "resume")
+    send(cloud, issue_id)
+    assert len(mailed(cloud)) == len(readers)
+
+
 def test_an_edit_in_the_hold_reaches_the_rest_and_nobody_twice(
     cloud: Cloud, readers: list[UUID]
 ) -> None:

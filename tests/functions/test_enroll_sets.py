@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from broadsheet import signed_tokens
+from broadsheet import settings, signed_tokens
 from broadsheet.database import sign_ups_table
 from broadsheet.database.connection import Connection
 from broadsheet.domain.requests import ConfirmRequest, Origin, SubscribeRequest, now
@@ -106,6 +106,19 @@ def test_what_the_database_refuses_fails_alone(cloud: Cloud) -> None:
     assert enroll(requests[0], bad, requests[2]) == ["m1"]
 
     assert mails_by_address(cloud) == {"reader0@example.com": 1, "reader2@example.com": 1}
+
+
+def test_a_mail_for_which_no_time_is_left_is_sent_by_the_next_invocation(cloud: Cloud) -> None:
+    (request,) = sign_ups(1)
+    event = sqs_event(request.model_dump_json())
+
+    left = handler(event, context(seconds_left=settings.timings().enroll_margin))
+
+    assert left["batchItemFailures"] == [{"itemIdentifier": "m0"}]
+    assert cloud.status_of("reader0@example.com") == "pending"
+    assert cloud.ses.mails() == []
+    assert enroll(request) == []
+    assert mails_by_address(cloud) == {"reader0@example.com": 1}
 
 
 def test_what_ses_refuses_fails_alone_and_is_still_owed(cloud: Cloud) -> None:
@@ -252,6 +265,32 @@ def test_whoever_has_proof_finds_slots_before_many_who_are_late(cloud: Cloud) ->
     assert len(cloud.ses.mails()) < 60
 
 
+def test_whose_turn_has_come_waits_behind_those_with_proof_who_came_since(cloud: Cloud) -> None:
+    late, punctual = sign_ups(2)
+    cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
+    enroll(late, punctual)
+    turns = {
+        late.id: "UPDATE sign_ups SET mail_at = now() - interval '1 minute'",
+        punctual.id: "UPDATE sign_ups SET mail_at = now()",
+    }
+    for request_id, query in turns.items():
+        cloud.rows(f"{query} WHERE request_id = %(id)s", id=request_id)
+    cloud.rows(
+        "UPDATE send_governor SET next_single_at = now() + interval '30 seconds',"
+        " next_unproven_at = now() + interval '30 seconds'"
+    )
+
+    assert sorted(enroll(late, punctual)) == ["m0", "m1"]
+
+    assert cloud.ses.mails() == []
+    waits = cloud.rows(
+        "SELECT request_id, extract(epoch FROM mail_at - now())::float AS seconds FROM sign_ups"
+    )
+    seconds = {row["request_id"]: row["seconds"] for row in waits}
+    assert seconds[punctual.id] == pytest.approx(0, abs=5)  # it keeps its turn
+    assert seconds[late.id] == pytest.approx(30, abs=5)
+
+
 def test_a_confirmation_is_applied_while_mails_wait_for_their_turns(cloud: Cloud) -> None:
     requests = sign_ups(3)
     enroll(*requests)
@@ -278,6 +317,29 @@ def test_while_ses_s_quota_is_spent_mails_wait_and_nothing_fails(
     cloud.ses.control.change_account(max_24_hour_send=50_000)
     known_rate(cloud)
     assert enroll(*sign_ups(2, first=2)) == []
+
+
+def test_a_mail_that_ses_throttles_is_owed_and_everybody_s_leave_more_slowly(cloud: Cloud) -> None:
+    cloud.ses.control.throttle_entries(1)
+    requests = sign_ups(2)
+
+    (left,) = enroll(*requests)
+
+    assert cloud.row("SELECT slowdown FROM send_governor")["slowdown"] == pytest.approx(0.7)
+    assert cloud.messages("REQUESTS_DEAD_LETTER") == []
+    assert enroll(requests[int(left.removeprefix("m"))]) == []
+    assert mails_by_address(cloud) == {str(request.email): 1 for request in requests}
+
+
+def test_when_ses_says_that_its_quota_is_spent_mails_wait_for_a_new_one(cloud: Cloud) -> None:
+    cloud.ses.control.refuse_entries("ACCOUNT_DAILY_QUOTA_EXCEEDED", count=1)
+
+    assert enroll(*sign_ups(2)) == []
+
+    assert len(cloud.ses.mails()) == 1
+    assert cloud.row("SELECT is_quota_spent FROM send_governor")["is_quota_spent"]
+    assert cloud.put_back("REQUESTS") == 1
+    assert cloud.row("SELECT count(due_mail) FROM subscribers")["count"] == 1
 
 
 def test_two_enrolls_with_the_same_addresses_never_wait_for_each_other(cloud: Cloud) -> None:

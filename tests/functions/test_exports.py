@@ -75,6 +75,7 @@ def test_everybody_is_exported_and_brought_back_as_they_were(
     file = requests.get(export["download"], timeout=10)
     assert file.ok
     assert "people-" in file.headers["Content-Disposition"]
+    assert file.text.startswith("email,")
     cloud.rows("TRUNCATE subscribers CASCADE")
 
     importing = Importing(functions, "people.csv")

@@ -25,6 +25,7 @@ from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.test_enroll import confirmation, leaving, sign_up
 from tests.functions.test_importing import Importer, person
+from tests.functions.test_managing import export, link_wanted, rename, translate
 from tests.functions.test_welcome import welcome
 
 URSULA = "ursula@example.com"
@@ -287,6 +288,14 @@ def bounced_before(cloud: Cloud) -> str:
     return published(cloud)
 
 
+def bounced_before_as_the_profile_alone_knows(cloud: Cloud) -> str:
+    """Have the log without the bounce, as after a return since an erasure."""
+    confirm(cloud)
+    cloud.rows("UPDATE subscribers SET bounced_at = %(at)s", at=ago(1))
+    cloud.rows("DELETE FROM consents WHERE change = 'bounced'")
+    return published(cloud)
+
+
 def complained_before(cloud: Cloud) -> str:
     tell(ses_event("Complaint", subscriber=confirm(cloud), issue=str(uuid4())))
     return published(cloud)
@@ -536,6 +545,20 @@ def tried_again(cloud: Cloud) -> str:
     return issue
 
 
+def refused_while_others_of_the_batch_wait(cloud: Cloud) -> str:
+    issue = refused(cloud)
+    cloud.rows("UPDATE issues SET status = 'sending', finished_at = NULL")
+    cloud.rows("UPDATE delivery_batches SET state = 'waiting'")
+    return issue
+
+
+def accepted_in_a_retry(cloud: Cloud) -> str:
+    issue = refused(cloud)
+    act_on(issue, "retry")
+    send(cloud, issue)
+    return issue
+
+
 def rendering_failed(cloud: Cloud) -> str:
     issue = accepted(cloud)
     ledger(cloud, issue, outcome="rendering_failed", reason="RENDERING_FAILURE")
@@ -703,6 +726,7 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     unsubscribed_in_an_older_release: ("had-unsubscribed", "UTC, before the issue's audience"),
     unsubscribed_by_an_author: ("had-unsubscribed", "(recorded by ada)"),
     bounced_before: ("had-bounced", "An earlier mail to them had bounced for good"),
+    bounced_before_as_the_profile_alone_knows: ("had-bounced", "An earlier mail to them had"),
     complained_before: ("had-complained", "They had called a mail spam"),
     signed_up_later: ("signed-up-later", "after the issue's audience had been chosen"),
     confirmed_later: ("confirmed-later", "They confirmed at"),
@@ -738,6 +762,8 @@ FATES: dict[Callable[[Cloud], str], tuple[str, str]] = {
     suppressed: ("suppressed", "(OnAccountSuppressionList)"),
     refused: ("refused", "SES refused the mail at"),
     tried_again: ("waits", "waits for its turn"),
+    refused_while_others_of_the_batch_wait: ("refused", "SES refused the mail at"),
+    accepted_in_a_retry: ("accepted", "has not reported yet that the mail server"),
     rendering_failed: ("rendering-failed", "RENDERING_FAILURE"),
     rejected: ("rejected", "REJECT"),
     unresolved: ("unresolved", "It is unknown whether the mail was sent"),
@@ -907,6 +933,71 @@ def test_a_trace_has_the_mails_that_followed_the_confirmation(
     assert sent_later[1]["message"] == "SES accepted the welcome mail."
     assert sent_later[2]["issue_title"] == "Number one"
     assert sent_later[2]["details"]["message_id"]
+
+
+def test_a_trace_has_what_a_reader_chose_and_the_tags_of_an_author_once(cloud: Cloud) -> None:
+    subscriber = confirm(cloud)
+    enroll(rename(subscriber, "Ursel", ago(2)), translate(subscriber, "de", ago(1)))
+    event = api_event(
+        "PUT",
+        "/subscribers/{id}/tags",
+        path_parameters={"id": str(subscriber)},
+        body=json.dumps({"tags": ["vip"]}),
+        headers={"content-type": "application/json"},
+        author="ada",
+    )
+    assert handler(event, context())["statusCode"] in {200, 204}
+
+    codes = [line["code"] for line in timeline_of(cloud)]
+
+    assert codes[-3:] == ["name-chosen", "language-chosen", "tags-changed"]
+    assert codes.count("tags-chosen") == 0
+
+
+def test_a_trace_says_that_a_welcome_mail_is_owed(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WELCOME_MAIL", "true")
+    forget_what_was_read()
+    welcome()
+    cloud.ses.control.refuse_calls("TooManyRequestsException")
+    body = confirmation(ago(0.2), ago(0.1)).model_dump_json()
+    assert enroll_handler(sqs_event(body), context())["batchItemFailures"]
+
+    owed = timeline_of(cloud)[-1]
+
+    confirmed = cloud.row("SELECT confirmed_at FROM subscribers")["confirmed_at"]
+    assert (owed["code"], datetime.fromisoformat(owed["at"])) == ("welcome-owed", confirmed)
+
+
+def test_a_trace_says_which_of_two_sign_ups_is_still_owed_its_mail(cloud: Cloud) -> None:
+    enroll(sign_up(ago(2)), sign_up(ago(1)))
+    cloud.rows("UPDATE subscribers SET due_mail = 'confirmation', due_mail_since = now()")
+
+    codes = [line["code"] for line in timeline_of(cloud)]
+
+    assert codes == ["signed-up-mailed", "signed-up-owed"]
+
+
+def test_a_trace_has_the_mails_that_a_reader_asked_for(cloud: Cloud) -> None:
+    subscriber = confirm(cloud)
+    for number in range(4):
+        enroll(link_wanted(received_at=ago(1 - number / 10)))
+    fault = cloud.ses.control.refuse_calls("SendingPausedException")
+    body = export(subscriber).model_copy(update={"received_at": ago(0.1)}).model_dump_json()
+    assert enroll_handler(sqs_event(body), context())["batchItemFailures"]
+    cloud.ses.control.end(fault)
+
+    codes = [line["code"] for line in timeline_of(cloud)[-5:]]
+
+    assert codes == [*["manage-link-mailed"] * 3, "manage-link-refused", "export-owed"]
+
+
+def test_an_issue_is_found_by_its_slug_as_by_its_id(cloud: Cloud) -> None:
+    issue = accepted(cloud)
+    slug = cloud.row("SELECT slug FROM issues WHERE id = %(id)s", id=issue)["slug"]
+
+    assert why(slug) == why(issue)
 
 
 def _message_id(cloud: Cloud) -> str:

@@ -184,6 +184,26 @@ def test_a_deliver_that_is_late_catches_up(cloud: Cloud) -> None:
     assert (last - first).total_seconds() < 0.4
 
 
+def test_a_deliver_that_finds_no_free_slot_waits_for_one_before_it_claims(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMINGS", '{"slot_horizon": 0.1, "slot_poll": 0.1}')
+    forget_what_was_read()
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    tick(issue_id)
+    free = cloud.row(
+        "UPDATE send_governor SET next_slot_at = clock_timestamp() + interval '1 second'"
+        " RETURNING next_slot_at"
+    )
+
+    deliver_all(pointers(cloud))
+
+    (mail,) = cloud.ses.mails()
+    assert mail.received_at >= free["next_slot_at"]
+    assert books_of(issue_id)["accepted"] == 1
+
+
 def test_a_burst_of_throttles_slows_down_once_and_time_heals(
     cloud: Cloud, connection: Connection
 ) -> None:
@@ -215,6 +235,20 @@ def test_who_is_throttled_is_sent_to_later_and_everybody_more_slowly(cloud: Clou
     send(cloud, issue_id)
 
     assert show(issue_id)["status"] == "finished"
+
+
+def test_when_the_rate_falls_nothing_is_released_until_there_is_room(cloud: Cloud) -> None:
+    cloud.add_confirmed(*[f"reader{number}@example.com" for number in range(120)])
+    issue_id = publish_issue()
+    tick(issue_id)
+    query = "SELECT number, released_at FROM delivery_batches ORDER BY number"
+    released = cloud.rows(query)
+    assert len(released) >= 3
+    known_rate(cloud, 0.005)  # one mail within the window of a release
+
+    tick(issue_id)
+
+    assert cloud.rows(query) == released
 
 
 def test_a_retry_takes_the_rate_of_those_alone_who_are_sent_to_again(cloud: Cloud) -> None:

@@ -237,6 +237,20 @@ def test_links_between_the_posts_lead_to_the_archive(cloud: Cloud) -> None:
     assert again == f'<a href="{archived}/hello">e</a><a href="mailto:a@example.com">f</a>'
     assert bring_in(exports.substack(rows, hello=text, later=back)).posts == 2
     assert shown("later-2").html == again
+    kept = cloud.rows("SELECT page ->> 'html' AS html FROM imported_posts")  # for a move
+    assert {row["html"] for row in kept} == {shown().html, again}
+
+
+@pytest.mark.parametrize("times", [(1, 0), (2, 2)], ids=["once", "as often as another"])
+def test_a_host_that_posts_do_not_name_most_is_another_s(
+    cloud: Cloud, times: tuple[int, int]
+) -> None:
+    link = '<a href="https://{}.example/p/hello">me</a>'
+    text = link.format("first") * times[0] + link.format("second") * times[1]
+
+    bring_in(hello(text))
+
+    assert shown().html == text
 
 
 def test_links_in_ghosts_posts_name_no_host(cloud: Cloud) -> None:
@@ -293,6 +307,25 @@ def test_an_import_that_s3_interrupts_goes_on_where_it_was(
 
     assert bring_in(content).posts == 2
     assert sorted(listed()) == ["one", "two"]
+
+
+def test_what_is_no_post_is_reported_and_the_others_are_archived(cloud: Cloud) -> None:
+    undated = exports.substack_row("other").replace("2019-07-26T20:48:19.814Z", "once")
+
+    report = bring_in(exports.substack(undated, exports.substack_row(), hello="x", other="y"))
+
+    assert (report.posts, [each.line for each in report.lines]) == (1, [2])
+    assert listed() == ["hello"]
+
+
+def test_an_archive_that_is_damaged_is_reported_by_its_first_line(cloud: Cloud) -> None:
+    report = bring_in(hello()[:-30])
+
+    assert (report.posts, [(each.line, each.code) for each in report.lines]) == (
+        0,
+        [(1, "damaged-archive")],
+    )
+    assert listed() == []
 
 
 def test_a_post_too_complex_to_clean_is_reported(cloud: Cloud) -> None:

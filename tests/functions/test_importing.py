@@ -6,8 +6,8 @@ import io
 import os
 import signal
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Self, override
 from uuid import UUID
 
 import psutil
@@ -17,7 +17,7 @@ from broadsheet.database import imports_table, personal_data
 from broadsheet.database.connection import connected
 from broadsheet.domain.authors import AuthorName
 from broadsheet.domain.errors import ImportNotFound, ImportNotReady
-from broadsheet.domain.imports import Import, ImportStatus
+from broadsheet.domain.imports import UNDER_WAY, Import, ImportStatus
 from broadsheet.domain.people import PeopleFormat, Person, Standing
 from broadsheet.domain.requests import EraseRequest, ManageToken
 from broadsheet.domain.subscribers import EmailAddress, SubscriberId
@@ -30,6 +30,7 @@ from tests.journey.people import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from broadsheet.database.connection import Connection
     from local.postgres import Postgres
 
 LONG_AGO = datetime(2021, 5, 3, 10, tzinfo=UTC)
@@ -48,6 +49,15 @@ def person(email: str, status: Standing = Standing.SUBSCRIBED, **more: Any) -> P
     return Person(email, status=status, source="the fair", **(dated | more))
 
 
+class AnHourLater(datetime):
+    """A clock that is an hour fast."""
+
+    @override
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=1)
+
+
 class Importer:
     """An author who imports a file of people."""
 
@@ -59,10 +69,22 @@ class Importer:
             ).id
             imports.begin_reading(connection, self.id, PeopleFormat.CSV)
 
-    def advance(self, seconds: float = 60) -> Import:
-        deadline = datetime.now(UTC) + timedelta(seconds=seconds)
+    def advance(self) -> Import:
+        deadline = datetime.now(UTC) + timedelta(minutes=1)
         with connected(5) as connection:
             return imports.advance(connection, self.id, lambda: io.BytesIO(self.content), deadline)
+
+    def advance_by_one_range(self) -> Import:
+        """Advance in a worker whose time is over when it has done one range."""
+        begin_transaction = imports_table.commit_later
+        with pytest.MonkeyPatch.context() as patch:
+
+            def take_an_hour(connection: Connection) -> None:
+                patch.setattr(imports, "datetime", AnHourLater)
+                begin_transaction(connection)
+
+            patch.setattr(imports_table, "commit_later", take_an_hour)
+            return self.advance()
 
     def judge(self) -> dict[str, int]:
         known = self.advance()
@@ -342,9 +364,14 @@ def test_a_step_waits_for_the_one_before(cloud: Cloud) -> None:
 def test_an_hour_of_work_is_cut_at_the_deadline(cloud: Cloud) -> None:
     importer = Importer(*(person(f"r{number}@example.com") for number in range(450)))
 
-    steps = [importer.advance(seconds=0.001).rows_read for _ in range(3)]
+    read = [importer.advance_by_one_range().rows_read for _ in range(3)]
+    importer.judge()
+    with connected(5) as connection:
+        imports.begin_applying(connection, importer.id)
+    done = [importer.advance_by_one_range().done_to for _ in range(3)]
 
-    assert steps == sorted(steps)
+    assert read == [200, 400, 450]
+    assert done == [25, 50, 75]  # the first range of a worker is small
     assert importer.apply() == {"added": 450}
     assert len(statuses(cloud)) == 450
 
@@ -404,6 +431,42 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(cloud: Cloud) -> None:
     killed_at("undo", importer, after=True)
     assert importer.undo() == {"undone": 420}
     assert _fingerprint(cloud) == []
+
+
+@pytest.mark.parametrize("work", [Importer.advance, Importer.advance_by_one_range])
+@pytest.mark.parametrize("step", sorted(UNDER_WAY))
+def test_a_worker_that_another_overtakes_ends_and_nothing_is_doubled(
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    step: ImportStatus,
+    work: Callable[[Importer], Import],
+) -> None:
+    importer = Importer(*(person(f"r{number}@example.com") for number in range(420)))
+    begin_transaction = imports_table.commit_later
+
+    def overtake(connection: Connection) -> None:
+        if imports.find(connection, importer.id).status is step:
+            monkeypatch.setattr(imports_table, "commit_later", begin_transaction)
+            work(importer)
+        begin_transaction(connection)
+
+    def work_until(status: ImportStatus) -> dict[str, int]:
+        while (known := importer.advance()).status is not status:
+            pass
+        return known.counts
+
+    monkeypatch.setattr(imports_table, "commit_later", overtake)
+    assert work_until(ImportStatus.READY) == {"added": 420}
+    with connected(5) as connection:
+        imports.begin_applying(connection, importer.id)
+    assert work_until(ImportStatus.APPLIED) == {"added": 420}
+    assert [each["consents"] for each in _fingerprint(cloud)] == [1] * 420
+    with connected(5) as connection:
+        imports.begin_undoing(connection, importer.id)
+    assert work_until(ImportStatus.UNDONE) == {"undone": 420}
+
+    assert _fingerprint(cloud) == []
+    assert imports_table.commit_later is begin_transaction  # it was overtaken
 
 
 def kill_server(postgres: Postgres) -> None:

@@ -15,8 +15,10 @@ import requests  # moto stands behind it
 
 from broadsheet import aws
 from broadsheet.database import imports_table
+from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.people import PeopleFormat, Person, Standing
 from broadsheet.domain.requests import now
+from broadsheet.services.people import importing as importing_service
 from broadsheet.services.people import imports
 from broadsheet.services.people.importing import MOST_ATTEMPTS
 from broadsheet.storage import bucket, uploads
@@ -347,13 +349,16 @@ def test_posts_are_imported_with_their_pictures_and_taken_out_again(
     with receiving() as site:
         site.plan = [showing(png())]
         text = f'<p>Hello.<img src="{site.url}"></p>'
-        importing.upload(exports.substack(exports.substack_row(), hello=text))
+        rows = exports.substack_row() + "\n" + exports.substack_row("paid", audience="only_paid")
+        importing.upload(exports.substack(rows, hello=text, paid="For some."))
         importing.act("read")
         importing.act("apply")
     importing.act("read")
     applied = importing.shown()
     assert applied["format"] == "substack-posts"
-    assert applied["outcomes"] == {"posts": 1, "images": 1}
+    left_out = "left_out:for-payers-only"
+    assert applied["outcomes"] == {"posts": 1, "images": 1, left_out: 1}
+    assert applied["first_lines"][left_out] == [3]
     assert cloud.rows("SELECT id FROM imported_posts")
 
     importing.act("undo")
@@ -387,6 +392,22 @@ def test_what_cannot_be_done_says_what_to_do(functions: Functions) -> None:
         == "invalid-outcome"
     )
     assert problem_in(call("POST", "", {"file_name": ""}))["code"] == "invalid-fields"
+
+
+def test_a_file_that_is_too_large_is_refused_before_anybody_reads_it(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = people_file(CONSENTED)
+    importing = Importing(functions, "people.csv")
+    importing.upload(content)
+
+    monkeypatch.setattr(importing_service, "MOST_BYTES", len(content) - 1)
+    refused = problem_in(importing.act("read"))
+    assert (refused["code"], importing.shown()["status"]) == ("import-file-too-large", "waiting")
+
+    monkeypatch.setattr(importing_service, "MOST_BYTES", len(content))
+    assert importing.act("read")["statusCode"] == 202
+    assert importing.shown()["status"] == "ready"
 
 
 def test_a_consent_of_the_future_is_none(functions: Functions, cloud: Cloud) -> None:
@@ -502,6 +523,28 @@ def test_an_import_whose_file_is_deleted_while_it_is_read_fails_and_says_so(
     assert problem_in(importing.act("read"))["code"] == "import-file-missing"
     importing.upload(people_file(CONSENTED))
     importing.act("read")
+    assert (importing.shown()["status"], importing.shown()["failure"]) == ("ready", None)
+
+
+def test_while_s3_is_away_workers_try_again_and_the_import_does_not_fail(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importing = Importing(functions, "people.csv")
+    importing.upload(people_file(CONSENTED))
+    call("POST", f"{importing.path}/read")
+    event = functions.transfers.pop()
+
+    def be_away(*_: object) -> None:
+        raise DependencyUnavailable("S3 does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(uploads, "copy_to", be_away)
+        for _ in range(MOST_ATTEMPTS + 1):
+            with pytest.raises(InvocationFailed):
+                transfer(event, context())
+    transfer(event, context())
+    importing.work()
+
     assert (importing.shown()["status"], importing.shown()["failure"]) == ("ready", None)
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from broadsheet import issue_clock
 from broadsheet.database import delivery_batches_table
+from broadsheet.database.connection import Connection
 from broadsheet.mail.ses import sending as ses_sending
+from broadsheet.services.sending import pacing
 from tests.cloud import Cloud, json_of, problem_in
 from tests.functions.issues import (
     act_on,
@@ -470,6 +472,31 @@ def test_a_canceled_scheduled_issue_is_never_sent_and_its_clock_stops(cloud: Clo
     )
     assert cloud.ses.mails() == []
     assert clocks() == []
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("schedule", "scheduled"), ("pause", "paused"), ("cancel", "canceled")],
+)
+def test_what_its_author_does_just_as_dispatch_begins_an_issue_comes_first(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, action: str, status: str
+) -> None:
+    cloud.add_confirmed("ursula@example.com")
+    issue_id = publish_issue()
+    usual_rate = pacing.usual_rate
+
+    def act_meanwhile(connection: Connection) -> float:
+        monkeypatch.setattr(pacing, "usual_rate", usual_rate)
+        act_on(issue_id, action, **FIELDS.get(action, {}))
+        return usual_rate(connection)
+
+    monkeypatch.setattr(pacing, "usual_rate", act_meanwhile)
+
+    send(cloud, issue_id)
+
+    assert show(issue_id)["status"] == status
+    assert show(issue_id)["books"] is None
+    assert cloud.ses.mails() == []
 
 
 def test_a_paused_issues_clock_stops_when_nothing_is_in_progress_and_starts_again(

@@ -14,6 +14,7 @@ from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.mail.link_numbers import LinkNumbers
 from broadsheet.services.issues import links
+from broadsheet.services.sending import pacing
 from broadsheet.storage import bucket
 from functions.archive.app import handler as archive
 from functions.people.app import handler as people
@@ -23,7 +24,17 @@ from local.lambda_events import api_event
 from tests.broadsheet.mail.mails import NEWSLETTER
 from tests.cloud import Cloud, context, json_of, problem_in
 from tests.conftest import forget_what_was_read
-from tests.functions.issues import act_on, content, edit, publish_issue, send, tick
+from tests.functions.issues import (
+    act_on,
+    content,
+    deliver_all,
+    edit,
+    pointer,
+    publish_issue,
+    send,
+    tick,
+)
+from tests.functions.test_correct import corrected
 
 SITE = "https://news.page.example"
 GUIDE, NEWS = "https://guide.example/a?b=1&c=%20", "https://news.example/"
@@ -127,6 +138,15 @@ def test_a_link_of_every_reader_s_mail_leads_to_its_target_and_is_counted(cloud:
         {"number": 1, "target": GUIDE, "clicks": 2},
         {"number": 2, "target": NEWS, "clicks": 1},
     ]
+
+
+def test_the_statistics_have_clicks_that_nobody_has_looked_at_yet(cloud: Cloud) -> None:
+    issue = sent(cloud)
+    go(f"{SITE}/go/{issue}/1")
+
+    answer = json_of(people(api_event("GET", "/statistics", author="ada"), context()))
+
+    assert [link["clicks"] for link in answer["issues"][0]["links"]] == [1, 0]
 
 
 def test_links_in_html_are_counted_in_both_parts() -> None:
@@ -237,6 +257,14 @@ def test_who_may_not_publish_may_not_correct(cloud: Cloud) -> None:
     assert problem_in(correct(str(uuid4()), 1, NEWS))["code"] == "issue-not-found"
 
 
+def test_of_no_issue_there_are_no_links_to_show_or_to_correct() -> None:
+    nothing = str(uuid4())
+    event = api_event("GET", "/issues/{id}/links", path_parameters={"id": nothing}, author="ada")
+
+    assert problem_in(publish(event, context()))["code"] == "issue-not-found"
+    assert problem_in(correct(nothing, 1, NEWS))["code"] == "issue-not-found"
+
+
 def test_only_stored_links_lead_anywhere(cloud: Cloud) -> None:
     issue = sent(cloud)
 
@@ -261,6 +289,27 @@ def test_an_edit_keeps_the_numbers_that_readers_have(cloud: Cloud) -> None:
     assert f"New ({page}3) and news ({page}2)" in (mail.text or "")
     leads = [go(f"{page}{number}")["headers"]["Location"] for number in (1, 2, 3)]
     assert leads == [GUIDE, NEWS, "https://new.example/"]
+
+
+def test_the_links_of_a_correction_are_its_own(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "batch_size", lambda _rate: 1)
+    cloud.add_confirmed("ursula@example.com", "ged@example.com")
+    issue = publish_issue(markdown=MARKDOWN)
+    tick(issue)
+    deliver_all([pointer(issue, 1)])
+    act_on(issue, "pause")
+    edit(issue, markdown=MARKDOWN)
+    act_on(issue, "resume")
+    send(cloud, issue)
+
+    correction = str(corrected(issue, markdown=f"[News]({NEWS})")["id"])
+    send(cloud, correction)
+
+    mail = cloud.ses.mails()[-1]
+    assert f"{SITE}/go/{correction}/1" in (mail.text or "")
+    assert go(f"{SITE}/go/{correction}/1")["headers"]["Location"] == NEWS
 
 
 def test_a_draft_has_its_links_once_it_is_published(cloud: Cloud) -> None:

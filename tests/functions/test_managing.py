@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from email import message_from_bytes
 from email.policy import default as default_policy
@@ -18,6 +18,7 @@ import pytest
 from broadsheet import signed_tokens
 from broadsheet.database import subscribers_table
 from broadsheet.database.connection import Connection, session
+from broadsheet.database.subscribers_table import SignedUp
 from broadsheet.domain.errors import DependencyUnavailable
 from broadsheet.domain.issues import NO_ISSUE, IssueId
 from broadsheet.domain.requests import (
@@ -33,6 +34,7 @@ from broadsheet.domain.requests import (
     ManageToken,
     Origin,
     SignUp,
+    SubscribeRequest,
     SubscriberRequest,
     UnsubscribeRequest,
     UnsubscribeToken,
@@ -877,6 +879,28 @@ def test_a_confirmation_under_way_while_its_reader_is_erased_brings_nobody_back(
     assert cloud.rows("SELECT 1 FROM subscribers") == []
 
 
+def test_a_sign_up_under_way_while_its_reader_is_erased_brings_nobody_back(
+    cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = subscribers_table.sign_up
+
+    def erased_just_before(
+        connection: Connection, requests: Sequence[SubscribeRequest]
+    ) -> dict[str, SignedUp]:
+        monkeypatch.setattr(subscribers_table, "sign_up", real)
+        assert enroll(erase(ursula, received_at=at(30))) == []
+        return real(connection, requests)
+
+    monkeypatch.setattr(subscribers_table, "sign_up", erased_just_before)
+    request, other = sign_up(at(29)), sign_up(at(29), "octavia@example.com")
+    assert enroll(request, other) == []
+
+    assert [each["email"] for each in cloud.rows("SELECT email FROM subscribers")] == [
+        "octavia@example.com"
+    ]
+    assert cloud.mails_to(URSULA) == []
+
+
 def test_a_move_whose_suppression_could_not_be_lifted_is_lifted_when_it_comes_again(
     cloud: Cloud, ursula: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -890,7 +914,9 @@ def test_a_move_whose_suppression_could_not_be_lifted_is_lifted_when_it_comes_ag
     monkeypatch.setattr(account, "lift_bounce_suppression", lift)
     request = moved(ursula)
 
-    assert len(enroll(request)) == 1
+    (failed,) = enroll(request, rename(ursula, "Ursel", at(26)))
+    assert failed["itemIdentifier"] == "m0"
+    assert row(cloud, ursula)["name"] == "Ursel"  # nothing else fails with it
     assert enroll(request) == []
 
     assert row(cloud, ursula)["email"] == NEW

@@ -31,8 +31,9 @@ from tests.functions import test_everything
 from tests.functions.issues import deliver_all, pointers, publish_issue, tick
 from tests.functions.test_everything import members
 from tests.functions.test_exports import exported
-from tests.functions.test_imports_api import Importing
+from tests.functions.test_imports_api import Importing, call
 from tests.functions.webhooks import Functions
+from tests.images import png
 
 functions = test_everything.functions
 
@@ -209,6 +210,30 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on(
     assert without_time(after) == without_time(before)
 
 
+@pytest.mark.parametrize("seconds_left", [60, 0], ids=["everything", "one range"])
+def test_a_worker_that_another_overtakes_ends_and_nothing_is_doubled(
+    functions: Functions, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, seconds_left: float
+) -> None:
+    export = exported(functions, "everything")
+    before, content = members(export), file_of(export)
+    empty(cloud)
+    importing = looked_at(functions, content)
+    assert call("POST", f"{importing.path}/apply")["statusCode"] == 202
+    lock = imports_table.lock
+
+    def be_overtaken(*arguments: Any) -> Any:  # noqa: ANN401 - as the function has them
+        monkeypatch.setattr(imports_table, "lock", lock)
+        transfer({"import_id": importing.path[1:]}, context(seconds_left))
+        return lock(*arguments)
+
+    monkeypatch.setattr(imports_table, "lock", be_overtaken)
+    importing.work()
+
+    assert importing.shown()["status"] == "applied"
+    after = members(exported(functions, "everything"))
+    assert without_time(after) == without_time(before)
+
+
 def test_it_is_refused_where_something_is_already_and_cannot_be_undone(
     functions: Functions, cloud: Cloud
 ) -> None:
@@ -330,6 +355,20 @@ DAMAGES: list[tuple[str, Callable[[bytes], bytes], str]] = [
     ),
     ("deliveries.jsonl", lambda lines: lines + lines, "damaged-lines"),
     ("consents.jsonl", lambda _: b"no json\n", "damaged-lines"),
+    ("consents.jsonl", lambda _: b"[]\n", "damaged-lines"),
+    ("redirects.jsonl", lambda _: b"{}\n", "damaged-lines"),
+    (
+        "redirects.jsonl",
+        lambda lines: lines + b'{"path": "/p/one-more", "slug": "one-more"}\n',
+        "damaged-lines",
+    ),
+    ("an image", lambda _: b"no image", "damaged-image"),
+    ("an image", lambda _: png("L"), "damaged-image"),  # a sound one, of another name
+    (
+        "manifest.json",
+        lambda text: text.replace(b'"redirects.jsonl"', b'"of-a-newer-release.jsonl"'),
+        "newer-format",
+    ),
     (
         "manifest.json",
         lambda text: text.replace(b'"version": 1', b'"version": 2'),
@@ -347,10 +386,12 @@ def test_a_file_that_is_damaged_or_newer_is_refused_before_anything_happens(
     functions: Functions, cloud: Cloud
 ) -> None:
     content = file_of(exported(functions, "everything"))
+    (image,) = (name for name in zipfile.ZipFile(io.BytesIO(content)).namelist() if "png" in name)
     empty(cloud)
 
     for member, change, problem in DAMAGES:
-        importing = looked_at(functions, changed(content, {member: change}))
+        name = image if member == "an image" else member
+        importing = looked_at(functions, changed(content, {name: change}))
         assert importing.shown()["problem"] == problem, member
         assert problem_in(importing.act("apply"))["code"] == "import-not-ready"
     assert not cloud.rows("SELECT id FROM subscribers")

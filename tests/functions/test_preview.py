@@ -215,6 +215,24 @@ class TestAPreview:
 
         assert codes(preview()) == ["same-as-sent", "subject-as-last", "nobody-to-send-to"]
 
+    @pytest.mark.parametrize(
+        ("how", "ends_at_once"),
+        [
+            ({}, True),
+            ({"publish_at": "2021-05-03T10:00:00Z"}, True),
+            ({"publish_at": "2099-01-01T08:00:00Z"}, False),
+            ({"draft": True}, False),
+        ],
+        ids=["now", "a time that has passed", "scheduled", "draft"],
+    )
+    def test_says_whether_an_issue_for_nobody_ends_before_it_has_readers(
+        self, how: dict[str, object], *, ends_at_once: bool
+    ) -> None:
+        warnings = json_of(preview(ISSUE | how))["warnings"]
+
+        (empty,) = (each for each in warnings if each["code"] == "nobody-to-send-to")
+        assert ("it takes another issue" in json.dumps(empty)) is ends_at_once
+
     def test_warns_of_a_sender_that_ses_does_not_sign_as(self, cloud: Cloud) -> None:
         domain = SENDER.partition("@")[2]
         assert "sender-unauthenticated" not in codes(preview())
@@ -533,6 +551,20 @@ class TestATestMail:
         assert "Retry-After" not in answer["headers"]
         assert f"SES accepted {accepted} of the mails" in problem["detail"]
         assert "may have been sent" in problem["detail"]
+
+    def test_that_had_no_time_left_is_reported_with_those_that_were_sent(
+        self, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TIMINGS", '{"test_mails": 0.5}')
+        cloud.ses.control.slow_down(0.6)
+
+        answer = send_test("a@example.com", "b@example.com")
+
+        problem = problem_in(answer)
+        assert (answer["statusCode"], problem["code"]) == (502, "test-mail-unknown")
+        assert "address 2 of the list" in problem["detail"]
+        assert "SES accepted 1 of the mails" in problem["detail"]
+        assert [mail.to for mail in cloud.ses.mails()] == ["a@example.com"]
 
     @pytest.mark.parametrize("fault", [{"error": "ThrottlingException"}])
     def test_that_ses_does_not_take_now_can_be_tried_again(

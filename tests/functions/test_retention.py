@@ -1,5 +1,6 @@
 """What the daily look deletes, and what it leaves."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,31 @@ def test_many_are_deleted_in_bounded_transactions(
     tick(None)
 
     assert names(cloud) == []
+
+
+@pytest.mark.parametrize(
+    "look", [lambda: tick(None), lambda: enroll(sign_up(NOW))], ids=["the daily look", "a sign-up"]
+)
+def test_what_budgets_and_strict_mode_count_is_kept_while_a_rule_reads_it(
+    cloud: Cloud, look: Callable[[], None]
+) -> None:
+    for at in (OLD, NOW):
+        cloud.rows(
+            "INSERT INTO form_nonces VALUES (gen_random_uuid(), gen_random_uuid(), %(at)s)", at=at
+        )
+        cloud.rows("INSERT INTO domain_hours VALUES ('page.example', %(at)s, 1, 0)", at=at)
+        cloud.rows("INSERT INTO confirmation_minutes VALUES (%(at)s, 1, 0)", at=at)
+
+    look()
+
+    for table, column in (
+        ("form_nonces", "used_at"),
+        ("domain_hours", "hour"),
+        ("confirmation_minutes", "minute"),
+    ):
+        times = cloud.rows(f"SELECT {column} AS at FROM {table}")  # noqa: S608 - names of ours
+        assert NOW in {row["at"] for row in times}
+        assert OLD not in {row["at"] for row in times}, table
 
 
 def test_a_parameter_of_zero_keeps_for_ever(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +237,8 @@ def test_an_old_ledger_forgets_to_whom_it_went_and_its_books_stay_true(
     for issue in (old, new):
         send(cloud, issue)
     cloud.rows(FAIL_THEN_RETRY, issue=old, reader=readers[0])
-    cloud.rows("UPDATE issues SET finished_at = %(at)s WHERE id = %(id)s", at=OLD, id=old)
+    for at, issue in ((OLD, old), (NEW, new)):
+        cloud.rows("UPDATE issues SET finished_at = %(at)s WHERE id = %(id)s", at=at, id=issue)
     books = books_of(old)
     assert books["accepted"] == 5
 

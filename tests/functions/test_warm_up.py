@@ -89,6 +89,22 @@ def test_the_rest_of_an_issue_leaves_on_the_next_day(cloud: Cloud) -> None:
 
 
 @pytest.mark.usefixtures("warm_up")
+def test_the_last_batch_of_a_day_leaves_today(cloud: Cloud) -> None:
+    add_readers(cloud, 50)
+    today = (datetime.now(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days
+    cloud.rows(
+        "UPDATE send_governor SET first_day = %(day)s, newest_day = %(day)s, mails_that_day = 150",
+        day=today,
+    )
+    issue_id = publish_issue()
+
+    send_all_that_may_leave(cloud, issue_id)
+
+    assert show(issue_id)["status"] == "finished"
+    assert len(cloud.ses.mails()) == 50
+
+
+@pytest.mark.usefixtures("warm_up")
 def test_the_clock_sleeps_until_the_next_day(cloud: Cloud) -> None:
     add_readers(cloud, 250)
     issue_id = publish_issue()

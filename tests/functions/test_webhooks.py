@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -246,6 +247,21 @@ def test_while_a_receiver_fails_one_message_is_tried_and_all_follow_when_it_work
     assert (hook.clock, len(hook.tries)) == (None, 28)
 
 
+def test_of_what_a_receiver_refused_together_one_message_is_tried_at_each_retry(
+    cloud: Cloud, hook: Hook
+) -> None:
+    hook.receiver.usually = 500
+    leave_each(cloud, 3)
+    hook.functions.run()
+    assert len(hook.receiver.received) == 3
+
+    hook.tick()
+
+    assert len(hook.receiver.received) == 4
+    assert hook.clock is not None
+    assert hook.clock - datetime.now(UTC) >= DELAYS[1] * 0.9 - timedelta(seconds=5)
+
+
 def test_what_one_invocation_has_no_time_for_is_sent_when_the_clock_calls(
     cloud: Cloud, hook: Hook
 ) -> None:
@@ -373,6 +389,26 @@ def test_a_notify_that_is_killed_after_sending_sends_the_same_message_once_more(
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
     assert hook.statuses == ["delivered"]
+
+
+def test_a_webhook_that_is_deleted_while_it_is_called_holds_back_no_other(
+    cloud: Cloud, hook: Hook
+) -> None:
+    def delete(request: BaseHTTPRequestHandler) -> None:
+        cloud.rows("DELETE FROM webhooks WHERE id = %(id)s", id=hook.id)
+        request.send_response(204)
+        request.end_headers()
+
+    with receiving() as others:
+        other = Hook.add(cloud, hook.functions, others)
+        hook.receiver.usually = delete
+        leave_each(cloud, 1)
+
+        hook.functions.run()
+
+    assert len(hook.receiver.received) == 1
+    assert other.statuses == ["delivered"]
+    assert cloud.rows("SELECT id FROM webhooks") == [{"id": other.id}]
 
 
 def test_a_slow_receiver_holds_back_no_other(

@@ -39,6 +39,7 @@ class Functions:
         self.kicks = 0
         self.transfers: list[dict[str, str]] = []  # the kicks of transfer
         self.studio: list[dict[str, str]] = []  # the studio's calls of itself
+        self.dispatches: list[str | None] = []  # the kicks of dispatch: the issue of each, or all
         self._is_down = False
         self.calls: list[int] = []  # of outbound, by invocation
         for client in (lambdas.client(), lambdas.waiting_client()):
@@ -71,6 +72,8 @@ class Functions:
             self.transfers.append(json.loads(request.body))  # type: ignore[arg-type] # bytes, too
         elif name == "studio":
             self.studio.append(json.loads(request.body))  # type: ignore[arg-type] # bytes, too
+        elif name == "dispatch":
+            self.dispatches.append(json.loads(request.body)["issue_id"])  # type: ignore[arg-type] # bytes, too
         elif self._is_down:
             return AWSResponse(request.url or "", 429, HTTPHeaders(), _Raw(b"{}"))
         elif name == "outbound":
