@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -222,6 +223,7 @@ def test_mails_that_missed_their_turns_keep_to_ses_s_rate_in_all_invocations(
     cloud: Cloud, *, late: int, keep_their_turns: bool
 ) -> None:
     cloud.ses.control.change_account(max_send_rate=50, enforces_rate=True)
+    time.sleep(1)  # until SES's bucket is full again, as it is after a quiet second
     requests = sign_ups(160)
     cloud.rows("UPDATE send_governor SET next_unproven_at = now() + interval '1 hour'")
     assert enroll(*requests) == []
