@@ -223,23 +223,22 @@ class Landing:
             return
         if has_changed:
             accepted = {"accept_warnings": list(self.accepted)} if self.accepted else {}
+            request = {**ready.request, **accepted}
             try:
-                issue = self.newsletter.replace(
-                    issue.id, {**ready.request, **accepted}, issue.version
-                )
+                issue = self.newsletter.replace(issue.id, request, issue.version)
             except Refused as refused:
                 self._refuse(ready, path, refused)
                 return
-        date = ready.file.publish_at
-        if (
-            issue.status == "scheduled"
-            and date
-            and date != issue.publish_at
-            and date > self._soonest()
-        ):
-            issue = self.newsletter.act(issue.id, "schedule", {"publish_at": date.isoformat()})
+        issue = self._moved_to_date(issue, ready.file.publish_at)
         what = "has its new text" if has_changed else "is as the file says"
         self._say("notice", f"“{issue.title}” {what}, and {_when(issue)}.", path, issue)
+
+    def _moved_to_date(self, issue: Issue, date: datetime | None) -> Issue:
+        """Move a scheduled issue to its file's date, unless that is too soon to undo it."""
+        is_other = issue.status == "scheduled" and date and date != issue.publish_at
+        if not is_other or not date or date <= self._soonest():
+            return issue
+        return self.newsletter.act(issue.id, "schedule", {"publish_at": date.isoformat()})
 
     def _leave(self, path: Path, issue: Issue, *, has_changed: bool) -> None:
         """Say why an issue that is sent or canceled stays as it is."""

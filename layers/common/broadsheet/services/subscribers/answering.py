@@ -46,8 +46,10 @@ if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.database.sign_ups_table import AppliedSignUp
     from broadsheet.database.subscribers_table import DueMark
+    from broadsheet.domain.newsletter import Newsletter
     from broadsheet.domain.requests import SubscribeRequest
     from broadsheet.i18n import Language
+    from broadsheet.mail.content import MailContent
     from broadsheet.mail.ses.results import SendResult
     from broadsheet.queues.worker import Unfinished
     from broadsheet.services.sending.pacing import Allowed
@@ -215,6 +217,29 @@ def _back_in(owed: Sequence[OwedAnswer]) -> dict[int, Unfinished]:
     return {each.position: max(soonest, (each.turn - now).total_seconds() + 1) for each in owed}
 
 
+def _send_call(
+    connection: Connection,
+    newsletter: Newsletter,
+    templates: MailContent,
+    answers: Sequence[OwedAnswer],
+    deadline: datetime,
+) -> dict[int, Unfinished]:
+    """Send one call, and clear the marks of what SES took; return what the others wait for."""
+    results = sending.send_answers(
+        newsletter, templates, [_answer(each) for each in answers], deadline
+    )
+    sent, unfinished = [], {}
+    for each, result in zip(answers, results, strict=True):
+        if isinstance(result, Accepted):
+            sent.append(each.mark)
+            _log_sent(each, result)
+        else:
+            unfinished[each.position] = _react(connection, result)
+    if sent:
+        _record_sent(connection, sent)
+    return unfinished
+
+
 def _send_now(
     connection: Connection, owed: Sequence[OwedAnswer], line: _Line | None, deadline: datetime
 ) -> dict[int, Unfinished]:
@@ -244,24 +269,12 @@ def _send_now(
             unfinished |= _back_in(answers)
             not_sent += answers
             continue
-        results = sending.send_answers(
-            newsletter,
-            confirmation_mail.templates(
-                newsletter, text.mail, text.language, has_code=text.has_code
-            ),
-            [_answer(each) for each in answers],
-            deadline,
+        templates = confirmation_mail.templates(
+            newsletter, text.mail, text.language, has_code=text.has_code
         )
-        sent = []
-        for each, result in zip(answers, results, strict=True):
-            if isinstance(result, Accepted):
-                sent.append(each.mark)
-                _log_sent(each, result)
-            else:
-                unfinished[each.position] = _react(connection, result)
-                not_sent.append(each)
-        if sent:
-            _record_sent(connection, sent)
+        refused = _send_call(connection, newsletter, templates, answers, deadline)
+        unfinished |= refused
+        not_sent += [each for each in answers if each.position in refused]
     if no_slots and line:
         left = _kept_or_moved(connection, no_slots, line)
         unfinished |= _back_in(left)

@@ -195,12 +195,8 @@ def _apply_new(
     for each in new:
         request = each.request
         subscriber = subscribers[str(request.email)]
-        mail = _mail_for(request, subscriber)
         is_proven = request.id in proven
-        withheld: Withheld | Literal["address"] | None = None
-        if mail is not None:
-            needs_proof = is_strict and not is_proven
-            withheld = Withheld.UNPROVEN if needs_proof else room.spend(request, subscriber.id)
+        mail, withheld = _granted(each, subscriber, room, needs_proof=is_strict and not is_proven)
         is_granted = mail is not None and withheld is None
         is_consent = mail is DueMail.CONFIRMATION
         # An import's people have not come from where its author is.
@@ -213,14 +209,6 @@ def _apply_new(
             subscribers[subscriber.email] = subscriber.owed(marks[-1])
         if is_consent and isinstance(withheld, Withheld):
             kept.append(Suspicious(request.id, subscriber.id, withheld, request.received_at))
-        logger.info(
-            "signed up",
-            correlation_id=each.correlation_id,
-            subscriber_id=str(subscriber.id),
-            status=subscriber.status,
-            mail=mail,
-            withheld=withheld,
-        )
     sign_ups_table.insert(connection, sign_ups)
     for each in new:
         if (author := each.request.author) is not None:
@@ -231,15 +219,39 @@ def _apply_new(
         subscribers_table.owe_mails(connection, marks)
         suspicious_sign_ups_table.forget(connection, [mark.subscriber_id for mark in marks])
     if kept:
-        suspicious_sign_ups_table.insert(connection, kept)
-        count("SuspiciousSignUps", len(kept))
-        strictness.count_confirmations(
-            connection, asked=sum(each.reason is Withheld.UNPROVEN for each in kept)
-        )
+        _keep(connection, kept)
     return {
         each.request.id: AppliedSignUp(each.granted, each.is_proven, None, mail_owed=each.granted)
         for each in sign_ups
     }
+
+
+def _granted(
+    new: ReceivedSignUp, subscriber: SignedUp, room: Budgets, *, needs_proof: bool
+) -> tuple[DueMail | None, Withheld | Literal["address"] | None]:
+    """Return which mail a sign-up asks for, and why it is withheld, if it is."""
+    mail = _mail_for(new.request, subscriber)
+    withheld: Withheld | Literal["address"] | None = None
+    if mail is not None:
+        withheld = Withheld.UNPROVEN if needs_proof else room.spend(new.request, subscriber.id)
+    logger.info(
+        "signed up",
+        correlation_id=new.correlation_id,
+        subscriber_id=str(subscriber.id),
+        status=subscriber.status,
+        mail=mail,
+        withheld=withheld,
+    )
+    return mail, withheld
+
+
+def _keep(connection: Connection, suspicious: Sequence[Suspicious]) -> None:
+    """Keep sign-ups that got no mail, until somebody looks at them."""
+    suspicious_sign_ups_table.insert(connection, suspicious)
+    count("SuspiciousSignUps", len(suspicious))
+    strictness.count_confirmations(
+        connection, asked=sum(each.reason is Withheld.UNPROVEN for each in suspicious)
+    )
 
 
 def _proven(connection: Connection, new: Sequence[ReceivedSignUp]) -> set[UUID]:
