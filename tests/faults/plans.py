@@ -398,6 +398,7 @@ SHORT = (
     ),
     (
         "killed: call signed",
+        "killed: claim begun, recipients unread",
         "killed: ledger committed, message not deleted",
         "killed: issue finished, uncommitted",
         "killed: issue finished, clock running",
@@ -412,10 +413,7 @@ SHORT = (
         "clock lost",
         "pointer lost",
     ),
-    (
-        "killed: acceptances committed, batch claimed",
-        "killed: claim begun, recipients unread",
-    ),
+    ("killed: acceptances committed, batch claimed",),
 )
 
 
