@@ -14,14 +14,19 @@ from tests.functions.issues import (
     edit,
     pointer,
     publish_issue,
-    send,
     tick,
 )
 from tests.functions.test_correct import corrected
+from tests.functions.test_lifecycle import (
+    LATER,
+    finished,
+    finished_with_a_failure,
+    paused,
+    scheduled,
+)
 from tests.functions.webhooks import Functions
 
 half_sent = test_correct.issue_id
-LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 PAST = (datetime.now(UTC) - timedelta(days=1)).isoformat()
 
 
@@ -53,37 +58,13 @@ def test_a_draft_calls_dispatch_once_it_is_published(functions: Functions) -> No
     assert functions.dispatches == [issue_id]
 
 
-def paused(cloud: Cloud) -> str:
-    issue_id = publish_issue()
-    tick(issue_id)
-    act_on(issue_id, "pause")
-    return issue_id
-
-
-def finished(cloud: Cloud) -> str:
-    issue_id = publish_issue()
-    send(cloud, issue_id)
-    return issue_id
-
-
-def failed(cloud: Cloud) -> str:
-    number = cloud.ses.control.refuse_entries("MESSAGE_REJECTED", count=1)
-    issue_id = finished(cloud)
-    cloud.ses.control.end(number)
-    return issue_id
-
-
-def scheduled(cloud: Cloud) -> str:
-    return publish_issue(publish_at=LATER)
-
-
 @pytest.mark.parametrize(
     ("story", "act", "is_called"),
     [
         (paused, lambda issue_id: act_on(issue_id, "resume"), True),
         (paused, lambda issue_id: act_on(issue_id, "cancel"), True),
         (paused, lambda issue_id: edit(issue_id, title="Number two"), True),
-        (failed, lambda issue_id: act_on(issue_id, "retry"), True),
+        (finished_with_a_failure, lambda issue_id: act_on(issue_id, "retry"), True),
         (finished, lambda issue_id: act_on(issue_id, "archive", archive=False), True),
         (scheduled, lambda issue_id: act_on(issue_id, "schedule", publish_at=PAST), True),
         (scheduled, lambda issue_id: act_on(issue_id, "schedule", publish_at=LATER), False),
