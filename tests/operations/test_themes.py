@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broadsheet.mail import theme
+from broadsheet.mail import frame, theme
 from local.state import REPOSITORY, STATE_VARIABLE
 from operations import themes
 from operations.themes import UnusableTheme
@@ -41,8 +41,18 @@ def test_what_is_wrong_with_a_theme_is_named(
     file: str, content: str, sentence: str, mine: Path
 ) -> None:
     (mine / file).write_text(content)
-    with pytest.raises(UnusableTheme, match=sentence):
+    with pytest.raises(UnusableTheme, match=sentence) as refused:
         themes.check("mine")
+    assert ".." not in str(refused.value)
+
+
+def test_a_deployment_needs_all_themes_as_authors_may_have_chosen_any(mine: Path) -> None:
+    themes.check_all("default")
+    (mine / "frame" / "masthead.html").write_text("{% if logo %}")
+    frame._templates.cache_clear()
+
+    with pytest.raises(UnusableTheme, match=r"the theme 'mine': frame/masthead.html, line 1"):
+        themes.check_all("default")
 
 
 def test_a_folder_without_files_looks_like_the_default(mine: Path) -> None:

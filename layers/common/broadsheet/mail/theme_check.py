@@ -37,7 +37,8 @@ def faults(name: str) -> Sequence[str]:
         place = ""
         if isinstance(error, TemplateSyntaxError):
             place = f"{error.name}, line {error.lineno}: "
-        raise theme.InvalidTheme(f"the theme {name!r}: {place}{error}") from error
+        said = str(error).removesuffix(".")
+        raise theme.InvalidTheme(f"the theme {name!r}: {place}{said}") from error
     return found
 
 
