@@ -347,8 +347,11 @@ UNRECORDED = [
         Request("cloudformation:ListStackResources", stack)
         for stack in (STACK, *ARNS["AWS::CloudFormation::Stack"])
     ),
-    Request(
-        "secretsmanager:PutSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:Authors-1A2B-c3d4"
+    *(
+        Request(
+            f"secretsmanager:{action}", f"arn:aws:secretsmanager:{HERE}:secret:Authors-1A2B-c3d4"
+        )
+        for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
     ),
 ]
 
