@@ -49,6 +49,7 @@ class Window:
 
     def show(self, name: str, language: str = "en") -> Page:
         """Open a screen, on a phone by day, with nothing focused."""
+        self.page.goto("about:blank")  # the screen before may follow an import, and asks no more
         self.name, self.complaints = name, []
         self.html = self.shots.pages[name, language].html.replace(" autofocus", "")
         self.headers = self.shots.pages[name, language].headers
