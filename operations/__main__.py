@@ -9,6 +9,7 @@ from typing import Any, override
 import typer
 from typer.core import TyperGroup
 
+from broadsheet.domain.errors import SecretBusy, SecretChangeUnknown
 from operations import authors, dead_letters, errors, keys, sign_ups, smoke, unsubscribe
 from operations.bill import command as bill
 from operations.console import complain
@@ -30,6 +31,14 @@ class Commands(TyperGroup):
         except errors.OperationFailed as error:
             complain(str(error))
             raise typer.Exit(REFUSED) from error
+        except SecretBusy as error:
+            complain("Others are changing the same secret at the same time; try again.")
+            raise typer.Exit(REFUSED) from error
+        except SecretChangeUnknown as error:
+            complain(
+                "AWS gave no answer, and the change may have been made. Look before you retry."
+            )
+            raise typer.Exit(AWS_FAILED) from error
         except errors.AWS_ERRORS as error:
             complain(errors.explain(error))
             raise typer.Exit(AWS_FAILED) from error

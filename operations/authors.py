@@ -6,64 +6,49 @@ Uses the operator's own AWS credentials. They need ``secretsmanager:GetSecretVal
 the authorizer keeps the secret.
 """
 
-import hashlib
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import boto3
 import typer
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 
+from broadsheet import secret_versions
+from broadsheet.domain import errors
+from broadsheet.domain.all_authors import AllAuthors, NewToken, Rights
 from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.subscribers import EmailAddress, StoredAddress
 from broadsheet.domain.workflows import GITHUB, WorkflowBinding
 from broadsheet.web import sentences
 from broadsheet.web.body import invalid_fields
-from operations import options, secret_value
+from operations import options
 from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
 from operations.options import Json, Region, Stack
-from operations.secret_value import Version
 from operations.stack import DeployedStack
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-TOKEN_PREFIX = "bs_"  # noqa: S105 - makes a leaked token recognisable, to people and scanners
-TOKEN_BYTES = 32
+    from broadsheet.secret_versions import Version
+
+_REFUSALS: dict[type[errors.BroadsheetError], str] = {
+    errors.AuthorExists: "There is an author {name} already. `make renew` gives them a new token.",
+    errors.AuthorNotFound: "There is no author {name}.",
+    errors.AuthorsAddressTaken: "Another author has this address.",
+    errors.NoOlderToken: "{name} has no older token. Give them a new one: make renew.",
+    errors.WorkflowHasNoToken: "{name} signs in by GitHub, and has no token.",
+    errors.WorkflowNeverManages: "A workflow never manages readers: give it the role publish, or "
+    "write.",
+    errors.TooManyAuthors: "There are as many authors as the secret can hold: revoke somebody "
+    "first.",
+}
 
 
 class AuthorError(OperationFailed):
-    """An author can't be added, renewed or revoked; the message says why."""
-
-
-class Rights(BaseModel):
-    """What an author may do, and where mails about their issues go."""
-
-    model_config = ConfigDict(frozen=True)
-
-    role: Role
-    email: StoredAddress | None = None
-    test_addresses: tuple[StoredAddress, ...] = ()
-
-
-type _Entry = Annotated[Author | JsonValue, Field(union_mode="left_to_right")]
-
-
-class Secret(BaseModel):
-    """The whole secret. An entry that can't be read stays as it is."""
-
-    model_config = ConfigDict(frozen=True)
-
-    authors: tuple[_Entry, ...] = ()
-
-    @property
-    def readable(self) -> tuple[Author, ...]:
-        """The entries that authorize."""
-        return tuple(entry for entry in self.authors if isinstance(entry, Author))
+    """The authors can't be changed so; the message says why."""
 
 
 def add(
@@ -71,22 +56,12 @@ def add(
 ) -> str:
     """Add an author and return their token, which can't be read again.
 
-    Raises ``AuthorError`` when the name is taken or is none.
+    Raises ``AuthorError`` when the name is taken or is none, or another author has the address.
     """
-    author, token = _with_token(_parse_name(name), rights or Rights(role=Role.MANAGE))
-    _add(client, secret_arn, author)
-    return token
-
-
-def _add(client: "SecretsManagerClient", secret_arn: str, author: Author) -> None:
-    def with_author(before: Secret) -> Secret:
-        if _of(before, author.name):
-            raise AuthorError(
-                f"There is an author {author.name} already. `make renew` gives them a new token."
-            )
-        return Secret(authors=(*before.authors, author))
-
-    _change(client, secret_arn, with_author)
+    made = NewToken.make()
+    author = made.entry(_parse_name(name), rights or Rights(role=Role.MANAGE))
+    _change(client, secret_arn, name, lambda before: before.with_author(author))
+    return made.token
 
 
 def add_workflows(
@@ -100,34 +75,19 @@ def add_workflows(
 
     Raises ``AuthorError`` when the name is taken or is none, or the role is ``manage``.
     """
-    if rights.role is Role.MANAGE:
-        raise AuthorError("A workflow never manages readers: give it the role publish, or write.")
     author = Author(
         name=_parse_name(name), created_at=datetime.now(UTC), oidc=binding, **dict(rights)
     )
-    _add(client, secret_arn, author)
+    _change(client, secret_arn, name, lambda before: before.with_author(author))
 
 
-def change(
-    client: "SecretsManagerClient",
-    secret_arn: str,
-    name: str,
-    changed: Callable[[Author], Author],
-) -> None:
-    """Change what all tokens of an author allow. Raises ``AuthorError`` when there is none."""
+def change(client: "SecretsManagerClient", secret_arn: str, name: str, **fields: object) -> None:
+    """Change what all tokens of an author allow: ``role``, ``email`` or ``test_addresses``.
+
+    Raises ``AuthorError`` when there is no such author, or another one has the address.
+    """
     parsed = _parse_name(name)
-
-    def with_rights(before: Secret) -> Secret:
-        if not _of(before, parsed):
-            raise AuthorError(f"There is no author {parsed}.")
-        return Secret(
-            authors=tuple(
-                changed(entry) if isinstance(entry, Author) and entry.name == parsed else entry
-                for entry in before.authors
-            )
-        )
-
-    _change(client, secret_arn, with_rights)
+    _change(client, secret_arn, name, lambda before: before.changed(parsed, **fields))
 
 
 def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
@@ -135,58 +95,26 @@ def renew(client: "SecretsManagerClient", secret_arn: str, name: str) -> str:
 
     Raises ``AuthorError`` when there is no such author.
     """
-    parsed = _parse_name(name)
-    fresh, token = _with_token(parsed, Rights(role=Role.WRITE))
-
-    def with_another(before: Secret) -> Secret:
-        if not (theirs := _of(before, parsed)):
-            raise AuthorError(f"There is no author {parsed}.")
-        if _newest(theirs).oidc:
-            raise AuthorError(f"{parsed} signs in by GitHub, and has no token.")
-        unchanged = fresh.model_dump(include={"token_sha256", "created_at"})
-        return Secret(authors=(*before.authors, _newest(theirs).model_copy(update=unchanged)))
-
-    _change(client, secret_arn, with_another)
-    return token
+    parsed, made = _parse_name(name), NewToken.make()
+    _change(client, secret_arn, name, lambda before: before.with_token(parsed, made))
+    return made.token
 
 
 def revoke_old(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
     """Leave an author their newest token only. Raises ``AuthorError`` when they have just one."""
     parsed = _parse_name(name)
-
-    def with_newest(before: Secret) -> Secret:
-        theirs = _of(before, parsed)
-        if len(theirs) < 2:  # noqa: PLR2004 - an old one and a new one
-            raise AuthorError(f"{parsed} has no older token. Give them a new one: make renew.")
-        return _without(before, [entry for entry in theirs if entry is not _newest(theirs)])
-
-    _change(client, secret_arn, with_newest)
-
-
-def _with_token(name: AuthorName, rights: Rights) -> tuple[Author, str]:
-    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    return (
-        Author(name=name, token_sha256=digest, created_at=datetime.now(UTC), **dict(rights)),
-        token,
-    )
+    _change(client, secret_arn, name, lambda before: before.without_older(parsed))
 
 
 def revoke(client: "SecretsManagerClient", secret_arn: str, name: str) -> None:
     """Revoke all of an author's tokens. Raises ``AuthorError`` when there is none."""
     parsed = _parse_name(name)
-
-    def without_author(before: Secret) -> Secret:
-        if not (theirs := _of(before, parsed)):
-            raise AuthorError(f"There is no author {parsed}.")
-        return _without(before, theirs)
-
-    _change(client, secret_arn, without_author)
+    _change(client, secret_arn, name, lambda before: before.without(parsed))
 
 
-def read(client: "SecretsManagerClient", secret_arn: str) -> Secret:
+def read(client: "SecretsManagerClient", secret_arn: str) -> AllAuthors:
     """Return all authors, oldest first."""
-    return Secret.model_validate_json(secret_value.current(client, secret_arn).value)
+    return AllAuthors.parse(secret_versions.current(client, secret_arn).value)
 
 
 def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...]:
@@ -194,25 +122,19 @@ def listed(client: "SecretsManagerClient", secret_arn: str) -> tuple[Author, ...
     return read(client, secret_arn).readable
 
 
-def _of(secret: Secret, name: AuthorName) -> list[Author]:
-    return [entry for entry in secret.readable if entry.name == name]
-
-
-def _newest(entries: list[Author]) -> Author:
-    return max(entries, key=lambda author: author.created_at)
-
-
-def _without(secret: Secret, removed: list[Author]) -> Secret:
-    return Secret(authors=tuple(entry for entry in secret.authors if entry not in removed))
-
-
 def _change(
-    client: "SecretsManagerClient", secret_arn: str, changed: Callable[[Secret], Secret]
+    client: "SecretsManagerClient",
+    secret_arn: str,
+    name: str,
+    changed: Callable[[AllAuthors], AllAuthors],
 ) -> None:
-    def value_after(before: Version) -> str:
-        return changed(Secret.model_validate_json(before.value)).model_dump_json()
+    def value_after(before: "Version") -> str:
+        return changed(AllAuthors.parse(before.value)).text
 
-    secret_value.change(client, secret_arn, value_after)
+    try:
+        secret_versions.change(client, secret_arn, value_after)
+    except tuple(_REFUSALS) as error:
+        raise AuthorError(_REFUSALS[type(error)].format(name=name.strip())) from error
 
 
 def _parse_name(name: str) -> AuthorName:
@@ -253,7 +175,9 @@ app = typer.Typer(no_args_is_help=True, help="List, add, change, renew and revok
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The author's name.", show_default=False)]
 Email = Annotated[
     str | None,
-    typer.Option(help="Where mails go that ask for this author's approval.", show_default=False),
+    typer.Option(
+        help="Where links to the studio and requests for approval go.", show_default=False
+    ),
 ]
 TestAddresses = Annotated[
     list[str] | None,
@@ -287,8 +211,8 @@ def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) 
         console().print(rows)
     else:
         say("Nobody may publish yet. `make author NAME=jo` adds an author.")
-    if not as_json and (malformed := len(secret.authors) - len(found)):
-        say(f"{malformed} of the secret's entries can't be read and authorize nobody: {arn}")
+    if not as_json and secret.malformed:
+        say(f"{secret.malformed} of the secret's entries can't be read and authorize nobody: {arn}")
 
 
 @app.command("add")
@@ -372,7 +296,7 @@ def change_command(  # noqa: PLR0913 - the command's options
         update["test_addresses"] = tuple(parse_address(each) for each in test_addresses if each)
     if not update:
         raise AuthorError("Say what to change: --role, --email or --test-address.")
-    change(client, arn, name, lambda author: author.model_copy(update=update))
+    change(client, arn, name, **update)
     say(f"{name}'s tokens allow this within a minute.")
 
 

@@ -20,14 +20,16 @@ import boto3
 import typer
 from pydantic import BaseModel, ConfigDict
 
-from operations import options, secret_value
+from broadsheet import secret_versions
+from operations import options
 from operations.console import console, print_json, say, table
 from operations.errors import OperationFailed
 from operations.options import Json, Region, Stack
-from operations.secret_value import Version
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from broadsheet.secret_versions import Version
 
 KEY_BYTES = 48  # 64 characters, as the stack generates
 # Twice as long as a function keeps the keys (broadsheet.settings.Timings.secrets_cached).
@@ -74,7 +76,7 @@ def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> st
     """
     said: list[str] = []
 
-    def step(before: Version) -> str:
+    def step(before: "Version") -> str:
         keys = Keys.parse(before.value)
         if not keys.waits_for_its_turn:
             added = str(int(keys.newest) + 1)
@@ -97,7 +99,7 @@ def rotate(client: "SecretsManagerClient", secret_arn: str, now: datetime) -> st
         )
         return keys.model_copy(update={"signing_key_id": keys.newest}).text()
 
-    secret_value.change(client, secret_arn, step)
+    secret_versions.change(client, secret_arn, step)
     return said[-1]
 
 
@@ -107,7 +109,7 @@ def retire(client: "SecretsManagerClient", secret_arn: str, key_id: str) -> None
     Raises ``KeyRefused`` for the key that signs, and for one that doesn't exist.
     """
 
-    def without(before: Version) -> str:
+    def without(before: "Version") -> str:
         keys = Keys.parse(before.value)
         if key_id not in keys.keys:
             raise KeyRefused(f"There is no key {key_id}. `make keys` lists those that exist.")
@@ -116,7 +118,7 @@ def retire(client: "SecretsManagerClient", secret_arn: str, key_id: str) -> None
         kept = {name: key for name, key in keys.keys.items() if name != key_id}
         return keys.model_copy(update={"keys": kept}).text()
 
-    secret_value.change(client, secret_arn, without)
+    secret_versions.change(client, secret_arn, without)
 
 
 # Commands
@@ -128,7 +130,7 @@ app = typer.Typer(no_args_is_help=True, help="List, rotate and retire the keys t
 def list_command(stack: Stack, region: Region = None, *, as_json: Json = False) -> None:
     """List the signing keys by their ids; the keys themselves stay secret."""
     client, arn = _secret_of(stack, region)
-    keys = Keys.parse(secret_value.current(client, arn).value)
+    keys = Keys.parse(secret_versions.current(client, arn).value)
     uses = {
         key_id: "signs and verifies" if key_id == keys.signing_key_id else "verifies"
         for key_id in sorted(keys.keys, key=int)

@@ -129,7 +129,7 @@ def _make_clients() -> None:
     ses_client.sending_client()
     ses_client.asking_client()
     sqs.client()
-    secrets._client()
+    secrets.client()
     issue_clock.client()
     lambdas.client()
     _poller()

@@ -7,11 +7,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from broadsheet.domain.all_authors import Rights
 from broadsheet.domain.authors import Role
-from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.workflows import GITHUB
 from operations import authors
-from operations.authors import AuthorError, Rights, parse_address
+from operations.authors import AuthorError, parse_address
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -66,17 +66,14 @@ def test_a_role_and_addresses_are_kept_by_every_token_of_an_author(
     authors.add(client, secret, "Jo", rights)
     authors.renew(client, secret, "Jo")
 
-    def promoted(author: Author) -> Author:
-        return author.model_copy(update={"role": Role.PUBLISH})
-
-    authors.change(client, secret, "Jo", promoted)
+    authors.change(client, secret, "Jo", role=Role.PUBLISH)
 
     found = authors.listed(client, secret)
     assert [author.role for author in found] == [Role.PUBLISH] * 2
     assert {str(author.email) for author in found} == {"jo@example.com"}
     assert [list(map(str, author.test_addresses)) for author in found] == [["jo@phone.example"]] * 2
     with pytest.raises(AuthorError, match="no author Ann"):
-        authors.change(client, secret, "Ann", promoted)
+        authors.change(client, secret, "Ann", role=Role.PUBLISH)
 
 
 @pytest.mark.parametrize("address", ["", "jo", "Jo <jo@example.com>", "jo@exam ple.com"])
@@ -125,6 +122,22 @@ def test_a_repositorys_workflows_are_an_author_without_a_token(
 def test_no_workflow_manages_readers(client: "SecretsManagerClient", secret: str):
     with pytest.raises(AuthorError, match="never manages"):
         authors.add_workflows(client, secret, "letters", Rights(role=Role.MANAGE), LETTERS)
+    authors.add_workflows(client, secret, "letters", Rights(role=Role.WRITE), LETTERS)
+    with pytest.raises(AuthorError, match="never manages"):
+        authors.change(client, secret, "letters", role=Role.MANAGE)
+
+
+def test_an_address_is_one_authors(client: "SecretsManagerClient", secret: str):
+    """A link that is mailed to it signs in one of them only."""
+    rights = Rights(role=Role.WRITE, email=parse_address("jo@example.com"))
+    authors.add(client, secret, "Jo", rights)
+    authors.add(client, secret, "Ann")
+
+    with pytest.raises(AuthorError, match="Another author has this address"):
+        authors.add(client, secret, "Zoe", rights)
+    with pytest.raises(AuthorError, match="Another author has this address"):
+        authors.change(client, secret, "Ann", email=rights.email)
+    authors.change(client, secret, "Jo", email=rights.email)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from moto import mock_aws
 from typer.main import get_command
 from urllib3.exceptions import HTTPError
 
+from broadsheet import secret_versions
+from broadsheet.domain.errors import SecretBusy, SecretChangeUnknown
 from operations import errors
 from operations.__main__ import app
 from tests.operations.command_line import REGION, deploy, documented, ran, run
@@ -149,6 +151,28 @@ def test_entries_that_can_not_be_read_are_counted_in_the_list() -> None:
 
     assert "1 of the secret's entries can't be read" in shown
     assert "Canary" not in shown
+
+
+@pytest.mark.usefixtures("authors")
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (SecretBusy, 1, "Others are changing the same secret at the same time; try again."),
+        (
+            SecretChangeUnknown,
+            3,
+            "AWS gave no answer, and the change may have been made. Look before you retry.",
+        ),
+    ],
+)
+def test_a_change_of_authors_that_was_not_made_for_sure_is_said(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception], status: int, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(secret_versions, "change", fail)
+    assert failed("authors", "add", "Jo", "--stack", "news") == (status, said)
 
 
 @pytest.mark.usefixtures("authors")

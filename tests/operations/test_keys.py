@@ -32,12 +32,12 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator["SecretsManagerClient"]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     forget_everything()
     with mock_aws():
-        for each in (secrets._client(), client := boto3.client("secretsmanager")):
-            # Unsaid, it is AWSCURRENT; moto takes whatever was put last.
-            each.meta.events.register(
-                "provide-client-params.secrets-manager.GetSecretValue",
-                lambda params, **_: {"VersionStage": "AWSCURRENT"} | params,
-            )
+        client = boto3.client("secretsmanager")
+        # Unsaid, it is AWSCURRENT; moto takes whatever was put last.
+        client.meta.events.register(
+            "provide-client-params.secrets-manager.GetSecretValue",
+            lambda params, **_: {"VersionStage": "AWSCURRENT"} | params,
+        )
         yield client
     forget_everything()
 

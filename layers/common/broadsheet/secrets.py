@@ -15,6 +15,8 @@ from broadsheet.settings import timings
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+_IN_FORCE = "AWSCURRENT"  # AWS's default; moto's is the version that was put last
+
 _cache: dict[str, tuple[float, str]] = {}
 
 
@@ -28,7 +30,7 @@ def secret(arn: str, *, stale_is_good: bool = False) -> str:
     if time.monotonic() - fetched_at < timings().secrets_cached:
         return value
     try:
-        value = _client().get_secret_value(SecretId=arn)["SecretString"]
+        value = client().get_secret_value(SecretId=arn, VersionStage=_IN_FORCE)["SecretString"]
     except (BotoCoreError, ClientError) as error:
         if stale_is_good and value:
             return value
@@ -39,7 +41,13 @@ def secret(arn: str, *, stale_is_good: bool = False) -> str:
     return value
 
 
+def forget(arn: str) -> None:
+    """Have the next call read a secret that was changed here."""
+    _cache.pop(arn, None)
+
+
 @cache
-def _client() -> SecretsManagerClient:
+def client() -> SecretsManagerClient:
+    """Return the client of this process."""
     created: SecretsManagerClient = aws.client("secretsmanager")
     return created

@@ -10,9 +10,10 @@ from pydantic import (
 )
 
 from broadsheet.domain.errors import RoleNeeded
+from broadsheet.domain.refusals import refusal
 
 MAX_AUTHOR_NAME_CHARACTERS = 64
-_PUNCTUATION = frozenset(" ._@'-")
+_PUNCTUATION = frozenset(" ._@'-\N{RIGHT SINGLE QUOTATION MARK}")
 _LETTERS_MARKS_NUMBERS = ("L", "M", "N")  # Unicode's general categories
 
 
@@ -26,11 +27,11 @@ class AuthorName(RootModel[str]):
     def _parse(cls, text: str) -> str:
         text = text.strip()
         if not text:
-            raise ValueError("an author needs a name")
+            raise refusal("invalid-value-author-name-needed")
         if len(text) > MAX_AUTHOR_NAME_CHARACTERS:
-            raise ValueError(f"a name has at most {MAX_AUTHOR_NAME_CHARACTERS} characters")
+            raise refusal("name-too-long", most=MAX_AUTHOR_NAME_CHARACTERS)
         if not all(_is_allowed(character) for character in text):
-            raise ValueError("a name has letters, digits, spaces and . _ @ ' - only")
+            raise refusal("invalid-value-author-name-with-signs")
         return text
 
     def __str__(self) -> str:

@@ -16,8 +16,9 @@ class Author(BaseModel):
     """An entry of the authors' secret: of somebody with a token, or of a repository's workflows.
 
     ``token_sha256``: in hexadecimals; the token is nowhere. ``oidc``: whose workflows sign in.
-    ``role``: entries from before roles have none, and allow everything. ``email``: where requests
-    for approval go. ``test_addresses``: where this author may send test mails, beside ``email``.
+    ``role``: entries from before roles have none, and allow everything. ``email``: where links to
+    the studio and requests for approval go. ``test_addresses``: where this author may send test
+    mails, beside ``email``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,14 @@ class Author(BaseModel):
         if bool(self.token_sha256) == bool(self.oidc):
             raise ValueError("an author has either a token or a repository")
         return self
+
+    @classmethod
+    def read(cls, entry: object) -> "Author | None":
+        """Return what an entry says; None if it is malformed."""
+        try:
+            return cls.model_validate(entry)
+        except ValidationError:
+            return None
 
     def role_of_workflow(self, claims: WorkflowClaims) -> Role | None:
         """Return what a workflow may do as this author; None if it is none of theirs.
@@ -60,10 +69,6 @@ class Authors(NamedTuple):
     @classmethod
     def parse(cls, secret: str) -> "Authors":
         """Parse the secret; one malformed entry doesn't lock out the other authors."""
-        entries, malformed = list[Author](), 0
-        for entry in json.loads(secret)["authors"]:
-            try:
-                entries.append(Author.model_validate(entry))
-            except ValidationError:
-                malformed += 1
-        return cls(entries, malformed)
+        stored = json.loads(secret)["authors"]
+        entries = [author for entry in stored if (author := Author.read(entry))]
+        return cls(entries, len(stored) - len(entries))

@@ -355,6 +355,66 @@ class RefusedApprovalMail(BroadsheetError):
     reason: str
 
 
+class AuthorExists(BroadsheetError):
+    """Another author has this name."""
+
+    code = "author-exists"
+
+
+class AuthorNotFound(BroadsheetError):
+    """No author has this name."""
+
+    code = "author-not-found"
+
+
+class AuthorChanged(BroadsheetError):
+    """Somebody else has changed this author since the form was opened."""
+
+    code = "author-changed"
+
+
+class AuthorsAddressTaken(BroadsheetError):
+    """Another author has this email address, and a link mailed to it would sign in just one."""
+
+    code = "authors-address-taken"
+
+
+class NoOlderToken(BroadsheetError):
+    """The author has one token, or none."""
+
+    code = "no-older-token"
+
+
+class WorkflowHasNoToken(BroadsheetError):
+    """The author is a repository's workflows, which sign in without a token."""
+
+    code = "workflow-has-no-token"
+
+
+class WorkflowNeverManages(BroadsheetError):
+    """The author is a repository's workflows, which may publish at most."""
+
+    code = "workflow-never-manages"
+
+
+class OwnRights(BroadsheetError):
+    """Authors don't change their own role, nor remove themselves: one of them always manages."""
+
+    code = "own-rights"
+
+
+class TooManyAuthors(BroadsheetError):
+    """The secret that holds the authors would grow over what Secrets Manager takes."""
+
+    code = "too-many-authors"
+
+
+class TooManyAuthorChanges(BroadsheetError):
+    """The secret that holds the authors has as many versions of a day as authors may make."""
+
+    code = "too-many-author-changes"
+
+
 # --- Links ----------------------------------------------------------------------------------------
 
 
@@ -823,6 +883,16 @@ class DependencyUnavailable(BroadsheetError):
     """An AWS service that is needed for the request did not accept it."""
 
     code = "dependency-unavailable"
+
+
+class SecretBusy(DependencyUnavailable):
+    """Others kept changing a secret at the same time."""
+
+
+class SecretChangeUnknown(DependencyUnavailable):
+    """Secrets Manager stopped answering when a change had been asked for."""
+
+    code = "secret-change-unknown"
 
 
 class CanNeverSucceed(BroadsheetError):
