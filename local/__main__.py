@@ -204,7 +204,10 @@ def _studio_link(url: str, token: str | None) -> str:
         )
         return newsletter.studio_link().url
     except CommandFailed as error:
-        return f"{url}/studio (no link that signs in yet: {error} `make status` makes one.)"
+        return (
+            f"{url}/studio (no link that signs in yet: {error} `make status` makes one; if the "
+            "token was ended, `make down` and `make up` first.)"
+        )
 
 
 def main() -> int:

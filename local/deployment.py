@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from botocore.exceptions import ClientError, WaiterError
@@ -24,6 +25,9 @@ from operations import authors, themes
 from ses_server.control import Control
 from ses_server.publishing import Topic
 from ses_server.server import REPUBLISHED_HOURS
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 STACK = "broadsheet"
 APPLICATION_ROLE = "broadsheet"
@@ -78,9 +82,7 @@ def deploy(
     _put_concurrencies(aws)
     _restore_secrets(state, aws, outputs)
     _restore_content(aws, outputs["ContentBucketName"])
-    if state.author_token is None:
-        token = authors.add(aws.secrets, outputs["AuthorsSecretArn"], FIRST_AUTHOR)
-        state.keep_author_token(token)
+    keep_first_author(state, aws.secrets, outputs["AuthorsSecretArn"])
     keep_secrets(state, aws, outputs)
     _prepare_ses(state, aws, resources, outputs)
     ticks: list[dict[str, str]] = [{}]  # starts the clock of every open issue
@@ -97,6 +99,18 @@ def deploy(
     return Deployment(
         api_id=outputs["ApiId"], stage=stage, database_url=database_url, outputs=outputs
     )
+
+
+def keep_first_author(state: State, secrets: "SecretsManagerClient", secret_arn: str) -> None:
+    """Give the first author a token that `make up` can print, if the one before was ended."""
+    listed = authors.listed(secrets, secret_arn)
+    if state.author_token is not None:
+        digest = sha256(state.author_token.encode()).hexdigest()
+        if any(author.token_sha256 == digest for author in listed):
+            return
+    is_there = any(str(author.name) == FIRST_AUTHOR for author in listed)
+    give = authors.renew if is_there else authors.add
+    state.keep_author_token(give(secrets, secret_arn, FIRST_AUTHOR))
 
 
 def clear_releases(database_url: str) -> set[str]:

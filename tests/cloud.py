@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -205,6 +205,18 @@ def _messages(queue_url: str) -> list[dict[str, Any]]:
         if "Messages" not in answer:
             return records
         records += [sqs_record(message) for message in answer["Messages"]]
+
+
+def operator_of(cloud: Cloud) -> Callable[[], list[str]]:
+    """Return what returns the notices that the operator got since it was called last."""
+    topic = boto3.client("sns").create_topic(Name="alarms")["TopicArn"]
+    queue = cloud.queues["REQUESTS"]
+    boto3.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-central-1:123456789012:requests"
+    )
+    assert topic == cloud.environment["ALARMS_TOPIC_ARN"]
+    assert queue.endswith("/requests")
+    return lambda: [json.loads(each["body"])["Message"] for each in cloud.messages("REQUESTS")]
 
 
 def sqs_event(*bodies: str, receive_count: int = 1) -> dict[str, Any]:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 TAKEN = REPOSITORY / "docs" / "pictures" / "studio"
 SHOWN = (
     *("issues", "write", "write-second", "draft", "history", "paused", "finished"),
-    *("people", "person", "why", "growth", "segment", "import-ready", "sign-up-page"),
+    *("people", "person", "why", "growth", "segment", "import-ready"),
+    *("sign-up-page", "authors"),
 )
 
 SETTLED_MILLISECONDS = 500  # until the preview is laid out again

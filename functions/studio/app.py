@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from broadsheet import authors_secret, settings
 from broadsheet.database.connection import connected
 from broadsheet.domain.errors import PageNotFound
-from broadsheet.domain.studio import SignInMailRequest
-from broadsheet.services.authors import signing_in
+from broadsheet.domain.studio import Invitation, SignInMailRequest
+from broadsheet.services.authors import inviting, signing_in
 from broadsheet.studio import routes
 from broadsheet.telemetry import InvocationFailed, flush_metrics, kind_of, log_failure
 from broadsheet.web.request import Request
@@ -44,22 +44,30 @@ _answer = router(
 
 
 def handler(event: dict[str, Any], lambda_context: LambdaContext) -> dict[str, Any]:
-    """Answer a browser; or mail a link, when the studio has called itself."""
+    """Answer a browser; or mail an author, when the studio has called itself."""
     if "httpMethod" in event:
         return _answer(event, lambda_context)
-    _mail_link(SignInMailRequest.model_validate(event))
+    try:
+        if event.get("kind") == "invitation":
+            _invite(Invitation.model_validate(event))
+        else:
+            _mail_link(SignInMailRequest.model_validate(event))
+    except Exception as error:  # noqa: BLE001 - logged without its message, then raised
+        log_failure("could not mail an author", error)
+        raise InvocationFailed(kind_of(error)) from None
+    finally:
+        flush_metrics()
     return {}
+
+
+def _invite(invitation: Invitation) -> None:
+    with connected(settings.timings().worker_connect_timeout) as connection:
+        inviting.mail_invitation(connection, invitation)
 
 
 def _mail_link(request: SignInMailRequest) -> None:
     """Mail a link if the address is an author's; only then the database is called."""
-    try:
-        author = signing_in.find_by_address(request.email)
-        if author is not None:
-            with connected(settings.timings().worker_connect_timeout) as connection:
-                signing_in.mail_link(connection, author, request)
-    except Exception as error:  # noqa: BLE001 - logged without its message, then raised
-        log_failure("could not mail a sign-in link", error)
-        raise InvocationFailed(kind_of(error)) from None
-    finally:
-        flush_metrics()
+    author = signing_in.find_by_address(request.email)
+    if author is not None:
+        with connected(settings.timings().worker_connect_timeout) as connection:
+            signing_in.mail_link(connection, author, request)

@@ -170,8 +170,8 @@ def _invoke(members: Members, place: _Place) -> list[Request]:
     return [Request("lambda:InvokeFunction", place.arn("lambda", f"function:{name}"))]
 
 
-def _get_secret(members: Members, _place: _Place) -> list[Request]:
-    return [Request("secretsmanager:GetSecretValue", members["SecretId"])]
+def _on_a_secret(action: str) -> _Needs:
+    return lambda members, _place: [Request(f"secretsmanager:{action}", members["SecretId"])]
 
 
 def _publish(members: Members, _place: _Place) -> list[Request]:
@@ -259,7 +259,10 @@ _NEEDS: dict[str, _Needs] = {
     "scheduler:DeleteSchedule": _on_a_schedule("DeleteSchedule"),
     "scheduler:GetSchedule": _on_a_schedule("GetSchedule"),
     "scheduler:UpdateSchedule": _on_a_schedule("UpdateSchedule"),
-    "secretsmanager:GetSecretValue": _get_secret,
+    "secretsmanager:GetSecretValue": _on_a_secret("GetSecretValue"),
+    "secretsmanager:ListSecretVersionIds": _on_a_secret("ListSecretVersionIds"),
+    "secretsmanager:PutSecretValue": _on_a_secret("PutSecretValue"),
+    "secretsmanager:UpdateSecretVersionStage": _on_a_secret("UpdateSecretVersionStage"),
     "sns:Publish": _publish,
     "ses:DeleteSuppressedDestination": _on_the_account("ses:DeleteSuppressedDestination"),
     "ses:GetAccount": _on_the_account("ses:GetAccount"),

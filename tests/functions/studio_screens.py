@@ -247,6 +247,18 @@ def _wrong_welcome(town: Town, author: Browser) -> Page:
     return author.send("/settings/welcome", form)
 
 
+def _added(_: Town, author: Browser) -> Page:
+    form = fields(author.open("/settings/authors/add"), "/authors/add")
+    name = f"Bartholomew Featherstonehaugh-Cholmondeley {author.language}"
+    form |= {"name": name, "role": "write", "email": f"{author.language}.{ADDRESS}"}
+    return author.send("/settings/authors/add", form)
+
+
+def _with_token(_: Town, author: Browser) -> Page:
+    page = author.open("/settings/authors/change?name=a-guest-with-a-long-name")
+    return author.send("/settings/authors/token", fields(page, "/authors/token"))
+
+
 def _sent(path: str, **form: str) -> Asked:
     """Return a screen that answers a form of its own page."""
 
@@ -316,6 +328,14 @@ OF_MANAGERS: dict[str, Asked] = {
     "import-failed": _opened("/people/imports/{imports[failed]}"),
     "exports": _opened("/people/exports"),
     "export": _opened("/people/exports/{export}"),
+    "authors": _opened("/settings/authors"),
+    "author-add": _opened("/settings/authors/add"),
+    "author-refused": _sent("/settings/authors/add", name="<b>", role="", email="ada"),
+    "author": _opened("/settings/authors/change?name=a-guest-with-a-long-name"),
+    "author-own": _opened("/settings/authors/change?name=max"),
+    "author-removed": _opened("/settings/authors/remove?name=jo"),
+    "author-added": _added,
+    "author-token": _with_token,
     "sign-up-page": _opened("/settings/sign-up"),
     "sign-up-page-refused": _sent("/settings/sign-up", frequency="x" * 61, do="save"),
 }

@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NoReturn
 from uuid import uuid4
 
-import boto3
 import pytest
 from standardwebhooks import WebhookVerificationError
 
@@ -24,7 +23,7 @@ from functions.enroll.app import handler as enroll
 from functions.notify.app import handler as notify
 from functions.people.app import handler as people
 from local.lambda_events import api_event
-from tests.cloud import ORIGIN, Cloud, context, json_of, problem_in, sqs_event
+from tests.cloud import ORIGIN, Cloud, context, json_of, operator_of, problem_in, sqs_event
 from tests.conftest import forget_what_was_read
 from tests.functions.issues import act_on, publish_issue, send, ses_event, tell, tick
 from tests.functions.webhooks import Functions, Hook, verified
@@ -54,16 +53,8 @@ def hook(cloud: Cloud, functions: Functions, receiver: Receiver) -> Hook:
 
 
 @pytest.fixture
-def notices(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """Return what the topic of the alarms has got so far."""
-    topic = boto3.client("sns").create_topic(Name="alarms")["TopicArn"]
-    queue = cloud.queues["REQUESTS"]
-    boto3.client("sns").subscribe(
-        TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-central-1:123456789012:requests"
-    )
-    assert topic == cloud.environment["ALARMS_TOPIC_ARN"]
-    assert queue.endswith("/requests")
-    return lambda: [json.loads(each["body"])["Message"] for each in cloud.messages("REQUESTS")]
+def notices(cloud: Cloud) -> Callable[[], list[str]]:
+    return operator_of(cloud)
 
 
 def leave(subscriber: object) -> None:

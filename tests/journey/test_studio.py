@@ -212,3 +212,56 @@ def test_without_a_script_an_author_writes_sends_and_undoes(browser: Browser, to
         desk.sees("Nothing was sent")
         desk.press("Sign out")
         desk.sees("Sign in to the studio")
+
+
+def add_author(desk: Desk, name: str, email: str) -> None:
+    """Make somebody an author who may write, and note the token that is shown once."""
+    desk.follow("Settings")
+    desk.page.get_by_role("link", name="Authors", exact=True).click()
+    desk.follow("Add an author")
+    desk.page.get_by_label("Name").fill(name)
+    desk.page.get_by_label("Email address").fill(email)
+    desk.page.get_by_label("Write: ").check()
+    desk.press("Add the author")
+    desk.sees(f"{name} is an author now")
+    desk.town.private.add(desk.page.locator("pre").first.inner_text())
+
+
+def enter_by_mail(page: Page, guest: Reader) -> None:
+    """Follow the invitation to the studio, and ask for a link there."""
+    (invitation,) = until(guest.mails, what="the invitation")
+    page.goto(invitation.link("/studio"))
+    page.get_by_label("Your email address as an author").fill(guest.email)
+    page.get_by_role("button", name="Email me a link").click()
+    until(lambda: len(guest.mails()) > 1, what="the link that signs in")
+    (link,) = (mail.link("/enter") for mail in guest.mails() if mail.id != invitation.id)
+    guest.town.private.update(link.partition("token=")[2].split("."))
+    studio_walk.sign_in(page, link)
+
+
+def test_who_is_made_an_author_is_invited_writes_and_is_removed(
+    browser: Browser, town: Town
+) -> None:
+    guest, name = town.reader("Guest"), f"Ann {uuid4().hex[:8]}"
+    with at_a_desk(browser, town) as desk, browser.new_context(locale="en") as context:
+        add_author(desk, name, guest.email)
+        context.set_default_timeout(SOON)
+        page = context.new_page()
+        assert name in readme.run("make authors", town.stack.state.folder)
+        enter_by_mail(page, guest)
+        page.get_by_role("link", name="Settings").click()
+        expect(page.locator("main")).to_contain_text(f"{name}, Write")
+
+        desk.follow("All authors")
+        desk.follow(name)
+        desk.follow("Remove this author")
+        desk.press("Remove them")
+        desk.sees("They are removed.")
+        expect(desk.page.get_by_role("link", name=name)).to_have_count(0)
+
+        def is_out() -> bool:
+            page.reload()
+            return page.get_by_role("heading", name="Sign in to the studio").is_visible()
+
+        until(is_out, what="the end of the session", seconds=90, every=2)
+        assert name not in readme.run("make authors", town.stack.state.folder)

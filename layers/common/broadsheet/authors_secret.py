@@ -7,16 +7,18 @@ from hashlib import sha256
 
 from broadsheet.domain.authors_secret import Author, Authors
 from broadsheet.domain.workflow_sessions import WORKFLOW_PREFIX
-from broadsheet.secrets import secret
+from broadsheet.secrets import forget, secret
 from broadsheet.settings import authors_secret_arn
 from broadsheet.telemetry import count, logger
 
 
-def authors() -> Authors:
+def authors(*, as_of_now: bool = False) -> Authors:
     """Return the authors; malformed entries are skipped, logged and counted.
 
-    Raises ``DependencyUnavailable``.
+    ``as_of_now``: also those who were added within a minute. Raises ``DependencyUnavailable``.
     """
+    if as_of_now:
+        forget(authors_secret_arn())
     found = Authors.parse(secret(authors_secret_arn()))
     if found.malformed:
         logger.error("skipped malformed authors", skipped=found.malformed)

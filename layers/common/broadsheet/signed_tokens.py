@@ -268,6 +268,11 @@ def sign_for_studio(purpose: StudioPurpose, payload: bytes) -> str:
     return signing.sign(purpose, payload)
 
 
+def author_token(seed: str) -> bytes:
+    """Return 32 bytes that nobody can guess; the same for the same seed, until the key changes."""
+    return hmac.digest(signing.signer("author token").secret_keys[-1], seed.encode(), "sha256")
+
+
 def read_for_studio(purpose: StudioPurpose, text: str) -> bytes:
     """Return what ``sign_for_studio`` signed, however long ago. Raises ``InvalidToken``."""
     return signing.unsign(purpose, text)

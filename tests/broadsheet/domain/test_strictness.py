@@ -336,6 +336,9 @@ PARTS = {
 OUR_OWN = {
     "a header, which is text": {"IdempotencyKey"},
     "a form, whose one field is an EmailAddress": {"_Typed"},
+    "a form, whose fields are text": {"NewAuthor"},
+    "what an entry of the authors' secret is made of": {"Rights"},
+    "a call of our own, which the studio makes": {"Invitation"},
     "a form's field, which is text": {"ConfirmationCode"},
     "the environment, which is text": {
         *("Newsletter", "MailAddress", "Budgets", "Retention"),

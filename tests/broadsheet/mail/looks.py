@@ -8,9 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.issue_requests import HtmlContent, IssueContent, MarkdownContent
 from broadsheet.domain.issues import IssueTitle
 from broadsheet.mail.confirmation_mail import render_already_subscribed, render_confirmation
+from broadsheet.mail.invitation_mail import render_invitation
 from broadsheet.mail.issue_mail import render_issue
 from broadsheet.mail.sign_in_mail import render_sign_in
 from broadsheet.mail.subscription_mail import (
@@ -78,6 +80,9 @@ def mails(theme: str) -> dict[str, str]:
         "new-address": render_new_address(newsletter, MANAGE_URL).html,
         "export": render_export(newsletter, b"{}").html,
         "sign-in": render_sign_in(newsletter, f"{SITE}/studio/enter?token=a.b-c_d").html,
+        "author-invitation": render_invitation(
+            newsletter, AuthorName("jo"), Role.WRITE, f"{SITE}/studio"
+        ).html,
         "approval": approval_request(newsletter, f"{SITE}/studio/issues/1").html,
         # Rendered as an issue that has no page.
         "welcome": send(

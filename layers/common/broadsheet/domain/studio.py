@@ -1,24 +1,26 @@
 """Sessions of the studio, and the links that begin them."""
 
 from datetime import timedelta
+from hashlib import sha256
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.authors_secret import Author
 from broadsheet.domain.subscribers import EmailAddress
 from broadsheet.domain.times import Timestamp
 
 SESSION_LASTS = timedelta(hours=12)
-_DIGITS = 32  # of the token's digest: 128 bits name one token
+_DIGITS = 32  # 128 bits
 
 
 class StudioSession(BaseModel):
     """The signed content of a session's cookie.
 
-    ``token``: the beginning of the SHA-256 digest of the author's API token. The session ends with
-    that token, or after ``SESSION_LASTS``.
+    ``token``: from ``token_of``. The session ends with that token, with the address that the author
+    has, or after ``SESSION_LASTS``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,8 +30,8 @@ class StudioSession(BaseModel):
     began_at: Timestamp
 
     def is_of(self, entry: Author) -> bool:
-        """Return whether an entry of the authors' secret holds the session's token."""
-        return entry.name == self.author and entry.token_sha256[:_DIGITS] == self.token
+        """Return whether an entry of the authors' secret is that of the session."""
+        return entry.name == self.author and token_of(entry) == self.token
 
 
 class SignInLink(BaseModel):
@@ -47,7 +49,7 @@ class SignInLink(BaseModel):
 
 
 class SignInMailRequest(BaseModel):
-    """What the studio calls itself with, so that nobody waits for the mail.
+    """What the studio calls itself with to mail a link, so that nobody waits for it.
 
     ``site``: the newsletter's address, as the author came in.
     """
@@ -59,6 +61,19 @@ class SignInMailRequest(BaseModel):
     language: str
 
 
+class Invitation(BaseModel):
+    """What the studio calls itself with to invite an author. ``by``: who made them an author."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["invitation"] = "invitation"
+    email: EmailAddress
+    by: AuthorName
+    role: Role
+    site: str
+
+
 def token_of(entry: Author) -> str:
-    """Return what names an author's token in sessions and links."""
-    return entry.token_sha256[:_DIGITS]
+    """Return what names an author's token and address in sessions and links, as a digest."""
+    named = f"{entry.token_sha256} {entry.email or ''}"
+    return sha256(named.encode()).hexdigest()[:_DIGITS]

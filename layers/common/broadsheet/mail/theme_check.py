@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 
 from jinja2 import TemplateSyntaxError
 
-from broadsheet.domain.authors import AuthorName
+from broadsheet.domain.authors import AuthorName, Role
 from broadsheet.domain.issue_progress import Issue
 from broadsheet.domain.issue_requests import MarkdownContent
 from broadsheet.domain.issues import IssueId, IssueStatus, IssueTitle
 from broadsheet.domain.newsletter import Newsletter
 from broadsheet.domain.subscribers import MailAddress
-from broadsheet.mail import approval_mail, confirmation_mail, sign_in_mail, subscription_mail, theme
+from broadsheet.mail import (
+    approval_mail,
+    confirmation_mail,
+    invitation_mail,
+    sign_in_mail,
+    subscription_mail,
+    theme,
+)
 from broadsheet.mail.issue_mail import render_issue
 
 if TYPE_CHECKING:
@@ -51,6 +58,7 @@ def _render(name: str) -> None:
     subscription_mail.render_new_address(newsletter, _URL)
     subscription_mail.render_export(newsletter, b"{}")
     sign_in_mail.render_sign_in(newsletter, _URL)
+    invitation_mail.render_invitation(newsletter, AuthorName("jo"), Role.WRITE, _URL)
     draft = _draft()
     approval_mail.render_approval_request(newsletter, draft.author, draft, _URL, 1)
     render_issue(draft.title, MarkdownContent(markdown="A text"), newsletter)

@@ -10,6 +10,7 @@ from broadsheet.domain.authors import require
 from broadsheet.domain.errors import PageNotFound
 from broadsheet.studio import assets, forms, pages, sessions
 from broadsheet.studio.screens import (
+    authors,
     correcting,
     history,
     issues,
@@ -47,6 +48,7 @@ SCREENS: Mapping[str, Route] = {
     **segments.ROUTES,
     **people.ROUTES,  # after those above, which its ids would match
     **settings.ROUTES,
+    **authors.ROUTES,
     **sign_up_page.ROUTES,
     **welcome.ROUTES,
     **signing_in.ROUTES,

@@ -54,9 +54,41 @@ AUTHORS = {
         "smaller; 1,200 pixels across are enough for a mail."
     ),
     # Authors.
+    "invalid-value-author-name-needed": translatable("An author needs a name."),
+    "invalid-value-author-name-with-signs": translatable(
+        "A name has letters, digits, spaces, apostrophes and . _ @ - only."
+    ),
+    "author-exists": translatable("There is an author of this name already."),
+    "author-not-found": translatable("There is no author of this name."),
+    "author-changed": translatable(
+        "Somebody else has changed this meanwhile. This is how it is now: press the button once "
+        "more if it is still to change."
+    ),
+    "authors-address-taken": translatable("Another author has this address."),
+    "no-older-token": translatable("They have no older token."),
+    "workflow-has-no-token": translatable("A repository's workflows sign in without a token."),
+    "workflow-never-manages": translatable(
+        "A repository's workflows never manage: let them publish, or write."
+    ),
+    "own-rights": translatable(
+        "You can't change your own role or remove yourself: another author who manages can, or the "
+        "operator."
+    ),
+    "too-many-authors": translatable(
+        "There are as many authors as there can be: remove somebody first."
+    ),
+    "too-many-author-changes": translatable(
+        "Authors were changed too often within a day: try again tomorrow, or ask the operator. "
+        "You may still be able to remove an author or end older tokens."
+    ),
+    "secret-change-unknown": translatable(
+        "AWS has stopped answering, and the change may have been made: press the button once more "
+        "in a minute, which does nothing twice."
+    ),
     "nobody-to-ask": translatable(
-        "Nobody can be asked: no other author who may publish has an email address; the operator "
-        "adds one with make change-author NAME=jo EMAIL=jo@example.com."
+        "Nobody can be asked: no other author who may publish has an email address; an author who "
+        "may manage adds one in the studio, or the operator with make change-author NAME=jo "
+        "EMAIL=jo@example.com."
     ),
     "approval-requests-spent": translatable(
         "You have asked {most} times today: ask those who may publish yourself, or again from "

@@ -85,6 +85,11 @@ def send_sign_in(newsletter: Newsletter, to: str, content: MailContent) -> None:
     _send_at_once(newsletter, to, content, {"studio": "sign-in"})
 
 
+def send_invitation(newsletter: Newsletter, to: str, content: MailContent) -> None:
+    """Send an invitation to somebody who is an author now. Raises as ``send_test``."""
+    _send_at_once(newsletter, to, content, {"studio": "invitation"})
+
+
 def _send_at_once(
     newsletter: Newsletter, to: str, content: MailContent, tags: dict[str, str]
 ) -> None:

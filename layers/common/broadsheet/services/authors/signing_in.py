@@ -27,6 +27,7 @@ from broadsheet.telemetry import logger
 if TYPE_CHECKING:
     from broadsheet.database.connection import Connection
     from broadsheet.domain.authors_secret import Author
+    from broadsheet.domain.studio import Invitation
     from broadsheet.domain.subscribers import EmailAddress
 
 MAILS_A_DAY = 20  # of links, to one author
@@ -39,8 +40,8 @@ def make_link(author: Author) -> tuple[str, datetime]:
     return signed_tokens.sign_for_studio("sign-in", link.model_dump_json().encode()), expires_at
 
 
-def ask_for_mail(request: SignInMailRequest) -> None:
-    """Have a link mailed to an author, by a call of the studio that nobody waits for.
+def ask_for_mail(request: SignInMailRequest | Invitation) -> None:
+    """Have an author mailed, by a call of the studio that nobody waits for.
 
     So the answer takes as long for an address that is no author's. Raises
     ``DependencyUnavailable``.
@@ -52,7 +53,7 @@ def ask_for_mail(request: SignInMailRequest) -> None:
             Payload=request.model_dump_json(),
         )
     except (BotoCoreError, ClientError) as error:
-        raise DependencyUnavailable("the link could not be asked for just now") from error
+        raise DependencyUnavailable("the mail could not be asked for just now") from error
 
 
 def mail_link(connection: Connection, author: Author, request: SignInMailRequest) -> None:
@@ -79,11 +80,11 @@ def mail_link(connection: Connection, author: Author, request: SignInMailRequest
 def find_by_address(email: EmailAddress) -> Author | None:
     """Return the author whose address this is; of an author with two tokens, the newer.
 
-    Raises ``DependencyUnavailable``.
+    Whoever was invited just now is found, too. Raises ``DependencyUnavailable``.
     """
     found = [
         each
-        for each in authors_secret.authors().entries
+        for each in authors_secret.authors(as_of_now=True).entries
         if each.token_sha256 and str(each.email) == str(email)
     ]
     return max(found, key=lambda each: each.created_at, default=None)
@@ -114,11 +115,15 @@ def read_link(text: str) -> SignInLink:
 
 
 def find_author(session: StudioSession) -> Author | None:
-    """Return the author of a session as the secret has them now; None if it has ended.
+    """Return the author of a session, at most a minute old; None if it has ended.
 
-    Raises ``DependencyUnavailable``.
+    Only those who are not known yet are looked for in the secret of now. Raises
+    ``DependencyUnavailable``.
     """
     if session.began_at + SESSION_LASTS < datetime.now(UTC):
         return None
-    entries = authors_secret.authors().entries
-    return next((entry for entry in entries if session.is_of(entry)), None)
+    for as_of_now in (False, True):
+        for entry in authors_secret.authors(as_of_now=as_of_now).entries:
+            if session.is_of(entry):
+                return entry
+    return None

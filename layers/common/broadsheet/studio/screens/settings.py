@@ -1,11 +1,11 @@
-"""Settings: who the authors are, and the looks of the mails."""
+"""Settings: what the author may do, and the looks of the mails."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from broadsheet import authors_secret, i18n, settings
+from broadsheet import i18n, settings
 from broadsheet.domain.authors import Role
 from broadsheet.domain.errors import PageNotFound
 from broadsheet.domain.previews import PreviewRequest
@@ -33,7 +33,7 @@ _SAMPLE = (
 
 
 def show(visit: Visit) -> Response:
-    """Show authors their own role, and whoever manages the newsletter all authors."""
+    """Show authors their own role, and the theme."""
     with visit.connected() as connection:
         return _page(visit, looks.chosen(connection) or "")
 
@@ -85,13 +85,11 @@ def _refuse(visit: Visit) -> Response:
 def _page(
     visit: Visit, chosen: str, *, problem: str = "", status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
-    authors = authors_secret.authors().entries if visit.may(Role.MANAGE) else ()
     in_use = looks.in_theme(chosen).theme
     return pages.show(
         visit,
         "settings.html",
         status=status,
-        authors=sorted(authors, key=lambda each: str(each.name).casefold()),
         themes=theme.names(),
         chosen=chosen if in_use == chosen else "",
         in_use=in_use,
