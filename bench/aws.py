@@ -193,7 +193,13 @@ class Aws:
 
     def _get_secret_value(self, request: Document) -> Document:
         arn = request["SecretId"]
-        return {"ARN": arn, "Name": arn, "VersionId": "1", "SecretString": self.secrets[arn]}
+        return {
+            "ARN": arn,
+            "Name": arn,
+            "VersionId": "1",
+            "CreatedDate": 0,
+            "SecretString": self.secrets[arn],
+        }
 
 
 @contextmanager

@@ -76,6 +76,11 @@ _AUTHOR = {
     "created_at": "2026-11-22T12:00:00Z",
     "role": "manage",
 }
+# As many as the secret holds.
+_AUTHORS = [_AUTHOR] + [
+    _AUTHOR | {"name": f"author {number}", "token_sha256": f"{number:064x}"}
+    for number in range(300)
+]
 
 
 class Sink:
@@ -259,7 +264,7 @@ def _cloud(postgres: Postgres) -> Aws:
         secrets={
             "SIGNING_KEYS_SECRET_ARN": json.dumps({"signing_key_id": "1", "1": "k" * 64}),
             "DATABASE_URL_SECRET_ARN": in_database(postgres, DATABASE),
-            "AUTHORS_SECRET_ARN": json.dumps({"authors": [_AUTHOR]}),
+            "AUTHORS_SECRET_ARN": json.dumps({"authors": _AUTHORS}),
         },
     )
 

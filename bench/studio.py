@@ -214,6 +214,9 @@ def _pages(stage: Stage, browser: _Author, issue: str, people: int) -> dict[str,
         "the theme": "/settings/theme",
         "the welcome mail": "/settings/welcome",
         "the sign-up page": "/settings/sign-up",
+        "the authors": "/settings/authors",
+        "adding an author": "/settings/authors/add",
+        "an author": "/settings/authors/change?name=ada",
     }
 
 

@@ -23,7 +23,7 @@ def test_whoever_manages_sees_all_authors_and_others_only_themselves(jo: Browser
     jo.open("/settings")
     assert "jo , Manage" in jo.page.words
     jo.open("/settings/authors")
-    assert "jo jo@example.com Manage" in jo.page.words
+    assert "jo (You) jo@example.com Manage" in jo.page.words
     assert "Ada Write" in jo.page.words
 
     ada = signed_in("ada")
@@ -67,7 +67,7 @@ def test_a_welcome_mail_with_an_error_is_kept_in_the_form(cloud: Cloud, jo: Brow
 def test_whoever_saves_the_welcome_mail_second_sees_what_the_first_saved(
     cloud: Cloud, jo: Browser
 ) -> None:
-    put_authors(cloud, entry("jo", "manage"), entry("eve", "publish"))
+    put_authors(cloud, entry("jo", "manage", email="jo@example.com"), entry("eve", "publish"))
     jo.open("/settings/welcome")
     eve = signed_in("eve")
     eve.open("/settings/welcome")

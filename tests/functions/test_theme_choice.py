@@ -144,8 +144,8 @@ def test_what_readers_ask_for_has_it(
 
 
 def test_what_authors_get_has_it(cloud: Cloud, jo: Browser) -> None:
-    put_authors(cloud, entry("jo", email="jo@example.com"), entry("ada", "write"))
     choose(jo, "tide")
+    put_authors(cloud, entry("jo", email="jo@example.com"), entry("ada", "write"))
 
     assert ask(draft())["statusCode"] == 202
     assert WAVE in newest(cloud, "jo@example.com")

@@ -132,6 +132,8 @@ def test_one_id_leads_from_a_sign_up_to_its_mail(town: Town):
             ]
         ),
         what="the sign-up's story",
+        seconds=90,  # each look reads all logs
+        every=1,
     )
 
 
@@ -156,6 +158,8 @@ def test_one_id_leads_from_publishing_to_the_last_mail(town: Town):
             ]
         ),
         what="the issue's story",
+        seconds=90,  # each look reads all logs
+        every=1,
     )
 
 

@@ -9,6 +9,7 @@ import unicodedata
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -86,7 +87,7 @@ class AllAuthors:
         """The secret, to be stored."""
         return json.dumps(self.document)
 
-    @property
+    @cached_property
     def readable(self) -> tuple[Author, ...]:
         """The entries that authorize, oldest first."""
         return tuple(author for each in self._entries if (author := Author.read(each)))

@@ -53,13 +53,12 @@ _NONE = _Refusal(status=HTTPStatus.OK)
 def list_all(visit: Visit) -> Response:
     """List all authors, each once."""
     found = registering.find_all()
-    names = sorted(
-        {each.name for each in found.readable}, key=lambda name: (str(name).casefold(), str(name))
-    )
+    newest_last = sorted(found.readable, key=lambda entry: entry.created_at)
+    by_name = {str(entry.name): entry for entry in newest_last}
     return pages.show(
         visit,
         "authors.html",
-        authors=[found.entries_of(name)[-1] for name in names],
+        authors=[by_name[name] for name in sorted(by_name, key=str.casefold)],
         malformed=found.malformed,
     )
 
