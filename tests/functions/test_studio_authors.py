@@ -211,8 +211,11 @@ def test_a_form_that_is_sent_twice_adds_once_and_shows_the_same_token(
     assert (first.status, second.status) == (201, 201)
     assert token_on(first) == token_on(second)
     assert names(cloud) == ["jo", "Ada", "Ann"]
-    assert len(functions.studio) == 1
+    assert len(functions.studio) == 2
     assert len(notices()) == 1
+    jo.page = page
+    other = jo.send(f"{PAGE}/add", form | {"role": "manage"})
+    assert (other.status, of(cloud, "Ann")["role"]) == (409, "write")
 
     form = fields(jo.open(f"{PAGE}/change?name=Ann"), "/authors/token")
     page = jo.page
@@ -553,14 +556,36 @@ def test_while_aws_stops_answering_the_change_may_be_made_and_the_form_finds_out
     assert page.status == 503
     assert "the change may have been made" in page.words
     assert 'value="ann@example.com"' in page.html
+    assert functions.studio == []
     assert [each.partition("\n")[0] for each in notices()] == [
         "jo may have added the author Ann, who may write; AWS gave no answer."
     ]
     is_down[0] = False
     again = jo.send(f"{PAGE}/add", fields(page, "/authors/add") | ANN)
     assert again.status == 201
+    assert len(functions.studio) == 1
     assert names(cloud) == ["jo", "Ada", "Ann"]
     assert of(cloud, "Ann")["token_sha256"] == digest(token_on(again))
+
+
+@pytest.mark.parametrize("button", ["token", "address", "remove"])
+def test_what_may_have_been_done_to_an_author_is_said_though_nothing_can_be_read(
+    cloud: Cloud, jo: Browser, button: str
+) -> None:
+    path = "remove" if button == "remove" else "change"
+    form = fields(jo.open(f"{PAGE}/{path}?name=Ada"), f"/authors/{button}")
+    is_down = [False]
+
+    def lose() -> None:
+        is_down[0] = True
+        fail()
+
+    on_call("UpdateSecretVersionStage", "after-call", once(lose))
+    on_call("GetSecretValue", "before-call", lambda: fail() if is_down[0] else None)
+    page = jo.send(f"{PAGE}/{button}", form | {"email": "ada@example.org"})
+
+    assert page.status == 503
+    assert "the change may have been made" in page.words
 
 
 def test_entries_that_can_not_be_read_stay_and_are_counted(cloud: Cloud, jo: Browser) -> None:

@@ -105,12 +105,13 @@ class AllAuthors:
         return sorted(found, key=lambda entry: entry.created_at)
 
     def with_author(self, author: Author) -> AllAuthors:
-        """Add an author, unless they are there with the same token.
+        """Add an author, unless they are there with the same token and rights.
 
         Raises ``AuthorExists``, also for a name that looks the same, ``AuthorsAddressTaken``,
         ``WorkflowNeverManages`` and ``TooManyAuthors``.
         """
-        if self._has_token(author.name, author.token_sha256):
+        there = self._entry_with(author.name, author.token_sha256)
+        if there and (there.role, there.email) == (author.role, author.email):
             return self
         if any(_folded(entry.name) == _folded(author.name) for entry in self.readable):
             raise errors.AuthorExists
@@ -151,7 +152,7 @@ class AllAuthors:
         newest = self.entries_of(name)[-1]
         if newest.oidc:
             raise errors.WorkflowHasNoToken
-        if self._has_token(name, token.digest):
+        if self._entry_with(name, token.digest):
             return self
         fields = {"token_sha256": token.digest, "created_at": token.made_at}
         entry = newest.model_copy(update=fields).model_dump(mode="json")
@@ -174,10 +175,9 @@ class AllAuthors:
         assert isinstance(entries, list)  # noqa: S101 - as the template makes it
         return entries
 
-    def _has_token(self, name: AuthorName, digest: str) -> bool:
-        return bool(digest) and any(
-            entry.name == name and entry.token_sha256 == digest for entry in self.readable
-        )
+    def _entry_with(self, name: AuthorName, digest: str) -> Author | None:
+        theirs = (entry for entry in self.readable if digest and entry.name == name)
+        return next((entry for entry in theirs if entry.token_sha256 == digest), None)
 
     def _refuse_taken(self, email: StoredAddress | None, name: AuthorName) -> None:
         if email and any(entry.email == email and entry.name != name for entry in self.readable):

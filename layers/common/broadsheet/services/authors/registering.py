@@ -54,13 +54,14 @@ def find_all() -> AllAuthors:
 def add(by: StudioSession, wanted: NewAuthor, key: IdempotencyKey, site: str) -> Added:
     """Add an author, and mail them an invitation to the studio of ``site`` if they have an address.
 
-    With the same ``key``, it is done once, and returns the same token, which is stored nowhere.
+    With the same ``key``, it is done once, and returns the same token, which is stored nowhere;
+    only the mail may come twice.
     Raises ``AuthorExists``, ``AuthorsAddressTaken``, ``TooManyAuthors``, and as all below
     ``TooManyAuthorChanges``, ``RoleNeeded`` and ``DependencyUnavailable``.
     """
     made = _token(by, wanted.name, key)
     author = made.entry(wanted.name, Rights(role=wanted.role, email=_stored(wanted.email)))
-    is_new = _change(
+    _change(
         by,
         lambda authors: authors.with_author(author),
         f"added the author {wanted.name}, who may {wanted.role}",
@@ -69,7 +70,7 @@ def add(by: StudioSession, wanted: NewAuthor, key: IdempotencyKey, site: str) ->
     if not wanted.email:
         return Added(made.token, is_invited=False)
     invitation = Invitation(email=wanted.email, by=by.author, role=wanted.role, site=site)
-    return Added(made.token, is_invited=not is_new or inviting.ask_for_mail(invitation))
+    return Added(made.token, is_invited=inviting.ask_for_mail(invitation))
 
 
 def change_role(by: StudioSession, name: AuthorName, was: Role, role: Role) -> None:
@@ -95,15 +96,15 @@ def change_address(
     ``AuthorsAddressTaken``.
     """
     before = StoredAddress(was) if was else None
-    is_new = _change(
-        by,
-        lambda authors: authors.expecting(name, email=before).changed(name, email=_stored(email)),
-        f"changed the address of {name}",
-        _MOST_GIVING,
-    )
+    roles = list[Role]()
+
+    def changed(authors: AllAuthors) -> AllAuthors:
+        roles.append(authors.entries_of(name)[-1].role)
+        return authors.expecting(name, email=before).changed(name, email=_stored(email))
+
+    is_new = _change(by, changed, f"changed the address of {name}", _MOST_GIVING)
     if email and is_new and name != by.author:
-        role = find_all().entries_of(name)[-1].role
-        inviting.ask_for_mail(Invitation(email=email, by=by.author, role=role, site=site))
+        inviting.ask_for_mail(Invitation(email=email, by=by.author, role=roles[-1], site=site))
 
 
 def make_token(by: StudioSession, name: AuthorName, key: IdempotencyKey) -> str:
@@ -161,12 +162,14 @@ def _change(
         acting = next((entry for entry in authors.readable if by.is_of(entry)), None)
         require(Role.MANAGE, acting.role if acting else None)
         after = changed(authors)
-        return before.value if after == authors else after.text
+        if after == authors:
+            return before.value
+        if secret_versions.count_kept(client, arn) >= most:
+            raise errors.TooManyAuthorChanges
+        return after.text
 
     client, arn = secrets.client(), settings.authors_secret_arn()
     try:
-        if secret_versions.count_kept(client, arn) >= most:
-            raise errors.TooManyAuthorChanges
         if not secret_versions.change(client, arn, value_after):
             return False
     except errors.SecretChangeUnknown as error:

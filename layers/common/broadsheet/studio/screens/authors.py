@@ -17,8 +17,10 @@ from broadsheet.domain.errors import (
     AuthorNotFound,
     AuthorsAddressTaken,
     BroadsheetError,
+    DependencyUnavailable,
     InvalidForm,
     RoleNeeded,
+    SecretChangeUnknown,
 )
 from broadsheet.domain.studio import token_of
 from broadsheet.domain.subscribers import EmailAddress
@@ -158,6 +160,13 @@ def _author(visit: Visit, name: AuthorName, refusal: _Refusal) -> Response:
     )
 
 
+def _not_done(visit: Visit, name: AuthorName, error: BroadsheetError) -> Response:
+    """Show an author with what can't be done; if it may have been done, that alone."""
+    if isinstance(error, SecretChangeUnknown):
+        raise error
+    return _author(visit, name, _refusal(visit, error))
+
+
 def _name(text: str) -> AuthorName:
     try:
         return AuthorName(text)
@@ -196,7 +205,7 @@ def make_token(visit: Visit) -> Response:
     try:
         token = registering.make_token(visit.session, name, key)
     except BroadsheetError as error:
-        return _author(visit, name, _refusal(visit, error))
+        return _not_done(visit, name, error)
     return _token(visit, name, token)
 
 
@@ -214,11 +223,16 @@ def _act(visit: Visit, act: Callable[[AuthorName], None]) -> Response:
     try:
         act(name)
     except BroadsheetError as error:
-        return _author(visit, name, _refusal(visit, error))
+        return _not_done(visit, name, error)
     changed = pages.redirect(
         visit, f"{_PATH}/change?name={quote(str(name))}", said="author-changed"
     )
-    return replace(changed, cookies=[_cookie(visit)]) if name == visit.author.name else changed
+    if name != visit.author.name:
+        return changed
+    try:
+        return replace(changed, cookies=[_cookie(visit)])
+    except DependencyUnavailable:  # the change is made all the same
+        return changed
 
 
 def _cookie(visit: Visit) -> str:
@@ -241,7 +255,7 @@ def remove(visit: Visit) -> Response:
     try:
         registering.remove(visit.session, name)
     except BroadsheetError as error:
-        return _author(visit, name, _refusal(visit, error))
+        return _not_done(visit, name, error)
     return pages.redirect(visit, _PATH, said="author-removed")
 
 
