@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from broadsheet.secret_versions import Version
 
 _REFUSALS: dict[type[errors.BroadsheetError], str] = {
-    errors.AuthorExists: "There is an author {name} already. `make renew` gives them a new token.",
+    errors.AuthorExists: "There is an author {name} already, perhaps in other capitals: `make "
+    "authors` lists them, and `make renew` gives them a new token.",
     errors.AuthorNotFound: "There is no author {name}.",
     errors.AuthorsAddressTaken: "Another author has this address.",
     errors.NoOlderToken: "{name} has no older token. Give them a new one: make renew.",
@@ -147,7 +148,7 @@ def _parse_name(name: str) -> AuthorName:
 def parse_address(text: str) -> StoredAddress:
     """Return an address in the form in which it is stored. Raises ``AuthorError``."""
     try:
-        return StoredAddress(str(EmailAddress(text)))
+        return StoredAddress.of(EmailAddress(text))
     except ValidationError as error:
         raise _refusal(error) from error
 
@@ -269,7 +270,7 @@ def add_command(  # noqa: PLR0913 - the command's options
 _ALLOWS = {
     Role.WRITE: "may write drafts with this token, and publish nothing",
     Role.PUBLISH: "may publish with this token",
-    Role.MANAGE: "may publish and manage readers with this token",
+    Role.MANAGE: "may do everything with this token: also manage readers, settings and authors",
 }
 
 

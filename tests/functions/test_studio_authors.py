@@ -113,6 +113,19 @@ def fail() -> None:
     raise DOWN
 
 
+def let_aws_stop_answering() -> list[bool]:
+    """Let a change be the last that Secrets Manager does, until the list says that it is up."""
+    is_down = [False]
+
+    def lose() -> None:
+        is_down[0] = True
+        fail()
+
+    on_call("UpdateSecretVersionStage", "after-call", once(lose))
+    on_call("GetSecretValue", "before-call", lambda: fail() if is_down[0] else None)
+    return is_down
+
+
 def mailed_link(cloud: Cloud, functions: Functions, email: str) -> str:
     """Ask for a link at the studio's door, and return it from the mail."""
     functions.studio.clear()
@@ -543,14 +556,7 @@ def test_a_change_whose_answer_is_lost_is_done_once(  # noqa: PLR0913 - fixtures
 def test_while_aws_stops_answering_the_change_may_be_made_and_the_form_finds_out(
     cloud: Cloud, jo: Browser, functions: Functions, notices: Callable[[], list[str]]
 ) -> None:
-    is_down = [False]
-
-    def lose() -> None:
-        is_down[0] = True
-        fail()
-
-    on_call("UpdateSecretVersionStage", "after-call", once(lose))
-    on_call("GetSecretValue", "before-call", lambda: fail() if is_down[0] else None)
+    is_down = let_aws_stop_answering()
     page = add(jo)
 
     assert page.status == 503
@@ -574,14 +580,7 @@ def test_what_may_have_been_done_to_an_author_is_said_though_nothing_can_be_read
 ) -> None:
     path = "remove" if button == "remove" else "change"
     form = fields(jo.open(f"{PAGE}/{path}?name=Ada"), f"/authors/{button}")
-    is_down = [False]
-
-    def lose() -> None:
-        is_down[0] = True
-        fail()
-
-    on_call("UpdateSecretVersionStage", "after-call", once(lose))
-    on_call("GetSecretValue", "before-call", lambda: fail() if is_down[0] else None)
+    let_aws_stop_answering()
     page = jo.send(f"{PAGE}/{button}", form | {"email": "ada@example.org"})
 
     assert page.status == 503

@@ -133,6 +133,11 @@ class StoredAddress(RootModel[str]):
             raise ValueError("this is not an address as we store it")
         return text
 
+    @classmethod
+    def of(cls, email: EmailAddress) -> Self:
+        """Return an address as it is stored."""
+        return cls(str(email))
+
     def __str__(self) -> str:
         return self.root
 

@@ -143,7 +143,7 @@ def _token(by: StudioSession, name: AuthorName, key: IdempotencyKey) -> NewToken
 
 
 def _stored(email: EmailAddress | None) -> StoredAddress | None:
-    return StoredAddress(str(email)) if email else None
+    return StoredAddress.of(email) if email else None
 
 
 def refuse_own(by: StudioSession, name: AuthorName) -> None:
